@@ -1,0 +1,14 @@
+"""The vocabulary: what a record is, and the only place that knows its bytes.
+
+- `schema`: `ExampleSchema`, the contract between the join, the model and serving.
+- `example`: a request to `tf.train.Example` bytes and back, in the graph.
+- `hashing`: stable 64-bit id hashing, the same in NumPy and in the graph.
+- `id_table`: from item ids to rows of an embedding table, hashed or by vocabulary.
+- `similarity`: exact quantisation and the similarity code, NumPy and graph.
+- `embedding_set`: one modality's precomputed embeddings, quantised on entry.
+- `tfrecord`: the framing of records in a TFRecord file.
+- `manifest`: what makes an output folder a data set.
+- `errors`: what a user did, in words a user can act on.
+"""
+
+from features import legacy_keras as _legacy_keras  # noqa: F401  Must precede TensorFlow's Keras.

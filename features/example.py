@@ -1,0 +1,205 @@
+"""A request to `tf.train.Example` bytes, and a batch of such bytes back to tensors.
+
+| feature | in the Example | parsed |
+|---|---|---|
+| `user_id`, `request_id`, `timestamp` (microseconds) | int64 | `[R]` int64 |
+| `history_item_id`, `history_time_gap` (seconds), `history_type` | int64 `[l]`, oldest first | `[R, L]` int64 |
+| `history_mask` | | `[R, L]` bool |
+| `candidate_item_id` | int64 `[c]` | `[R, C]` int64 |
+| `candidate_mask` | | `[R, C]` bool |
+| a label | float `[c]` | `[R, C]` float32 |
+| `similarity_<modality>` | bytes: uint8 `[c, l]`, row-major | `[R, C, L]` uint8 |
+| `candidate_embedding_<modality>` (optional) | bytes: int8 `[c, M]` | `[R, C, M]` int8 |
+| `candidate_<item feature>` | int64 or float `[c * K]` | `[R, C, K]` |
+| `context_<context feature>` | int64 or float `[K]` | `[R, K]` |
+
+C and L are the largest of the batch; padding is 0 and masked.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from features.schema import ExampleSchema, SideFeature
+
+SCALARS = ("user_id", "request_id", "timestamp")
+HISTORY = ("history_item_id", "history_time_gap", "history_type")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One request before encoding: l behaviors, c candidates.
+
+    Attributes:
+      user_id: the user, by fingerprint where ids are strings.
+      request_id: what was shown together.
+      timestamp: microseconds since 1970.
+      history_item_id: `[l]` int64, oldest first.
+      history_time_gap: `[l]` int64, seconds from behavior to request.
+      history_type: `[l]` int64 in `[0, behavior_types)`.
+      candidate_item_id: `[c]` int64.
+      labels: `[c]` float32 by label.
+      similarity: `[c, l]` uint8 by modality.
+      candidate_embedding: `[c, M]` int8 by modality, for those that the schema names.
+      item_features: `[c, K]` by name.
+      context_features: `[K]` by name.
+    """
+
+    user_id: int
+    request_id: int
+    timestamp: int
+    history_item_id: np.ndarray
+    history_time_gap: np.ndarray
+    history_type: np.ndarray
+    candidate_item_id: np.ndarray
+    labels: Mapping[str, np.ndarray]
+    similarity: Mapping[str, np.ndarray]
+    candidate_embedding: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    item_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    context_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+def encode_request(schema: ExampleSchema, request: Request) -> bytes:
+    """Serializes a request; the same request gives the same bytes.
+
+    Args:
+      schema: says which labels, modalities and side features the record carries.
+      request: the values.
+
+    Returns:
+      A serialized `tf.train.Example`.
+
+    Raises:
+      KeyError: the request lacks a label, modality or side feature of the schema.
+    """
+    example = tf.train.Example()
+    feature = example.features.feature
+    for name in SCALARS:
+        feature[name].int64_list.value.append(int(getattr(request, name)))
+    for name in (*HISTORY, "candidate_item_id"):
+        feature[name].int64_list.value.extend(getattr(request, name).tolist())
+    for label in schema.labels:
+        feature[label].float_list.value.extend(request.labels[label].tolist())
+    for modality in schema.modalities:
+        codes = np.ascontiguousarray(request.similarity[modality.name], np.uint8)
+        feature[f"similarity_{modality.name}"].bytes_list.value.append(codes.tobytes())
+        if modality.candidate_embedding:
+            vectors = np.ascontiguousarray(request.candidate_embedding[modality.name], np.int8)
+            name = f"candidate_embedding_{modality.name}"
+            feature[name].bytes_list.value.append(vectors.tobytes())
+    for side in schema.item_features:
+        _extend(feature[f"candidate_{side.name}"], side, request.item_features[side.name])
+    for side in schema.context_features:
+        _extend(feature[f"context_{side.name}"], side, request.context_features[side.name])
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Parses a batch of records, in the graph.
+
+    Args:
+      schema: as it was written with.
+      serialized: `[R]` string.
+
+    Returns:
+      The parsed features of the module's table, by name.
+
+    Raises:
+      InvalidArgumentError: at run time, when a record lacks a feature or its similarity codes
+        do not fit its candidates and behaviors.
+    """
+    parsed = tf.io.parse_example(serialized, _parsing_spec(schema))
+    behaviors = parsed["history_item_id"].row_lengths()
+    candidates = parsed["candidate_item_id"].row_lengths()
+    batch = {name: parsed[name] for name in SCALARS}
+    for name in (*HISTORY, "candidate_item_id", *schema.labels):
+        batch[name] = parsed[name].to_tensor()
+    length = tf.shape(batch["history_item_id"], tf.int64)[1]
+    count = tf.shape(batch["candidate_item_id"], tf.int64)[1]
+    batch["history_mask"] = tf.sequence_mask(behaviors, length)
+    batch["candidate_mask"] = tf.sequence_mask(candidates, count)
+    for modality in schema.modalities:
+        name = f"similarity_{modality.name}"
+        batch[name] = _decode_matrix(parsed[name], candidates, behaviors, tf.uint8, name)
+        if modality.candidate_embedding:
+            name = f"candidate_embedding_{modality.name}"
+            width = tf.fill(tf.shape(candidates), tf.constant(modality.dimension, tf.int64))
+            vectors = _decode_matrix(parsed[name], candidates, width, tf.int8, name)
+            batch[name] = tf.ensure_shape(vectors, [None, None, modality.dimension])
+    for side in schema.item_features:
+        values = parsed[f"candidate_{side.name}"].to_tensor()
+        shape = [tf.shape(values)[0], tf.cast(count, tf.int32), side.width]
+        batch[f"candidate_{side.name}"] = tf.reshape(values, shape)
+    for side in schema.context_features:
+        batch[f"context_{side.name}"] = parsed[f"context_{side.name}"]
+    return batch
+
+
+def candidate_count(serialized: tf.Tensor) -> tf.Tensor:
+    """Returns how many candidates one serialized record holds, scalar int32, in the graph."""
+    spec = {"candidate_item_id": tf.io.VarLenFeature(tf.int64)}
+    return tf.size(tf.io.parse_single_example(serialized, spec)["candidate_item_id"].values)
+
+
+def side_feature_dtype(side: SideFeature) -> tf.DType:
+    """Returns the dtype in which a side feature is stored and parsed."""
+    return tf.int64 if side.kind == "categorical" else tf.float32
+
+
+def _extend(feature: tf.train.Feature, side: SideFeature, values: np.ndarray) -> None:
+    flat = np.asarray(values).reshape(-1).tolist()
+    if side.kind == "categorical":
+        feature.int64_list.value.extend(flat)
+    else:
+        feature.float_list.value.extend(flat)
+
+
+def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:
+    spec: dict[str, object] = {name: tf.io.FixedLenFeature([], tf.int64) for name in SCALARS}
+    for name in (*HISTORY, "candidate_item_id"):
+        spec[name] = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+    for label in schema.labels:
+        spec[label] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
+    for modality in schema.modalities:
+        spec[f"similarity_{modality.name}"] = tf.io.FixedLenFeature([], tf.string)
+        if modality.candidate_embedding:
+            name = f"candidate_embedding_{modality.name}"
+            spec[name] = tf.io.FixedLenFeature([], tf.string)
+    for side in schema.item_features:
+        spec[f"candidate_{side.name}"] = tf.io.RaggedFeature(
+            side_feature_dtype(side), row_splits_dtype=tf.int64
+        )
+    for side in schema.context_features:
+        spec[f"context_{side.name}"] = tf.io.FixedLenFeature([side.width], side_feature_dtype(side))
+    return spec
+
+
+def _decode_matrix(
+    encoded: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, dtype: tf.DType, name: str
+) -> tf.Tensor:
+    """Decodes one row-major byte matrix a record and pads them to one shape.
+
+    Args:
+      encoded: `[R]` string, record r holds `rows[r] * columns[r]` bytes.
+      rows: `[R]` int64.
+      columns: `[R]` int64.
+      dtype: uint8 or int8.
+      name: the feature's name, for the error message.
+
+    Returns:
+      `[R, max(rows), max(columns)]`, zero beyond each record's own shape.
+    """
+    sizes = rows * columns
+    message = f"{name}: bytes must be candidates x columns of the record"
+    with tf.control_dependencies(
+        [tf.debugging.assert_equal(tf.strings.length(encoded), tf.cast(sizes, tf.int32), message)]
+    ):
+        longest = tf.maximum(tf.reduce_max(sizes), 1)
+        flat = tf.io.decode_raw(encoded, dtype, fixed_length=tf.cast(longest, tf.int32))
+    row = tf.range(tf.reduce_max(rows))[None, :, None]
+    column = tf.range(tf.reduce_max(columns))[None, None, :]
+    inside = (row < rows[:, None, None]) & (column < columns[:, None, None])
+    position = tf.where(inside, row * columns[:, None, None] + column, 0)
+    return tf.where(inside, tf.gather(flat, position, batch_dims=1), tf.zeros([], dtype))

@@ -1,0 +1,73 @@
+"""Stable 64-bit id hashing, the same in NumPy and in the graph.
+
+Two steps, both pinned by tests because trained tables depend on them for ever:
+
+1. A string id becomes an int64 by FarmHash Fingerprint64 (`tf.fingerprint`'s method).
+   An integer id is its own int64.
+2. An int64 id becomes a row by the finaliser of SplitMix64 (Steele et al., "Fast splittable
+   pseudorandom number generators", OOPSLA 2014), which spreads consecutive ids evenly.
+"""
+
+import farmhash
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+_MULTIPLIER_1 = 0xBF58476D1CE4E5B9
+_MULTIPLIER_2 = 0x94D049BB133111EB
+
+
+def fingerprint_strings(strings: np.ndarray) -> np.ndarray:
+    """Returns the int64 fingerprint of each string.
+
+    Args:
+      strings: `[N]` str or bytes (UTF-8).
+
+    Returns:
+      `[N]` int64; equal to `fingerprint_strings_in_graph`.
+    """
+    unsigned = np.fromiter(
+        (farmhash.Fingerprint64(string) for string in strings), np.uint64, len(strings)
+    )
+    return unsigned.view(np.int64)
+
+
+def ids_of_column(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Returns the int64 ids of a column without nulls: integers as they are, strings hashed."""
+    if pa.types.is_integer(column.type):
+        return np.asarray(column.cast(pa.int64()))
+    encoded = column.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    if not len(encoded):
+        return np.zeros(0, np.int64)
+    distinct = fingerprint_strings(encoded.dictionary.to_numpy(zero_copy_only=False))
+    return distinct[encoded.indices.to_numpy()]
+
+
+def fingerprint_strings_in_graph(strings: tf.Tensor) -> tf.Tensor:
+    """Returns the int64 fingerprint of each string, `[N]` string to `[N]` int64."""
+    return tf.bitcast(tf.fingerprint(strings, method="farmhash64"), tf.int64)
+
+
+def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
+    """Returns the bucket in `[0, buckets)` of each id, any shape, int64 to int64."""
+    mixed = np.asarray(ids, np.int64).view(np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_MULTIPLIER_1)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_MULTIPLIER_2)
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed >> np.uint64(1)).view(np.int64) % np.int64(buckets)
+
+
+def bucket_in_graph(ids: tf.Tensor, buckets: int) -> tf.Tensor:
+    """Returns the bucket in `[0, buckets)` of each id; equal to `bucket`."""
+    mixed = tf.bitcast(ids, tf.uint64)
+    mixed = _xor_shift(mixed, 30) * tf.constant(_MULTIPLIER_1, tf.uint64)
+    mixed = _xor_shift(mixed, 27) * tf.constant(_MULTIPLIER_2, tf.uint64)
+    mixed = tf.bitwise.right_shift(_xor_shift(mixed, 31), tf.constant(1, tf.uint64))
+    return tf.math.floormod(tf.bitcast(mixed, tf.int64), tf.constant(buckets, tf.int64))
+
+
+def _xor_shift(values: tf.Tensor, shift: int) -> tf.Tensor:
+    shifted = tf.bitwise.right_shift(values, tf.constant(shift, tf.uint64))
+    return tf.bitwise.bitwise_xor(values, shifted)

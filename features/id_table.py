@@ -1,0 +1,101 @@
+"""From item ids to rows of an embedding table.
+
+Rows `[0, oov_buckets)` belong to ids that the vocabulary lacks, spread by hash; a vocabulary
+id's row is `oov_buckets` plus its position. A hashed table has no vocabulary: every id is
+hashed into `[oov_buckets, rows)`, and the OOV rows serve id dropout alone.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from features import hashing
+from features.errors import UserInputError
+
+
+def read_vocabulary(path: str) -> np.ndarray:
+    """Reads a vocabulary file: one int64 id a line, strictly ascending.
+
+    Args:
+      path: a text file, local or on a file system that TensorFlow knows.
+
+    Returns:
+      `[N]` int64, ascending.
+
+    Raises:
+      UserInputError: the file is missing, not a list of integers, or not ascending.
+    """
+    if not tf.io.gfile.exists(path):
+        raise UserInputError(f"Vocabulary file {path!r} does not exist. Run the join first.")
+    with tf.io.gfile.GFile(path) as file:
+        lines = file.read().split()
+    try:
+        ids = np.array(lines, dtype=np.int64)
+    except (ValueError, OverflowError) as error:
+        raise UserInputError(
+            f"Vocabulary file {path!r} must hold one int64 id a line: {error}."
+        ) from error
+    if np.any(np.diff(ids) <= 0):
+        raise UserInputError(
+            f"Vocabulary file {path!r} must be strictly ascending, without duplicates: "
+            "sort it numerically (`sort -nu`)."
+        )
+    return ids
+
+
+def write_vocabulary(path: str, ids: Sequence[int]) -> None:
+    """Writes the distinct ids in ascending order, one a line."""
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write("".join(f"{value}\n" for value in np.unique(np.asarray(ids, np.int64))))
+
+
+def vocabulary_rows(ids: np.ndarray, vocabulary: np.ndarray, oov_buckets: int) -> np.ndarray:
+    """Returns each id's row, any shape, int64 to int64.
+
+    Args:
+      ids: int64 ids.
+      vocabulary: `[N]` int64, ascending.
+      oov_buckets: rows for unknown ids, at least 1.
+    """
+    ids = np.asarray(ids, np.int64)
+    oov = hashing.bucket(ids, oov_buckets)
+    if not vocabulary.size:
+        return oov
+    position = np.minimum(np.searchsorted(vocabulary, ids), vocabulary.size - 1)
+    return np.where(vocabulary[position] == ids, oov_buckets + position, oov)
+
+
+def vocabulary_rows_in_graph(
+    ids: tf.Tensor, vocabulary: tf.Tensor, oov_buckets: int
+) -> tf.Tensor:
+    """Returns each id's row; equal to `vocabulary_rows`."""
+    position, known = find_in_graph(ids, vocabulary)
+    return tf.where(known, oov_buckets + position, hashing.bucket_in_graph(ids, oov_buckets))
+
+
+def find_in_graph(ids: tf.Tensor, vocabulary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Looks ids up in an ascending vocabulary that is not empty.
+
+    Args:
+      ids: int64, any shape.
+      vocabulary: `[N]` int64, ascending, N >= 1.
+
+    Returns:
+      The position of each id (int64, in range even where unknown) and whether it is known.
+    """
+    flat = tf.reshape(ids, [-1])
+    position = tf.searchsorted(vocabulary, flat, out_type=tf.int64)
+    position = tf.minimum(position, tf.size(vocabulary, tf.int64) - 1)
+    known = tf.equal(tf.gather(vocabulary, position), flat)
+    return tf.reshape(position, tf.shape(ids)), tf.reshape(known, tf.shape(ids))
+
+
+def hashed_rows(ids: np.ndarray, buckets: int, oov_buckets: int) -> np.ndarray:
+    """Returns each id's row in a hashed table of `oov_buckets + buckets` rows."""
+    return oov_buckets + hashing.bucket(ids, buckets)
+
+
+def hashed_rows_in_graph(ids: tf.Tensor, buckets: int, oov_buckets: int) -> tf.Tensor:
+    """Returns each id's row; equal to `hashed_rows`."""
+    return oov_buckets + hashing.bucket_in_graph(ids, buckets)

@@ -1,0 +1,114 @@
+"""The contract between the join, the model and serving: what one training record holds."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
+
+from features.errors import UserInputError
+
+STRICT = ConfigDict(extra="forbid")
+"""The configuration of every validated dataclass here: an unknown key is an error."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Modality:
+    """One embedding set as the record and the model see it.
+
+    Attributes:
+      name: such as `text`; names the features `similarity_<name>`.
+      dimension: embedding width M.
+      candidate_embedding: whether records carry the candidates' quantised vectors, which the
+        head's multimodal projection needs in training.
+    """
+
+    name: Name
+    dimension: PositiveInt
+    candidate_embedding: bool = True
+
+
+@dataclass(frozen=True, config=STRICT)
+class SideFeature:
+    """A side feature of an item, or of the request (user columns and context).
+
+    Attributes:
+      name: as in the source column.
+      kind: `categorical` values are int64, strings by fingerprint, 0 is padding; `numeric`
+        values are float32, a missing one is 0.
+      width: values a record carries (K); shorter lists are padded with 0, longer ones cut.
+    """
+
+    name: Name
+    kind: Literal["categorical", "numeric"]
+    width: PositiveInt = 1
+
+
+@dataclass(frozen=True, config=STRICT)
+class ExampleSchema:
+    """What one training record holds: one request of one user at one moment.
+
+    Shapes: R requests, C candidates, L behaviors, M multimodal width, K values.
+
+    Attributes:
+      labels: label columns, each 0 or 1 for every candidate; the first is the primary one.
+      modalities: embedding sets whose similarity codes the record carries.
+      history_length: the most behaviors a record holds (L).
+      behavior_types: how many values `history_type` may take.
+      item_features: side features of the candidates, `candidate_<name>` `[R, C, K]`.
+      context_features: side features of the request, `context_<name>` `[R, K]`.
+      version: of this layout; a reader refuses another one.
+    """
+
+    labels: Annotated[tuple[Name, ...], Field(min_length=1)]
+    modalities: tuple[Modality, ...]
+    history_length: PositiveInt
+    behavior_types: PositiveInt = 1
+    item_features: tuple[SideFeature, ...] = ()
+    context_features: tuple[SideFeature, ...] = ()
+    version: Literal[1] = 1
+
+    @field_validator("labels", "modalities", "item_features", "context_features")
+    @classmethod
+    def _names_are_distinct(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [getattr(element, "name", element) for element in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"names must be distinct, received {names}")
+        return value
+
+    @property
+    def modality_names(self) -> tuple[str, ...]:
+        """The names of the modalities, in order."""
+        return tuple(modality.name for modality in self.modalities)
+
+    @property
+    def primary_label(self) -> str:
+        """The label that a model predicts unless told otherwise."""
+        return self.labels[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the schema as plain JSON values."""
+        return TypeAdapter(ExampleSchema).dump_python(self, mode="json")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ExampleSchema":
+        """Reads what `to_dict` wrote.
+
+        Raises:
+          UserInputError: a key is unknown, missing or out of range.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(dict(values))
+        except ValidationError as error:
+            raise UserInputError(
+                f"The example schema is not valid; was it written by another version? {error}"
+            ) from error
+
+    def fingerprint(self) -> str:
+        """Returns 16 hexadecimal digits that change with any field."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
