@@ -1,0 +1,58 @@
+# Every target sets up what it needs: .venv is made from the hashed lock on first use.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+PYTEST_ARGS ?=
+
+# TensorFlow's banner about CPU instructions is not about this project.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format bench lock clean distclean
+
+help:
+	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
+	@echo 'make test       every test (PYTEST_ARGS="-n 2 -k join" goes to pytest)'
+	@echo 'make test-fast  every test but the slow ones'
+	@echo 'make lint       format check, lint, types (make format mends what can be mended)'
+	@echo 'make bench      benchmarks'
+	@echo 'make lock       compile requirements/*.lock from setup.py (LOCK_ARGS=--upgrade to move)'
+	@echo 'make clean      remove outputs and caches (make distclean: .venv as well)'
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements/dev.lock requirements/bootstrap.lock requirements/setup_venv.sh
+	@sh requirements/setup_venv.sh $(VENV) requirements/dev.lock
+	@touch $@
+
+demo: $(INSTALLED)
+	$(PY) -m pipeline.run --config pipeline/configs/demo.py --output build/demo $(if $(DATA),--set data.source=$(DATA))
+
+test: $(INSTALLED)
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-fast: $(INSTALLED)
+	$(PY) -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+lint: $(INSTALLED)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+format: $(INSTALLED)
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: $(INSTALLED)
+	$(PY) -m benchmarks.attention
+
+lock: $(INSTALLED)
+	sh requirements/lock.sh $(VENV)/bin/uv $(LOCK_ARGS)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Compiles the locks from setup.py. Usage, from the repository root: requirements/lock.sh UV [uv's arguments]
+#
+# dev.lock      the virtual environment of every make target: run time, demo and dev
+# runtime.lock  the worker image: a subset of dev.lock, version for version
+# bootstrap.lock  pip, setuptools and wheel, installed first
+#
+# The present locks are uv's preferences: it changes what setup.py forces and no more. Add
+# `--upgrade` to move everything.
+set -eu
+
+uv=$1
+shift
+
+compile() {
+    output=$1
+    shift
+    # Without a header and without index or link lines a lock names no host and no path. The
+    # platform is stated so that the machine that runs this leaves no trace either.
+    "$uv" pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+        --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+        --output-file "requirements/$output" "$@" >/dev/null
+}
+
+compile dev.lock setup.py --extra demo --extra dev "$@"
+compile runtime.lock setup.py --constraints requirements/dev.lock "$@"
+compile bootstrap.lock requirements/bootstrap.in --constraints requirements/dev.lock "$@"

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Makes a virtual environment and installs a hashed lock into it. Run again, it finishes what an
+# interrupted run left. Usage, from the repository root: requirements/setup_venv.sh VENV LOCK
+set -eu
+
+venv=$1
+lock=$2
+
+say() { echo "setup: $*"; }
+fail() {
+    echo "setup: error: $*" >&2
+    exit 1
+}
+
+is_311() { [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.11 ]; }
+
+find_python() {
+    for candidate in ${PYTHON:-python3.11 python3}; do
+        if is_311 "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 is needed, and neither 'python3.11' nor 'python3' is it. Install it" \
+        "(Debian 12: apt-get install python3.11 python3.11-venv) or name it: make PYTHON=/path/to/python3.11"
+}
+
+# Debian ships the interpreter without ensurepip, which venv needs.
+need_venv_module() {
+    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing python3.11-venv, which Debian ships apart from Python"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3.11-venv >/dev/null
+        "$1" -c 'import ensurepip, venv' 2>/dev/null && return
+    fi
+    fail "$1 cannot make virtual environments (no ensurepip)." \
+        "Run: sudo apt-get install python3.11-venv, then make again"
+}
+
+if ! { [ -x "$venv/bin/pip" ] && is_311 "$venv/bin/python"; }; then
+    python=$(find_python)
+    need_venv_module "$python"
+    say "making $venv with $("$python" --version)"
+    "$python" -m venv --clear "$venv"
+fi
+
+say "installing $lock into $venv (once; about 3 minutes and 3 GB)"
+pip="$venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes"
+$pip -r requirements/bootstrap.lock
+# Without build isolation the one source distribution (crcmod) is built by the pinned setuptools.
+# It has a C extension and does without when there is no compiler.
+$pip --no-build-isolation -r "$lock"
+say "done"

