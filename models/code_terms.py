@@ -1,0 +1,77 @@
+"""The two operations that keep a `[C, L, d]` tensor from ever being built.
+
+Shapes: R requests, C candidates, L behaviors, H heads, B codes.
+
+A term that depends on a pair (candidate, behavior) only through a small code enters attention
+as a `[C, B]` product followed by a gather, and leaves it as a per-code sum of attention mass.
+Both are exact rearrangements; see DESIGN section 4, identity 1.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+    """Looks up each pair's term by its code.
+
+    Args:
+      terms: `[R, C, H, B]` float.
+      codes: `[R, C, L]` integer in `[0, B)`.
+
+    Returns:
+      `[R, C, H, L]` float.
+    """
+    return tf.gather(tf.reshape(terms, [-1]), _flat_positions(codes, tf.shape(terms)))
+
+
+def sum_by_code(weights: tf.Tensor, codes: tf.Tensor, size: int) -> tf.Tensor:
+    """Sums the weights of the behaviors that share a code.
+
+    The forward pass is one `DenseBincount`, which has no gradient of its own; the gradient of
+    a sum by code is a gather by code.
+
+    Args:
+      weights: `[R, C, H, L]` float.
+      codes: `[R, C, L]` integer in `[0, size)`.
+      size: B.
+
+    Returns:
+      `[R, C, H, B]` float.
+    """
+
+    @tf.custom_gradient
+    def summed(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        shape = tf.shape(values)
+        rows = tf.reshape(_per_head(codes, shape[2]), [-1, shape[3]])
+        sums = tf.raw_ops.DenseBincount(
+            input=rows, size=size, weights=tf.reshape(values, [-1, shape[3]])
+        )
+        sums = tf.reshape(sums, [shape[0], shape[1], shape[2], size])
+        return sums, lambda upstream: gather_by_code(upstream, codes)
+
+    return summed(weights)
+
+
+def count_by_code(codes: tf.Tensor, size: int) -> tf.Tensor:
+    """Counts the behaviors of each code, `[R, C, L]` integer to `[R, C, size]` float32."""
+    shape = tf.shape(codes)
+    counts = tf.raw_ops.DenseBincount(
+        input=tf.reshape(tf.cast(codes, tf.int32), [-1, shape[2]]),
+        size=size,
+        weights=tf.zeros([0], tf.float32),
+    )
+    return tf.reshape(counts, [shape[0], shape[1], size])
+
+
+def _per_head(codes: tf.Tensor, heads: tf.Tensor) -> tf.Tensor:
+    """Repeats codes for every head, `[R, C, L]` to `[R, C, H, L]` int32."""
+    shape = tf.shape(codes)
+    expanded = tf.cast(codes, tf.int32)[:, :, None, :]
+    return tf.broadcast_to(expanded, [shape[0], shape[1], heads, shape[2]])
+
+
+def _flat_positions(codes: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Returns each pair's position in the flattened `[R, C, H, B]` terms, `[R, C, H, L]` int32."""
+    rows = tf.reshape(tf.range(shape[0] * shape[1] * shape[2]), shape[:3])
+    return rows[..., None] * shape[3] + tf.cast(codes, tf.int32)[:, :, None, :]

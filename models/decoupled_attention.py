@@ -1,0 +1,294 @@
+"""Decoupled target attention: similarity as side information, keys and values per item."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import tensorflow as tf
+import tf_keras as keras
+
+from features import similarity
+from models import code_terms, masking
+
+TIME_GAP_EDGES = tuple(4.0**exponent for exponent in range(1, 14))
+"""Inner edges of the time-gap buckets in seconds: 4 s, 16 s, 64 s, ... 2.1 years."""
+
+
+class Behaviors(NamedTuple):
+    """What is known of each behavior besides its item.
+
+    Attributes:
+      mask: `[R, L]` bool, False for padding.
+      time_gap: `[R, L]` int64, seconds before the request.
+      type: `[R, L]` int64 in `[0, behavior_types)`.
+    """
+
+    mask: tf.Tensor
+    time_gap: tf.Tensor
+    type: tf.Tensor
+
+
+class DecoupledTargetAttention(keras.layers.Layer):
+    """Attention from candidates to behaviors with similarity as side information.
+
+    R requests, C candidates, L behaviors, H heads, d head width, D embedding width, M modality.
+    With `q = W_Q e_c + b_Q`, `K = W_K e_i`, `V = W_V e_i`, and b the bucket of the similarity of
+    candidate and behavior in a modality:
+
+        score = (q . (K + G_K[gap] + Y_K[type]) + sum_M q . T_K[b]) / sqrt(d) + sum_M beta[b]
+        u     = sum_i a_i (V_i + G_V[gap_i] + Y_V[type_i]) + sum_M sum_b (sum_{i in b} a_i) T_V[b]
+
+    `W_K e_i` and `W_V e_i` depend on the item alone, so they can be cached per item, and no
+    tensor of shape `[C, L, d]` is built. An empty history gives zeros.
+
+    The query bias is drawn from N(0, 1) and beta starts at zero: with a small query bias
+    `q . T_K` is a product of two near-zero factors, a saddle that one epoch does not leave
+    (DESIGN section 11). The bucket tables want twice the learning rate of the rest.
+
+    Example:
+      >>> attention = DecoupledTargetAttention({"text": (-0.5, 0.0, 0.5)}, head_width=8)
+      >>> behaviors = Behaviors(tf.ones([2, 5], tf.bool), tf.zeros([2, 5], tf.int64),
+      ...                       tf.zeros([2, 5], tf.int64))
+      >>> codes = {"text": tf.zeros([2, 3, 5], tf.uint8)}
+      >>> attention(tf.ones([2, 3, 4]), tf.ones([2, 5, 4]), codes, behaviors).shape
+      TensorShape([2, 3, 8])
+
+    Args:
+      bucket_edges: ascending inner edges in (-1, 1) by modality; `len(edges) + 1` buckets.
+        Empty for attention on ids alone.
+      heads: H.
+      head_width: d.
+      behavior_types: number of values that `Behaviors.type` takes.
+      form: `shared` projects the history once for all candidates; `absorbed` moves the
+        projections to the candidate's side, cheaper for one candidate; `auto` takes
+        `absorbed` where C is known to be 1. All agree to float rounding.
+    """
+
+    def __init__(
+        self,
+        bucket_edges: Mapping[str, Sequence[float]],
+        heads: int = 1,
+        head_width: int = 32,
+        behavior_types: int = 1,
+        form: Literal["auto", "shared", "absorbed"] = "auto",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (
+            ("heads", heads),
+            ("head_width", head_width),
+            ("behavior_types", behavior_types),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, received {value}.")
+        if form not in ("auto", "shared", "absorbed"):
+            raise ValueError(f"form must be auto, shared or absorbed, received {form!r}.")
+        self._bucket_edges = {name: tuple(edges) for name, edges in bucket_edges.items()}
+        self._heads = heads
+        self._head_width = head_width
+        self._behavior_types = behavior_types
+        self._form = form
+        self._bucket_of_code = {
+            name: similarity.bucket_of_code(edges) for name, edges in self._bucket_edges.items()
+        }
+
+    def build(self, candidates_shape: tf.TensorShape) -> None:
+        """Creates the projections and the tables."""
+        width = candidates_shape[-1]
+        per_head = (self._heads, self._head_width)
+        self._query_kernel = self._projection("query_kernel", width)
+        self._query_bias = self.add_weight(
+            "query_bias", per_head, initializer=keras.initializers.RandomNormal(stddev=1.0)
+        )
+        self._key_kernel = self._projection("key_kernel", width)
+        self._value_kernel = self._projection("value_kernel", width)
+        gaps = len(TIME_GAP_EDGES) + 1
+        self._gap_keys = self._table("gap_keys", gaps)
+        self._gap_values = self._table("gap_values", gaps)
+        self._type_keys = self._table("type_keys", self._behavior_types)
+        self._type_values = self._table("type_values", self._behavior_types)
+        self._bucket_keys = {}
+        self._bucket_values = {}
+        self._bucket_biases = {}
+        for modality, edges in self._bucket_edges.items():
+            buckets = len(edges) + 2
+            self._bucket_keys[modality] = self._table(f"bucket_keys_{modality}", buckets)
+            self._bucket_values[modality] = self._table(f"bucket_values_{modality}", buckets)
+            self._bucket_biases[modality] = self.add_weight(
+                f"bucket_bias_{modality}", (buckets, self._heads), initializer="zeros"
+            )
+        super().build(candidates_shape)
+
+    def call(
+        self,
+        candidates: tf.Tensor,
+        history: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Returns each candidate's interest vector.
+
+        Args:
+          candidates: `[R, C, D]`.
+          history: `[R, L, D]`.
+          codes: `[R, C, L]` uint8 similarity codes by modality.
+          behaviors: mask, time gap and type.
+
+        Returns:
+          `[R, C, H * d]`.
+        """
+        query = self.project_query(candidates)
+        if self._form == "absorbed" or (self._form == "auto" and candidates.shape[1] == 1):
+            return self._attend_absorbed(query, history, codes, behaviors)
+        key, value = self.project_history(history)
+        return self.attend(query, key, value, codes, behaviors)
+
+    def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
+        """Projects candidates, `[..., D]` to `[..., H, d]`."""
+        return tf.einsum("...e,ehd->...hd", embedding, self._query_kernel) + self._query_bias
+
+    def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
+        key = tf.einsum("...e,ehd->...hd", embedding, self._key_kernel)
+        value = tf.einsum("...e,ehd->...hd", embedding, self._value_kernel)
+        return key, value
+
+    def attend(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Attends from projected candidates to projected behaviors.
+
+        Args:
+          query: `[R, C, H, d]`.
+          key: `[R, L, H, d]`.
+          value: `[R, L, H, d]`.
+          codes: `[R, C, L]` uint8 by modality.
+          behaviors: mask, time gap and type.
+
+        Returns:
+          `[R, C, H * d]`.
+        """
+        gap = _gap_bucket(behaviors)
+        key = key + tf.gather(self._gap_keys, gap) + tf.gather(self._type_keys, behaviors.type)
+        value = (
+            value + tf.gather(self._gap_values, gap) + tf.gather(self._type_values, behaviors.type)
+        )
+        scores = tf.einsum("rchd,rlhd->rchl", query, key)  # [R, C, H, L]
+        weights = self._weights(scores, query, codes, behaviors)
+        interest = tf.einsum("rchl,rlhd->rchd", weights, value)
+        return self._finish(interest, weights, codes, behaviors)
+
+    def bucket_variables(self) -> list[tf.Variable]:
+        """Returns the bucket tables and biases, which want their own learning rate."""
+        tables = (self._bucket_keys, self._bucket_values, self._bucket_biases)
+        return [variable for table in tables for variable in table.values()]
+
+    def bucket_bias(self, modality: str) -> tf.Variable:
+        """Returns the learned bias by bucket of similarity, `[len(edges) + 2, H]`."""
+        return self._bucket_biases[modality]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "bucket_edges": self._bucket_edges,
+            "heads": self._heads,
+            "head_width": self._head_width,
+            "behavior_types": self._behavior_types,
+            "form": self._form,
+        }
+
+    def _attend_absorbed(
+        self,
+        query: tf.Tensor,
+        history: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
+        gap = _per_candidate(_gap_bucket(behaviors), query)
+        kind = _per_candidate(behaviors.type, query)
+        absorbed = tf.einsum("rchd,ehd->rche", query, self._key_kernel)
+        scores = tf.einsum("rche,rle->rchl", absorbed, history)
+        scores += code_terms.gather_by_code(_table_scores(query, self._gap_keys), gap)
+        scores += code_terms.gather_by_code(_table_scores(query, self._type_keys), kind)
+        weights = self._weights(scores, query, codes, behaviors)
+        pooled = tf.einsum("rchl,rle->rche", weights, history)
+        interest = tf.einsum("rche,ehd->rchd", pooled, self._value_kernel)
+        interest += _table_values(weights, gap, self._gap_values)
+        interest += _table_values(weights, kind, self._type_values)
+        return self._finish(interest, weights, codes, behaviors)
+
+    def _weights(
+        self,
+        scores: tf.Tensor,
+        query: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Adds the similarity terms to unscaled scores and normalises, `[R, C, H, L]`."""
+        scale = self._head_width**-0.5
+        scores = scores * scale
+        for modality, key_table in self._bucket_keys.items():
+            terms = _table_scores(query, key_table) * scale
+            terms += tf.transpose(self._bucket_biases[modality])
+            by_code = tf.gather(terms, self._bucket_of_code[modality], axis=-1)
+            scores += code_terms.gather_by_code(by_code, codes[modality])
+        return masking.masked_softmax(scores, behaviors.mask)
+
+    def _finish(
+        self,
+        interest: tf.Tensor,
+        weights: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Adds the similarity values, zeroes empty histories and joins the heads."""
+        for modality, value_table in self._bucket_values.items():
+            by_code = tf.gather(value_table, self._bucket_of_code[modality])
+            interest += _table_values(weights, codes[modality], by_code)
+        interest = masking.zero_empty(interest, behaviors.mask)
+        shape = tf.shape(interest)
+        return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])
+
+    def _projection(self, name: str, width: int) -> tf.Variable:
+        limit = (6.0 / (width + self._heads * self._head_width)) ** 0.5
+        return self.add_weight(
+            name,
+            (width, self._heads, self._head_width),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+
+    def _table(self, name: str, rows: int) -> tf.Variable:
+        return self.add_weight(
+            name,
+            (rows, self._heads, self._head_width),
+            initializer=keras.initializers.RandomNormal(stddev=0.05),
+        )
+
+
+def _gap_bucket(behaviors: Behaviors) -> tf.Tensor:
+    """Returns the bucket of each time gap, `[R, L]` int32."""
+    return tf.raw_ops.Bucketize(input=behaviors.time_gap, boundaries=list(TIME_GAP_EDGES))
+
+
+def _per_candidate(codes: tf.Tensor, query: tf.Tensor) -> tf.Tensor:
+    """Repeats behavior codes for every candidate, `[R, L]` to `[R, C, L]` int32."""
+    shape = tf.shape(codes)
+    codes = tf.cast(codes, tf.int32)[:, None, :]
+    return tf.broadcast_to(codes, [shape[0], tf.shape(query)[1], shape[1]])
+
+
+def _table_scores(query: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
+    """Returns `q . table[b]` for every b, `[R, C, H, B]`."""
+    return tf.einsum("rchd,bhd->rchb", query, table)
+
+
+def _table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
+    """Returns `sum_i a_i table[code_i]` as mass by code times the table, `[R, C, H, d]`."""
+    mass = code_terms.sum_by_code(weights, codes, table.shape[0])
+    return tf.einsum("rchb,bhd->rchd", mass, table)

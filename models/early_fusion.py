@@ -1,0 +1,40 @@
+"""The baseline that fuses similarity before the projection."""
+
+import numpy as np
+import tensorflow as tf
+
+from features.schema import ExampleSchema
+from models.early_fusion_attention import EarlyFusionAttention
+from models.model_config import ModelConfig
+from models.ranking_model import Batch, RankingModel, behaviors_of, codes_of
+
+
+class EarlyFusion(RankingModel):
+    """Target attention over behaviors concatenated with their similarity's embedding.
+
+    Args:
+      config: hyper-parameters.
+      schema: what the records hold; every modality of it is used.
+      vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+    """
+
+    def __init__(
+        self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
+    ) -> None:
+        super().__init__(config, schema, vocabulary)
+        self.attention = EarlyFusionAttention(
+            {name: config.attention_edges for name in schema.modality_names},
+            config.heads,
+            config.head_width,
+            schema.behavior_types,
+            name="attention",
+        )
+
+    def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Returns the interest vector, `[R, C, H * d]`."""
+        codes = codes_of(batch, self.schema.modalities)
+        return self.attention(candidates, history, codes, behaviors_of(batch))
+
+    def bucket_variables(self) -> list[tf.Variable]:
+        """Returns the embeddings of the similarity buckets."""
+        return self.attention.bucket_variables()

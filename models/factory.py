@@ -1,0 +1,64 @@
+"""From a configuration to a model whose variables exist."""
+
+import numpy as np
+import tensorflow as tf
+
+from features import example
+from features.schema import ExampleSchema
+from models.dmf import DMF
+from models.early_fusion import EarlyFusion
+from models.id_only import IdOnly
+from models.model_config import ModelConfig
+from models.ranking_model import RankingModel
+
+MODELS: dict[str, type[RankingModel]] = {
+    "dmf": DMF,
+    "early_fusion": EarlyFusion,
+    "id_only": IdOnly,
+}
+
+
+def build_model(
+    config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
+) -> RankingModel:
+    """Returns a model with initial values.
+
+    Args:
+      config: hyper-parameters; `config.name` selects the class.
+      schema: what the records hold.
+      vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+    """
+    model = MODELS[config.name](config, schema, vocabulary)
+    model(zero_batch(schema))
+    return model
+
+
+def zero_batch(
+    schema: ExampleSchema, requests: int = 1, candidates: int = 2, behaviors: int = 1
+) -> dict[str, tf.Tensor]:
+    """Returns a batch of zeros with every feature of the schema.
+
+    Args:
+      schema: what the records hold.
+      requests: R.
+      candidates: C.
+      behaviors: L.
+    """
+    r, c, b = requests, candidates, behaviors
+    batch = {name: tf.zeros([r], tf.int64) for name in example.SCALARS}
+    batch |= {name: tf.zeros([r, b], tf.int64) for name in example.HISTORY}
+    batch["candidate_item_id"] = tf.zeros([r, c], tf.int64)
+    batch["history_mask"] = tf.ones([r, b], tf.bool)
+    batch["candidate_mask"] = tf.ones([r, c], tf.bool)
+    batch |= {label: tf.zeros([r, c]) for label in schema.labels}
+    for modality in schema.modalities:
+        batch[f"similarity_{modality.name}"] = tf.zeros([r, c, b], tf.uint8)
+        if modality.candidate_embedding:
+            name = f"candidate_embedding_{modality.name}"
+            batch[name] = tf.zeros([r, c, modality.dimension], tf.int8)
+    for side in schema.item_features:
+        dtype = example.side_feature_dtype(side)
+        batch[f"candidate_{side.name}"] = tf.zeros([r, c, side.width], dtype)
+    for side in schema.context_features:
+        batch[f"context_{side.name}"] = tf.zeros([r, side.width], example.side_feature_dtype(side))
+    return batch

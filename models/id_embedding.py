@@ -1,0 +1,91 @@
+"""The embedding table of an id, by vocabulary or by hash."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from features import hashing, id_table
+
+
+class IdEmbedding(keras.layers.Layer):
+    """Embeds int64 ids.
+
+    With a vocabulary, known ids have a row each and unknown ids share `oov_buckets` rows by
+    hash. Without one, ids are hashed into `hashed_buckets` rows. In training a share of the
+    ids is treated as unknown, so that the OOV rows learn what an unknown item is like.
+
+    Args:
+      width: embedding width D.
+      vocabulary: `[N]` int64, ascending, or None to hash.
+      hashed_buckets: rows of a hashed table; used without a vocabulary.
+      oov_buckets: rows for unknown ids.
+      dropout: share of ids treated as unknown in training, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        vocabulary: np.ndarray | None = None,
+        hashed_buckets: int = 0,
+        oov_buckets: int = 1,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if vocabulary is None and hashed_buckets < 1:
+            raise ValueError(
+                f"Give a vocabulary or hashed_buckets >= 1, received hashed_buckets="
+                f"{hashed_buckets} and no vocabulary."
+            )
+        if vocabulary is not None and not len(vocabulary):
+            raise ValueError("The vocabulary is empty; leave it out to hash ids instead.")
+        if oov_buckets < 1 or not 0 <= dropout < 1:
+            raise ValueError(
+                f"oov_buckets must be at least 1 and dropout in [0, 1), received {oov_buckets} "
+                f"and {dropout}."
+            )
+        self._width = width
+        self._vocabulary_ids = None if vocabulary is None else np.asarray(vocabulary, np.int64)
+        self._hashed_buckets = hashed_buckets
+        self._oov_buckets = oov_buckets
+        self._dropout = dropout
+
+    def build(self, ids_shape: tf.TensorShape) -> None:
+        """Creates the table, and the vocabulary as a variable that is saved with it."""
+        known = self._hashed_buckets
+        if self._vocabulary_ids is not None:
+            known = len(self._vocabulary_ids)
+            self._vocabulary = self.add_weight(
+                "vocabulary",
+                (known,),
+                dtype=tf.int64,
+                initializer=lambda shape, dtype: tf.constant(self._vocabulary_ids, dtype),
+                trainable=False,
+            )
+        self._table = self.add_weight(
+            "table",
+            (self._oov_buckets + known, self._width),
+            initializer=keras.initializers.RandomUniform(-0.05, 0.05),
+        )
+        super().build(ids_shape)
+
+    @property
+    def table(self) -> tf.Variable:
+        """The table, `[rows, D]` float32."""
+        return self._table
+
+    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Embeds ids, int64 of any shape `[...]` to `[..., D]` float32."""
+        rows = self.rows(ids)
+        if training and self._dropout:
+            unknown = hashing.bucket_in_graph(ids, self._oov_buckets)
+            rows = tf.where(tf.random.uniform(tf.shape(ids)) < self._dropout, unknown, rows)
+        return tf.gather(self._table, rows)
+
+    def rows(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns each id's row of the table, int64 of the same shape."""
+        if self._vocabulary_ids is None:
+            return id_table.hashed_rows_in_graph(ids, self._hashed_buckets, self._oov_buckets)
+        return id_table.vocabulary_rows_in_graph(ids, self._vocabulary, self._oov_buckets)

@@ -1,0 +1,31 @@
+"""The baseline without content: target attention on ids."""
+
+import numpy as np
+import tensorflow as tf
+
+from features.schema import ExampleSchema
+from models.decoupled_attention import DecoupledTargetAttention
+from models.model_config import ModelConfig
+from models.ranking_model import Batch, RankingModel, behaviors_of
+
+
+class IdOnly(RankingModel):
+    """Target attention with time gaps and behavior types, but no similarity.
+
+    Args:
+      config: hyper-parameters; those of similarity are not used.
+      schema: what the records hold; its modalities are not used.
+      vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+    """
+
+    def __init__(
+        self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
+    ) -> None:
+        super().__init__(config, schema, vocabulary)
+        self.attention = DecoupledTargetAttention(
+            {}, config.heads, config.head_width, schema.behavior_types, name="attention"
+        )
+
+    def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Returns the interest vector, `[R, C, H * d]`."""
+        return self.attention(candidates, history, {}, behaviors_of(batch))

@@ -1,0 +1,68 @@
+"""What a model is made of."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from features import similarity
+from features.schema import STRICT
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelConfig:
+    """The hyper-parameters of a ranking model.
+
+    Attributes:
+      name: `dmf`, or a baseline on the same backbone: `id_only` (target attention without
+        content), `early_fusion` (similarity fused before the projection).
+      label: the label to predict; None for the schema's first.
+      embedding_width: D, of item ids.
+      hashed_buckets: 0 uses the vocabulary that the join wrote; above 0 hashes ids instead.
+      oov_buckets: rows for ids outside the vocabulary.
+      id_dropout: share of ids treated as unknown in training; 0.1 helps cold items.
+      heads: H.
+      head_width: d.
+      buckets: equal buckets of similarity over [-1, 1] in the attention.
+      bucket_edges: inner edges instead of equal buckets, ascending in (-1, 1).
+      tiers: equal tiers of similarity over [-1, 1] in the modality-centric path.
+      tier_width: width of each modality's tower.
+      fusion: how the two paths are joined.
+      projection_width: width of the head's projection of the candidate's own embedding, a
+        modality; 0 for none. Needs records with `candidate_embedding_<modality>`.
+      side_buckets: rows of each categorical side feature's hashed table.
+      side_width: embedding width of a categorical side feature.
+      hidden: widths of the head's MLP.
+      cross_layers: DCN-v2 cross layers in the head.
+      cross_projection: rank of their kernels; None for full rank.
+    """
+
+    name: Literal["dmf", "id_only", "early_fusion"] = "dmf"
+    label: str | None = None
+    embedding_width: PositiveInt = 32
+    hashed_buckets: NonNegativeInt = 0
+    oov_buckets: PositiveInt = 8
+    id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    heads: PositiveInt = 1
+    head_width: PositiveInt = 32
+    buckets: PositiveInt = 20
+    bucket_edges: tuple[float, ...] | None = None
+    tiers: PositiveInt = 20
+    tier_width: PositiveInt = 16
+    fusion: Literal["concat", "gate", "scalar"] = "concat"
+    projection_width: NonNegativeInt = 16
+    side_buckets: PositiveInt = 1024
+    side_width: PositiveInt = 8
+    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 128)
+    cross_layers: NonNegativeInt = 1
+    cross_projection: PositiveInt | None = None
+
+    @property
+    def attention_edges(self) -> tuple[float, ...]:
+        """The inner edges of the attention's buckets."""
+        return self.bucket_edges or similarity.uniform_edges(self.buckets)
+
+    @property
+    def tier_edges(self) -> tuple[float, ...]:
+        """The inner edges of the modality-centric path's tiers."""
+        return similarity.uniform_edges(self.tiers)

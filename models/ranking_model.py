@@ -1,0 +1,133 @@
+"""The backbone that every ranking model here shares."""
+
+import abc
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+import tf_keras as keras
+
+from features.errors import UserInputError
+from features.schema import ExampleSchema, Modality
+from models.decoupled_attention import Behaviors
+from models.id_embedding import IdEmbedding
+from models.model_config import ModelConfig
+from models.ranking_head import RankingHead
+from models.side_features import SideFeatures
+
+Batch = Mapping[str, tf.Tensor]
+"""Parsed requests by feature name, as `features.example.parse_examples` returns them."""
+
+
+class RankingModel(tfrs.Model, abc.ABC):
+    """Item embedding, an interest in the history that a subclass defines, side features, head.
+
+    R requests, C candidates, L behaviors, D embedding width.
+
+    Args:
+      config: hyper-parameters.
+      schema: what the records hold.
+      vocabulary: `[N]` int64 item ids, ascending; None where `config.hashed_buckets` is set.
+
+    Raises:
+      UserInputError: the schema lacks the label or there is no way to place ids in a table.
+    """
+
+    def __init__(
+        self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.schema = schema
+        self.label = config.label or schema.primary_label
+        if self.label not in schema.labels:
+            raise UserInputError(
+                f"model.label is {self.label!r}, but the records' labels are {schema.labels}."
+            )
+        if vocabulary is None and not config.hashed_buckets:
+            raise UserInputError(
+                "The data set has no item vocabulary: set model.hashed_buckets to hash ids."
+            )
+        self.item_embedding = IdEmbedding(
+            config.embedding_width,
+            vocabulary=None if config.hashed_buckets else vocabulary,
+            hashed_buckets=config.hashed_buckets,
+            oov_buckets=config.oov_buckets,
+            dropout=config.id_dropout,
+            name="item_embedding",
+        )
+        side = {"buckets": config.side_buckets, "width": config.side_width}
+        self.item_side = SideFeatures(schema.item_features, "candidate_", **side, name="item_side")
+        self.context_side = SideFeatures(
+            schema.context_features, "context_", **side, name="context_side"
+        )
+        self.head = RankingHead(
+            config.hidden, config.cross_layers, config.cross_projection, name="head"
+        )
+        self.task = tfrs.tasks.Ranking(
+            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            metrics=[keras.metrics.AUC(num_thresholds=2000, from_logits=True, name="auc")],
+        )
+
+    @abc.abstractmethod
+    def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Returns what the history says of each candidate, `[R, C, *]`.
+
+        Args:
+          candidates: `[R, C, D]` item embeddings.
+          history: `[R, L, D]` item embeddings.
+          batch: parsed requests.
+        """
+
+    def candidate_content(self, batch: Batch) -> list[tf.Tensor]:
+        """Returns what the candidates' own content adds to the head, each `[R, C, *]`."""
+        del batch
+        return []
+
+    def bucket_variables(self) -> list[tf.Variable]:
+        """Returns the variables that learn at the bucket tables' rate."""
+        return []
+
+    def call(self, batch: Batch, training: bool = False) -> tf.Tensor:
+        """Returns logits `[R, C]`; those of padded candidates mean nothing."""
+        candidates = self.item_embedding(batch["candidate_item_id"], training=training)
+        history = self.item_embedding(batch["history_item_id"], training=training)
+        interest = self.interest(candidates, history, batch)
+        return self.logits(candidates, interest, self.candidate_content(batch), batch)
+
+    def logits(
+        self,
+        candidates: tf.Tensor,
+        interest: tf.Tensor,
+        content: Sequence[tf.Tensor],
+        batch: Batch,
+    ) -> tf.Tensor:
+        """Returns logits `[R, C]` from a candidate's embedding, interest and content."""
+        shape = tf.shape(candidates)
+        behaviors = tf.reduce_sum(tf.cast(batch["history_mask"], tf.float32), axis=1)
+        request = [*self.context_side(batch), tf.math.log1p(behaviors)[:, None]]
+        repeated = [
+            tf.broadcast_to(vector[:, None], [shape[0], shape[1], vector.shape[-1]])
+            for vector in request
+        ]
+        return self.head([candidates, interest, *content, *self.item_side(batch), *repeated])
+
+    def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
+        """Returns the mean log loss over the candidates that are not padding."""
+        logits = self(inputs, training=training)
+        mask = inputs["candidate_mask"]
+        return self.task(
+            labels=tf.boolean_mask(inputs[self.label], mask)[:, None],
+            predictions=tf.boolean_mask(logits, mask)[:, None],
+        )
+
+
+def behaviors_of(batch: Batch) -> Behaviors:
+    """Returns what a batch says of its behaviors."""
+    return Behaviors(batch["history_mask"], batch["history_time_gap"], batch["history_type"])
+
+
+def codes_of(batch: Batch, modalities: Sequence[Modality]) -> dict[str, tf.Tensor]:
+    """Returns a batch's similarity codes by modality."""
+    return {modality.name: batch[f"similarity_{modality.name}"] for modality in modalities}
