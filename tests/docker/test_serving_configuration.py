@@ -1,15 +1,9 @@
-"""What can be held of the images without a Docker engine: parse, compare, and run the scripts."""
+"""TensorFlow Serving's files parse as its own messages, and Compose mounts and checks them."""
 
-import ast
-import fnmatch
 import http.server
 import json
-import os
 import re
-import shlex
-import socket
 import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 
@@ -18,151 +12,16 @@ import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf import wrappers_pb2 as wrappers
 
-from tests.test_layout import MAY_IMPORT, REPOSITORY
+from tests.test_layout import REPOSITORY
 from tests.test_packaging import pins
 
 DOCKER = REPOSITORY / "docker"
-DOCKERFILE = DOCKER / "worker" / "Dockerfile"
 FIELD = descriptor_pb2.FieldDescriptorProto
-
-
-def instructions(text: str) -> list[tuple[str, str]]:
-    """(instruction, arguments) of each step, comments and line continuations resolved."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    steps = re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines()
-    return [(step.split(None, 1)[0].upper(), step.split(None, 1)[1]) for step in steps]
-
-
-def setup_keyword(name: str) -> str:
-    tree = ast.parse((REPOSITORY / "setup.py").read_text(encoding="utf-8"))
-    (value,) = (
-        keyword.value.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
-        for keyword in node.keywords
-        if keyword.arg == name
-    )
-    return value
-
-
-@pytest.fixture(scope="module")
-def steps() -> list[tuple[str, str]]:
-    return instructions(DOCKERFILE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict:
     return yaml.safe_load((DOCKER / "docker-compose.yml").read_text(encoding="utf-8"))
-
-
-# The worker image.
-
-
-def test_base_python_is_setup_pys(steps):
-    low, high = re.fullmatch(r">=(3\.\d+),<(3\.\d+)", setup_keyword("python_requires")).groups()
-    bases = [re.match(r"python:(3\.\d+)-", args) for name, args in steps if name == "FROM"]
-    versions = {match.group(1) for match in bases if match}
-    assert versions == {low}
-    assert int(high.split(".")[1]) == int(low.split(".")[1]) + 1
-
-
-def test_sdk_harness_is_the_locked_beam(steps):
-    (harness,) = (args for name, args in steps if name == "FROM" and "beam_python" in args)
-    version = pins("runtime.lock")["apache-beam"]
-    low = re.match(r">=(3\.\d+)", setup_keyword("python_requires")).group(1)
-    assert harness == f"apache/beam_python{low}_sdk:{version} AS beam"
-
-
-def test_image_installs_hashed_locks_only(steps):
-    installs = [
-        command
-        for name, args in steps
-        if name == "RUN"
-        for command in args.split("&&")
-        if "pip install" in command
-    ]
-    assert len(installs) == 3
-    for command in installs:
-        assert "--require-hashes" in command or "--no-index" in command, command
-
-
-def copied_sources(steps) -> list[str]:
-    found = []
-    for name, args in steps:
-        if name in {"COPY", "ADD"} and "--from=" not in args:
-            found += [word for word in shlex.split(args) if not word.startswith("--")][:-1]
-    return found
-
-
-def test_copied_sources_exist(steps):
-    sources = copied_sources(steps)
-    assert {f"{package}/" for package in MAY_IMPORT} <= set(sources)
-    assert [source for source in sources if not (REPOSITORY / source).exists()] == []
-
-
-def test_copied_sources_pass_the_ignore_file(steps):
-    lines = (DOCKER / "worker" / "Dockerfile.dockerignore").read_text().splitlines()
-    rules = [line for line in lines if line and not line.startswith("#")]
-    assert rules[0] == "*", "start from nothing"
-    allowed = [rule[1:] for rule in rules if rule.startswith("!")]
-    for source in copied_sources(steps):
-        path = source.rstrip("/")
-        assert any(fnmatch.fnmatch(path, pattern) for pattern in allowed), path
-    assert not any(fnmatch.fnmatch(".venv", pattern) for pattern in allowed)
-
-
-def test_image_runs_as_a_numbered_user_and_checks_its_health(steps):
-    last_stage = steps[max(i for i, (name, _) in enumerate(steps) if name == "FROM") :]
-    names = [name for name, _ in last_stage]
-    (user,) = (args for name, args in last_stage if name == "USER")
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
-    assert "RUN" not in names[names.index("USER") :], "a later step would run as that user"
-    assert names.count("HEALTHCHECK") == 1
-    assert dict(last_stage)["ENTRYPOINT"] == '["/usr/local/bin/entrypoint.sh"]'
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["--id=1", "--logging_endpoint=a b"], "boot --id=1 --logging_endpoint=a b"),
-        (["--worker_pool"], "boot --worker_pool"),
-        (["echo", "dmf-train", "--model_dir"], "dmf-train --model_dir"),
-    ],
-)
-def test_entrypoint_is_harness_or_command(tmp_path, arguments, expected):
-    boot = tmp_path / "boot"
-    boot.write_text('#!/bin/sh\necho boot "$@"\n')
-    boot.chmod(0o755)
-    command = [DOCKER / "worker" / "entrypoint.sh", *arguments]
-    environment = {**os.environ, "BEAM_BOOT": str(boot)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == expected
-
-
-def test_entrypoint_without_arguments_says_what_it_wants():
-    command = [DOCKER / "worker" / "entrypoint.sh"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 64
-    assert "name a command" in done.stderr
-
-
-def healthcheck(port: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, DOCKER / "worker" / "healthcheck.py"]
-    environment = {**os.environ, "HEALTH_PORT": port}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_healthcheck_follows_the_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
-        assert healthcheck(port).returncode == 0
-    closed = healthcheck(port)
-    assert closed.returncode == 1
-    assert port in closed.stderr
-    assert healthcheck("").returncode == 0
-
-
-# TensorFlow Serving.
 
 
 def serving_message(name: str):
@@ -246,9 +105,6 @@ def test_misspelt_parameter_does_not_parse():
         text_format.Parse("max_batch_sise { value: 8 }", serving_message("BatchingParameters")())
 
 
-# Compose.
-
-
 def test_serving_is_the_minor_version_that_exports(compose):
     tag = compose["services"]["serving"]["image"].removeprefix("tensorflow/serving:")
     assert tag.split(".")[:2] == pins("runtime.lock")["tensorflow"].split(".")[:2]
@@ -265,13 +121,6 @@ def test_serving_reads_the_files_of_this_folder(compose):
 def test_ports_are_published_on_loopback_only(compose):
     for service in compose["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-
-
-def test_worker_services_build_the_dockerfile(compose):
-    for name in ("trainer", "tensorboard"):
-        build = compose["services"][name]["build"]
-        assert (DOCKER / build["context"]).resolve() == REPOSITORY
-        assert (REPOSITORY / build["dockerfile"]).is_file()
 
 
 @contextmanager
