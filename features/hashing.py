@@ -59,6 +59,12 @@ def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
     return (mixed >> np.uint64(1)).view(np.int64) % np.int64(buckets)
 
 
+def combine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Returns a stable hash of each pair in `[0, 2^62)`, `[N]` int64 each; order matters."""
+    largest = 1 << 62
+    return bucket(np.asarray(first, np.int64) + bucket(second, largest), largest)
+
+
 def bucket_in_graph(ids: tf.Tensor, buckets: int) -> tf.Tensor:
     """Returns the bucket in `[0, buckets)` of each id; equal to `bucket`."""
     mixed = tf.bitcast(ids, tf.uint64)
