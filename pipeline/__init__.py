@@ -1,0 +1,21 @@
+"""The jobs: Beam transforms (read, validate, sequence, join, write) and one entry point a job.
+
+The join (`build_examples`), in the order in which an event passes through it:
+
+- `join_options`: `JoinOptions`, what a user asks for.
+- `expressions`: the small expressions of `--behavior_rule` and its like, parsed, never run.
+- `event_log`: the behavior log: pre-flight, reading, validation with reasons.
+- `side_features`: item and user columns as dense arrays.
+- `broadcast`: what every worker looks up, memory-mapped once a process.
+- `splits`: which split a request belongs to, by time.
+- `sequences`: requests and their behavior sequences by index arithmetic, pure NumPy.
+- `records`: similarity codes and serialized records of one partition.
+- `shards`: files written beside their name and renamed, hashed on the way.
+- `summary`: counts that add up, merged over partitions.
+- `join`: the composite transform.
+- `publish`: no manifest, no data set; nothing is visible before it is complete.
+
+`entry_point` is the `main` that every job shares; `quiet` keeps libraries from talking over it.
+"""
+
+from pipeline import quiet as _quiet  # noqa: F401  Must precede TensorFlow and Beam.

@@ -1,0 +1,77 @@
+"""What every worker looks up by id: written once by the launcher, memory-mapped by workers."""
+
+import dataclasses
+import functools
+import os
+
+import numpy as np
+
+from features.embedding_set import EmbeddingSet
+from pipeline.side_features import SideTable
+
+_EMBEDDING_ARRAYS = ("item_ids", "quantized", "norms", "available_at")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """The look-up tables of a join.
+
+    Attributes:
+      embeddings: by modality.
+      items: side features of items.
+      users: side features of users.
+    """
+
+    embeddings: dict[str, EmbeddingSet]
+    items: SideTable
+    users: SideTable
+
+
+def save(folder: str, tables: Tables) -> None:
+    """Writes every array as a .npy file, for `load`."""
+    for modality, embedding_set in tables.embeddings.items():
+        for name in _EMBEDDING_ARRAYS:
+            _write(folder, f"embeddings/{modality}/{name}", getattr(embedding_set, name))
+    for kind in ("items", "users"):
+        table: SideTable = getattr(tables, kind)
+        _write(folder, f"{kind}/ids", table.ids)
+        for name, values in table.values.items():
+            _write(folder, f"{kind}/values/{name}", values)
+
+
+@functools.lru_cache(maxsize=2)
+def load(folder: str) -> Tables:
+    """Maps what `save` wrote; once a process, since each folder's name is used once."""
+    embeddings = {}
+    for modality in _children(os.path.join(folder, "embeddings")):
+        arrays = {name: _map(folder, f"embeddings/{modality}/{name}") for name in _EMBEDDING_ARRAYS}
+        embeddings[modality] = EmbeddingSet(**arrays, fingerprint="")
+    return Tables(embeddings, _load_side(folder, "items"), _load_side(folder, "users"))
+
+
+def rows(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Returns the row of each wanted id in ascending `ids`, `len(ids)` where it is absent."""
+    if not ids.size:
+        return np.zeros(wanted.shape, np.int64)
+    row = np.minimum(np.searchsorted(ids, wanted), ids.size - 1)
+    return np.where(ids[row] == wanted, row, ids.size)
+
+
+def _load_side(folder: str, kind: str) -> SideTable:
+    names = [name.removesuffix(".npy") for name in _children(os.path.join(folder, kind, "values"))]
+    values = {name: _map(folder, f"{kind}/values/{name}") for name in names}
+    return SideTable(ids=_map(folder, f"{kind}/ids"), values=values)
+
+
+def _children(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def _write(folder: str, name: str, array: np.ndarray) -> None:
+    path = os.path.join(folder, f"{name}.npy")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    np.save(path, array)
+
+
+def _map(folder: str, name: str) -> np.ndarray:
+    return np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="r")

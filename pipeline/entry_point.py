@@ -1,0 +1,76 @@
+"""The `main` that every job shares: flags, logging, and errors in words.
+
+A job's module looks like this, so that importing it for its functions defines no flags:
+
+    def define_flags() -> None:
+        flags.DEFINE_string("output", None, "...", required=True)
+
+    def _main(arguments: Sequence[str]) -> None:
+        ...
+
+    def main() -> None:
+        entry_point.run(_main, define_flags)
+"""
+
+import logging as python_logging
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, flags, logging
+
+from features.errors import UserInputError
+
+USER_ERROR_CODE = 2
+"""The exit code when the user's input or flags are at fault."""
+
+
+def run(
+    main_fn: Callable[[Sequence[str]], None],
+    define_flags: Callable[[], None] | None = None,
+    pass_unknown_flags: bool = False,
+) -> None:
+    """Parses the flags, runs the job and exits.
+
+    Args:
+      main_fn: receives the arguments that are not flags of this project, without the name of
+        the program.
+      define_flags: defines the job's flags; None where the module defined them.
+      pass_unknown_flags: hand flags of others (Beam's) to `main_fn` rather than refuse them.
+
+    Raises:
+      SystemExit: always: code 0, or 2 after a `UserInputError`, whose message goes to stderr
+        without a traceback. Other exceptions pass through.
+    """
+    if define_flags is not None:
+        define_flags()
+
+    def parse(argv: list[str]) -> list[str]:
+        return flags.FLAGS(argv, known_only=pass_unknown_flags)
+
+    def guarded(argv: list[str]) -> None:
+        _configure_logging()
+        if argv[1:] and not pass_unknown_flags:
+            raise SystemExit(
+                _report(f"Unexpected arguments {argv[1:]}: this job takes flags only.")
+            )
+        try:
+            main_fn(argv[1:])
+        except UserInputError as error:
+            raise SystemExit(_report(str(error))) from None
+
+    app.run(guarded, flags_parser=parse)
+
+
+def _configure_logging() -> None:
+    """Sends short lines of level INFO to stderr, each once."""
+    logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().setFormatter(python_logging.Formatter("%(message)s"))
+    root = python_logging.getLogger()
+    for handler in list(root.handlers):
+        if handler is not logging.get_absl_handler():
+            root.removeHandler(handler)
+
+
+def _report(message: str) -> int:
+    sys.stderr.write(f"Error: {message}\n")
+    return USER_ERROR_CODE

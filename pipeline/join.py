@@ -1,0 +1,349 @@
+"""The join as one composite transform: events in, shards and a summary out."""
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from absl import logging
+
+from features import hashing, tfrecord
+from features.schema import ExampleSchema
+from pipeline import broadcast, sequences, splits, summary
+from pipeline.event_batches import ValidatedBatch, event_schema, read_batches
+from pipeline.event_log import LogColumns, ReadUnit
+from pipeline.records import Block, RecordEncoder
+from pipeline.shards import HashedFile, shard_name
+from pipeline.time_histogram import MergeTimeHistograms, TimeHistogram
+
+SUMMARY = "summary.json"
+VOCABULARY = "vocabulary.npy"
+QUARANTINE = "quarantine"
+
+_TIMES, _SUMMARIES, _ITEMS = "times", "summaries", "items"
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinPlan:
+    """What the workers need to know; no absolute path in it determines a byte.
+
+    Attributes:
+      columns: what is read of the log.
+      schema: of the records.
+      partitions: users are spread over so many.
+      split_fractions: used where `ranges` is None.
+      split_by: `global` or `user`.
+      ranges: explicit splits.
+      delay: microseconds until a behavior is known.
+      max_candidates: of a record.
+      output: folder for shards and quarantine, complete only when published.
+      work: folder for look-up tables and results that the launcher reads.
+    """
+
+    columns: LogColumns
+    schema: ExampleSchema
+    partitions: int
+    split_fractions: tuple[float, float, float]
+    split_by: str
+    ranges: tuple[splits.Split, ...] | None
+    delay: int
+    max_candidates: int
+    output: str
+    work: str
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The names of the splits, in order."""
+        if self.ranges is None:
+            return splits.FRACTION_SPLITS
+        return tuple(split.name for split in self.ranges)
+
+
+class Join(beam.PTransform):
+    """Reads the log's units, writes shards, quarantine, summary and vocabulary.
+
+    Args:
+      plan: what to do.
+    """
+
+    def __init__(self, plan: JoinPlan):
+        super().__init__()
+        self._plan = plan
+
+    def expand(self, units: beam.PCollection) -> None:
+        plan = self._plan
+        read = (
+            units
+            | "Spread" >> beam.Reshuffle()
+            | "ReadAndValidate"
+            >> beam.ParDo(_ReadEvents(plan)).with_outputs(_TIMES, _SUMMARIES, main="events")
+        )
+        cuts = (
+            read[_TIMES]
+            | "CountTimes" >> beam.CombineGlobally(MergeTimeHistograms())
+            | "CutTimes" >> beam.Map(lambda times: times.cut_times(plan.split_fractions))
+        )
+        written = (
+            read["events"]
+            | "GroupByPartition" >> beam.GroupByKey()
+            | "WriteShards"
+            >> beam.ParDo(_WriteShards(plan), cuts=beam.pvalue.AsSingleton(cuts)).with_outputs(
+                _ITEMS, main="summaries"
+            )
+        )
+        _ = (
+            written[_ITEMS]
+            | "TrainItems" >> beam.CombineGlobally(_union)
+            | "WriteTrainItems" >> beam.Map(_write_items, os.path.join(plan.work, VOCABULARY))
+        )
+        _ = (
+            (read[_SUMMARIES], written["summaries"])
+            | "AllSummaries" >> beam.Flatten()
+            | "MergeSummaries" >> beam.CombineGlobally(summary.MergeSummaries())
+            | "WriteSummary" >> beam.Map(_write_summary, os.path.join(plan.work, SUMMARY))
+        )
+
+
+class _ReadEvents(beam.DoFn):
+    """From a read unit to `(partition, Arrow IPC bytes)`; counts and quarantines on the way."""
+
+    def __init__(self, plan: JoinPlan):
+        self._plan = plan
+
+    def process(self, unit: ReadUnit) -> Iterator[Any]:
+        counts: summary.Summary = {}
+        quarantine = _Quarantine(self._plan.output, unit)
+        try:
+            for batch in read_batches(unit, self._plan.columns):
+                quarantine.add(batch)
+                counts = summary.merge(counts, _read_counts(batch))
+                yield beam.pvalue.TaggedOutput(
+                    _TIMES, TimeHistogram.of(batch.events["time"].to_numpy())
+                )
+                yield from self._by_partition(batch.events)
+        except (pa.ArrowException, OSError) as error:
+            name = os.path.basename(unit.path)
+            counts = {"unreadable": {f"{name}, row group {unit.row_group}": str(error)}}
+        quarantine.close()
+        yield beam.pvalue.TaggedOutput(_SUMMARIES, counts)
+
+    def _by_partition(self, events: pa.RecordBatch) -> Iterator[tuple[int, bytes]]:
+        partition = hashing.bucket(events["user"].to_numpy(), self._plan.partitions)
+        order = np.argsort(partition, kind="stable")
+        sorted_events = events.take(pa.array(order))
+        keys, starts = np.unique(partition[order], return_index=True)
+        ends = np.append(starts[1:], len(order))
+        for key, start, end in zip(keys, starts, ends, strict=True):
+            yield int(key), _to_bytes(sorted_events.slice(start, end - start))
+
+
+class _WriteShards(beam.DoFn):
+    """From a partition's events to its shards; yields what was written and dropped."""
+
+    def __init__(self, plan: JoinPlan):
+        self._plan = plan
+
+    def process(self, element: tuple[int, Iterable[bytes]], cuts: tuple[int, int]) -> Iterator[Any]:
+        partition, parts = element
+        plan = self._plan
+        events = pa.Table.from_batches(
+            [_from_bytes(part) for part in parts], event_schema(plan.columns)
+        ).combine_chunks()
+        kept = sequences.first_of_duplicates(
+            *(events[name].to_numpy() for name in ("user", "time", "content", "file", "row"))
+        )
+        duplicates = len(events) - len(kept)
+        events = events.take(pa.array(kept)).combine_chunks()
+        requests = sequences.build_requests(
+            *(events[name].to_numpy() for name in ("user", "time", "request")),
+            is_behavior=events["behavior"].to_numpy(),
+            history_length=plan.schema.history_length,
+            delay=plan.delay,
+        )
+        behaviors = events.select(["user", "time"]).take(pa.array(requests.behaviors))
+        sequences.check_causal(
+            requests, behaviors["user"].to_numpy(), behaviors["time"].to_numpy(), plan.delay
+        )
+        split = self._split(requests, cuts)
+        encoder = RecordEncoder(
+            plan.schema, broadcast.load(plan.work), events, requests, split, plan.max_candidates
+        )
+        written = _Shards(plan, partition)
+        for block in encoder.blocks():
+            written.add(block)
+        outside = int(np.diff(requests.starts)[split == splits.OUTSIDE].sum())
+        counts = summary.merge(
+            {"dropped": {"duplicate": duplicates, "outside_splits": outside}},
+            _split_counts(plan, events, requests, split, encoder),
+        )
+        logging.info(
+            "Partition %d of %d: %d events, %d requests.",
+            partition + 1,
+            plan.partitions,
+            len(events),
+            len(requests.user),
+        )
+        yield summary.merge(counts, written.close())
+        in_train = np.repeat(split == 0, np.diff(requests.starts))
+        items = events["item"].to_numpy()[requests.order[in_train]]
+        yield beam.pvalue.TaggedOutput(_ITEMS, np.unique(items))
+
+    def _split(self, requests: sequences.Requests, cuts: tuple[int, int]) -> np.ndarray:
+        plan = self._plan
+        if plan.split_by == "user":
+            return splits.assign_by_user(
+                plan.split_fractions, requests.first_position, requests.user_events
+            )
+        ranges = plan.ranges if plan.ranges is not None else splits.split_at(cuts)
+        return splits.assign_by_time(ranges, requests.time)
+
+
+class _Shards:
+    """The open shards of a partition, one a split that has a record."""
+
+    def __init__(self, plan: JoinPlan, partition: int):
+        self._plan, self._partition = plan, partition
+        self._files: dict[int, HashedFile] = {}
+        self._times: dict[int, tuple[int, int]] = {}
+        self._code_counts: summary.Summary = {}
+
+    def add(self, block: Block) -> None:
+        for split, record in zip(block.split.tolist(), block.serialized, strict=True):
+            if split not in self._files:
+                self._files[split] = HashedFile(self._path(split)).__enter__()
+            self._files[split].write(tfrecord.frame(record))
+        for split in np.unique(block.split).tolist():
+            times = block.time[block.split == split]
+            low, high = self._times.get(split, (splits.END, splits.BEGIN))
+            self._times[split] = (min(low, int(times.min())), max(high, int(times.max())))
+        self._code_counts = summary.merge(self._code_counts, block.code_counts)
+
+    def close(self) -> summary.Summary:
+        shards = {}
+        for split, file in self._files.items():
+            file.__exit__(None, None, None)
+            first, last = self._times[split]
+            shards[os.path.basename(self._path(split))] = {
+                "split": self._plan.split_names[split],
+                "sha256": file.sha256,
+                "records": file.records,
+                "bytes": file.bytes,
+                "first_time": first,
+                "last_time": last,
+            }
+        return {"shards": shards, "similarity": self._code_counts}
+
+    def _path(self, split: int) -> str:
+        name = shard_name(self._plan.split_names[split], self._partition, self._plan.partitions)
+        return os.path.join(self._plan.output, name)
+
+
+class _Quarantine:
+    """The rejected rows of a read unit, as JSON lines; no file where there are none."""
+
+    def __init__(self, folder: str, unit: ReadUnit):
+        self._name = os.path.basename(unit.path)
+        self._path = os.path.join(
+            folder, QUARANTINE, f"events-{unit.file:05d}-{unit.row_group:05d}.jsonl"
+        )
+        self._file: HashedFile | None = None
+
+    def add(self, batch: ValidatedBatch) -> None:
+        if not len(batch.rows):
+            return
+        if self._file is None:
+            self._file = HashedFile(self._path).__enter__()
+        for row, reason, values in zip(
+            batch.rows.tolist(), batch.reasons, batch.rejected.to_pylist(), strict=True
+        ):
+            line = {"file": self._name, "row": row, "reason": reason, "values": values}
+            self._file.write(json_line(line))
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.__exit__(None, None, None)
+
+
+def json_line(value: dict[str, Any]) -> bytes:
+    """Returns one line of JSON; what JSON lacks, NaN among it, as text."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {str(key): plain(element) for key, element in part.items()}
+        if isinstance(part, list):
+            return [plain(element) for element in part]
+        if isinstance(part, float) and not math.isfinite(part):
+            return str(part)
+        return part if isinstance(part, (str, int, float, bool, type(None))) else str(part)
+
+    return json.dumps(plain(value), ensure_ascii=False).encode() + b"\n"
+
+
+def _read_counts(batch: ValidatedBatch) -> summary.Summary:
+    read = batch.events.num_rows + len(batch.rows)
+    return {"read": read, "quarantined": summary.counts_of(batch.reasons)}
+
+
+def _split_counts(
+    plan: JoinPlan,
+    events: pa.Table,
+    requests: sequences.Requests,
+    split: np.ndarray,
+    encoder: RecordEncoder,
+) -> summary.Summary:
+    """Returns counts by split, embedding coverage, history lengths and candidates a request."""
+    candidates = np.diff(requests.starts)
+    history = requests.history_end - requests.history_start
+    event_split = np.repeat(split, candidates)
+    counts: summary.Summary = {"splits": {}, "written": int((event_split >= 0).sum())}
+    for index, name in enumerate(plan.split_names):
+        mine, my_events = split == index, event_split == index
+        if not mine.any():
+            continue
+        positives = {
+            label: int(events[f"label_{label}"].to_numpy()[requests.order[my_events]].sum())
+            for label in plan.schema.labels
+        }
+        counts["splits"][name] = {
+            "requests": int(mine.sum()),
+            "candidates": int(my_events.sum()),
+            "positives": positives,
+            "history_length": summary.counts_of(history[mine]),
+            "candidates_per_request": summary.counts_of(candidates[mine]),
+            "with_embedding": {
+                modality: int(encoder.has_embedding(modality)[my_events].sum())
+                for modality in plan.schema.modality_names
+            },
+        }
+    return counts
+
+
+def _union(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
+
+
+def _write_items(items: np.ndarray, path: str) -> None:
+    with HashedFile(path) as file:
+        file.write(items.tobytes())
+
+
+def _write_summary(values: summary.Summary, path: str) -> None:
+    with HashedFile(path) as file:
+        file.write(json.dumps(summary.plain(values)).encode())
+
+
+def _to_bytes(batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def _from_bytes(data: bytes) -> pa.RecordBatch:
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_next_batch()

@@ -1,0 +1,121 @@
+"""Parquet inputs: listing, opening and checking them before anything is written."""
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.embedding_set import parquet_files
+from features.errors import UserInputError
+
+
+def open_files(location: str, flag: str) -> dict[str, pq.ParquetFile]:
+    """Opens the Parquet files of a folder, or one file.
+
+    Args:
+      location: a folder or a file.
+      flag: the flag that named it, for the messages.
+
+    Returns:
+      Open files by path, in the order of their names.
+
+    Raises:
+      UserInputError: there is none, or one is not readable.
+    """
+    try:
+        paths = parquet_files(location)
+    except UserInputError as error:
+        raise UserInputError(f"--{flag}: {error}") from error
+    return {path: open_file(path, flag) for path in paths}
+
+
+def open_file(path: str, flag: str) -> pq.ParquetFile:
+    """Opens one file.
+
+    Raises:
+      UserInputError: it is not readable Parquet.
+    """
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(
+            f"--{flag}: {path!r} is not a readable Parquet file: {error}. Write it again, or "
+            "move it out of the folder."
+        ) from error
+
+
+def check_column(
+    path: str, schema: pa.Schema, name: str, accepts: Callable[[pa.DataType], bool], expected: str
+) -> None:
+    """Checks that a file has a column of an accepted type.
+
+    Raises:
+      UserInputError: names file, column, expected and received type, and what to do.
+    """
+    if name not in schema.names:
+        raise UserInputError(
+            f"{path!r} has no column {name!r}, expected {expected}. It has "
+            f"{', '.join(f'{field.name}: {field.type}' for field in schema)}. Rename a column, or "
+            "write the file with it."
+        )
+    received = schema.field(name).type
+    if not accepts(received):
+        raise UserInputError(
+            f"{path!r}: column {name!r} is {received}, expected {expected}. Cast the column and "
+            "write the file again."
+        )
+
+
+def same_kind(kinds: dict[str, pa.DataType], name: str) -> None:
+    """Checks that all files hold an id column in one kind, int64 or string.
+
+    Args:
+      kinds: the column's type by file.
+      name: the column's name.
+
+    Raises:
+      UserInputError: the ids of two files could never be equal.
+    """
+    by_kind = {is_text(kind): path for path, kind in kinds.items()}
+    if len(by_kind) > 1:
+        raise UserInputError(
+            f"Column {name!r} is a string in {by_kind[True]!r} and an integer in "
+            f"{by_kind[False]!r}, so no id of one would be found in the other. Write both alike."
+        )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type holds strings, dictionary-encoded or not."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def is_integer(kind: pa.DataType) -> bool:
+    """Whether a type holds integers that fit an int64."""
+    return pa.types.is_integer(kind) and kind != pa.uint64()
+
+
+def is_id(kind: pa.DataType) -> bool:
+    """Whether a type can hold ids."""
+    return is_text(kind) or is_integer(kind)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type holds numbers or booleans."""
+    return is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def footer_fingerprint(path: str) -> dict[str, object]:
+    """Returns name, size and sha256 of the footer, which holds every column's statistics."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        file.seek(size - 8)
+        length = struct.unpack("<I", file.read(4))[0]
+        file.seek(size - 8 - length)
+        footer = file.read(length)
+    digest = hashlib.sha256(footer).hexdigest()
+    return {"name": os.path.basename(path), "bytes": size, "footer_sha256": digest}

@@ -1,0 +1,27 @@
+"""Keeps libraries from talking over the jobs' own messages.
+
+TensorFlow reads its log level when it is imported, and Beam warns about an absent Google
+package that no job needs; so this runs when `pipeline` is imported.
+"""
+
+import logging
+import os
+
+_NOISE = ("apitools not found", "Discarding unparseable args")
+
+
+def select() -> None:
+    """Hides TensorFlow's start-up messages and Beam's needless warnings."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    root = logging.getLogger()
+    if not any(isinstance(present, _NoiseFilter) for present in root.filters):
+        root.addFilter(_NoiseFilter())
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+
+
+class _NoiseFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not any(noise in record.getMessage() for noise in _NOISE)
+
+
+select()

@@ -1,0 +1,176 @@
+"""Requests and their behavior sequences, by index arithmetic on sorted arrays; pure NumPy.
+
+Shapes: E events of one partition, Q requests, B behaviors.
+"""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Requests:
+    """The requests of a partition, by user, time and request id.
+
+    Attributes:
+      order: `[E]` positions of the events, grouped by request; within one by time and row.
+      starts: `[Q + 1]`, request r's candidates are `order[starts[r]:starts[r + 1]]`.
+      user: `[Q]` int64.
+      request: `[Q]` int64.
+      time: `[Q]` int64 microseconds, the earliest of its events.
+      behaviors: `[B]` positions of the events that are behaviors, by user, time and row.
+      history_start: `[Q]`, request r's history is `behaviors[history_start[r]:history_end[r]]`.
+      history_end: `[Q]`.
+      first_position: `[Q]`, how many of the user's events precede the request's first.
+      user_events: `[Q]`, how many events the user has.
+    """
+
+    order: np.ndarray
+    starts: np.ndarray
+    user: np.ndarray
+    request: np.ndarray
+    time: np.ndarray
+    behaviors: np.ndarray
+    history_start: np.ndarray
+    history_end: np.ndarray
+    first_position: np.ndarray
+    user_events: np.ndarray
+
+
+def first_of_duplicates(
+    user: np.ndarray, time: np.ndarray, content: np.ndarray, file: np.ndarray, row: np.ndarray
+) -> np.ndarray:
+    """Returns the positions of events that are no duplicate of an earlier row.
+
+    Args:
+      user: `[N]`.
+      time: `[N]`.
+      content: `[N]` hash of the whole row.
+      file: `[N]`.
+      row: `[N]`.
+
+    Returns:
+      `[E]` positions, by user, time, file and row.
+    """
+    order = np.lexsort((row, file, content, time, user))
+    new = np.ones(len(order), bool)
+    keys = [array[order] for array in (user, time, content)]
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    kept = order[new]
+    return kept[np.lexsort((row[kept], file[kept], time[kept], user[kept]))]
+
+
+def build_requests(
+    user: np.ndarray,
+    time: np.ndarray,
+    request: np.ndarray,
+    is_behavior: np.ndarray,
+    history_length: int,
+    delay: int = 0,
+) -> Requests:
+    """Groups events into requests and finds each request's behaviors.
+
+    A behavior of a request is strictly older than `request time - delay`, so events of one
+    instant, a request's own among them, never see each other.
+
+    Args:
+      user: `[E]` int64, events sorted by user, time and row.
+      time: `[E]` int64 microseconds.
+      request: `[E]` int64; events of a user with the same value are shown together.
+      is_behavior: `[E]` bool.
+      history_length: the most behaviors of a request (L); the latest are kept.
+      delay: microseconds.
+    """
+    order, starts, request_time = _group(user, time, request)
+    first = order[starts[:-1]]
+    request_user, behaviors = user[first], np.flatnonzero(is_behavior)
+    end = _older_behaviors(request_user, request_time - delay, user[behaviors], time[behaviors])
+    user_start = np.searchsorted(user[behaviors], request_user, side="left")
+    first_event = np.searchsorted(user, request_user, side="left")
+    return Requests(
+        order=order,
+        starts=starts,
+        user=request_user,
+        request=request[first],
+        time=request_time,
+        behaviors=behaviors,
+        history_start=np.maximum(user_start, end - history_length),
+        history_end=end,
+        first_position=starts[:-1] - first_event,
+        user_events=np.searchsorted(user, request_user, side="right") - first_event,
+    )
+
+
+def check_causal(
+    requests: Requests, behavior_user: np.ndarray, behavior_time: np.ndarray, delay: int = 0
+) -> None:
+    """Checks that no request sees its own instant or later, and no other user's behavior.
+
+    Args:
+      requests: as built.
+      behavior_user: `[B]` int64.
+      behavior_time: `[B]` int64 microseconds.
+      delay: microseconds.
+
+    Raises:
+      RuntimeError: the sequences leak; a fault of this program, not of the input.
+    """
+    filled = requests.history_end > requests.history_start
+    youngest = behavior_time[requests.history_end[filled] - 1]
+    late = youngest >= requests.time[filled] - delay
+    for bound in (requests.history_start[filled], requests.history_end[filled] - 1):
+        late |= behavior_user[bound] != requests.user[filled]
+    if late.any():
+        position = np.flatnonzero(filled)[np.flatnonzero(late)[0]]
+        raise RuntimeError(
+            f"{late.sum()} requests see a behavior of their own instant or later, or of another "
+            f"user, the first of user {requests.user[position]} at {requests.time[position]} microseconds."
+        )
+
+
+def _group(
+    user: np.ndarray, time: np.ndarray, request: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns `order`, `starts` and the requests' times."""
+    count = len(user)
+    by_request = np.lexsort((request, user))
+    new = _changes(user[by_request], request[by_request])
+    group = np.cumsum(new) - 1
+    if count:
+        earliest = np.minimum.reduceat(time[by_request], np.flatnonzero(new))
+        event_time = np.empty(count, np.int64)
+        event_time[by_request] = earliest[group]
+    else:
+        event_time = np.zeros(0, np.int64)
+    order = np.lexsort((np.arange(count), request, event_time, user))
+    starts = np.flatnonzero(_changes(user[order], request[order]))
+    return order, np.append(starts, count), event_time[order[starts]]
+
+
+def _changes(*keys: np.ndarray) -> np.ndarray:
+    """Returns where a run of equal keys begins, `[N]` bool."""
+    new = np.ones(len(keys[0]), bool)
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return new
+
+
+def _older_behaviors(
+    query_user: np.ndarray,
+    query_time: np.ndarray,
+    behavior_user: np.ndarray,
+    behavior_time: np.ndarray,
+) -> np.ndarray:
+    """Returns how many behaviors sort before each query: its user's strictly older, all of others.
+
+    Queries sort before behaviors of the same user and instant, so one sort of both and a
+    running count suffice.
+    """
+    queries = len(query_user)
+    users = np.concatenate([query_user, behavior_user])
+    times = np.concatenate([query_time, behavior_time])
+    is_behavior = np.arange(len(users)) >= queries
+    order = np.lexsort((is_behavior, times, users))
+    before = np.cumsum(is_behavior[order])
+    counts = np.empty(len(users), np.int64)
+    counts[order] = before
+    return counts[:queries]

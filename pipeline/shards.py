@@ -1,0 +1,86 @@
+"""Files that are written beside their name, hashed on the way, and renamed when complete.
+
+A retried or duplicated bundle writes the same bytes under its own temporary name and renames
+over the first, so a shard is never half of one attempt and half of another.
+"""
+
+import hashlib
+import uuid
+from types import TracebackType
+
+from apache_beam.io import filesystems
+from apache_beam.io.filesystem import CompressionTypes
+
+_BUFFER_BYTES = 4 << 20
+
+
+class HashedFile:
+    """A file to write once, on any file system that Beam knows.
+
+    Use it as a context manager: it appears under its name when the block ends without an
+    exception.
+
+    Args:
+      path: of the file.
+
+    Attributes:
+      records: how many times `write` was called.
+      bytes: written so far.
+    """
+
+    def __init__(self, path: str):
+        self._path = path
+        self._temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        self._digest = hashlib.sha256()
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self.records = 0
+        self.bytes = 0
+
+    def __enter__(self) -> "HashedFile":
+        # No file name may add a compression that the hash would not see.
+        self._file = filesystems.FileSystems.create(
+            self._temporary, compression_type=CompressionTypes.UNCOMPRESSED
+        )
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Appends bytes."""
+        self.records += 1
+        self.bytes += len(data)
+        self._buffered += len(data)
+        self._buffer.append(data)
+        if self._buffered >= _BUFFER_BYTES:
+            self._flush()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._file.close()
+        if kind is None:
+            filesystems.FileSystems.rename([self._temporary], [self._path])
+
+    @property
+    def sha256(self) -> str:
+        """Of what was written, hexadecimal."""
+        return self._digest.hexdigest()
+
+    def _flush(self) -> None:
+        data = b"".join(self._buffer)
+        self._buffer, self._buffered = [], 0
+        self._digest.update(data)
+        self._file.write(data)
+
+
+def shard_name(split: str, partition: int, partitions: int) -> str:
+    """Returns a shard's file name.
+
+    >>> shard_name("train", 3, 16)
+    'train-00003-of-00016.tfrecord'
+    """
+    return f"{split}-{partition:05d}-of-{partitions:05d}.tfrecord"

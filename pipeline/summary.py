@@ -1,0 +1,74 @@
+"""Counts of a join: nested dictionaries whose leaves add up, merged over bundles and partitions."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+
+Summary = dict[str, Any]
+
+
+def merge(first: Summary, second: Summary) -> Summary:
+    """Adds two summaries.
+
+    >>> merge({"read": 1, "split": {"train": 2}}, {"read": 3, "split": {"test": 1}})
+    {'read': 4, 'split': {'train': 2, 'test': 1}}
+
+    Numbers and arrays add; other leaves, such as a shard's hash, must occur once.
+
+    Raises:
+      ValueError: a leaf that cannot be added occurs twice.
+    """
+    merged = dict(first)
+    for key, value in second.items():
+        if key not in merged:
+            merged[key] = value
+        elif isinstance(value, dict):
+            merged[key] = merge(merged[key], value)
+        elif isinstance(value, (int, np.ndarray)):
+            merged[key] = merged[key] + value
+        else:
+            raise ValueError(f"{key!r} occurs twice: {merged[key]!r} and {value!r}.")
+    return merged
+
+
+def counts_of(values: np.ndarray) -> dict[str, int]:
+    """Returns how often each value occurs, by its decimal text.
+
+    >>> counts_of(np.array([2, 2, 5]))
+    {'2': 2, '5': 1}
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    return {str(value): int(count) for value, count in zip(distinct, counts, strict=True)}
+
+
+def plain(summary: Summary) -> Summary:
+    """Returns the summary with arrays as lists, for JSON."""
+    return {
+        key: plain(value)
+        if isinstance(value, dict)
+        else value.tolist()
+        if isinstance(value, np.ndarray)
+        else value
+        for key, value in summary.items()
+    }
+
+
+class MergeSummaries(beam.CombineFn):
+    """Merges summaries; the result does not depend on their order."""
+
+    def create_accumulator(self) -> Summary:
+        return {}
+
+    def add_input(self, accumulator: Summary, element: Summary) -> Summary:
+        return merge(accumulator, element)
+
+    def merge_accumulators(self, accumulators: Iterable[Summary]) -> Summary:
+        merged: Summary = {}
+        for accumulator in accumulators:
+            merged = merge(merged, accumulator)
+        return merged
+
+    def extract_output(self, accumulator: Summary) -> Summary:
+        return accumulator
