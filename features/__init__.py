@@ -2,6 +2,7 @@
 
 - `schema`: `ExampleSchema`, the contract between the join, the model and serving.
 - `example`: a request to `tf.train.Example` bytes and back, in the graph.
+- `columnar`: many requests at once, the same bytes, for the join.
 - `hashing`: stable 64-bit id hashing, the same in NumPy and in the graph.
 - `id_table`: from item ids to rows of an embedding table, hashed or by vocabulary.
 - `similarity`: exact quantisation and the similarity code, NumPy and graph.

@@ -1,13 +1,14 @@
 """From requests to serialized records: similarity codes by block, then one Example each."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from features import similarity
-from features.example import Request, encode_request
+from features.columnar import Slices, encode_requests
 from features.schema import ExampleSchema
 from pipeline import broadcast, splits
 from pipeline.sequences import Requests
@@ -112,108 +113,109 @@ class RecordEncoder:
         requests = self._requests
         request, low, high = self._request[part], self._low[part], self._high[part]
         start, end = requests.history_start[request], requests.history_end[request]
-        time = requests.time[request]
-        window = _Window(low, high, start, end, time)
-        flat_codes, counts = self._codes(window, self._split[part] == 0)
-        vectors = self._candidate_vectors(window)
-        item_features = {
-            feature.name: self._tables.items.values[feature.name][
-                self._side_rows[window.candidates]
-            ]
-            for feature in self._schema.item_features
+        window = _Window(low, high, start, end, requests.time[request])
+        codes, counts = self._codes(window, self._split[part] == 0)
+        side_rows = self._side_rows[window.candidates]
+        by_behavior = functools.partial(Slices, starts=window.start, ends=window.end)
+        by_candidate = functools.partial(Slices, starts=window.low, ends=window.high)
+        features = {
+            "user_id": Slices.one_each(requests.user[request]),
+            "request_id": Slices.one_each(requests.request[request]),
+            "timestamp": Slices.one_each(window.time),
+            "history_item_id": by_behavior(self._behavior_item[window.behaviors]),
+            "history_type": by_behavior(self._behavior_type[window.behaviors]),
+            "history_time_gap": self._time_gaps(window),
+            "candidate_item_id": by_candidate(self._item[window.candidates]),
         }
-        offsets = window.offsets
-        serialized = []
-        for r in range(len(request)):
-            candidates = slice(low[r], high[r])
-            history = slice(start[r], end[r])
-            local = slice(low[r] - window.candidates.start, high[r] - window.candidates.start)
-            codes = slice(offsets[r], offsets[r + 1])
-            record = Request(
-                user_id=requests.user[request[r]],
-                request_id=requests.request[request[r]],
-                timestamp=time[r],
-                history_item_id=self._behavior_item[history],
-                history_time_gap=(time[r] - self._behavior_time[history]) // _MICROSECONDS,
-                history_type=self._behavior_type[history],
-                candidate_item_id=self._item[candidates],
-                labels={name: values[candidates] for name, values in self._labels.items()},
-                similarity={name: values[codes] for name, values in flat_codes.items()},
-                candidate_embedding={name: values[local] for name, values in vectors.items()},
-                item_features={name: values[local] for name, values in item_features.items()},
-                context_features={
-                    name: values[request[r]] for name, values in self._context.items()
-                },
+        for name, values in self._labels.items():
+            features[name] = by_candidate(values[window.candidates])
+        for name, values in codes.items():
+            features[f"similarity_{name}"] = Slices(
+                values, window.pair_offsets[:-1], window.pair_offsets[1:]
             )
-            serialized.append(encode_request(self._schema, record))
-        return Block(self._split[part], time, serialized, counts)
+        for name, values in self._candidate_vectors(window).items():
+            features[f"candidate_embedding_{name}"] = by_candidate(values)
+        for name, values in self._tables.items.values.items():
+            features[f"candidate_{name}"] = by_candidate(values[side_rows])
+        for name, values in self._context.items():
+            features[f"context_{name}"] = Slices.one_each(values[request])
+        return Block(
+            self._split[part], window.time, encode_requests(self._schema, features), counts
+        )
+
+    def _time_gaps(self, window: "_Window") -> Slices:
+        """Returns seconds from behavior to request, records one after another."""
+        lengths = window.end - window.start
+        offsets = np.append(0, np.cumsum(lengths))
+        record = np.repeat(np.arange(len(lengths)), lengths)
+        behavior = np.arange(offsets[-1]) + (window.start - offsets[:-1])[record]
+        behavior_time = self._behavior_time[window.behaviors][behavior]
+        gaps = (window.time[record] - behavior_time) // _MICROSECONDS
+        return Slices(gaps, offsets[:-1], offsets[1:])
 
     def _codes(
         self, window: "_Window", train: np.ndarray
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Returns each modality's codes, records one after another, and their counts."""
-        positive = self._labels[self._schema.primary_label][window.candidate] > 0
+        """Returns each modality's codes of the window's pairs, and how often each occurs."""
+        labels = self._labels[self._schema.primary_label][window.candidates]
+        positive = (labels[window.candidate] > 0).astype(np.int64)
         counted = train[window.record]
         flat, counts = {}, {}
         for modality in self._schema.modalities:
-            embedding_set = self._tables.embeddings[modality.name]
+            embeddings = self._tables.embeddings[modality.name]
             candidate_rows = self._embedding_rows[modality.name][window.candidates]
             behavior_rows = self._behavior_rows[modality.name][window.behaviors]
             matrix = similarity.codes(
-                embedding_set.quantized[candidate_rows],
-                embedding_set.norms[candidate_rows],
-                embedding_set.quantized[behavior_rows],
-                embedding_set.norms[behavior_rows],
+                embeddings.quantized[candidate_rows],
+                embeddings.norms[candidate_rows],
+                embeddings.quantized[behavior_rows],
+                embeddings.norms[behavior_rows],
             )
-            codes = matrix[
-                window.candidate - window.candidates.start, window.behavior - window.behaviors.start
-            ]
-            candidate_from = embedding_set.available_at[candidate_rows]
-            behavior_from = embedding_set.available_at[behavior_rows]
+            codes = matrix[window.candidate, window.behavior]
             known_from = np.maximum(
-                candidate_from[window.candidate - window.candidates.start],
-                behavior_from[window.behavior - window.behaviors.start],
+                embeddings.available_at[candidate_rows][window.candidate],
+                embeddings.available_at[behavior_rows][window.behavior],
             )
             codes[known_from > window.time[window.record]] = similarity.UNKNOWN_CODE
             flat[modality.name] = codes
-            code = codes[counted] + similarity.CODES * positive[counted].astype(np.int64)
+            code = codes[counted] + similarity.CODES * positive[counted]
             counts[modality.name] = np.bincount(code, minlength=2 * similarity.CODES).reshape(2, -1)
         return flat, counts
 
     def _candidate_vectors(self, window: "_Window") -> dict[str, np.ndarray]:
-        """Returns the block's candidate vectors, zero where not yet available."""
+        """Returns the block's candidate vectors by modality, zero where not yet available."""
+        # Candidates between two records of the block belong to no split; their time is unused.
+        time = np.zeros(window.candidates.stop - window.candidates.start, np.int64)
+        for low, high, moment in zip(window.low, window.high, window.time, strict=True):
+            time[low:high] = moment
         vectors = {}
-        time = np.repeat(window.time, window.high - window.low)
         for modality in self._schema.modalities:
-            if not modality.candidate_embedding:
-                continue
-            embedding_set = self._tables.embeddings[modality.name]
-            rows = self._embedding_rows[modality.name][window.candidates].copy()
-            inside = (
-                np.concatenate(
-                    [np.arange(a, b) for a, b in zip(window.low, window.high, strict=True)]
-                )
-                - window.candidates.start
-            )
-            late = embedding_set.available_at[rows[inside]] > time
-            rows[inside[late]] = embedding_set.item_ids.size
-            vectors[modality.name] = embedding_set.quantized[rows]
+            if modality.candidate_embedding:
+                embeddings = self._tables.embeddings[modality.name]
+                rows = self._embedding_rows[modality.name][window.candidates]
+                late = embeddings.available_at[rows] > time
+                rows = np.where(late, embeddings.item_ids.size, rows)
+                vectors[modality.name] = embeddings.quantized[rows]
         return vectors
 
 
 class _Window:
-    """The pairs of candidate and behavior in a block, flat, records one after another.
+    """A block's candidates and behaviors, and the pairs of both that its records hold.
+
+    Positions are relative to the block's two ranges.
 
     Attributes:
-      low: `[records]` first candidate.
-      high: `[records]` one past the last.
-      time: `[records]`.
       candidates: the block's range of candidates.
       behaviors: the block's range of behaviors.
-      record: `[pairs]` the record of each pair.
+      low: `[records]` first candidate.
+      high: `[records]` one past the last.
+      start: `[records]` first behavior.
+      end: `[records]` one past the last.
+      time: `[records]` microseconds.
+      record: `[pairs]` the record of each pair, records one after another.
       candidate: `[pairs]`.
       behavior: `[pairs]`.
-      offsets: `[records + 1]` where each record's pairs begin.
+      pair_offsets: `[records + 1]` where each record's pairs begin.
     """
 
     def __init__(
@@ -224,17 +226,18 @@ class _Window:
         end: np.ndarray,
         time: np.ndarray,
     ):
-        self.low, self.high, self.time = low, high, time
         self.candidates = slice(int(low[0]), int(high[-1]))
-        self.behaviors = slice(int(start.min()), int(max(end.max(), start.min())))
-        lengths = end - start
-        pairs = (high - low) * lengths
-        self.offsets = np.append(0, np.cumsum(pairs))
+        self.behaviors = slice(int(start[0]), int(end.max()))
+        self.low, self.high = low - low[0], high - low[0]
+        self.start, self.end = start - start[0], end - start[0]
+        self.time = time
+        width = end - start
+        pairs = (high - low) * width
+        self.pair_offsets = np.append(0, np.cumsum(pairs))
         self.record = np.repeat(np.arange(len(low)), pairs)
-        within = np.arange(self.offsets[-1]) - self.offsets[self.record]
-        width = lengths[self.record]
-        self.candidate = low[self.record] + within // width
-        self.behavior = start[self.record] + within % width
+        within = np.arange(self.pair_offsets[-1]) - self.pair_offsets[self.record]
+        self.candidate = self.low[self.record] + within // width[self.record]
+        self.behavior = self.start[self.record] + within % width[self.record]
 
 
 def _cut(
