@@ -144,13 +144,11 @@ class DecoupledTargetAttention(keras.layers.Layer):
 
     def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
         """Projects candidates, `[..., D]` to `[..., H, d]`."""
-        return tf.einsum("...e,ehd->...hd", embedding, self._query_kernel) + self._query_bias
+        return _project(embedding, self._query_kernel) + self._query_bias
 
     def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
-        key = tf.einsum("...e,ehd->...hd", embedding, self._key_kernel)
-        value = tf.einsum("...e,ehd->...hd", embedding, self._value_kernel)
-        return key, value
+        return _project(embedding, self._key_kernel), _project(embedding, self._value_kernel)
 
     def attend(
         self,
@@ -269,6 +267,17 @@ class DecoupledTargetAttention(keras.layers.Layer):
             (rows, self._heads, self._head_width),
             initializer=keras.initializers.RandomNormal(stddev=0.05),
         )
+
+
+def _project(embedding: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Projects `[..., D]` by `[D, H, d]` to `[..., H, d]` with one plain matrix product.
+
+    An einsum with an ellipsis becomes a batch product that broadcasts the kernel, for which
+    oneDNN in TensorFlow 2.16.2 returns wrong values from 31 rows on.
+    """
+    width, heads, head_width = kernel.shape
+    rows = tf.matmul(tf.reshape(embedding, [-1, width]), tf.reshape(kernel, [width, -1]))
+    return tf.reshape(rows, tf.concat([tf.shape(embedding)[:-1], [heads, head_width]], axis=0))
 
 
 def _gap_bucket(behaviors: Behaviors) -> tf.Tensor:

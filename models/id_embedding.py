@@ -76,6 +76,11 @@ class IdEmbedding(keras.layers.Layer):
         """The table, `[rows, D]` float32."""
         return self._table
 
+    @property
+    def vocabulary(self) -> np.ndarray | None:
+        """The ids with a row of their own, `[N]` int64, or None for a hashed table."""
+        return self._vocabulary_ids
+
     def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Embeds ids, int64 of any shape `[...]` to `[..., D]` float32."""
         rows = self.rows(ids)

@@ -1,0 +1,110 @@
+"""A trained model's metrics on one split, also by slice."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from models import input_pipeline, metrics
+from models.example_set import ExampleSet
+from models.ranking_model import RankingModel
+
+_HISTORY_EDGES = (0, 1, 5, 20, 50)
+_COLDNESS_EDGES = (0, 1, 10, 100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Every candidate of a split with its prediction, `[N]` each.
+
+    Attributes:
+      user_id: int64.
+      item_id: int64.
+      label: float32, 0 or 1.
+      probability: float32.
+      history_length: int64, behaviors of the request.
+    """
+
+    user_id: np.ndarray
+    item_id: np.ndarray
+    label: np.ndarray
+    probability: np.ndarray
+    history_length: np.ndarray
+
+
+def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
+    """Scores every candidate of a split.
+
+    Args:
+      model: a trained model.
+      examples: the data set.
+      split: such as `test`.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def scored(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        mask = batch["candidate_mask"]
+        shape = tf.shape(mask)
+        length = tf.reduce_sum(tf.cast(batch["history_mask"], tf.int64), axis=1)
+        columns = (
+            tf.broadcast_to(batch["user_id"][:, None], shape),
+            batch["candidate_item_id"],
+            batch[model.label],
+            tf.sigmoid(model(batch)),
+            tf.broadcast_to(length[:, None], shape),
+        )
+        return tuple(tf.boolean_mask(column, mask) for column in columns)
+
+    parts = [scored(batch) for batch in input_pipeline.evaluation_batches(examples, split)]
+    return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the candidates' item ids in the train split and how often each occurs."""
+    ids = [
+        tf.boolean_mask(batch["candidate_item_id"], batch["candidate_mask"]).numpy()
+        for batch in input_pipeline.evaluation_batches(examples, "train")
+    ]
+    return np.unique(np.concatenate(ids), return_counts=True)
+
+
+def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str, object]:
+    """Returns metrics over all candidates and by slice.
+
+    Args:
+      scored: what `score` returned.
+      counts: what `train_counts` returned.
+
+    Returns:
+      `metrics.summarize`'s figures, `calibration_curve`, and `slices`: history length and how
+      often the train split shows the item, each a list of named slices with their metrics.
+    """
+    items, occurrences = counts
+    position = np.minimum(np.searchsorted(items, scored.item_id), len(items) - 1)
+    shown = np.where(items[position] == scored.item_id, occurrences[position], 0)
+    return {
+        **metrics.summarize(scored.label, scored.probability, scored.user_id),
+        "calibration_curve": metrics.calibration_curve(scored.label, scored.probability),
+        "slices": {
+            "history_length": _slices(scored, scored.history_length, _HISTORY_EDGES),
+            "item_train_count": _slices(scored, shown, _COLDNESS_EDGES),
+        },
+    }
+
+
+def _slices(scored: Scored, values: np.ndarray, edges: tuple[int, ...]) -> list[dict[str, object]]:
+    slices = []
+    for low, high in zip(edges, (*edges[1:], None), strict=True):
+        chosen = values >= low if high is None else (values >= low) & (values < high)
+        if chosen.any():
+            figures = metrics.summarize(
+                scored.label[chosen], scored.probability[chosen], scored.user_id[chosen]
+            )
+            slices.append({"slice": _name(low, high), **figures})
+    return slices
+
+
+def _name(low: int, high: int | None) -> str:
+    if high is None:
+        return f"{low}+"
+    return str(low) if high == low + 1 else f"{low}-{high - 1}"

@@ -1,0 +1,78 @@
+"""A joined data set, as the models see it."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from features import id_table, manifest
+from features.errors import UserInputError
+from features.schema import ExampleSchema
+from models import remote_files
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleSet:
+    """A folder that the join wrote.
+
+    Attributes:
+      folder: where it is.
+      schema: what its records hold.
+      manifest: everything the join said of it.
+    """
+
+    folder: str
+    schema: ExampleSchema
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str) -> "ExampleSet":
+        """Opens a data set.
+
+        Args:
+          folder: local or on any file system that TensorFlow or tensorflow-io knows.
+
+        Raises:
+          UserInputError: the folder is not a complete data set.
+        """
+        remote_files.register(folder)
+        values = manifest.read_manifest(folder)
+        if "schema" not in values or "shards" not in values:
+            raise UserInputError(
+                f"{folder!r} is a {sorted(values)} folder, not joined examples. Give the --output "
+                "of pipeline.build_examples."
+            )
+        return cls(folder, ExampleSchema.from_dict(values["schema"]), values)
+
+    def shards(self, split: str) -> list[str]:
+        """Returns the paths of a split's shards, in order.
+
+        Raises:
+          UserInputError: the split is empty or unknown, or a shard is missing.
+        """
+        paths = [tf.io.gfile.join(self.folder, name) for name in self._split(split)["shards"]]
+        for path in paths:
+            if not tf.io.gfile.exists(path):
+                raise UserInputError(f"Shard {path!r} of the manifest is missing. Join again.")
+        return paths
+
+    def candidates_per_request(self, split: str) -> dict[int, int]:
+        """Returns how many records of a split hold each number of candidates."""
+        counts = self._split(split)["candidates_per_request"]
+        return {int(candidates): records for candidates, records in counts.items()}
+
+    def vocabulary(self) -> np.ndarray:
+        """Returns the item ids of the train split, `[N]` int64, ascending."""
+        return id_table.read_vocabulary(
+            tf.io.gfile.join(self.folder, "vocabulary", "item_id.txt")
+        )
+
+    def _split(self, split: str) -> dict[str, Any]:
+        splits = self.manifest["splits"]
+        if not splits.get(split, {}).get("shards"):
+            filled = sorted(name for name, values in splits.items() if values["shards"])
+            raise UserInputError(
+                f"{self.folder!r} has no records in split {split!r}; it has {filled}."
+            )
+        return splits[split]

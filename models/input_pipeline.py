@@ -1,0 +1,77 @@
+"""From the shards of a data set to batches of parsed requests."""
+
+import numpy as np
+import tensorflow as tf
+
+from features import example
+from models.example_set import ExampleSet
+
+_CANDIDATE_EDGES = (2, 3, 5, 9, 17, 33, 65, 129)
+
+
+def training_batches(
+    examples: ExampleSet, split: str, batch_candidates: int, shuffle_buffer: int, seed: int
+) -> tf.data.Dataset:
+    """Returns one shuffled pass over a split, in another order each time it is iterated.
+
+    Requests of about the same number of candidates share a batch, so that one long request
+    does not pad all others to its length; a batch holds about `batch_candidates` candidates.
+
+    Args:
+      examples: the data set.
+      split: such as `train`.
+      batch_candidates: candidates in a batch.
+      shuffle_buffer: records shuffled at once.
+      seed: of the order.
+    """
+    paths = examples.shards(split)
+    records = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths), seed)
+    records = records.interleave(
+        tf.data.TFRecordDataset, cycle_length=4, block_length=16, deterministic=True
+    )
+    records = records.shuffle(shuffle_buffer, seed)
+    return _batches(examples, records, batch_candidates)
+
+
+def evaluation_batches(
+    examples: ExampleSet, split: str, batch_candidates: int = 4096
+) -> tf.data.Dataset:
+    """Returns one pass over a split, always in the same order.
+
+    Args:
+      examples: the data set.
+      split: such as `validation`.
+      batch_candidates: candidates in a batch.
+    """
+    records = tf.data.TFRecordDataset(examples.shards(split))
+    return _batches(examples, records, batch_candidates)
+
+
+def count_batches(examples: ExampleSet, split: str, batch_candidates: int) -> int:
+    """Returns how many batches one pass over a split gives."""
+    records = np.zeros(len(_CANDIDATE_EDGES) + 1, np.int64)
+    for candidates, count in examples.candidates_per_request(split).items():
+        records[np.searchsorted(_CANDIDATE_EDGES, candidates, side="right")] += count
+    sizes = np.array(_batch_sizes(batch_candidates))
+    return int(np.sum(-(-records // sizes)))
+
+
+def _batch_sizes(batch_candidates: int) -> list[int]:
+    """Returns the requests in a batch, by bucket of the number of candidates."""
+    return [max(1, batch_candidates // (edge - 1)) for edge in _CANDIDATE_EDGES] + [1]
+
+
+def _batches(
+    examples: ExampleSet, records: tf.data.Dataset, batch_candidates: int
+) -> tf.data.Dataset:
+    batched = records.bucket_by_sequence_length(
+        example.candidate_count,
+        _CANDIDATE_EDGES,
+        _batch_sizes(batch_candidates),
+        no_padding=True,
+    )
+    return batched.map(
+        lambda serialized: example.parse_examples(examples.schema, serialized),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    ).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,83 @@
+"""A trained model as a folder: configuration, schema, vocabulary, weights, and a manifest.
+
+| file | holds |
+|---|---|
+| `model.json` | the resolved `ModelConfig` |
+| `schema.json` | the `ExampleSchema` it was trained with |
+| `vocabulary/item_id.txt` | its item ids, unless it hashes them |
+| `weights/` | a TensorFlow checkpoint |
+| `manifest.json` | written last |
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+from pydantic import TypeAdapter, ValidationError
+
+from features import id_table, manifest
+from features.errors import UserInputError
+from features.schema import ExampleSchema
+from models import factory, remote_files
+from models.model_config import ModelConfig
+from models.ranking_model import RankingModel
+
+_WEIGHTS = "weights/checkpoint"
+
+
+def write_trained_model(folder: str, model: RankingModel, training: Mapping[str, Any]) -> None:
+    """Writes a model; the manifest last.
+
+    Args:
+      folder: created if absent; files of an earlier model in it are replaced.
+      model: its variables must exist.
+      training: JSON values to keep in the manifest: how it was trained, and on what.
+    """
+    join = tf.io.gfile.join
+    tf.io.gfile.makedirs(join(folder, "vocabulary"))
+    config = TypeAdapter(ModelConfig).dump_python(model.config, mode="json")
+    _write_json(join(folder, "model.json"), config)
+    _write_json(join(folder, "schema.json"), model.schema.to_dict())
+    if model.item_embedding.vocabulary is not None:
+        path = join(folder, "vocabulary", "item_id.txt")
+        id_table.write_vocabulary(path, model.item_embedding.vocabulary)
+    tf.train.Checkpoint(model=model).write(join(folder, _WEIGHTS))
+    manifest.write_manifest(
+        folder, {"schema_fingerprint": model.schema.fingerprint(), "training": dict(training)}
+    )
+
+
+def read_trained_model(folder: str) -> RankingModel:
+    """Reads what `write_trained_model` wrote.
+
+    Raises:
+      UserInputError: the folder holds no complete model, or one of another version.
+    """
+    remote_files.register(folder)
+    manifest.read_manifest(folder)
+    join = tf.io.gfile.join
+    try:
+        config = TypeAdapter(ModelConfig).validate_python(_read_json(join(folder, "model.json")))
+    except (ValidationError, tf.errors.NotFoundError) as error:
+        raise UserInputError(
+            f"{folder!r} holds no model that this version can read: {error}. Train it again."
+        ) from error
+    schema = ExampleSchema.from_dict(_read_json(join(folder, "schema.json")))
+    vocabulary = None
+    if not config.hashed_buckets:
+        vocabulary = id_table.read_vocabulary(join(folder, "vocabulary", "item_id.txt"))
+    model = factory.build_model(config, schema, vocabulary)
+    status = tf.train.Checkpoint(model=model).read(join(folder, _WEIGHTS))
+    status.assert_existing_objects_matched()
+    return model
+
+
+def _write_json(path: str, values: Mapping[str, Any]) -> None:
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    with tf.io.gfile.GFile(path) as file:
+        return json.loads(file.read())

@@ -1,0 +1,141 @@
+"""Fits a model: validation selects, the best weights stay."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+from absl import logging
+
+from models import factory, input_pipeline, optimizers, trained_model
+from models.example_set import ExampleSet
+from models.model_config import ModelConfig
+from models.ranking_model import RankingModel
+from models.training_config import TrainingConfig
+
+
+def train(
+    examples: ExampleSet, model_config: ModelConfig, config: TrainingConfig, folder: str
+) -> tuple[RankingModel, dict[str, Any]]:
+    """Trains on the train split and keeps the weights that are best on validation.
+
+    Args:
+      examples: the data set.
+      model_config: what to train.
+      config: how to train it.
+      folder: receives the model (`trained_model`), `tensorboard/` and, while it runs,
+        `backup/`, from which a killed run goes on.
+
+    Returns:
+      The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
+      `history`, a list with the metrics of every evaluation.
+    """
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    vocabulary = None if model_config.hashed_buckets else examples.vocabulary()
+    model = factory.build_model(model_config, examples.schema, vocabulary)
+    model.compile(optimizer=optimizers.build_optimizer(model, config))
+    batches = input_pipeline.training_batches(
+        examples, "train", config.batch_candidates, config.shuffle_buffer, config.seed
+    )
+    validation = input_pipeline.evaluation_batches(examples, "validation")
+    total = input_pipeline.count_batches(examples, "train", config.batch_candidates)
+    steps = -(-total // config.evaluations_per_epoch)
+    backup = os.path.join(folder, "backup", _fingerprint(examples, model_config, config))
+    best = os.path.join(backup, "best", "weights")
+    progress = _Progress(steps, steps * config.evaluations_per_epoch * config.epochs)
+    callbacks = [
+        keras.callbacks.BackupAndRestore(os.path.join(backup, "last")),
+        keras.callbacks.ModelCheckpoint(
+            best, monitor="val_auc", mode="max", save_best_only=True, save_weights_only=True
+        ),
+        keras.callbacks.TensorBoard(os.path.join(folder, "tensorboard"), write_graph=False),
+        progress,
+    ]
+    if config.patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping("val_auc", mode="max", patience=config.patience)
+        )
+    history = model.fit(
+        batches.repeat(),
+        steps_per_epoch=steps,
+        epochs=config.epochs * config.evaluations_per_epoch,
+        validation_data=validation,
+        callbacks=callbacks,
+        verbose=0,
+    ).history
+    model.load_weights(best).expect_partial()
+    shown = examples.candidates_per_request("train")
+    per_batch = sum(candidates * records for candidates, records in shown.items()) / total
+    figures = {**progress.figures(per_batch), "history": _rows(history)}
+    trained_model.write_trained_model(folder, model, figures)
+    tf.io.gfile.rmtree(os.path.join(folder, "backup"))
+    return model, figures
+
+
+class _Progress(keras.callbacks.Callback):
+    """Logs each evaluation with rate and time left, and counts candidates."""
+
+    def __init__(self, steps_per_evaluation: int, steps: int) -> None:
+        super().__init__()
+        self._steps_per_evaluation = steps_per_evaluation
+        self._steps = steps
+        self._done = 0
+        self._training_seconds = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Starts the clock, which stands still while the validation split is scored."""
+        self._started = time.perf_counter()
+        self._first = self._done
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Stops the clock at the last step before an evaluation."""
+        self._done += 1
+        if batch + 1 == self._steps_per_evaluation:
+            self._training_seconds += time.perf_counter() - self._started
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Logs one line."""
+        rate = self._done / self._training_seconds
+        done = (epoch + 1) * self._steps_per_evaluation
+        logging.info(
+            "train %3.0f%%  step %d/%d  loss %.4f  auc %.4f  val_loss %.4f  val_auc %.4f  "
+            "%.0f steps/s  %.0f s left",
+            100 * done / self._steps,
+            done,
+            self._steps,
+            logs["loss"],
+            logs["auc"],
+            logs["val_loss"],
+            logs["val_auc"],
+            rate,
+            (self._steps - done) / rate,
+        )
+
+    def figures(self, batch_candidates: float) -> dict[str, float]:
+        """Returns steps, seconds in training steps and candidates per second."""
+        rate = self._done / self._training_seconds if self._training_seconds else 0.0
+        return {
+            "steps": self._done,
+            "seconds": self._training_seconds,
+            "candidates_per_second": rate * batch_candidates,
+        }
+
+
+def _rows(history: dict[str, list[float]]) -> list[dict[str, float]]:
+    """Returns one dictionary an evaluation from Keras's one list a metric."""
+    return [
+        dict(zip(history, map(float, values), strict=True))
+        for values in zip(*history.values(), strict=True)
+    ]
+
+
+def _fingerprint(examples: ExampleSet, *configs: ModelConfig | TrainingConfig) -> str:
+    """Returns a name for this very run, so that no other run's backup is resumed."""
+    parts = [examples.manifest["shards"], *map(dataclasses.asdict, configs)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

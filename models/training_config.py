@@ -1,0 +1,39 @@
+"""How a model is trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from features.schema import STRICT
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainingConfig:
+    """Batches, optimisers and selection.
+
+    Attributes:
+      batch_candidates: candidates in a batch, over all its requests.
+      epochs: passes over the train split; a second one overfits id embeddings.
+      evaluations_per_epoch: how often the validation split is scored; the best weights by
+        validation AUC are kept.
+      patience: evaluations without a better one before training stops; 0 never stops early.
+      optimizer: of everything but the bucket tables. `adagrad` suits very large tables, whose
+        gradients stay sparse.
+      learning_rate: its step size.
+      bucket_learning_rate: Adam's step size for the bucket tables.
+      shuffle_buffer: records shuffled at once.
+      seed: of initial values, shuffling and id dropout.
+      deterministic: makes every op deterministic, at some cost.
+    """
+
+    batch_candidates: PositiveInt = 512
+    epochs: PositiveInt = 1
+    evaluations_per_epoch: PositiveInt = 4
+    patience: NonNegativeInt = 0
+    optimizer: Literal["adam", "adagrad"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    bucket_learning_rate: PositiveFloat = 2e-3
+    shuffle_buffer: PositiveInt = 100_000
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    deterministic: bool = False

@@ -1,0 +1,48 @@
+"""What signatures, inputs and outputs are called; clients depend on these for ever.
+
+R requests, C candidates, L behaviors, N items, M multimodal width, H heads, d head width,
+D embedding width, P projection width, K values of a side feature.
+"""
+
+SERVING_DEFAULT = "serving_default"
+SCORE_REQUEST = "score_request"
+ID_PROJECTIONS = "id_projections"
+TARGET_AWARE_PROJECTIONS = "target_aware_projections"
+SCORE_CACHED = "score_cached"
+
+EXAMPLES = "examples"
+ITEM_IDS = "item_ids"
+MASK = "mask"
+
+QUERY = "query"
+KEY = "key"
+VALUE = "value"
+ID_EMBEDDING = "id_embedding"
+PROJECTION = "projection"
+ID_TAG = "id_tag"
+TARGET_AWARE_TAG = "target_aware_tag"
+
+
+def quantized(modality: str) -> str:
+    """Names the quantised vectors of a modality, int8 `[..., M]`."""
+    return f"quantized_{modality}"
+
+
+def norm(modality: str) -> str:
+    """Names the norms of a modality's quantised vectors, float32 `[...]`."""
+    return f"norm_{modality}"
+
+
+def vector(modality: str) -> str:
+    """Names a modality's embeddings as they come from the encoder, float32 `[..., M]`."""
+    return f"vector_{modality}"
+
+
+def candidate(name: str) -> str:
+    """Names the candidates' part of an input, `[R, C, ...]`."""
+    return f"candidate_{name}"
+
+
+def history(name: str) -> str:
+    """Names the behaviors' part of an input, `[R, L, ...]`."""
+    return f"history_{name}"

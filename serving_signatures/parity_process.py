@@ -1,0 +1,118 @@
+"""Verifies a SavedModel in a process of its own: `python parity_process.py SAVED_MODEL CASES`.
+
+It imports nothing of this project, so what passes here loads wherever TensorFlow does. Every
+case is scored by `serving_default`, the oracle, and by every other signature; the split ones
+by way of caches filled from their own outputs. The last line printed is JSON.
+"""
+
+import json
+import os
+import sys
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+
+def load_case(path: str) -> tuple[list[bytes], dict[str, np.ndarray]]:
+    """Reads a case: serialized Examples, and the inputs of `score_request`."""
+    with np.load(path) as arrays:
+        inputs = dict(arrays)
+    ends = np.cumsum(inputs.pop("examples_length"))
+    data = inputs.pop("examples_bytes").tobytes()
+    starts = np.concatenate([[0], ends[:-1]])
+    return [data[start:end] for start, end in zip(starts, ends, strict=True)], inputs
+
+
+def call(signature: object, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Calls a signature with arrays."""
+    outputs = signature(**{name: tf.constant(value) for name, value in inputs.items()})
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def cached_inputs(signatures: dict, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fills both caches with a case's items and returns the inputs of `score_cached`."""
+    wanted = signatures["score_cached"].structured_input_signature[1]
+    cached = {name: value for name, value in inputs.items() if name in wanted}
+    by_id = "item_ids" in signatures["target_aware_projections"].structured_input_signature[1]
+    for side in ("candidate", "history"):
+        ids = inputs[f"{side}_item_id"]
+        content = {"item_ids": ids.reshape(-1)}
+        if not by_id:
+            prefix = f"{side}_vector_"
+            content = {
+                name.removeprefix(f"{side}_"): value.reshape(-1, value.shape[-1])
+                for name, value in inputs.items()
+                if name.startswith(prefix)
+            }
+        projections = call(signatures["id_projections"], {"item_ids": ids.reshape(-1)})
+        projections |= call(signatures["target_aware_projections"], content)
+        for name, value in projections.items():
+            if f"{side}_{name}" in wanted:
+                cached[f"{side}_{name}"] = value.reshape(*ids.shape, *value.shape[1:])
+            elif name.endswith("_tag") and side == "candidate":
+                cached[name] = np.repeat(value[:1], len(ids))
+    return cached
+
+
+def refuses_other_tags(signature: object, inputs: dict[str, np.ndarray]) -> bool:
+    """Whether every tag, changed, is refused with both values in the message."""
+    for tag in ("id_tag", "target_aware_tag"):
+        wrong = {**inputs, tag: np.array([b"0" * 16] * len(inputs[tag]))}
+        try:
+            call(signature, wrong)
+        except tf.errors.InvalidArgumentError as error:
+            if inputs[tag][0].decode() in str(error) and "0" * 16 in str(error):
+                continue
+        return False
+    return True
+
+
+def foreign_ops(saved_model: str) -> list[str]:
+    """Returns the ops of the graph that are Python or not in TensorFlow's registry."""
+    proto = saved_model_pb2.SavedModel()
+    with open(os.path.join(saved_model, "saved_model.pb"), "rb") as file:
+        proto.ParseFromString(file.read())
+    ops: set[str] = set()
+    own: set[str] = set()
+    for graph in (meta.graph_def for meta in proto.meta_graphs):
+        ops.update(node.op for node in graph.node)
+        for function in graph.library.function:
+            own.add(function.signature.name)
+            ops.update(node.op for node in function.node_def)
+    python = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+    registered = {op for op in ops if op_def_registry.get(op) is not None}
+    return sorted((ops - own - registered) | (ops & python))
+
+
+def verify(saved_model: str, cases: str) -> dict[str, object]:
+    """Compares every signature on every case."""
+    signatures = dict(tf.saved_model.load(saved_model).signatures.items())
+    differences: dict[str, float] = {}
+    refused = True
+    for name in sorted(os.listdir(cases)):
+        examples, inputs = load_case(os.path.join(cases, name))
+        expected = call(signatures["serving_default"], {"examples": np.array(examples, object)})
+        received = {"score_request": call(signatures["score_request"], inputs)}
+        if "score_cached" in signatures:
+            cached = cached_inputs(signatures, inputs)
+            received["score_cached"] = call(signatures["score_cached"], cached)
+            refused &= refuses_other_tags(signatures["score_cached"], cached)
+        for signature, outputs in received.items():
+            for output, value in outputs.items():
+                difference = np.abs(value.astype(np.float64) - expected[output])
+                key = f"{signature}/{name.removesuffix('.npz')}"
+                largest = max(differences.get(key, 0.0), float(np.max(difference, initial=0)))
+                differences[key] = largest if np.isfinite(difference).all() else float("inf")
+    return {
+        "differences": differences,
+        "max_abs_diff": max(differences.values()),
+        "wrong_tags_refused": refused,
+        "foreign_ops": foreign_ops(saved_model),
+        "signatures": sorted(signatures),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(verify(sys.argv[1], sys.argv[2])))

@@ -1,0 +1,263 @@
+"""The named functions of a SavedModel, with explicit TensorSpecs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from features import example, similarity
+from features.embedding_set import EmbeddingSet
+from features.errors import UserInputError
+from features.schema import Modality
+from models.dmf import DMF
+from models.ranking_model import RankingModel, behaviors_of
+from serving_signatures import names, tags
+from serving_signatures.content_table import ContentTable
+
+Tensors = dict[str, tf.Tensor]
+
+
+class ServingSignatures(tf.Module):
+    """A ranking model as signatures for TF Serving; every input leads with R or N.
+
+    `serving_default` scores serialized Examples and is the oracle the others are held to.
+    `score_request` scores ids, and computes similarity codes from the embedding sets inside the
+    model, or from vectors in the request where none are inside. A `DMF` also gets the split
+    signatures: `id_projections` and `target_aware_projections` fill two caches that age
+    differently, `score_cached` scores from them and refuses a tag that is not this model's.
+
+    Args:
+      model: a trained model.
+      embeddings: embedding set by modality to keep inside the model; all modalities or none.
+
+    Raises:
+      UserInputError: only some modalities have an embedding set, or a width differs.
+    """
+
+    def __init__(
+        self, model: RankingModel, embeddings: Mapping[str, EmbeddingSet] | None = None
+    ) -> None:
+        super().__init__(name="serving_signatures")
+        self.model = model
+        self.schema = model.schema
+        self._check(embeddings or {})
+        self.tables = {
+            name: ContentTable(embedding_set, name)
+            for name, embedding_set in (embeddings or {}).items()
+        }
+        self.tags: dict[str, str] = {}
+        self.functions = self._trace()
+
+    def _check(self, embeddings: Mapping[str, EmbeddingSet]) -> None:
+        expected = {modality.name: modality.dimension for modality in self.schema.modalities}
+        received = {name: values.dimension for name, values in embeddings.items()}
+        if received and received != expected:
+            raise UserInputError(
+                f"Embedding sets are {received} (width by modality), but the model was trained "
+                f"with {expected}. Give --embeddings for each of those, or for none."
+            )
+
+    def _trace(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        functions = {
+            names.SERVING_DEFAULT: _trace(self._serving_default, self._example_specs()),
+            names.SCORE_REQUEST: _trace(self._score_request, self._request_specs()),
+        }
+        if not isinstance(self.model, DMF):
+            return functions
+        item_ids = {names.ITEM_IDS: tf.TensorSpec([None], tf.int64)}
+        vectors = self._vector_specs([None]) if not self.tables else item_ids
+        self.tags = {
+            names.ID_TAG: tags.fingerprint(_trace(self._id_projections, item_ids)),
+            names.TARGET_AWARE_TAG: tags.fingerprint(
+                _trace(self._target_aware_projections, vectors)
+            ),
+        }
+        return functions | {
+            names.ID_PROJECTIONS: _trace(
+                self._tagged(self._id_projections, names.ID_TAG), item_ids
+            ),
+            names.TARGET_AWARE_PROJECTIONS: _trace(
+                self._tagged(self._target_aware_projections, names.TARGET_AWARE_TAG), vectors
+            ),
+            names.SCORE_CACHED: _trace(self._score_cached, self._cached_specs()),
+        }
+
+    def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
+        batch = example.parse_examples(self.schema, inputs[names.EXAMPLES])
+        return self._outputs(self.model(batch), batch)
+
+    def _score_request(self, **inputs: tf.Tensor) -> Tensors:
+        batch = dict(inputs)
+        for modality in self.schema.modalities:
+            candidates, behaviors = (
+                self._content(modality, inputs, side("item_id"), side(names.vector(modality.name)))
+                for side in (names.candidate, names.history)
+            )
+            self._add_content(batch, modality, candidates, behaviors)
+        return self._outputs(self.model(batch), batch)
+
+    def _id_projections(self, **inputs: tf.Tensor) -> Tensors:
+        embedding = self.model.item_embedding(inputs[names.ITEM_IDS])
+        key, value = self.model.attention.project_history(embedding)
+        return {
+            names.QUERY: self.model.attention.project_query(embedding),
+            names.KEY: key,
+            names.VALUE: value,
+            names.ID_EMBEDDING: embedding,
+        }
+
+    def _target_aware_projections(self, **inputs: tf.Tensor) -> Tensors:
+        outputs = {}
+        for modality in self.schema.modalities:
+            vectors = names.vector(modality.name)
+            quantized, norm = self._content(modality, inputs, names.ITEM_IDS, vectors)
+            outputs[names.quantized(modality.name)] = quantized
+            outputs[names.norm(modality.name)] = norm
+        if self.model.projected_modalities:
+            outputs[names.PROJECTION] = self.model.content_projection(
+                {
+                    modality.name: outputs[names.quantized(modality.name)]
+                    for modality in self.model.projected_modalities
+                }
+            )
+        return outputs
+
+    def _score_cached(self, **inputs: tf.Tensor) -> Tensors:
+        checks = [
+            _require_tag(name, inputs[name], expected) for name, expected in self.tags.items()
+        ]
+        with tf.control_dependencies(checks):
+            batch = {name: tf.identity(tensor) for name, tensor in inputs.items()}
+        for modality in self.schema.modalities:
+            candidates, behaviors = (
+                (
+                    batch[side(names.quantized(modality.name))],
+                    batch[side(names.norm(modality.name))],
+                )
+                for side in (names.candidate, names.history)
+            )
+            self._add_content(batch, modality, candidates, behaviors)
+        interest = self.model.interest_from_projections(
+            batch[names.candidate(names.QUERY)],
+            batch[names.history(names.KEY)],
+            batch[names.history(names.VALUE)],
+            {m.name: batch[f"similarity_{m.name}"] for m in self.schema.modalities},
+            behaviors_of(batch),
+        )
+        content = []
+        if self.model.projected_modalities:
+            content.append(batch[names.candidate(names.PROJECTION)])
+        embedding = batch[names.candidate(names.ID_EMBEDDING)]
+        return self._outputs(self.model.logits(embedding, interest, content, batch), batch)
+
+    def _content(
+        self, modality: Modality, inputs: Tensors, item_ids: str, vectors: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns quantised vectors and norms, from the table inside or the vectors sent."""
+        if self.tables:
+            return self.tables[modality.name].lookup(inputs[item_ids])
+        return similarity.quantize_in_graph(inputs[vectors], vectors)
+
+    def _add_content(
+        self,
+        batch: Tensors,
+        modality: Modality,
+        candidates: tuple[tf.Tensor, tf.Tensor],
+        behaviors: tuple[tf.Tensor, tf.Tensor],
+    ) -> None:
+        """Adds to a batch what a parsed record holds of a modality."""
+        quantized, norm = behaviors
+        norm = tf.where(batch["history_mask"], norm, tf.zeros_like(norm))
+        codes = similarity.codes_in_graph(*candidates, quantized, norm)
+        batch[f"similarity_{modality.name}"] = codes
+        batch[f"candidate_embedding_{modality.name}"] = candidates[0]
+
+    def _outputs(self, logits: tf.Tensor, batch: Tensors) -> Tensors:
+        mask = batch["candidate_mask"]
+        probability = tf.where(mask, tf.sigmoid(logits), tf.zeros_like(logits))
+        return {self.model.label: probability, names.MASK: tf.identity(mask)}
+
+    def _tagged(self, function: Callable[..., Tensors], tag: str) -> Callable[..., Tensors]:
+        def tagged(**inputs: tf.Tensor) -> Tensors:
+            count = tf.shape(next(iter(inputs.values())))[:1]
+            return {**function(**inputs), tag: tf.fill(count, self.tags[tag])}
+
+        return tagged
+
+    def _example_specs(self) -> dict[str, tf.TensorSpec]:
+        return {names.EXAMPLES: tf.TensorSpec([None], tf.string)}
+
+    def _request_specs(self) -> dict[str, tf.TensorSpec]:
+        specs = self._context_specs()
+        specs["history_item_id"] = tf.TensorSpec([None, None], tf.int64)
+        specs["candidate_item_id"] = tf.TensorSpec([None, None], tf.int64)
+        if not self.tables:
+            for side in (names.candidate, names.history):
+                vectors = self._vector_specs([None, None])
+                specs |= {side(name): spec for name, spec in vectors.items()}
+        return specs
+
+    def _cached_specs(self) -> dict[str, tf.TensorSpec]:
+        specs = self._context_specs()
+        heads = [None, None, self.model.config.heads, self.model.config.head_width]
+        width = [None, None, self.model.config.embedding_width]
+        specs[names.candidate(names.QUERY)] = tf.TensorSpec(heads)
+        specs[names.candidate(names.ID_EMBEDDING)] = tf.TensorSpec(width)
+        specs[names.history(names.KEY)] = tf.TensorSpec(heads)
+        specs[names.history(names.VALUE)] = tf.TensorSpec(heads)
+        for modality in self.schema.modalities:
+            for side in (names.candidate, names.history):
+                vectors = tf.TensorSpec([None, None, modality.dimension], tf.int8)
+                specs[side(names.quantized(modality.name))] = vectors
+                specs[side(names.norm(modality.name))] = tf.TensorSpec([None, None])
+        if self.model.projected_modalities:
+            width = self.model.config.projection_width * len(self.model.projected_modalities)
+            specs[names.candidate(names.PROJECTION)] = tf.TensorSpec([None, None, width])
+        specs[names.ID_TAG] = tf.TensorSpec([None], tf.string)
+        specs[names.TARGET_AWARE_TAG] = tf.TensorSpec([None], tf.string)
+        return specs
+
+    def _context_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns what every scoring signature needs besides items and their content."""
+        specs = {
+            "history_time_gap": tf.TensorSpec([None, None], tf.int64),
+            "history_type": tf.TensorSpec([None, None], tf.int64),
+            "history_mask": tf.TensorSpec([None, None], tf.bool),
+            "candidate_mask": tf.TensorSpec([None, None], tf.bool),
+        }
+        for side in self.schema.item_features:
+            dtype = example.side_feature_dtype(side)
+            specs[f"candidate_{side.name}"] = tf.TensorSpec([None, None, side.width], dtype)
+        for side in self.schema.context_features:
+            dtype = example.side_feature_dtype(side)
+            specs[f"context_{side.name}"] = tf.TensorSpec([None, side.width], dtype)
+        return specs
+
+    def _vector_specs(self, leading: list[Any]) -> dict[str, tf.TensorSpec]:
+        return {
+            names.vector(modality.name): tf.TensorSpec([*leading, modality.dimension])
+            for modality in self.schema.modalities
+        }
+
+
+def _trace(
+    function: Callable[..., Tensors], specs: Mapping[str, tf.TensorSpec]
+) -> tf.types.experimental.ConcreteFunction:
+    """Traces a function of named inputs."""
+    named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
+    return tf.function(function).get_concrete_function(**named)
+
+
+def _require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
+    """Fails with both values unless every received tag is this model's."""
+    return tf.debugging.Assert(
+        tf.reduce_all(tf.equal(received, expected)),
+        [
+            f"{name}: the cached projections are of another model. Expected",
+            expected,
+            "received",
+            received,
+            "Fill the cache again from this model's signatures.",
+        ],
+        summarize=4,
+    )
