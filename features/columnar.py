@@ -76,9 +76,7 @@ def encode_requests(schema: ExampleSchema, features: Mapping[str, Slices]) -> li
     parts = []
     for name, kind in sorted(feature_kinds(schema).items()):
         payloads = _ENCODERS[kind](features[name])
-        # No cache across calls: payload lengths are few within a block, many in all.
-        header = functools.cache(functools.partial(_header, name.encode(), kind))
-        parts.append([header(len(payload)) for payload in payloads])
+        parts.append([_header(name, kind, len(payload)) for payload in payloads])
         parts.append(payloads)
     return [
         b"".join((_FIELD_1, _varint(sum(map(len, record))), *record))
@@ -90,17 +88,20 @@ def _side_kind(side: SideFeature) -> str:
     return "int64" if side.kind == "categorical" else "float"
 
 
-def _header(name: bytes, kind: str, payload: int) -> bytes:
+@functools.lru_cache(maxsize=1 << 16)
+def _header(name: str, kind: str, payload: int) -> bytes:
     """Returns what precedes a feature's values: map entry, key, feature and list."""
+    key = name.encode()
     # An empty packed list has no field at all; an empty byte string is still a value.
     values = _FIELD_1 + _varint(payload) if payload or kind == "bytes" else b""
     tag = bytes([_KINDS[kind] << 3 | 2])
     feature = tag + _varint(len(values) + payload) + values
     size = len(feature) + payload
-    entry = _FIELD_1 + _varint(len(name)) + name + _FIELD_2 + _varint(size) + feature
+    entry = _FIELD_1 + _varint(len(key)) + key + _FIELD_2 + _varint(size) + feature
     return _FIELD_1 + _varint(len(entry) + payload) + entry
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def _varint(value: int) -> bytes:
     encoded = bytearray()
     while value > 127:
