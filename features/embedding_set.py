@@ -229,9 +229,7 @@ def _read_file(
     complete = lengths == width
     values = pc.list_flatten(embedding.filter(pa.array(complete)))
     vectors = np.full((len(table), width), np.nan, np.float32)
-    vectors[complete] = (
-        values.to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
-    )
+    vectors[complete] = values.to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
     reasons[complete & ~np.isfinite(vectors).all(axis=1)] = "embedding holds NaN or infinity"
     good = reasons == ""
     for row in np.flatnonzero(~good):

@@ -66,9 +66,7 @@ def vocabulary_rows(ids: np.ndarray, vocabulary: np.ndarray, oov_buckets: int) -
     return np.where(vocabulary[position] == ids, oov_buckets + position, oov)
 
 
-def vocabulary_rows_in_graph(
-    ids: tf.Tensor, vocabulary: tf.Tensor, oov_buckets: int
-) -> tf.Tensor:
+def vocabulary_rows_in_graph(ids: tf.Tensor, vocabulary: tf.Tensor, oov_buckets: int) -> tf.Tensor:
     """Returns each id's row; equal to `vocabulary_rows`."""
     position, known = find_in_graph(ids, vocabulary)
     return tf.where(known, oov_buckets + position, hashing.bucket_in_graph(ids, oov_buckets))

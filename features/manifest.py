@@ -49,7 +49,9 @@ def read_manifest(folder: str) -> dict[str, Any]:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserInputError(f"{path!r} is not JSON ({error}). Write the data set again.") from error
+        raise UserInputError(
+            f"{path!r} is not JSON ({error}). Write the data set again."
+        ) from error
 
 
 def file_sha256(path: str) -> str:
