@@ -11,14 +11,16 @@ is a bytes, float or int64 list in field 1, 2 or 3, whose values are field 1, pa
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from features.example import HISTORY, SCALARS
 from features.schema import ExampleSchema, SideFeature
 
 _KINDS = {"bytes": 1, "float": 2, "int64": 3}
+_MORE_BYTES = np.uint64(1) << np.arange(7, 64, 7, dtype=np.uint64)
 _FIELD_1 = b"\x0a"
 _FIELD_2 = b"\x12"
 
@@ -73,11 +75,16 @@ def encode_requests(schema: ExampleSchema, features: Mapping[str, Slices]) -> li
     Raises:
       KeyError: a feature of the schema is missing.
     """
+    kinds = sorted(feature_kinds(schema).items())
+    encoded = _encode_integers({name: features[name] for name, kind in kinds if kind == "int64"})
     parts = []
-    for name, kind in sorted(feature_kinds(schema).items()):
-        payloads = _ENCODERS[kind](features[name])
-        parts.append([_header(name, kind, len(payload)) for payload in payloads])
-        parts.append(payloads)
+    for name, kind in kinds:
+        if kind == "float":
+            encoded[name] = _encode_fixed(features[name], "<f4")
+        elif kind == "bytes":
+            encoded[name] = _encode_fixed(features[name], features[name].values.dtype)
+        parts.append([_header(name, kind, len(payload)) for payload in encoded[name]])
+        parts.append(encoded[name])
     return [
         b"".join((_FIELD_1, _varint(sum(map(len, record))), *record))
         for record in zip(*parts, strict=True)
@@ -115,39 +122,36 @@ def _cut(data: bytes, starts: np.ndarray, ends: np.ndarray) -> list[bytes]:
     return [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
-def _encode_bytes(slices: Slices) -> list[bytes]:
-    width = int(np.prod(slices.values.shape[1:]))
-    data = np.ascontiguousarray(slices.values).tobytes()
-    return _cut(data, slices.starts * width, slices.ends * width)
+def _encode_fixed(slices: Slices, dtype: npt.DTypeLike) -> list[bytes]:
+    values = np.ascontiguousarray(slices.values, dtype)
+    width = values.itemsize * int(np.prod(values.shape[1:]))
+    return _cut(values.tobytes(), slices.starts * width, slices.ends * width)
 
 
-def _encode_floats(slices: Slices) -> list[bytes]:
-    width = 4 * int(np.prod(slices.values.shape[1:]))
-    data = np.ascontiguousarray(slices.values, "<f4").tobytes()
-    return _cut(data, slices.starts * width, slices.ends * width)
+def _encode_integers(features: Mapping[str, Slices]) -> dict[str, list[bytes]]:
+    """Encodes all integer features at once, since each array operation has a fixed cost."""
+    flat = [np.asarray(slices.values, np.int64).reshape(-1) for slices in features.values()]
+    if not flat:
+        return {}
+    data, offsets = _varints(np.concatenate(flat).view(np.uint64))
+    payloads, first = {}, 0
+    for (name, slices), values in zip(features.items(), flat, strict=True):
+        width = int(np.prod(slices.values.shape[1:]))
+        starts, ends = first + slices.starts * width, first + slices.ends * width
+        payloads[name] = _cut(data, offsets[starts], offsets[ends])
+        first += len(values)
+    return payloads
 
 
-def _encode_integers(slices: Slices) -> list[bytes]:
-    width = int(np.prod(slices.values.shape[1:]))
-    values = np.ascontiguousarray(slices.values, np.int64).reshape(-1).view(np.uint64)
-    rest, lengths = values, np.ones(len(values), np.int64)
-    digits = []
-    while True:
-        digits.append((rest & np.uint64(127)).astype(np.uint8))
-        rest = rest >> np.uint64(7)
-        if not rest.any():
-            break
-        lengths += rest > 0
-    matrix = np.stack(digits, axis=1)
-    position = np.arange(matrix.shape[1])
-    matrix |= ((position < lengths[:, None] - 1) << 7).astype(np.uint8)
-    data = matrix[position < lengths[:, None]].tobytes()
+def _varints(values: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """Returns `[N]` uint64 as varints one after another, and `[N + 1]` where each begins."""
+    lengths = 1 + np.searchsorted(_MORE_BYTES, values, side="right")
     offsets = np.append(0, np.cumsum(lengths))
-    return _cut(data, offsets[slices.starts * width], offsets[slices.ends * width])
-
-
-_ENCODERS: dict[str, Callable[[Slices], list[bytes]]] = {
-    "bytes": _encode_bytes,
-    "float": _encode_floats,
-    "int64": _encode_integers,
-}
+    data = np.empty(offsets[-1], np.uint8)
+    rest, position = values, offsets[:-1]
+    while rest.size:
+        data[position] = rest.astype(np.uint8) | 128
+        longer = rest > 127
+        rest, position = rest[longer] >> np.uint64(7), position[longer] + 1
+    data[offsets[1:] - 1] &= 127
+    return data.tobytes(), offsets
