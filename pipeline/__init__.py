@@ -6,13 +6,17 @@ The join (`build_examples`), in the order in which an event passes through it:
 - `expressions`: the small expressions of `--behavior_rule` and its like, parsed, never run.
 - `event_log`: the behavior log: pre-flight, reading, validation with reasons.
 - `side_features`: item and user columns as dense arrays.
+- `embedding_inputs`: the embedding sets' fingerprints and rejected rows.
+- `parquet`: opening and checking Parquet before anything is written.
 - `broadcast`: what every worker looks up, memory-mapped once a process.
 - `splits`: which split a request belongs to, by time.
+- `time_histogram`: the log's timestamps as counts, for the global cut times.
 - `sequences`: requests and their behavior sequences by index arithmetic, pure NumPy.
 - `records`: similarity codes and serialized records of one partition.
 - `shards`: files written beside their name and renamed, hashed on the way.
 - `summary`: counts that add up, merged over partitions.
 - `join`: the composite transform.
+- `join_report`: do the counts add up; the manifest.
 - `publish`: no manifest, no data set; nothing is visible before it is complete.
 
 `entry_point` is the `main` that every job shares; `quiet` keeps libraries from talking over it.

@@ -44,8 +44,9 @@ def load(folder: str) -> Tables:
     """Maps what `save` wrote; once a process, since each folder's name is used once."""
     embeddings = {}
     for modality in _children(os.path.join(folder, "embeddings")):
-        arrays = {name: _map(folder, f"embeddings/{modality}/{name}") for name in _EMBEDDING_ARRAYS}
-        embeddings[modality] = EmbeddingSet(**arrays, fingerprint="")
+        arrays = (_map(folder, f"embeddings/{modality}/{name}") for name in _EMBEDDING_ARRAYS)
+        item_ids, quantized, norms, available_at = arrays
+        embeddings[modality] = EmbeddingSet(item_ids, quantized, norms, available_at, "")
     return Tables(embeddings, _load_side(folder, "items"), _load_side(folder, "users"))
 
 

@@ -22,14 +22,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import TypeAdapter, ValidationError
 
 from features import id_table, manifest
-from features.embedding_set import EmbeddingSet, parquet_files, read_embedding_set
+from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import ExampleSchema, Modality
-from pipeline import broadcast, entry_point, join, parquet, splits
+from pipeline import broadcast, embedding_inputs, entry_point, join, join_report, splits
 from pipeline.event_log import EventLog, open_log
 from pipeline.join_options import JoinOptions
 from pipeline.publish import Publication
-from pipeline.shards import HashedFile
 from pipeline.side_features import SideTable, read_side_table
 
 _EVENTS_A_PARTITION = 25_000
@@ -56,10 +55,12 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
     """
     beam_options = _beam_options(beam_args)
     log = open_log(options)
-    kinds = {path: kind for path, kind in log.item_kind.items()}
-    items = read_side_table(options.items, "item_id", options.item_features, kinds)
+    items = read_side_table(options.items, "item_id", options.item_features, log.item_kind)
     users = read_side_table(options.users, "user_id", options.user_features, log.user_kind)
-    embedding_files = {name: _embedding_files(name, options, log) for name in options.embeddings}
+    embedding_files = {
+        name: embedding_inputs.fingerprint_files(name, folder, log.item_kind)
+        for name, folder in options.embeddings.items()
+    }
     parameters = _parameters(options, log)
     inputs = {
         "events": list(log.inputs),
@@ -71,7 +72,7 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
     if (found := publication.existing()) is not None:
         logging.info("%s holds just this data set already: nothing to do.", options.output)
         return found
-    embeddings = _read_embeddings(options)
+    embeddings = embedding_inputs.read_all(options.embeddings)
     schema = _schema(options, log, embeddings, items, users)
     logging.info(
         "%d events in %d files; embeddings %s; %d partitions.",
@@ -82,9 +83,11 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
     )
     building = publication.begin()
     try:
+        quarantine = os.path.join(building, join.QUARANTINE)
+        os.makedirs(quarantine)
         sets = {
-            name: _describe_embeddings(name, embeddings[name], embedding_files[name], building)
-            for name in embeddings
+            name: embedding_inputs.quarantine_rejected(name, one, quarantine)
+            for name, one in embeddings.items()
         }
         work = os.path.join(building, f"work-{uuid.uuid4().hex}")
         broadcast.save(work, broadcast.Tables(embeddings, items, users))
@@ -93,8 +96,8 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
             _ = pipeline | "Units" >> beam.Create(log.units) | "Join" >> join.Join(plan)
         with open(os.path.join(work, join.SUMMARY)) as file:
             summary = json.load(file)
-        _check(summary, sets, log, options)
-        values = _manifest_values(summary, schema, sets, items, users)
+        join_report.check_counts(summary, sets, log.events, options.max_bad_fraction)
+        values = join_report.manifest_values(summary, schema, sets, items, users)
         values["vocabulary"] = _write_vocabulary(building, work)
         shutil.rmtree(work)
         published = publication.complete(values)
@@ -102,7 +105,7 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
         kept = publication.abandon()
         where = f" The rows that were left out are in {kept!r}." if kept else ""
         raise UserInputError(f"{error}{where} Nothing was published.") from error
-    _log_counts(published, options.output)
+    join_report.log_counts(published, options.output)
     return published
 
 
@@ -142,7 +145,7 @@ def _main(beam_args: Sequence[str]) -> None:
     values = {
         field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(JoinOptions)
     }
-    values["embeddings"] = _modality_folders(values["embeddings"])
+    values["embeddings"] = _modality_folders(flags.FLAGS.embeddings)
     build_examples(JoinOptions.from_dict(values), beam_args)
 
 
@@ -176,28 +179,6 @@ def _beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     if not any(text.startswith("--runner") for text in beam_args):
         options = PipelineOptions([*beam_args, f"--runner={_DEFAULT_RUNNER}"])
     return options
-
-
-def _embedding_files(modality: str, options: JoinOptions, log: EventLog) -> list[dict[str, Any]]:
-    """Returns the fingerprints of an embedding set's files; hashes them whole."""
-    files = []
-    for path in parquet_files(options.embeddings[modality]):
-        schema = parquet.open_file(path, f"embeddings {modality}").schema_arrow
-        parquet.check_column(path, schema, "item_id", parquet.is_id, "int64 or string")
-        parquet.same_kind({**log.item_kind, path: schema.field("item_id").type}, "item_id")
-        name, size = os.path.basename(path), os.path.getsize(path)
-        files.append({"name": name, "bytes": size, "sha256": manifest.file_sha256(path)})
-    return files
-
-
-def _read_embeddings(options: JoinOptions) -> dict[str, EmbeddingSet]:
-    embeddings = {}
-    for modality, folder in options.embeddings.items():
-        try:
-            embeddings[modality] = read_embedding_set(folder)
-        except UserInputError as error:
-            raise UserInputError(f"--embeddings {modality}: {error}") from error
-    return embeddings
 
 
 def _parameters(options: JoinOptions, log: EventLog) -> dict[str, Any]:
@@ -245,7 +226,6 @@ def _plan(
     building: str,
     work: str,
 ) -> join.JoinPlan:
-    os.makedirs(os.path.join(building, join.QUARANTINE), exist_ok=True)
     ranges = splits.parse_ranges(options.splits, options.timestamp_unit) if options.splits else None
     return join.JoinPlan(
         columns=log.columns,
@@ -261,134 +241,13 @@ def _plan(
     )
 
 
-def _describe_embeddings(
-    modality: str, embeddings: EmbeddingSet, files: list[dict[str, Any]], building: str
-) -> dict[str, Any]:
-    """Quarantines the rejected rows of a set and returns its entry in the manifest."""
-    reasons: dict[str, int] = {}
-    if embeddings.rejected:
-        folder = os.path.join(building, join.QUARANTINE)
-        os.makedirs(folder, exist_ok=True)
-        with HashedFile(os.path.join(folder, f"embeddings-{modality}.jsonl")) as file:
-            for row in embeddings.rejected:
-                file.write(join.json_line({**row, "file": os.path.basename(str(row["file"]))}))
-                reason = str(row["reason"])
-                reason = "item_id appeared before" if "appeared before" in reason else reason
-                reasons[reason] = reasons.get(reason, 0) + 1
-    return {
-        "fingerprint": embeddings.fingerprint,
-        "dimension": embeddings.dimension,
-        "items": len(embeddings.item_ids),
-        "quarantined": reasons,
-    }
-
-
-def _check(
-    summary: dict[str, Any], sets: dict[str, Any], log: EventLog, options: JoinOptions
-) -> None:
-    """Checks that every row is accounted for, and that not too many are bad.
-
-    Raises:
-      UserInputError: too many rows are bad, a file could not be read, or nothing was written.
-      RuntimeError: the counts do not add up; a fault of this program.
-    """
-    if summary.get("unreadable"):
-        raise UserInputError(f"--events: not readable: {summary['unreadable']}. Write them again.")
-    quarantined = sum(summary["quarantined"].values())
-    dropped = sum(summary.get("dropped", {}).values())
-    written = summary.get("written", 0)
-    if not summary["read"] == written + quarantined + dropped == log.events:
-        raise RuntimeError(
-            f"Rows went missing: the log has {log.events}, read {summary['read']}, written "
-            f"{written}, quarantined {quarantined}, dropped {dropped}."
-        )
-    bad = [("--events", quarantined, log.events, summary["quarantined"])]
-    for name, one in sets.items():
-        count = sum(one["quarantined"].values())
-        bad.append((f"--embeddings {name}", count, count + one["items"], one["quarantined"]))
-    for flag, count, total, reasons in bad:
-        if count > options.max_bad_fraction * total:
-            raise UserInputError(
-                f"{flag}: {count} of {total} rows are bad, more than --max_bad_fraction "
-                f"{options.max_bad_fraction}: {reasons}. Mend them, or allow more."
-            )
-    if not written:
-        raise UserInputError(
-            f"No request was written: {quarantined} rows quarantined, {dropped} dropped "
-            f"({summary.get('dropped')}). Check the splits and the rows."
-        )
-
-
-def _manifest_values(
-    summary: dict[str, Any],
-    schema: ExampleSchema,
-    sets: dict[str, Any],
-    items: SideTable,
-    users: SideTable,
-) -> dict[str, Any]:
-    shards = summary["shards"]
-    by_split = summary["splits"]
-    for name, counts in by_split.items():
-        own = {shard: one for shard, one in shards.items() if one["split"] == name}
-        counts["shards"] = sorted(own)
-        counts["records"] = sum(one["records"] for one in own.values())
-        first = min(one["first_time"] for one in own.values())
-        counts["time_range"] = [first, max(one["last_time"] for one in own.values())]
-    candidates = sum(counts["candidates"] for counts in by_split.values())
-    for name, one in sets.items():
-        covered = sum(counts["with_embedding"][name] for counts in by_split.values())
-        one["coverage"] = covered / candidates
-    return {
-        "schema": schema.to_dict(),
-        "schema_fingerprint": schema.fingerprint(),
-        "counts": {
-            "read": summary["read"],
-            "written": summary["written"],
-            "quarantined": summary["quarantined"],
-            "dropped": summary["dropped"],
-        },
-        "splits": by_split,
-        "shards": shards,
-        "embedding_sets": sets,
-        "side_tables": {
-            name: {"rows": len(one.ids), "rejected": one.rejected, "not_finite": one.not_finite}
-            for name, one in (("items", items), ("users", users))
-        },
-        "similarity": {
-            name: {"label_0": counts[0], "label_1": counts[1]}
-            for name, counts in summary["similarity"].items()
-        },
-    }
-
-
 def _write_vocabulary(building: str, work: str) -> dict[str, Any]:
     with open(os.path.join(work, join.VOCABULARY), "rb") as file:
         items = np.frombuffer(file.read(), np.int64)
     path = os.path.join(building, _VOCABULARY)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    id_table.write_vocabulary(path, items)
+    id_table.write_vocabulary(path, items.tolist())
     return {_VOCABULARY: {"ids": len(items), "sha256": manifest.file_sha256(path)}}
-
-
-def _log_counts(published: dict[str, Any], output: str) -> None:
-    counts = published["counts"]
-    logging.info(
-        "Read %d events: %d written as candidates, quarantined %s, dropped %s.",
-        counts["read"],
-        counts["written"],
-        counts["quarantined"] or "none",
-        counts["dropped"],
-    )
-    for name, split in published["splits"].items():
-        logging.info(
-            "%s: %d requests, %d candidates, positives %s, %d shards.",
-            name,
-            split["requests"],
-            split["candidates"],
-            split["positives"],
-            len(split["shards"]),
-        )
-    logging.info("Published %s", output)
 
 
 if __name__ == "__main__":

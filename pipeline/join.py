@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,7 +17,7 @@ from pipeline import broadcast, sequences, splits, summary
 from pipeline.event_batches import ValidatedBatch, event_schema, read_batches
 from pipeline.event_log import LogColumns, ReadUnit
 from pipeline.records import Block, RecordEncoder
-from pipeline.shards import HashedFile, shard_name
+from pipeline.shards import HashedFile, json_line, shard_name
 from pipeline.time_histogram import MergeTimeHistograms, TimeHistogram
 
 SUMMARY = "summary.json"
@@ -160,7 +159,9 @@ class _WriteShards(beam.DoFn):
         duplicates = len(events) - len(kept)
         events = events.take(pa.array(kept)).combine_chunks()
         requests = sequences.build_requests(
-            *(events[name].to_numpy() for name in ("user", "time", "request")),
+            user=events["user"].to_numpy(),
+            time=events["time"].to_numpy(),
+            request=events["request"].to_numpy(),
             is_behavior=events["behavior"].to_numpy(),
             history_length=plan.schema.history_length,
             delay=plan.delay,
@@ -267,21 +268,6 @@ class _Quarantine:
     def close(self) -> None:
         if self._file is not None:
             self._file.__exit__(None, None, None)
-
-
-def json_line(value: dict[str, Any]) -> bytes:
-    """Returns one line of JSON; what JSON lacks, NaN among it, as text."""
-
-    def plain(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {str(key): plain(element) for key, element in part.items()}
-        if isinstance(part, list):
-            return [plain(element) for element in part]
-        if isinstance(part, float) and not math.isfinite(part):
-            return str(part)
-        return part if isinstance(part, (str, int, float, bool, type(None))) else str(part)
-
-    return json.dumps(plain(value), ensure_ascii=False).encode() + b"\n"
 
 
 def _read_counts(batch: ValidatedBatch) -> summary.Summary:

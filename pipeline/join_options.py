@@ -99,9 +99,10 @@ class JoinOptions:
     def _fit_together(self) -> "JoinOptions":
         for text in self.derive_label:
             expressions.parse_assignment(text)
-        for text in (self.behavior_rule, self.behavior_type):
-            if text is not None and text != ALL_EVENTS:
-                expressions.parse(text)
+        if self.behavior_rule != ALL_EVENTS:
+            expressions.parse(self.behavior_rule)
+        if self.behavior_type is not None:
+            expressions.parse(self.behavior_type)
         if self.splits is not None and self.split_fractions is not None:
             raise ValueError("give splits or split_fractions, not both.")
         if self.splits is not None:

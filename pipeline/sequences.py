@@ -124,7 +124,8 @@ def check_causal(
         position = np.flatnonzero(filled)[np.flatnonzero(late)[0]]
         raise RuntimeError(
             f"{late.sum()} requests see a behavior of their own instant or later, or of another "
-            f"user, the first of user {requests.user[position]} at {requests.time[position]} microseconds."
+            f"user, the first of user {requests.user[position]} at "
+            f"{requests.time[position]} microseconds."
         )
 
 

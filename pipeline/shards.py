@@ -5,8 +5,11 @@ over the first, so a shard is never half of one attempt and half of another.
 """
 
 import hashlib
+import json
+import math
 import uuid
 from types import TracebackType
+from typing import Any
 
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import CompressionTypes
@@ -84,3 +87,18 @@ def shard_name(split: str, partition: int, partitions: int) -> str:
     'train-00003-of-00016.tfrecord'
     """
     return f"{split}-{partition:05d}-of-{partitions:05d}.tfrecord"
+
+
+def json_line(value: dict[str, Any]) -> bytes:
+    """Returns one line of JSON; what JSON lacks, NaN among it, as text."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {str(key): plain(element) for key, element in part.items()}
+        if isinstance(part, list):
+            return [plain(element) for element in part]
+        if isinstance(part, float) and not math.isfinite(part):
+            return str(part)
+        return part if isinstance(part, (str, int, float, bool, type(None))) else str(part)
+
+    return json.dumps(plain(value), ensure_ascii=False).encode() + b"\n"

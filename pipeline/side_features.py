@@ -1,17 +1,20 @@
 """Item and user columns as dense arrays, ready for a look-up by id."""
 
 import dataclasses
-import logging
 import re
+from typing import Literal, cast, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from absl import logging
 
 from features import hashing, manifest
 from features.errors import UserInputError
 from features.schema import SideFeature
 from pipeline import parquet
+
+Kind = Literal["categorical", "numeric"]
 
 _LARGEST_DEFAULT_WIDTH = 16
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -110,17 +113,17 @@ def scalar_feature(path: str, schema: pa.Schema, spec: str) -> SideFeature:
     return SideFeature(name, kind or _default_kind(schema.field(name).type), 1)
 
 
-def _parse_spec(spec: str) -> tuple[str, str | None, int | None]:
+def _parse_spec(spec: str) -> tuple[str, Kind | None, int | None]:
     name, _, rest = spec.strip().partition(":")
     kind, _, width = rest.partition(":")
-    if not _NAME.match(name) or kind not in ("", "categorical", "numeric"):
+    if not _NAME.match(name) or kind not in ("", *get_args(Kind)):
         raise UserInputError(
             f"Feature {spec!r} must be name[:categorical|numeric[:width]], the name in lower case "
             "letters, digits and underscores."
         )
     if width and not (width.isdigit() and int(width)):
         raise UserInputError(f"Feature {spec!r}: the width must be a positive whole number.")
-    return name, kind or None, int(width) if width else None
+    return name, cast(Kind, kind) if kind else None, int(width) if width else None
 
 
 def _default_specs(schema: pa.Schema, id_name: str) -> tuple[str, ...]:
@@ -165,7 +168,7 @@ def _feature(
     return SideFeature(name, kind, width), column
 
 
-def _default_kind(kind: pa.DataType) -> str:
+def _default_kind(kind: pa.DataType) -> Kind:
     return "categorical" if parquet.is_id(kind) else "numeric"
 
 

@@ -7,6 +7,7 @@ so a row that shares its instant with the first test row is test too.
 
 import dataclasses
 import datetime
+import itertools
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def parse_ranges(text: str, unit: str) -> tuple[Split, ...]:
             raise UserInputError(f"Split {part!r} is empty: its end must be after its begin.")
         ranges.append(split)
     by_time = sorted(ranges, key=lambda split: split.begin)
-    for earlier, later in zip(by_time, by_time[1:], strict=False):
+    for earlier, later in itertools.pairwise(by_time):
         if later.begin < earlier.end:
             raise UserInputError(f"Splits {earlier.name!r} and {later.name!r} overlap in time.")
     if len({split.name for split in ranges}) != len(ranges):

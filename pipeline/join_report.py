@@ -1,0 +1,116 @@
+"""What a finished join says of itself: do the counts add up, and the manifest."""
+
+from typing import Any
+
+from absl import logging
+
+from features.errors import UserInputError
+from features.schema import ExampleSchema
+from pipeline.side_features import SideTable
+
+
+def check_counts(
+    summary: dict[str, Any], sets: dict[str, Any], events: int, max_bad_fraction: float
+) -> None:
+    """Checks that every row is accounted for, and that not too many are bad.
+
+    Args:
+      summary: merged over the whole job.
+      sets: embedding sets' entries of the manifest.
+      events: rows of the log, as its files say.
+      max_bad_fraction: of the log and of each embedding set.
+
+    Raises:
+      UserInputError: too many rows are bad, a file could not be read, or nothing was written.
+      RuntimeError: the counts do not add up; a fault of this program.
+    """
+    if summary.get("unreadable"):
+        raise UserInputError(f"--events: not readable: {summary['unreadable']}. Write them again.")
+    quarantined = sum(summary["quarantined"].values())
+    dropped = sum(summary.get("dropped", {}).values())
+    written = summary.get("written", 0)
+    if not summary["read"] == written + quarantined + dropped == events:
+        raise RuntimeError(
+            f"Rows went missing: the log has {events}, read {summary['read']}, written "
+            f"{written}, quarantined {quarantined}, dropped {dropped}."
+        )
+    bad = [("--events", quarantined, events, summary["quarantined"])]
+    for name, one in sets.items():
+        count = sum(one["quarantined"].values())
+        bad.append((f"--embeddings {name}", count, count + one["items"], one["quarantined"]))
+    for flag, count, total, reasons in bad:
+        if count > max_bad_fraction * total:
+            raise UserInputError(
+                f"{flag}: {count} of {total} rows are bad, more than --max_bad_fraction "
+                f"{max_bad_fraction}: {reasons}. Mend them, or allow more."
+            )
+    if not written:
+        raise UserInputError(
+            f"No request was written: {quarantined} rows quarantined, {dropped} dropped "
+            f"({summary.get('dropped')}). Check the splits and the rows."
+        )
+
+
+def manifest_values(
+    summary: dict[str, Any],
+    schema: ExampleSchema,
+    sets: dict[str, Any],
+    items: SideTable,
+    users: SideTable,
+) -> dict[str, Any]:
+    """Returns the manifest, apart from inputs, parameters and vocabulary."""
+    shards = summary["shards"]
+    by_split = summary["splits"]
+    for name, counts in by_split.items():
+        own = {shard: one for shard, one in shards.items() if one["split"] == name}
+        counts["shards"] = sorted(own)
+        counts["records"] = sum(one["records"] for one in own.values())
+        first = min(one["first_time"] for one in own.values())
+        counts["time_range"] = [first, max(one["last_time"] for one in own.values())]
+    candidates = sum(counts["candidates"] for counts in by_split.values())
+    for name, one in sets.items():
+        covered = sum(counts["with_embedding"][name] for counts in by_split.values())
+        one["coverage"] = covered / candidates
+    return {
+        "schema": schema.to_dict(),
+        "schema_fingerprint": schema.fingerprint(),
+        "counts": {
+            "read": summary["read"],
+            "written": summary["written"],
+            "quarantined": summary["quarantined"],
+            "dropped": summary["dropped"],
+        },
+        "splits": by_split,
+        "shards": shards,
+        "embedding_sets": sets,
+        "side_tables": {
+            name: {"rows": len(one.ids), "rejected": one.rejected, "not_finite": one.not_finite}
+            for name, one in (("items", items), ("users", users))
+        },
+        "similarity": {
+            name: {"label_0": counts[0], "label_1": counts[1]}
+            for name, counts in summary["similarity"].items()
+        },
+    }
+
+
+def log_counts(published: dict[str, Any], output: str) -> None:
+    """Logs what was published, a line a split."""
+    counts = published["counts"]
+    logging.info(
+        "Read %d events: %d written as candidates, quarantined %s, dropped %s.",
+        counts["read"],
+        counts["written"],
+        counts["quarantined"] or "none",
+        counts["dropped"],
+    )
+    for name, split in published["splits"].items():
+        logging.info(
+            "%s: %d requests, %d candidates, positives %s, %d shards.",
+            name,
+            split["requests"],
+            split["candidates"],
+            split["positives"],
+            len(split["shards"]),
+        )
+    logging.info("Published %s", output)
