@@ -124,7 +124,8 @@ class _ReadEvents(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(
                     _TIMES, TimeHistogram.of(batch.events["time"].to_numpy())
                 )
-                yield from self._by_partition(batch.events)
+                if batch.events.num_rows:
+                    yield from self._by_partition(batch.events)
         except (pa.ArrowException, OSError) as error:
             name = os.path.basename(unit.path)
             counts = {"unreadable": {f"{name}, row group {unit.row_group}": str(error)}}

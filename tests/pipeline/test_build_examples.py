@@ -249,9 +249,9 @@ def test_side_features_context_and_graph_parsing(tmp_path):
         assert record["context_country"] == [oracle.int64(country) if country else 0]
         assert set(record["liked"]) <= {0.0, 1.0}
     path = str(tmp_path / "out" / next(iter(manifest["shards"])))
-    serialized = list(tf.data.TFRecordDataset(path).batch(100))[0]
+    serialized = next(iter(tf.data.TFRecordDataset(path).batch(100)))
     batch = example.parse_examples(schema, serialized)
-    assert batch["candidate_genres"].shape[1:] == batch["candidate_mask"].shape[1:] + (2,)
+    assert batch["candidate_genres"].shape[1:] == (*batch["candidate_mask"].shape[1:], 2)
 
 
 def test_explicit_splits_drop_what_is_outside(tmp_path, log):
