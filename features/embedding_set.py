@@ -49,6 +49,11 @@ class EmbeddingSet:
         """The embedding width M."""
         return self.quantized.shape[1]
 
+    @property
+    def arrives_late(self) -> bool:
+        """Whether some embedding counts from a certain time on only."""
+        return bool(np.any(self.available_at != _ALWAYS))
+
     def rows(self, item_ids: np.ndarray) -> np.ndarray:
         """Returns each item's row, N where it has no embedding; any shape."""
         item_ids = np.asarray(item_ids, np.int64)
@@ -185,7 +190,7 @@ def _read_schema(path: str) -> pa.Schema:
     """Reads and checks a file's schema."""
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserInputError(f"{path!r} is not a readable Parquet file: {error}") from error
     for name, accepted in (("item_id", _is_id), ("embedding", _is_vector)):
         if name not in schema.names:
@@ -197,6 +202,12 @@ def _read_schema(path: str) -> pa.Schema:
             raise UserInputError(
                 f"{path!r}: column {name!r} is {schema.field(name).type}, expected "
                 f"{'int64 or string' if name == 'item_id' else 'a list of float or int8'}."
+            )
+    if "available_at" in schema.names:
+        received = schema.field("available_at").type
+        if not pa.types.is_integer(received):
+            raise UserInputError(
+                f"{path!r}: column 'available_at' is {received}, expected int64 microseconds."
             )
     return schema
 
@@ -218,7 +229,13 @@ def _read_file(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Returns a file's usable rows: ids, vectors, times and row numbers."""
     columns = _read_schema(path).names
-    table = pq.read_table(path).combine_chunks()
+    try:
+        table = pq.read_table(path).combine_chunks()
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(
+            f"{path!r} cannot be read: {error}. Write it again; a fixed-size list must hold no "
+            "null, so leave such rows out or write a plain list."
+        ) from error
     embedding = table["embedding"].combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(embedding), -1).to_numpy(zero_copy_only=False)
     reasons = np.full(len(table), "", object)
