@@ -3,7 +3,8 @@
 | feature | in the Example | parsed |
 |---|---|---|
 | `user_id`, `request_id`, `timestamp` (microseconds) | int64 | `[R]` int64 |
-| `history_item_id`, `history_time_gap` (seconds), `history_type` | int64 `[l]`, oldest first | `[R, L]` int64 |
+| `history_item_id`, `history_type`, both oldest first | int64 `[l]` | `[R, L]` int64 |
+| `history_time_gap` (seconds) | int64 `[l]` | `[R, L]` int64 |
 | `history_mask` | | `[R, L]` bool |
 | `candidate_item_id` | int64 `[c]` | `[R, C]` int64 |
 | `candidate_mask` | | `[R, C]` bool |
@@ -125,9 +126,7 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
         batch[name] = _decode_matrix(parsed[name], candidates, behaviors, tf.uint8, name)
         if modality.candidate_embedding:
             name = f"candidate_embedding_{modality.name}"
-            width = tf.fill(tf.shape(candidates), tf.constant(modality.dimension, tf.int64))
-            vectors = _decode_matrix(parsed[name], candidates, width, tf.int8, name)
-            batch[name] = tf.ensure_shape(vectors, [None, None, modality.dimension])
+            batch[name] = _decode_rows(parsed[name], candidates, modality.dimension, name)
     for side in schema.item_features:
         values = parsed[f"candidate_{side.name}"].to_tensor()
         shape = [tf.shape(values)[0], tf.cast(count, tf.int32), side.width]
@@ -191,15 +190,29 @@ def _decode_matrix(
     Returns:
       `[R, max(rows), max(columns)]`, zero beyond each record's own shape.
     """
-    sizes = rows * columns
-    message = f"{name}: bytes must be candidates x columns of the record"
-    with tf.control_dependencies(
-        [tf.debugging.assert_equal(tf.strings.length(encoded), tf.cast(sizes, tf.int32), message)]
-    ):
-        longest = tf.maximum(tf.reduce_max(sizes), 1)
-        flat = tf.io.decode_raw(encoded, dtype, fixed_length=tf.cast(longest, tf.int32))
+    flat = _decode_bytes(encoded, rows * columns, dtype, name)
     row = tf.range(tf.reduce_max(rows))[None, :, None]
     column = tf.range(tf.reduce_max(columns))[None, None, :]
     inside = (row < rows[:, None, None]) & (column < columns[:, None, None])
     position = tf.where(inside, row * columns[:, None, None] + column, 0)
     return tf.where(inside, tf.gather(flat, position, batch_dims=1), tf.zeros([], dtype))
+
+
+def _decode_rows(encoded: tf.Tensor, rows: tf.Tensor, width: int, name: str) -> tf.Tensor:
+    """Decodes int8 rows of one width, `[R]` string to `[R, max(rows), width]`, zero padded."""
+    flat = _decode_bytes(encoded, rows * width, tf.int8, name)
+    shape = [tf.shape(rows, tf.int64)[0], tf.reduce_max(rows), width]
+    used = flat[:, : shape[1] * width]
+    return tf.ensure_shape(tf.reshape(used, shape), [None, None, width])
+
+
+def _decode_bytes(
+    encoded: tf.Tensor, sizes: tf.Tensor, dtype: tf.DType, name: str
+) -> tf.Tensor:
+    """Decodes bytes, `[R]` string to `[R, max(sizes)]`, zero padded, and checks their number."""
+    message = f"{name}: the number of bytes does not fit the record's candidates and behaviors"
+    with tf.control_dependencies(
+        [tf.debugging.assert_equal(tf.strings.length(encoded), tf.cast(sizes, tf.int32), message)]
+    ):
+        longest = tf.maximum(tf.reduce_max(sizes), 1)  # The op refuses a length of zero.
+        return tf.io.decode_raw(encoded, dtype, fixed_length=tf.cast(longest, tf.int32))

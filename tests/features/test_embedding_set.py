@@ -1,0 +1,123 @@
+"""Embedding sets: what is read, what is left out and why, and what stops the job."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features import embedding_set, hashing, similarity
+from features.errors import UserInputError
+
+
+def write(path, ids, vectors, kind=None, **columns):
+    kind = kind or pa.list_(pa.float32())
+    table = pa.table({"item_id": ids, "embedding": pa.array(vectors, kind), **columns})
+    pq.write_table(table, path)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("ids", [[30, -1, 7], ["c", "a", "b"]], ids=["int", "str"])
+def test_written_equals_read(tmp_path, dtype, ids):
+    vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(dtype)
+    embedding_set.write_embedding_set(str(tmp_path), np.array(ids), vectors, "encoder", "1")
+    found = embedding_set.read_embedding_set(str(tmp_path))
+    rows = found.rows(hashing.ids_of_column(pa.array(ids)))
+    quantized, norms = similarity.quantize(vectors)
+    np.testing.assert_array_equal(found.quantized[rows], quantized)
+    np.testing.assert_array_equal(found.norms[rows], norms)
+    assert np.all(np.diff(found.item_ids) > 0)
+    assert found.dimension == 4
+    assert found.rejected == ()
+
+
+def test_unknown_items_have_the_zero_row():
+    found = embedding_set.from_vectors(np.array([5, 3]), np.eye(2, dtype=np.float32))
+    assert found.rows(np.array([[3, 4], [5, 9]])).tolist() == [[0, 2], [1, 2]]
+    assert found.norms[2] == 0
+    assert not found.quantized[2].any()
+
+
+def test_bad_rows_are_left_out_with_reasons(tmp_path):
+    nan, inf = float("nan"), float("inf")
+    vectors = [[1, 2], [1, nan], [inf, 0], None, [1], [1, 2, 3], [1, 1], [2, 1], [0, 0]]
+    write(tmp_path / "a.parquet", [1, 2, 3, 4, 5, 6, None, 1, 9], vectors)
+    found = embedding_set.read_embedding_set(str(tmp_path))
+    assert found.item_ids.tolist() == [1, 9]
+    assert {row["row"]: row["reason"] for row in found.rejected} == {
+        1: "embedding holds NaN or infinity",
+        2: "embedding holds NaN or infinity",
+        3: "embedding is null",
+        4: "embedding does not have 2 values",
+        5: "embedding does not have 2 values",
+        6: "item_id is null",
+        7: "item_id 1 appeared before",
+    }
+    np.testing.assert_array_equal(found.quantized[0], [64, 127])
+
+
+def test_fixed_size_lists_and_int8(tmp_path):
+    write(tmp_path / "a.parquet", [2, 1], [[5, 0], [1, -2]], pa.list_(pa.int8(), 2))
+    found = embedding_set.read_embedding_set(str(tmp_path))
+    np.testing.assert_array_equal(found.quantized[0], [64, -127])
+
+
+def test_what_arrow_cannot_read(tmp_path):
+    write(tmp_path / "a.parquet", [1, 2], [[1, -2], None], pa.list_(pa.int8(), 2))
+    with pytest.raises(UserInputError, match=r"cannot be read: .*fixed-size list must hold no"):
+        embedding_set.read_embedding_set(str(tmp_path))
+
+
+def test_available_at(tmp_path):
+    write(tmp_path / "a.parquet", [2, 1], [[1, 2], [3, 4]], available_at=pa.array([7, None]))
+    found = embedding_set.read_embedding_set(str(tmp_path))
+    assert found.available_at[[0, 1]].tolist() == [np.iinfo(np.int64).min, 7]
+
+
+def test_fingerprint_follows_the_values():
+    ids, vectors = np.array([1, 2]), np.eye(2, dtype=np.float32)
+    base = embedding_set.from_vectors(ids, vectors).fingerprint
+    assert embedding_set.from_vectors(ids[::-1], vectors[::-1]).fingerprint == base
+    assert embedding_set.from_vectors(ids, vectors[::-1]).fingerprint != base
+    assert embedding_set.from_vectors(ids, vectors, np.array([0, 1])).fingerprint != base
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"item_id": [1]}, "no column 'embedding'"),
+        ({"embedding": [[1.0]]}, "no column 'item_id'"),
+        ({"item_id": [1.5], "embedding": [[1.0]]}, "'item_id' is double, expected int64 or str"),
+        ({"item_id": [1], "embedding": [["x"]]}, "'embedding' is list.*expected a list of float"),
+        ({"item_id": [1], "embedding": [[float("nan")]]}, "no usable row"),
+        (
+            {"item_id": [1], "embedding": [[1.0]], "available_at": ["today"]},
+            "'available_at' is string, expected int64",
+        ),
+    ],
+)
+def test_what_stops_the_job(tmp_path, columns, message):
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(UserInputError, match=message):
+        embedding_set.read_embedding_set(str(tmp_path))
+
+
+def test_folders_that_hold_nothing(tmp_path):
+    with pytest.raises(UserInputError, match=r"holds no \.parquet"):
+        embedding_set.read_embedding_set(str(tmp_path))
+    with pytest.raises(UserInputError, match="is not a folder"):
+        embedding_set.read_embedding_set(str(tmp_path / "absent"))
+    (tmp_path / "a.parquet").write_text("text")
+    with pytest.raises(UserInputError, match="not a readable Parquet file"):
+        embedding_set.read_embedding_set(str(tmp_path))
+
+
+def test_manifest_is_binding(tmp_path):
+    vectors = np.eye(2, dtype=np.float32)
+    embedding_set.write_embedding_set(str(tmp_path), np.array([1, 2]), vectors, "encoder", "1")
+    described = json.loads((tmp_path / "manifest.json").read_text())
+    assert (described["dimension"], described["count"]) == (2, 2)
+    write(tmp_path / "part-00000.parquet", [1], [[1, 2]])
+    with pytest.raises(UserInputError, match="is not the file"):
+        embedding_set.read_embedding_set(str(tmp_path))
