@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features import hashing, manifest, similarity
+from features import hashing, id_table, manifest, similarity
 from features.errors import UserInputError
 
 _ALWAYS = np.iinfo(np.int64).min
@@ -56,11 +56,7 @@ class EmbeddingSet:
 
     def rows(self, item_ids: np.ndarray) -> np.ndarray:
         """Returns each item's row, N where it has no embedding; any shape."""
-        item_ids = np.asarray(item_ids, np.int64)
-        if not self.item_ids.size:
-            return np.zeros(item_ids.shape, np.int64)
-        row = np.minimum(np.searchsorted(self.item_ids, item_ids), self.item_ids.size - 1)
-        return np.where(self.item_ids[row] == item_ids, row, self.item_ids.size)
+        return id_table.positions(item_ids, self.item_ids)
 
 
 def from_vectors(

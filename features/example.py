@@ -142,6 +142,12 @@ def candidate_count(serialized: tf.Tensor) -> tf.Tensor:
     return tf.size(tf.io.parse_single_example(serialized, spec)["candidate_item_id"].values)
 
 
+def candidate_item_ids(serialized: tf.Tensor) -> tf.Tensor:
+    """Returns the item ids of all candidates of a batch, `[R]` string to `[N]` int64."""
+    spec = {"candidate_item_id": tf.io.VarLenFeature(tf.int64)}
+    return tf.io.parse_example(serialized, spec)["candidate_item_id"].values
+
+
 def side_feature_dtype(side: SideFeature) -> tf.DType:
     """Returns the dtype in which a side feature is stored and parsed."""
     return tf.int64 if side.kind == "categorical" else tf.float32
@@ -206,9 +212,7 @@ def _decode_rows(encoded: tf.Tensor, rows: tf.Tensor, width: int, name: str) -> 
     return tf.ensure_shape(tf.reshape(used, shape), [None, None, width])
 
 
-def _decode_bytes(
-    encoded: tf.Tensor, sizes: tf.Tensor, dtype: tf.DType, name: str
-) -> tf.Tensor:
+def _decode_bytes(encoded: tf.Tensor, sizes: tf.Tensor, dtype: tf.DType, name: str) -> tf.Tensor:
     """Decodes bytes, `[R]` string to `[R, max(sizes)]`, zero padded, and checks their number."""
     message = f"{name}: the number of bytes does not fit the record's candidates and behaviors"
     with tf.control_dependencies(

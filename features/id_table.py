@@ -59,11 +59,23 @@ def vocabulary_rows(ids: np.ndarray, vocabulary: np.ndarray, oov_buckets: int) -
       oov_buckets: rows for unknown ids, at least 1.
     """
     ids = np.asarray(ids, np.int64)
-    oov = hashing.bucket(ids, oov_buckets)
+    position = positions(ids, vocabulary)
+    known = position < vocabulary.size
+    return np.where(known, oov_buckets + position, hashing.bucket(ids, oov_buckets))
+
+
+def positions(ids: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    """Returns each id's position in an ascending vocabulary, its size where it is absent.
+
+    Args:
+      ids: int64, any shape.
+      vocabulary: `[N]` int64, ascending.
+    """
+    ids = np.asarray(ids, np.int64)
     if not vocabulary.size:
-        return oov
+        return np.zeros(ids.shape, np.int64)
     position = np.minimum(np.searchsorted(vocabulary, ids), vocabulary.size - 1)
-    return np.where(vocabulary[position] == ids, oov_buckets + position, oov)
+    return np.where(vocabulary[position] == ids, position, vocabulary.size)
 
 
 def vocabulary_rows_in_graph(ids: tf.Tensor, vocabulary: tf.Tensor, oov_buckets: int) -> tf.Tensor:

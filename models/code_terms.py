@@ -7,7 +7,7 @@ as a `[C, B]` product followed by a gather, and leaves it as a per-code sum of a
 Both are exact rearrangements; see DESIGN section 4, identity 1.
 """
 
-from collections.abc import Callable
+import contextlib
 
 import tensorflow as tf
 
@@ -28,9 +28,6 @@ def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
 def sum_by_code(weights: tf.Tensor, codes: tf.Tensor, size: int) -> tf.Tensor:
     """Sums the weights of the behaviors that share a code.
 
-    The forward pass is one `DenseBincount`, which has no gradient of its own; the gradient of
-    a sum by code is a gather by code.
-
     Args:
       weights: `[R, C, H, L]` float.
       codes: `[R, C, L]` integer in `[0, size)`.
@@ -39,18 +36,12 @@ def sum_by_code(weights: tf.Tensor, codes: tf.Tensor, size: int) -> tf.Tensor:
     Returns:
       `[R, C, H, B]` float.
     """
-
-    @tf.custom_gradient
-    def summed(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        shape = tf.shape(values)
-        rows = tf.reshape(_per_head(codes, shape[2]), [-1, shape[3]])
-        sums = tf.raw_ops.DenseBincount(
-            input=rows, size=size, weights=tf.reshape(values, [-1, shape[3]])
-        )
-        sums = tf.reshape(sums, [shape[0], shape[1], shape[2], size])
-        return sums, lambda upstream: gather_by_code(upstream, codes)
-
-    return summed(weights)
+    shape = tf.shape(weights)
+    rows = tf.reshape(_per_head(codes, shape[2]), [-1, shape[3]])
+    sums = tf.raw_ops.DenseBincount(
+        input=rows, size=size, weights=tf.reshape(weights, [-1, shape[3]])
+    )
+    return tf.reshape(sums, [shape[0], shape[1], shape[2], size])
 
 
 def count_by_code(codes: tf.Tensor, size: int) -> tf.Tensor:
@@ -75,3 +66,17 @@ def _flat_positions(codes: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """Returns each pair's position in the flattened `[R, C, H, B]` terms, `[R, C, H, L]` int32."""
     rows = tf.reshape(tf.range(shape[0] * shape[1] * shape[2]), shape[:3])
     return rows[..., None] * shape[3] + tf.cast(codes, tf.int32)[:, :, None, :]
+
+
+def _dense_bincount_gradient(
+    operation: tf.Operation, upstream: tf.Tensor
+) -> tuple[None, None, tf.Tensor]:
+    """Returns the gradient of a sum by code, a gather by code; the op itself has none."""
+    codes = operation.inputs[0]
+    rows = tf.range(tf.shape(codes)[0])[:, None]
+    positions = rows * tf.shape(upstream)[1] + codes
+    return None, None, tf.gather(tf.reshape(upstream, [-1]), positions)
+
+
+with contextlib.suppress(KeyError):  # A TensorFlow that has this gradient keeps its own.
+    tf.RegisterGradient("DenseBincount")(_dense_bincount_gradient)

@@ -46,8 +46,9 @@ class DecoupledTargetAttention(keras.layers.Layer):
 
     Example:
       >>> attention = DecoupledTargetAttention({"text": (-0.5, 0.0, 0.5)}, head_width=8)
-      >>> behaviors = Behaviors(tf.ones([2, 5], tf.bool), tf.zeros([2, 5], tf.int64),
-      ...                       tf.zeros([2, 5], tf.int64))
+      >>> behaviors = Behaviors(
+      ...     tf.ones([2, 5], tf.bool), tf.zeros([2, 5], tf.int64), tf.zeros([2, 5], tf.int64)
+      ... )
       >>> codes = {"text": tf.zeros([2, 3, 5], tf.uint8)}
       >>> attention(tf.ones([2, 3, 4]), tf.ones([2, 5, 4]), codes, behaviors).shape
       TensorShape([2, 3, 8])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models.content_projection import ContentProjection
 from models.decoupled_attention import Behaviors, DecoupledTargetAttention
@@ -26,12 +27,20 @@ class DMF(RankingModel):
       config: hyper-parameters.
       schema: what the records hold; every modality of it is used.
       vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+
+    Raises:
+      UserInputError: the schema has no modality.
     """
 
     def __init__(
         self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
     ) -> None:
         super().__init__(config, schema, vocabulary)
+        if not schema.modalities:
+            raise UserInputError(
+                "The records have no modality, so there is nothing to fuse. Join with "
+                "--embeddings modality=DIR, or train model.name=id_only."
+            )
         names = schema.modality_names
         self.attention = DecoupledTargetAttention(
             {name: config.attention_edges for name in names},
@@ -90,3 +99,13 @@ class DMF(RankingModel):
     def bucket_variables(self) -> list[tf.Variable]:
         """Returns the attention's bucket tables and biases."""
         return self.attention.bucket_variables()
+
+    def bucket_effect(self) -> dict[str, dict[str, list]]:
+        """Returns the attention's bias by bucket of similarity, by modality."""
+        return {
+            name: {
+                "edges": list(self.config.attention_edges),
+                "bias": self.attention.bucket_bias(name).numpy().tolist(),
+            }
+            for name in self.schema.modality_names
+        }

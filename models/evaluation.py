@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from features import example, id_table
 from models import input_pipeline, metrics
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
@@ -41,7 +42,9 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
       split: such as `test`.
     """
 
-    @tf.function(reduce_retracing=True)
+    batches = input_pipeline.evaluation_batches(examples, split)
+
+    @tf.function(input_signature=[batches.element_spec])
     def scored(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         mask = batch["candidate_mask"]
         shape = tf.shape(mask)
@@ -55,16 +58,14 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
         )
         return tuple(tf.boolean_mask(column, mask) for column in columns)
 
-    parts = [scored(batch) for batch in input_pipeline.evaluation_batches(examples, split)]
+    parts = [scored(batch) for batch in batches]
     return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
     """Returns the candidates' item ids in the train split and how often each occurs."""
-    ids = [
-        tf.boolean_mask(batch["candidate_item_id"], batch["candidate_mask"]).numpy()
-        for batch in input_pipeline.evaluation_batches(examples, "train")
-    ]
+    records = tf.data.TFRecordDataset(examples.shards("train")).batch(4096)
+    ids = [batch.numpy() for batch in records.map(example.candidate_item_ids)]
     return np.unique(np.concatenate(ids), return_counts=True)
 
 
@@ -80,8 +81,7 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
       often the train split shows the item, each a list of named slices with their metrics.
     """
     items, occurrences = counts
-    position = np.minimum(np.searchsorted(items, scored.item_id), len(items) - 1)
-    shown = np.where(items[position] == scored.item_id, occurrences[position], 0)
+    shown = np.append(occurrences, 0)[id_table.positions(scored.item_id, items)]
     return {
         **metrics.summarize(scored.label, scored.probability, scored.user_id),
         "calibration_curve": metrics.calibration_curve(scored.label, scored.probability),

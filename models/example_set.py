@@ -64,9 +64,7 @@ class ExampleSet:
 
     def vocabulary(self) -> np.ndarray:
         """Returns the item ids of the train split, `[N]` int64, ascending."""
-        return id_table.read_vocabulary(
-            tf.io.gfile.join(self.folder, "vocabulary", "item_id.txt")
-        )
+        return id_table.read_vocabulary(tf.io.gfile.join(self.folder, "vocabulary", "item_id.txt"))
 
     def _split(self, split: str) -> dict[str, Any]:
         splits = self.manifest["splits"]

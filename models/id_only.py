@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from features.schema import ExampleSchema
+from features.schema import ExampleSchema, Modality
 from models.decoupled_attention import DecoupledTargetAttention
 from models.model_config import ModelConfig
 from models.ranking_model import Batch, RankingModel, behaviors_of
@@ -25,6 +25,11 @@ class IdOnly(RankingModel):
         self.attention = DecoupledTargetAttention(
             {}, config.heads, config.head_width, schema.behavior_types, name="attention"
         )
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """None: this model reads no content."""
+        return ()
 
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns the interest vector, `[R, C, H * d]`."""

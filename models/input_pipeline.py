@@ -26,9 +26,7 @@ def training_batches(
     """
     paths = examples.shards(split)
     records = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths), seed)
-    records = records.interleave(
-        tf.data.TFRecordDataset, cycle_length=4, block_length=16, deterministic=True
-    )
+    records = records.interleave(tf.data.TFRecordDataset, cycle_length=4, block_length=16)
     records = records.shuffle(shuffle_buffer, seed)
     return _batches(examples, records, batch_candidates)
 

@@ -67,8 +67,16 @@ class RankingModel(tfrs.Model, abc.ABC):
         )
         self.task = tfrs.tasks.Ranking(
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
-            metrics=[keras.metrics.AUC(num_thresholds=2000, from_logits=True, name="auc")],
+            metrics=[
+                keras.metrics.AUC(num_thresholds=2000, from_logits=True, name="auc"),
+                keras.metrics.BinaryCrossentropy(from_logits=True, name="logloss"),
+            ],
         )
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities whose similarity codes the model reads."""
+        return self.schema.modalities
 
     @abc.abstractmethod
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
@@ -88,6 +96,14 @@ class RankingModel(tfrs.Model, abc.ABC):
     def bucket_variables(self) -> list[tf.Variable]:
         """Returns the variables that learn at the bucket tables' rate."""
         return []
+
+    def bucket_effect(self) -> dict[str, dict[str, list]]:
+        """Returns what the model learned about similarity, for people to look at.
+
+        By modality: the inner `edges` of the buckets, and the attention's `bias` by bucket, a
+        list a head, whose first entry is of unknown similarity.
+        """
+        return {}
 
     def call(self, batch: Batch, training: bool = False) -> tf.Tensor:
         """Returns logits `[R, C]`; those of padded candidates mean nothing."""

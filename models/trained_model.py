@@ -20,6 +20,7 @@ from features import id_table, manifest
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models import factory, remote_files
+from models.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 
@@ -71,6 +72,15 @@ def read_trained_model(folder: str) -> RankingModel:
     status = tf.train.Checkpoint(model=model).read(join(folder, _WEIGHTS))
     status.assert_existing_objects_matched()
     return model
+
+
+def check_schema(model: RankingModel, examples: ExampleSet) -> None:
+    """Raises `UserInputError` unless the model was trained on records of the same schema."""
+    if model.schema != examples.schema:
+        raise UserInputError(
+            f"The model was trained with the schema {model.schema}, but {examples.folder!r} has "
+            f"{examples.schema}. Join with the same labels, embeddings and side features."
+        )
 
 
 def _write_json(path: str, values: Mapping[str, Any]) -> None:

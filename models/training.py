@@ -72,7 +72,7 @@ def train(
     model.load_weights(best).expect_partial()
     shown = examples.candidates_per_request("train")
     per_batch = sum(candidates * records for candidates, records in shown.items()) / total
-    figures = {**progress.figures(per_batch), "history": _rows(history)}
+    figures = {**progress.figures(per_batch), "history": _rows(history, steps)}
     trained_model.write_trained_model(folder, model, figures)
     tf.io.gfile.rmtree(os.path.join(folder, "backup"))
     return model, figures
@@ -104,14 +104,14 @@ class _Progress(keras.callbacks.Callback):
         rate = self._done / self._training_seconds
         done = (epoch + 1) * self._steps_per_evaluation
         logging.info(
-            "train %3.0f%%  step %d/%d  loss %.4f  auc %.4f  val_loss %.4f  val_auc %.4f  "
+            "train %3.0f%%  step %d/%d  logloss %.4f  auc %.4f  validation logloss %.4f  auc %.4f  "
             "%.0f steps/s  %.0f s left",
             100 * done / self._steps,
             done,
             self._steps,
-            logs["loss"],
+            logs["logloss"],
             logs["auc"],
-            logs["val_loss"],
+            logs["val_logloss"],
             logs["val_auc"],
             rate,
             (self._steps - done) / rate,
@@ -127,11 +127,11 @@ class _Progress(keras.callbacks.Callback):
         }
 
 
-def _rows(history: dict[str, list[float]]) -> list[dict[str, float]]:
+def _rows(history: dict[str, list[float]], steps: int) -> list[dict[str, float]]:
     """Returns one dictionary an evaluation from Keras's one list a metric."""
     return [
-        dict(zip(history, map(float, values), strict=True))
-        for values in zip(*history.values(), strict=True)
+        {"step": steps * (index + 1), **dict(zip(history, map(float, values), strict=True))}
+        for index, values in enumerate(zip(*history.values(), strict=True))
     ]
 
 

@@ -50,14 +50,6 @@ def load(folder: str) -> Tables:
     return Tables(embeddings, _load_side(folder, "items"), _load_side(folder, "users"))
 
 
-def rows(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Returns the row of each wanted id in ascending `ids`, `len(ids)` where it is absent."""
-    if not ids.size:
-        return np.zeros(wanted.shape, np.int64)
-    row = np.minimum(np.searchsorted(ids, wanted), ids.size - 1)
-    return np.where(ids[row] == wanted, row, ids.size)
-
-
 def _load_side(folder: str, kind: str) -> SideTable:
     names = [name.removesuffix(".npy") for name in _children(os.path.join(folder, kind, "values"))]
     values = {name: _map(folder, f"{kind}/values/{name}") for name in names}

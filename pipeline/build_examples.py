@@ -145,20 +145,8 @@ def _main(beam_args: Sequence[str]) -> None:
     values = {
         field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(JoinOptions)
     }
-    values["embeddings"] = _modality_folders(flags.FLAGS.embeddings)
+    values["embeddings"] = entry_point.modality_folders(flags.FLAGS.embeddings)
     build_examples(JoinOptions.from_dict(values), beam_args)
-
-
-def _modality_folders(texts: Sequence[str]) -> dict[str, str]:
-    folders: dict[str, str] = {}
-    for text in texts:
-        modality, separator, folder = text.partition("=")
-        if not separator or not folder or modality in folders:
-            raise UserInputError(
-                f"--embeddings {text!r} must be modality=FOLDER, each modality once."
-            )
-        folders[modality] = folder
-    return folders
 
 
 def _beam_options(beam_args: Sequence[str]) -> PipelineOptions:

@@ -61,6 +61,23 @@ def run(
     app.run(guarded, flags_parser=parse)
 
 
+def modality_folders(texts: Sequence[str]) -> dict[str, str]:
+    """Parses the values of the repeatable flag `--embeddings modality=FOLDER`.
+
+    Raises:
+      UserInputError: a value is not `modality=FOLDER`, or a modality appears twice.
+    """
+    folders: dict[str, str] = {}
+    for text in texts:
+        modality, separator, folder = text.partition("=")
+        if not separator or not folder or modality in folders:
+            raise UserInputError(
+                f"--embeddings {text!r} must be modality=FOLDER, each modality once."
+            )
+        folders[modality] = folder
+    return folders
+
+
 def _configure_logging() -> None:
     """Sends short lines of level INFO to stderr, each once."""
     logging.set_verbosity(logging.INFO)

@@ -7,15 +7,23 @@ package that no job needs; so this runs when `pipeline` is imported.
 import logging
 import os
 
-_NOISE = ("apitools not found", "Discarding unparseable args")
+from absl import logging as absl_logging
+
+_NOISE = (
+    "apitools not found",
+    "Discarding unparseable args",
+    "Sharding callback duration",
+    "Writing fingerprint to",
+)
 
 
 def select() -> None:
-    """Hides TensorFlow's start-up messages and Beam's needless warnings."""
+    """Hides TensorFlow's start-up messages and needless warnings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     root = logging.getLogger()
-    if not any(isinstance(present, _NoiseFilter) for present in root.filters):
-        root.addFilter(_NoiseFilter())
+    for target in (root, absl_logging.get_absl_handler()):
+        if not any(isinstance(present, _NoiseFilter) for present in target.filters):
+            target.addFilter(_NoiseFilter())
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from features import similarity
+from features import id_table, similarity
 from features.columnar import Slices, encode_requests
 from features.schema import ExampleSchema
 from pipeline import broadcast, splits
@@ -69,7 +69,7 @@ class RecordEncoder:
         item_rows = {name: embeddings[name].rows(columns["item"]) for name in embeddings}
         self._embedding_rows = {name: rows[order] for name, rows in item_rows.items()}
         self._behavior_rows = {name: rows[behaviors] for name, rows in item_rows.items()}
-        self._side_rows = broadcast.rows(tables.items.ids, self._item)
+        self._side_rows = id_table.positions(self._item, tables.items.ids)
         self._context = self._context_features(columns)
         self._request, self._low, self._high = _cut(requests, split, max_candidates)
         self._split = split[self._request]
@@ -90,7 +90,7 @@ class RecordEncoder:
         """Returns `[Q, K]` by name: columns of a request's first event, then user features."""
         requests, users = self._requests, self._tables.users
         first = requests.order[requests.starts[:-1]]
-        user_rows = broadcast.rows(users.ids, requests.user)
+        user_rows = id_table.positions(requests.user, users.ids)
         values = {}
         for feature in self._schema.context_features:
             if feature.name in users.values:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from features import manifest
 from features.embedding_set import EmbeddingSet
@@ -74,15 +75,11 @@ def export_saved_model(
       ExportRefusedError: a check failed; nothing was published.
     """
     signatures = ServingSignatures(model, embeddings)
+    export_dir = os.path.abspath(export_dir)
     building = os.path.join(export_dir, f".building-{uuid.uuid4().hex}")
     os.makedirs(building)
     try:
-        tf.saved_model.save(
-            signatures,
-            building,
-            signatures=signatures.functions,
-            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-        )
+        _save(signatures, building)
         items = _items(model, embeddings or {})
         samples = [
             sample_requests(model.schema, items, embeddings or {}, shape, _PARITY_SEED + index)
@@ -94,6 +91,17 @@ def export_saved_model(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return Exported(folder, tuple(parity["signatures"]), signatures.tags, parity)
+
+
+def _save(signatures: ServingSignatures, folder: str) -> None:
+    """Saves without TensorFlow's remarks about names that it replaces and gradients it drops."""
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        tf.saved_model.save(signatures.module(), folder, signatures.functions, options)
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _items(model: RankingModel, embeddings: Mapping[str, EmbeddingSet]) -> np.ndarray:
@@ -171,7 +179,7 @@ def _write_extras(
         if names.SCORE_CACHED in signatures.functions:
             cached = parity_process.cached_inputs(signatures.functions, inputs)
             requests.append((names.SCORE_CACHED, cached))
-    model_name = os.path.basename(os.path.dirname(os.path.abspath(saved_model)))
+    model_name = os.path.basename(os.path.dirname(saved_model))
     warmup.write_warmup(saved_model, model_name, requests)
     manifest.write_manifest(
         os.path.join(saved_model, "assets.extra"),

@@ -115,9 +115,7 @@ def _vectors(
     }
 
 
-def _side_values(
-    rng: np.random.Generator, side: SideFeature, shape: tuple[int, ...]
-) -> np.ndarray:
+def _side_values(rng: np.random.Generator, side: SideFeature, shape: tuple[int, ...]) -> np.ndarray:
     if side.kind == "categorical":
         return rng.integers(0, 2**62, (*shape, side.width)) * (
             rng.random((*shape, side.width)) < 0.8

@@ -1,0 +1,1 @@
+"""Configurations of runs: each file's docstring is the command."""

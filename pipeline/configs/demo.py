@@ -1,0 +1,21 @@
+"""The demo: who will like which film.
+
+python -m pipeline.run --config pipeline/configs/demo.py --output build/demo
+"""
+
+from typing import Any
+
+
+def get_config() -> dict[str, Any]:
+    """Returns the demo's settings; everything else is the default."""
+    return {
+        "title": "Will this user like this film?",
+        "join": {
+            "derive_label": ("liked = rating >= 4",),
+            "behavior_rule": "all",
+            "behavior_type": "rating >= 4",
+            "timestamp_unit": "s",
+            "history_length": 50,
+            "split_fractions": (0.7, 0.1, 0.2),
+        },
+    }

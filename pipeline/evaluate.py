@@ -1,0 +1,44 @@
+"""Scores a split: `python -m pipeline.evaluate --examples DIR --model_dir DIR --split test`."""
+
+import json
+from collections.abc import Sequence
+
+from absl import flags
+
+from models import evaluation, trained_model
+from models.example_set import ExampleSet
+from pipeline import entry_point
+
+_FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines the job's flags."""
+    flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
+    flags.DEFINE_string("model_dir", None, "Folder of a trained model.", required=True)
+    flags.DEFINE_string("split", "test", "Split to score.")
+    flags.DEFINE_string("output", None, "JSON file for the metrics; printed where not given.")
+
+
+def main() -> None:
+    """Runs the job."""
+    entry_point.run(_main, define_flags)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    examples = ExampleSet.open(_FLAGS.examples)
+    model = trained_model.read_trained_model(_FLAGS.model_dir)
+    trained_model.check_schema(model, examples)
+    scored = evaluation.score(model, examples, _FLAGS.split)
+    metrics = evaluation.evaluate(scored, evaluation.train_counts(examples))
+    text = json.dumps({"split": _FLAGS.split, **metrics}, indent=2, sort_keys=True)
+    if _FLAGS.output is None:
+        print(text)
+        return
+    with open(_FLAGS.output, "w") as file:
+        file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

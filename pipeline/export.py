@@ -1,0 +1,123 @@
+"""Exports a model: `python -m pipeline.export --model_dir DIR --export_dir DIR --examples DIR`."""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from absl import flags, logging
+
+from features import embedding_set, example
+from features.embedding_set import EmbeddingSet
+from features.errors import UserInputError
+from models import trained_model
+from models.example_set import ExampleSet
+from models.ranking_model import RankingModel
+from pipeline import entry_point
+from serving_signatures import export
+from serving_signatures.sample_requests import SampleRequests
+
+_FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines the job's flags."""
+    flags.DEFINE_string("model_dir", None, "Folder of a trained model.", required=True)
+    flags.DEFINE_string(
+        "export_dir", None, "The model's folder in TF Serving's sense.", required=True
+    )
+    flags.DEFINE_string(
+        "examples", None, "Folder that the join wrote; its test split is compared too."
+    )
+    flags.DEFINE_multi_string(
+        "embeddings", [], "modality=DIR, to keep the embedding set inside the model; repeatable."
+    )
+
+
+def main() -> None:
+    """Runs the job."""
+    entry_point.run(_main, define_flags)
+
+
+def export_model(
+    model: RankingModel,
+    export_dir: str,
+    examples: ExampleSet | None,
+    embeddings: Mapping[str, EmbeddingSet],
+    batch_sizes: Sequence[int] = (1, 2, 4, 8),
+    requests: int = 8,
+) -> export.Exported:
+    """Exports a model and holds it to held-out requests as well as to random ones.
+
+    Args:
+      model: a trained model.
+      export_dir: the model's folder in TF Serving's sense.
+      examples: the data set whose test split gives the held-out requests, or None.
+      embeddings: embedding set by modality to keep inside the model; empty for none.
+      batch_sizes: allowed batch sizes R.
+      requests: held-out requests to compare.
+
+    Raises:
+      UserInputError: the signatures do not agree, or another check of the gate failed.
+    """
+    cases = []
+    if examples is not None:
+        trained_model.check_schema(model, examples)
+        if requests and _codes_are_comparable(examples, embeddings):
+            cases = [held_out_requests(examples, requests)]
+    try:
+        return export.export_saved_model(model, export_dir, embeddings, batch_sizes, cases)
+    except export.ExportRefusedError as error:
+        raise UserInputError(str(error)) from error
+
+
+def held_out_requests(examples: ExampleSet, count: int) -> SampleRequests:
+    """Returns the first records of the test split, as they are and by their ids.
+
+    Their similarity codes come from the join, so scoring them by ids compares the join's codes
+    with those that the graph computes.
+
+    Args:
+      examples: the data set.
+      count: records to take.
+    """
+    records = tf.data.TFRecordDataset(examples.shards("test")).take(count)
+    serialized = list(records.as_numpy_iterator())
+    parsed = example.parse_examples(examples.schema, tf.constant(serialized))
+    batch = {name: tensor.numpy() for name, tensor in parsed.items()}
+    items = {side: batch.pop(f"{side}_item_id") for side in ("candidate", "history")}
+    wanted = ["candidate_mask", "history_mask", "history_time_gap", "history_type"]
+    wanted += [f"candidate_{side.name}" for side in examples.schema.item_features]
+    wanted += [f"context_{side.name}" for side in examples.schema.context_features]
+    return SampleRequests(serialized, {name: batch[name] for name in wanted}, items, {})
+
+
+def _codes_are_comparable(examples: ExampleSet, embeddings: Mapping[str, EmbeddingSet]) -> bool:
+    """Whether the join's codes come from the very vectors that the model will hold."""
+    joined = {name: one["fingerprint"] for name, one in examples.manifest["embedding_sets"].items()}
+    if {name: one.fingerprint for name, one in embeddings.items()} != joined:
+        logging.info(
+            "The model's embedding sets are not the join's (%s): held-out requests are not "
+            "compared, random ones are.",
+            joined,
+        )
+        return False
+    return not any(one.arrives_late for one in embeddings.values())
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
+    model = trained_model.read_trained_model(_FLAGS.model_dir)
+    folders = entry_point.modality_folders(_FLAGS.embeddings)
+    embeddings = {name: embedding_set.read_embedding_set(path) for name, path in folders.items()}
+    exported = export_model(model, _FLAGS.export_dir, examples, embeddings)
+    logging.info(
+        "Published %s: %s; largest difference from serving_default %.1e; tags %s",
+        exported.folder,
+        ", ".join(exported.signatures),
+        exported.parity["max_abs_diff"],
+        dict(exported.tags),
+    )
+
+
+if __name__ == "__main__":
+    main()

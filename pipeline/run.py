@@ -1,0 +1,262 @@
+"""From a log to a verified model: join, train, evaluate, export, score, report.
+
+python -m pipeline.run --config pipeline/configs/demo.py --output build/demo
+"""
+
+import contextlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from absl import flags, logging
+
+from features import embedding_set
+from features.embedding_set import EmbeddingSet
+from models import evaluation, factory, training
+from models.example_set import ExampleSet
+from models.ranking_model import RankingModel
+from pipeline import demo_data, entry_point, export, latency, run_config, scored_request
+from pipeline.build_examples import build_examples
+from pipeline.join_options import JoinOptions
+from pipeline.report.page import render
+from pipeline.run_config import RunConfig
+from serving_signatures import names
+from serving_signatures.signatures import ServingSignatures
+
+_FLAGS = flags.FLAGS
+_HEADLINE = ("auc", "gauc", "logloss", "ne", "calibration")
+_PACKAGES = ("tensorflow", "tf-keras", "tensorflow-recommenders", "apache-beam", "pyarrow", "numpy")
+
+
+def define_flags() -> None:
+    """Defines the job's flags."""
+    flags.DEFINE_string("config", None, "Python file with get_config().")
+    flags.DEFINE_string("output", None, "Folder for everything the run makes.", required=True)
+    flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
+
+
+def main() -> None:
+    """Runs the job."""
+    entry_point.run(_main, define_flags)
+
+
+def run(config: RunConfig, output: str) -> dict[str, Any]:
+    """Runs everything.
+
+    Args:
+      config: what to do.
+      output: folder for `examples/`, `models/<name>/`, `serving/<name>/<version>/`,
+        `summary.json`, `report.json` and `report.html`. Joined examples that are there
+        already are used again where inputs and parameters are the same.
+
+    Returns:
+      The summary (DESIGN section 10).
+
+    Raises:
+      UserInputError: the input, the configuration or the output folder must be changed.
+    """
+    clock = _Clock()
+    with clock.phase("data"):
+        data = demo_data.prepare(config.data, os.path.join(output, "data"))
+        options = JoinOptions.from_dict(
+            {
+                **config.join,
+                "events": data.events,
+                "items": data.items,
+                "embeddings": data.embeddings,
+                "output": os.path.join(output, "examples"),
+            }
+        )
+    with clock.phase("join"):
+        manifest = build_examples(options)
+    examples = ExampleSet.open(options.output)
+    models, trained, metrics = {}, {}, {}
+    counts = evaluation.train_counts(examples)
+    for name in (config.model.name, *config.baselines):
+        with clock.phase(f"train_{name}"):
+            folder = os.path.join(output, "models", name)
+            settings = run_config.with_name(config.model, name)
+            models[name], trained[name] = training.train(
+                examples, settings, config.training, folder
+            )
+        with clock.phase(f"evaluate_{name}"):
+            scored = evaluation.score(models[name], examples, "test")
+            metrics[name] = evaluation.evaluate(scored, counts)
+    embeddings = {
+        name: embedding_set.read_embedding_set(path) for name, path in data.embeddings.items()
+    }
+    model = models[config.model.name]
+    with clock.phase("export"):
+        exported = export.export_model(
+            model,
+            os.path.join(output, "serving", config.model.name),
+            examples,
+            embeddings if config.export.embeddings_inside else {},
+            config.export.batch_sizes,
+            config.sample_requests,
+        )
+    with clock.phase("score"):
+        request = scored_request.build(
+            examples, options.items, data.titles, config.serving.candidates
+        )
+        shown = scored_request.score(exported.folder, request, embeddings, model.label)
+    with clock.phase("latency"):
+        times = _latency(config, examples, models, embeddings, request)
+    summary = {
+        "join": _join_summary(manifest, clock.seconds["join"]),
+        "train": {
+            name: trained[config.model.name][name]
+            for name in ("candidates_per_second", "steps", "seconds")
+        },
+        "metrics": {
+            name: {figure: values[figure] for figure in _HEADLINE}
+            for name, values in metrics.items()
+        },
+        "export": {
+            "saved_model": exported.folder,
+            "signatures": list(exported.signatures),
+            "parity_max_abs_diff": exported.parity["max_abs_diff"],
+        },
+        "serving": {
+            "candidates": config.serving.candidates,
+            "history_length": request.behaviors,
+            "latency_ms": {name: values["p50_ms"] for name, values in times.items()},
+        },
+        "phases": clock.seconds,
+    }
+    report = {
+        "title": config.title,
+        "label": model.label,
+        "summary": summary,
+        "manifest": manifest,
+        "training": trained,
+        "metrics": metrics,
+        "latency": {
+            "candidates": config.serving.candidates,
+            "history_length": request.behaviors,
+            "models": times,
+        },
+        "bucket_effect": model.bucket_effect(),
+        "scored": shown,
+        "tags": dict(exported.tags),
+        "parity": dict(exported.parity),
+        "config": run_config.to_dict(config),
+        "environment": _environment(),
+        "command": " ".join(sys.argv),
+    }
+    _write_json(os.path.join(output, "report.json"), report)
+    render(report, os.path.join(output, "report.html"))
+    _write_json(os.path.join(output, "summary.json"), summary)
+    return summary
+
+
+def describe(summary: dict[str, Any], label: str, output: str) -> str:
+    """Returns a summary as a person reads it."""
+    join, export_, serving = summary["join"], summary["export"], summary["serving"]
+    lines = [
+        f"Join      {join['events_read']:,} events -> {join['requests_written']:,} requests, "
+        f"{join['candidates_written']:,} candidates; {join['quarantined']:,} quarantined, "
+        f"{join['dropped']:,} dropped ({join['seconds']:.0f} s)",
+        f"Train     {summary['train']['steps']} steps, "
+        f"{summary['train']['candidates_per_second']:,.0f} candidates/s",
+        f"Test      {'':13}" + "".join(f"{name:>12}" for name in _HEADLINE) + f"   ({label})",
+    ]
+    for model, figures in summary["metrics"].items():
+        values = "".join(f"{_figure(figures[name]):>12}" for name in _HEADLINE)
+        lines.append(f"          {model:<13}{values}")
+    times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in serving["latency_ms"].items())
+    lines += [
+        f"Export    {export_['saved_model']}: {', '.join(export_['signatures'])}",
+        f"          largest difference from serving_default {export_['parity_max_abs_diff']:.1e}",
+        f"Serving   {serving['candidates']:,} candidates, {serving['history_length']} behaviors: "
+        + times,
+        f"Report    {os.path.join(output, 'report.html')}",
+    ]
+    return "\n".join(lines)
+
+
+class _Clock:
+    """Wall time by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        logging.info("== %s", name.replace("_", " "))
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 2)
+
+
+def _latency(
+    config: RunConfig,
+    examples: ExampleSet,
+    models: dict[str, RankingModel],
+    embeddings: dict[str, EmbeddingSet],
+    request: scored_request.ScoredRequest,
+) -> dict[str, dict[str, object]]:
+    """Times `score_request` of each model; one that was not trained has initial values."""
+    vocabulary = None if config.model.hashed_buckets else examples.vocabulary()
+    calls = {}
+    for name in ("id_only", "dmf", "early_fusion"):
+        model = models.get(name) or factory.build_model(
+            run_config.with_name(config.model, name), examples.schema, vocabulary
+        )
+        inside = embeddings if model.modalities else {}
+        function = ServingSignatures(model, inside).functions[names.SCORE_REQUEST]
+        calls[name] = scored_request.call(function, request)
+    return latency.measure(calls, config.serving.repeats)
+
+
+def _join_summary(manifest: dict[str, Any], seconds: float) -> dict[str, Any]:
+    counts = manifest["counts"]
+    splits = manifest["splits"].values()
+    return {
+        "events_read": counts["read"],
+        "requests_written": sum(split["requests"] for split in splits),
+        "candidates_written": counts["written"],
+        "quarantined": sum(counts["quarantined"].values()),
+        "dropped": sum(counts["dropped"].values()),
+        "seconds": seconds,
+    }
+
+
+def _environment() -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), "cpus": str(os.cpu_count()), **versions}
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _write_json(path: str, values: dict[str, Any]) -> None:
+    with open(path, "w") as file:
+        json.dump(values, file, indent=2, default=_plain)
+        file.write("\n")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON: {value!r}")
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    config = run_config.load(_FLAGS.config, _FLAGS.set)
+    summary = run(config, _FLAGS.output)
+    with open(os.path.join(_FLAGS.output, "report.json")) as file:
+        label = json.load(file)["label"]
+    print(describe(summary, label, _FLAGS.output))
+
+
+if __name__ == "__main__":
+    main()

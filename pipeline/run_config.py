@@ -1,0 +1,161 @@
+"""The configuration of a run: a Python file and overrides, validated as one."""
+
+import ast
+import dataclasses
+import runpy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from features.errors import UserInputError
+from features.schema import STRICT
+from models.model_config import ModelConfig
+from models.training_config import TrainingConfig
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataConfig:
+    """Where a run's input comes from.
+
+    Attributes:
+      source: a folder with `ratings.parquet`, `items.parquet` and `embeddings/*.parquet`; None
+        for the ratings that ship with the demo's dependencies.
+      content_dimension: width of the embeddings computed from titles and genres where the
+        source brings none.
+    """
+
+    source: str | None = None
+    content_dimension: PositiveInt = 64
+
+
+@dataclass(frozen=True, config=STRICT)
+class ExportConfig:
+    """How the model is exported.
+
+    Attributes:
+      embeddings_inside: keep the quantised embedding sets inside the model; otherwise requests
+        bring the vectors.
+      batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters.
+    """
+
+    embeddings_inside: bool = True
+    batch_sizes: tuple[PositiveInt, ...] = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, config=STRICT)
+class ServingConfig:
+    """The request whose latency is measured.
+
+    Attributes:
+      candidates: C.
+      repeats: timed calls a model; the calls of the models take turns.
+    """
+
+    candidates: PositiveInt = 1200
+    repeats: PositiveInt = 50
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunConfig:
+    """Everything that decides what a run does.
+
+    Attributes:
+      title: heads the report.
+      data: the input.
+      join: fields of `pipeline.join_options.JoinOptions` besides its inputs and output.
+      model: the model that is exported.
+      baselines: names of models trained beside it with the same settings, for comparison.
+      training: how they are trained.
+      export: how the model is exported.
+      serving: the request whose latency is measured.
+      sample_requests: held-out requests that the parity gate compares besides random ones.
+    """
+
+    title: str = "DMF"
+    data: DataConfig = Field(default_factory=DataConfig)
+    join: dict[str, Any] = Field(default_factory=dict)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    baselines: tuple[str, ...] = ("id_only",)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    export: ExportConfig = Field(default_factory=ExportConfig)
+    serving: ServingConfig = Field(default_factory=ServingConfig)
+    sample_requests: NonNegativeInt = 8
+
+
+def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
+    """Loads a configuration.
+
+    Args:
+      path: a Python file whose `get_config()` returns a nested dictionary; None for defaults.
+      overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
+        string.
+
+    Raises:
+      UserInputError: the file or an override cannot be read, or a key is unknown or a value out
+        of range.
+    """
+    values = _read(path) if path else {}
+    for override in overrides:
+        _override(values, override)
+    try:
+        return TypeAdapter(RunConfig).validate_python(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, received {problem['input']!r}"
+            for problem in error.errors()
+        )
+        raise UserInputError(f"Configuration {path or '(defaults)'}: {problems}") from error
+
+
+def to_dict(config: RunConfig) -> dict[str, Any]:
+    """Returns the resolved configuration as plain JSON values."""
+    return TypeAdapter(RunConfig).dump_python(config, mode="json")
+
+
+def with_name(config: ModelConfig, name: str) -> ModelConfig:
+    """Returns the settings of another model on the same backbone.
+
+    Raises:
+      UserInputError: there is no model of that name.
+    """
+    try:
+        return dataclasses.replace(config, name=name)
+    except ValidationError as error:
+        raise UserInputError(f"baselines: {error.errors()[0]['msg']}, received {name!r}") from error
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        namespace = runpy.run_path(path)
+    except (OSError, SyntaxError) as error:
+        raise UserInputError(f"--config {path!r} cannot be read: {error}") from error
+    if not callable(namespace.get("get_config")):
+        raise UserInputError(
+            f"--config {path!r} defines no get_config(). It must return a nested dictionary."
+        )
+    return _copied(namespace["get_config"]())
+
+
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _copied(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise UserInputError(f"--set {override!r}: expected key=value, such as model.heads=2.")
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UserInputError(f"--set {override!r}: {parent!r} is not a group of settings.")
+    values[last] = value

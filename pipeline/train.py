@@ -1,0 +1,48 @@
+"""Trains a model on joined examples: `python -m pipeline.train --examples DIR --model_dir DIR`."""
+
+import json
+import os
+from collections.abc import Sequence
+
+from absl import flags, logging
+
+from models import training
+from models.example_set import ExampleSet
+from pipeline import entry_point, run_config
+
+_FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines the job's flags."""
+    flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
+    flags.DEFINE_string("model_dir", None, "Folder to write the model to.", required=True)
+    flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
+    flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
+
+
+def main() -> None:
+    """Runs the job."""
+    entry_point.run(_main, define_flags)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    config = run_config.load(_FLAGS.config, _FLAGS.set)
+    examples = ExampleSet.open(_FLAGS.examples)
+    _, figures = training.train(examples, config.model, config.training, _FLAGS.model_dir)
+    with open(os.path.join(_FLAGS.model_dir, "run_config.json"), "w") as file:
+        json.dump(run_config.to_dict(config), file, indent=2, sort_keys=True)
+    best = max(row["val_auc"] for row in figures["history"])
+    logging.info(
+        "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",
+        config.model.name,
+        figures["steps"],
+        figures["candidates_per_second"],
+        best,
+        _FLAGS.model_dir,
+    )
+
+
+if __name__ == "__main__":
+    main()
