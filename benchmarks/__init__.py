@@ -1,0 +1,5 @@
+"""Measurements: ratios against a baseline in the same run, never timed tests.
+
+- `quality`: models against each other on real data, several seeds.
+- `attention`: the factorised attention against materialised and early fusion.
+"""

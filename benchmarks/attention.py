@@ -1,0 +1,117 @@
+"""The factorised attention against what it replaces, in one run.
+
+    python -m benchmarks.attention --output FILE.json
+
+One request of 1,200 candidates, two modalities, several history lengths. `materialised` gathers
+bucket keys and values into `[C, L, d]`; it leaves out biases, time gaps and types, which
+flatters it. Ratios hold across machines, milliseconds do not.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from features import similarity
+from models import masking
+from models.decoupled_attention import Behaviors, DecoupledTargetAttention
+from models.early_fusion_attention import EarlyFusionAttention
+from pipeline import entry_point, latency
+
+_FLAGS = flags.FLAGS
+_MODALITIES = ("text", "image")
+
+
+def define_flags() -> None:
+    """Defines the benchmark's flags."""
+    flags.DEFINE_integer("candidates", 1200, "C.")
+    flags.DEFINE_list("history_lengths", ["50", "200", "1000"], "L.")
+    flags.DEFINE_integer("width", 64, "D and d; one head.")
+    flags.DEFINE_integer("repeats", 20, "Timed calls a way.")
+    flags.DEFINE_string("output", None, "JSON file.")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    entry_point.run(_main, define_flags)
+
+
+def materialised(
+    attention: DecoupledTargetAttention,
+    candidates: tf.Tensor,
+    history: tf.Tensor,
+    codes: Mapping[str, tf.Tensor],
+    behaviors: Behaviors,
+) -> tf.Tensor:
+    """Computes the similarity terms of one head by way of `[R, C, L, d]`, as is often done."""
+    query = attention.project_query(candidates)[:, :, 0]
+    key, value = (projected[:, :, 0] for projected in attention.project_history(history))
+    edges = similarity.bucket_of_code(similarity.uniform_edges(20))
+    buckets = [tf.gather(edges, tf.cast(codes[name], tf.int32)) for name in _MODALITIES]
+    tables = attention.bucket_variables()
+    keys, values = tables[: len(_MODALITIES)], tables[len(_MODALITIES) : 2 * len(_MODALITIES)]
+    pair_keys = key[:, None] + sum(
+        tf.gather(table[:, 0], bucket) for table, bucket in zip(keys, buckets, strict=True)
+    )  # [R, C, L, d]
+    pair_values = value[:, None] + sum(
+        tf.gather(table[:, 0], bucket) for table, bucket in zip(values, buckets, strict=True)
+    )
+    scores = tf.einsum("rcd,rcld->rcl", query, pair_keys) * query.shape[-1] ** -0.5
+    weights = masking.masked_softmax(scores[:, :, None], behaviors.mask)
+    return tf.einsum("rchl,rcld->rcd", weights, pair_values)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    rows = []
+    for length in map(int, _FLAGS.history_lengths):
+        times = latency.measure(_ways(length), _FLAGS.repeats)
+        base = times["factorised"]["p50_ms"]
+        for way, values in times.items():
+            row = {"way": way, "candidates": _FLAGS.candidates, "history_length": length}
+            row |= {"p50_ms": values["p50_ms"], "p99_ms": values["p99_ms"]}
+            rows.append({**row, "ratio_to_factorised": values["p50_ms"] / base})
+            print(
+                f"L={length:<5} {way:<14} p50 {values['p50_ms']:8.2f} ms   "
+                f"{rows[-1]['ratio_to_factorised']:6.2f} x factorised"
+            )
+    if _FLAGS.output:
+        with open(_FLAGS.output, "w") as file:
+            json.dump({"rows": rows}, file, indent=2)
+
+
+def _ways(length: int) -> dict[str, Callable[[], object]]:
+    """Returns each way to attend as a call that waits for its result."""
+    rng = np.random.default_rng(0)
+    width, count = _FLAGS.width, _FLAGS.candidates
+    candidates = tf.constant(rng.standard_normal((1, count, width)), tf.float32)
+    history = tf.constant(rng.standard_normal((1, length, width)), tf.float32)
+    codes = {
+        name: tf.constant(rng.integers(0, 256, (1, count, length)), tf.uint8)
+        for name in _MODALITIES
+    }
+    gaps = tf.constant(rng.integers(0, 10**7, (1, length)))
+    behaviors = Behaviors(tf.ones([1, length], tf.bool), gaps, tf.zeros([1, length], tf.int64))
+    edges = {name: similarity.uniform_edges(20) for name in _MODALITIES}
+    factorised = DecoupledTargetAttention(edges, head_width=width)
+    early = EarlyFusionAttention(edges, head_width=width)
+    id_only = DecoupledTargetAttention({}, head_width=width)
+    factorised(candidates, history, codes, behaviors)
+    ways = {
+        "id_only": lambda: id_only(candidates, history, {}, behaviors),
+        "factorised": lambda: factorised(candidates, history, codes, behaviors),
+        "materialised": lambda: materialised(factorised, candidates, history, codes, behaviors),
+        "early_fusion": lambda: early(candidates, history, codes, behaviors),
+    }
+    return {name: _compiled(way) for name, way in ways.items()}
+
+
+def _compiled(way: Callable[[], tf.Tensor]) -> Callable[[], object]:
+    function = tf.function(way)
+    return lambda: function().numpy()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""File systems that TensorFlow does not know come from tensorflow-io."""
+
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from features.errors import UserInputError
+from models import remote_files
+
+
+def test_local_paths_do_not_load_tensorflow_io() -> None:
+    code = (
+        "import sys; from models import remote_files; "
+        "remote_files.register('build/x'); print('tensorflow_io' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_s3_is_there_after_registration() -> None:
+    remote_files.register("s3://bucket/examples")
+    assert "s3" in tf.io.gfile.get_registered_schemes()
+
+
+def test_unknown_scheme_is_named_with_those_that_are_known() -> None:
+    with pytest.raises(UserInputError, match="nosuch://.*s3"):
+        remote_files.register("nosuch://bucket/examples")

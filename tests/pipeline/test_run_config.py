@@ -1,0 +1,59 @@
+"""Configuration: what is given wins over the default, and nothing unknown slips through."""
+
+import pytest
+
+from features.errors import UserInputError
+from models.model_config import ModelConfig
+from pipeline import run_config
+
+
+def test_defaults_need_no_file() -> None:
+    assert run_config.load(None).model == ModelConfig()
+
+
+def test_override_wins_over_file() -> None:
+    path = "pipeline/configs/demo.py"
+    config = run_config.load(path, ["join.history_length=7", "model.hidden=(8, 4)"])
+    assert config.join["history_length"] == 7
+    assert config.join["behavior_rule"] == "all"
+    assert config.model.hidden == (8, 4)
+
+
+def test_a_value_that_is_no_literal_is_a_string() -> None:
+    assert run_config.load(None, ["data.source=../some/folder"]).data.source == "../some/folder"
+
+
+def test_resolved_configuration_reads_back() -> None:
+    config = run_config.load("pipeline/configs/demo.py", ["training.seed=3"])
+    assert run_config.to_dict(config)["training"]["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("model.haeds=2", "model.haeds"),
+        ("model.heads=0", "greater than 0"),
+        ("training.learning_rate=fast", "training.learning_rate"),
+        ("model.name=din", "'din'"),
+        ("title.font=large", "'title'"),
+        ("model.heads", "key=value"),
+    ],
+)
+def test_wrong_override_is_named(override: str, expected: str) -> None:
+    overrides = [override] if not override.startswith("title") else ["title=T", override]
+    with pytest.raises(UserInputError, match=expected):
+        run_config.load(None, overrides)
+
+
+def test_file_without_get_config_is_refused(tmp_path) -> None:
+    path = tmp_path / "config.py"
+    path.write_text("CONFIG = {}\n")
+    with pytest.raises(UserInputError, match="get_config"):
+        run_config.load(str(path))
+    with pytest.raises(UserInputError, match="cannot be read"):
+        run_config.load(str(tmp_path / "absent.py"))
+
+
+def test_unknown_baseline_is_named() -> None:
+    with pytest.raises(UserInputError, match="'din'"):
+        run_config.with_name(ModelConfig(), "din")
