@@ -1,0 +1,165 @@
+"""DMF against the ID-only baseline: all metrics, and where the gain is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.report import formats, svg
+from pipeline.report.blocks import Block, Cell, Drawing, Figure, Key, Section, Table
+
+MODEL, BASELINE = "dmf", "id_only"
+
+_METRICS = (
+    ("auc", "AUC", "higher"),
+    ("gauc", "GAUC", "higher"),
+    ("logloss", "Log loss", "lower"),
+    ("ne", "Normalised entropy", "lower"),
+    ("calibration", "Predicted over observed", "nearer 1"),
+)
+_LABEL_ROOM = 0.28
+_SLICES = (
+    ("history_length", "Gain by history length", "behaviors in the history"),
+    ("item_train_count", "Gain by how often train shows the item", "occurrences in train"),
+)
+
+
+def section(data: Mapping[str, Any]) -> Section | None:
+    """Returns the section, or None where there are no metrics."""
+    found = [_table(data), _figure(data)]
+    blocks: list[Block] = [block for block in found if block is not None]
+    question = "Does content add to ids, and for whom?"
+    return Section("quality", "Quality", question, blocks) if blocks else None
+
+
+def metrics_of(data: Mapping[str, Any], model: str) -> Mapping[str, Any]:
+    """Returns a model's metrics, from the evaluation or else from the summary."""
+    return formats.mapping(data, "metrics", model) or formats.mapping(
+        data, "summary", "metrics", model
+    )
+
+
+def tone(metric: str, model: float | None, baseline: float | None) -> str:
+    """Returns whether a model's metric is better than the baseline's: `good`, `bad`, or nothing.
+
+    >>> tone("auc", 0.8, 0.7), tone("logloss", 0.8, 0.7), tone("calibration", 0.98, 1.1)
+    ('good', 'bad', 'good')
+    """
+    if model is None or baseline is None:
+        return ""
+    direction = next(better for key, _, better in _METRICS if key == metric)
+    if direction == "nearer 1":
+        model, baseline = -abs(model - 1), -abs(baseline - 1)
+    gain = baseline - model if direction == "lower" else model - baseline
+    return "" if round(gain, 4) == 0 else "good" if gain > 0 else "bad"
+
+
+def _table(data: Mapping[str, Any]) -> Table | None:
+    names = [*formats.mapping(data, "metrics"), *formats.mapping(data, "summary", "metrics")]
+    models = sorted(dict.fromkeys(names), key=lambda name: (name != MODEL, name == BASELINE))
+    if not models:
+        return None
+    compared = MODEL in models and BASELINE in models
+    rows: list[list[Cell | str]] = []
+    for key, title, better in _METRICS:
+        values = [formats.number(metrics_of(data, name), key) for name in models]
+        row: list[Cell | str] = [title, *map(formats.fixed, values)]
+        if compared:
+            pair = values[models.index(MODEL)], values[models.index(BASELINE)]
+            row.append(Cell(formats.signed(formats.difference(*pair)), tone(key, *pair)))
+        rows.append([*row, better])
+    head = ["Metric", *map(formats.model_name, models), *(["Difference"] if compared else [])]
+    return Table(
+        [*head, "Better is"], rows, _users_sentence(data, models[0]), title="Held-out metrics"
+    )
+
+
+def _users_sentence(data: Mapping[str, Any], model: str) -> str:
+    scored = formats.number(metrics_of(data, model), "gauc_users", "scored")
+    left_out = formats.number(metrics_of(data, model), "gauc_users", "left_out")
+    candidates = formats.number(metrics_of(data, model), "candidates")
+    text = f"Over {formats.count(candidates)} candidates" if candidates is not None else ""
+    if scored is not None and left_out is not None:
+        text += (
+            f"{'; ' if text else ''}GAUC averages {formats.count(scored)} users and leaves out "
+            f"{formats.count(left_out)} whose candidates have one class"
+        )
+    return f"{text}." if text else ""
+
+
+def _figure(data: Mapping[str, Any]) -> Figure | None:
+    drawings = []
+    for key, title, unit in _SLICES:
+        gains = _gains(data, key)
+        if gains:
+            caption = _sentence(gains, unit)
+            drawings.append(Drawing(title, _bars(gains).svg(caption), caption))
+    if not drawings:
+        return None
+    return Figure(
+        f"{formats.model_name(MODEL)} minus {formats.model_name(BASELINE)}, by slice",
+        "",
+        drawings,
+        [Key("s1", "AUC"), Key("s4", "GAUC")],
+    )
+
+
+Gain = tuple[str, float | None, float | None, float | None]
+
+
+def _gains(data: Mapping[str, Any], key: str) -> list[Gain]:
+    """Name, candidates, and gain in AUC and GAUC of the slices that both models have."""
+    found = [formats.records(data, "metrics", model, "slices", key) for model in (MODEL, BASELINE)]
+    baseline = {str(one.get("slice")): one for one in found[1]}
+    gains: list[Gain] = []
+    for one in found[0]:
+        name = str(one.get("slice"))
+        if name in baseline:
+            auc, gauc = (
+                formats.difference(
+                    formats.number(one, metric), formats.number(baseline[name], metric)
+                )
+                for metric in ("auc", "gauc")
+            )
+            gains.append((name, formats.number(one, "candidates"), auc, gauc))
+    return gains
+
+
+def _sentence(gains: list[Gain], unit: str) -> str:
+    known = [(auc, name, candidates or 0) for name, candidates, auc, _ in gains if auc is not None]
+    if not known:
+        return f"By {unit}: no slice has both classes."
+    best, worst = max(known), min(known)
+    text = (
+        f"By {unit}, the AUC gain is largest at {best[1].replace('-', '–')} "
+        f"({formats.signed(best[0])}, {formats.count(best[2])} candidates)"
+    )
+    if len(known) > 1:
+        text += (
+            f" and smallest at {worst[1].replace('-', '–')} ({formats.signed(worst[0])}, "
+            f"{formats.count(worst[2])})"
+        )
+    return f"{text}."
+
+
+def _bars(gains: list[Gain]) -> svg.Panel:
+    values = [value for _, _, *pair in gains for value in pair if value is not None]
+    low, high = min([0, *values]), max([0, *values])
+    room = max(_LABEL_ROOM * (high - low), 0.0005)
+    low, high = (low - room if low < 0 else low), high + room
+    panel = svg.Panel(
+        (low, high), (len(gains), 0), left=108, height=26 + 52 * len(gains) + 12, right=24
+    )
+    panel.x_axis(svg.ticks(low, high, lambda value: formats.signed(value, 3), 4), grid=True)
+    panel.rule((0, 0), (0, len(gains)), "zero")
+    for row, (name, candidates, *pair) in enumerate(gains):
+        panel.row_name(row + 0.5, name.replace("-", "–"), f"{formats.count(candidates)} cand.")
+        for order, (gain, metric, color) in enumerate(
+            zip(pair, ("AUC", "GAUC"), ("s1", "s4"), strict=True)
+        ):
+            top = row + 0.18 + 0.32 * order
+            if gain is None:
+                panel.note((0, top + 0.16), "not defined", shift=(6, 4), css="faint")
+                continue
+            panel.bar((0, gain), (top, top + 0.3), color, f"{name}: {metric} {gain:+.4f}")
+            side, shift = ("start", 5) if gain >= 0 else ("end", -5)
+            panel.note((gain, top + 0.15), formats.signed(gain), anchor=side, shift=(shift, 4))
+    return panel

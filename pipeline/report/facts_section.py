@@ -1,0 +1,100 @@
+"""The exported model's facts, and what is needed to run it again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.report import formats
+from pipeline.report.blocks import Block, Cell, Details, Section, Table
+
+
+def section(data: Mapping[str, Any]) -> Section | None:
+    """Returns the facts that the data has, or None."""
+    found = [_export(data), _parity(data), _phases(data), _command(data)]
+    found += [
+        _named("Configuration", "Setting", formats.mapping(data, "config")),
+        _named("The join's parameters", "Setting", formats.mapping(data, "manifest", "parameters")),
+        _named("Environment", "Package", formats.mapping(data, "environment")),
+    ]
+    blocks: list[Block] = [block for block in found if block is not None]
+    question = "What was published, and how is it made again?"
+    return Section("facts", "Export", question, blocks) if blocks else None
+
+
+def signatures(data: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the exported signatures."""
+    found = formats.dig(data, "parity", "signatures") or formats.dig(
+        data, "summary", "export", "signatures"
+    )
+    return [str(name) for name in found or []]
+
+
+def parity(data: Mapping[str, Any]) -> float | None:
+    """Returns the largest difference between signatures."""
+    found = formats.number(data, "parity", "max_abs_diff")
+    return found if found is not None else formats.number(
+        data, "summary", "export", "parity_max_abs_diff"
+    )  # fmt: skip
+
+
+def _export(data: Mapping[str, Any]) -> Table | None:
+    names = signatures(data)
+    foreign = formats.dig(data, "parity", "foreign_ops")
+    refused = formats.dig(data, "parity", "wrong_tags_refused")
+    rows: list[list[Cell | str]] = []
+    if path := formats.dig(data, "summary", "export", "saved_model"):
+        rows.append(["SavedModel", str(path)])
+    if names:
+        rows.append([f"Signatures ({len(names)})", ", ".join(names)])
+    if (value := parity(data)) is not None:
+        rows.append(["Largest difference between signatures", formats.significant(value)])
+    if foreign is not None:
+        listed = ", ".join(map(str, foreign)) or "none"
+        rows.append(["Ops outside TensorFlow's registry", Cell(listed, "bad" if foreign else "")])
+    if refused is not None:
+        rows.append(
+            ["Projections with another model's tag", Cell("refused", "good") if refused else
+             Cell("accepted", "bad")]
+        )  # fmt: skip
+    rows += [
+        [key.replace("_", " "), value] for key, value in formats.flat(data.get("tags") or {}) if key
+    ]
+    return Table([], rows, numeric=False, title="Published model") if rows else None
+
+
+def _parity(data: Mapping[str, Any]) -> Details | None:
+    cases = formats.mapping(data, "parity", "differences")
+    if not cases:
+        return None
+    rows = [[str(case), formats.significant(formats.number(cases, case))] for case in cases]
+    return Details(
+        f"Parity by case ({len(cases)})", Table(["Case", "Largest absolute difference"], rows)
+    )
+
+
+def _phases(data: Mapping[str, Any]) -> Details | None:
+    phases = formats.mapping(data, "summary", "phases")
+    known = {name: one for name in phases if (one := formats.number(phases, name)) is not None}
+    if not known:
+        return None
+    whole = sum(known.values())
+    rows = [
+        [
+            name.replace("_", " "),
+            formats.duration(one),
+            formats.percent(one / whole if whole else None),
+        ]
+        for name, one in known.items()
+    ]
+    summary = f"Wall time: {formats.duration(whole)} in {len(known)} phases"
+    return Details(summary, Table(["Phase", "Wall time", "Share"], rows))
+
+
+def _command(data: Mapping[str, Any]) -> Details | None:
+    command = data.get("command")
+    return Details("Command", text=str(command)) if command else None
+
+
+def _named(title: str, head: str, values: Mapping[str, Any]) -> Details | None:
+    if not values:
+        return None
+    return Details(title, Table([head, "Value"], formats.flat(values), numeric=False))

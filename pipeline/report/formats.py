@@ -1,0 +1,161 @@
+"""Numbers as text, and the way into nested data that may lack a part."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+MISSING = "–"
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+_MODEL_NAMES = {
+    "dmf": "DMF",
+    "id_only": "ID-only",
+    "early_fusion": "Early fusion",
+    "dmf_materialised": "DMF, materialised",
+}
+
+
+def dig(data: Any, *keys: str) -> Any:
+    """Returns the value under nested keys, or None where one is absent.
+
+    >>> dig({"a": {"b": 1}}, "a", "b"), dig({"a": None}, "a", "b")
+    (1, None)
+    """
+    for key in keys:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(key)
+    return data
+
+
+def mapping(data: Any, *keys: str) -> Mapping[str, Any]:
+    """Returns the mapping under nested keys, empty where there is none."""
+    value = dig(data, *keys)
+    return value if isinstance(value, Mapping) else {}
+
+
+def records(data: Any, *keys: str) -> list[Mapping[str, Any]]:
+    """Returns the mappings in the list under nested keys, empty where there is none."""
+    value = dig(data, *keys)
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def number(data: Any, *keys: str) -> float | None:
+    """Returns the finite number under nested keys, or None."""
+    value = dig(data, *keys)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def total(value: Any) -> int | None:
+    """Returns a count, or the sum of counts by reason; None where there is neither.
+
+    >>> total(3), total({"duplicate": 2, "null id": 1}), total({}), total(None)
+    (3, 3, 0, None)
+    """
+    if isinstance(value, Mapping):
+        return sum(total(one) or 0 for one in value.values())
+    return int(value) if isinstance(value, (int, float)) else None
+
+
+def difference(first: float | None, second: float | None) -> float | None:
+    """Returns `first - second`, or None where one is missing."""
+    return None if first is None or second is None else first - second
+
+
+def count(value: float | None) -> str:
+    """Formats a count: `1,200`."""
+    return MISSING if value is None else f"{round(value):,}"
+
+
+def fixed(value: float | None, digits: int = 4) -> str:
+    """Formats with a fixed number of digits: `0.8232`."""
+    return MISSING if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 4) -> str:
+    """Formats a difference with its sign: `+0.0093`."""
+    if value is None:
+        return MISSING
+    text = f"{value:+.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """Formats a share; what would round to nothing keeps a sign of life.
+
+    >>> percent(0.5), percent(0.0004), percent(0), percent(0.9999)
+    ('50%', '<1%', '0%', '>99%')
+    """
+    if value is None:
+        return MISSING
+    smallest = 10.0**-digits
+    if 0 < 100 * value < smallest / 2:
+        return f"<{smallest:g}%"
+    if 0 < 100 * (1 - value) < smallest / 2:
+        return f">{100 - smallest:g}%"
+    return f"{100 * value:.{digits}f}%"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Formats with significant digits: `12.4`, `0.0312`, `53,200`, `3.6 × 10⁻⁷`."""
+    if value is None:
+        return MISSING
+    if value and abs(value) < 1e-3:
+        mantissa, exponent = f"{value:.{min(digits, 2) - 1}e}".split("e")
+        return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}".replace("-", "−")
+    decimals = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{round(value, decimals):,.{max(decimals, 0)}f}".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """Formats a wall time.
+
+    >>> duration(0.42), duration(75), duration(7260)
+    ('0.42 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds is None:
+        return MISSING
+    if seconds < 59.5:
+        return f"{significant(seconds, 2 if seconds < 10 else 3)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def date(microseconds: float | None) -> str:
+    """Formats a time stamp's day in UTC."""
+    if microseconds is None:
+        return MISSING
+    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC).strftime("%Y-%m-%d")
+
+
+def model_name(key: str) -> str:
+    """Returns a model's name for people."""
+    return _MODEL_NAMES.get(key, key)
+
+
+def listed(parts: list[str]) -> str:
+    """Joins parts of a sentence: `a, b and c`."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Returns nested values as dotted names and texts.
+
+    >>> flat({"a": {"b": 1, "c": [1, 2]}})
+    [('a.b', '1'), ('a.c', '1, 2')]
+    """
+    if isinstance(value, Mapping) and value:
+        return [
+            pair
+            for key, one in value.items()
+            for pair in flat(one, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    if isinstance(value, (list, tuple)):
+        return [(prefix, ", ".join(str(one) for one in value) or MISSING)]
+    return [(prefix, MISSING if value is None or value == {} else str(value))]

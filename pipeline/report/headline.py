@@ -1,0 +1,106 @@
+"""The first screen: the numbers that a run is judged by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.report import comparison_section, facts_section, formats
+from pipeline.report.blocks import Tile
+from pipeline.report.comparison_section import BASELINE, MODEL
+
+
+def tiles(data: Mapping[str, Any]) -> list[Tile]:
+    """Returns a tile for each headline number that the data has."""
+    found = [
+        _metric(data, "auc", "AUC"),
+        _metric(data, "gauc", "GAUC"),
+        _metric(data, "logloss", "Log loss"),
+        _metric(data, "calibration", "Predicted / observed", 3),
+        _latency(data),
+        _training(data),
+        _join(data),
+        _parity(data),
+    ]
+    return [tile for tile in found if tile is not None]
+
+
+def subtitle(data: Mapping[str, Any]) -> str:
+    """Returns one line on what was predicted, over how much, and how long it took."""
+    label = data.get("label")
+    test = formats.mapping(data, "manifest", "splits", "test")
+    candidates, positives = (
+        formats.number(test, "candidates"),
+        formats.number(test, "positives", str(label)),
+    )
+    parts = [f"Label: {label}"] if label else []
+    if candidates is not None:
+        parts.append(f"test: {formats.count(candidates)} candidates")
+        if candidates and positives is not None:
+            parts[-1] += f", {formats.percent(positives / candidates)} {label}"
+    phases = formats.mapping(data, "summary", "phases")
+    seconds = [one for name in phases if (one := formats.number(phases, name)) is not None]
+    if seconds:
+        parts.append(f"whole run: {formats.duration(sum(seconds))}")
+    return " · ".join(parts)
+
+
+def _metric(data: Mapping[str, Any], key: str, title: str, digits: int = 4) -> Tile | None:
+    value = formats.number(comparison_section.metrics_of(data, MODEL), key)
+    if value is None:
+        return None
+    baseline = formats.number(comparison_section.metrics_of(data, BASELINE), key)
+    if baseline is None:
+        return Tile(title, formats.fixed(value, digits), note=formats.model_name(MODEL))
+    change = formats.signed(value - baseline, digits)
+    note = f"{change} against {formats.model_name(BASELINE)}"
+    tone = comparison_section.tone(key, value, baseline)
+    if key == "calibration":
+        note, tone = f"{formats.model_name(BASELINE)}: {formats.fixed(baseline, digits)}", ""
+    return Tile(title, formats.fixed(value, digits), note=note, tone=tone)
+
+
+def _latency(data: Mapping[str, Any]) -> Tile | None:
+    def median(model: str) -> float | None:
+        found = formats.number(data, "latency", "models", model, "p50_ms")
+        return found if found is not None else formats.number(
+            data, "summary", "serving", "latency_ms", model
+        )  # fmt: skip
+
+    value, early = median(MODEL), median("early_fusion")
+    if value is None:
+        return None
+    candidates = formats.number(data, "latency", "candidates")
+    note = f"{formats.count(candidates)} candidates" if candidates is not None else ""
+    if early is not None and value:
+        note += f"{'; ' if note else ''}early fusion takes {formats.fixed(early / value, 1)}×"
+    return Tile("Request, median", formats.significant(value), "ms", note)
+
+
+def _training(data: Mapping[str, Any]) -> Tile | None:
+    train = formats.mapping(data, "summary", "train") or formats.mapping(data, "training", MODEL)
+    speed = formats.number(train, "candidates_per_second")
+    if speed is None:
+        return None
+    steps, seconds = formats.number(train, "steps"), formats.number(train, "seconds")
+    note = f"{formats.count(steps)} steps in {formats.duration(seconds)}" if steps else ""
+    return Tile("Training", formats.count(speed), "candidates/s", note)
+
+
+def _join(data: Mapping[str, Any]) -> Tile | None:
+    join = formats.mapping(data, "summary", "join")
+    events, seconds = formats.number(join, "events_read"), formats.number(join, "seconds")
+    if events is None:
+        return None
+    written = formats.number(join, "requests_written")
+    note = f"{formats.count(written)} requests" if written is not None else ""
+    if seconds is not None:
+        note += f"{' in ' if note else ''}{formats.duration(seconds)}"
+    return Tile("Join", formats.count(events), "events", note)
+
+
+def _parity(data: Mapping[str, Any]) -> Tile | None:
+    value = facts_section.parity(data)
+    if value is None:
+        return None
+    names = facts_section.signatures(data)
+    note = f"largest difference, {len(names)} signatures" if names else "largest difference"
+    return Tile("Signature parity", formats.significant(value, 2), note=note)

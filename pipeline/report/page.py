@@ -1,0 +1,72 @@
+"""From a run's data to one HTML file."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jinja2
+
+from pipeline.report import (
+    bias_section,
+    calibration_section,
+    comparison_section,
+    data_section,
+    facts_section,
+    headline,
+    latency_section,
+    request_section,
+    similarity_section,
+    training_section,
+)
+from pipeline.report.blocks import Section
+
+_SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
+    data_section.section,
+    similarity_section.section,
+    training_section.section,
+    comparison_section.section,
+    calibration_section.section,
+    latency_section.section,
+    bias_section.section,
+    request_section.section,
+    facts_section.section,
+)
+
+
+def render(data: Mapping[str, Any], path: str) -> None:
+    """Writes the report as one file that needs nothing else.
+
+    Args:
+      data: what a run learned: `title`, `label`, `summary`, `manifest`, `training`, `metrics`,
+        `latency`, `bucket_effect`, `scored`, `tags`, `parity`, `config`, `environment` and
+        `command`. A section whose data is absent is left out; a number that is None or not
+        finite is a dash or a gap.
+      path: the HTML file; written beside itself and renamed.
+    """
+    html = _html(data)
+    unfinished = f"{path}.unfinished"
+    with open(unfinished, "w", encoding="utf-8") as file:
+        file.write(html)
+    os.replace(unfinished, path)
+
+
+def _html(data: Mapping[str, Any]) -> str:
+    return _template().render(
+        title=data.get("title") or "Report",
+        subtitle=headline.subtitle(data),
+        tiles=headline.tiles(data),
+        sections=[found for section in _SECTIONS if (found := section(data)) is not None],
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,56 @@
+"""One request as a person would see it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report import formats
+from pipeline.report.blocks import Ranking, Section
+
+_SHOWN = 12
+
+
+def section(data: Mapping[str, Any]) -> Section | None:
+    """Returns the request, or None where none was scored."""
+    history = formats.records(data, "scored", "history")
+    top = formats.records(data, "scored", "top")
+    if not top:
+        return None
+    label = str(data.get("label") or "label")
+    candidates = formats.number(data, "scored", "candidates")
+    ranking = Ranking(
+        f"User {formats.dig(data, 'scored', 'user') or formats.MISSING}",
+        _caption(label, history, top, candidates),
+        [
+            (_title(one), one.get("type") == label, str(one.get("type") or "type unknown"))
+            for one in history[:_SHOWN]
+        ],
+        [
+            (_title(one), formats.percent(probability, 1), 100 * min(max(probability or 0, 0), 1))
+            for one in top[:_SHOWN]
+            for probability in [formats.number(one, "probability")]
+        ],
+    )
+    question = "What does a scored request look like?"
+    return Section("request", "A request", question, [ranking])
+
+
+def _title(one: Mapping[str, Any]) -> str:
+    return str(one.get("title") or "untitled")
+
+
+def _caption(
+    label: str,
+    history: Sequence[Mapping[str, Any]],
+    top: Sequence[Mapping[str, Any]],
+    candidates: float | None,
+) -> str:
+    liked = sum(one.get("type") == label for one in history)
+    best = formats.number(top[0], "probability")
+    among = f"Of {formats.count(candidates)} candidates" if candidates is not None else "Of these"
+    text = (
+        f"{among}, “{_title(top[0])}” comes first with a predicted {formats.percent(best, 1)} "
+        f"for {label}"
+    )
+    if history:
+        text += f"; {liked} of the {len(history)} listed behaviors are {label}"
+    return f"{text}."

@@ -1,0 +1,93 @@
+"""Loss and AUC along the training of each model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report import formats, svg
+from pipeline.report.blocks import Drawing, Figure, Key, Section
+
+_COLORS = {"dmf": "s1", "id_only": "s2", "early_fusion": "s3"}
+_CURVES = (("logloss", "Log loss"), ("auc", "AUC"))
+
+
+def section(data: Mapping[str, Any]) -> Section | None:
+    """Returns the curves, or None where no model has two evaluations."""
+    histories = {
+        name: points
+        for name in formats.mapping(data, "training")
+        if len(points := _history(data, name)) > 1
+    }
+    drawings = [
+        drawing
+        for key, title in _CURVES
+        if (drawing := _drawing(histories, key, title)) is not None
+    ]
+    if not drawings:
+        return None
+    parts = [_sentence(name, points, data) for name, points in histories.items()]
+    legend = [
+        *(Key(color(name), formats.model_name(name), "line") for name in histories),
+        Key("", "validation", "line"),
+        Key("", "train, as it goes", "dashed"),
+    ]
+    figure = Figure("Training curves", f"{'; '.join(parts)}.", drawings, legend)
+    return Section(
+        "training", "Training", "Did the models learn, and did they stop in time?", [figure]
+    )
+
+
+def color(model: str) -> str:
+    """Returns the class of a model's series; the same all over the report."""
+    return _COLORS.get(model, "s4")
+
+
+def _history(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    points = formats.records(data, "training", name, "history")
+    return [point for point in points if formats.number(point, "step") is not None]
+
+
+def _series(points: Sequence[Mapping[str, Any]], key: str) -> list[svg.Point]:
+    return [
+        (point["step"], value)
+        for point in points
+        if (value := formats.number(point, key)) is not None
+    ]
+
+
+def _drawing(
+    histories: Mapping[str, Sequence[Mapping[str, Any]]], key: str, title: str
+) -> Drawing | None:
+    lines = [
+        (name, _series(points, f"{prefix}{key}"), not prefix)
+        for name, points in histories.items()
+        for prefix in ("", "val_")
+    ]
+    lines = [line for line in lines if line[1]]
+    if not lines:
+        return None
+    steps = [step for _, line, _ in lines for step, _ in line]
+    low, high = svg.padded([value for _, line, _ in lines for _, value in line])
+    panel = svg.Panel((min(steps), max(steps)), (low, high), x_label="step", left=56)
+    panel.y_axis(svg.ticks(low, high))
+    panel.x_axis(svg.ticks(min(steps), max(steps)))
+    for name, line, dashed in reversed(lines):
+        panel.line(line, color(name), dashed)
+        if not dashed:
+            for step, value in line:
+                tip = f"{formats.model_name(name)}, step {step:,}: {title} {value:.4f}"
+                panel.dot((step, value), color(name), tip, 3)
+    names = formats.listed([formats.model_name(name) for name in histories])
+    return Drawing(title, panel.svg(f"{title} by step of {names}."))
+
+
+def _sentence(name: str, points: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> str:
+    title = formats.model_name(name)
+    line = _series(points, "val_logloss")
+    speed = formats.number(data, "training", name, "candidates_per_second")
+    rate = f" at {formats.count(speed)} candidates a second" if speed else ""
+    if not line:
+        return f"{title}: {formats.count(points[-1]['step'])} steps{rate}"
+    step, best = min(line, key=lambda point: point[1])
+    last_step, last = line[-1]
+    end = "the end" if step == last_step else f"{last:.4f} at the end, step {last_step:,}"
+    return f"{title}: lowest validation log loss {best:.4f} at step {step:,} ({end}){rate}"
