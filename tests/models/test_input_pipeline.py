@@ -1,0 +1,145 @@
+"""Every record once a pass, in batches that pad little, in an order that the seed decides."""
+
+import json
+
+import numpy as np
+import pytest
+
+from features import manifest
+from features.errors import UserInputError
+from models import input_pipeline
+from models.example_set import ExampleSet
+from tests import synthetic
+
+EDGES = (1, 2, 3, 5, 9, 17, 33, 65, 129)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    return synthetic.write_example_set(str(tmp_path_factory.mktemp("examples") / "set"))
+
+
+def training(examples, batch_candidates=64, seed=1):
+    return input_pipeline.training_batches(examples, "train", batch_candidates, 1000, seed)
+
+
+def request_ids(batches):
+    return [batch["request_id"].numpy().tolist() for batch in batches]
+
+
+def flat(batches):
+    return [identifier for batch in batches for identifier in batch]
+
+
+@pytest.fixture(scope="module")
+def batches(examples):
+    """64 candidates a batch; shared, since tracing the parser is the slow part."""
+    return training(examples)
+
+
+@pytest.mark.parametrize("batch_candidates", [1, 16, 64, 100_000])
+def test_batches_are_counted_without_reading_them(examples, batch_candidates):
+    counts = [len(r.candidate_item_id) for r in synthetic.random_requests(count=400, seed=0)]
+    bucket = np.searchsorted(EDGES, counts, side="right")
+    expected = 0
+    for low, high in zip(EDGES, (*EDGES[1:], None), strict=True):
+        size = max(1, batch_candidates // (high - 1)) if high else 1
+        expected += -(-int(np.sum(bucket == EDGES.index(low) + 1)) // size)
+    assert input_pipeline.count_batches(examples, "train", batch_candidates) == expected
+
+
+@pytest.mark.parametrize("batch_candidates", [16, 100_000])
+def test_every_record_of_a_split_is_read_once(examples, batch_candidates):
+    for split, first, count, received in (
+        ("train", 0, 400, training(examples, batch_candidates)),
+        (
+            "validation",
+            10**6,
+            120,
+            input_pipeline.evaluation_batches(examples, "validation", batch_candidates),
+        ),
+    ):
+        identifiers = request_ids(received)
+        assert sorted(flat(identifiers)) == list(range(first, first + count))
+        assert len(identifiers) == input_pipeline.count_batches(examples, split, batch_candidates)
+
+
+def test_batches_hold_about_the_candidates_asked_for_and_pad_only_within_their_bucket(batches):
+    seen = set()
+    for batch in batches:
+        mask = batch["candidate_mask"].numpy()
+        shape, counts = mask.shape, mask.sum(1)
+        assert counts.max() == shape[1]
+        bucket = np.searchsorted(EDGES, counts, side="right")
+        assert len(set(bucket)) == 1
+        seen.add(int(bucket[0]))
+        assert mask.size <= 64
+    assert len(seen) == 5
+
+
+def test_order_changes_with_each_pass_and_is_repeated_by_the_seed(examples):
+    first, again = training(examples, seed=1), training(examples, seed=1)
+    passes = [request_ids(first), request_ids(first)]
+    assert passes[0] != passes[1]
+    assert [request_ids(again), request_ids(again)] == passes
+    assert request_ids(training(examples, seed=2)) not in passes
+
+
+def test_evaluation_keeps_its_order(examples):
+    batches = input_pipeline.evaluation_batches(examples, "test", 16)
+    assert request_ids(batches) == request_ids(batches)
+
+
+def test_repeated_passes_hold_every_record_once_each_and_do_not_mix(examples, batches):
+    count = input_pipeline.count_batches(examples, "train", 64)
+    received = request_ids(batches.repeat().take(2 * count))
+    for half in (received[:count], received[count:]):
+        assert sorted(flat(half)) == list(range(400))
+
+
+def test_batches_hold_what_was_written(batches):
+    requests = {r.request_id: r for r in synthetic.random_requests(count=400, seed=0)}
+    for batch in batches.take(5):
+        values = {name: tensor.numpy() for name, tensor in batch.items()}
+        for row, identifier in enumerate(values["request_id"]):
+            request = requests[int(identifier)]
+            c, b = len(request.candidate_item_id), len(request.history_item_id)
+            for received, expected in (
+                (values["candidate_item_id"][row, :c], request.candidate_item_id),
+                (values["click"][row, :c], request.labels["click"]),
+                (values["history_type"][row, :b], request.history_type),
+                (values["similarity_text"][row, :c, :b], request.similarity["text"]),
+                (values["candidate_genres"][row, :c], request.item_features["genres"]),
+            ):
+                np.testing.assert_array_equal(received, expected)
+            assert not values["similarity_text"][row, c:].any()
+            assert not values["similarity_text"][row, :, b:].any()
+            assert not values["history_mask"][row, b:].any()
+
+
+def test_a_folder_that_is_not_a_complete_example_set_is_refused(tmp_path):
+    with pytest.raises(UserInputError, match=r"has no manifest\.json"):
+        ExampleSet.open(str(tmp_path))
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(UserInputError, match="is not JSON"):
+        ExampleSet.open(str(tmp_path))
+    manifest.write_manifest(str(tmp_path), {"encoder": "x"})
+    with pytest.raises(UserInputError, match="not joined examples"):
+        ExampleSet.open(str(tmp_path))
+
+
+def test_missing_shards_splits_and_other_layouts_are_refused(tmp_path):
+    examples = synthetic.write_example_set(str(tmp_path / "set"), splits={"train": 3, "test": 0})
+    with pytest.raises(UserInputError, match=r"no records in split 'test'; it has \['train'\]"):
+        examples.shards("test")
+    with pytest.raises(UserInputError, match="no records in split 'tset'"):
+        examples.candidates_per_request("tset")
+    (tmp_path / "set" / "train-00001-of-00003.tfrecord").unlink()
+    with pytest.raises(UserInputError, match=r"train-00001-of-00003.* is missing"):
+        examples.shards("train")
+    path = tmp_path / "set" / "manifest.json"
+    values = json.loads(path.read_text())
+    values["schema"]["version"] = 2
+    path.write_text(json.dumps(values))
+    with pytest.raises(UserInputError, match="written by another version"):
+        ExampleSet.open(str(tmp_path / "set"))

@@ -1,0 +1,171 @@
+"""A small example set as the join writes it, with a signal that a model can learn.
+
+Every item has a hidden direction, its embeddings show it with noise, and every user likes items
+near a direction of their own; what a user liked before says what they will like. Embeddings of
+some items are missing, requests have 1 to 20 candidates and 0 to L behaviors.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from features import embedding_set, example, id_table, manifest, similarity
+from features.embedding_set import EmbeddingSet
+from features.schema import ExampleSchema, Modality, SideFeature
+from models.example_set import ExampleSet
+
+ITEMS = 60
+HIDDEN = 6
+SPLITS = {"train": 400, "validation": 120, "test": 120}
+
+SCHEMA = ExampleSchema(
+    labels=("click", "conversion"),
+    modalities=(Modality("text", 12), Modality("image", 9)),
+    history_length=8,
+    behavior_types=2,
+    item_features=(SideFeature("genres", "categorical", 3), SideFeature("price", "numeric")),
+    context_features=(SideFeature("country", "categorical"), SideFeature("age", "numeric")),
+)
+
+
+def item_ids() -> np.ndarray:
+    """Ids that are neither small nor positive only, ascending."""
+    return np.sort((np.arange(ITEMS, dtype=np.int64) - 3) * 1_000_003)
+
+
+def embedding_sets(schema: ExampleSchema = SCHEMA, seed: int = 0) -> dict[str, EmbeddingSet]:
+    """Shows the hidden directions with noise; a tenth of the items has no embedding."""
+    rng = np.random.default_rng(seed + 1)
+    hidden = _directions(np.random.default_rng(0), ITEMS)
+    sets = {}
+    for modality in schema.modalities:
+        shown = hidden @ rng.standard_normal((HIDDEN, modality.dimension))
+        noisy = shown + 0.1 * rng.standard_normal(shown.shape)
+        kept = np.arange(ITEMS) % 10 != len(modality.name) % 10
+        sets[modality.name] = embedding_set.from_vectors(
+            item_ids()[kept], noisy[kept].astype(np.float32)
+        )
+    return sets
+
+
+def random_requests(
+    schema: ExampleSchema = SCHEMA, count: int = 100, seed: int = 0
+) -> list[example.Request]:
+    """Draws requests, as the join would build them."""
+    rng = np.random.default_rng(seed)
+    hidden = _directions(np.random.default_rng(0), ITEMS)
+    sets = embedding_sets(schema)
+    requests = []
+    for index in range(count):
+        taste = _directions(rng, 1)[0]
+        likes = 1 / (1 + np.exp(-8 * hidden @ taste))
+        candidates = rng.integers(0, ITEMS, rng.choice([1, 2, 3, 4, 7, 20]))
+        behaviors = rng.integers(0, ITEMS, rng.integers(0, schema.history_length + 1))
+        labels = (rng.random(len(candidates)) < likes[candidates]).astype(np.float32)
+        types = (rng.random(len(behaviors)) < likes[behaviors]).astype(np.int64)
+        gaps = -np.sort(-rng.integers(1, 10**8, len(behaviors)))
+        requests.append(
+            example.Request(
+                user_id=int(rng.integers(count // 4 + 1)),
+                request_id=seed * 10**6 + index,
+                timestamp=index * 10**6,
+                history_item_id=item_ids()[behaviors],
+                history_time_gap=gaps,
+                history_type=types % schema.behavior_types,
+                candidate_item_id=item_ids()[candidates],
+                labels=dict.fromkeys(schema.labels, labels),
+                **_content(schema, sets, item_ids()[candidates], item_ids()[behaviors]),
+                item_features={
+                    side.name: _side_values(side, candidates) for side in schema.item_features
+                },
+                context_features={
+                    side.name: _side_values(side, np.array([index]))[0]
+                    for side in schema.context_features
+                },
+            )
+        )
+    return requests
+
+
+def write_example_set(
+    folder: str,
+    schema: ExampleSchema = SCHEMA,
+    splits: Mapping[str, int] = SPLITS,
+    shards: int = 3,
+    seed: int = 0,
+) -> ExampleSet:
+    """Writes shards, vocabulary and manifest, and opens the folder.
+
+    Args:
+      folder: created if absent.
+      schema: what the records hold.
+      splits: records by split.
+      shards: files a split.
+      seed: of the requests.
+    """
+    os.makedirs(os.path.join(folder, "vocabulary"))
+    shard_values, split_values = {}, {}
+    for number, (split, count) in enumerate(splits.items()):
+        requests = random_requests(schema, count, seed=1000 * seed + number)
+        names = [f"{split}-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
+        for index, name in enumerate(names):
+            shard_values[name] = _write_shard(folder, name, schema, requests[index::shards], split)
+        sizes, records = np.unique([len(r.candidate_item_id) for r in requests], return_counts=True)
+        split_values[split] = {
+            "shards": names if count else [],
+            "requests": count,
+            "records": count,
+            "candidates": int((sizes * records).sum()),
+            "candidates_per_request": {str(c): int(n) for c, n in zip(sizes, records, strict=True)},
+        }
+    id_table.write_vocabulary(os.path.join(folder, "vocabulary", "item_id.txt"), item_ids()[:-5])
+    manifest.write_manifest(
+        folder,
+        {
+            "embedding_sets": {
+                name: {"fingerprint": one.fingerprint}
+                for name, one in embedding_sets(schema).items()
+            },
+            "schema": schema.to_dict(),
+            "schema_fingerprint": schema.fingerprint(),
+            "shards": shard_values,
+            "splits": split_values,
+        },
+    )
+    return ExampleSet.open(folder)
+
+
+def _directions(rng: np.random.Generator, count: int) -> np.ndarray:
+    directions = rng.standard_normal((count, HIDDEN))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def _content(schema, sets, candidates, behaviors) -> dict[str, dict[str, np.ndarray]]:
+    content = {"similarity": {}, "candidate_embedding": {}}
+    for modality in schema.modalities:
+        values = sets[modality.name]
+        shown, seen = values.rows(candidates), values.rows(behaviors)
+        content["similarity"][modality.name] = similarity.codes(
+            values.quantized[shown], values.norms[shown], values.quantized[seen], values.norms[seen]
+        )
+        content["candidate_embedding"][modality.name] = values.quantized[shown]
+    return content
+
+
+def _side_values(side: SideFeature, rows: np.ndarray) -> np.ndarray:
+    """Values that depend on the row alone; a categorical row 0 is all padding."""
+    values = rows[:, None] * np.arange(1, side.width + 1) % 7
+    return values if side.kind == "categorical" else values.astype(np.float32) - 3
+
+
+def _write_shard(folder, name, schema, requests, split) -> dict[str, object]:
+    path = os.path.join(folder, name)
+    with tf.io.TFRecordWriter(path) as writer:
+        for request in requests:
+            writer.write(example.encode_request(schema, request))
+    with open(path, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    return {"split": split, "records": len(requests), "sha256": digest}
