@@ -38,14 +38,17 @@ def run(
       pass_unknown_flags: hand flags of others (Beam's) to `main_fn` rather than refuse them.
 
     Raises:
-      SystemExit: always: code 0, or 2 after a `UserInputError`, whose message goes to stderr
-        without a traceback. Other exceptions pass through.
+      SystemExit: always: code 0, or 2 after a `UserInputError` or a flag that is not valid, whose
+        message goes to stderr without a traceback. Other exceptions pass through.
     """
     if define_flags is not None:
         define_flags()
 
     def parse(argv: list[str]) -> list[str]:
-        return flags.FLAGS(argv, known_only=pass_unknown_flags)
+        try:
+            return flags.FLAGS(argv, known_only=pass_unknown_flags)
+        except flags.Error as error:
+            raise SystemExit(_report(f"{error} See --help.")) from None
 
     def guarded(argv: list[str]) -> None:
         _configure_logging()

@@ -183,6 +183,13 @@ def test_command_line_refuses_a_misspelled_flag(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_command_line_without_a_required_flag():
+    result = run("--events=log")
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: flag --output=None")
+    assert "Traceback" not in result.stderr
+
+
 def test_command_line_publishes_and_says_so(tmp_path):
     logs.write_log(tmp_path / "log", ROWS)
     folder = logs.write_embeddings(tmp_path / "e", _vectors())
