@@ -66,6 +66,15 @@ def test_ends_of_the_scale():
     assert np.isnan(similarity.cosine_of_code(0))
 
 
+def test_division_is_not_a_reciprocal():
+    """Pairs whose code differs if the graph multiplies by a reciprocal; one in 10 million does."""
+    a = np.array([[127, -16, -108], [127, -118, 101], [127, -22, -45], [127, -10, 113]])
+    b = np.array([[127, -87, 57], [127, -48, -23], [127, 98, -59], [127, 45, -55]])
+    sides = [*similarity.quantize(a.astype(np.int8)), *similarity.quantize(b.astype(np.int8))]
+    graph = similarity.codes_in_graph(*(tf.constant(side[None]) for side in sides))
+    np.testing.assert_array_equal(similarity.codes(*sides), graph[0])
+
+
 def test_scale_does_not_matter():
     vectors = np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32)
     one, _ = similarity.quantize(vectors)
