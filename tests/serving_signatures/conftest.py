@@ -1,0 +1,59 @@
+"""One export with the embedding sets inside the model, one with vectors in the request."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from serving_signatures.export import Exported, export_saved_model
+from tests import synthetic
+from tests.serving_signatures import serving
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """An export, and the model that it is of; `loaded` keeps the variables alive."""
+
+    model: Any
+    embeddings: dict[str, Any]
+    tables_inside: bool
+    exported: Exported
+    loaded: Any
+    signatures: dict[str, Any]
+
+    def score(self, name, sample) -> serving.Arrays:
+        return serving.score(self.signatures, name, sample, self.tables_inside)
+
+
+def _publish(folder, model, embeddings, tables_inside) -> Published:
+    inside = embeddings if tables_inside else None
+    exported = export_saved_model(model, str(folder / "ctr"), inside)
+    loaded = tf.saved_model.load(exported.folder)
+    signatures = dict(loaded.signatures.items())
+    return Published(model, embeddings, tables_inside, exported, loaded, signatures)
+
+
+@pytest.fixture(scope="session")
+def model():
+    return serving.random_model()
+
+
+@pytest.fixture(scope="session")
+def embeddings():
+    return synthetic.embedding_sets()
+
+
+@pytest.fixture(scope="session")
+def with_tables(model, embeddings, tmp_path_factory) -> Published:
+    return _publish(tmp_path_factory.mktemp("tables"), model, embeddings, True)
+
+
+@pytest.fixture(scope="session")
+def with_vectors(model, embeddings, tmp_path_factory) -> Published:
+    return _publish(tmp_path_factory.mktemp("vectors"), model, embeddings, False)
+
+
+@pytest.fixture(params=["with_tables", "with_vectors"])
+def published(request) -> Published:
+    return request.getfixturevalue(request.param)

@@ -1,0 +1,70 @@
+"""What the tests of signatures share: tiny models with random weights, requests, scoring."""
+
+import numpy as np
+import tensorflow as tf
+
+from features import example
+from features.embedding_set import EmbeddingSet
+from models import factory
+from models.model_config import ModelConfig
+from serving_signatures import parity_process
+from serving_signatures.sample_requests import SampleRequests, sample_requests
+from tests import synthetic
+
+CONFIG = ModelConfig(
+    embedding_width=17,
+    heads=2,
+    head_width=13,
+    buckets=6,
+    tiers=5,
+    tier_width=4,
+    projection_width=3,
+    side_buckets=16,
+    side_width=2,
+    hidden=(16, 8),
+)
+SHAPES = ((1, 1, 0), (1, 1200, 50), (3, 7, 50), (2, 1, 1))  # R, C, L
+TOLERANCE = 1e-5
+
+Arrays = dict[str, np.ndarray]
+
+
+def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
+    """A model whose every variable is random, large enough for each to matter."""
+    config = ModelConfig(**{**CONFIG.__dict__, **changes})
+    model = factory.build_model(config, schema, synthetic.item_ids()[:-5])
+    rng = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        variable.assign(0.3 * rng.standard_normal(variable.shape))
+    return model
+
+
+def requests(shape, embeddings: dict[str, EmbeddingSet], seed=0) -> SampleRequests:
+    return sample_requests(
+        synthetic.SCHEMA, synthetic.item_ids(), embeddings, shape, seed + 31 * sum(shape)
+    )
+
+
+def oracle(model, sample: SampleRequests) -> Arrays:
+    """Probabilities of the Keras model, run eagerly on the parsed records; 0 where padded."""
+    batch = example.parse_examples(model.schema, tf.constant(sample.examples))
+    mask = batch["candidate_mask"].numpy()
+    return {model.label: np.where(mask, tf.sigmoid(model(batch)).numpy(), 0), "mask": mask}
+
+
+def score(signatures, name: str, sample: SampleRequests, tables_inside=True) -> Arrays:
+    """Scores by any of the three scoring signatures; fills caches where it needs them."""
+    if name == "serving_default":
+        inputs = {"examples": np.array(sample.examples, object)}
+    else:
+        inputs = sample.score_request(tables_inside)
+    if name == "score_cached":
+        inputs = parity_process.cached_inputs(signatures, inputs)
+    return parity_process.call(signatures[name], inputs)
+
+
+def assert_same(received: Arrays, expected: Arrays, tolerance=TOLERANCE) -> None:
+    assert received.keys() == expected.keys()
+    for name, value in expected.items():
+        assert np.isfinite(received[name]).all()
+        np.testing.assert_allclose(received[name], value, atol=tolerance, rtol=0, err_msg=name)
