@@ -85,7 +85,7 @@ def export_saved_model(
             sample_requests(model.schema, items, embeddings or {}, shape, _PARITY_SEED + index)
             for index, shape in enumerate(PARITY_SHAPES)
         ]
-        parity = _verify(building, [*samples, *real_cases], bool(embeddings))
+        parity = _verify(building, [*samples, *real_cases], not signatures.vectors_in_request)
         _write_extras(building, signatures, embeddings or {}, batch_sizes, items, parity)
         folder = _publish(building, export_dir)
     finally:
@@ -172,7 +172,7 @@ def _write_extras(
     for size in batch_sizes:
         shape = (size, _WARMUP_CANDIDATES, schema.history_length)
         sample = sample_requests(schema, items, embeddings, shape, _PARITY_SEED)
-        inputs = sample.score_request(bool(embeddings))
+        inputs = sample.score_request(not signatures.vectors_in_request)
         examples = np.array(sample.examples, object)
         requests.append((names.SERVING_DEFAULT, {names.EXAMPLES: examples}))
         requests.append((names.SCORE_REQUEST, inputs))

@@ -62,6 +62,11 @@ class ServingSignatures:
         module.captured = list(captured.values())
         return module
 
+    @property
+    def vectors_in_request(self) -> bool:
+        """Whether requests carry embeddings: the model reads them and has no set inside."""
+        return bool(self.model.modalities) and not self.tables
+
     def _check(self, embeddings: Mapping[str, EmbeddingSet]) -> None:
         expected = {modality.name: modality.dimension for modality in self.model.modalities}
         received = {name: values.dimension for name, values in embeddings.items()}
