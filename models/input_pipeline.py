@@ -28,7 +28,10 @@ def training_batches(
     records = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths), seed)
     records = records.interleave(tf.data.TFRecordDataset, cycle_length=4, block_length=16)
     records = records.shuffle(shuffle_buffer, seed)
-    return _batches(examples, records, batch_candidates)
+    batches = _bucketed(records, batch_candidates)
+    # The rare long requests fill their batches last; without this they would end every pass.
+    batches = batches.shuffle(-(-shuffle_buffer // batch_candidates), seed)
+    return _parsed(examples, batches)
 
 
 def evaluation_batches(
@@ -42,7 +45,7 @@ def evaluation_batches(
       batch_candidates: candidates in a batch.
     """
     records = tf.data.TFRecordDataset(examples.shards(split))
-    return _batches(examples, records, batch_candidates)
+    return _parsed(examples, _bucketed(records, batch_candidates))
 
 
 def count_batches(examples: ExampleSet, split: str, batch_candidates: int) -> int:
@@ -59,16 +62,18 @@ def _batch_sizes(batch_candidates: int) -> list[int]:
     return [max(1, batch_candidates // (edge - 1)) for edge in _CANDIDATE_EDGES] + [1]
 
 
-def _batches(
-    examples: ExampleSet, records: tf.data.Dataset, batch_candidates: int
-) -> tf.data.Dataset:
-    batched = records.bucket_by_sequence_length(
+def _bucketed(records: tf.data.Dataset, batch_candidates: int) -> tf.data.Dataset:
+    """Batches serialized records with others of about as many candidates."""
+    return records.bucket_by_sequence_length(
         example.candidate_count,
         _CANDIDATE_EDGES,
         _batch_sizes(batch_candidates),
         no_padding=True,
     )
-    return batched.map(
+
+
+def _parsed(examples: ExampleSet, batches: tf.data.Dataset) -> tf.data.Dataset:
+    return batches.map(
         lambda serialized: example.parse_examples(examples.schema, serialized),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
