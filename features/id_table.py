@@ -44,7 +44,7 @@ def read_vocabulary(path: str) -> np.ndarray:
     return ids
 
 
-def write_vocabulary(path: str, ids: Sequence[int]) -> None:
+def write_vocabulary(path: str, ids: np.ndarray | Sequence[int]) -> None:
     """Writes the distinct ids in ascending order, one a line."""
     with tf.io.gfile.GFile(path, "w") as file:
         file.write("".join(f"{value}\n" for value in np.unique(np.asarray(ids, np.int64))))

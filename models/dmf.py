@@ -43,14 +43,14 @@ class DMF(RankingModel):
             )
         names = schema.modality_names
         self.attention = DecoupledTargetAttention(
-            {name: config.attention_edges for name in names},
+            dict.fromkeys(names, config.attention_edges),
             config.heads,
             config.head_width,
             schema.behavior_types,
             name="attention",
         )
         self.tiers = SimilarityTiers(
-            {name: config.tier_edges for name in names}, config.tier_width, name="tiers"
+            dict.fromkeys(names, config.tier_edges), config.tier_width, name="tiers"
         )
         self.fusion = ComplementaryFusion(config.fusion, name="fusion")
         projected = [m for m in schema.modalities if m.candidate_embedding]

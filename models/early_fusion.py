@@ -23,7 +23,7 @@ class EarlyFusion(RankingModel):
     ) -> None:
         super().__init__(config, schema, vocabulary)
         self.attention = EarlyFusionAttention(
-            {name: config.attention_edges for name in schema.modality_names},
+            dict.fromkeys(schema.modality_names, config.attention_edges),
             config.heads,
             config.head_width,
             schema.behavior_types,

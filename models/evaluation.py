@@ -41,7 +41,6 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
       examples: the data set.
       split: such as `test`.
     """
-
     batches = input_pipeline.evaluation_batches(examples, split)
 
     @tf.function(input_signature=[batches.element_spec])

@@ -57,9 +57,9 @@ class ExampleSet:
                 raise UserInputError(f"Shard {path!r} of the manifest is missing. Join again.")
         return paths
 
-    def candidates_per_request(self, split: str) -> dict[int, int]:
+    def candidates_per_record(self, split: str) -> dict[int, int]:
         """Returns how many records of a split hold each number of candidates."""
-        counts = self._split(split)["candidates_per_request"]
+        counts = self._split(split)["candidates_per_record"]
         return {int(candidates): records for candidates, records in counts.items()}
 
     def vocabulary(self) -> np.ndarray:

@@ -51,7 +51,7 @@ def evaluation_batches(
 def count_batches(examples: ExampleSet, split: str, batch_candidates: int) -> int:
     """Returns how many batches one pass over a split gives."""
     records = np.zeros(len(_CANDIDATE_EDGES) + 1, np.int64)
-    for candidates, count in examples.candidates_per_request(split).items():
+    for candidates, count in examples.candidates_per_record(split).items():
         records[np.searchsorted(_CANDIDATE_EDGES, candidates, side="right")] += count
     sizes = np.array(_batch_sizes(batch_candidates))
     return int(np.sum(-(-records // sizes)))

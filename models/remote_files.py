@@ -20,7 +20,7 @@ def register(path: str) -> None:
     if match is None or match[1] in tf.io.gfile.get_registered_schemes():
         return
     try:
-        import tensorflow_io  # noqa: F401, PLC0415  Registers file systems; slow to import.
+        import tensorflow_io  # noqa: F401  Registers file systems; slow to import.
     except (ImportError, NotImplementedError) as error:
         raise UserInputError(
             f"{path!r} needs tensorflow-io, which does not load here ({error}). BUILD.md lists "

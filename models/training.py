@@ -70,7 +70,7 @@ def train(
         verbose=0,
     ).history
     model.load_weights(best).expect_partial()
-    shown = examples.candidates_per_request("train")
+    shown = examples.candidates_per_record("train")
     per_batch = sum(candidates * records for candidates, records in shown.items()) / total
     figures = {**progress.figures(per_batch), "history": _rows(history, steps)}
     trained_model.write_trained_model(folder, model, figures)
@@ -101,6 +101,7 @@ class _Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Logs one line."""
+        figures = logs or {}
         rate = self._done / self._training_seconds
         done = (epoch + 1) * self._steps_per_evaluation
         logging.info(
@@ -109,10 +110,10 @@ class _Progress(keras.callbacks.Callback):
             100 * done / self._steps,
             done,
             self._steps,
-            logs["logloss"],
-            logs["auc"],
-            logs["val_logloss"],
-            logs["val_auc"],
+            figures["logloss"],
+            figures["auc"],
+            figures["val_logloss"],
+            figures["val_auc"],
             rate,
             (self._steps - done) / rate,
         )

@@ -15,7 +15,8 @@ The join (`build_examples`), in the order in which an event passes through it:
 - `records`: similarity codes and serialized records of one partition.
 - `shards`: files written beside their name and renamed, hashed on the way.
 - `summary`: counts that add up, merged over partitions.
-- `join`: the composite transform.
+- `join_plan`, `join_outputs`, `join`: what workers need to know, the files they write, and the
+  composite transform.
 - `join_report`: do the counts add up; the manifest.
 - `publish`: no manifest, no data set; nothing is visible before it is complete.
 

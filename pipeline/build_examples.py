@@ -25,10 +25,18 @@ from features import id_table, manifest
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import ExampleSchema, Modality
-from pipeline import broadcast, embedding_inputs, entry_point, join, join_report, splits
+from pipeline import (
+    broadcast,
+    embedding_inputs,
+    entry_point,
+    join,
+    join_plan,
+    join_report,
+    splits,
+)
 from pipeline.event_log import EventLog, open_log
 from pipeline.join_options import JoinOptions
-from pipeline.publish import Publication
+from pipeline.publish import QUARANTINE, Publication
 from pipeline.side_features import SideTable, read_side_table
 
 _EVENTS_A_PARTITION = 25_000
@@ -83,7 +91,7 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
     )
     building = publication.begin()
     try:
-        quarantine = os.path.join(building, join.QUARANTINE)
+        quarantine = os.path.join(building, QUARANTINE)
         os.makedirs(quarantine)
         sets = {
             name: embedding_inputs.quarantine_rejected(name, one, quarantine)
@@ -213,9 +221,9 @@ def _plan(
     partitions: int,
     building: str,
     work: str,
-) -> join.JoinPlan:
+) -> join_plan.JoinPlan:
     ranges = splits.parse_ranges(options.splits, options.timestamp_unit) if options.splits else None
-    return join.JoinPlan(
+    return join_plan.JoinPlan(
         columns=log.columns,
         schema=schema,
         partitions=partitions,

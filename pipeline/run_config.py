@@ -1,7 +1,6 @@
 """The configuration of a run: a Python file and overrides, validated as one."""
 
 import ast
-import dataclasses
 import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -120,8 +119,9 @@ def with_name(config: ModelConfig, name: str) -> ModelConfig:
     Raises:
       UserInputError: there is no model of that name.
     """
+    values = TypeAdapter(ModelConfig).dump_python(config)
     try:
-        return dataclasses.replace(config, name=name)
+        return TypeAdapter(ModelConfig).validate_python({**values, "name": name})
     except ValidationError as error:
         raise UserInputError(f"baselines: {error.errors()[0]['msg']}, received {name!r}") from error
 

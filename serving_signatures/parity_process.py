@@ -8,6 +8,7 @@ by way of caches filled from their own outputs. The last line printed is JSON.
 import json
 import os
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +26,7 @@ def load_case(path: str) -> tuple[list[bytes], dict[str, np.ndarray]]:
     return [data[start:end] for start, end in zip(starts, ends, strict=True)], inputs
 
 
-def call(signature: object, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def call(signature: Callable, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Calls a signature with arrays."""
     outputs = signature(**{name: tf.constant(value) for name, value in inputs.items()})
     return {name: tensor.numpy() for name, tensor in outputs.items()}
@@ -56,7 +57,7 @@ def cached_inputs(signatures: dict, inputs: dict[str, np.ndarray]) -> dict[str, 
     return cached
 
 
-def refuses_other_tags(signature: object, inputs: dict[str, np.ndarray]) -> bool:
+def refuses_other_tags(signature: Callable, inputs: dict[str, np.ndarray]) -> bool:
     """Whether every tag, changed, is refused with both values in the message."""
     for tag in ("id_tag", "target_aware_tag"):
         wrong = {**inputs, tag: np.array([b"0" * 16] * len(inputs[tag]))}

@@ -219,9 +219,10 @@ class ServingSignatures:
     def _cached_specs(self) -> dict[str, tf.TensorSpec]:
         specs = self._context_specs()
         heads = [None, None, self.model.config.heads, self.model.config.head_width]
-        width = [None, None, self.model.config.embedding_width]
         specs[names.candidate(names.QUERY)] = tf.TensorSpec(heads)
-        specs[names.candidate(names.ID_EMBEDDING)] = tf.TensorSpec(width)
+        specs[names.candidate(names.ID_EMBEDDING)] = tf.TensorSpec(
+            [None, None, self.model.config.embedding_width]
+        )
         specs[names.history(names.KEY)] = tf.TensorSpec(heads)
         specs[names.history(names.VALUE)] = tf.TensorSpec(heads)
         for modality in self.model.modalities:

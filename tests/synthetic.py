@@ -1,8 +1,9 @@
 """A small example set as the join writes it, with a signal that a model can learn.
 
 Every item has a hidden direction, its embeddings show it with noise, and every user likes items
-near a direction of their own; what a user liked before says what they will like. Embeddings of
-some items are missing, requests have 1 to 20 candidates and 0 to L behaviors.
+near a direction of their own and mostly turns to those: candidates similar to the behaviors are
+liked. Some items are liked by all. Embeddings of some items are missing, requests have 1 to 20
+candidates and 0 to L behaviors.
 """
 
 import hashlib
@@ -61,9 +62,10 @@ def random_requests(
     requests = []
     for index in range(count):
         taste = _directions(rng, 1)[0]
-        likes = 1 / (1 + np.exp(-8 * hidden @ taste))
+        likes = 1 / (1 + np.exp(-8 * hidden @ taste - 2 * hidden[:, 0]))
         candidates = rng.integers(0, ITEMS, rng.choice([1, 2, 3, 4, 7, 20]))
-        behaviors = rng.integers(0, ITEMS, rng.integers(0, schema.history_length + 1))
+        length = rng.integers(0, schema.history_length + 1)
+        behaviors = rng.choice(ITEMS, length, p=likes**3 / np.sum(likes**3))
         labels = (rng.random(len(candidates)) < likes[candidates]).astype(np.float32)
         types = (rng.random(len(behaviors)) < likes[behaviors]).astype(np.int64)
         gaps = -np.sort(-rng.integers(1, 10**8, len(behaviors)))
@@ -119,7 +121,7 @@ def write_example_set(
             "requests": count,
             "records": count,
             "candidates": int((sizes * records).sum()),
-            "candidates_per_request": {str(c): int(n) for c, n in zip(sizes, records, strict=True)},
+            "candidates_per_record": {str(c): int(n) for c, n in zip(sizes, records, strict=True)},
         }
     id_table.write_vocabulary(os.path.join(folder, "vocabulary", "item_id.txt"), item_ids()[:-5])
     manifest.write_manifest(

@@ -135,7 +135,7 @@ def test_missing_shards_splits_and_other_layouts_are_refused(tmp_path):
     with pytest.raises(UserInputError, match=r"no records in split 'test'; it has \['train'\]"):
         examples.shards("test")
     with pytest.raises(UserInputError, match="no records in split 'tset'"):
-        examples.candidates_per_request("tset")
+        examples.candidates_per_record("tset")
     (tmp_path / "set" / "train-00001-of-00003.tfrecord").unlink()
     with pytest.raises(UserInputError, match=r"train-00001-of-00003.* is missing"):
         examples.shards("train")

@@ -25,5 +25,5 @@ def test_s3_is_there_after_registration() -> None:
 
 
 def test_unknown_scheme_is_named_with_those_that_are_known() -> None:
-    with pytest.raises(UserInputError, match="nosuch://.*s3"):
+    with pytest.raises(UserInputError, match=r"nosuch://.*s3"):
         remote_files.register("nosuch://bucket/examples")

@@ -1,0 +1,94 @@
+"""The files that the join writes: a partition's shards, a read unit's quarantine."""
+
+import os
+
+import numpy as np
+
+from features import tfrecord
+from pipeline import splits, summary
+from pipeline.event_batches import ValidatedBatch
+from pipeline.event_log import ReadUnit
+from pipeline.join_plan import JoinPlan
+from pipeline.publish import QUARANTINE
+from pipeline.records import Block
+from pipeline.shards import HashedFile, json_line, shard_name
+
+
+class PartitionShards:
+    """The open shards of a partition, one a split that has a record.
+
+    Args:
+      plan: where they go.
+      partition: its number.
+    """
+
+    def __init__(self, plan: JoinPlan, partition: int):
+        self._plan, self._partition = plan, partition
+        self._files: dict[int, HashedFile] = {}
+        self._times: dict[int, tuple[int, int]] = {}
+        self._code_counts: summary.Summary = {}
+
+    def add(self, block: Block) -> None:
+        """Appends a block's records, each to the shard of its split."""
+        for split, record in zip(block.split.tolist(), block.serialized, strict=True):
+            if split not in self._files:
+                self._files[split] = HashedFile(self._path(split)).__enter__()
+            self._files[split].write(tfrecord.frame(record))
+        for split in np.unique(block.split).tolist():
+            times = block.time[block.split == split]
+            low, high = self._times.get(split, (splits.END, splits.BEGIN))
+            self._times[split] = (min(low, int(times.min())), max(high, int(times.max())))
+        self._code_counts = summary.merge(self._code_counts, block.code_counts)
+
+    def close(self) -> summary.Summary:
+        """Completes the shards and returns what they hold."""
+        shards = {}
+        for split, file in self._files.items():
+            file.__exit__(None, None, None)
+            first, last = self._times[split]
+            shards[os.path.basename(self._path(split))] = {
+                "split": self._plan.split_names[split],
+                "sha256": file.sha256,
+                "records": file.records,
+                "bytes": file.bytes,
+                "first_time": first,
+                "last_time": last,
+            }
+        return {"shards": shards, "similarity": self._code_counts}
+
+    def _path(self, split: int) -> str:
+        name = shard_name(self._plan.split_names[split], self._partition, self._plan.partitions)
+        return os.path.join(self._plan.output, name)
+
+
+class Quarantine:
+    """The rejected rows of a read unit, as JSON lines; no file where there are none.
+
+    Args:
+      output: folder of the data set in the making.
+      unit: what is read.
+    """
+
+    def __init__(self, output: str, unit: ReadUnit):
+        self._name = os.path.basename(unit.path)
+        self._path = os.path.join(
+            output, QUARANTINE, f"events-{unit.file:05d}-{unit.row_group:05d}.jsonl"
+        )
+        self._file: HashedFile | None = None
+
+    def add(self, batch: ValidatedBatch) -> None:
+        """Appends a batch's rejected rows with file, row, reason and values."""
+        if not len(batch.rows):
+            return
+        if self._file is None:
+            self._file = HashedFile(self._path).__enter__()
+        for row, reason, values in zip(
+            batch.rows.tolist(), batch.reasons, batch.rejected.to_pylist(), strict=True
+        ):
+            line = {"file": self._name, "row": row, "reason": reason, "values": values}
+            self._file.write(json_line(line))
+
+    def close(self) -> None:
+        """Completes the file, if there is one."""
+        if self._file is not None:
+            self._file.__exit__(None, None, None)
