@@ -14,7 +14,7 @@ import tensorflow as tf
 from features import example, id_table
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-from pipeline import join, sequences
+from pipeline import join_outputs, sequences
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from tests.pipeline import logs, oracle
@@ -307,7 +307,7 @@ def test_rerun_does_nothing_and_other_parameters_are_refused(tmp_path, log):
 
 def test_what_a_killed_job_left_does_not_matter(tmp_path, log, monkeypatch):
     build_examples(options(log[0], tmp_path / "a"))
-    closing = join._Shards.close
+    closing = join_outputs.PartitionShards.close
 
     def killed(self):
         if self._partition == 1:
@@ -315,7 +315,7 @@ def test_what_a_killed_job_left_does_not_matter(tmp_path, log, monkeypatch):
         return closing(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(join._Shards, "close", killed)
+        patch.setattr(join_outputs.PartitionShards, "close", killed)
         with pytest.raises(BaseException, match="killed"):
             build_examples(options(log[0], tmp_path / "b", partitions=3))
     assert not (tmp_path / "b").exists()
