@@ -16,7 +16,8 @@ from absl import flags
 
 from features import similarity
 from models import masking
-from models.decoupled_attention import Behaviors, DecoupledTargetAttention
+from models.behaviors import Behaviors
+from models.decoupled_attention import DecoupledTargetAttention
 from models.early_fusion_attention import EarlyFusionAttention
 from pipeline import entry_point, latency
 

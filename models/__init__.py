@@ -4,9 +4,12 @@
 - `factory`: from a configuration to a model.
 - `decoupled_attention`: `DecoupledTargetAttention`, the factorised attention.
 - `early_fusion_attention`: the materialised baseline.
+- `behaviors`: mask, time gap and type of a history.
 - `code_terms`: the two operations that keep `[C, L, d]` from being built.
-- `similarity_tiers`, `fusion`, `ranking_head`, `side_features`, `id_embedding`: other layers.
+- `masking`, `similarity_tiers`, `fusion`, `content_projection`, `ranking_head`,
+  `side_features`, `id_embedding`: other layers.
 - `model_config`, `training_config`: validated configuration.
+- `example_set`: a joined data set; `remote_files`: file systems through tensorflow-io.
 - `input_pipeline`: TFRecords to batches.
 - `optimizers`, `training`: one optimiser per group of variables; fit, checkpoint, select.
 - `metrics`, `evaluation`: AUC, GAUC, log loss, normalised entropy, calibration, by slice.

@@ -1,30 +1,14 @@
 """Decoupled target attention: similarity as side information, keys and values per item."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import tensorflow as tf
 import tf_keras as keras
 
 from features import similarity
 from models import code_terms, masking
-
-TIME_GAP_EDGES = tuple(4.0**exponent for exponent in range(1, 14))
-"""Inner edges of the time-gap buckets in seconds: 4 s, 16 s, 64 s, ... 2.1 years."""
-
-
-class Behaviors(NamedTuple):
-    """What is known of each behavior besides its item.
-
-    Attributes:
-      mask: `[R, L]` bool, False for padding.
-      time_gap: `[R, L]` int64, seconds before the request.
-      type: `[R, L]` int64 in `[0, behavior_types)`.
-    """
-
-    mask: tf.Tensor
-    time_gap: tf.Tensor
-    type: tf.Tensor
+from models.behaviors import TIME_GAP_EDGES, Behaviors
 
 
 class DecoupledTargetAttention(keras.layers.Layer):
@@ -171,7 +155,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         Returns:
           `[R, C, H * d]`.
         """
-        gap = _gap_bucket(behaviors)
+        gap = behaviors.gap_bucket()
         key = key + tf.gather(self._gap_keys, gap) + tf.gather(self._type_keys, behaviors.type)
         value = (
             value + tf.gather(self._gap_values, gap) + tf.gather(self._type_values, behaviors.type)
@@ -209,7 +193,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
-        gap = _per_candidate(_gap_bucket(behaviors), query)
+        gap = _per_candidate(behaviors.gap_bucket(), query)
         kind = _per_candidate(behaviors.type, query)
         absorbed = tf.einsum("rchd,ehd->rche", query, self._key_kernel)
         scores = tf.einsum("rche,rle->rchl", absorbed, history)
@@ -279,11 +263,6 @@ def _project(embedding: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     width, heads, head_width = kernel.shape
     rows = tf.matmul(tf.reshape(embedding, [-1, width]), tf.reshape(kernel, [width, -1]))
     return tf.reshape(rows, tf.concat([tf.shape(embedding)[:-1], [heads, head_width]], axis=0))
-
-
-def _gap_bucket(behaviors: Behaviors) -> tf.Tensor:
-    """Returns the bucket of each time gap, `[R, L]` int32."""
-    return tf.raw_ops.Bucketize(input=behaviors.time_gap, boundaries=list(TIME_GAP_EDGES))
 
 
 def _per_candidate(codes: tf.Tensor, query: tf.Tensor) -> tf.Tensor:

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema
+from models.behaviors import Behaviors
 from models.content_projection import ContentProjection
-from models.decoupled_attention import Behaviors, DecoupledTargetAttention
+from models.decoupled_attention import DecoupledTargetAttention
 from models.fusion import ComplementaryFusion
 from models.model_config import ModelConfig
 from models.ranking_model import Batch, RankingModel, behaviors_of, codes_of

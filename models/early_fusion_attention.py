@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features import similarity
 from models import masking
-from models.decoupled_attention import TIME_GAP_EDGES, Behaviors
+from models.behaviors import TIME_GAP_EDGES, Behaviors
 
 
 class EarlyFusionAttention(keras.layers.Layer):
@@ -112,8 +112,11 @@ class EarlyFusionAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        gap = tf.raw_ops.Bucketize(input=behaviors.time_gap, boundaries=list(TIME_GAP_EDGES))
-        own = [history, tf.gather(self._gaps, gap), tf.gather(self._types, behaviors.type)]
+        own = [
+            history,
+            tf.gather(self._gaps, behaviors.gap_bucket()),
+            tf.gather(self._types, behaviors.type),
+        ]
         behavior = tf.concat(own, axis=-1)  # [R, L, D + 2 * side_width]
         shape = tf.shape(behavior)
         repeated = tf.broadcast_to(

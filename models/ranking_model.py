@@ -10,7 +10,7 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema, Modality
-from models.decoupled_attention import Behaviors
+from models.behaviors import Behaviors
 from models.id_embedding import IdEmbedding
 from models.model_config import ModelConfig
 from models.ranking_head import RankingHead

@@ -9,7 +9,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from models.decoupled_attention import Behaviors, DecoupledTargetAttention
+from models.behaviors import Behaviors
+from models.decoupled_attention import DecoupledTargetAttention
 
 GAP_EDGES = [4**exponent for exponent in range(1, 14)]
 
