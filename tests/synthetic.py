@@ -6,9 +6,10 @@ liked. Some items are liked by all. Embeddings of some items are missing, reques
 candidates and 0 to L behaviors.
 """
 
+import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -98,6 +99,7 @@ def write_example_set(
     splits: Mapping[str, int] = SPLITS,
     shards: int = 3,
     seed: int = 0,
+    inverted: Sequence[str] = (),
 ) -> ExampleSet:
     """Writes shards, vocabulary and manifest, and opens the folder.
 
@@ -107,11 +109,14 @@ def write_example_set(
       splits: records by split.
       shards: files a split.
       seed: of the requests.
+      inverted: splits with every label turned round, so that learning makes a model worse there.
     """
     os.makedirs(os.path.join(folder, "vocabulary"))
     shard_values, split_values = {}, {}
     for number, (split, count) in enumerate(splits.items()):
         requests = random_requests(schema, count, seed=1000 * seed + number)
+        if split in inverted:
+            requests = [_inverted(request) for request in requests]
         names = [f"{split}-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
         for index, name in enumerate(names):
             shard_values[name] = _write_shard(folder, name, schema, requests[index::shards], split)
@@ -138,6 +143,11 @@ def write_example_set(
         },
     )
     return ExampleSet.open(folder)
+
+
+def _inverted(request: example.Request) -> example.Request:
+    labels = {label: 1 - values for label, values in request.labels.items()}
+    return dataclasses.replace(request, labels=labels)
 
 
 def _directions(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -21,7 +21,7 @@ MODEL = ModelConfig(
 )
 TRAINING = TrainingConfig(
     batch_candidates=64,
-    epochs=3,
+    epochs=2,
     evaluations_per_epoch=2,
     learning_rate=0.01,
     bucket_learning_rate=0.02,
@@ -59,19 +59,9 @@ def test_training_learns_the_planted_signal(examples, trained):
     assert metrics.auc(scored.label, scored.probability) > 0.65
 
 
-def test_the_best_weights_on_validation_are_kept(examples, trained):
-    model, figures, _ = trained
-    best = max(row["val_auc"] for row in figures["history"])
-    scored = evaluation.score(model, examples, "validation")
-    # Keras estimates the area with 2000 thresholds.
-    assert metrics.auc(scored.label, scored.probability) == pytest.approx(best, abs=2e-3)
-    worst = min(row["val_auc"] for row in figures["history"])
-    assert best - worst > 5e-3, "every evaluation is as good, so this proves nothing"
-
-
 def test_figures_and_folder_say_what_happened(trained):
     _, figures, folder = trained
-    assert len(figures["history"]) == 6
+    assert len(figures["history"]) == 4
     assert figures["steps"] == figures["history"][-1]["step"]
     assert figures["candidates_per_second"] > 0
     assert sorted(os.listdir(folder)) == [
@@ -195,9 +185,13 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_patience_stops_early(examples, tmp_path):
-    config = TrainingConfig(
-        **{**TRAINING.__dict__, "learning_rate": 1e-9, "bucket_learning_rate": 1e-9, "patience": 1}
-    )
-    _, figures = training.train(examples, MODEL, config, str(tmp_path))
-    assert len(figures["history"]) < 6
+def test_the_best_weights_are_kept_when_later_ones_are_worse_and_patience_ends_it(tmp_path):
+    examples = synthetic.write_example_set(str(tmp_path / "set"), inverted=["validation"])
+    config = TrainingConfig(**{**TRAINING.__dict__, "patience": 1})
+    model, figures = training.train(examples, MODEL, config, str(tmp_path / "model"))
+    first, second = (row["val_auc"] for row in figures["history"])
+    assert second < first - 5e-3
+    for kept in (model, trained_model.read_trained_model(str(tmp_path / "model"))):
+        scored = evaluation.score(kept, examples, "validation")
+        # Keras estimates the area with 2000 thresholds.
+        assert metrics.auc(scored.label, scored.probability) == pytest.approx(first, abs=2e-3)
