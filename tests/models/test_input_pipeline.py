@@ -83,6 +83,8 @@ def test_order_changes_with_each_pass_and_is_repeated_by_the_seed(tmp_path):
     first, again = training(examples, seed=1), training(examples, seed=1)
     passes = [request_ids(first), request_ids(first)]
     assert passes[0] != passes[1]
+    # Not only the order of batches: what shares a batch differs too.
+    assert set(map(frozenset, passes[0])) != set(map(frozenset, passes[1]))
     assert [request_ids(again), request_ids(again)] == passes
     assert request_ids(training(examples, seed=2)) not in passes
 
