@@ -1,5 +1,6 @@
 """Fits a model: validation selects, the best weights stay."""
 
+import csv
 import dataclasses
 import hashlib
 import json
@@ -28,7 +29,8 @@ def train(
       model_config: what to train.
       config: how to train it.
       folder: receives the model (`trained_model`), `tensorboard/` and, while it runs,
-        `backup/`, from which a killed run goes on.
+        `backup/`, from which the same run, killed, goes on after its last evaluation; the rest
+        of that pass then starts again from the first records.
 
     Returns:
       The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
@@ -48,31 +50,43 @@ def train(
     steps = -(-total // config.evaluations_per_epoch)
     backup = os.path.join(folder, "backup", _fingerprint(examples, model_config, config))
     best = os.path.join(backup, "best", "weights")
+    log = os.path.join(backup, "evaluations.csv")
+    earlier = _rows(log, steps) if os.path.isdir(os.path.join(backup, "last")) else []
+    if earlier:
+        logging.info("Going on after step %d of a run that did not end.", earlier[-1]["step"])
+    os.makedirs(backup, exist_ok=True)
     progress = _Progress(steps, steps * config.evaluations_per_epoch * config.epochs)
     callbacks = [
-        keras.callbacks.BackupAndRestore(os.path.join(backup, "last")),
         keras.callbacks.ModelCheckpoint(
-            best, monitor="val_auc", mode="max", save_best_only=True, save_weights_only=True
+            best,
+            monitor="val_auc",
+            mode="max",
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=max((row["val_auc"] for row in earlier), default=None),
         ),
         keras.callbacks.TensorBoard(os.path.join(folder, "tensorboard"), write_graph=False),
+        keras.callbacks.CSVLogger(log, append=bool(earlier)),
         progress,
+        # After the others: what it restores, they have recorded.
+        keras.callbacks.BackupAndRestore(os.path.join(backup, "last")),
     ]
     if config.patience:
         callbacks.append(
             keras.callbacks.EarlyStopping("val_auc", mode="max", patience=config.patience)
         )
-    history = model.fit(
+    model.fit(
         batches.repeat(),
         steps_per_epoch=steps,
         epochs=config.epochs * config.evaluations_per_epoch,
         validation_data=validation,
         callbacks=callbacks,
         verbose=0,
-    ).history
+    )
     model.load_weights(best).expect_partial()
     shown = examples.candidates_per_record("train")
     per_batch = sum(candidates * records for candidates, records in shown.items()) / total
-    figures = {**progress.figures(per_batch), "history": _rows(history, steps)}
+    figures = {**progress.figures(per_batch), "history": _rows(log, steps)}
     trained_model.write_trained_model(folder, model, figures)
     tf.io.gfile.rmtree(os.path.join(folder, "backup"))
     return model, figures
@@ -91,7 +105,6 @@ class _Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the clock, which stands still while the validation split is scored."""
         self._started = time.perf_counter()
-        self._first = self._done
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Stops the clock at the last step before an evaluation."""
@@ -128,12 +141,15 @@ class _Progress(keras.callbacks.Callback):
         }
 
 
-def _rows(history: dict[str, list[float]], steps: int) -> list[dict[str, float]]:
-    """Returns one dictionary an evaluation from Keras's one list a metric."""
-    return [
-        {"step": steps * (index + 1), **dict(zip(history, map(float, values), strict=True))}
-        for index, values in enumerate(zip(*history.values(), strict=True))
-    ]
+def _rows(log: str, steps: int) -> list[dict[str, float]]:
+    """Reads what Keras logged: one dictionary an evaluation, the last where one was repeated."""
+    rows = {}
+    with open(log, newline="") as file:
+        for row in csv.DictReader(file):
+            values = {name: float(value) for name, value in row.items()}
+            step = steps * (int(values.pop("epoch")) + 1)
+            rows[step] = {"step": step, **values}
+    return [rows[step] for step in sorted(rows)]
 
 
 def _fingerprint(examples: ExampleSet, *configs: ModelConfig | TrainingConfig) -> str:
