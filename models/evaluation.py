@@ -43,7 +43,7 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
     """
     batches = input_pipeline.evaluation_batches(examples, split)
 
-    @tf.function(input_signature=[batches.element_spec])
+    @tf.function(input_signature=[batches.element_spec], autograph=False)
     def scored(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         mask = batch["candidate_mask"]
         shape = tf.shape(mask)

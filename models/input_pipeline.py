@@ -1,5 +1,7 @@
 """From the shards of a data set to batches of parsed requests."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -65,7 +67,7 @@ def _batch_sizes(batch_candidates: int) -> list[int]:
 def _bucketed(records: tf.data.Dataset, batch_candidates: int) -> tf.data.Dataset:
     """Batches serialized records with others of about as many candidates."""
     return records.bucket_by_sequence_length(
-        example.candidate_count,
+        tf.autograph.experimental.do_not_convert(example.candidate_count),
         _CANDIDATE_EDGES,
         _batch_sizes(batch_candidates),
         no_padding=True,
@@ -73,8 +75,9 @@ def _bucketed(records: tf.data.Dataset, batch_candidates: int) -> tf.data.Datase
 
 
 def _parsed(examples: ExampleSet, batches: tf.data.Dataset) -> tf.data.Dataset:
+    parse = functools.partial(example.parse_examples, examples.schema)
     return batches.map(
-        lambda serialized: example.parse_examples(examples.schema, serialized),
+        tf.autograph.experimental.do_not_convert(parse),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(tf.data.AUTOTUNE)

@@ -129,6 +129,17 @@ class RankingModel(tfrs.Model, abc.ABC):
         ]
         return self.head([candidates, interest, *content, *self.item_side(batch), *repeated])
 
+    # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
+        """Takes one step of the optimiser and returns the metrics."""
+        return super().train_step(inputs)
+
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
+        """Scores one batch and returns the metrics."""
+        return super().test_step(inputs)
+
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Returns the mean log loss over the candidates that are not padding."""
         logits = self(inputs, training=training)

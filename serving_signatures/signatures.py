@@ -265,7 +265,7 @@ def _trace(
 ) -> tf.types.experimental.ConcreteFunction:
     """Traces a function of named inputs."""
     named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
-    return tf.function(function).get_concrete_function(**named)
+    return tf.function(function, autograph=False).get_concrete_function(**named)
 
 
 def _require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
