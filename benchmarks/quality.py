@@ -20,7 +20,7 @@ from absl import flags, logging
 from features import embedding_set
 from models import evaluation, training
 from models.example_set import ExampleSet
-from pipeline import demo_data, entry_point, run_config
+from pipeline import demo_data, entry_point, environment, run_config
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from pipeline.run_config import DataConfig, RunConfig
@@ -84,8 +84,15 @@ def _main(arguments: Sequence[str]) -> None:
                 ]
                 rows.append({"split": split, "model": name, **_statistics(figures)})
                 logging.info("%s", rows[-1])
+    result = {
+        "command": environment.command("benchmarks.quality"),
+        "environment": environment.versions(),
+        "evaluated": _FLAGS.evaluate,
+        "rows": rows,
+    }
     with open(_FLAGS.output, "w") as file:
-        json.dump({"evaluated": _FLAGS.evaluate, "rows": rows}, file, indent=2)
+        json.dump(result, file, indent=2)
+        file.write("\n")
     for row in rows:
         print(
             f"{row['split']:<8}{row['model']:<16} AUC {row['auc_mean']:.4f} ± "

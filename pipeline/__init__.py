@@ -25,6 +25,7 @@ The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of
 - `run_config`: `RunConfig`, a Python file and overrides, validated as one.
 - `demo_data`: the demo's ratings, films and content.
 - `scored_request`: one request for a person to look at.
+- `environment`: what a result was made with.
 - `latency`: model against model on one request.
 - `report`: everything a run found, on one page.
 

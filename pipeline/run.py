@@ -6,12 +6,8 @@ python -m pipeline.run --config pipeline/configs/demo.py --output build/demo
 import contextlib
 import json
 import os
-import platform
-import shlex
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -22,7 +18,15 @@ from features.embedding_set import EmbeddingSet
 from models import evaluation, factory, training
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
-from pipeline import demo_data, entry_point, export, latency, run_config, scored_request
+from pipeline import (
+    demo_data,
+    entry_point,
+    environment,
+    export,
+    latency,
+    run_config,
+    scored_request,
+)
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from pipeline.report.page import render
@@ -32,7 +36,6 @@ from serving_signatures.signatures import ServingSignatures
 
 _FLAGS = flags.FLAGS
 _HEADLINE = ("auc", "gauc", "logloss", "ne", "calibration")
-_PACKAGES = ("tensorflow", "tf-keras", "tensorflow-recommenders", "apache-beam", "pyarrow", "numpy")
 
 
 def define_flags() -> None:
@@ -148,8 +151,8 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         "tags": dict(exported.tags),
         "parity": dict(exported.parity),
         "config": run_config.to_dict(config),
-        "environment": _environment(),
-        "command": shlex.join(["python", "-m", "pipeline.run", *sys.argv[1:]]),
+        "environment": environment.versions(),
+        "command": environment.command("pipeline.run"),
     }
     _write_json(os.path.join(output, "report.json"), report)
     render(report, os.path.join(output, "report.html"))
@@ -227,11 +230,6 @@ def _join_summary(manifest: dict[str, Any], seconds: float) -> dict[str, Any]:
         "dropped": sum(counts["dropped"].values()),
         "seconds": seconds,
     }
-
-
-def _environment() -> dict[str, str]:
-    versions = {name: metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), "cpus": str(os.cpu_count()), **versions}
 
 
 def _figure(value: float | None) -> str:
