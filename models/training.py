@@ -107,15 +107,17 @@ class _Progress(keras.callbacks.Callback):
         self._started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Stops the clock at the last step before an evaluation."""
+        """Starts it again after the first step, which traces; stops it before an evaluation."""
         self._done += 1
+        if self._done == 1:
+            self._started = time.perf_counter()
         if batch + 1 == self._steps_per_evaluation:
             self._training_seconds += time.perf_counter() - self._started
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Logs one line."""
         figures = logs or {}
-        rate = self._done / self._training_seconds
+        rate = self._rate()
         done = (epoch + 1) * self._steps_per_evaluation
         logging.info(
             "train %3.0f%%  step %d/%d  logloss %.4f  auc %.4f  validation logloss %.4f  auc %.4f  "
@@ -132,13 +134,16 @@ class _Progress(keras.callbacks.Callback):
         )
 
     def figures(self, batch_candidates: float) -> dict[str, float]:
-        """Returns steps, seconds in training steps and candidates per second."""
-        rate = self._done / self._training_seconds if self._training_seconds else 0.0
+        """Returns steps, seconds in them without the first, and candidates per second."""
         return {
             "steps": self._done,
             "seconds": self._training_seconds,
-            "candidates_per_second": rate * batch_candidates,
+            "candidates_per_second": self._rate() * batch_candidates,
         }
+
+    def _rate(self) -> float:
+        """Returns steps per second, without the first, which traces."""
+        return max(1, self._done - 1) / max(self._training_seconds, 1e-9)
 
 
 def _rows(log: str, steps: int) -> list[dict[str, float]]:

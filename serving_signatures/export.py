@@ -179,6 +179,8 @@ def _write_extras(
         if names.SCORE_CACHED in signatures.functions:
             cached = parity_process.cached_inputs(signatures.functions, inputs)
             requests.append((names.SCORE_CACHED, cached))
+            for name, arrays in parity_process.projection_inputs(inputs, "candidate").items():
+                requests.append((name, {key: value[:size] for key, value in arrays.items()}))
     model_name = os.path.basename(os.path.dirname(saved_model))
     warmup.write_warmup(saved_model, model_name, requests)
     manifest.write_manifest(

@@ -32,28 +32,31 @@ def call(signature: Callable, inputs: dict[str, np.ndarray]) -> dict[str, np.nda
     return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
+def projection_inputs(inputs: dict[str, np.ndarray], side: str) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the inputs of both projection signatures for one side's items."""
+    ids = {"item_ids": inputs[f"{side}_item_id"].reshape(-1)}
+    vectors = {
+        name.removeprefix(f"{side}_"): value.reshape(-1, value.shape[-1])
+        for name, value in inputs.items()
+        if name.startswith(f"{side}_vector_")
+    }
+    return {"id_projections": ids, "target_aware_projections": vectors or ids}
+
+
 def cached_inputs(signatures: dict, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Fills both caches with a case's items and returns the inputs of `score_cached`."""
     wanted = signatures["score_cached"].structured_input_signature[1]
     cached = {name: value for name, value in inputs.items() if name in wanted}
-    by_id = "item_ids" in signatures["target_aware_projections"].structured_input_signature[1]
     for side in ("candidate", "history"):
-        ids = inputs[f"{side}_item_id"]
-        content = {"item_ids": ids.reshape(-1)}
-        if not by_id:
-            prefix = f"{side}_vector_"
-            content = {
-                name.removeprefix(f"{side}_"): value.reshape(-1, value.shape[-1])
-                for name, value in inputs.items()
-                if name.startswith(prefix)
-            }
-        projections = call(signatures["id_projections"], {"item_ids": ids.reshape(-1)})
-        projections |= call(signatures["target_aware_projections"], content)
+        shape = inputs[f"{side}_item_id"].shape
+        projections: dict[str, np.ndarray] = {}
+        for signature, items in projection_inputs(inputs, side).items():
+            projections |= call(signatures[signature], items)
         for name, value in projections.items():
             if f"{side}_{name}" in wanted:
-                cached[f"{side}_{name}"] = value.reshape(*ids.shape, *value.shape[1:])
+                cached[f"{side}_{name}"] = value.reshape(*shape, *value.shape[1:])
             elif name.endswith("_tag") and side == "candidate":
-                cached[name] = np.repeat(value[:1], len(ids))
+                cached[name] = np.repeat(value[:1], shape[0])
     return cached
 
 

@@ -146,7 +146,7 @@ class ServingSignatures:
             _require_tag(name, inputs[name], expected) for name, expected in self.tags.items()
         ]
         with tf.control_dependencies(checks):
-            batch = {name: tf.identity(tensor) for name, tensor in inputs.items()}
+            batch = {name: _finite(tensor, name) for name, tensor in inputs.items()}
         for modality in self.model.modalities:
             candidates, behaviors = (
                 (
@@ -266,6 +266,15 @@ def _trace(
     """Traces a function of named inputs."""
     named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
     return tf.function(function, autograph=False).get_concrete_function(**named)
+
+
+def _finite(tensor: tf.Tensor, name: str) -> tf.Tensor:
+    """Fails where an input holds NaN or infinity, naming it."""
+    if not tensor.dtype.is_floating:
+        return tf.identity(tensor)
+    return tf.debugging.assert_all_finite(
+        tensor, f"{name}: values must be finite, received NaN or infinity"
+    )
 
 
 def _require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:

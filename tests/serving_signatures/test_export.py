@@ -58,11 +58,11 @@ def test_warmup_records_score_through_the_reloaded_signatures(published):
         inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
         (rows,) = {len(value) for value in inputs.values()}
         outputs = parity_process.call(published.signatures[name], inputs)
-        assert len(outputs["click"]) == rows
-        assert np.isfinite(outputs["click"]).all()
+        for output in outputs.values():
+            assert len(output) == rows
+            assert output.dtype.kind != "f" or np.isfinite(output).all()
         sizes.setdefault(name, []).append(rows)
-    scoring = ("serving_default", "score_request", "score_cached")
-    assert sizes == {name: [1, 2, 4, 8] for name in scoring}
+    assert sizes == {name: [1, 2, 4, 8] for name in published.signatures}
 
 
 def test_manifest_says_what_was_exported(published):

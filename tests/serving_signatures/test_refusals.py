@@ -79,3 +79,12 @@ def test_a_damaged_example_is_refused_by_the_features_name(published):
             "serving_default",
             type(sample)([record.SerializeToString()], {}, {}, {}),
         )
+
+
+@pytest.mark.parametrize("name", ["history_key", "candidate_query", "history_norm_text"])
+def test_a_cached_value_that_is_not_finite_is_refused_by_name(published, name):
+    inputs = cached_inputs(published)
+    inputs[name] = inputs[name].copy()
+    inputs[name].reshape(-1)[-1] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"\b{name}: values must be finite"):
+        parity_process.call(published.signatures["score_cached"], inputs)
