@@ -217,9 +217,9 @@ class DecoupledTargetAttention(keras.layers.Layer):
         scale = self._head_width**-0.5
         scores = scores * scale
         for modality, key_table in self._bucket_keys.items():
-            terms = _table_scores(query, key_table) * scale
-            terms += tf.transpose(self._bucket_biases[modality])
-            by_code = tf.gather(terms, self._bucket_of_code[modality], axis=-1)
+            bucket_of_code = self._bucket_of_code[modality]
+            by_code = _table_scores(query, tf.gather(key_table, bucket_of_code)) * scale
+            by_code += tf.transpose(tf.gather(self._bucket_biases[modality], bucket_of_code))
             scores += code_terms.gather_by_code(by_code, codes[modality])
         return masking.masked_softmax(scores, behaviors.mask)
 
