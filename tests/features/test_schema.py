@@ -81,3 +81,8 @@ def test_keras_2_is_selected_or_refused(program, expected):
         check=False,
     )
     assert expected in result.stdout + result.stderr
+
+
+def test_code_version_is_that_of_the_distribution():
+    setup = REPOSITORY / "setup.py"
+    assert f'version="{manifest.CODE_VERSION}"' in setup.read_text()
