@@ -3,7 +3,8 @@
 VENV ?= .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-PYTEST_ARGS ?=
+# One process a core; the tests of a file share their fixtures.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 # TensorFlow prints errors about absent GPU libraries when it loads; failures still raise.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -13,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
-	@echo 'make test       every test (PYTEST_ARGS="-n 2 -k join" goes to pytest)'
+	@echo 'make test       every test (PYTEST_ARGS="-x -k join" goes to pytest)'
 	@echo 'make test-fast  every test but the slow ones'
 	@echo 'make lint       format check, lint, types (make format mends what can be mended)'
 	@echo 'make bench      benchmarks'
