@@ -70,6 +70,7 @@ def read_trained_model(folder: str) -> RankingModel:
         vocabulary = id_table.read_vocabulary(join(folder, "vocabulary", "item_id.txt"))
     model = factory.build_model(config, schema, vocabulary)
     status = tf.train.Checkpoint(model=model).read(join(folder, _WEIGHTS))
+    status.expect_partial()  # The optimiser's state is in it too, for who trains on.
     status.assert_existing_objects_matched()
     return model
 

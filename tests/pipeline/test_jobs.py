@@ -54,6 +54,7 @@ def test_evaluate_writes_metrics_by_slice(folder: Path) -> None:
     paths = [f"--examples={folder}/examples", f"--model_dir={folder}/model"]
     run = _run("evaluate", *paths, "--split=test", f"--output={output}")
     assert run.returncode == 0, run.stderr
+    assert "arning" not in run.stderr and "in checkpoint" not in run.stderr
     metrics = json.loads(output.read_text())
     assert metrics["auc"] > 0.6
     lengths = metrics["slices"]["history_length"]
