@@ -40,6 +40,8 @@ INSTALL_REQUIRES = [
     "jinja2>=3.1",
     # AUC of the evaluation; TF-IDF and SVD of the demo's text encoder.
     "scikit-learn>=1.4",
+    # Statistics of logs and embedding sets, larger than memory, straight from Parquet.
+    "duckdb==2.0.*",
     # Ranks with ties, for GAUC.
     "scipy>=1.11",
     # tensorboard 2.16 imports pkg_resources, which later versions drop.
@@ -56,6 +58,8 @@ EXTRAS_REQUIRE = {
         "pytest>=8",
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
+        # An S3 server for tests, in a process of its own.
+        "moto[server]>=5",
         # A formatter's output changes between minor versions.
         "ruff==0.17.*",
         # Types.
