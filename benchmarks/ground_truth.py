@@ -1,0 +1,115 @@
+"""What the best model could reach on a simulated log, and what it could without content."""
+
+import os
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from benchmarks.marketplace import STRENGTH, Marketplace
+from benchmarks.marketplace_settings import START, MarketplaceSettings
+
+TEST_FRACTION = 0.2
+"""Of the simulated time, at its end."""
+
+_BINS = 1 << 18
+_LARGEST_LOGIT = 16.0
+
+
+def ceilings(
+    folder: str, settings: MarketplaceSettings, marketplace: Marketplace
+) -> dict[str, Any]:
+    """Scores the last part of a log, file by file, with probabilities that nobody has to learn.
+
+    - `bayes`: the true click probability.
+    - `ids_alone`: the similarity in it is replaced by its mean over the moments of this user
+      for this item. No model of user, item, position and device ids can know more about it; one
+      that also reads the history's ids can, as far as it learns which items are alike.
+    - `similarity_ungated`: the gate is replaced by its mean over the catalogue, as for a model
+      that adds similarity without letting it interact with the id.
+
+    Args:
+      folder: holds `impressions/` and `truth/`, of which the same rows belong together.
+      settings: of the simulation.
+      marketplace: after its last block.
+    """
+    cut = int(START + (1 - TEST_FRACTION) * (settings.end - START))
+    scores = {name: BinnedScore() for name in ("bayes", "ids_alone", "similarity_ungated")}
+    profiles = marketplace.mean_profiles()
+    items = marketplace.items
+    mean_gate = items.gate.mean()
+    for name in sorted(os.listdir(os.path.join(folder, "truth"))):
+        shown = pq.ParquetFile(os.path.join(folder, "impressions", name))
+        truth = pq.ParquetFile(os.path.join(folder, "truth", name))
+        for group in range(shown.num_row_groups):
+            times = shown.read_row_group(group, ["timestamp"])["timestamp"].to_numpy()
+            if times[-1] < cut:
+                continue
+            ids = shown.read_row_group(group, ["user_id", "item_id"])
+            known = truth.read_row_group(group, ["click", "click_probability", "similarity"])
+            user, item = (ids[column].to_numpy() - 1 for column in ("user_id", "item_id"))
+            label, probability, similarity = (
+                known[column].to_numpy() for column in known.schema.names
+            )
+            logit = np.log(probability.astype(np.float64) / (1 - probability))
+            without = logit - STRENGTH * items.gate[item] * similarity
+            usual = np.einsum("id,id->i", items.content[item], profiles[user])
+            test = times >= cut
+            for one, values in (
+                ("bayes", logit),
+                ("ids_alone", without + STRENGTH * items.gate[item] * usual),
+                ("similarity_ungated", without + STRENGTH * mean_gate * similarity),
+            ):
+                scores[one].add(label[test], values[test])
+    return {
+        "from_timestamp": cut,
+        "impressions": int(scores["bayes"].labels.sum()),
+        "clicks": int(scores["bayes"].labels[1]),
+        **{
+            name: {"auc": score.auc(), "log_loss": score.log_loss()}
+            for name, score in scores.items()
+        },
+    }
+
+
+class BinnedScore:
+    """AUC and log loss of a stream of logits; memory does not grow.
+
+    The AUC takes logits in the same of 2^18 bins as ties, which moves it by less than 1e-5.
+    """
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((2, _BINS), np.int64)
+        self._loss = 0.0
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The impressions without and with a click; `[2]` int64."""
+        return self._counts.sum(axis=1)
+
+    def add(self, label: np.ndarray, logit: np.ndarray) -> None:
+        """Adds impressions.
+
+        Args:
+          label: `[I]` 0 or 1.
+          logit: `[I]` float64.
+        """
+        scaled = (logit / _LARGEST_LOGIT + 1) * (_BINS // 2)
+        bins = np.clip(scaled, 0, _BINS - 1).astype(np.int64)
+        for value in (0, 1):
+            self._counts[value] += np.bincount(bins[label == value], minlength=_BINS)
+        self._loss += float(np.sum(np.logaddexp(0, np.where(label == 1, -logit, logit))))
+
+    def auc(self) -> float | None:
+        """Returns the area under the ROC curve, None where only one class was added."""
+        negatives, positives = self._counts.astype(np.float64)
+        if not negatives.any() or not positives.any():
+            return None
+        below = np.cumsum(negatives) - negatives
+        wins = np.sum(positives * (below + negatives / 2))
+        return float(wins / (negatives.sum() * positives.sum()))
+
+    def log_loss(self) -> float | None:
+        """Returns the mean log loss in nats, None where nothing was added."""
+        count = int(self.labels.sum())
+        return self._loss / count if count else None

@@ -1,0 +1,262 @@
+"""A marketplace whose click probabilities are known.
+
+    logit of a click = base + quality[item] + taste[user] . factor[item]
+                     + position + device + STRENGTH * gate[item] * similarity
+
+    similarity = mean cosine between the candidate's content and that of the user's last
+                 RECENT clicked items, 0 before the first click
+
+The gate is 1, 0 or -1 and belongs to the id: it follows from the ID factor and content does not
+show it. On average over items it is about 0, so similarity by itself says little; it matters
+through its interaction with the id. A click enters the user's history at the time of its
+request. `P(conversion | click)` falls with the price, more so for the young.
+
+Requests are drawn in blocks. Within a block, round r holds every user's r-th request, so that a
+round has distinct users, is computed at once, and sees exactly the clicks before it.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks import random_streams
+from benchmarks.candidate_source import CandidateSource
+from benchmarks.catalog import CONTENT, Items, Users
+from benchmarks.marketplace_settings import DAY, START, MarketplaceSettings
+
+DEVICES = ("desktop", "phone", "tablet")
+RECENT = 5
+STRENGTH = 4.0
+
+_BASE = -2.3
+_TASTE = 0.3
+_DEVICE_EFFECT = np.asarray([0.15, 0.0, -0.1], np.float32)
+_DEVICE_SHARE = (0.3, 0.6)
+_REQUESTS_A_BLOCK = 16_384
+
+
+@dataclasses.dataclass(frozen=True)
+class Impressions:
+    """Impressions in the order of time, then of position; arrays of length I.
+
+    Attributes:
+      request: int64, ascending from 0 over the log.
+      user: int64 rows of users.
+      item: int64 rows of items.
+      time: int64, milliseconds; no two requests share one.
+      position: int32, from 0.
+      device: int8, index into `DEVICES`.
+      click: bool.
+      conversion: bool; only where there is a click.
+      click_probability: float32.
+      conversion_probability: float32, given a click.
+      similarity: float32.
+    """
+
+    request: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    position: np.ndarray
+    device: np.ndarray
+    click: np.ndarray
+    conversion: np.ndarray
+    click_probability: np.ndarray
+    conversion_probability: np.ndarray
+    similarity: np.ndarray
+
+
+class Marketplace:
+    """Simulates requests in the order of time; what it keeps grows with users and items only.
+
+    Args:
+      settings: what to simulate.
+
+    Attributes:
+      items: the catalogue.
+      users: who sends requests.
+    """
+
+    def __init__(self, settings: MarketplaceSettings):
+        self._settings = settings
+        self.items = Items.draw(settings)
+        self.users = Users.draw(settings)
+        self._source = CandidateSource(self.items)
+        self._activity = np.cumsum(self.users.activity)
+        self._clock = _Clock(settings)
+        # Item N stands for no click yet; its content is zero.
+        self._clicked = np.full((settings.users, RECENT), settings.items, np.int32)
+        self._clicks = np.zeros(settings.users, np.int64)
+        self._profile_sum = np.zeros((settings.users, CONTENT), np.float32)
+        self._requests = np.zeros(settings.users, np.int64)
+
+    def blocks(self) -> Iterator[Impressions]:
+        """Yields the whole log, some ten thousand requests at a time; once."""
+        shown = requests = 0
+        for block in range(self._settings.events):
+            rng = random_streams.generator(self._settings.seed, "requests", block)
+            sizes = self._sizes(rng, self._settings.events - shown)
+            yield self._block(rng, requests, shown, sizes)
+            requests += len(sizes)
+            shown += int(sizes.sum())
+            if shown == self._settings.events:
+                return
+
+    def mean_profiles(self) -> np.ndarray:
+        """Returns `[U, CONTENT]` float32, the mean over a user's requests so far.
+
+        A profile is what similarity compares a candidate with: the mean content of the recently
+        clicked items.
+        """
+        return self._profile_sum / np.maximum(self._requests, 1)[:, None].astype(np.float32)
+
+    def _sizes(self, rng: np.random.Generator, left: int) -> np.ndarray:
+        """Draws the numbers of candidates of a block's requests, `left` at most in all."""
+        sizes = rng.integers(1, self._settings.largest_request + 1, _REQUESTS_A_BLOCK)
+        total = np.cumsum(sizes)
+        if total[-1] <= left:
+            return sizes
+        last = int(np.searchsorted(total, left))
+        sizes[last] -= total[last] - left
+        return sizes[: last + 1]
+
+    def _block(
+        self, rng: np.random.Generator, first_request: int, shown: int, sizes: np.ndarray
+    ) -> Impressions:
+        """Simulates requests that follow each other."""
+        users = np.searchsorted(self._activity, rng.random(len(sizes)), "right")
+        users = np.minimum(users, self._settings.users - 1)
+        times = self._clock.times(rng, shown, sizes)
+        order, rounds = _rounds(users)
+        users, times, sizes = users[order], times[order], sizes[order]
+        request = np.repeat(np.arange(len(sizes)), sizes)
+        ends = np.cumsum(sizes)
+        position = np.arange(len(request)) - (ends - sizes)[request]
+        devices = np.searchsorted(
+            np.cumsum(_DEVICE_SHARE), rng.random(len(sizes), np.float32), "right"
+        )
+        item = self._source.draw(rng, times, self.users.interest(users, times), request)
+        logit = self._logit_without_similarity(users, item, request, position, devices)
+        luck = rng.random(len(request), np.float32)
+        probability = np.empty(len(request), np.float32)
+        similarity = np.empty(len(request), np.float32)
+        bounds = np.concatenate([[0], ends])
+        for first, last in rounds:
+            part = slice(bounds[first], bounds[last])
+            similarity[part] = self._similarity(
+                users[first:last], item[part], request[part] - first
+            )
+            gated = self.items.gate[item[part]] * similarity[part]
+            probability[part] = _sigmoid(logit[part] + np.float32(STRENGTH) * gated)
+            clicked = luck[part] < probability[part]
+            self._remember(users[request[part][clicked]], item[part][clicked])
+        click = luck < probability
+        buys = self._conversion_probability(users, item, request)
+        conversion = click & (rng.random(len(request), np.float32) < buys)
+        columns = {
+            "request": first_request + order[request],
+            "user": users[request],
+            "item": item,
+            "time": times[request],
+            "position": position.astype(np.int32),
+            "device": devices[request].astype(np.int8),
+            "click": click,
+            "conversion": conversion,
+            "click_probability": probability,
+            "conversion_probability": buys,
+            "similarity": similarity,
+        }
+        by_time = np.argsort(columns["request"], kind="stable")
+        return Impressions(**{name: column[by_time] for name, column in columns.items()})
+
+    def _logit_without_similarity(
+        self,
+        users: np.ndarray,
+        item: np.ndarray,
+        request: np.ndarray,
+        position: np.ndarray,
+        devices: np.ndarray,
+    ) -> np.ndarray:
+        taste = self.users.taste[users][request]
+        match = np.einsum("id,id->i", taste, self.items.factor[item])
+        seen = np.log2(position.astype(np.float32) + 1)
+        return (
+            np.float32(_BASE)
+            + self.items.quality[item]
+            + np.float32(_TASTE) * match
+            - np.float32(0.25) * seen
+            + _DEVICE_EFFECT[devices][request]
+        )
+
+    def _similarity(self, users: np.ndarray, item: np.ndarray, request: np.ndarray) -> np.ndarray:
+        """Compares candidates with what their users, all distinct, clicked recently."""
+        recent = self.items.content[self._clicked[users]].sum(axis=1)
+        known = np.clip(self._clicks[users], 1, RECENT).astype(np.float32)
+        profile = recent / known[:, None]
+        self._profile_sum[users] += profile
+        self._requests[users] += 1
+        return np.einsum("id,id->i", self.items.content[item], profile[request])
+
+    def _remember(self, users: np.ndarray, item: np.ndarray) -> None:
+        """Puts clicks into their users' histories; a user's clicks follow each other."""
+        if not len(users):
+            return
+        starts = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]]))
+        counts = np.diff(np.append(starts, len(users)))
+        nth = np.arange(len(users)) - np.repeat(starts, counts)
+        # Of more than RECENT clicks at once the last are kept: a later assignment wins.
+        self._clicked[users, (self._clicks[users] + nth) % RECENT] = item
+        self._clicks[users[starts]] += counts
+
+    def _conversion_probability(
+        self, users: np.ndarray, item: np.ndarray, request: np.ndarray
+    ) -> np.ndarray:
+        frugal = np.float32(0.7) - np.float32(0.006) * self.users.age[users].astype(np.float32)
+        price = np.log(self.items.price[item])
+        logit = np.float32(-1.8) + np.float32(0.5) * self.items.quality[item]
+        return _sigmoid(logit - frugal[request] * (price - np.float32(2.5)))
+
+
+class _Clock:
+    """Spreads the log over the days with a daily rhythm; requests have distinct times."""
+
+    def __init__(self, settings: MarketplaceSettings):
+        self._settings = settings
+        hours = np.linspace(0, 24, 1441)
+        rate = 1 - 0.55 * np.cos((hours - 3) * np.pi / 12) + 0.25 * np.sin(hours * np.pi / 6)
+        mass = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
+        self._hours = hours
+        self._mass = mass / mass[-1]
+        self._last = START - 1
+
+    def times(self, rng: np.random.Generator, shown: int, sizes: np.ndarray) -> np.ndarray:
+        """Returns `[R]` int64 ascending milliseconds, after all that were returned before."""
+        offset = shown + np.cumsum(sizes) - sizes * rng.random(len(sizes))
+        day, rest = np.divmod(offset / self._settings.events * self._settings.days, 1)
+        time = START + ((day + np.interp(rest, self._mass, self._hours) / 24) * DAY).astype(
+            np.int64
+        )
+        steps = np.arange(len(time))
+        time = np.maximum.accumulate(np.maximum(time - steps, self._last + 1)) + steps
+        self._last = int(time[-1])
+        return time
+
+
+def _rounds(users: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Returns an order of requests by round, and the rounds' bounds in it.
+
+    Round r holds every user's r-th request, in the order of time.
+    """
+    by_user = np.argsort(users, kind="stable")
+    same = users[by_user][1:] == users[by_user][:-1]
+    starts = np.flatnonzero(np.concatenate([[True], ~same]))
+    nth = np.empty(len(users), np.int64)
+    nth[by_user] = np.arange(len(users)) - np.repeat(starts, np.diff(np.append(starts, len(users))))
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(nth))]).tolist()
+    return np.argsort(nth, kind="stable"), list(itertools.pairwise(bounds))
+
+
+def _sigmoid(logit: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logit))
