@@ -7,15 +7,13 @@ accepted, since encoders often write bare Parquet; one with a manifest is held t
 """
 
 import dataclasses
-import hashlib
-import os
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features import hashing, id_table, manifest, similarity
+from features import hashing, id_table, manifest, similarity, storage
 from features.errors import UserInputError
 
 _ALWAYS = np.iinfo(np.int64).min
@@ -33,7 +31,7 @@ class EmbeddingSet:
       quantized: `[N + 1, M]` int8.
       norms: `[N + 1]` float32.
       available_at: `[N + 1]` int64, microseconds; an embedding counts from then on.
-      fingerprint: 16 hexadecimal digits over ids, vectors and times.
+      fingerprint: 16 hexadecimal digits over ids, vectors and times, see `row_fingerprints`.
       rejected: rows that were left out: file, row and reason.
     """
 
@@ -82,10 +80,45 @@ def from_vectors(
     quantized = np.concatenate([quantized, np.zeros((1, vectors.shape[1]), np.int8)])
     norms = np.append(norms, np.float32(0))
     times = np.append(times, _ALWAYS).astype(np.int64)
-    digest = hashlib.sha256()
-    for array in (item_ids, quantized, times):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return EmbeddingSet(item_ids, quantized, norms, times, digest.hexdigest()[:16], rejected)
+    fingerprint = sum_fingerprints(row_fingerprints(item_ids, quantized[:-1], times[:-1]))
+    return EmbeddingSet(item_ids, quantized, norms, times, fingerprint, rejected)
+
+
+def row_fingerprints(
+    item_ids: np.ndarray, quantized: np.ndarray, available_at: np.ndarray
+) -> np.ndarray:
+    """Returns a 64-bit hash of each row of an embedding set.
+
+    A set's fingerprint is their sum modulo 2^64 (`sum_fingerprints`), so that workers that hold
+    parts of it in any order can add theirs up.
+
+    Args:
+      item_ids: `[N]` int64.
+      quantized: `[N, M]` int8.
+      available_at: `[N]` int64 microseconds, the least int64 for always.
+
+    Returns:
+      `[N]` uint64.
+    """
+    count, width = quantized.shape
+    words = -(-width // 8)
+    padded = np.zeros((count, words * 8), np.int8)
+    padded[:, :width] = quantized
+    # The width goes in too: padding must not make two widths alike.
+    mixed = hashing.mix(np.full(count, width, np.uint64))
+    columns = [item_ids, available_at, *padded.view("<i8").T]
+    for column in columns:
+        mixed = hashing.mix(mixed + np.asarray(column, np.int64).view(np.uint64))
+    return mixed
+
+
+def sum_fingerprints(fingerprints: np.ndarray) -> str:
+    """Returns the sum of rows' or parts' fingerprints modulo 2^64, 16 hexadecimal digits.
+
+    Args:
+      fingerprints: `[N]` uint64.
+    """
+    return f"{int(np.sum(fingerprints, dtype=np.uint64)):016x}"
 
 
 def write_embedding_set(
@@ -100,11 +133,13 @@ def write_embedding_set(
       encoder: the name of the model that made the vectors.
       version: of that model or run.
     """
-    os.makedirs(folder, exist_ok=True)
+    storage.make_folder(folder)
     flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
     embedding = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    path = os.path.join(folder, "part-00000.parquet")
-    pq.write_table(pa.table({"item_id": pa.array(item_ids), "embedding": embedding}), path)
+    path = storage.join(folder, "part-00000.parquet")
+    with storage.OutputFile(path) as file:
+        table = pa.table({"item_id": pa.array(item_ids), "embedding": embedding})
+        pq.write_table(table, file.stream)
     manifest.write_manifest(
         folder,
         {
@@ -112,7 +147,7 @@ def write_embedding_set(
             "version": version,
             "dimension": int(vectors.shape[1]),
             "count": len(item_ids),
-            "sha256": {os.path.basename(path): manifest.file_sha256(path)},
+            "sha256": {storage.base_name(path): manifest.file_sha256(path)},
         },
     )
 
@@ -149,24 +184,22 @@ def parquet_files(folder: str) -> list[str]:
     Raises:
       UserInputError: there is no such folder, or it holds no Parquet file.
     """
-    if os.path.isfile(folder) and folder.endswith(".parquet"):
+    if folder.endswith(".parquet") and storage.is_file(folder):
         return [folder]
-    if not os.path.isdir(folder):
-        raise UserInputError(f"{folder!r} is not a folder. Give a folder of Parquet files.")
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".parquet"))
-    if not names:
+    paths = storage.list_files(folder, ".parquet")
+    if not paths:
         raise UserInputError(f"{folder!r} holds no .parquet file. Give a folder that does.")
-    return [os.path.join(folder, name) for name in names]
+    return paths
 
 
 def _declared_dimension(folder: str, paths: list[str]) -> int:
     """Returns M from the manifest or the first file, and holds the files to the manifest."""
     declared = None
-    if os.path.exists(os.path.join(folder, manifest.FILE_NAME)):
+    if storage.is_file(storage.join(folder, manifest.FILE_NAME)):
         values = manifest.read_manifest(folder)
         declared = values["dimension"]
         for path in paths:
-            expected = values["sha256"].get(os.path.basename(path))
+            expected = values["sha256"].get(storage.base_name(path))
             if expected != manifest.file_sha256(path):
                 raise UserInputError(
                     f"{path!r} is not the file that {folder!r}'s manifest describes (sha256 "
@@ -177,7 +210,8 @@ def _declared_dimension(folder: str, paths: list[str]) -> int:
     if pa.types.is_fixed_size_list(embedding):
         declared = declared or embedding.list_size
     if declared is None:
-        lengths = pc.list_value_length(pq.read_table(paths[0], columns=["embedding"])["embedding"])
+        with storage.open_parquet(paths[0]) as file:
+            lengths = pc.list_value_length(file.read(columns=["embedding"])["embedding"])
         declared = pc.mode(lengths)[0]["mode"].as_py() if len(lengths) else 1
     return declared
 
@@ -185,7 +219,8 @@ def _declared_dimension(folder: str, paths: list[str]) -> int:
 def _read_schema(path: str) -> pa.Schema:
     """Reads and checks a file's schema."""
     try:
-        schema = pq.read_schema(path)
+        with storage.open_parquet(path) as file:
+            schema = file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise UserInputError(f"{path!r} is not a readable Parquet file: {error}") from error
     for name, accepted in (("item_id", _is_id), ("embedding", _is_vector)):
@@ -226,7 +261,8 @@ def _read_file(
     """Returns a file's usable rows: ids, vectors, times and row numbers."""
     columns = _read_schema(path).names
     try:
-        table = pq.read_table(path).combine_chunks()
+        with storage.open_parquet(path) as file:
+            table = file.read().combine_chunks()
     except (pa.ArrowException, OSError) as error:
         raise UserInputError(
             f"{path!r} cannot be read: {error}. Write it again; a fixed-size list must hold no "

@@ -52,11 +52,15 @@ def fingerprint_strings_in_graph(strings: tf.Tensor) -> tf.Tensor:
 
 def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
     """Returns the bucket in `[0, buckets)` of each id, any shape, int64 to int64."""
-    mixed = np.asarray(ids, np.int64).view(np.uint64)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_MULTIPLIER_1)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_MULTIPLIER_2)
-    mixed ^= mixed >> np.uint64(31)
+    mixed = mix(np.asarray(ids, np.int64).view(np.uint64))
     return (mixed >> np.uint64(1)).view(np.int64) % np.int64(buckets)
+
+
+def mix(values: np.ndarray) -> np.ndarray:
+    """Returns SplitMix64's finaliser of each value, any shape, uint64; one to one, 0 to 0."""
+    mixed = (values ^ (values >> np.uint64(30))) * np.uint64(_MULTIPLIER_1)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_MULTIPLIER_2)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 def combine(first: np.ndarray, second: np.ndarray) -> np.ndarray:

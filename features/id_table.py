@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from features import hashing
+from features import hashing, storage
 from features.errors import UserInputError
 
 
@@ -18,7 +18,7 @@ def read_vocabulary(path: str) -> np.ndarray:
     """Reads a vocabulary file: one int64 id a line, strictly ascending.
 
     Args:
-      path: a text file, local or on a file system that TensorFlow knows.
+      path: a text file, local or remote, see `storage`.
 
     Returns:
       `[N]` int64, ascending.
@@ -26,10 +26,9 @@ def read_vocabulary(path: str) -> np.ndarray:
     Raises:
       UserInputError: the file is missing, not a list of integers, or not ascending.
     """
-    if not tf.io.gfile.exists(path):
+    if not storage.is_file(path):
         raise UserInputError(f"Vocabulary file {path!r} does not exist. Run the join first.")
-    with tf.io.gfile.GFile(path) as file:
-        lines = file.read().split()
+    lines = storage.read_bytes(path).decode(errors="replace").split()
     try:
         ids = np.array(lines, dtype=np.int64)
     except (ValueError, OverflowError) as error:
@@ -46,8 +45,8 @@ def read_vocabulary(path: str) -> np.ndarray:
 
 def write_vocabulary(path: str, ids: np.ndarray | Sequence[int]) -> None:
     """Writes the distinct ids in ascending order, one a line."""
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write("".join(f"{value}\n" for value in np.unique(np.asarray(ids, np.int64))))
+    lines = "".join(f"{value}\n" for value in np.unique(np.asarray(ids, np.int64)))
+    storage.write_bytes(path, lines.encode())
 
 
 def vocabulary_rows(ids: np.ndarray, vocabulary: np.ndarray, oov_buckets: int) -> np.ndarray:

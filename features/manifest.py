@@ -8,8 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
-
+from features import storage
 from features.errors import UserInputError
 
 FILE_NAME = "manifest.json"
@@ -19,17 +18,14 @@ CODE_VERSION = "0.1.0"
 
 
 def write_manifest(folder: str, values: Mapping[str, Any]) -> None:
-    """Writes the manifest beside its final name and renames it.
+    """Writes the manifest, which appears whole or not at all.
 
     Args:
-      folder: an existing folder whose other files are complete.
+      folder: local or remote, see `storage`; its other files are complete.
       values: JSON values; `code_version` is added.
     """
     text = json.dumps({**values, "code_version": CODE_VERSION}, indent=2, sort_keys=True)
-    path = tf.io.gfile.join(folder, FILE_NAME)
-    with tf.io.gfile.GFile(path + ".tmp", "w") as file:
-        file.write(text + "\n")
-    tf.io.gfile.rename(path + ".tmp", path, overwrite=True)
+    storage.write_bytes(storage.join(folder, FILE_NAME), f"{text}\n".encode())
 
 
 def read_manifest(folder: str) -> dict[str, Any]:
@@ -38,17 +34,16 @@ def read_manifest(folder: str) -> dict[str, Any]:
     Raises:
       UserInputError: the folder has no manifest, or it is not JSON.
     """
-    path = tf.io.gfile.join(folder, FILE_NAME)
-    if not tf.io.gfile.exists(path):
+    path = storage.join(folder, FILE_NAME)
+    if not storage.is_file(path):
         raise UserInputError(
             f"{folder!r} has no {FILE_NAME}: it is not a complete data set. Give the folder that "
             "a finished job wrote, or run that job again."
         )
-    with tf.io.gfile.GFile(path) as file:
-        text = file.read()
+    text = storage.read_bytes(path)
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserInputError(
             f"{path!r} is not JSON ({error}). Write the data set again."
         ) from error
@@ -57,7 +52,6 @@ def read_manifest(folder: str) -> dict[str, Any]:
 def file_sha256(path: str) -> str:
     """Returns the sha256 of a file, hexadecimal."""
     digest = hashlib.sha256()
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+    for chunk in storage.chunks(path):
+        digest.update(chunk)
     return digest.hexdigest()

@@ -18,7 +18,8 @@ The join (`build_examples`), in the order in which an event passes through it:
 - `join_plan`, `join_outputs`, `join`: what workers need to know, the files they write, and the
   composite transform.
 - `join_report`: do the counts add up; the manifest.
-- `publish`: no manifest, no data set; nothing is visible before it is complete.
+- `publish`: no manifest, no data set; nothing is one before it is complete.
+- `output_folder`, `output_objects`: how that is done on local disks and on object stores.
 
 The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of them:
 

@@ -6,7 +6,9 @@ import os
 
 import numpy as np
 
+from features import storage
 from features.embedding_set import EmbeddingSet
+from features.local_copy import local_copy
 from pipeline.side_features import SideTable
 
 _EMBEDDING_ARRAYS = ("item_ids", "quantized", "norms", "available_at")
@@ -42,6 +44,7 @@ def save(folder: str, tables: Tables) -> None:
 @functools.lru_cache(maxsize=2)
 def load(folder: str) -> Tables:
     """Maps what `save` wrote; once a process, since each folder's name is used once."""
+    folder = local_copy(folder)
     embeddings = {}
     for modality in _children(os.path.join(folder, "embeddings")):
         arrays = (_map(folder, f"embeddings/{modality}/{name}") for name in _EMBEDDING_ARRAYS)
@@ -61,9 +64,10 @@ def _children(folder: str) -> list[str]:
 
 
 def _write(folder: str, name: str, array: np.ndarray) -> None:
-    path = os.path.join(folder, f"{name}.npy")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    np.save(path, array)
+    path = storage.join(folder, f"{name}.npy")
+    storage.make_folder(path.rpartition("/")[0])
+    with storage.OutputFile(path) as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def _map(folder: str, name: str) -> np.ndarray:

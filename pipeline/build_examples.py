@@ -9,8 +9,6 @@ that were left out and why, and `manifest.json`.
 
 import dataclasses
 import json
-import os
-import shutil
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -21,9 +19,10 @@ from absl import flags, logging
 from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import TypeAdapter, ValidationError
 
-from features import id_table, manifest
+from features import id_table, manifest, storage
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
+from features.local_copy import remove_local_copy
 from features.schema import ExampleSchema, Modality
 from pipeline import (
     broadcast,
@@ -91,28 +90,30 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
     )
     building = publication.begin()
     try:
-        quarantine = os.path.join(building, QUARANTINE)
-        os.makedirs(quarantine)
+        quarantine = storage.join(building, QUARANTINE)
+        storage.make_folder(quarantine)
         sets = {
             name: embedding_inputs.quarantine_rejected(name, one, quarantine)
             for name, one in embeddings.items()
         }
-        work = os.path.join(building, f"work-{uuid.uuid4().hex}")
+        work = storage.join(building, f"work-{uuid.uuid4().hex}")
         broadcast.save(work, broadcast.Tables(embeddings, items, users))
         plan = _plan(options, log, schema, parameters["partitions"], building, work)
         with beam.Pipeline(options=beam_options) as pipeline:
             _ = pipeline | "Units" >> beam.Create(log.units) | "Join" >> join.Join(plan)
-        with open(os.path.join(work, join.SUMMARY)) as file:
-            summary = json.load(file)
+        summary = json.loads(storage.read_bytes(storage.join(work, join.SUMMARY)))
         join_report.check_counts(summary, sets, log.events, options.max_bad_fraction)
         values = join_report.manifest_values(summary, schema, sets, items, users)
         values["vocabulary"] = _write_vocabulary(building, work)
-        shutil.rmtree(work)
+        storage.remove_folder(work)
+        remove_local_copy(work)
         published = publication.complete(values)
     except UserInputError as error:
         kept = publication.abandon()
         where = f" The rows that were left out are in {kept!r}." if kept else ""
         raise UserInputError(f"{error}{where} Nothing was published.") from error
+    finally:
+        publication.release()
     join_report.log_counts(published, options.output)
     return published
 
@@ -238,10 +239,9 @@ def _plan(
 
 
 def _write_vocabulary(building: str, work: str) -> dict[str, Any]:
-    with open(os.path.join(work, join.VOCABULARY), "rb") as file:
-        items = np.frombuffer(file.read(), np.int64)
-    path = os.path.join(building, _VOCABULARY)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    items = np.frombuffer(storage.read_bytes(storage.join(work, join.VOCABULARY)), np.int64)
+    path = storage.join(building, _VOCABULARY)
+    storage.make_folder(path.rpartition("/")[0])
     id_table.write_vocabulary(path, items.tolist())
     return {_VOCABULARY: {"ids": len(items), "sha256": manifest.file_sha256(path)}}
 

@@ -1,12 +1,11 @@
 """The join's embedding sets: fingerprints, reading, and what was left out of them."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from features import manifest
+from features import manifest, storage
 from features.embedding_set import EmbeddingSet, parquet_files, read_embedding_set
 from features.errors import UserInputError
 from pipeline import parquet
@@ -31,7 +30,7 @@ def fingerprint_files(
         schema = parquet.open_file(path, f"embeddings {modality}").schema_arrow
         parquet.check_column(path, schema, "item_id", parquet.is_id, "int64 or string")
         parquet.same_kind({**log_kind, path: schema.field("item_id").type}, "item_id")
-        name, size = os.path.basename(path), os.path.getsize(path)
+        name, size = storage.base_name(path), storage.size(path)
         files.append({"name": name, "bytes": size, "sha256": manifest.file_sha256(path)})
     return files
 
@@ -55,9 +54,9 @@ def quarantine_rejected(modality: str, embeddings: EmbeddingSet, folder: str) ->
     """Quarantines the rejected rows of a set and returns its entry in the manifest."""
     reasons: dict[str, int] = {}
     if embeddings.rejected:
-        with HashedFile(os.path.join(folder, f"embeddings-{modality}.jsonl")) as file:
+        with HashedFile(storage.join(folder, f"embeddings-{modality}.jsonl")) as file:
             for row in embeddings.rejected:
-                file.write(json_line({**row, "file": os.path.basename(str(row["file"]))}))
+                file.write(json_line({**row, "file": storage.base_name(str(row["file"]))}))
                 reason = str(row["reason"])
                 reason = "item_id appeared before" if "appeared before" in reason else reason
                 reasons[reason] = reasons.get(reason, 0) + 1

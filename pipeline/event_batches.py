@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from features import hashing
+from features import hashing, storage
 from pipeline import parquet, splits
 from pipeline.event_log import REQUEST_ID, LogColumns, ReadUnit
 
@@ -59,7 +58,7 @@ def read_batches(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch
       pa.ArrowException, OSError: the row group is not readable.
     """
     first_row = unit.first_row
-    with pq.ParquetFile(unit.path) as file:
+    with storage.open_parquet(unit.path) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
             yield validate(_decoded(batch), columns, unit.file, first_row)
             first_row += batch.num_rows

@@ -1,7 +1,6 @@
 """The join as one composite transform: events in, shards and a summary out."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from absl import logging
 
-from features import hashing
+from features import hashing, storage
 from pipeline import broadcast, sequences, splits, summary
 from pipeline.event_batches import ValidatedBatch, event_schema, read_batches
 from pipeline.event_log import ReadUnit
@@ -61,13 +60,13 @@ class Join(beam.PTransform):
         _ = (
             written[_ITEMS]
             | "TrainItems" >> beam.CombineGlobally(_union)
-            | "WriteTrainItems" >> beam.Map(_write_items, os.path.join(plan.work, VOCABULARY))
+            | "WriteTrainItems" >> beam.Map(_write_items, storage.join(plan.work, VOCABULARY))
         )
         _ = (
             (read[_SUMMARIES], written["summaries"])
             | "AllSummaries" >> beam.Flatten()
             | "MergeSummaries" >> beam.CombineGlobally(summary.MergeSummaries())
-            | "WriteSummary" >> beam.Map(_write_summary, os.path.join(plan.work, SUMMARY))
+            | "WriteSummary" >> beam.Map(_write_summary, storage.join(plan.work, SUMMARY))
         )
 
 
@@ -90,7 +89,7 @@ class _ReadEvents(beam.DoFn):
                 if batch.events.num_rows:
                     yield from self._by_partition(batch.events)
         except (pa.ArrowException, OSError) as error:
-            name = os.path.basename(unit.path)
+            name = storage.base_name(unit.path)
             counts = {"unreadable": {f"{name}, row group {unit.row_group}": str(error)}}
         quarantine.close()
         yield beam.pvalue.TaggedOutput(_SUMMARIES, counts)

@@ -1,10 +1,8 @@
 """The files that the join writes: a partition's shards, a read unit's quarantine."""
 
-import os
-
 import numpy as np
 
-from features import tfrecord
+from features import storage, tfrecord
 from pipeline import splits, summary
 from pipeline.event_batches import ValidatedBatch
 from pipeline.event_log import ReadUnit
@@ -46,7 +44,7 @@ class PartitionShards:
         for split, file in self._files.items():
             file.__exit__(None, None, None)
             first, last = self._times[split]
-            shards[os.path.basename(self._path(split))] = {
+            shards[storage.base_name(self._path(split))] = {
                 "split": self._plan.split_names[split],
                 "sha256": file.sha256,
                 "records": file.records,
@@ -58,7 +56,7 @@ class PartitionShards:
 
     def _path(self, split: int) -> str:
         name = shard_name(self._plan.split_names[split], self._partition, self._plan.partitions)
-        return os.path.join(self._plan.output, name)
+        return storage.join(self._plan.output, name)
 
 
 class Quarantine:
@@ -70,8 +68,8 @@ class Quarantine:
     """
 
     def __init__(self, output: str, unit: ReadUnit):
-        self._name = os.path.basename(unit.path)
-        self._path = os.path.join(
+        self._name = storage.base_name(unit.path)
+        self._path = storage.join(
             output, QUARANTINE, f"events-{unit.file:05d}-{unit.row_group:05d}.jsonl"
         )
         self._file: HashedFile | None = None

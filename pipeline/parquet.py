@@ -1,13 +1,13 @@
 """Parquet inputs: listing, opening and checking them before anything is written."""
 
 import hashlib
-import os
 import struct
 from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features import storage
 from features.embedding_set import parquet_files
 from features.errors import UserInputError
 
@@ -39,7 +39,7 @@ def open_file(path: str, flag: str) -> pq.ParquetFile:
       UserInputError: it is not readable Parquet.
     """
     try:
-        return pq.ParquetFile(path)
+        return storage.open_parquet(path)
     except (pa.ArrowException, OSError) as error:
         raise UserInputError(
             f"--{flag}: {path!r} is not a readable Parquet file: {error}. Write it again, or "
@@ -111,11 +111,11 @@ def is_number(kind: pa.DataType) -> bool:
 
 def footer_fingerprint(path: str) -> dict[str, object]:
     """Returns name, size and sha256 of the footer, which holds every column's statistics."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
+    size = storage.size(path)
+    with storage.open_input(path) as file:
         file.seek(size - 8)
         length = struct.unpack("<I", file.read(4))[0]
         file.seek(size - 8 - length)
         footer = file.read(length)
     digest = hashlib.sha256(footer).hexdigest()
-    return {"name": os.path.basename(path), "bytes": size, "footer_sha256": digest}
+    return {"name": storage.base_name(path), "bytes": size, "footer_sha256": digest}

@@ -1,22 +1,24 @@
-"""Publishing a data set: built under another name, checked, and renamed when complete."""
+"""Publishing a data set: nothing is one before it is complete.
 
-import glob
-import os
-import shutil
+On local disks it is built in a folder beside its name, checked, and renamed (`output_folder`);
+on object stores its manifest is written last (`output_objects`).
+"""
+
 from collections.abc import Mapping
 from typing import Any
 
-from features import manifest
+from features import manifest, storage
 from features.errors import UserInputError
-
-QUARANTINE = "quarantine"
+from pipeline.output_folder import QUARANTINE as QUARANTINE
+from pipeline.output_folder import OutputFolder
+from pipeline.output_objects import OutputObjects
 
 
 class Publication:
     """A data set on its way to its name.
 
     Args:
-      output: the folder to publish.
+      output: the folder to publish, local or remote, see `features.storage`.
       identity: JSON values that determine its bytes; compared with an existing manifest's.
 
     Attributes:
@@ -24,9 +26,11 @@ class Publication:
     """
 
     def __init__(self, output: str, identity: Mapping[str, Any]):
-        self._output = os.path.abspath(output)
+        self._place: OutputFolder | OutputObjects = (
+            OutputObjects(output) if storage.is_remote(output) else OutputFolder(output)
+        )
         self._identity = identity
-        self.building = self._output + ".building"
+        self.building = self._place.building
 
     def existing(self) -> dict[str, Any] | None:
         """Returns the manifest if just this data set is there already, None if nothing is.
@@ -34,58 +38,43 @@ class Publication:
         Raises:
           UserInputError: something else is there.
         """
-        if not os.path.lexists(self._output) or _is_empty_folder(self._output):
+        output = self._place.path
+        if self._place.is_free():
             return None
         advice = "Choose another --output, or remove the folder."
-        if not os.path.exists(os.path.join(self._output, manifest.FILE_NAME)):
-            raise UserInputError(f"{self._output!r} exists and is no data set. {advice}")
-        found = manifest.read_manifest(self._output)
+        if not storage.is_file(storage.join(output, manifest.FILE_NAME)):
+            raise UserInputError(f"{output!r} exists and is no data set. {advice}")
+        found = manifest.read_manifest(output)
         wanted = {**self._identity, "code_version": manifest.CODE_VERSION}
         differing = [key for key in wanted if found.get(key) != wanted[key]]
         if differing:
             raise UserInputError(
-                f"{self._output!r} holds a data set made otherwise: "
+                f"{output!r} holds a data set made otherwise: "
                 f"{_first_difference(found, wanted, differing)}. {advice}"
             )
         return found
 
     def begin(self) -> str:
-        """Removes what a killed job left and returns the empty building folder."""
-        shutil.rmtree(self.building, ignore_errors=True)
-        try:
-            os.makedirs(self.building)
-        except OSError as error:
-            raise UserInputError(f"--output: cannot write {self.building!r}: {error}.") from error
+        """Removes what a killed job left and returns the empty building folder.
+
+        Raises:
+          UserInputError: another job writes there, or it cannot be written.
+        """
+        self._place.begin()
         return self.building
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes the manifest, renames the folder and returns the manifest."""
-        for leftover in glob.glob(
-            os.path.join(glob.escape(self.building), "**/*.tmp"), recursive=True
-        ):
-            os.remove(leftover)
-        manifest.write_manifest(self.building, {**values, **self._identity})
-        if _is_empty_folder(self._output):
-            os.rmdir(self._output)
-        os.rename(self.building, self._output)
-        shutil.rmtree(self._output + ".rejected", ignore_errors=True)
-        return manifest.read_manifest(self._output)
+        """Publishes, the manifest last, and returns the manifest."""
+        self._place.complete({**values, **self._identity})
+        return manifest.read_manifest(self._place.path)
 
     def abandon(self) -> str | None:
         """Removes what was built, keeps its quarantine and returns where that is, if any."""
-        kept = None
-        quarantine = os.path.join(self.building, QUARANTINE)
-        if os.path.isdir(quarantine) and os.listdir(quarantine):
-            kept = os.path.join(self._output + ".rejected", QUARANTINE)
-            shutil.rmtree(os.path.dirname(kept), ignore_errors=True)
-            os.makedirs(os.path.dirname(kept))
-            os.rename(quarantine, kept)
-        shutil.rmtree(self.building, ignore_errors=True)
-        return kept
+        return self._place.abandon()
 
-
-def _is_empty_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.listdir(path)
+    def release(self) -> None:
+        """Lets other jobs write the output; call it when done, however the job ended."""
+        self._place.release()
 
 
 def _first_difference(

@@ -1,24 +1,22 @@
-"""Files that are written beside their name, hashed on the way, and renamed when complete.
+"""Files that appear whole under their name, hashed on the way.
 
-A retried or duplicated bundle writes the same bytes under its own temporary name and renames
-over the first, so a shard is never half of one attempt and half of another.
+A retried or duplicated bundle writes the same bytes and puts its file in the place of the
+first, so a shard is never half of one attempt and half of another.
 """
 
 import hashlib
 import json
 import math
-import uuid
 from types import TracebackType
 from typing import Any
 
-from apache_beam.io import filesystems
-from apache_beam.io.filesystem import CompressionTypes
+from features import storage
 
 _BUFFER_BYTES = 4 << 20
 
 
 class HashedFile:
-    """A file to write once, on any file system that Beam knows.
+    """A file to write once, local or remote, see `storage`.
 
     Use it as a context manager: it appears under its name when the block ends without an
     exception.
@@ -32,8 +30,7 @@ class HashedFile:
     """
 
     def __init__(self, path: str):
-        self._path = path
-        self._temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        self._file = storage.OutputFile(path)
         self._digest = hashlib.sha256()
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -41,10 +38,7 @@ class HashedFile:
         self.bytes = 0
 
     def __enter__(self) -> "HashedFile":
-        # No file name may add a compression that the hash would not see.
-        self._file = filesystems.FileSystems.create(
-            self._temporary, compression_type=CompressionTypes.UNCOMPRESSED
-        )
+        self._file.__enter__()
         return self
 
     def write(self, data: bytes) -> None:
@@ -64,9 +58,7 @@ class HashedFile:
     ) -> None:
         if kind is None:
             self._flush()
-        self._file.close()
-        if kind is None:
-            filesystems.FileSystems.rename([self._temporary], [self._path])
+        self._file.__exit__(kind, error, traceback)
 
     @property
     def sha256(self) -> str:

@@ -1,0 +1,73 @@
+"""Remote folders as local ones, for memory-mapping."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+
+from pyarrow import fs
+
+from features import storage
+from features.errors import UserInputError
+
+
+def local_copy(folder: str) -> str:
+    """Returns a local folder with the same files.
+
+    A local folder is returned as it is. A remote one is downloaded once a host and user,
+    whichever process comes first; the others wait. A download that was cut short is never
+    used. Give every folder a name of its own: one that was copied is not looked at again.
+
+    Args:
+      folder: local or remote; complete.
+
+    Raises:
+      UserInputError: it cannot be read, or it holds nothing.
+    """
+    if not storage.is_remote(folder):
+        return folder
+    copy = _copy_of(folder)
+    os.makedirs(os.path.dirname(copy), mode=0o700, exist_ok=True)
+    _refuse_others(os.path.dirname(copy))
+    with open(f"{copy}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(copy):
+            shutil.rmtree(f"{copy}.part", ignore_errors=True)
+            os.makedirs(f"{copy}.part")
+            _download(folder, f"{copy}.part")
+            os.rename(f"{copy}.part", copy)
+    return copy
+
+
+def remove_local_copy(folder: str) -> None:
+    """Removes this host's copy of a remote folder, if there is one; never the folder itself."""
+    if storage.is_remote(folder):
+        copy = _copy_of(folder)
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.rmtree(f"{copy}.part", ignore_errors=True)
+        if os.path.exists(f"{copy}.lock"):
+            os.remove(f"{copy}.lock")
+
+
+def _copy_of(folder: str) -> str:
+    name = hashlib.sha256(folder.encode()).hexdigest()[:32]
+    return os.path.join(tempfile.gettempdir(), f"dmf-ctr-{os.getuid()}", name)
+
+
+def _refuse_others(parent: str) -> None:
+    """Refuses a folder that another user made in the shared temporary folder."""
+    if os.stat(parent).st_uid != os.getuid():
+        raise UserInputError(f"{parent!r} belongs to another user. Set TMPDIR to another folder.")
+
+
+def _download(folder: str, target: str) -> None:
+    if storage.is_empty(folder):
+        raise UserInputError(f"{folder!r} holds nothing to copy.")
+    filesystem, name = storage.filesystem_of(folder)
+    try:
+        fs.copy_files(
+            name, target, source_filesystem=filesystem, destination_filesystem=fs.LocalFileSystem()
+        )
+    except OSError as error:
+        raise UserInputError(f"{folder!r} cannot be copied to {target!r}: {error}.") from error

@@ -1,0 +1,122 @@
+"""An output on a local disk: built under another name, renamed when complete."""
+
+import fcntl
+import glob
+import os
+import shlex
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from typing import IO, Any
+
+from features import manifest
+from features.errors import UserInputError
+
+QUARANTINE = "quarantine"
+
+
+class OutputFolder:
+    """A folder on its way to its name.
+
+    Args:
+      output: the folder to publish.
+
+    Attributes:
+      path: the folder to publish, absolute.
+      building: the folder that is written meanwhile.
+    """
+
+    def __init__(self, output: str):
+        self.path = os.path.abspath(output)
+        self.building = f"{self.path}.building"
+        self._lock: IO[str] | None = None
+
+    def is_free(self) -> bool:
+        """Whether nothing is there; an empty folder is nothing."""
+        return not os.path.lexists(self.path) or _is_empty_folder(self.path)
+
+    def begin(self) -> None:
+        """Locks the output, removes what a killed job left and makes the building folder.
+
+        Raises:
+          UserInputError: another process builds it, has just published it, or it cannot be
+            written.
+        """
+        try:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            self._lock = _locked(f"{self.path}.lock")
+            if not self.is_free():
+                self.release()
+                raise UserInputError(
+                    f"{self.path!r} was published by another job meanwhile. Run again to see "
+                    "whether it is the data set that you want."
+                )
+            shutil.rmtree(self.building, ignore_errors=True)
+            os.makedirs(self.building)
+        except OSError as error:
+            self.release()
+            raise UserInputError(f"--output: cannot write {self.building!r}: {error}.") from error
+
+    def complete(self, values: Mapping[str, Any]) -> None:
+        """Writes the manifest and renames the folder."""
+        for leftover in glob.glob(
+            os.path.join(glob.escape(self.building), "**/*.tmp"), recursive=True
+        ):
+            os.remove(leftover)
+        manifest.write_manifest(self.building, values)
+        if _is_empty_folder(self.path):
+            os.rmdir(self.path)
+        os.rename(self.building, self.path)
+        shutil.rmtree(f"{self.path}.rejected", ignore_errors=True)
+
+    def abandon(self) -> str | None:
+        """Removes what was built, keeps its quarantine and returns where that is, if any."""
+        kept = None
+        quarantine = os.path.join(self.building, QUARANTINE)
+        if os.path.isdir(quarantine) and os.listdir(quarantine):
+            kept = os.path.join(f"{self.path}.rejected", QUARANTINE)
+            shutil.rmtree(os.path.dirname(kept), ignore_errors=True)
+            os.makedirs(os.path.dirname(kept))
+            os.rename(quarantine, kept)
+        shutil.rmtree(self.building, ignore_errors=True)
+        return kept
+
+    def release(self) -> None:
+        """Lets other jobs write; a killed process's lock is released by the system."""
+        if self._lock is not None:
+            os.remove(self._lock.name)
+            self._lock.close()
+            self._lock = None
+
+
+def _is_empty_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.listdir(path)
+
+
+def _locked(path: str) -> IO[str]:
+    """Returns the open lock file, which names this process to who finds it held.
+
+    Raises:
+      UserInputError: another process holds it.
+    """
+    while True:
+        lock = open(path, "a+")  # noqa: SIM115
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with lock:
+                lock.seek(0)
+                holder = lock.read().strip() or "another process"
+            raise UserInputError(
+                f"{path.removesuffix('.lock')!r} is being written by {holder}. Wait until it ends, "
+                "end it, or choose another --output."
+            ) from None
+        # Its holder may have removed the file between our opening and our locking it.
+        if os.path.exists(path) and os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
+            break
+        lock.close()
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()} ({shlex.join(sys.argv)[:200]})\n")
+    lock.flush()
+    return lock
