@@ -24,7 +24,8 @@ import numpy as np
 from benchmarks import random_streams
 from benchmarks.candidate_source import CandidateSource
 from benchmarks.catalog import CONTENT, Items, Users
-from benchmarks.marketplace_settings import DAY, START, MarketplaceSettings
+from benchmarks.marketplace_settings import MarketplaceSettings
+from benchmarks.simulated_clock import Clock
 
 DEVICES = ("desktop", "phone", "tablet")
 RECENT = 5
@@ -85,7 +86,7 @@ class Marketplace:
         self.users = Users.draw(settings)
         self._source = CandidateSource(self.items)
         self._activity = np.cumsum(self.users.activity)
-        self._clock = _Clock(settings)
+        self._clock = Clock(settings)
         # Item N stands for no click yet; its content is zero.
         self._clicked = np.full((settings.users, RECENT), settings.items, np.int32)
         self._clicks = np.zeros(settings.users, np.int64)
@@ -95,7 +96,7 @@ class Marketplace:
     def blocks(self) -> Iterator[Impressions]:
         """Yields the whole log, some ten thousand requests at a time; once."""
         shown = requests = 0
-        for block in range(self._settings.events):
+        for block in itertools.count():
             rng = random_streams.generator(self._settings.seed, "requests", block)
             sizes = self._sizes(rng, self._settings.events - shown)
             yield self._block(rng, requests, shown, sizes)
@@ -145,9 +146,7 @@ class Marketplace:
         bounds = np.concatenate([[0], ends])
         for first, last in rounds:
             part = slice(bounds[first], bounds[last])
-            similarity[part] = self._similarity(
-                users[first:last], item[part], request[part] - first
-            )
+            similarity[part] = self._compare(users[first:last], item[part], request[part] - first)
             gated = self.items.gate[item[part]] * similarity[part]
             probability[part] = _sigmoid(logit[part] + np.float32(STRENGTH) * gated)
             clicked = luck[part] < probability[part]
@@ -190,8 +189,8 @@ class Marketplace:
             + _DEVICE_EFFECT[devices][request]
         )
 
-    def _similarity(self, users: np.ndarray, item: np.ndarray, request: np.ndarray) -> np.ndarray:
-        """Compares candidates with what their users, all distinct, clicked recently."""
+    def _compare(self, users: np.ndarray, item: np.ndarray, request: np.ndarray) -> np.ndarray:
+        """Returns the similarity of candidates; counts a request for their users, all distinct."""
         recent = self.items.content[self._clicked[users]].sum(axis=1)
         known = np.clip(self._clicks[users], 1, RECENT).astype(np.float32)
         profile = recent / known[:, None]
@@ -217,31 +216,6 @@ class Marketplace:
         price = np.log(self.items.price[item])
         logit = np.float32(-1.8) + np.float32(0.5) * self.items.quality[item]
         return _sigmoid(logit - frugal[request] * (price - np.float32(2.5)))
-
-
-class _Clock:
-    """Spreads the log over the days with a daily rhythm; requests have distinct times."""
-
-    def __init__(self, settings: MarketplaceSettings):
-        self._settings = settings
-        hours = np.linspace(0, 24, 1441)
-        rate = 1 - 0.55 * np.cos((hours - 3) * np.pi / 12) + 0.25 * np.sin(hours * np.pi / 6)
-        mass = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
-        self._hours = hours
-        self._mass = mass / mass[-1]
-        self._last = START - 1
-
-    def times(self, rng: np.random.Generator, shown: int, sizes: np.ndarray) -> np.ndarray:
-        """Returns `[R]` int64 ascending milliseconds, after all that were returned before."""
-        offset = shown + np.cumsum(sizes) - sizes * rng.random(len(sizes))
-        day, rest = np.divmod(offset / self._settings.events * self._settings.days, 1)
-        time = START + ((day + np.interp(rest, self._mass, self._hours) / 24) * DAY).astype(
-            np.int64
-        )
-        steps = np.arange(len(time))
-        time = np.maximum.accumulate(np.maximum(time - steps, self._last + 1)) + steps
-        self._last = int(time[-1])
-        return time
 
 
 def _rounds(users: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:

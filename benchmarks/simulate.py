@@ -41,8 +41,6 @@ from features import manifest
 from pipeline import entry_point
 from pipeline.publish import Publication
 
-_ROWS_A_FILE = 1_000_000
-
 
 def define_flags() -> None:
     """Defines the simulator's flags."""
@@ -71,12 +69,16 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def simulate(output: str, settings: MarketplaceSettings) -> dict[str, Any]:
+def simulate(
+    output: str, settings: MarketplaceSettings, rows_a_file: int = 1_000_000
+) -> dict[str, Any]:
     """Simulates a log, or finds that it is there already.
 
     Args:
       output: the folder to publish; appears when it is complete.
       settings: what to simulate.
+      rows_a_file: a file of the log ends with the block that brings it so far; the log itself
+        does not depend on it.
 
     Returns:
       The manifest.
@@ -84,19 +86,21 @@ def simulate(output: str, settings: MarketplaceSettings) -> dict[str, Any]:
     Raises:
       UserInputError: something else is there.
     """
-    publication = Publication(output, {"parameters": settings.to_dict()})
+    publication = Publication(
+        output, {"parameters": settings.to_dict() | {"rows_a_file": rows_a_file}}
+    )
     if (found := publication.existing()) is not None:
         logging.info("%s holds just this log already: nothing to do.", output)
         return found
     folder = publication.begin()
     try:
-        return publication.complete(_write(folder, settings))
+        return publication.complete(_write(folder, settings, rows_a_file))
     except BaseException:
         publication.abandon()
         raise
 
 
-def _write(folder: str, settings: MarketplaceSettings) -> dict[str, Any]:
+def _write(folder: str, settings: MarketplaceSettings, rows_a_file: int) -> dict[str, Any]:
     """Writes everything but the manifest and returns that."""
     marketplace = Marketplace(settings)
     counts: dict[str, int] = {}
@@ -116,7 +120,7 @@ def _write(folder: str, settings: MarketplaceSettings) -> dict[str, Any]:
             os.path.join(folder, name), modality, settings, marketplace.items
         )
         sha256.update({os.path.join(name, file): digest for file, digest in written.items()})
-    for name, parts in _write_log(folder, settings, marketplace).items():
+    for name, parts in _write_log(folder, settings, rows_a_file, marketplace).items():
         counts[name] = parts.rows
         sha256.update({os.path.join(name, file): one for file, one in parts.sha256.items()})
     truth = ground_truth.ceilings(folder, settings, marketplace)
@@ -129,7 +133,7 @@ def _write(folder: str, settings: MarketplaceSettings) -> dict[str, Any]:
 
 
 def _write_log(
-    folder: str, settings: MarketplaceSettings, marketplace: Marketplace
+    folder: str, settings: MarketplaceSettings, rows_a_file: int, marketplace: Marketplace
 ) -> dict[str, ParquetParts]:
     """Simulates the log into its tables and returns them by name, closed."""
     inline = settings.label_events == "inline"
@@ -137,9 +141,7 @@ def _write_log(
     label_events = LabelEvents(settings.seed)
     with contextlib.ExitStack() as stack:
         parts = {
-            name: stack.enter_context(
-                ParquetParts(os.path.join(folder, name), schema, _ROWS_A_FILE)
-            )
+            name: stack.enter_context(ParquetParts(os.path.join(folder, name), schema, rows_a_file))
             for name, schema in schemas.items()
         }
         for block in marketplace.blocks():
