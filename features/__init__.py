@@ -8,7 +8,8 @@
 - `similarity`: exact quantisation and the similarity code, NumPy and graph.
 - `embedding_set`: one modality's precomputed embeddings, quantised on entry.
 - `tfrecord`: the framing of records in a TFRecord file.
-- `storage`: files and folders by path or URI; `local_copy`: remote folders to memory-map.
+- `storage`: files and folders, local or remote; `file_system`: what serves them; `local_copy`:
+  remote folders to memory-map.
 - `manifest`: what makes an output folder a data set.
 - `errors`: what a user did, in words a user can act on.
 """

@@ -8,7 +8,7 @@ import tempfile
 
 from pyarrow import fs
 
-from features import storage
+from features import file_system, storage
 from features.errors import UserInputError
 
 
@@ -64,10 +64,7 @@ def _refuse_others(parent: str) -> None:
 def _download(folder: str, target: str) -> None:
     if storage.is_empty(folder):
         raise UserInputError(f"{folder!r} holds nothing to copy.")
-    filesystem, name = storage.filesystem_of(folder)
-    try:
+    with file_system.resolved(folder) as (filesystem, name):
         fs.copy_files(
             name, target, source_filesystem=filesystem, destination_filesystem=fs.LocalFileSystem()
         )
-    except OSError as error:
-        raise UserInputError(f"{folder!r} cannot be copied to {target!r}: {error}.") from error

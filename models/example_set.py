@@ -4,9 +4,8 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from features import id_table, manifest
+from features import id_table, manifest, storage
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models import remote_files
@@ -31,7 +30,7 @@ class ExampleSet:
         """Opens a data set.
 
         Args:
-          folder: local or on any file system that TensorFlow or tensorflow-io knows.
+          folder: local or remote, see `features.storage`.
 
         Raises:
           UserInputError: the folder is not a complete data set.
@@ -51,9 +50,11 @@ class ExampleSet:
         Raises:
           UserInputError: the split is empty or unknown, or a shard is missing.
         """
-        paths = [tf.io.gfile.join(self.folder, name) for name in self._split(split)["shards"]]
+        paths = [storage.join(self.folder, name) for name in self._split(split)["shards"]]
+        folders = {path.rpartition("/")[0] for path in paths}
+        present = {path for folder in folders for path in storage.list_files(folder)}
         for path in paths:
-            if not tf.io.gfile.exists(path):
+            if path not in present:
                 raise UserInputError(f"Shard {path!r} of the manifest is missing. Join again.")
         return paths
 
@@ -64,7 +65,7 @@ class ExampleSet:
 
     def vocabulary(self) -> np.ndarray:
         """Returns the item ids of the train split, `[N]` int64, ascending."""
-        return id_table.read_vocabulary(tf.io.gfile.join(self.folder, "vocabulary", "item_id.txt"))
+        return id_table.read_vocabulary(storage.join(self.folder, "vocabulary", "item_id.txt"))
 
     def _split(self, split: str) -> dict[str, Any]:
         splits = self.manifest["splits"]

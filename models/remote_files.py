@@ -1,14 +1,26 @@
-"""File systems that TensorFlow itself does not know."""
+"""File systems that TensorFlow itself does not know, through tensorflow-io.
 
+One environment serves everything that reads `s3://`: what the AWS libraries share (see
+`features.storage`) is handed on under the names that tensorflow-io reads.
+"""
+
+import os
 import re
 
 import tensorflow as tf
 
 from features.errors import UserInputError
 
+_CONNECT_MILLISECONDS = 3_000
+_REQUEST_MILLISECONDS = 10_000
+
 
 def register(path: str) -> None:
     """Makes TensorFlow able to open the path, through tensorflow-io where it has to.
+
+    For `s3://`, `S3_ENDPOINT`, `S3_CONNECT_TIMEOUT_MSEC` (3 s, not TensorFlow's 5 minutes) and
+    `S3_REQUEST_TIMEOUT_MSEC` (10 s) are set unless they are, and the look-up of credentials on
+    EC2 is left out where the environment says enough to do without.
 
     Args:
       path: local or with a scheme, such as `s3://bucket/folder`.
@@ -17,7 +29,11 @@ def register(path: str) -> None:
       UserInputError: neither TensorFlow nor tensorflow-io knows the scheme.
     """
     match = re.match(r"^([a-z][a-z0-9+.-]*)://", path)
-    if match is None or match[1] in tf.io.gfile.get_registered_schemes():
+    if match is None or match[1] == "file":
+        return
+    if match[1] == "s3":
+        _complete_environment()
+    if match[1] in tf.io.gfile.get_registered_schemes():
         return
     try:
         import tensorflow_io  # noqa: F401  Registers file systems; slow to import.
@@ -31,3 +47,17 @@ def register(path: str) -> None:
             f"{path!r}: no file system for {match[1]}://. Known: "
             f"{sorted(filter(None, tf.io.gfile.get_registered_schemes()))}."
         )
+
+
+def _complete_environment() -> None:
+    """Hands the AWS libraries' settings on to tensorflow-io's file system."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if endpoint:
+        os.environ.setdefault("S3_ENDPOINT", endpoint)
+    if region:
+        os.environ.setdefault("AWS_REGION", region)
+    if endpoint or (region and "AWS_ACCESS_KEY_ID" in os.environ):
+        os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+    os.environ.setdefault("S3_CONNECT_TIMEOUT_MSEC", str(_CONNECT_MILLISECONDS))
+    os.environ.setdefault("S3_REQUEST_TIMEOUT_MSEC", str(_REQUEST_MILLISECONDS))

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
-from features import id_table, manifest
+from features import id_table, manifest, storage
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models import factory, remote_files
@@ -35,8 +35,8 @@ def write_trained_model(folder: str, model: RankingModel, training: Mapping[str,
       model: its variables must exist.
       training: JSON values to keep in the manifest: how it was trained, and on what.
     """
-    join = tf.io.gfile.join
-    tf.io.gfile.makedirs(join(folder, "vocabulary"))
+    join = storage.join
+    storage.make_folder(join(folder, "vocabulary"))
     config = TypeAdapter(ModelConfig).dump_python(model.config, mode="json")
     _write_json(join(folder, "model.json"), config)
     _write_json(join(folder, "schema.json"), model.schema.to_dict())
@@ -57,10 +57,10 @@ def read_trained_model(folder: str) -> RankingModel:
     """
     remote_files.register(folder)
     manifest.read_manifest(folder)
-    join = tf.io.gfile.join
+    join = storage.join
     try:
         config = TypeAdapter(ModelConfig).validate_python(_read_json(join(folder, "model.json")))
-    except (ValidationError, tf.errors.NotFoundError) as error:
+    except (ValidationError, FileNotFoundError) as error:
         raise UserInputError(
             f"{folder!r} holds no model that this version can read: {error}. Train it again."
         ) from error
@@ -85,10 +85,9 @@ def check_schema(model: RankingModel, examples: ExampleSet) -> None:
 
 
 def _write_json(path: str, values: Mapping[str, Any]) -> None:
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(values, indent=2, sort_keys=True) + "\n")
+    text = json.dumps(values, indent=2, sort_keys=True)
+    storage.write_bytes(path, f"{text}\n".encode())
 
 
 def _read_json(path: str) -> dict[str, Any]:
-    with tf.io.gfile.GFile(path) as file:
-        return json.loads(file.read())
+    return json.loads(storage.read_bytes(path))

@@ -12,8 +12,12 @@ A job's module looks like this, so that importing it for its functions defines n
         entry_point.run(_main, define_flags)
 """
 
+import atexit
+import contextlib
 import logging as python_logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
@@ -36,6 +40,9 @@ def run(
         the program.
       define_flags: defines the job's flags; None where the module defined them.
       pass_unknown_flags: hand flags of others (Beam's) to `main_fn` rather than refuse them.
+
+    Where the end of the process could lose the exit code (tensorflow-io's does),
+    this function ends the process itself, after everything that Python does at exit.
 
     Raises:
       SystemExit: always: code 0, or 2 after a `UserInputError` or a flag that is not valid, whose
@@ -61,7 +68,12 @@ def run(
         except UserInputError as error:
             raise SystemExit(_report(str(error))) from None
 
-    app.run(guarded, flags_parser=parse)
+    try:
+        app.run(guarded, flags_parser=parse)
+    except BaseException as error:
+        if "tensorflow_io" in sys.modules:
+            _end(error)
+        raise
 
 
 def modality_folders(texts: Sequence[str]) -> dict[str, str]:
@@ -89,6 +101,29 @@ def _configure_logging() -> None:
     for handler in list(root.handlers):
         if handler is not logging.get_absl_handler():
             root.removeHandler(handler)
+
+
+def _end(error: BaseException) -> None:
+    """Ends the process as Python would after this exception, but without C++ destructors.
+
+    Once tensorflow-io 0.37.1 has opened an `s3://` file, they abort the process: its AWS
+    library ends in the wrong order, "pure virtual method called", and the code becomes 134.
+    """
+    if isinstance(error, SystemExit):
+        code = error.code
+        if code is not None and not isinstance(code, int):
+            sys.stderr.write(f"{code}\n")
+            code = 1
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 130 if isinstance(error, KeyboardInterrupt) else 1
+    # In Python's own order: threads end, handlers run, and what they wrote is flushed.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code or 0)
 
 
 def _report(message: str) -> int:

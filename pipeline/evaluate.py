@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from features import storage
 from models import evaluation, trained_model
 from models.example_set import ExampleSet
 from pipeline import entry_point
@@ -36,8 +37,7 @@ def _main(arguments: Sequence[str]) -> None:
     if _FLAGS.output is None:
         print(text)
         return
-    with open(_FLAGS.output, "w") as file:
-        file.write(text + "\n")
+    storage.write_bytes(_FLAGS.output, f"{text}\n".encode())
 
 
 if __name__ == "__main__":

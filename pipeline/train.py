@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
+from features import storage
+from features.errors import UserInputError
 from models import training
 from models.example_set import ExampleSet
 from pipeline import entry_point, run_config
@@ -28,6 +30,12 @@ def main() -> None:
 
 def _main(arguments: Sequence[str]) -> None:
     del arguments
+    if storage.is_remote(_FLAGS.model_dir):
+        raise UserInputError(
+            f"--model_dir {_FLAGS.model_dir!r} must be a local folder: checkpoints are written "
+            "there while training runs. Copy the folder when it is done; the other jobs read it "
+            "from there."
+        )
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     examples = ExampleSet.open(_FLAGS.examples)
     _, figures = training.train(examples, config.model, config.training, _FLAGS.model_dir)
