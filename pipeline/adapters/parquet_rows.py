@@ -1,0 +1,95 @@
+"""Rows of Parquet files as batches of a bounded size, and what is wrong with them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.errors import UserInputError
+from pipeline.parquet import check_column, is_integer
+
+_READ_BUFFER = 1 << 20
+"""Bytes of a column in memory; without it whole column chunks are, gigabytes for long lists."""
+
+
+def read_batches(
+    path: str, columns: Mapping[str, pa.DataType], batch_rows: int
+) -> Iterator[tuple[tuple[str, int], pa.RecordBatch]]:
+    """Reads columns of a file.
+
+    Args:
+      path: of the file.
+      columns: int64, or a list of integers, by name.
+      batch_rows: the most rows of a batch.
+
+    Yields:
+      The path and the position of the batch's first row in it; the batch.
+
+    Raises:
+      UserInputError: the file cannot be read, lacks a column, or holds another type.
+    """
+    row = 0
+    try:
+        with pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False) as file:
+            for name, kind in columns.items():
+                check_column(path, file.schema_arrow, name, _fits(kind), str(kind))
+            for batch in file.iter_batches(batch_rows, columns=list(columns)):
+                arrays = [batch[name].cast(kind) for name, kind in columns.items()]
+                yield (path, row), pa.record_batch(arrays, list(columns))
+                row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(
+            f"{path!r} cannot be read: {error}. Expected Parquet; get the file again."
+        ) from error
+
+
+def first_reasons(rows: int, checks: Sequence[tuple[np.ndarray, str]]) -> np.ndarray:
+    """Returns what is wrong with each row.
+
+    Args:
+      rows: how many there are (N).
+      checks: `[N]` bool, true where the reason that follows holds.
+
+    Returns:
+      `[N]` str: the first reason against the row, empty for good rows.
+    """
+    reasons = np.full(rows, "", object)
+    for mask, reason in checks:
+        reasons[mask & (reasons == "")] = reason
+    return reasons
+
+
+def is_null(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    """Returns which values of a column are null, `[N]` bool."""
+    return batch[name].is_null().to_numpy(zero_copy_only=False)
+
+
+def holds_null(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    """Returns which lists of a column hold a null, `[N]` bool."""
+    lists = batch[name]
+    elements = pc.list_flatten(lists)
+    found = np.zeros(len(lists), bool)
+    if elements.null_count:
+        missing = elements.is_null().to_numpy(zero_copy_only=False)
+        found[pc.list_parent_indices(lists).to_numpy()[missing]] = True
+    return found
+
+
+def list_lengths(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    """Returns the length of each list of a column, -1 for null; `[N]` int64."""
+    return pc.fill_null(pc.list_value_length(batch[name]), -1).to_numpy(zero_copy_only=False)
+
+
+def _fits(expected: pa.DataType) -> Callable[[pa.DataType], bool]:
+    """Returns whether a type can be cast to the expected one for every value."""
+    if not pa.types.is_list(expected):
+        return is_integer
+
+    def fits(received: pa.DataType) -> bool:
+        kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+        is_a_list = any(kind(received) for kind in kinds)
+        return is_a_list and bool(received.value_type == expected.value_type)
+
+    return fits

@@ -1,0 +1,195 @@
+"""One table of a conversion: rows in, Parquet and quarantine out, counted."""
+
+import collections
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from absl import logging
+
+from features.errors import UserInputError
+from pipeline.adapters.text_rows import BadRowError, TextRow
+from pipeline.shards import json_line
+
+_GROUPS_A_PART = 64
+_REPORT_ROWS = 5_000_000
+
+
+class Table:
+    """A folder of Parquet files in the making.
+
+    Row groups have one size, however the rows arrive, so that the bytes depend on the rows alone.
+
+    Args:
+      name: for counts and messages; quarantined rows go to `<name>.jsonl`.
+      folder: receives `part-00000.parquet` and so on.
+      quarantine: folder of the quarantined rows; created with the first one.
+      schema: of the output.
+      rows_a_group: size of a row group, which is what memory has to hold.
+      chunk_rows: the most rows of text that wait as Python objects.
+      source: folder of the sources; quarantined rows name their file below it.
+
+    Attributes:
+      schema: of the output.
+      read: rows received.
+      quarantined: rows that were left out.
+      written: rows in complete files; final after `close`.
+      emptied: by column, values that could not be understood and are null.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: str,
+        quarantine: str,
+        schema: pa.Schema,
+        rows_a_group: int,
+        chunk_rows: int,
+        source: str,
+    ):
+        self._name, self._folder, self._source = name, folder, source
+        self._bad_rows = os.path.join(quarantine, f"{name}.jsonl")
+        self._rows_a_group, self._chunk_rows = rows_a_group, chunk_rows
+        self.schema = schema
+        self.read = self.quarantined = self.written = 0
+        self.emptied: collections.Counter[str] = collections.Counter()
+        self._rows: list[tuple[Any, ...]] = []
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self._paths: list[str] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._groups = 0
+        self._first_reason = ""
+        os.makedirs(folder)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files, in order."""
+        return tuple(self._paths)
+
+    def take(self, row: TextRow, parse: Callable[[TextRow], tuple[Any, ...]]) -> None:
+        """Takes a row of text.
+
+        Args:
+          row: what was read; quarantined if reading met a problem.
+          parse: returns the values in the schema's order, or raises `BadRowError`.
+        """
+        self._count_read(1)
+        try:
+            if row.problem is not None:
+                raise BadRowError(row.problem)
+            self._rows.append(parse(row))
+        except BadRowError as error:
+            self._reject(row.file, {"line": row.line}, str(error), row.text)
+        if len(self._rows) >= self._chunk_rows:
+            self._flush_rows()
+
+    def take_batch(
+        self,
+        batch: pa.RecordBatch,
+        origin: tuple[str, int],
+        reasons: np.ndarray,
+        convert: Callable[[pa.RecordBatch], list[pa.Array]],
+    ) -> None:
+        """Takes rows of Parquet.
+
+        Args:
+          batch: `[N]` rows as they were read.
+          origin: the file's path, and the position of the first row in it.
+          reasons: `[N]` str, what is wrong with each row; empty for good ones.
+          convert: turns the good rows into columns in the schema's order.
+        """
+        self._count_read(batch.num_rows)
+        good = reasons == ""
+        if not good.all():
+            rejected = batch.filter(pa.array(~good)).to_pylist()
+            rows = origin[1] + np.flatnonzero(~good)
+            for row, reason, values in zip(rows.tolist(), reasons[~good], rejected, strict=True):
+                self._reject(origin[0], {"row": row}, reason, values)
+            batch = batch.filter(pa.array(good))
+        self._append(pa.RecordBatch.from_arrays(convert(batch), schema=self.schema))
+
+    def close(self, max_bad_fraction: float) -> None:
+        """Completes the files.
+
+        Raises:
+          UserInputError: more than `max_bad_fraction` of the rows were quarantined.
+        """
+        self._flush_rows()
+        self._write_groups(last=True)
+        self._close_part()
+        self.written = sum(pq.read_metadata(path).num_rows for path in self._paths)
+        if self.read != self.written + self.quarantined:
+            raise RuntimeError(
+                f"Table {self._name}: read {self.read}, but wrote {self.written} and quarantined "
+                f"{self.quarantined}: a fault of this program."
+            )
+        counts = (self._name, self.read, self.written, self.quarantined)
+        logging.info("%s: read %d, written %d, quarantined %d.", *counts)
+        if self.quarantined > max_bad_fraction * self.read:
+            raise UserInputError(
+                f"{self.quarantined:,} of {self.read:,} rows for {self._name} cannot be used, more "
+                f"than --max_bad_fraction {max_bad_fraction} allows. First: {self._first_reason}. "
+                "Mend the files, or raise the limit."
+            )
+
+    def _count_read(self, rows: int) -> None:
+        before, self.read = self.read, self.read + rows
+        if before // _REPORT_ROWS != self.read // _REPORT_ROWS:
+            logging.info("%s: %d rows.", self._name, self.read)
+
+    def _reject(self, path: str, place: dict[str, int], reason: str, values: Any) -> None:
+        file = os.path.relpath(path, self._source)
+        if not self._first_reason:
+            os.makedirs(os.path.dirname(self._bad_rows), exist_ok=True)
+            ((unit, number),) = place.items()
+            self._first_reason = f"{file}, {unit} {number}: {reason}"
+        self.quarantined += 1
+        # Opened for each, so that the rows are there whatever stops the conversion.
+        with open(self._bad_rows, "ab") as lines:
+            lines.write(json_line({"file": file, **place, "reason": reason, "values": values}))
+
+    def _flush_rows(self) -> None:
+        if not self._rows:
+            return
+        columns = zip(*self._rows, strict=True)
+        arrays = [
+            pa.array(column, field.type) for column, field in zip(columns, self.schema, strict=True)
+        ]
+        self._rows = []
+        self._append(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
+
+    def _append(self, batch: pa.RecordBatch) -> None:
+        self._pending.append(batch)
+        self._pending_rows += batch.num_rows
+        if self._pending_rows >= self._rows_a_group:
+            self._write_groups()
+
+    def _write_groups(self, last: bool = False) -> None:
+        """Writes the full row groups that are pending; at the end also the one that is not."""
+        pending = pa.Table.from_batches(self._pending, self.schema)
+        size, start = self._rows_a_group, 0
+        while len(pending) - start >= size or (last and (start < len(pending) or not self._paths)):
+            # One chunk a column: chunks would decide where Parquet's pages end.
+            self._write_group(pending.slice(start, size).combine_chunks())
+            start += size
+        rest = pending.slice(start)
+        self._pending, self._pending_rows = rest.to_batches(), len(rest)
+
+    def _write_group(self, group: pa.Table) -> None:
+        if self._writer is None:
+            path = os.path.join(self._folder, f"part-{len(self._paths):05d}.parquet")
+            self._paths.append(path)
+            self._writer = pq.ParquetWriter(path, self.schema)
+        self._writer.write_table(group, row_group_size=self._rows_a_group)
+        self._groups += 1
+        if self._groups == _GROUPS_A_PART:
+            self._close_part()
+
+    def _close_part(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._groups = None, 0

@@ -1,0 +1,250 @@
+"""Rows of text files, one at a time, plain or gzip; broken ones come with what is wrong."""
+
+import collections
+import csv
+import gzip
+import itertools
+import json
+import math
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+
+from features.errors import UserInputError
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
+_MOST_LINES = 16
+"""A quoted field with more line ends is taken for one whose quote was lost."""
+
+
+class BadRowError(ValueError):
+    """A row that cannot be used; the message is the reason that goes to quarantine."""
+
+
+class TextRow(NamedTuple):
+    """A row as it was read.
+
+    Attributes:
+      file: path of the file.
+      line: number of its first line, from 1.
+      text: as it stands in the file.
+      values: the fields, or one JSON object; nothing where there is a problem.
+      problem: why it could not be read, None if it could.
+    """
+
+    file: str
+    line: int
+    text: str
+    values: Any
+    problem: str | None = None
+
+
+def csv_rows(path: str, columns: Sequence[str], headerless: bool = False) -> Iterator[TextRow]:
+    """Reads a file of comma-separated values.
+
+    Args:
+      path: of the file.
+      columns: what to return of each row, in this order; `a|b` is one column of either name.
+      headerless: whether the file may start with a row, whose first field is a whole number.
+
+    Raises:
+      UserInputError: the header lacks a column, or the file cannot be read.
+    """
+    lines = _Lines(path)
+    first = next(lines, None)
+    header = (_split([first[1]]) or []) if first else []
+    if first and headerless and header and _INTEGER.fullmatch(header[0]):
+        lines.push([first])
+        positions, width = list(range(len(columns))), len(columns)
+    else:
+        positions, width = _positions(path, header, columns), len(header)
+    for number, text, problem in lines:
+        fields = _split([text])
+        if fields is None and problem is None:
+            fields, text = _split_several(lines, text, width)
+        if problem is None and fields is None:
+            problem = "is not comma-separated: is a quote left open?"
+        if problem is None and fields is not None and len(fields) != width:
+            problem = f"has {len(fields)} fields, expected {width}"
+        values = () if problem else [cast(list[str], fields)[one] for one in positions]
+        yield TextRow(path, number, text, values, problem)
+
+
+def separated_rows(path: str, separator: str, width: int) -> Iterator[TextRow]:
+    """Reads lines of `width` fields without header or quotes; UTF-8, or else Latin-1.
+
+    Raises:
+      UserInputError: the file cannot be read.
+    """
+    for number, text, problem in _Lines(path, fall_back="latin-1"):
+        fields = text.split(separator)
+        if len(fields) != width:
+            problem = f"has {len(fields)} fields, expected {width}"
+        yield TextRow(path, number, text, fields, problem)
+
+
+def json_rows(path: str) -> Iterator[TextRow]:
+    """Reads a file of one JSON object a line.
+
+    Raises:
+      UserInputError: the file cannot be read.
+    """
+    for number, text, problem in _Lines(path):
+        values = None
+        if problem is None:
+            try:
+                values = json.loads(text, parse_constant=_no_constant)
+            except (ValueError, RecursionError) as error:
+                problem = f"is not JSON: {error}"
+            else:
+                if not isinstance(values, dict):
+                    problem = f"is JSON of {type(values).__name__}, expected an object"
+        yield TextRow(path, number, text, values, problem)
+
+
+def parse_int64(value: Any, name: str) -> int:
+    """Returns a whole number that fits an int64, from text or JSON.
+
+    Raises:
+      BadRowError: it is none; `name` says which value of the row it is.
+    """
+    number = int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
+    if type(number) is not int or not -(1 << 63) <= number < 1 << 63:
+        raise BadRowError(f"{name} is {value!r}, expected a whole number of 64 bits")
+    return number
+
+
+def parse_number(value: Any, name: str, lowest: float, highest: float) -> float:
+    """Returns a number in `[lowest, highest]`, from text or JSON.
+
+    Raises:
+      BadRowError: it is none; `name` says which value of the row it is.
+    """
+    number = math.nan
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        number = float(value)
+    elif type(value) in (int, float):
+        number = value
+    if not lowest <= number <= highest:
+        raise BadRowError(f"{name} is {value!r}, expected a number from {lowest} to {highest}")
+    return number
+
+
+def parse_text(value: Any, name: str) -> str | None:
+    """Returns text, None for null and for text that is empty.
+
+    Raises:
+      BadRowError: it is something else; `name` says which value of the row it is.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise BadRowError(f"{name} is {value!r}, expected text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise BadRowError(f"{name} is {value!r}: half a character ({error.reason})") from error
+    return value.strip() or None
+
+
+def parse_id(value: Any, name: str) -> str:
+    """Returns text that is not empty.
+
+    Raises:
+      BadRowError: it is empty, or not text; `name` says which value of the row it is.
+    """
+    text = parse_text(value, name)
+    if text is None:
+        raise BadRowError(f"{name} is {value!r}, expected text that is not empty")
+    return text
+
+
+class _Lines:
+    """Iterates over number, text and problem of a file's lines that are not blank."""
+
+    def __init__(self, path: str, fall_back: str | None = None):
+        self._numbered = enumerate(_byte_lines(path), start=1)
+        self._fall_back = fall_back
+        self._waiting: collections.deque[tuple[int, str, str | None]] = collections.deque()
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> tuple[int, str, str | None]:
+        if self._waiting:
+            return self._waiting.popleft()
+        for number, line in self._numbered:
+            text, problem = self._decode(line)
+            text = text.removeprefix("\ufeff") if number == 1 else text
+            if text.strip():
+                return number, text.rstrip("\r\n"), problem
+        raise StopIteration
+
+    def push(self, lines: Sequence[tuple[int, str, str | None]]) -> None:
+        """Puts lines back, to be read next."""
+        self._waiting.extendleft(reversed(lines))
+
+    def _decode(self, line: bytes) -> tuple[str, str | None]:
+        try:
+            return line.decode(), None
+        except UnicodeDecodeError as error:
+            if self._fall_back:
+                return line.decode(self._fall_back), None
+            return line.decode(errors="replace"), f"is not UTF-8: {error.reason}"
+
+
+def _byte_lines(path: str) -> Iterator[bytes]:
+    opened: Callable[[str, str], Any] = gzip.open if path.endswith(".gz") else open
+    try:
+        with cast(BinaryIO, opened(path, "rb")) as file:
+            yield from file
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserInputError(
+            f"{path!r} cannot be read: {error}. Expected a whole file"
+            f"{', compressed by gzip' if path.endswith('.gz') else ''}; download it again."
+        ) from error
+
+
+def _split(lines: list[str]) -> list[str] | None:
+    """Returns the fields of one record; None where it is not one."""
+    if len(lines) == 1 and '"' not in lines[0]:
+        return lines[0].split(",")
+    try:
+        records = list(csv.reader(lines, strict=True))
+    except csv.Error:
+        return None
+    return records[0] if len(records) == 1 else None
+
+
+def _split_several(lines: _Lines, text: str, width: int) -> tuple[list[str] | None, str]:
+    """Reads on where a quoted field holds line ends; puts the lines back where it does not."""
+    more: list[tuple[int, str, str | None]] = []
+    for line in itertools.islice(lines, _MOST_LINES):
+        more.append(line)
+        parts = [text, *(one[1] for one in more)]
+        fields = _split([f"{part}\n" for part in parts])
+        if fields is not None and len(fields) == width:
+            return fields, "\n".join(parts)
+    lines.push(more)
+    return None, text
+
+
+def _positions(path: str, header: list[str], columns: Sequence[str]) -> list[int]:
+    found = []
+    for column in columns:
+        names = [name for name in column.split("|") if name in header]
+        if not names:
+            raise UserInputError(
+                f"{path!r} has no column {' or '.join(column.split('|'))!r}: its first line is "
+                f"{','.join(header)!r}, expected the names "
+                f"{','.join(name.split('|')[0] for name in columns)}. Give the file as it was "
+                "published, or add that line."
+            )
+        found.append(header.index(names[0]))
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no value of JSON")
