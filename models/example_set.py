@@ -10,6 +10,8 @@ from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models import remote_files
 
+_VOCABULARY = "vocabulary/item_id.txt"
+
 
 @dataclasses.dataclass(frozen=True)
 class ExampleSet:
@@ -65,7 +67,8 @@ class ExampleSet:
 
     def vocabulary(self) -> np.ndarray:
         """Returns the item ids of the train split, `[N]` int64, ascending."""
-        return id_table.read_vocabulary(storage.join(self.folder, "vocabulary", "item_id.txt"))
+        (name,) = self.manifest.get("vocabulary", {_VOCABULARY: {}})
+        return id_table.read_vocabulary(storage.join(self.folder, name))
 
     def _split(self, split: str) -> dict[str, Any]:
         splits = self.manifest["splits"]

@@ -1,12 +1,14 @@
 """The join's embedding sets: fingerprints, reading, and what was left out of them."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from features import manifest, storage
-from features.embedding_set import EmbeddingSet, parquet_files, read_embedding_set
+from features.embedding_files import EmbeddingFiles, parquet_files
+from features.embedding_set import EmbeddingSet, read_embedding_set
 from features.errors import UserInputError
 from pipeline import parquet
 from pipeline.shards import HashedFile, json_line
@@ -50,19 +52,77 @@ def read_all(folders: Mapping[str, str]) -> dict[str, EmbeddingSet]:
     return embeddings
 
 
-def quarantine_rejected(modality: str, embeddings: EmbeddingSet, folder: str) -> dict[str, Any]:
-    """Quarantines the rejected rows of a set and returns its entry in the manifest."""
+@dataclasses.dataclass(frozen=True)
+class EmbeddingCounts:
+    """What a set holds.
+
+    Attributes:
+      items: usable rows.
+      fingerprint: see `embedding_set.row_fingerprints`.
+      rejected: file, row and reason of the other rows.
+    """
+
+    items: int
+    fingerprint: str
+    rejected: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def of(cls, embeddings: EmbeddingSet) -> "EmbeddingCounts":
+        """Counts a set that was read whole."""
+        return cls(len(embeddings.item_ids), embeddings.fingerprint, embeddings.rejected)
+
+
+def counts_of_shuffle(
+    summary: Mapping[str, Any],
+    rejected: Sequence[tuple[str, Mapping[str, Any]]],
+    embeddings: Mapping[str, EmbeddingFiles],
+) -> dict[str, EmbeddingCounts]:
+    """Returns what the sets hold that workers read in parts.
+
+    Args:
+      summary: of the join.
+      rejected: modality and row, in any order.
+      embeddings: each modality's files.
+
+    Raises:
+      UserInputError: a set has no usable row.
+    """
+    counts = {}
+    for name, files in embeddings.items():
+        own = summary.get("embeddings", {}).get(name, {"items": 0, "fingerprint": 0})
+        rows = [row for modality, row in rejected if modality == name]
+        rows.sort(key=lambda row: (files.paths.index(row["file"]), row["row"]))
+        if not own["items"]:
+            raise UserInputError(
+                f"--embeddings {name}: the set has no usable row. First: {rows[:3]}."
+            )
+        fingerprint = f"{own['fingerprint'] % (1 << 64):016x}"
+        counts[name] = EmbeddingCounts(own["items"], fingerprint, tuple(rows))
+    return counts
+
+
+def manifest_entry(
+    modality: str, counts: EmbeddingCounts, files: EmbeddingFiles, folder: str
+) -> dict[str, Any]:
+    """Quarantines the rejected rows of a set and returns its entry in the manifest.
+
+    Args:
+      modality: whose set.
+      counts: what it holds.
+      files: opened.
+      folder: of the quarantine.
+    """
     reasons: dict[str, int] = {}
-    if embeddings.rejected:
+    if counts.rejected:
         with HashedFile(storage.join(folder, f"embeddings-{modality}.jsonl")) as file:
-            for row in embeddings.rejected:
+            for row in counts.rejected:
                 file.write(json_line({**row, "file": storage.base_name(str(row["file"]))}))
                 reason = str(row["reason"])
-                reason = "item_id appeared before" if "appeared before" in reason else reason
                 reasons[reason] = reasons.get(reason, 0) + 1
     return {
-        "fingerprint": embeddings.fingerprint,
-        "dimension": embeddings.dimension,
-        "items": len(embeddings.item_ids),
+        "fingerprint": counts.fingerprint,
+        "encoder": files.encoder,
+        "dimension": files.dimension,
+        "items": counts.items,
         "quarantined": reasons,
     }

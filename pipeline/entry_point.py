@@ -76,20 +76,19 @@ def run(
         raise
 
 
-def modality_folders(texts: Sequence[str]) -> dict[str, str]:
-    """Parses the values of the repeatable flag `--embeddings modality=FOLDER`.
+def modality_folders(texts: Sequence[str], flag: str = "embeddings") -> dict[str, str]:
+    """Parses the values of a repeatable flag `--embeddings modality=FOLDER`.
 
     Raises:
-      UserInputError: a value is not `modality=FOLDER`, or a modality appears twice.
+      UserInputError: a value is not `name=FOLDER`, or a name appears twice.
     """
     folders: dict[str, str] = {}
     for text in texts:
-        modality, separator, folder = text.partition("=")
-        if not separator or not folder or modality in folders:
-            raise UserInputError(
-                f"--embeddings {text!r} must be modality=FOLDER, each modality once."
-            )
-        folders[modality] = folder
+        name, separator, folder = text.partition("=")
+        if not separator or not folder or name in folders:
+            what = "modality" if flag == "embeddings" else "name"
+            raise UserInputError(f"--{flag} {text!r} must be {what}=FOLDER, each {what} once.")
+        folders[name] = folder
     return folders
 
 

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features import hashing, storage
+from features.schema import SideFeature
 from pipeline import parquet, splits
-from pipeline.event_log import REQUEST_ID, LogColumns, ReadUnit
+from pipeline.event_log import REQUEST_ID, LogColumns, ReadUnit, Role
 
 BATCH_ROWS = 1 << 16
 
-_LATEST = 7_289_654_400
+LATEST = 7_289_654_400
 """2201-01-01, seconds since 1970."""
 
 
@@ -38,11 +39,13 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     """Returns the schema of events between the join's steps.
 
     `user`, `item`, `request`: int64 ids; `time`: int64 microseconds; `file`, `row`: where the
-    event was read; `content`: hash over all columns of the row; `behavior`: whether it becomes
-    one; `type`: of behavior; `label_<name>` float32; `context_<name>` int64 or float32.
+    event was read; `content`: hash over all columns of the row; `role`: see `Role`; `behavior`:
+    whether it becomes one; `type`: of behavior; `split`: where the log names it, else -1;
+    `label_<name>` float32; `context_<name>` int64 or float32.
     """
     fields = [(name, pa.int64()) for name in ("user", "item", "time", "request", "row", "content")]
-    fields += [("file", pa.int32()), ("behavior", pa.bool_()), ("type", pa.int8())]
+    fields += [("file", pa.int32()), ("behavior", pa.bool_())]
+    fields += [(name, pa.int8()) for name in ("role", "type", "split")]
     fields += [(f"label_{name}", pa.float32()) for name in columns.labels]
     fields += [
         (f"context_{one.name}", pa.int64() if one.kind == "categorical" else pa.float32())
@@ -94,16 +97,27 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
     def object_to(mask: np.ndarray, reason: str) -> None:
         reasons[mask & (reasons == "")] = reason
 
-    required = ["user_id", "item_id", "timestamp", *columns.stored_labels]
+    required = ["user_id", "item_id", *columns.stored_labels]
+    required += ["timestamp"] if columns.has_timestamp else []
     required += [REQUEST_ID] if columns.has_request_id else []
+    required += [columns.split_column] if columns.split_column is not None else []
     required += [name for name in columns.expression_columns if name not in required]
     for name in required:
         if batch[name].null_count:
             object_to(_numpy(batch[name].is_null()), f"{name} is null")
-    limit = _LATEST * (1_000_000 // splits.MICROSECONDS[columns.timestamp_unit])
-    timestamps = _numpy(batch["timestamp"].fill_null(0))
-    object_to((timestamps < 0) | (timestamps >= limit), "timestamp is negative or after 2200")
-    numeric = [one.name for one in columns.context if one.kind == "numeric"]
+    for name in ("user_id", "item_id"):
+        if parquet.is_text(batch[name].type):
+            empty = pc.equal(pc.binary_length(batch[name].fill_null("-")), 0)
+            object_to(_numpy(empty), f"{name} is empty")
+    limit = LATEST * (1_000_000 // splits.MICROSECONDS[columns.timestamp_unit])
+    if columns.has_timestamp:
+        timestamps = _numpy(batch["timestamp"].fill_null(0))
+        object_to((timestamps < 0) | (timestamps >= limit), "timestamp is negative or after 2200")
+    if columns.split_column is not None:
+        known = pc.is_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
+        reason = f"{columns.split_column} is not {', '.join(splits.FRACTION_SPLITS)}"
+        object_to(~_numpy(known.fill_null(True)), reason)
+    numeric = [one.name for one in columns.stored_context if one.kind == "numeric"]
     for name in dict.fromkeys([*columns.stored_labels, *columns.expression_columns, *numeric]):
         if pa.types.is_floating(batch[name].type):
             values = _numpy(batch[name].fill_null(0))
@@ -122,34 +136,81 @@ def _events(
     values = {name: batch[name] for name in batch.schema.names}
     for name, expression in columns.derived.items():
         values[name] = pa.array(expression.evaluate(values).astype(np.float32))
-    unit = splits.MICROSECONDS[columns.timestamp_unit]
+    role = _roles(columns, values, count)
+    for label, code in _label_codes(columns).items():
+        values[label] = pa.array((role == code).astype(np.float32))
     user = hashing.ids_of_column(batch["user_id"])
-    time = _numpy(batch["timestamp"]).astype(np.int64) * unit
-    rule, kind = columns.behavior_rule, columns.behavior_type
+    unit = splits.MICROSECONDS[columns.timestamp_unit]
+    time = np.zeros(count, np.int64)
+    if columns.has_timestamp:
+        time = _numpy(batch["timestamp"]).astype(np.int64) * unit
+    origin = np.full(count, file, np.int32)
     events = {
         "user": user,
         "item": hashing.ids_of_column(batch["item_id"]),
         "time": time,
-        "request": hashing.ids_of_column(batch[REQUEST_ID])
-        if columns.has_request_id
-        else hashing.combine(user, time),
         "row": rows,
-        "content": _content(batch),
-        "file": np.full(count, file, np.int32),
-        "behavior": rule.evaluate(values) if rule else np.ones(count, bool),
-        "type": (kind.evaluate(values) if kind else np.zeros(count, bool)).astype(np.int8),
+        "content": hashing.combine(_content(batch), role.astype(np.int64)),
+        "file": origin,
+        "behavior": _behaviors(columns, values, count),
+        "role": role,
+        "type": np.zeros(count, np.int8),
+        "split": np.full(count, -1, np.int8),
     }
+    if columns.has_request_id:
+        events["request"] = hashing.ids_of_column(batch[REQUEST_ID])
+    elif columns.has_timestamp:
+        events["request"] = hashing.combine(user, time)
+    else:
+        # Nothing tells two equal rows apart but where they are: both are kept.
+        events["request"] = hashing.combine(user, hashing.combine(origin, rows))
+        events["content"] = events["request"]
+    for number, expression in enumerate(columns.behavior_types):
+        events["type"][expression.evaluate(values)] = number + 1
+    if columns.split_column is not None:
+        index = pc.index_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
+        events["split"] = _numpy(index).astype(np.int8)
     for label in columns.labels:
         events[f"label_{label}"] = _numpy(values[label]).astype(np.float32)
     for feature in columns.context:
-        column = batch[feature.name]
-        if feature.kind == "categorical":
-            events[f"context_{feature.name}"] = categorical(column)
-        else:
-            filled = column.fill_null(False if _is_boolean(column) else 0)
-            events[f"context_{feature.name}"] = _numpy(filled).astype(np.float32)
+        events[f"context_{feature.name}"] = _context(columns, feature, batch)
     schema = event_schema(columns)
     return pa.record_batch([pa.array(events[name]) for name in schema.names], schema=schema)
+
+
+def _label_codes(columns: LogColumns) -> dict[str, int]:
+    """Returns the role that sets each label which is no column; -1 for one that none sets."""
+    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.attributed)}
+    if columns.sets_label is None:
+        return codes
+    return {label: codes.get(label, -1) for label in columns.labels}
+
+
+def _roles(columns: LogColumns, values: dict[str, pa.Array], count: int) -> np.ndarray:
+    """Returns each row's role, `[N]` int8; of several labels that a row sets the first counts."""
+    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.attributed)}
+    if columns.sets_label is not None:
+        return np.full(count, codes[columns.sets_label], np.int8)
+    role = np.full(count, Role.CANDIDATE, np.int8)
+    for label, expression in reversed(columns.label_events.items()):
+        role[expression.evaluate(values)] = codes[label]
+    return role
+
+
+def _behaviors(columns: LogColumns, values: dict[str, pa.Array], count: int) -> np.ndarray:
+    rule = columns.behavior_rule
+    return np.full(count, rule) if isinstance(rule, bool) else rule.evaluate(values)
+
+
+def _context(columns: LogColumns, feature: SideFeature, batch: pa.RecordBatch) -> np.ndarray:
+    """Returns a context feature's values, `[N]`; zero where the log does not have them."""
+    dtype = np.int64 if feature.kind == "categorical" else np.float32
+    if feature not in columns.stored_context:
+        return np.zeros(batch.num_rows, dtype)
+    column = batch[feature.name]
+    if feature.kind == "categorical":
+        return categorical(column)
+    return _numpy(column.fill_null(False if _is_boolean(column) else 0)).astype(dtype)
 
 
 def categorical(column: pa.Array) -> np.ndarray:

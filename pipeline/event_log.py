@@ -1,6 +1,11 @@
-"""The behavior log before it is read: its files, its columns, and whether both will do."""
+"""A behavior log before it is read: its files, its columns, and whether both will do.
+
+The log itself (`EVENTS`) and each label's own log (`label_<name>`) are read alike; what is made
+of their rows differs by role.
+"""
 
 import dataclasses
+import enum
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,49 +14,84 @@ from features.errors import UserInputError
 from features.schema import SideFeature
 from pipeline import parquet, side_features
 from pipeline.expressions import Expression, parse
-from pipeline.join_options import ALL_EVENTS, JoinOptions
+from pipeline.join_options import ALL_EVENTS, NO_EVENTS, JoinOptions
 
+EVENTS = "events"
 REQUEST_ID = "request_id"
+
+
+class Role(enum.IntEnum):
+    """What a row is to the join; `LABEL_EVENT + k` sets the k-th attributed label."""
+
+    CANDIDATE = 0
+    NEGATIVE = 1
+    PRIOR = 2
+    LABEL_EVENT = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class LogColumns:
-    """Which columns of the log the join reads, and what for.
+    """Which columns of a log the join reads, and what for.
 
     Attributes:
       labels: names of the labels, in the record's order.
       derived: labels that are computed, by name.
-      behavior_rule: None for every event.
-      behavior_type: None for one type.
-      context: columns that become context features.
+      attributed: labels that events of their own set.
+      label_events: which rows are such events, by label.
+      sets_label: the label that every row of this log sets; None for the log itself.
+      behavior_rule: True for every event, False for none.
+      behavior_types: behaviors that pass the k-th have type k + 1.
+      context: columns that become context features; a label's own log does not have them.
       has_request_id: whether the log says what was shown together.
+      has_timestamp: only where behavior sequences are given a log may lack it.
+      split_column: the column that names each row's split.
       timestamp_unit: `s`, `ms` or `us`.
     """
 
     labels: tuple[str, ...]
     derived: dict[str, Expression]
-    behavior_rule: Expression | None
-    behavior_type: Expression | None
+    attributed: tuple[str, ...]
+    label_events: dict[str, Expression]
+    sets_label: str | None
+    behavior_rule: Expression | bool
+    behavior_types: tuple[Expression, ...]
     context: tuple[SideFeature, ...]
     has_request_id: bool
+    has_timestamp: bool
+    split_column: str | None
     timestamp_unit: str
 
     @property
     def stored_labels(self) -> tuple[str, ...]:
         """Labels that are columns of the log."""
-        return tuple(label for label in self.labels if label not in self.derived)
+        if self.sets_label is not None:
+            return ()
+        computed = {*self.derived, *self.attributed}
+        return tuple(label for label in self.labels if label not in computed)
+
+    @property
+    def stored_context(self) -> tuple[SideFeature, ...]:
+        """Context features that are columns of the log."""
+        return self.context if self.sets_label is None else ()
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
-        """Every expression that is evaluated."""
-        rules = (self.behavior_rule, self.behavior_type)
-        return (*self.derived.values(), *(rule for rule in rules if rule is not None))
+        """Every expression that is evaluated, in order."""
+        rule = (self.behavior_rule,) if isinstance(self.behavior_rule, Expression) else ()
+        return (*self.derived.values(), *self.label_events.values(), *rule, *self.behavior_types)
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """Labels that expressions may read although the log has no such column."""
+        if self.sets_label is not None:
+            return self.labels
+        return (*self.derived, *self.attributed)
 
     @property
     def expression_columns(self) -> tuple[str, ...]:
         """Columns of the log that an expression reads."""
         names = {name for expression in self.expressions for name in expression.columns}
-        return tuple(sorted(names - set(self.derived)))
+        return tuple(sorted(names - set(self.computed)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +99,14 @@ class ReadUnit:
     """What one worker reads at once: a row group of a file.
 
     Attributes:
+      source: the input that the file belongs to.
       path: of the file.
       file: its position in the order of names.
       row_group: its number in the file.
       first_row: of the row group in the file.
     """
 
+    source: str
     path: str
     file: int
     row_group: int
@@ -73,9 +115,10 @@ class ReadUnit:
 
 @dataclasses.dataclass(frozen=True)
 class EventLog:
-    """A behavior log that passed the pre-flight.
+    """A log that passed the pre-flight.
 
     Attributes:
+      source: `EVENTS`, or `label_<name>`.
       columns: what is read of it.
       units: what there is to read, in order.
       events: the number of rows.
@@ -84,6 +127,7 @@ class EventLog:
       item_kind: the type of `item_id` by file.
     """
 
+    source: str
     columns: LogColumns
     units: tuple[ReadUnit, ...]
     events: int
@@ -99,8 +143,46 @@ def open_log(options: JoinOptions) -> EventLog:
       UserInputError: a file is unreadable, lacks a column or holds it in another type, or an
         expression does not fit the columns.
     """
-    files = parquet.open_files(options.events, "events")
-    columns = _columns(options, files)
+    return _open(options, EVENTS, options.events, "events")
+
+
+def open_label_logs(options: JoinOptions, log: EventLog) -> tuple[EventLog, ...]:
+    """Opens the logs whose rows set labels.
+
+    Raises:
+      UserInputError: as `open_log`, or the ids are of another kind than those of the log.
+    """
+    label_logs = []
+    for label, folder in options.label_logs.items():
+        flag = f"label_logs {label}"
+        one = _open(options, f"label_{label}", folder, flag, label, log.columns.context)
+        parquet.same_kind({**log.user_kind, **one.user_kind}, "user_id")
+        parquet.same_kind({**log.item_kind, **one.item_kind}, "item_id")
+        label_logs.append(one)
+    return tuple(label_logs)
+
+
+def row_groups(source: str, files: dict[str, pq.ParquetFile]) -> tuple[ReadUnit, ...]:
+    """Returns what there is to read of open files, in order."""
+    units = []
+    for index, (path, file) in enumerate(files.items()):
+        first_row = 0
+        for group in range(file.num_row_groups):
+            units.append(ReadUnit(source, path, index, group, first_row))
+            first_row += file.metadata.row_group(group).num_rows
+    return tuple(units)
+
+
+def _open(
+    options: JoinOptions,
+    source: str,
+    location: str,
+    flag: str,
+    label: str | None = None,
+    context: tuple[SideFeature, ...] = (),
+) -> EventLog:
+    files = parquet.open_files(location, flag)
+    columns = _columns(options, files, label, context)
     for path, file in files.items():
         _check_file(path, file.schema_arrow, columns)
     schemas = {path: file.schema_arrow for path, file in files.items()}
@@ -108,40 +190,64 @@ def open_log(options: JoinOptions) -> EventLog:
     item_kind = {path: schema.field("item_id").type for path, schema in schemas.items()}
     parquet.same_kind(user_kind, "user_id")
     parquet.same_kind(item_kind, "item_id")
-    units = []
-    for index, (path, file) in enumerate(files.items()):
-        first_row = 0
-        for group in range(file.num_row_groups):
-            units.append(ReadUnit(path, index, group, first_row))
-            first_row += file.metadata.row_group(group).num_rows
     events = sum(file.metadata.num_rows for file in files.values())
-    if not events:
-        raise UserInputError(f"--events: the files of {options.events!r} hold no row.")
-    inputs = tuple(parquet.footer_fingerprint(path) for path in files)
-    return EventLog(columns, tuple(units), events, inputs, user_kind, item_kind)
+    if not events and label is None:
+        raise UserInputError(f"--{flag}: the files of {location!r} hold no row.")
+    return EventLog(
+        source,
+        columns,
+        row_groups(source, files),
+        events,
+        tuple(parquet.footer_fingerprint(path) for path in files),
+        user_kind,
+        item_kind,
+    )
 
 
-def _columns(options: JoinOptions, files: dict[str, pq.ParquetFile]) -> LogColumns:
+def _columns(
+    options: JoinOptions,
+    files: dict[str, pq.ParquetFile],
+    label: str | None,
+    context: tuple[SideFeature, ...],
+) -> LogColumns:
     """Resolves the options against the first file's schema."""
     path, file = next(iter(files.items()))
     schema = file.schema_arrow
-    rule = None if options.behavior_rule == ALL_EVENTS else parse(options.behavior_rule)
-    with_request = [REQUEST_ID in other.schema_arrow.names for other in files.values()]
-    if any(with_request) != all(with_request):
-        missing = [name for name, has in zip(files, with_request, strict=True) if not has]
-        raise UserInputError(
-            f"{missing[0]!r} has no column {REQUEST_ID!r}, but other files of the log have. "
-            "Write it to all files or to none."
-        )
+    rules: dict[str, bool] = {ALL_EVENTS: True, NO_EVENTS: False}
+    rule = options.behavior_rule
+    of_log = label is None
+    if of_log:
+        context = tuple(side_features.scalar_feature(path, schema, one) for one in options.context)
+    may_lack_time = of_log and options.histories is not None
     return LogColumns(
         labels=options.resolved_labels,
-        derived=dict(options.derived),
-        behavior_rule=rule,
-        behavior_type=parse(options.behavior_type) if options.behavior_type else None,
-        context=tuple(side_features.scalar_feature(path, schema, text) for text in options.context),
-        has_request_id=all(with_request),
+        derived=dict(options.derived) if of_log else {},
+        attributed=options.attributed,
+        label_events=dict(options.parsed_label_events) if of_log else {},
+        sets_label=label,
+        behavior_rule=rules[rule] if rule in rules else parse(rule),
+        behavior_types=tuple(parse(text) for text in options.behavior_type),
+        context=context,
+        has_request_id=_in_all(files, REQUEST_ID),
+        has_timestamp=_in_all(files, "timestamp") if may_lack_time else True,
+        split_column=options.split_column if of_log else None,
         timestamp_unit=options.timestamp_unit,
     )
+
+
+def _in_all(files: dict[str, pq.ParquetFile], name: str) -> bool:
+    """Whether every file has a column.
+
+    Raises:
+      UserInputError: some files have it, and others have not.
+    """
+    lacking = [path for path, file in files.items() if name not in file.schema_arrow.names]
+    if lacking and len(lacking) < len(files):
+        raise UserInputError(
+            f"{lacking[0]!r} has no column {name!r}, but other files of the log have. "
+            "Write it to all files or to none."
+        )
+    return not lacking
 
 
 def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
@@ -150,16 +256,22 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
     parquet.check_column(path, schema, "item_id", parquet.is_id, ids)
     if columns.has_request_id:
         parquet.check_column(path, schema, REQUEST_ID, parquet.is_id, ids)
-    unit = f"int64 (in {columns.timestamp_unit}, see --timestamp_unit)"
-    parquet.check_column(path, schema, "timestamp", parquet.is_integer, unit)
-    for name in columns.derived:
-        if name in schema.names:
-            raise UserInputError(
-                f"--derive_label {name!r}: {path!r} already has such a column. Choose another name."
-            )
+    if columns.has_timestamp:
+        unit = f"int64 (in {columns.timestamp_unit}, see --timestamp_unit)"
+        parquet.check_column(path, schema, "timestamp", parquet.is_integer, unit)
+    if columns.split_column is not None:
+        expected = "string (--split_column)"
+        parquet.check_column(path, schema, columns.split_column, parquet.is_text, expected)
+    if columns.sets_label is None:
+        for name in columns.computed:
+            if name in schema.names:
+                flag = "derive_label" if name in columns.derived else "label_events or label_logs"
+                raise UserInputError(
+                    f"--{flag} {name!r}: {path!r} already has such a column. Choose another name."
+                )
     for label in columns.stored_labels:
         parquet.check_column(path, schema, label, parquet.is_number, "a number, 0 or 1 (--labels)")
-    for feature in columns.context:
+    for feature in columns.stored_context:
         accepts = parquet.is_id if feature.kind == "categorical" else parquet.is_number
         parquet.check_column(path, schema, feature.name, accepts, f"{feature.kind} (--context)")
     _check_expressions(path, schema, columns)
@@ -172,7 +284,11 @@ def _check_expressions(path: str, schema: pa.Schema, columns: LogColumns) -> Non
         for name, expression in columns.derived.items():
             expression.evaluate(empty)
             empty[name] = pa.nulls(0, pa.float32())
-        for expression in columns.expressions[len(columns.derived) :]:
+        for expression in columns.label_events.values():
+            expression.evaluate(empty)
+        for name in columns.computed:
+            empty[name] = pa.nulls(0, pa.float32())
+        for expression in columns.expressions[len(columns.derived) + len(columns.label_events) :]:
             expression.evaluate(empty)
     except UserInputError as error:
         raise UserInputError(f"{path!r}: {error}") from error

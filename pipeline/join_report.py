@@ -6,18 +6,20 @@ from absl import logging
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-from pipeline.side_features import SideTable
+from pipeline.join_inputs import JoinInputs
+
+_OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
 
 
 def check_counts(
-    summary: dict[str, Any], sets: dict[str, Any], events: int, max_bad_fraction: float
+    summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs, max_bad_fraction: float
 ) -> None:
     """Checks that every row is accounted for, and that not too many are bad.
 
     Args:
       summary: merged over the whole job.
       sets: embedding sets' entries of the manifest.
-      events: rows of the log, as its files say.
+      inputs: opened; they say how many rows there are.
       max_bad_fraction: of the log and of each embedding set.
 
     Raises:
@@ -28,13 +30,16 @@ def check_counts(
         raise UserInputError(f"--events: not readable: {summary['unreadable']}. Write them again.")
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
-    written = summary.get("written", 0)
-    if not summary["read"] == written + quarantined + dropped == events:
+    written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())
+    rows = inputs.rows
+    if not summary["read"] == written + attributed + quarantined + dropped == rows:
         raise RuntimeError(
-            f"Rows went missing: the log has {events}, read {summary['read']}, written "
-            f"{written}, quarantined {quarantined}, dropped {dropped}."
+            f"Rows went missing: the log has {rows}, read {summary['read']}, written {written}, "
+            f"attributed {attributed}, quarantined {quarantined}, dropped {dropped}."
         )
-    bad = [("--events", quarantined, events, summary["quarantined"])]
+    bad = [("--events", quarantined, rows, summary["quarantined"])]
+    histories = summary.get("histories", {}).get("quarantined", {})
+    bad.append(("--histories", sum(histories.values()), inputs.histories.rows, histories))
     for name, one in sets.items():
         count = sum(one["quarantined"].values())
         bad.append((f"--embeddings {name}", count, count + one["items"], one["quarantined"]))
@@ -55,18 +60,19 @@ def manifest_values(
     summary: dict[str, Any],
     schema: ExampleSchema,
     sets: dict[str, Any],
-    items: SideTable,
-    users: SideTable,
+    inputs: JoinInputs,
 ) -> dict[str, Any]:
     """Returns the manifest, apart from inputs, parameters and vocabulary."""
     shards = summary["shards"]
     by_split = summary["splits"]
-    for name, counts in by_split.items():
+    for name, split in by_split.items():
         own = {shard: one for shard, one in shards.items() if one["split"] == name}
-        counts["shards"] = sorted(own)
-        counts["records"] = sum(one["records"] for one in own.values())
+        split["shards"] = sorted(own)
+        split["records"] = sum(one["records"] for one in own.values())
         first = min(one["first_time"] for one in own.values())
-        counts["time_range"] = [first, max(one["last_time"] for one in own.values())]
+        split["time_range"] = [first, max(one["last_time"] for one in own.values())]
+    counts = {name: summary[name] for name in ("read", "written", "quarantined", "dropped")}
+    counts.update({name: summary[name] for name in _OPTIONAL_COUNTS if name in summary})
     candidates = sum(counts["candidates"] for counts in by_split.values())
     for name, one in sets.items():
         covered = sum(counts["with_embedding"][name] for counts in by_split.values())
@@ -74,18 +80,14 @@ def manifest_values(
     return {
         "schema": schema.to_dict(),
         "schema_fingerprint": schema.fingerprint(),
-        "counts": {
-            "read": summary["read"],
-            "written": summary["written"],
-            "quarantined": summary["quarantined"],
-            "dropped": summary["dropped"],
-        },
+        "counts": counts,
         "splits": by_split,
         "shards": shards,
+        **({"state": summary["state"]} if "state" in summary else {}),
         "embedding_sets": sets,
         "side_tables": {
             name: {"rows": len(one.ids), "rejected": one.rejected, "not_finite": one.not_finite}
-            for name, one in (("items", items), ("users", users))
+            for name, one in (("items", inputs.items), ("users", inputs.users))
         },
         "similarity": {
             name: {"label_0": counts[0], "label_1": counts[1]}

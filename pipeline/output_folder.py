@@ -1,5 +1,6 @@
 """An output on a local disk: built under another name, renamed when complete."""
 
+import contextlib
 import fcntl
 import glob
 import os
@@ -7,7 +8,7 @@ import shlex
 import shutil
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from features import manifest
@@ -88,6 +89,29 @@ class OutputFolder:
             os.remove(self._lock.name)
             self._lock.close()
             self._lock = None
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Keeps other jobs from writing a folder that is not built as a whole.
+
+    Args:
+      path: the folder; its parent is made if absent.
+
+    Raises:
+      UserInputError: another process holds it, or its parent cannot be written.
+    """
+    path = os.path.abspath(path)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        lock = _locked(f"{path}.lock")
+    except OSError as error:
+        raise UserInputError(f"--output: cannot write {path!r}: {error}.") from error
+    try:
+        yield
+    finally:
+        os.remove(lock.name)
+        lock.close()
 
 
 def _is_empty_folder(path: str) -> bool:

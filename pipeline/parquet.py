@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features import storage
-from features.embedding_set import parquet_files
+from features.embedding_files import parquet_files
 from features.errors import UserInputError
 
 

@@ -22,6 +22,7 @@ class Publication:
       identity: JSON values that determine its bytes; compared with an existing manifest's.
 
     Attributes:
+      output: the folder to publish.
       building: the folder that is written meanwhile.
     """
 
@@ -30,6 +31,7 @@ class Publication:
             OutputObjects(output) if storage.is_remote(output) else OutputFolder(output)
         )
         self._identity = identity
+        self.output = output
         self.building = self._place.building
 
     def existing(self) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ import functools
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from features import id_table, similarity
 from features.columnar import Slices, encode_requests
@@ -42,7 +41,7 @@ class RecordEncoder:
     Args:
       schema: of the records.
       tables: embeddings and side features.
-      events: `[E]` events of the partition, sorted by user, time and row.
+      columns: `[E]` events of the partition, sorted by user, time and row, by column.
       requests: of those events.
       split: `[Q]` index of each request's split, `splits.OUTSIDE` for none.
       max_candidates: requests with more are cut into several records.
@@ -52,13 +51,12 @@ class RecordEncoder:
         self,
         schema: ExampleSchema,
         tables: broadcast.Tables,
-        events: pa.Table,
+        columns: dict[str, np.ndarray],
         requests: Requests,
         split: np.ndarray,
         max_candidates: int,
     ):
         self._schema, self._tables, self._requests = schema, tables, requests
-        columns = {name: events[name].to_numpy() for name in events.column_names}
         order, behaviors = requests.order, requests.behaviors
         self._item = columns["item"][order]
         self._labels = {name: columns[f"label_{name}"][order] for name in schema.labels}
@@ -148,13 +146,14 @@ class RecordEncoder:
         )
 
     def _time_gaps(self, window: "_Window") -> Slices:
-        """Returns seconds from behavior to request, records one after another."""
+        """Returns seconds from behavior to request, 0 for untimed, records one after another."""
         lengths = window.end - window.start
         offsets = np.append(0, np.cumsum(lengths))
         record = np.repeat(np.arange(len(lengths)), lengths)
         behavior = np.arange(offsets[-1]) + (window.start - offsets[:-1])[record]
         behavior_time = self._behavior_time[window.behaviors][behavior]
         gaps = (window.time[record] - behavior_time) // _MICROSECONDS
+        gaps[behavior_time < 0] = 0
         return Slices(gaps, offsets[:-1], offsets[1:])
 
     def _codes(

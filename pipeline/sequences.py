@@ -1,6 +1,6 @@
 """Requests and their behavior sequences, by index arithmetic on sorted arrays; pure NumPy.
 
-Shapes: E events of one partition, Q requests, B behaviors.
+Shapes: E events of one partition, C of them candidates, Q requests, B behaviors.
 """
 
 import dataclasses
@@ -13,16 +13,16 @@ class Requests:
     """The requests of a partition, by user, time and request id.
 
     Attributes:
-      order: `[E]` positions of the events, grouped by request; within one by time and row.
+      order: `[C]` positions of the candidates, grouped by request; within one by time and row.
       starts: `[Q + 1]`, request r's candidates are `order[starts[r]:starts[r + 1]]`.
       user: `[Q]` int64.
       request: `[Q]` int64.
-      time: `[Q]` int64 microseconds, the earliest of its events.
+      time: `[Q]` int64 microseconds, the earliest of its candidates.
       behaviors: `[B]` positions of the events that are behaviors, by user, time and row.
       history_start: `[Q]`, request r's history is `behaviors[history_start[r]:history_end[r]]`.
       history_end: `[Q]`.
-      first_position: `[Q]`, how many of the user's events precede the request's first.
-      user_events: `[Q]`, how many events the user has.
+      first_position: `[Q]`, how many of the user's candidates precede the request's first.
+      user_candidates: `[Q]`, how many candidates the user has.
     """
 
     order: np.ndarray
@@ -34,7 +34,7 @@ class Requests:
     history_start: np.ndarray
     history_end: np.ndarray
     first_position: np.ndarray
-    user_events: np.ndarray
+    user_candidates: np.ndarray
 
 
 def first_of_duplicates(
@@ -64,11 +64,12 @@ def build_requests(
     user: np.ndarray,
     time: np.ndarray,
     request: np.ndarray,
+    is_candidate: np.ndarray,
     is_behavior: np.ndarray,
     history_length: int,
     delay: int = 0,
 ) -> Requests:
-    """Groups events into requests and finds each request's behaviors.
+    """Groups candidates into requests and finds each request's behaviors.
 
     A behavior of a request is strictly older than `request time - delay`, so events of one
     instant, a request's own among them, never see each other.
@@ -76,17 +77,21 @@ def build_requests(
     Args:
       user: `[E]` int64, events sorted by user, time and row.
       time: `[E]` int64 microseconds.
-      request: `[E]` int64; events of a user with the same value are shown together.
-      is_behavior: `[E]` bool.
+      request: `[E]` int64; candidates of a user with the same value are shown together.
+      is_candidate: `[E]` bool.
+      is_behavior: `[E]` bool; an event may be both, or neither.
       history_length: the most behaviors of a request (L); the latest are kept.
       delay: microseconds.
     """
-    order, starts, request_time = _group(user, time, request)
+    candidates, behaviors = np.flatnonzero(is_candidate), np.flatnonzero(is_behavior)
+    candidate_user = user[candidates]
+    order, starts, request_time = _group(candidate_user, time[candidates], request[candidates])
+    order = candidates[order]
     first = order[starts[:-1]]
-    request_user, behaviors = user[first], np.flatnonzero(is_behavior)
+    request_user = user[first]
     end = _older_behaviors(request_user, request_time - delay, user[behaviors], time[behaviors])
     user_start = np.searchsorted(user[behaviors], request_user, side="left")
-    first_event = np.searchsorted(user, request_user, side="left")
+    first_candidate = np.searchsorted(candidate_user, request_user, side="left")
     return Requests(
         order=order,
         starts=starts,
@@ -96,8 +101,9 @@ def build_requests(
         behaviors=behaviors,
         history_start=np.maximum(user_start, end - history_length),
         history_end=end,
-        first_position=starts[:-1] - first_event,
-        user_events=np.searchsorted(user, request_user, side="right") - first_event,
+        first_position=starts[:-1] - first_candidate,
+        user_candidates=np.searchsorted(candidate_user, request_user, side="right")
+        - first_candidate,
     )
 
 

@@ -72,13 +72,13 @@ class HashedFile:
         self._file.write(data)
 
 
-def shard_name(split: str, partition: int, partitions: int) -> str:
-    """Returns a shard's file name.
+def shard_name(content: str, partition: int, partitions: int, extension: str = "tfrecord") -> str:
+    """Returns the file name of what a partition writes.
 
     >>> shard_name("train", 3, 16)
     'train-00003-of-00016.tfrecord'
     """
-    return f"{split}-{partition:05d}-of-{partitions:05d}.tfrecord"
+    return f"{content}-{partition:05d}-of-{partitions:05d}.{extension}"
 
 
 def json_line(value: dict[str, Any]) -> bytes:

@@ -25,7 +25,9 @@ def test_histories_equal_a_search(events, length, delay):
         np.array([event[n] for event in events], kind)
         for n, kind in enumerate((np.int64, np.int64, bool))
     )
-    requests = sequences.build_requests(user, time, time, is_behavior, length, delay)
+    requests = sequences.build_requests(
+        user, time, time, np.ones(len(user), bool), is_behavior, length, delay
+    )
     sequences.check_causal(requests, user[requests.behaviors], time[requests.behaviors], delay)
     assert requests.starts[-1] == len(events)
     for number in range(len(requests.user)):
@@ -42,7 +44,8 @@ def test_histories_equal_a_search(events, length, delay):
 
 def test_request_takes_the_time_of_its_earliest_event():
     user, request = np.zeros(4, np.int64), np.array([7, 8, 7, 8])
-    requests = sequences.build_requests(user, np.arange(4), request, np.ones(4, bool), 5)
+    every = np.ones(4, bool)
+    requests = sequences.build_requests(user, np.arange(4), request, every, every, 5)
     assert requests.request.tolist() == [7, 8]
     assert requests.time.tolist() == [0, 1]
     assert requests.order.tolist() == [0, 2, 1, 3]
@@ -62,7 +65,8 @@ def test_duplicates_keep_the_first_row():
 @pytest.mark.parametrize("fault", ["own instant", "later", "other user"])
 def test_leaks_are_found(fault):
     user, time = np.array([1, 1, 2, 2]), np.array([1, 2, 5, 6])
-    good = sequences.build_requests(user, time, time, np.ones(4, bool), 5)
+    every = np.ones(4, bool)
+    good = sequences.build_requests(user, time, time, every, every, 5)
     sequences.check_causal(good, user, time)
     changed = {
         "own instant": {"history_end": good.history_end + np.array([0, 1, 0, 0])},

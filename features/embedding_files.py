@@ -1,0 +1,223 @@
+"""An embedding set on disk.
+
+A folder of Parquet files with `item_id` (int64 or string), `embedding` (a list of float16,
+float32 or int8) and optionally `available_at` (int64, microseconds), and a `manifest.json` with
+encoder, version, dimension, count and sha256. A folder without a manifest is accepted, since
+encoders often write bare Parquet; one with a manifest is held to it.
+"""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features import hashing, manifest, storage
+from features.errors import UserInputError
+
+ALWAYS = np.iinfo(np.int64).min
+"""The `available_at` of an embedding that counts at any time."""
+
+DUPLICATE = "item_id appeared before"
+"""The reason against a row whose id an earlier row has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RowGroup:
+    """What is read at once.
+
+    Attributes:
+      path: of the file.
+      file: its position in the order of names.
+      number: of the row group in the file.
+      first_row: of the row group in the file.
+    """
+
+    path: str
+    file: int
+    number: int
+    first_row: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingFiles:
+    """An embedding set whose schema was checked.
+
+    Attributes:
+      paths: of its files, in the order of their names.
+      row_groups: in order.
+      dimension: the embedding width M.
+      rows: how many there are, good and bad.
+      encoder: name and version of what made the vectors; empty where no manifest says so.
+    """
+
+    paths: tuple[str, ...]
+    row_groups: tuple[RowGroup, ...]
+    dimension: int
+    rows: int
+    encoder: str
+
+
+@dataclasses.dataclass(frozen=True)
+class VectorRows:
+    """The usable rows of a row group, N of them.
+
+    Attributes:
+      item_ids: `[N]` int64; ids may repeat.
+      vectors: `[N, M]` float32, finite.
+      available_at: `[N]` int64, microseconds.
+      rows: `[N]` int64, their positions in the file.
+      rejected: row and reason of the others.
+    """
+
+    item_ids: np.ndarray
+    vectors: np.ndarray
+    available_at: np.ndarray
+    rows: np.ndarray
+    rejected: tuple[dict[str, object], ...]
+
+
+def parquet_files(folder: str) -> list[str]:
+    """Returns the Parquet files of a folder in the order of their names.
+
+    Raises:
+      UserInputError: there is no such folder, or it holds no Parquet file.
+    """
+    if folder.endswith(".parquet") and storage.is_file(folder):
+        return [folder]
+    paths = storage.list_files(folder, ".parquet")
+    if not paths:
+        raise UserInputError(f"{folder!r} holds no .parquet file. Give a folder that does.")
+    return paths
+
+
+def open_files(folder: str) -> EmbeddingFiles:
+    """Opens an embedding set and checks every file's schema, and its bytes if a manifest tells.
+
+    Args:
+      folder: a folder of Parquet files, or one file.
+
+    Raises:
+      UserInputError: the folder holds no Parquet, a file lacks a column or has it in another
+        type, or a file is not what the manifest says.
+    """
+    paths = parquet_files(folder)
+    declared, encoder = _manifest(folder, paths)
+    groups, rows = [], 0
+    for number, path in enumerate(paths):
+        sizes = _row_group_sizes(path)
+        starts = np.append(0, np.cumsum(sizes)).tolist()
+        groups += [RowGroup(path, number, group, starts[group]) for group in range(len(sizes))]
+        rows += starts[-1]
+    dimension = declared or _first_dimension(paths[0])
+    return EmbeddingFiles(tuple(paths), tuple(groups), dimension, rows, encoder)
+
+
+def read_rows(dimension: int, group: RowGroup) -> VectorRows:
+    """Reads a row group.
+
+    Args:
+      dimension: the embedding width M; rows of another are rejected.
+      group: what to read.
+
+    Raises:
+      UserInputError: the file is not readable.
+    """
+    try:
+        with storage.open_parquet(group.path) as file:
+            table = file.read_row_group(group.number).combine_chunks()
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(
+            f"{group.path!r} cannot be read: {error}. Write it again; a fixed-size list must hold "
+            "no null, so leave such rows out or write a plain list."
+        ) from error
+    embedding = table["embedding"].combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(embedding), -1).to_numpy(zero_copy_only=False)
+    reasons = np.full(len(table), "", object)
+    reasons[table["item_id"].is_null().to_numpy()] = "item_id is null"
+    reasons[lengths < 0] = "embedding is null"
+    wrong = (lengths >= 0) & (lengths != dimension)
+    reasons[wrong] = f"embedding does not have {dimension} values"
+    complete = lengths == dimension
+    values = pc.list_flatten(embedding.filter(pa.array(complete)))
+    vectors = np.full((len(table), dimension), np.nan, np.float32)
+    vectors[complete] = values.to_numpy(zero_copy_only=False).reshape(-1, dimension)
+    reasons[complete & ~np.isfinite(vectors).all(axis=1)] = "embedding holds NaN or infinity"
+    good = reasons == ""
+    rejected = tuple(
+        {"row": group.first_row + int(row), "reason": reasons[row]} for row in np.flatnonzero(~good)
+    )
+    times = np.full(len(table), ALWAYS)
+    if "available_at" in table.column_names:
+        times = table["available_at"].fill_null(ALWAYS).to_numpy()
+    return VectorRows(
+        item_ids=hashing.ids_of_column(table["item_id"].filter(pa.array(good))),
+        vectors=vectors[good],
+        available_at=times[good],
+        rows=group.first_row + np.flatnonzero(good),
+        rejected=rejected,
+    )
+
+
+def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str]:
+    """Returns M and the encoder from the manifest, if there is one, and holds the files to it."""
+    if not storage.is_file(storage.join(folder, manifest.FILE_NAME)):
+        return None, ""
+    values = manifest.read_manifest(folder)
+    for path in paths:
+        expected = values["sha256"].get(storage.base_name(path))
+        if expected != manifest.file_sha256(path):
+            raise UserInputError(
+                f"{path!r} is not the file that {folder!r}'s manifest describes (sha256 "
+                f"expected {expected}). Copy the embedding set again, or write a new manifest."
+            )
+    return values["dimension"], f"{values.get('encoder')} {values.get('version')}"
+
+
+def _first_dimension(path: str) -> int:
+    """Returns M from the first file: of a plain list the most frequent length."""
+    with storage.open_parquet(path) as file:
+        embedding = file.schema_arrow.field("embedding").type
+        if pa.types.is_fixed_size_list(embedding):
+            return embedding.list_size
+        lengths = pc.list_value_length(file.read(columns=["embedding"])["embedding"])
+    return pc.mode(lengths)[0]["mode"].as_py() if len(lengths) else 1
+
+
+def _row_group_sizes(path: str) -> list[int]:
+    """Checks a file's schema and returns the rows of each row group."""
+    try:
+        with storage.open_parquet(path) as file:
+            schema, metadata = file.schema_arrow, file.metadata
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(f"{path!r} is not a readable Parquet file: {error}") from error
+    for name, accepted in (("item_id", _is_id), ("embedding", _is_vector)):
+        if name not in schema.names:
+            raise UserInputError(
+                f"{path!r} has no column {name!r}, only {schema.names}. An embedding set has "
+                "item_id and embedding."
+            )
+        if not accepted(schema.field(name).type):
+            raise UserInputError(
+                f"{path!r}: column {name!r} is {schema.field(name).type}, expected "
+                f"{'int64 or string' if name == 'item_id' else 'a list of float or int8'}."
+            )
+    if "available_at" in schema.names:
+        received = schema.field("available_at").type
+        if not pa.types.is_integer(received):
+            raise UserInputError(
+                f"{path!r}: column 'available_at' is {received}, expected int64 microseconds."
+            )
+    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+
+def _is_id(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    if not (
+        pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    ):
+        return False
+    return pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type)

@@ -1,0 +1,100 @@
+"""Which candidate a click or conversion that arrived as its own row belongs to; pure NumPy.
+
+A label event belongs to the latest candidate of the same user and item, and of the same request
+where the log of label events says so, that was shown at its time or before. It counts if it came
+within the window; the first that does sets the label, later ones are duplicates.
+"""
+
+import dataclasses
+
+import numpy as np
+
+OUTCOMES = ("attributed", "duplicate", "late", "unmatched")
+"""What becomes of a label event, by code: it set a label, the label was set already, it came
+after the window, or there was no such candidate."""
+
+_ATTRIBUTED, _DUPLICATE, _LATE, _UNMATCHED = range(len(OUTCOMES))
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribution:
+    """The label events' fate.
+
+    Attributes:
+      positive: `[E]` bool, candidates whose label is set.
+      outcome: `[N]` int8, the position in `OUTCOMES` of each label event's.
+    """
+
+    positive: np.ndarray
+    outcome: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """What candidates and label events are matched by; `[N]` int64 each.
+
+    Attributes:
+      user: ids.
+      item: ids.
+      request: ids; None to match by user, item and time alone.
+      time: microseconds.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    request: np.ndarray | None
+    time: np.ndarray
+
+
+def attribute(candidates: Shown, events: Shown, window: int) -> Attribution:
+    """Attributes the events of one label.
+
+    Args:
+      candidates: `[E]`.
+      events: `[N]`; those of one instant count in their order.
+      window: microseconds, inclusive.
+
+    Raises:
+      ValueError: one side has request ids and the other has none.
+    """
+    if (candidates.request is None) != (events.request is None):
+        raise ValueError("Either both candidates and label events have request ids, or neither.")
+    nearest = _latest_candidate(candidates, events)
+    found = nearest >= 0
+    age = events.time - candidates.time[nearest] if candidates.time.size else events.time
+    in_time = found & (age <= window)
+    outcome = np.full(len(nearest), _UNMATCHED, np.int8)
+    outcome[found] = _LATE
+    outcome[in_time] = _DUPLICATE
+    inside = np.flatnonzero(in_time)
+    by_time = inside[np.argsort(events.time[inside], kind="stable")]
+    chosen, first = np.unique(nearest[by_time], return_index=True)
+    outcome[by_time[first]] = _ATTRIBUTED
+    positive = np.zeros(len(candidates.time), bool)
+    positive[chosen] = True
+    return Attribution(positive, outcome)
+
+
+def _latest_candidate(candidates: Shown, events: Shown) -> np.ndarray:
+    """Returns the position of each event's latest candidate not after it, -1 for none."""
+    shown = len(candidates.time)
+    user, item, time = (
+        np.concatenate([getattr(candidates, name), getattr(events, name)])
+        for name in ("user", "item", "time")
+    )
+    keys = [user, item]
+    if candidates.request is not None and events.request is not None:
+        keys.append(np.concatenate([candidates.request, events.request]))
+    is_event = np.arange(len(time)) >= shown
+    order = np.lexsort((is_event, time, *keys))
+    group_start = np.zeros(len(order), bool)
+    group_start[:1] = True
+    for key in keys:
+        group_start[1:] |= key[order][1:] != key[order][:-1]
+    places = np.arange(len(order))
+    start = np.maximum.accumulate(np.where(group_start, places, 0))
+    last = np.maximum.accumulate(np.where(is_event[order], -1, places))
+    nearest = np.where(last >= start, order[last], -1)
+    result = np.empty(len(order), np.int64)
+    result[order] = nearest
+    return result[shown:]
