@@ -6,16 +6,20 @@ INSTALLED := $(VENV)/.installed
 # One process a core; the tests of a file share their fixtures.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
+# Beam's Flink job server and what it needs.
+FLINK_JARS := build/flink/jars
+
 # TensorFlow prints errors about absent GPU libraries when it loads; failures still raise.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench lock clean distclean
+.PHONY: help setup demo test test-fast test-flink flink-jars lint format bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       every test (PYTEST_ARGS="-x -k join" goes to pytest)'
 	@echo 'make test-fast  every test but the slow ones'
+	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make lint       format check, lint, types (make format mends what can be mended)'
 	@echo 'make bench      benchmarks'
 	@echo 'make lock       compile requirements/*.lock from setup.py (LOCK_ARGS=--upgrade to move)'
@@ -35,6 +39,17 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(PY) -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+test-flink: $(INSTALLED) flink-jars
+	REQUIRE_FLINK=1 $(PY) -m pytest -m flink tests/pipeline/test_flink.py
+
+flink-jars: $(FLINK_JARS)/.complete
+
+$(FLINK_JARS)/.complete: docker/flink/pom.xml
+	rm -rf $(FLINK_JARS)
+	mvn --batch-mode --quiet --no-transfer-progress --file docker/flink/pom.xml \
+		dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(FLINK_JARS)
+	@touch $@
 
 lint: $(INSTALLED)
 	$(PY) -m ruff format --check .

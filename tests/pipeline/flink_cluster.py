@@ -1,0 +1,149 @@
+"""A local Flink for tests: Beam's job server and a pool of Python workers, as own processes."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from google.protobuf import json_format
+
+from tests.conftest import REPOSITORY
+
+_SECONDS_TO_START = 60
+_SECONDS_TO_STOP = 10
+
+
+class FlinkCluster:
+    """A running job server with a Flink inside, and a pool that starts Python workers.
+
+    Args:
+      endpoint: `host:port` of the job server.
+      workers: `host:port` of the worker pool.
+      log: of the job server and of Flink.
+    """
+
+    def __init__(self, endpoint: str, workers: str, log: Path):
+        self.endpoint, self.workers, self.log = endpoint, workers, log
+
+    def jobs(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Returns every job that the server has seen: id to state and pipeline options."""
+        with grpc.insecure_channel(self.endpoint) as channel:
+            stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
+            reply = stub.GetJobs(beam_job_api_pb2.GetJobsRequest(), timeout=20)
+        return {
+            job.job_id: (
+                beam_job_api_pb2.JobState.Enum.Name(job.state),
+                json_format.MessageToDict(job.pipeline_options),
+            )
+            for job in reply.job_info
+        }
+
+
+@contextlib.contextmanager
+def start(folder: Path, jars: Path) -> Iterator[FlinkCluster]:
+    """Runs a cluster until the block ends, however it ends.
+
+    Args:
+      folder: for logs and for all that Flink and its workers write.
+      jars: the class path of the job server.
+
+    Yields:
+      the cluster, once it accepts jobs.
+
+    Raises:
+      RuntimeError: a process ended or was not ready in time; with the end of its log.
+    """
+    folder.mkdir()
+    environment = {
+        "FLINK_JARS": str(jars),
+        "JDK_JAVA_OPTIONS": f'"-Djava.io.tmpdir={folder}"',
+        # The pool starts its workers as `python`.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "TMPDIR": str(folder),
+    }
+    port = _free_port()
+    server = ["sh", str(REPOSITORY / "docker/flink/job_server.sh"), "--job-port=0"]
+    server += ["--artifact-port=0", f"--artifacts-dir={folder}/artifacts"]
+    pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
+    pool.append(f"--service_port={port}")
+    with (
+        _process(server, folder / "server.log", environment) as serving,
+        _process(pool, folder / "workers.log", environment) as working,
+    ):
+        endpoint = _await_endpoint(serving, folder / "server.log")
+        _await_port(working, folder / "workers.log", port)
+        yield FlinkCluster(endpoint, f"127.0.0.1:{port}", folder / "server.log")
+
+
+@contextlib.contextmanager
+def _process(
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen]:
+    """Runs a command in a session of its own, and ends all of the session."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=REPOSITORY,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_STOP)
+        # The pool's own workers are in its session and outlive it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(_SECONDS_TO_STOP)
+
+
+def _await_endpoint(process: subprocess.Popen, log: Path) -> str:
+    for _ in _polls(process, log):
+        if found := re.search(r"JobService started on (\S+)", log.read_text()):
+            return found[1]
+    raise RuntimeError(_complaint("was not ready", log))
+
+
+def _await_port(process: subprocess.Popen, log: Path, port: int) -> None:
+    for _ in _polls(process, log):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=1),
+        ):
+            return
+    raise RuntimeError(_complaint("was not ready", log))
+
+
+def _polls(process: subprocess.Popen, log: Path) -> Iterator[None]:
+    """Yields now and then while a process may yet become ready."""
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(_complaint(f"ended with code {process.returncode}", log))
+        yield
+        time.sleep(0.1)
+
+
+def _complaint(what: str, log: Path) -> str:
+    return f"{log.stem} {what} within {_SECONDS_TO_START} s:\n{log.read_text()[-2000:]}"
+
+
+def _free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
