@@ -6,9 +6,12 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features import manifest
 from features.errors import UserInputError
 from pipeline import convert as convert_job
 from pipeline.adapters import amazon_reviews, conversion, movielens, table, taobao_mm
@@ -76,6 +79,25 @@ def test_bytes_do_not_depend_on_the_chunks(tmp_path, monkeypatch, adapter):
         assert found == expected, chunk_rows
     footer = pq.read_metadata(tmp_path / "out-7" / "events" / "part-00000.parquet")
     assert [footer.row_group(n).num_rows for n in range(3)] == [30, 30, 30]
+
+
+def test_pages_do_not_depend_on_the_chunks(tmp_path):
+    # A row group of several pages, which the small ones above are not.
+    values = np.random.default_rng(0).integers(-(2**62), 2**62, 1 << 17)
+    texts = pa.array(values).cast(pa.string())
+    batch = pa.record_batch({"item_id": values, "title": texts})
+    found = set()
+    for rows in (1 << 17, 777):
+        folder = str(tmp_path / str(rows))
+        bad = f"{folder}-quarantine"
+        one = table.Table("items", folder, bad, batch.schema, 1 << 17, 1, str(tmp_path))
+        for start in range(0, len(values), rows):
+            part = batch.slice(start, rows)
+            good = np.full(len(part), "", object)
+            one.take_batch(part, ("x", start), good, lambda kept: kept.columns)
+        one.close(0.0)
+        found.add((one.read, one.written, *map(manifest.file_sha256, one.paths)))
+    assert len(found) == 1
 
 
 def test_too_many_bad_rows_stop_it(tmp_path):

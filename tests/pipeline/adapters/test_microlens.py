@@ -97,4 +97,6 @@ def test_result_joins(tmp_path, timed):
     )
     assert counts["written"] == 48
     assert options.negatives == "popularity:4"
+    units = (options.timestamp_unit, options.split_by)
+    assert units == (("ms", "global") if timed else ("s", "user"))
     assert joined["schema"]["labels"] == ["click"]

@@ -199,15 +199,47 @@ def test_missing_and_unreadable_files_are_named(tmp_path):
         conversions.convert(taobao_mm, source, tmp_path / "out")
 
 
+def joined_histories(options):
+    """Returns what each record shows: split, user, candidates, labels and history."""
+    return sorted(
+        (
+            split,
+            record["user_id"],
+            record["candidate_item_id"],
+            record["click"],
+            record["history_item_id"],
+        )
+        for split in ("train", "test")
+        for shard in oracle.read_records(options.output, split).values()
+        for record in shard
+    )
+
+
 def test_result_joins_with_the_given_histories(tmp_path):
-    source = write(tmp_path / "in", train_users=[user(LARGEST, [101, -100]), user(7, [1])])
+    train = [([0, 1], 7, -100), ([1, 0], 7, 101), ([1, 0], LARGEST, SMALLEST)]
+    train_users = [user(LARGEST, []), user(7, [101, -100, 101, SMALLEST])]
+    source = write(tmp_path / "in", train=train, train_users=train_users)
     done = conversions.convert(taobao_mm, source, tmp_path / "out")
     options, joined = conversions.join(done)
-    assert joined["counts"]["read"] == joined["counts"]["written"] == 4
-    histories = {}
-    for split in ("train", "test"):
-        for shard in oracle.read_records(options.output, split).values():
-            for record in shard:
-                print(split, record)
-                histories.setdefault(split, []).append(record)
-    assert {split: len(found) for split, found in histories.items()} == {"train": 3, "test": 1}
+    assert joined["counts"]["quarantined"] == {}
+    assert joined_histories(options) == [
+        ("test", [-5], [101], [1.0], [101, SMALLEST]),
+        ("train", [7], [-100], [1.0], [101, -100, 101, SMALLEST]),
+        ("train", [7], [101], [0.0], [101, -100, 101, SMALLEST]),
+        ("train", [LARGEST], [SMALLEST], [0.0], []),
+    ]
+
+
+@pytest.mark.xfail(
+    strict=False,
+    reason="the join puts the histories of a user's splits together: it ignores their `split`",
+)
+def test_an_event_takes_the_history_of_its_split(tmp_path):
+    done = conversions.convert(taobao_mm, write(tmp_path / "in"), tmp_path / "out")
+    options, _ = conversions.join(done)
+    assert joined_histories(options) == [
+        ("test", [-5], [101], [1.0], [101, SMALLEST]),
+        ("train", [-5], [-100], [1.0], [-100, 101, -100]),
+        ("train", [-5], [101], [0.0], [-100, 101, -100]),
+        ("train", [LARGEST], [SMALLEST], [0.0], []),
+    ]
