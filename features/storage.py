@@ -70,13 +70,22 @@ def list_files(folder: str, suffix: str = "") -> list[str]:
     Raises:
       UserInputError: there is no such folder.
     """
+    return [path for path in file_sizes(folder) if path.endswith(suffix)]
+
+
+def file_sizes(folder: str) -> dict[str, int]:
+    """Returns the bytes of a folder's files by path, in the order of their names.
+
+    Raises:
+      UserInputError: there is no such folder.
+    """
     with resolved(folder) as (filesystem, name):
         try:
             found = filesystem.get_file_info(fs.FileSelector(name))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UserInputError(f"{folder!r} is not a folder.") from error
-    names = sorted(one.base_name for one in found if one.type == fs.FileType.File)
-    return [join(folder, one) for one in names if one.endswith(suffix)]
+    files = sorted((one.base_name, one.size) for one in found if one.type == fs.FileType.File)
+    return {join(folder, name): size for name, size in files}
 
 
 def size(path: str) -> int:

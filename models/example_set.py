@@ -50,15 +50,22 @@ class ExampleSet:
         """Returns the paths of a split's shards, in order.
 
         Raises:
-          UserInputError: the split is empty or unknown, or a shard is missing.
+          UserInputError: the split is empty or unknown, or a shard is missing or cut short.
         """
-        paths = [storage.join(self.folder, name) for name in self._split(split)["shards"]]
-        folders = {path.rpartition("/")[0] for path in paths}
-        present = {path for folder in folders for path in storage.list_files(folder)}
-        for path in paths:
+        paths = {storage.join(self.folder, name): name for name in self._split(split)["shards"]}
+        present: dict[str, int] = {}
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            present |= storage.file_sizes(folder)
+        for path, name in paths.items():
             if path not in present:
                 raise UserInputError(f"Shard {path!r} of the manifest is missing. Join again.")
-        return paths
+            declared = self.manifest["shards"][name].get("bytes", present[path])
+            if present[path] != declared:
+                raise UserInputError(
+                    f"Shard {path!r} has {present[path]} bytes, but the manifest says {declared}. "
+                    "Copy the data set again, or join again."
+                )
+        return list(paths)
 
     def candidates_per_record(self, split: str) -> dict[int, int]:
         """Returns how many records of a split hold each number of candidates."""
