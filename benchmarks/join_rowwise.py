@@ -1,0 +1,147 @@
+"""The join as most people write it in Beam Python: dictionaries, one row at a time.
+
+    python -m benchmarks.join_rowwise --log=log/ --output=examples/
+
+`--log` is a folder of `benchmarks.simulate` with labels inline. It checks nothing, looks for no
+duplicates, counts nothing and makes no splits, all of which flatters it.
+"""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+import tensorflow as tf
+from absl import flags
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from benchmarks.joined_records import MODALITY
+from pipeline import entry_point
+
+Row = dict[str, Any]
+
+
+def define_flags() -> None:
+    """Defines the flags."""
+    flags.DEFINE_string("log", None, "Folder of benchmarks.simulate.", required=True)
+    flags.DEFINE_string("output", None, "Folder for the records.", required=True)
+    flags.DEFINE_integer("history_length", 50, "The most behaviors of a record (L).")
+    flags.DEFINE_enum(
+        "record", "candidate", ["candidate", "request"], "One record a candidate or a request."
+    )
+
+
+def main() -> None:
+    """Runs the join."""
+    entry_point.run(_main, define_flags)
+
+
+def join(log: str, output: str, history_length: int, record: str) -> None:
+    """Writes the records of a log.
+
+    Args:
+      log: a folder of `benchmarks.simulate`, labels inline, with the modality `text`.
+      output: a folder; gets `part-*.tfrecord`.
+      history_length: the most behaviors of a record; the latest clicked items.
+      record: `candidate` for one record an impression, `request` for one a request.
+    """
+    impressions = os.path.join(log, "impressions", "*.parquet")
+    vectors = os.path.join(log, "embeddings", MODALITY, "*.parquet")
+    # An item without an embedding gets zeros of this width.
+    width = pq.read_schema(glob.glob(vectors)[0]).field("embedding").type.list_size
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
+        embeddings = (
+            pipeline
+            | "ReadEmbeddings" >> beam.io.ReadFromParquet(vectors, columns=["item_id", "embedding"])
+            | "ByItem" >> beam.Map(lambda row: (row["item_id"], row["embedding"]))
+        )
+        _ = (
+            pipeline
+            | "ReadLog" >> beam.io.ReadFromParquet(impressions)
+            | "ByUser" >> beam.Map(lambda row: (row["user_id"], row))
+            | "GroupByUser" >> beam.GroupByKey()
+            | "ToExamples"
+            >> beam.FlatMap(
+                user_examples,
+                beam.pvalue.AsDict(embeddings),
+                width=width,
+                history_length=history_length,
+                record=record,
+            )
+            | "Write"
+            >> beam.io.WriteToTFRecord(os.path.join(output, "part"), file_name_suffix=".tfrecord")
+        )
+
+
+def user_examples(
+    element: tuple[int, Iterable[Row]],
+    embeddings: Mapping[int, list[float]],
+    width: int,
+    history_length: int,
+    record: str,
+) -> Iterator[bytes]:
+    """Yields the serialized records of one user.
+
+    Args:
+      element: the user and its impressions.
+      embeddings: item to vector.
+      width: of a vector (M).
+      history_length: the most behaviors of a record.
+      record: `candidate` or `request`.
+    """
+    _, rows = element
+    rows = sorted(rows, key=lambda row: row["timestamp"])
+    clicked = [row for row in rows if row["click"] == 1]
+    requests: dict[int, list[Row]] = {}
+    for row in rows:
+        requests.setdefault(row["request_id"], []).append(row)
+    zeros = [0.0] * width
+    older = 0
+    for candidates in requests.values():
+        moment = candidates[0]["timestamp"]
+        while older < len(clicked) and clicked[older]["timestamp"] < moment:
+            older += 1
+        history = clicked[max(0, older - history_length) : older]
+        shown = [[row] for row in candidates] if record == "candidate" else [candidates]
+        for part in shown:
+            yield _example(part, moment, history, embeddings, zeros)
+
+
+def _example(
+    candidates: list[Row],
+    moment: int,
+    history: list[Row],
+    embeddings: Mapping[int, list[float]],
+    zeros: list[float],
+) -> bytes:
+    example = tf.train.Example()
+    feature = example.features.feature
+    feature["user_id"].int64_list.value.append(candidates[0]["user_id"])
+    feature["request_id"].int64_list.value.append(candidates[0]["request_id"])
+    feature["timestamp"].int64_list.value.append(moment)
+    for row in history:
+        feature["history_item_id"].int64_list.value.append(row["item_id"])
+        feature["history_time_gap"].int64_list.value.append((moment - row["timestamp"]) // 1000)
+        feature["history_embedding"].float_list.value.extend(embeddings.get(row["item_id"], zeros))
+    for row in candidates:
+        feature["candidate_item_id"].int64_list.value.append(row["item_id"])
+        feature["click"].float_list.value.append(row["click"])
+        feature["candidate_embedding"].float_list.value.extend(
+            embeddings.get(row["item_id"], zeros)
+        )
+    return example.SerializeToString()
+
+
+def _main(_: Sequence[str]) -> None:
+    join(
+        flags.FLAGS.log,
+        flags.FLAGS.output,
+        flags.FLAGS.history_length,
+        flags.FLAGS.record,
+    )
+
+
+if __name__ == "__main__":
+    main()
