@@ -144,7 +144,7 @@ class OutputFile:
     that the bucket's lifecycle rule for incomplete uploads should remove.
 
     Args:
-      path: of the file; a local one's folder must exist.
+      path: of the file; its folder is made if absent.
 
     Attributes:
       stream: the open file, for those who want to write to one.
@@ -159,6 +159,7 @@ class OutputFile:
         if is_remote(self._path):
             self.stream = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)
         else:
+            os.makedirs(os.path.dirname(os.path.abspath(self._temporary)), exist_ok=True)
             self.stream = open(self._temporary, "xb")
         return self
 

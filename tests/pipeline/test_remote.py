@@ -100,6 +100,38 @@ def test_local_inputs_and_a_remote_output_mix(s3, local):
     assert published(s3, bucket, "deep/er/examples") == below(local / "examples")
 
 
+def test_the_shuffle_gives_the_same_shards(s3, local, bucket, joined):
+    build_examples(
+        options(f"s3://{bucket}/source", f"s3://{bucket}/shuffled", embedding_strategy="shuffle")
+    )
+    expected = below(local / "examples")
+    found = published(s3, bucket, "shuffled")
+    shards = [name for name in expected if name.endswith(".tfrecord")]
+    assert {name: found[name] for name in shards} == {name: expected[name] for name in shards}
+    assert set(found) == set(expected)
+
+
+def test_a_data_set_grows_by_parts(s3, local, bucket, tmp_path):
+    rows = sorted(logs.random_rows(3, events=300, users=9), key=lambda row: row["timestamp"])
+    middle = rows[150]["timestamp"]
+    days = {
+        "1": [row for row in rows if row["timestamp"] < middle],
+        "2": [row for row in rows if row["timestamp"] >= middle],
+    }
+    source = f"s3://{bucket}/source"
+    for day, own in days.items():
+        logs.write_log(tmp_path / "log" / day, own)
+        remote = s3.upload(bucket, tmp_path / "log" / day, f"log-{day}")
+        for inputs, log, output in (
+            (local / "source", tmp_path / "log" / day, tmp_path / "out"),
+            (source, remote, f"s3://{bucket}/parts"),
+        ):
+            build_examples(options(inputs, output, events=str(log), part=day, splits="train:.."))
+    assert published(s3, bucket, "parts") == below(tmp_path / "out")
+    shards = ExampleSet.open(f"s3://{bucket}/parts").shards("train")
+    assert {shard.rpartition("/")[0][-1] for shard in shards} == {"1", "2"}
+
+
 def test_rerun_does_nothing_and_other_parameters_are_refused(s3, bucket, joined):
     def times():
         answer = s3.client.list_objects_v2(Bucket=bucket, Prefix="examples/")

@@ -33,7 +33,6 @@ def remote(s3):
 
 def test_written_equals_read(root):
     path = storage.join(root, "a b", "ü?#%41.bin")
-    storage.make_folder(storage.join(root, "a b"))
     data = bytes(range(256)) * 10
     storage.write_bytes(path, data)
     assert storage.read_bytes(path) == data == b"".join(storage.chunks(path))
@@ -47,7 +46,6 @@ def test_written_equals_read(root):
 
 
 def test_files_are_listed_by_name_and_not_those_of_folders_below(root):
-    storage.make_folder(storage.join(root, "below"))
     for name in ("b.x", "a.x", "c.y", "below/d.x"):
         storage.write_bytes(storage.join(root, name), b"")
     assert storage.list_files(root, ".x") == [storage.join(root, name) for name in ("a.x", "b.x")]
@@ -55,7 +53,6 @@ def test_files_are_listed_by_name_and_not_those_of_folders_below(root):
 
 def test_a_folder_is_removed_with_all_in_it_and_no_other(root):
     for name in ("one/a/b", "one/c", "one-more/d"):
-        storage.make_folder(storage.join(root, name).rpartition("/")[0])
         storage.write_bytes(storage.join(root, name), b"1")
     storage.remove_folder(storage.join(root, "one"))
     storage.remove_folder(storage.join(root, "never-there"))
