@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.catalog import CATEGORIES, Items
+from benchmarks.catalog import CATEGORIES, Items, Users
 from benchmarks.ground_truth import BinnedScore
 from benchmarks.marketplace import RECENT, STRENGTH
 from features.embedding_set import read_embedding_set
@@ -65,13 +65,15 @@ def test_conversions_fall_with_the_price(log, truth):
 
 def test_clicks_show_the_interaction_and_nothing_else_of_similarity(log, truth):
     # Fitted to the clicks, not to the probabilities: the planted coefficients come back.
-    gate = gate_of(log, truth)
-    similarity = truth["similarity"].astype(np.float64)
-    rest = logit(truth["click_probability"]) - STRENGTH * gate * similarity
-    inputs = np.stack([rest, similarity, gate * similarity], axis=1)
-    fitted = LogisticRegression(C=1e6).fit(inputs, truth["click"])
-    np.testing.assert_allclose(fitted.coef_[0], [1, 0, STRENGTH], atol=0.12)
-    assert abs(fitted.intercept_[0]) < 0.12
+    shown, items, users = log.columns("impressions"), Items.draw(small()), Users.draw(small())
+    user, item = shown["user_id"] - 1, shown["item_id"] - 1
+    taste = np.sum(users.taste[user] * items.factor[item], axis=1)
+    seen = np.log2(shown["position"] + 1)
+    similarity = truth["similarity"]
+    inputs = [items.quality[item], taste, seen, similarity, items.gate[item] * similarity]
+    fitted = LogisticRegression(C=1e6).fit(np.stack(inputs, axis=1), truth["click"])
+    np.testing.assert_allclose(fitted.coef_[0, :3], [1, 0.3, -0.25], atol=0.05)
+    np.testing.assert_allclose(fitted.coef_[0, 3:], [0, STRENGTH], atol=0.15)
 
 
 def test_content_matters_through_the_gate(log, truth):
