@@ -33,6 +33,7 @@ from pipeline import (
     planner,
 )
 from pipeline.embedding_inputs import EmbeddingCounts
+from pipeline.job_endpoint import check_job_endpoint
 from pipeline.join_flags import define_flags, options_from_flags
 from pipeline.join_inputs import JoinInputs
 from pipeline.join_options import JoinOptions
@@ -176,7 +177,8 @@ def _beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     """Returns Beam's options.
 
     Raises:
-      UserInputError: a flag is neither ours nor Beam's; Beam itself would ignore it.
+      UserInputError: a flag is neither ours nor Beam's, which Beam itself would ignore, or
+        nobody answers at `--job_endpoint`.
     """
     known = set(PipelineOptions([]).get_all_options())
     options = PipelineOptions(list(beam_args))
@@ -189,6 +191,7 @@ def _beam_options(beam_args: Sequence[str]) -> PipelineOptions:
         )
     if not any(text.startswith("--runner") for text in beam_args):
         options = PipelineOptions([*beam_args, f"--runner={_DEFAULT_RUNNER}"])
+    check_job_endpoint(options)
     return options
 
 
