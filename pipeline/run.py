@@ -19,10 +19,12 @@ from models import evaluation, factory, training
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import (
+    data_statistics,
     demo_data,
     entry_point,
     environment,
     export,
+    inspect_data,
     latency,
     run_config,
     scored_request,
@@ -55,15 +57,16 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
 
     Args:
       config: what to do.
-      output: folder for `examples/`, `models/<name>/`, `serving/<name>/<version>/`,
-        `summary.json`, `report.json` and `report.html`. Joined examples that are there
-        already are used again where inputs and parameters are the same.
+      output: folder for `examples/`, `statistics/`, `models/<name>/`,
+        `serving/<name>/<version>/`, `summary.json`, `report.json` and `report.html`. Joined
+        examples that are there already are used again where inputs and parameters are the same.
 
     Returns:
       The summary (DESIGN section 10).
 
     Raises:
-      UserInputError: the input, the configuration or the output folder must be changed.
+      UserInputError: the input, the configuration or the output folder must be changed, or the
+        joined examples are not fit to train on.
     """
     clock = _Clock()
     with clock.phase("data"):
@@ -79,6 +82,8 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         )
     with clock.phase("join"):
         manifest = build_examples(options)
+    with clock.phase("statistics"):
+        inspection = _inspect(config, options.output, output)
     examples = ExampleSet.open(options.output)
     models, trained, metrics = {}, {}, {}
     counts = evaluation.train_counts(examples)
@@ -139,6 +144,8 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         "label": model.label,
         "summary": summary,
         "manifest": manifest,
+        "statistics": inspection.statistics,
+        "assessment": inspection.assessment.to_dict(),
         "training": trained,
         "metrics": metrics,
         "latency": {
@@ -197,6 +204,23 @@ class _Clock:
         started = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - started, 2)
+
+
+def _inspect(config: RunConfig, examples: str, output: str) -> inspect_data.Inspection:
+    """Looks at the joined examples and stops the run where they are not fit to train on."""
+    inspection = inspect_data.inspect(
+        None,
+        {},
+        examples,
+        os.path.join(output, data_statistics.FOLDER),
+        limits=config.checks,
+        config=config.drift,
+        command=environment.command("pipeline.run"),
+    )
+    for finding in inspection.assessment.findings:
+        logging.warning("%s: %s", finding.subject, finding.message)
+    inspection.assessment.raise_if_bad()
+    return inspection
 
 
 def _latency(

@@ -12,6 +12,7 @@ from features.errors import UserInputError
 from features.schema import STRICT
 from models.model_config import ModelConfig
 from models.training_config import TrainingConfig
+from pipeline.statistics.options import CheckLimits, DriftConfig
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -64,6 +65,8 @@ class RunConfig:
       title: heads the report.
       data: the input.
       join: fields of `pipeline.join_options.JoinOptions` besides its inputs and output.
+      checks: limits of the checks of the joined examples, before anything is trained.
+      drift: what they are compared with, and how much change stops the run.
       model: the model that is exported.
       baselines: names of models trained beside it with the same settings, for comparison.
       training: how they are trained.
@@ -75,6 +78,8 @@ class RunConfig:
     title: str = "DMF"
     data: DataConfig = Field(default_factory=DataConfig)
     join: dict[str, Any] = Field(default_factory=dict)
+    checks: CheckLimits = Field(default_factory=CheckLimits)
+    drift: DriftConfig = Field(default_factory=DriftConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     baselines: tuple[str, ...] = ("id_only",)
     training: TrainingConfig = Field(default_factory=TrainingConfig)

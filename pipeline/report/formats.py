@@ -134,6 +134,25 @@ def date(microseconds: float | None) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, tz=UTC).strftime("%Y-%m-%d")
 
 
+def moment(microseconds: float | None) -> str:
+    """Formats a time stamp's minute in UTC."""
+    if microseconds is None:
+        return MISSING
+    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC).strftime("%m-%d %H:%M")
+
+
+def short_count(value: float) -> str:
+    """Formats a count for an axis.
+
+    >>> short_count(512), short_count(4096), short_count(2_097_152)
+    ('512', '4.1k', '2.1M')
+    """
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            return f"{significant(value / size, 2)}{unit}"
+    return f"{value:g}"
+
+
 def model_name(key: str) -> str:
     """Returns a model's name for people."""
     return _MODEL_NAMES.get(key, key)

@@ -10,19 +10,27 @@ import jinja2
 from pipeline.report import (
     bias_section,
     calibration_section,
+    check_section,
+    column_section,
     comparison_section,
     data_section,
+    embedding_section,
     facts_section,
     headline,
     latency_section,
     request_section,
     similarity_section,
+    time_section,
     training_section,
 )
 from pipeline.report.blocks import Section
 
 _SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     data_section.section,
+    check_section.section,
+    time_section.section,
+    column_section.section,
+    embedding_section.section,
     similarity_section.section,
     training_section.section,
     comparison_section.section,
@@ -38,8 +46,9 @@ def render(data: Mapping[str, Any], path: str) -> None:
     """Writes the report as one file that needs nothing else.
 
     Args:
-      data: what a run learned: `title`, `label`, `summary`, `manifest`, `training`, `metrics`,
-        `latency`, `bucket_effect`, `scored`, `tags`, `parity`, `config`, `environment` and
+      data: what a run learned: `title`, `label`, `summary`, `manifest`, `statistics` and
+        `assessment` (see `pipeline.data_statistics`), `training`, `metrics`, `latency`,
+        `bucket_effect`, `scored`, `tags`, `parity`, `config`, `environment` and
         `command`. A section whose data is absent is left out; a number that is None or not
         finite is a dash or a gap.
       path: the HTML file; written beside itself and renamed.

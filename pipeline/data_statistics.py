@@ -1,0 +1,220 @@
+"""Look before you train: statistics of logs, embeddings and records, findings, and drift.
+
+statistics = collect(source, embeddings, examples, folder)
+assessment = assess(statistics, CheckLimits(), DriftConfig(baseline))
+write(folder, statistics, assessment)
+assessment.raise_if_bad()
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from features import manifest, storage
+from features.errors import UserInputError
+from models.example_set import ExampleSet
+from pipeline.statistics import (
+    drift,
+    embedding_findings,
+    example_findings,
+    findings,
+    log_findings,
+    records,
+)
+from pipeline.statistics.database import MEMORY_LIMIT, open_database
+from pipeline.statistics.drift import Change
+from pipeline.statistics.embeddings import embedding_statistics
+from pipeline.statistics.examples import example_statistics
+from pipeline.statistics.findings import Finding
+from pipeline.statistics.log import LogSource, log_statistics
+from pipeline.statistics.options import CheckLimits, DriftConfig
+
+FILE_NAME = "statistics.json"
+REJECTED_FILE_NAME = "statistics.rejected.json"
+"""The name of statistics of bad data, which no later run may take for its baseline."""
+
+FOLDER = "statistics"
+"""Where a run writes its statistics, in its output."""
+
+VERSION = 1
+"""Of the layout of `statistics.json`; a baseline of another one is refused."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Assessment:
+    """What was found in statistics, and what changed.
+
+    Attributes:
+      findings: of the data by itself.
+      changes: since the baseline; breaches first; none without a baseline.
+      baseline: what was compared with.
+    """
+
+    findings: tuple[Finding, ...]
+    changes: tuple[Change, ...] = ()
+    baseline: str | None = None
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether there is an error, or more change than allowed."""
+        return any(one.severity == "error" for one in self.findings) or any(
+            one.is_breach for one in self.changes
+        )
+
+    def raise_if_bad(self) -> None:
+        """Stops what would go on to train.
+
+        Raises:
+          UserInputError: lists the errors and the breached thresholds.
+        """
+        if not self.is_bad:
+            return
+        errors = [one for one in self.findings if one.severity == "error"]
+        breaches = [one for one in self.changes if one.is_breach]
+        parts = []
+        if errors:
+            parts.append(f"The data has {len(errors)} errors:\n{findings.table(errors)}")
+        if breaches:
+            parts.append(
+                f"{len(breaches)} of {len(self.changes)} measures changed more since "
+                f"{self.baseline!r} than their threshold:\n{drift.table(breaches)}\n"
+                "Mend the data, take a newer baseline, or allow more (--max_drift name=value, in "
+                "a run drift.thresholds.name)."
+            )
+        raise UserInputError("\n".join(parts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the assessment as JSON values."""
+        return {
+            "findings": [one.to_dict() for one in self.findings],
+            "drift": {
+                "baseline": self.baseline,
+                "changes": [one.to_dict() for one in self.changes],
+            },
+        }
+
+
+def collect(
+    source: LogSource | None,
+    embeddings: Mapping[str, str],
+    examples: str | None,
+    folder: str,
+    memory_limit: str = MEMORY_LIMIT,
+) -> dict[str, Any]:
+    """Returns the statistics of whatever is given.
+
+    Args:
+      source: a behavior log.
+      embeddings: embedding sets by modality; their coverage is told where there is a log.
+      examples: a folder of joined examples.
+      folder: an existing one with room for what does not fit into memory.
+      memory_limit: of DuckDB.
+
+    Returns:
+      JSON values: `version`, and of `log`, `embedding_sets` (by modality) and `examples` those
+      that were given.
+
+    Raises:
+      UserInputError: an input is not readable, or lacks a column.
+    """
+    statistics: dict[str, Any] = {"version": VERSION}
+    if source is not None or embeddings:
+        with open_database(folder, memory_limit) as connection:
+            if source is not None:
+                statistics["log"] = log_statistics(connection, source)
+            kind = statistics["log"]["columns"]["item_id"]["type"] if source else None
+            if embeddings:
+                statistics["embedding_sets"] = {
+                    name: embedding_statistics(connection, name, path, kind)
+                    for name, path in embeddings.items()
+                }
+    if examples is not None:
+        statistics["examples"] = of_examples(ExampleSet.open(examples))
+    return statistics
+
+
+def of_examples(examples: ExampleSet) -> dict[str, Any]:
+    """Returns the statistics of joined examples, label rates by time included."""
+    values = example_statistics(examples.manifest)
+    return {**values, "time": records.label_rates_by_time(examples)}
+
+
+def assess(statistics: Mapping[str, Any], limits: CheckLimits, config: DriftConfig) -> Assessment:
+    """Looks for findings, and for drift where there is a baseline.
+
+    Args:
+      statistics: from `collect`.
+      limits: of the findings.
+      config: baseline and thresholds.
+
+    Raises:
+      UserInputError: the baseline cannot be read, or has nothing in common with the statistics.
+    """
+    found: list[Finding] = []
+    if "log" in statistics:
+        found += log_findings.find(statistics["log"], limits)
+    for name, values in statistics.get("embedding_sets", {}).items():
+        found += embedding_findings.find(name, values, limits)
+    if "examples" in statistics:
+        found += example_findings.find(statistics["examples"], limits)
+    if config.baseline is None:
+        return Assessment(tuple(found))
+    changes = drift.compare(statistics, read_baseline(config.baseline), config.thresholds)
+    return Assessment(tuple(found), tuple(changes), config.baseline)
+
+
+def write(folder: str, statistics: Mapping[str, Any], assessment: Assessment) -> str:
+    """Writes the statistics as JSON, whole or not at all.
+
+    Args:
+      folder: created if absent.
+      statistics: from `collect`.
+      assessment: of them; where it is bad, the file is `REJECTED_FILE_NAME`.
+
+    Returns:
+      The file's path.
+    """
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, REJECTED_FILE_NAME if assessment.is_bad else FILE_NAME)
+    text = json.dumps({**statistics, **assessment.to_dict()}, indent=1, allow_nan=False)
+    with storage.OutputFile(path) as file:
+        file.write(f"{text}\n".encode())
+    return path
+
+
+def read_baseline(path: str) -> dict[str, Any]:
+    """Reads statistics to compare with.
+
+    Args:
+      path: local or remote: a `statistics.json`, a folder that has one (or a run's output), or
+        a folder of joined examples, whose manifest tells all but label rates by time.
+
+    Raises:
+      UserInputError: there is none of these, or it was written in another layout.
+    """
+    for parts in ((), (FILE_NAME,), (FOLDER, FILE_NAME)):
+        candidate = storage.join(path, *parts) if parts else path
+        if storage.is_file(candidate):
+            return _read_statistics(candidate)
+    if not storage.is_file(storage.join(path, manifest.FILE_NAME)):
+        raise UserInputError(
+            f"The baseline {path!r} has neither {FILE_NAME} nor {manifest.FILE_NAME}. Give the "
+            "--output of pipeline.inspect_data, pipeline.run or pipeline.build_examples."
+        )
+    return {"examples": example_statistics(ExampleSet.open(path).manifest)}
+
+
+def _read_statistics(path: str) -> dict[str, Any]:
+    try:
+        values = json.loads(storage.read_bytes(path))
+    except (OSError, ValueError) as error:
+        raise UserInputError(f"The baseline {path!r} is not JSON: {error}.") from error
+    version = values.get("version") if isinstance(values, dict) else None
+    if version != VERSION:
+        raise UserInputError(
+            f"The baseline {path!r} has version {version!r}, expected {VERSION}. Is it a "
+            f"{FILE_NAME}? Write it again with pipeline.inspect_data."
+        )
+    return values

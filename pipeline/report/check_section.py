@@ -1,0 +1,121 @@
+"""Is the data fit to train on? Findings, and change since a baseline against its thresholds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report import formats, svg
+from pipeline.report.blocks import Block, Cell, Details, Drawing, Figure, Key, Section, Table
+
+_DRAWN = 12
+_ROW = 26
+_LONGEST = 2.0
+"""A bar ends at twice its threshold; the number says how far it would go."""
+
+
+def section(data: Mapping[str, Any]) -> Section | None:
+    """Returns the section, or None where nothing was checked."""
+    if not formats.mapping(data, "assessment"):
+        return None
+    findings = formats.records(data, "assessment", "findings")
+    changes = formats.records(data, "assessment", "drift", "changes")
+    blocks: list[Block] = [_findings(findings)]
+    if changes:
+        blocks += [_figure(data, changes), _all(changes)]
+    return Section("checks", "Checks", "Is the data fit to train on?", blocks)
+
+
+def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
+    errors = sum(one.get("severity") == "error" for one in findings)
+    rows = [
+        [
+            Cell(str(one.get("severity")), "bad" if one.get("severity") == "error" else ""),
+            str(one.get("check")).replace("_", " "),
+            str(one.get("subject")),
+            str(one.get("message")),
+        ]
+        for one in sorted(findings, key=lambda one: str(one.get("severity")))
+    ]
+    caption = (
+        f"Errors, which stop a run: {errors}; warnings: {len(findings) - errors}."
+        if findings
+        else "Nothing was found."
+    )
+    head = ["Severity", "Check", "Of", "Found"] if rows else []
+    return Table(head, rows, caption, numeric=False, title="Findings")
+
+
+def _figure(data: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> Figure:
+    breaches = [one for one in changes if one.get("breach")]
+    baseline = formats.dig(data, "assessment", "drift", "baseline")
+    caption = (
+        f"{len(breaches)} of {len(changes)} measures changed more than allowed since {baseline}"
+    )
+    if breaches:
+        caption += f": {formats.listed([_name(one) for one in breaches[:_DRAWN]])}"
+    caption += "."
+    changed = [one for one in changes if _strain(one) > 0]
+    shown = sorted(changed, key=_strain, reverse=True)[:_DRAWN]
+    if not shown:
+        return Figure("Drift", f"Nothing changed since {baseline}.", [])
+    legend = [Key("s1", "within"), Key("s3", "too much"), Key("", "threshold", "rule")]
+    title = f"The {len(shown)} largest changes, in parts of their threshold"
+    return Figure("Drift", caption, [Drawing(title, _panel(shown).svg(caption))], legend)
+
+
+def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
+    # The text of a row stands above its bar: names are longer than the room at the side.
+    height = 40 + 1.6 * _ROW * len(changes)
+    panel = svg.Panel((0, _LONGEST), (len(changes), 0), height=height, left=8)
+    panel.x_axis([(0, "0"), (1, "threshold"), (2, "2×")], grid=True)
+    for row, change in enumerate(changes):
+        color = "s3" if change.get("breach") else "s1"
+        length = min(_strain(change), _LONGEST)
+        tip = f"{_name(change)}: {_number(change, 'change')} of {_number(change, 'threshold')}"
+        panel.bar((0, length), (row + 0.55, row + 0.9), color, tip)
+        panel.note((0, row + 0.45), tip)
+    panel.rule((1, 0), (1, len(changes)))
+    return panel
+
+
+def _all(changes: Sequence[Mapping[str, Any]]) -> Table | Details:
+    rows = [
+        [
+            Cell(_name(one), "bad" if one.get("breach") else ""),
+            _number(one, "change"),
+            _number(one, "threshold"),
+            _value(one.get("before")),
+            _value(one.get("after")),
+        ]
+        for one in changes
+    ]
+    head = ["Measure", "Change", "Threshold", "Before", "After"]
+    return Details(f"All measures ({len(rows)})", Table(head, rows))
+
+
+def _strain(change: Mapping[str, Any]) -> float:
+    """The change in parts of its threshold; a ratio's are counted from 1, where nothing changed."""
+    value, threshold = formats.number(change, "change"), formats.number(change, "threshold")
+    if value is None or threshold is None:
+        return 0.0
+    nothing = 1.0 if change.get("measure") == "rows_ratio" else 0.0
+    room = threshold - nothing
+    return (value - nothing) / room if room else _LONGEST * (value > nothing)
+
+
+def _name(change: Mapping[str, Any]) -> str:
+    return f"{str(change.get('measure')).replace('_', ' ')} of {change.get('subject')}"
+
+
+def _number(change: Mapping[str, Any], key: str) -> str:
+    return formats.significant(formats.number(change, key))
+
+
+def _value(value: Any) -> str:
+    number = formats.number({"value": value}, "value")
+    return (
+        formats.MISSING
+        if value is None
+        else str(value)
+        if number is None
+        else formats.significant(number)
+    )

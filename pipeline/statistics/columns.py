@@ -1,0 +1,191 @@
+"""Statistics of one column, from how often each of its values occurs.
+
+Counting values groups a column once, on disk where memory does not hold the groups. What follows
+is exact and does not depend on the order of rows: the same data gives the same figures.
+"""
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import duckdb
+
+from pipeline.statistics.database import identifier, one_row
+
+QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+"""The probabilities whose quantiles are told."""
+
+TOP_VALUES = 64
+"""So many of the most frequent values are listed; of a column with fewer, all."""
+
+_BINS_AN_OCTAVE = 8
+_PRECISION = 40
+
+
+def count_values(
+    connection: duckdb.DuckDBPyConnection, source: str, column: str, table: str
+) -> None:
+    """Makes a temporary table `value`, `n`: how often each value of a column occurs.
+
+    Args:
+      connection: where `source` is registered.
+      source: a table or view.
+      column: its column.
+      table: the new table's name; replaced if there is one.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS "
+        f"SELECT {identifier(column)} AS value, count(*) AS n FROM {source} GROUP BY 1"
+    )
+
+
+def value_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
+    """Returns what is told of any column.
+
+    Args:
+      connection: where the table is.
+      table: from `count_values`.
+
+    Returns:
+      `rows`, `nulls`, `distinct` (without null), and `top`: the most frequent values with their
+      rows, ties by value; all values where there are at most `TOP_VALUES`.
+    """
+    rows, nulls, distinct = one_row(
+        connection,
+        "SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (value IS NULL), 0), count(value) "
+        f"FROM {table}",
+    )
+    top = connection.execute(
+        f"SELECT value, n FROM {table} WHERE value IS NOT NULL "
+        f"ORDER BY n DESC, value LIMIT {TOP_VALUES}"
+    ).fetchall()
+    return {
+        "rows": int(rows),
+        "nulls": int(nulls),
+        "distinct": int(distinct),
+        "top": [[_plain(value), int(n)] for value, n in top],
+    }
+
+
+def number_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
+    """Returns what is told of numbers besides `value_statistics`.
+
+    Args:
+      connection: where the table is.
+      table: from `count_values`, of numbers or booleans.
+
+    Returns:
+      `not_finite` rows, and over the finite ones `min`, `max`, `mean`, `std`, `quantiles` (the
+      least value with at least that share of rows up to it) and `histogram`: `[low, high, rows]`
+      with edges that do not depend on the data, eight to an octave, so that two histograms can
+      be compared.
+    """
+    values = (
+        f"(SELECT CAST(value AS DOUBLE) AS value, n FROM {table} "
+        "WHERE value IS NOT NULL AND isfinite(CAST(value AS DOUBLE)))"
+    )
+    total, finite, low, high = one_row(
+        connection,
+        f"SELECT (SELECT coalesce(sum(n), 0) FROM {table} WHERE value IS NOT NULL), "
+        f"coalesce(sum(n), 0), min(value), max(value) FROM {values}",
+    )
+    statistics: dict[str, Any] = {"not_finite": int(total - finite)}
+    if not finite:
+        return statistics
+    mean, std = _moments(connection, values, int(finite), low, high)
+    return {
+        **statistics,
+        "min": low,
+        "max": high,
+        "mean": mean,
+        "std": std,
+        "quantiles": _quantiles(connection, values, int(finite)),
+        "histogram": _histogram(connection, values),
+    }
+
+
+def id_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
+    """Returns what is told of ids besides `value_statistics`.
+
+    Returns:
+      `rows_an_id`: `[least, most, ids, rows]` for 1, 2 to 3, 4 to 7 rows and so on, and
+      `top_percent_rows`: the rows of the most frequent hundredth of the ids (at least one id).
+    """
+    groups = connection.execute(
+        "SELECT CAST(floor(log2(n)) AS INTEGER) AS power, count(*), sum(n) "
+        f"FROM {table} WHERE value IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    ids = sum(group[1] for group in groups)
+    top = one_row(
+        connection,
+        f"SELECT coalesce(sum(n), 0) FROM (SELECT n FROM {table} WHERE value IS NOT NULL "
+        f"ORDER BY n DESC LIMIT {max(1, math.ceil(ids / 100))})",
+    )
+    return {
+        "rows_an_id": [
+            [2**power, 2 ** (power + 1) - 1, int(ids), int(rows)] for power, ids, rows in groups
+        ],
+        "top_percent_rows": int(top[0]),
+    }
+
+
+def _moments(
+    connection: duckdb.DuckDBPyConnection, values: str, rows: int, low: float, high: float
+) -> tuple[float, float]:
+    """Returns mean and standard deviation.
+
+    Floating-point sums depend on their order, which threads do not keep. So the values are
+    rounded to integers of 40 bits over the column's range, and those are summed exactly.
+    """
+    spread = high - low
+    if not spread or not math.isfinite(spread):
+        return (low, 0.0) if not spread else (math.nan, math.nan)
+    scale = 2.0 ** (_PRECISION - math.frexp(spread)[1])
+    if not math.isfinite(scale):
+        return low, 0.0
+    first, second = one_row(
+        connection,
+        "SELECT sum(q * n), sum(q * q * n) FROM (SELECT n, CAST(CAST(round((value - "
+        f"CAST({low!r} AS DOUBLE)) * CAST({scale!r} AS DOUBLE)) AS BIGINT) AS HUGEINT) AS q "
+        f"FROM {values})",
+    )
+    mean = Fraction(int(first), rows)
+    variance = Fraction(int(second), rows) - mean * mean
+    return low + float(mean) / scale, math.sqrt(variance) / scale
+
+
+def _quantiles(
+    connection: duckdb.DuckDBPyConnection, values: str, rows: int
+) -> list[tuple[float, float]]:
+    ranks = [max(1, math.ceil(Fraction(str(share)) * rows)) for share in QUANTILES]
+    wanted = ", ".join(f"min(value) FILTER (upto >= {rank})" for rank in ranks)
+    found = one_row(
+        connection,
+        f"SELECT {wanted} FROM (SELECT value, sum(n) OVER "
+        f"(ORDER BY value ROWS UNBOUNDED PRECEDING) AS upto FROM {values})",
+    )
+    return list(zip(QUANTILES, found, strict=True))
+
+
+def _histogram(connection: duckdb.DuckDBPyConnection, values: str) -> list[list[float]]:
+    """Counts by sign and logarithm; round numbers lie in the middle of a bin, not on an edge."""
+    bins = connection.execute(
+        "SELECT CAST(sign(value) AS INTEGER) AS side, CASE WHEN value = 0 THEN 0 ELSE "
+        f"CAST(round(log2(abs(value)) * {_BINS_AN_OCTAVE}) AS INTEGER) END AS bin, sum(n) "
+        f"FROM {values} GROUP BY 1, 2"
+    ).fetchall()
+    edges = []
+    for side, position, rows in bins:
+        near, far = (2 ** ((position + half) / _BINS_AN_OCTAVE) for half in (-0.5, 0.5))
+        low, high = (0.0, 0.0) if not side else (near, far) if side > 0 else (-far, -near)
+        edges.append([low, high, int(rows)])
+    return sorted(edges)
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value as JSON has it."""
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return str(value)

@@ -1,0 +1,117 @@
+"""What counts as wrong, and how much change is too much."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from features.errors import UserInputError
+from features.schema import STRICT
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(ge=1)]
+Changes = Annotated[int, Field(ge=0)]
+
+_Options = TypeVar("_Options")
+
+
+@dataclass(frozen=True, config=STRICT)
+class CheckLimits:
+    """Limits of the checks that need no baseline. All are shares of rows, between 0 and 1.
+
+    Attributes:
+      bad: null ids, timestamps out of range, labels that are neither 0 nor 1, rejected
+        embeddings; more is an error, as it is for the join (`--max_bad_fraction`), fewer a
+        warning.
+      missing: nulls in any other column; more is a warning.
+      user: events of one user; more is a warning: a robot, or a default id.
+      item: events of one item; more is a warning.
+      duplicates: events that repeat another; more is a warning.
+      coverage: events, or candidates, whose item has an embedding; fewer is a warning.
+      least_coverage: the same; fewer is an error: the ids are not those of the log.
+      same_vector: items that share one vector; more is a warning: a placeholder.
+      cold: requests without a behavior, in the train split; more is a warning.
+    """
+
+    bad: Share = 0.01
+    missing: Share = 0.5
+    user: Share = 0.1
+    item: Share = 0.3
+    duplicates: Share = 0.05
+    coverage: Share = 0.5
+    least_coverage: Share = 0.05
+    same_vector: Share = 0.2
+    cold: Share = 0.9
+
+
+@dataclass(frozen=True, config=STRICT)
+class DriftThresholds:
+    """The largest change from a baseline with which a run goes on; None measures nothing.
+
+    Distances are Jensen-Shannon distances to base 2: 0 for equal distributions, 1 for
+    distributions that have nothing in common. They grow with noise: a hundred rows drawn twice
+    are about .1 apart.
+
+    Attributes:
+      label_rate: absolute change of a label's share of positives.
+      missing_rate: absolute change of a column's share of nulls.
+      bad_rate: absolute change of the share of quarantined events or rejected embeddings.
+      coverage: absolute change of the share of events, or candidates, with an embedding.
+      value_distance: of a column's values (numbers by histogram), or of embeddings' norms. Ids
+        and timestamps are left out: they are expected to be new.
+      activity_distance: of the events by how many their user, or their item, has.
+      similarity_distance: of the known similarity codes of a modality and label.
+      history_distance: of a split's history lengths.
+      request_distance: of a split's candidates a request.
+      rows_ratio: rows, the larger over the smaller.
+      schema_changes: columns, labels and modalities that went, came, or changed type or width.
+    """
+
+    label_rate: Share | None = 0.05
+    missing_rate: Share | None = 0.05
+    bad_rate: Share | None = 0.01
+    coverage: Share | None = 0.05
+    value_distance: Share | None = 0.2
+    activity_distance: Share | None = 0.25
+    similarity_distance: Share | None = 0.15
+    history_distance: Share | None = 0.25
+    request_distance: Share | None = 0.25
+    rows_ratio: Ratio | None = 3.0
+    schema_changes: Changes | None = 0
+
+
+@dataclass(frozen=True, config=STRICT)
+class DriftConfig:
+    """What a run's data is compared with before it is trained on.
+
+    Attributes:
+      baseline: a folder of `pipeline.inspect_data` or of a run, its `statistics.json`, or a
+        folder of joined examples; None compares with nothing.
+      thresholds: with which the run stops.
+    """
+
+    baseline: str | None = None
+    thresholds: DriftThresholds = Field(default_factory=DriftThresholds)
+
+
+def parse(kind: type[_Options], values: Mapping[str, Any], where: str) -> _Options:
+    """Validates options.
+
+    Args:
+      kind: `CheckLimits` or `DriftThresholds`.
+      values: by name.
+      where: they come from, for the message.
+
+    Raises:
+      UserInputError: names each unknown name and each value out of range.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        known = ", ".join(TypeAdapter(kind).dump_python(kind()))
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}, received {one['input']!r}"
+            for one in error.errors()
+        )
+        raise UserInputError(f"{where}: {problems}. Names are {known}.") from error

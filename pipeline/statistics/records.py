@@ -1,0 +1,69 @@
+"""Label rates by time from the records of joined examples."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from models.example_set import ExampleSet
+from pipeline.statistics import time_buckets
+
+_RECORDS = 200_000
+_BATCH = 4096
+
+
+def label_rates_by_time(examples: ExampleSet, largest: int = _RECORDS) -> dict[str, Any]:
+    """Parses time and labels of records, of whole shards until there are enough.
+
+    Shards hold users, not times, so a few of them show every time; a data set that grew by
+    dated parts has shards of each part. Evenly spaced ones are taken, by name, of every split.
+
+    Args:
+      examples: the data set.
+      largest: about so many records are parsed at most.
+
+    Returns:
+      See `time_buckets.timeline`, an event being a candidate; and `sampled_share` of the records.
+    """
+    splits = examples.manifest["splits"]
+    total = sum(split["records"] for split in splits.values())
+    share = min(1.0, largest / max(total, 1))
+    paths: list[str] = []
+    for name, split in splits.items():
+        names = examples.shards(name) if split["shards"] else []
+        wanted = max(1, round(share * len(names))) if names else 0
+        paths += [names[index * len(names) // wanted] for index in range(wanted)]
+    times, sizes, labels = _parse(paths, examples.schema.labels)
+    size = time_buckets.width(int(times.min()), int(times.max())) if len(times) else 1
+    buckets = np.repeat(times // size, sizes)
+    found = {}
+    for bucket in np.unique(buckets).tolist():
+        inside = buckets == bucket
+        events = int(inside.sum())
+        found[bucket] = (
+            events,
+            {name: (events, int(values[inside].sum())) for name, values in labels.items()},
+        )
+    line = time_buckets.timeline(size, found)
+    return {**line, "sampled_share": len(times) / total if total else 1.0}
+
+
+def _parse(
+    paths: list[str], labels: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Returns times `[R]`, candidates a record `[R]`, and labels of all candidates by name."""
+    spec: dict[str, Any] = {"timestamp": tf.io.FixedLenFeature([], tf.int64)}
+    spec |= {name: tf.io.RaggedFeature(tf.float32) for name in labels}
+    times, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    values = {name: [np.zeros(0, np.float32)] for name in labels}
+    for batch in tf.data.TFRecordDataset(paths).batch(_BATCH):
+        parsed = tf.io.parse_example(batch, spec)
+        times.append(parsed["timestamp"].numpy())
+        sizes.append(parsed[labels[0]].row_lengths().numpy())
+        for name in labels:
+            values[name].append(parsed[name].flat_values.numpy())
+    return (
+        np.concatenate(times),
+        np.concatenate(sizes),
+        {name: np.concatenate(parts) for name, parts in values.items()},
+    )
