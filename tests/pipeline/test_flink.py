@@ -77,6 +77,7 @@ def _join(data: Path, output: Path, *arguments: str) -> subprocess.CompletedProc
     command = [sys.executable, "-m", "pipeline.build_examples", f"--events={data}/log"]
     command += [f"--embeddings={name}={data}/{name}" for name in ("text", "image")]
     command += ["--behavior_rule=all", "--behavior_type=rating >= 4", "--history_length=8"]
+    command.append("--negatives=popularity:1")
     command += [f"--partitions={_PARTITIONS}", f"--output={output}", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=240
@@ -102,7 +103,8 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("environment", "parallelism"), [("EXTERNAL", 1), ("EXTERNAL", 3), ("LOOPBACK", 2)]
+    ("environment", "parallelism", "strategy"),
+    [("EXTERNAL", 1, "broadcast"), ("EXTERNAL", 3, "shuffle"), ("LOOPBACK", 2, "broadcast")],
 )
 def test_flink_publishes_the_local_runners_bytes(
     cluster: flink_cluster.FlinkCluster,
@@ -111,10 +113,12 @@ def test_flink_publishes_the_local_runners_bytes(
     tmp_path: Path,
     environment: str,
     parallelism: int,
+    strategy: str,
 ) -> None:
     before = cluster.jobs()
     log_start = cluster.log.stat().st_size
-    run = _join(data, tmp_path / "out", *_on(cluster, environment, parallelism))
+    flags = [*_on(cluster, environment, parallelism), f"--embedding_strategy={strategy}"]
+    run = _join(data, tmp_path / "out", *flags)
     assert run.returncode == 0, run.stderr
     assert _hashes(tmp_path / "out") == expected
     assert os.listdir(tmp_path) == ["out"]
