@@ -70,7 +70,7 @@ class Quarantine:
     def __init__(self, output: str, unit: ReadUnit):
         self._name = storage.base_name(unit.path)
         self._path = storage.join(
-            output, QUARANTINE, f"events-{unit.file:05d}-{unit.row_group:05d}.jsonl"
+            output, QUARANTINE, f"{unit.source}-{unit.file:05d}-{unit.row_group:05d}.jsonl"
         )
         self._file: HashedFile | None = None
 
