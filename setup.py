@@ -36,6 +36,8 @@ INSTALL_REQUIRES = [
     "google-crc32c>=1.5",
     # Fingerprint64, bit for bit tf.strings.to_hash_bucket_fast's and tf.fingerprint's.
     "cityhash==0.4.10",
+    # One thread for a join's many small matrix products: more wait for each other.
+    "threadpoolctl>=3.5",
     # The report's page.
     "jinja2>=3.1",
     # AUC of the evaluation; TF-IDF and SVD of the demo's text encoder.
@@ -89,6 +91,8 @@ setup(
         "console_scripts": [
             "dmf-run=pipeline.run:main",
             "dmf-build-examples=pipeline.build_examples:main",
+            "dmf-convert=pipeline.convert:main",
+            "dmf-inspect-data=pipeline.inspect_data:main",
             "dmf-train=pipeline.train:main",
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",

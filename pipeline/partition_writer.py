@@ -1,10 +1,13 @@
 """From a partition's ready events to its shards, and what is said of them; no Beam."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
+import threadpoolctl
 from absl import logging
 
-from features import storage
+from features import hashing, storage
 from pipeline import broadcast, prior_behaviors, sequences, splits, summary
 from pipeline.event_log import Role
 from pipeline.join_outputs import PartitionShards
@@ -37,9 +40,10 @@ class PartitionWriter:
         """
         plan = self._plan
         columns = {name: events[name].to_numpy() for name in events.column_names}
+        columns, owner = _by_owner(columns)
         role = columns["role"]
         requests = sequences.build_requests(
-            user=columns["user"],
+            user=owner,
             time=columns["time"],
             request=columns["request"],
             is_candidate=(role == Role.CANDIDATE) | (role == Role.NEGATIVE),
@@ -48,16 +52,18 @@ class PartitionWriter:
             delay=plan.delay,
         )
         behaviors = requests.behaviors
-        sequences.check_causal(
-            requests, columns["user"][behaviors], columns["time"][behaviors], plan.delay
-        )
+        sequences.check_causal(requests, owner[behaviors], columns["time"][behaviors], plan.delay)
+        first = requests.order[requests.starts[:-1]]
+        requests = dataclasses.replace(requests, user=columns["user"][first])
         split = self._split(requests, columns)
         encoder = RecordEncoder(
             plan.schema, self._tables, columns, requests, split, plan.max_candidates
         )
         shards = PartitionShards(plan, partition)
-        for block in encoder.blocks():
-            shards.add(block)
+        # A block's matrix product is small: more threads would only wait for each other.
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            for block in encoder.blocks():
+                shards.add(block)
         counts = summary.merge(self._counts(columns, requests, split, encoder), shards.close())
         if plan.is_part:
             counts = summary.merge(counts, self._write_state(partition, columns))
@@ -139,3 +145,16 @@ class PartitionWriter:
         with HashedFile(storage.join(plan.output, prior_behaviors.STATE, name)) as file:
             file.write(prior_behaviors.state_file(kept, rows))
         return {"state": {name: {"sha256": file.sha256, "rows": len(rows), "last_time": last}}}
+
+
+def _by_owner(columns: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns events and whose behavior sequence each belongs to, sorted by that.
+
+    That is the user, or where sequences are given by split, the user within a split.
+    """
+    user, split = columns["user"], columns["split"]
+    if not (split[columns["role"] == Role.PRIOR] >= 0).any():
+        return columns, user
+    owner = hashing.combine(user, split.astype(np.int64))
+    order = np.lexsort((np.arange(len(owner)), columns["time"], owner))
+    return {name: values[order] for name, values in columns.items()}, owner[order]

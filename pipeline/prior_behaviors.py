@@ -2,7 +2,8 @@
 
 Given sequences (`--histories`): Parquet with `user_id`, a list `item_id` oldest first, and
 optionally lists `timestamp` (in the log's unit) and `type`. Without timestamps a sequence counts
-for every request of its user, with time gaps of 0.
+for every request of its user, with time gaps of 0. With a column `split` a sequence counts for
+the user's requests of that split alone.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features import hashing, storage
+from features.errors import UserInputError
 from pipeline import parquet, splits
 from pipeline.event_batches import BATCH_ROWS, LATEST, ValidatedBatch, categorical, event_schema
 from pipeline.event_log import LogColumns, ReadUnit, Role, row_groups
@@ -21,6 +23,8 @@ from pipeline.join_options import JoinOptions
 
 HISTORIES = "histories"
 STATE = "state"
+
+SPLIT = "split"
 
 UNTIMED = -(1 << 60)
 """Microseconds of the first behavior of a sequence without timestamps; the others follow."""
@@ -83,6 +87,8 @@ def open_histories(
             if name in schema.names:
                 accepts = _list_of(parquet.is_integer)
                 parquet.check_column(path, schema, name, accepts, "a list of integers")
+        if SPLIT in schema.names:
+            _check_split(path, schema, options)
         parquet.same_kind({**user_kind, path: schema.field("user_id").type}, "user_id")
         parquet.same_kind({**item_kind, path: schema.field("item_id").type.value_type}, "item_id")
     return GivenHistories(
@@ -156,6 +162,16 @@ def state_file(events: dict[str, np.ndarray], rows: np.ndarray) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def _check_split(path: str, schema: pa.Schema, options: JoinOptions) -> None:
+    """Checks that sequences by split meet a log that names splits."""
+    parquet.check_column(path, schema, SPLIT, parquet.is_text, "string")
+    if options.split_column is None:
+        raise UserInputError(
+            f"--histories: {path!r} has a column {SPLIT!r}, so each sequence is of one split, but "
+            "the log's splits are not named by a column. Give --split_column, or leave it out."
+        )
+
+
 def _reasons(batch: pa.RecordBatch, rules: SequenceRules) -> np.ndarray:
     """Returns the first reason against each sequence, empty for good ones; `[N]` str."""
     reasons = np.full(batch.num_rows, "", object)
@@ -168,6 +184,9 @@ def _reasons(batch: pa.RecordBatch, rules: SequenceRules) -> np.ndarray:
     if parquet.is_text(batch["user_id"].type):
         empty = pc.equal(pc.binary_length(batch["user_id"].fill_null("-")), 0)
         object_to(_numpy(empty), "user_id is empty")
+    if SPLIT in batch.schema.names:
+        known = pc.is_in(_decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
+        object_to(~_numpy(known), f"{SPLIT} is not {', '.join(splits.FRACTION_SPLITS)}")
     lengths = _lengths(batch["item_id"])
     object_to(_any_null(batch["item_id"]), "item_id holds a null")
     names = [name for name in ("timestamp", "type") if name in batch.schema.names]
@@ -199,6 +218,7 @@ def _behaviors(
         "time": UNTIMED + position,
         "type": np.zeros(len(row), np.int8),
         "behavior": np.ones(len(row), bool),
+        "split": np.full(len(row), -1, np.int8),
     }
     kept = np.ones(len(row), bool)
     if "timestamp" in batch.schema.names:
@@ -206,6 +226,9 @@ def _behaviors(
         values["time"] = _numpy(pc.list_flatten(batch["timestamp"])).astype(np.int64) * unit
     else:
         kept = position >= lengths[row] - rules.length
+    if SPLIT in batch.schema.names:
+        index = pc.index_in(_decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
+        values["split"] = _numpy(index).astype(np.int8)[row]
     if "type" in batch.schema.names:
         values["type"] = _numpy(pc.list_flatten(batch["type"])).astype(np.int8)
     values = {name: array[kept] for name, array in values.items()}

@@ -74,6 +74,8 @@ def test_entry_points_exist(wheel):
     assert set(scripts) == {
         "dmf-run",
         "dmf-build-examples",
+        "dmf-convert",
+        "dmf-inspect-data",
         "dmf-train",
         "dmf-evaluate",
         "dmf-export",

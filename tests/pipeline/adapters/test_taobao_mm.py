@@ -230,10 +230,6 @@ def test_result_joins_with_the_given_histories(tmp_path):
     ]
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="the join puts the histories of a user's splits together: it ignores their `split`",
-)
 def test_an_event_takes_the_history_of_its_split(tmp_path):
     done = conversions.convert(taobao_mm, write(tmp_path / "in"), tmp_path / "out")
     options, _ = conversions.join(done)
