@@ -2,7 +2,8 @@
 
 A draw depends on user, time, item and its number alone, so the same log has the same negatives
 whatever the partitions or the runner. An item is never drawn for a user who interacted with it
-by then, nor before the log first shows it: a model would learn that what is new is unwanted.
+by then, nor for a request before the log first shows it: a model would learn that what is new is
+unwanted.
 """
 
 import dataclasses
@@ -141,6 +142,7 @@ def draw(
     """
     user, item, time = seen.user[events], seen.item[events], seen.time[events]
     group = hashing.combine(user, seen.request[events])
+    request_time = _earliest_of_group(group, time)
     key = hashing.combine(hashing.combine(user, time), item)
     weights = items.counts if rule.weighting == "popularity" else np.ones_like(items.counts)
     upper = np.cumsum(weights)
@@ -159,7 +161,7 @@ def draw(
         place = np.minimum(place, len(upper) - 1)
         proposal = items.items[place]
         pair = hashing.combine(group[event], proposal)
-        allowed = items.first[place] <= time[event]
+        allowed = items.first[place] <= request_time[event]
         allowed &= earliest.of(hashing.combine(user[event], proposal)) > time[event]
         allowed &= ~np.isin(pair, taken)
         accepted = np.flatnonzero(allowed)
@@ -170,6 +172,13 @@ def draw(
         taken = np.union1d(taken, pair[accepted])
     found = slots[~missing]
     return events[found // rule.count], drawn[found]
+
+
+def _earliest_of_group(group: np.ndarray, time: np.ndarray) -> np.ndarray:
+    distinct, inverse = np.unique(group, return_inverse=True)
+    earliest = np.full(len(distinct), np.iinfo(np.int64).max)
+    np.minimum.at(earliest, inverse, time)
+    return earliest[inverse]
 
 
 class _EarliestByPair:

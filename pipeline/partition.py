@@ -1,4 +1,4 @@
-"""A partition's events made ready: duplicates out, labels attributed, negatives in; no Beam."""
+"""A partition's events made ready: duplicates out, negatives in, labels attributed; no Beam."""
 
 import dataclasses
 
@@ -36,14 +36,15 @@ def prepare(
     kept = sequences.first_of_duplicates(*_arrays(events, "user", "time", "content", "file", "row"))
     counts: summary.Summary = {"dropped": {"duplicate": len(events) - len(kept)}}
     events = events.take(pa.array(kept)).combine_chunks()
-    if plan.attributed:
-        events, outcomes = _attribute(events, plan)
-        counts = summary.merge(counts, outcomes)
+    # First, since attribution drops label events, and what was clicked is no negative.
     if plan.negatives is not None:
         if items is None:
             raise ValueError("Negatives need the log's items.")
         events, drawn = _with_negatives(events, plan.negatives, items)
         counts = summary.merge(counts, drawn)
+    if plan.attributed:
+        events, outcomes = _attribute(events, plan)
+        counts = summary.merge(counts, outcomes)
     return Partition(events, counts)
 
 

@@ -84,7 +84,7 @@ class PartitionWriter:
             return columns["split"][requests.order[requests.starts[:-1]]].astype(np.int64)
         if plan.split_by == "user":
             return splits.assign_by_user(
-                plan.split_fractions, requests.first_position, requests.user_candidates
+                plan.split_fractions, *_logged_positions(requests, columns)
             )
         ranges = plan.ranges if plan.ranges is not None else splits.split_at(self._cuts)
         return splits.assign_by_time(ranges, requests.time)
@@ -158,3 +158,16 @@ def _by_owner(columns: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np
     owner = hashing.combine(user, split.astype(np.int64))
     order = np.lexsort((np.arange(len(owner)), columns["time"], owner))
     return {name: values[order] for name, values in columns.items()}, owner[order]
+
+
+def _logged_positions(
+    requests: sequences.Requests, columns: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how many of the user's rows precede each request's first, and how many there are.
+
+    Negatives do not count: with them a request stays in its split.
+    """
+    logged = columns["role"][requests.order] == Role.CANDIDATE
+    before = np.append(0, np.cumsum(logged))[requests.starts]
+    first, end = (np.searchsorted(requests.user, requests.user, side) for side in ("left", "right"))
+    return before[:-1] - before[first], before[end] - before[first]

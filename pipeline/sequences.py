@@ -21,8 +21,6 @@ class Requests:
       behaviors: `[B]` positions of the events that are behaviors, by user, time and row.
       history_start: `[Q]`, request r's history is `behaviors[history_start[r]:history_end[r]]`.
       history_end: `[Q]`.
-      first_position: `[Q]`, how many of the user's candidates precede the request's first.
-      user_candidates: `[Q]`, how many candidates the user has.
     """
 
     order: np.ndarray
@@ -33,8 +31,6 @@ class Requests:
     behaviors: np.ndarray
     history_start: np.ndarray
     history_end: np.ndarray
-    first_position: np.ndarray
-    user_candidates: np.ndarray
 
 
 def first_of_duplicates(
@@ -91,7 +87,6 @@ def build_requests(
     request_user = user[first]
     end = _older_behaviors(request_user, request_time - delay, user[behaviors], time[behaviors])
     user_start = np.searchsorted(user[behaviors], request_user, side="left")
-    first_candidate = np.searchsorted(candidate_user, request_user, side="left")
     return Requests(
         order=order,
         starts=starts,
@@ -101,9 +96,6 @@ def build_requests(
         behaviors=behaviors,
         history_start=np.maximum(user_start, end - history_length),
         history_end=end,
-        first_position=starts[:-1] - first_candidate,
-        user_candidates=np.searchsorted(candidate_user, request_user, side="right")
-        - first_candidate,
     )
 
 

@@ -50,7 +50,6 @@ def test_request_takes_the_time_of_its_earliest_event():
     assert requests.time.tolist() == [0, 1]
     assert requests.order.tolist() == [0, 2, 1, 3]
     assert (requests.history_end - requests.history_start).tolist() == [0, 1]
-    assert requests.first_position.tolist() == [0, 2]
 
 
 def test_duplicates_keep_the_first_row():
