@@ -142,7 +142,7 @@ class _ReadEvents(beam.DoFn):
                 counts = summary.merge(counts, _read_counts(unit, batch))
                 events, dropped = self._needed(batch.events)
                 counts = summary.merge(counts, {"dropped": dropped})
-                yield from self._observed(unit, batch.events)
+                yield from self._observed(unit, events)
                 if events.num_rows:
                     yield from self._by_partition(events)
         except (pa.ArrowException, OSError) as error:
