@@ -112,23 +112,24 @@ class _Job:
         for reason in self._decision.reasons:
             logging.info("Plan: %s", reason)
         building = publication.begin()
+        work = storage.join(building, f"work-{uuid.uuid4().hex}")
         try:
-            published = publication.complete(self._build(building))
+            published = publication.complete(self._build(building, work))
         except UserInputError as error:
             kept = publication.abandon()
             where = f" The rows that were left out are in {kept!r}." if kept else ""
             raise UserInputError(f"{error}{where} Nothing was published.") from error
         finally:
+            remove_local_copy(work)
             publication.release()
         join_report.log_counts(published, publication.output)
         return published
 
-    def _build(self, building: str) -> dict[str, Any]:
+    def _build(self, building: str, work: str) -> dict[str, Any]:
         """Writes everything but the manifest, and returns what that is to say."""
         options, inputs, schema = self._options, self._inputs, self._schema
         quarantine = storage.join(building, QUARANTINE)
         storage.make_folder(quarantine)
-        work = storage.join(building, f"work-{uuid.uuid4().hex}")
         plan = join_plan.make(options, inputs, self._decision, building, work, self._earlier.last)
         counted = self._save_tables(plan)
         units = (*inputs.units, *self._earlier.units)
@@ -152,7 +153,6 @@ class _Job:
         if plan.is_part:
             parts.write_state(building, work, plan)
         storage.remove_folder(work)
-        remove_local_copy(work)
         return values
 
     def _save_tables(self, plan: JoinPlan) -> dict[str, EmbeddingCounts]:

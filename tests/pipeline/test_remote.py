@@ -173,7 +173,8 @@ def test_objects_of_others_are_left_alone(s3, bucket):
     assert published(s3, bucket, "mine") == {"thesis.txt": b"years of work"}
 
 
-def test_too_many_bad_rows_publish_nothing_and_are_kept(s3, local):
+def test_too_many_bad_rows_publish_nothing_and_are_kept(s3, local, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     bucket = s3.bucket()
     rows = [{**row, "user_id": None} for row in logs.random_rows(1, events=4)]
     folder = local / "bad"
@@ -188,6 +189,8 @@ def test_too_many_bad_rows_publish_nothing_and_are_kept(s3, local):
     assert len(found) == 1
     lines = next(iter(found.values())).splitlines()
     assert [json.loads(line)["reason"] for line in lines] == ["user_id is null"] * 4
+    (copies,) = tmp_path.iterdir()
+    assert not list(copies.iterdir()), "the copy of the look-up tables is removed"
 
 
 def test_of_two_jobs_the_one_that_began_first_fails(s3):
