@@ -16,8 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from features.example import HISTORY, SCALARS
-from features.schema import ExampleSchema, SideFeature
+from features.schema import HISTORY, SCALARS, ExampleSchema, SideFeature
 
 _KINDS = {"bytes": 1, "float": 2, "int64": 3}
 _MORE_BYTES = np.uint64(1) << np.arange(7, 64, 7, dtype=np.uint64)

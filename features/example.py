@@ -23,10 +23,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from features.schema import ExampleSchema, SideFeature
-
-SCALARS = ("user_id", "request_id", "timestamp")
-HISTORY = ("history_item_id", "history_time_gap", "history_type")
+from features.schema import HISTORY, SCALARS, ExampleSchema, SideFeature
 
 
 @dataclasses.dataclass(frozen=True)

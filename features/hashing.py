@@ -1,4 +1,4 @@
-"""Stable 64-bit id hashing, the same in NumPy and in the graph.
+"""Stable 64-bit id hashing, the same in NumPy as in the graph (`in_graph`).
 
 Two steps, both pinned by tests because trained tables depend on them for ever:
 
@@ -11,10 +11,9 @@ Two steps, both pinned by tests because trained tables depend on them for ever:
 import farmhash
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
 
-_MULTIPLIER_1 = 0xBF58476D1CE4E5B9
-_MULTIPLIER_2 = 0x94D049BB133111EB
+MULTIPLIER_1 = 0xBF58476D1CE4E5B9
+MULTIPLIER_2 = 0x94D049BB133111EB
 
 
 def fingerprint_strings(strings: np.ndarray) -> np.ndarray:
@@ -24,7 +23,7 @@ def fingerprint_strings(strings: np.ndarray) -> np.ndarray:
       strings: `[N]` str or bytes (UTF-8).
 
     Returns:
-      `[N]` int64; equal to `fingerprint_strings_in_graph`.
+      `[N]` int64; equal to `in_graph.fingerprint_strings`.
     """
     unsigned = np.fromiter(
         (farmhash.Fingerprint64(string) for string in strings), np.uint64, len(strings)
@@ -45,11 +44,6 @@ def ids_of_column(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return distinct[encoded.indices.to_numpy()]
 
 
-def fingerprint_strings_in_graph(strings: tf.Tensor) -> tf.Tensor:
-    """Returns the int64 fingerprint of each string, `[N]` string to `[N]` int64."""
-    return tf.bitcast(tf.fingerprint(strings, method="farmhash64"), tf.int64)
-
-
 def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
     """Returns the bucket in `[0, buckets)` of each id, any shape, int64 to int64."""
     mixed = mix(np.asarray(ids, np.int64).view(np.uint64))
@@ -58,8 +52,8 @@ def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
 
 def mix(values: np.ndarray) -> np.ndarray:
     """Returns SplitMix64's finaliser of each value, any shape, uint64; one to one, 0 to 0."""
-    mixed = (values ^ (values >> np.uint64(30))) * np.uint64(_MULTIPLIER_1)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_MULTIPLIER_2)
+    mixed = (values ^ (values >> np.uint64(30))) * np.uint64(MULTIPLIER_1)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(MULTIPLIER_2)
     return mixed ^ (mixed >> np.uint64(31))
 
 
@@ -67,17 +61,3 @@ def combine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Returns a stable hash of each pair in `[0, 2^62)`, `[N]` int64 each; order matters."""
     largest = 1 << 62
     return bucket(np.asarray(first, np.int64) + bucket(second, largest), largest)
-
-
-def bucket_in_graph(ids: tf.Tensor, buckets: int) -> tf.Tensor:
-    """Returns the bucket in `[0, buckets)` of each id; equal to `bucket`."""
-    mixed = tf.bitcast(ids, tf.uint64)
-    mixed = _xor_shift(mixed, 30) * tf.constant(_MULTIPLIER_1, tf.uint64)
-    mixed = _xor_shift(mixed, 27) * tf.constant(_MULTIPLIER_2, tf.uint64)
-    mixed = tf.bitwise.right_shift(_xor_shift(mixed, 31), tf.constant(1, tf.uint64))
-    return tf.math.floormod(tf.bitcast(mixed, tf.int64), tf.constant(buckets, tf.int64))
-
-
-def _xor_shift(values: tf.Tensor, shift: int) -> tf.Tensor:
-    shifted = tf.bitwise.right_shift(values, tf.constant(shift, tf.uint64))
-    return tf.bitwise.bitwise_xor(values, shifted)

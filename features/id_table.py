@@ -8,7 +8,6 @@ hashed into `[oov_buckets, rows)`, and the OOV rows serve id dropout alone.
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from features import hashing, storage
 from features.errors import UserInputError
@@ -77,34 +76,6 @@ def positions(ids: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
     return np.where(vocabulary[position] == ids, position, vocabulary.size)
 
 
-def vocabulary_rows_in_graph(ids: tf.Tensor, vocabulary: tf.Tensor, oov_buckets: int) -> tf.Tensor:
-    """Returns each id's row; equal to `vocabulary_rows`."""
-    position, known = find_in_graph(ids, vocabulary)
-    return tf.where(known, oov_buckets + position, hashing.bucket_in_graph(ids, oov_buckets))
-
-
-def find_in_graph(ids: tf.Tensor, vocabulary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Looks ids up in an ascending vocabulary that is not empty.
-
-    Args:
-      ids: int64, any shape.
-      vocabulary: `[N]` int64, ascending, N >= 1.
-
-    Returns:
-      The position of each id (int64, in range even where unknown) and whether it is known.
-    """
-    flat = tf.reshape(ids, [-1])
-    position = tf.searchsorted(vocabulary, flat, out_type=tf.int64)
-    position = tf.minimum(position, tf.size(vocabulary, tf.int64) - 1)
-    known = tf.equal(tf.gather(vocabulary, position), flat)
-    return tf.reshape(position, tf.shape(ids)), tf.reshape(known, tf.shape(ids))
-
-
 def hashed_rows(ids: np.ndarray, buckets: int, oov_buckets: int) -> np.ndarray:
     """Returns each id's row in a hashed table of `oov_buckets + buckets` rows."""
     return oov_buckets + hashing.bucket(ids, buckets)
-
-
-def hashed_rows_in_graph(ids: tf.Tensor, buckets: int, oov_buckets: int) -> tf.Tensor:
-    """Returns each id's row; equal to `hashed_rows`."""
-    return oov_buckets + hashing.bucket_in_graph(ids, buckets)

@@ -13,6 +13,12 @@ from features.errors import UserInputError
 STRICT = ConfigDict(extra="forbid")
 """The configuration of every validated dataclass here: an unknown key is an error."""
 
+SCALARS = ("user_id", "request_id", "timestamp")
+"""Features of a record with one integer."""
+
+HISTORY = ("history_item_id", "history_time_gap", "history_type")
+"""Features of a record with an integer for each behavior."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 

@@ -10,16 +10,15 @@ no embedding. A zero vector has no direction and counts as no embedding.
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 CODES = 256
 """How many similarity codes there are: 0 for unknown, 1..255 for cosines in [-1, 1]."""
 
 UNKNOWN_CODE = 0
 
-_LARGEST_EXACT_INTEGER = 2**24
-_SCALE = np.float32(127)
-_ONE = np.float32(1)
+LARGEST_EXACT_INTEGER = 2**24
+SCALE = np.float32(127)
+ONE = np.float32(1)
 
 
 def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -39,46 +38,15 @@ def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(vectors).all():
         raise ValueError("Embeddings must be finite, received NaN or infinity.")
     largest = np.max(np.abs(vectors), axis=-1, keepdims=True, initial=0)
-    quantized = np.rint(_SCALE * vectors / np.where(largest > 0, largest, _ONE)).astype(np.int8)
+    quantized = np.rint(SCALE * vectors / np.where(largest > 0, largest, ONE)).astype(np.int8)
     squares = np.sum(np.square(quantized, dtype=np.int32), axis=-1, dtype=np.int64)
-    if np.any(squares > _LARGEST_EXACT_INTEGER):
+    if np.any(squares > LARGEST_EXACT_INTEGER):
         raise ValueError(
             f"An embedding of width {vectors.shape[-1]} has a squared norm of {squares.max()} "
-            f"after quantisation, above 2^24 = {_LARGEST_EXACT_INTEGER}: its similarities would "
+            f"after quantisation, above 2^24 = {LARGEST_EXACT_INTEGER}: its similarities would "
             "not be exact in float32. Reduce the width (for instance by PCA)."
         )
     return quantized, np.sqrt(squares.astype(np.float64)).astype(np.float32)
-
-
-def quantize_in_graph(vectors: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Quantises embeddings; equal to `quantize`.
-
-    Args:
-      vectors: `[..., M]` float32.
-      name: the input's name, for the error message.
-
-    Returns:
-      Quantised vectors `[..., M]` int8 and norms `[...]` float32.
-
-    Raises:
-      InvalidArgumentError: at run time, when a value is not finite or a norm too large.
-    """
-    vectors = tf.debugging.assert_all_finite(
-        vectors, f"{name}: embeddings must be finite, received NaN or infinity"
-    )
-    largest = tf.reduce_max(tf.abs(vectors), axis=-1, keepdims=True)
-    rounded = tf.round(_SCALE * vectors / tf.where(largest > 0, largest, tf.ones_like(largest)))
-    squares = tf.reduce_sum(tf.square(tf.cast(rounded, tf.int32)), axis=-1)
-    with tf.control_dependencies(
-        [
-            tf.debugging.Assert(
-                tf.reduce_all(squares <= _LARGEST_EXACT_INTEGER),
-                [f"{name}: squared norm after quantisation must be at most 2^24"],
-            )
-        ]
-    ):
-        norms = tf.cast(tf.sqrt(tf.cast(squares, tf.float64)), tf.float32)
-    return tf.cast(rounded, tf.int8), norms
 
 
 def codes(
@@ -98,39 +66,14 @@ def codes(
     dots = quantized_a.astype(np.float32) @ quantized_b.astype(np.float32).T
     norms = norms_a[:, None] * norms_b[None, :]
     known = norms > 0
-    cosines = dots / np.where(known, norms, _ONE)
-    return np.where(known, _ONE + np.rint((cosines + _ONE) * _SCALE), 0).astype(np.uint8)
-
-
-def codes_in_graph(
-    quantized_a: tf.Tensor, norms_a: tf.Tensor, quantized_b: tf.Tensor, norms_b: tf.Tensor
-) -> tf.Tensor:
-    """Returns the similarity code of every pair of each request; equal to `codes`.
-
-    Args:
-      quantized_a: `[R, A, M]` int8.
-      norms_a: `[R, A]` float32.
-      quantized_b: `[R, B, M]` int8.
-      norms_b: `[R, B]` float32.
-
-    Returns:
-      `[R, A, B]` uint8.
-    """
-    dots = tf.matmul(
-        tf.cast(quantized_a, tf.float32), tf.cast(quantized_b, tf.float32), transpose_b=True
-    )
-    norms = norms_a[..., :, None] * norms_b[..., None, :]
-    known = norms > 0
-    cosines = dots / tf.where(known, norms, tf.ones_like(norms))
-    return tf.cast(
-        tf.where(known, _ONE + tf.round((cosines + _ONE) * _SCALE), tf.zeros_like(norms)), tf.uint8
-    )
+    cosines = dots / np.where(known, norms, ONE)
+    return np.where(known, ONE + np.rint((cosines + ONE) * SCALE), 0).astype(np.uint8)
 
 
 def cosine_of_code(code: np.ndarray) -> np.ndarray:
     """Returns the cosine in the middle of each code, NaN for the unknown code; any shape."""
     code = np.asarray(code, np.float32)
-    return np.where(code == UNKNOWN_CODE, np.float32("nan"), (code - _ONE) / _SCALE - _ONE)
+    return np.where(code == UNKNOWN_CODE, np.float32("nan"), (code - ONE) / SCALE - ONE)
 
 
 def uniform_edges(buckets: int) -> tuple[float, ...]:

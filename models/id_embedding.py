@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from features import hashing, id_table
+from features import in_graph
 
 
 class IdEmbedding(keras.layers.Layer):
@@ -85,12 +85,12 @@ class IdEmbedding(keras.layers.Layer):
         """Embeds ids, int64 of any shape `[...]` to `[..., D]` float32."""
         rows = self.rows(ids)
         if training and self._dropout:
-            unknown = hashing.bucket_in_graph(ids, self._oov_buckets)
+            unknown = in_graph.bucket(ids, self._oov_buckets)
             rows = tf.where(tf.random.uniform(tf.shape(ids)) < self._dropout, unknown, rows)
         return tf.gather(self._table, rows)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns each id's row of the table, int64 of the same shape."""
         if self._vocabulary_ids is None:
-            return id_table.hashed_rows_in_graph(ids, self._hashed_buckets, self._oov_buckets)
-        return id_table.vocabulary_rows_in_graph(ids, self._vocabulary, self._oov_buckets)
+            return in_graph.hashed_rows(ids, self._hashed_buckets, self._oov_buckets)
+        return in_graph.vocabulary_rows(ids, self._vocabulary, self._oov_buckets)

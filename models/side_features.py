@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from features import hashing
+from features import in_graph
 from features.schema import SideFeature
 
 
@@ -55,7 +55,7 @@ class SideFeatures(keras.layers.Layer):
         if side.kind == "numeric":
             return tf.sign(values) * tf.math.log1p(tf.abs(values))
         table = self._tables[side.name]
-        embedded = tf.gather(table, hashing.bucket_in_graph(values, self._buckets))
+        embedded = tf.gather(table, in_graph.bucket(values, self._buckets))
         known = tf.cast(values != 0, embedded.dtype)[..., None]
         count = tf.maximum(tf.reduce_sum(known, axis=-2), 1.0)
         return tf.reduce_sum(embedded * known, axis=-2) / count

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from features import id_table
+from features import in_graph
 from features.embedding_set import EmbeddingSet
 
 
@@ -31,7 +31,7 @@ class ContentTable(tf.Module):
         Returns:
           Quantised vectors int8 `[..., M]` and norms float32 `[...]`.
         """
-        position, known = id_table.find_in_graph(item_ids, self._item_ids)
+        position, known = in_graph.find(item_ids, self._item_ids)
         missing = tf.size(self._item_ids, tf.int64)
         row = tf.where(known, position, missing)
         return tf.gather(self._quantized, row), tf.gather(self._norms, row)

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from features import example, similarity
+from features import example, in_graph
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import Modality
@@ -175,7 +175,7 @@ class ServingSignatures:
         """Returns quantised vectors and norms, from the table inside or the vectors sent."""
         if self.tables:
             return self.tables[modality.name].lookup(inputs[item_ids])
-        return similarity.quantize_in_graph(inputs[vectors], vectors)
+        return in_graph.quantize(inputs[vectors], vectors)
 
     def _add_content(
         self,
@@ -187,7 +187,7 @@ class ServingSignatures:
         """Adds to a batch what a parsed record holds of a modality."""
         quantized, norm = behaviors
         norm = tf.where(batch["history_mask"], norm, tf.zeros_like(norm))
-        codes = similarity.codes_in_graph(*candidates, quantized, norm)
+        codes = in_graph.codes(*candidates, quantized, norm)
         batch[f"similarity_{modality.name}"] = codes
         batch[f"candidate_embedding_{modality.name}"] = candidates[0]
 

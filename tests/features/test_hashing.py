@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from features import hashing, id_table
+from features import hashing, id_table, in_graph
 from features.errors import UserInputError
 
 IDS = arrays.arrays(np.int64, st.integers(0, 50))
@@ -35,7 +35,7 @@ def test_pinned_pairs():
 
 @given(st.lists(st.text(), max_size=20))
 def test_fingerprint_equals_the_graph(strings):
-    graph = hashing.fingerprint_strings_in_graph(tf.constant(strings, tf.string, [len(strings)]))
+    graph = in_graph.fingerprint_strings(tf.constant(strings, tf.string, [len(strings)]))
     encoded = np.array([string.encode() for string in strings], object)
     np.testing.assert_array_equal(hashing.fingerprint_strings(encoded), graph)
     np.testing.assert_array_equal(hashing.ids_of_column(pa.array(strings, pa.string())), graph)
@@ -44,7 +44,7 @@ def test_fingerprint_equals_the_graph(strings):
 @given(IDS, st.integers(1, 2**40))
 def test_bucket_equals_the_graph(ids, buckets):
     rows = hashing.bucket(ids, buckets)
-    np.testing.assert_array_equal(rows, hashing.bucket_in_graph(tf.constant(ids), buckets))
+    np.testing.assert_array_equal(rows, in_graph.bucket(tf.constant(ids), buckets))
     assert np.all((rows >= 0) & (rows < buckets))
 
 
@@ -69,16 +69,14 @@ def test_vocabulary_rows_equal_the_graph(ids, vocabulary, oov_buckets):
     np.testing.assert_array_equal(vocabulary[rows[known] - oov_buckets], ids[known])
     assert np.all(rows[~known] < oov_buckets)
     if len(vocabulary):
-        graph = id_table.vocabulary_rows_in_graph(
-            tf.constant(ids), tf.constant(vocabulary), oov_buckets
-        )
+        graph = in_graph.vocabulary_rows(tf.constant(ids), tf.constant(vocabulary), oov_buckets)
         np.testing.assert_array_equal(rows, graph)
 
 
 @given(IDS, st.integers(1, 1000), st.integers(0, 3))
 def test_hashed_rows_equal_the_graph(ids, buckets, oov_buckets):
     rows = id_table.hashed_rows(ids, buckets, oov_buckets)
-    graph = id_table.hashed_rows_in_graph(tf.constant(ids), buckets, oov_buckets)
+    graph = in_graph.hashed_rows(tf.constant(ids), buckets, oov_buckets)
     np.testing.assert_array_equal(rows, graph)
     assert np.all((rows >= oov_buckets) & (rows < oov_buckets + buckets))
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import embedding_set, similarity
+from features import embedding_set, in_graph, similarity
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(0, 9), st.integers(0, 9), st.integers(1, 40))
 
@@ -25,13 +25,13 @@ def test_numpy_equals_graph(shape, seed):
     sides = []
     for vectors in (a, b):
         quantized, norms = similarity.quantize(vectors)
-        graph = similarity.quantize_in_graph(tf.constant(vectors), "input")
+        graph = in_graph.quantize(tf.constant(vectors), "input")
         np.testing.assert_array_equal(quantized, graph[0])
         np.testing.assert_array_equal(norms, graph[1])
         sides += [quantized, norms]
-    in_graph = similarity.codes_in_graph(*map(tf.constant, sides)).numpy()
+    found = in_graph.codes(*map(tf.constant, sides)).numpy()
     for r in range(R):
-        np.testing.assert_array_equal(similarity.codes(*(side[r] for side in sides)), in_graph[r])
+        np.testing.assert_array_equal(similarity.codes(*(side[r] for side in sides)), found[r])
 
 
 @pytest.mark.parametrize("modality", ["text", "image"])
@@ -43,7 +43,7 @@ def test_numpy_equals_graph_on_real_vectors(shared_data, modality):
     for side in rows:
         sides += [vectors.quantized[side], vectors.norms[side]]
     codes = similarity.codes(*sides)
-    graph = similarity.codes_in_graph(*(tf.constant(side[None]) for side in sides))
+    graph = in_graph.codes(*(tf.constant(side[None]) for side in sides))
     np.testing.assert_array_equal(codes, graph[0])
     assert len(np.unique(codes)) > 50
     one_by_one = [similarity.codes(*(side[n : n + 1] for side in sides)).item() for n in range(20)]
@@ -71,7 +71,7 @@ def test_division_is_not_a_reciprocal():
     a = np.array([[127, -16, -108], [127, -118, 101], [127, -22, -45], [127, -10, 113]])
     b = np.array([[127, -87, 57], [127, -48, -23], [127, 98, -59], [127, 45, -55]])
     sides = [*similarity.quantize(a.astype(np.int8)), *similarity.quantize(b.astype(np.int8))]
-    graph = similarity.codes_in_graph(*(tf.constant(side[None]) for side in sides))
+    graph = in_graph.codes(*(tf.constant(side[None]) for side in sides))
     np.testing.assert_array_equal(similarity.codes(*sides), graph[0])
 
 
@@ -88,7 +88,7 @@ def test_not_finite_is_refused(value):
     with pytest.raises(ValueError, match="finite"):
         similarity.quantize(vectors)
     with pytest.raises(tf.errors.InvalidArgumentError, match="text: embeddings must be finite"):
-        similarity.quantize_in_graph(tf.constant(vectors), "text")
+        in_graph.quantize(tf.constant(vectors), "text")
 
 
 def test_too_wide_is_refused():
@@ -97,7 +97,7 @@ def test_too_wide_is_refused():
     with pytest.raises(ValueError, match=f"width {widest + 1} has a squared norm"):
         similarity.quantize(np.ones((1, widest + 1), np.float32))
     with pytest.raises(tf.errors.InvalidArgumentError, match="text: squared norm"):
-        similarity.quantize_in_graph(tf.ones((1, widest + 1)), "text")
+        in_graph.quantize(tf.ones((1, widest + 1)), "text")
 
 
 def test_buckets():

@@ -1,0 +1,117 @@
+"""Hashing, look-up, quantisation and similarity codes in the graph.
+
+Each function equals its NumPy twin in `hashing`, `id_table` or `similarity` bit for bit; tests
+hold them to it. They stand apart so that the join's workers need no TensorFlow.
+"""
+
+import tensorflow as tf
+
+from features import hashing, similarity
+
+_ONE = similarity.ONE
+
+
+def fingerprint_strings(strings: tf.Tensor) -> tf.Tensor:
+    """Returns each string's fingerprint, `[N]` string to int64."""
+    return tf.bitcast(tf.fingerprint(strings, method="farmhash64"), tf.int64)
+
+
+def bucket(ids: tf.Tensor, buckets: int) -> tf.Tensor:
+    """Returns the bucket in `[0, buckets)` of each id; equal to `hashing.bucket`."""
+    mixed = tf.bitcast(ids, tf.uint64)
+    mixed = _xor_shift(mixed, 30) * tf.constant(hashing.MULTIPLIER_1, tf.uint64)
+    mixed = _xor_shift(mixed, 27) * tf.constant(hashing.MULTIPLIER_2, tf.uint64)
+    mixed = tf.bitwise.right_shift(_xor_shift(mixed, 31), tf.constant(1, tf.uint64))
+    return tf.math.floormod(tf.bitcast(mixed, tf.int64), tf.constant(buckets, tf.int64))
+
+
+def vocabulary_rows(ids: tf.Tensor, vocabulary: tf.Tensor, oov_buckets: int) -> tf.Tensor:
+    """Returns each id's row; equal to `id_table.vocabulary_rows`."""
+    position, known = find(ids, vocabulary)
+    return tf.where(known, oov_buckets + position, bucket(ids, oov_buckets))
+
+
+def hashed_rows(ids: tf.Tensor, buckets: int, oov_buckets: int) -> tf.Tensor:
+    """Returns each id's row; equal to `id_table.hashed_rows`."""
+    return oov_buckets + bucket(ids, buckets)
+
+
+def find(ids: tf.Tensor, vocabulary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Looks ids up in an ascending vocabulary that is not empty.
+
+    Args:
+      ids: int64, any shape.
+      vocabulary: `[N]` int64, ascending, N >= 1.
+
+    Returns:
+      The position of each id (int64, in range even where unknown) and whether it is known.
+    """
+    flat = tf.reshape(ids, [-1])
+    position = tf.searchsorted(vocabulary, flat, out_type=tf.int64)
+    position = tf.minimum(position, tf.size(vocabulary, tf.int64) - 1)
+    known = tf.equal(tf.gather(vocabulary, position), flat)
+    return tf.reshape(position, tf.shape(ids)), tf.reshape(known, tf.shape(ids))
+
+
+def quantize(vectors: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Quantises embeddings; equal to `similarity.quantize`.
+
+    Args:
+      vectors: `[..., M]` float32.
+      name: the input's name, for the error message.
+
+    Returns:
+      Quantised vectors `[..., M]` int8 and norms `[...]` float32.
+
+    Raises:
+      InvalidArgumentError: at run time, when a value is not finite or a norm too large.
+    """
+    vectors = tf.debugging.assert_all_finite(
+        vectors, f"{name}: embeddings must be finite, received NaN or infinity"
+    )
+    largest = tf.reduce_max(tf.abs(vectors), axis=-1, keepdims=True)
+    rounded = tf.round(
+        similarity.SCALE * vectors / tf.where(largest > 0, largest, tf.ones_like(largest))
+    )
+    squares = tf.reduce_sum(tf.square(tf.cast(rounded, tf.int32)), axis=-1)
+    with tf.control_dependencies(
+        [
+            tf.debugging.Assert(
+                tf.reduce_all(squares <= similarity.LARGEST_EXACT_INTEGER),
+                [f"{name}: squared norm after quantisation must be at most 2^24"],
+            )
+        ]
+    ):
+        norms = tf.cast(tf.sqrt(tf.cast(squares, tf.float64)), tf.float32)
+    return tf.cast(rounded, tf.int8), norms
+
+
+def codes(
+    quantized_a: tf.Tensor, norms_a: tf.Tensor, quantized_b: tf.Tensor, norms_b: tf.Tensor
+) -> tf.Tensor:
+    """Returns the similarity code of every pair of each request; equal to `similarity.codes`.
+
+    Args:
+      quantized_a: `[R, A, M]` int8.
+      norms_a: `[R, A]` float32.
+      quantized_b: `[R, B, M]` int8.
+      norms_b: `[R, B]` float32.
+
+    Returns:
+      `[R, A, B]` uint8.
+    """
+    dots = tf.matmul(
+        tf.cast(quantized_a, tf.float32), tf.cast(quantized_b, tf.float32), transpose_b=True
+    )
+    norms = norms_a[..., :, None] * norms_b[..., None, :]
+    known = norms > 0
+    cosines = dots / tf.where(known, norms, tf.ones_like(norms))
+    return tf.cast(
+        tf.where(known, _ONE + tf.round((cosines + _ONE) * similarity.SCALE), tf.zeros_like(norms)),
+        tf.uint8,
+    )
+
+
+def _xor_shift(values: tf.Tensor, shift: int) -> tf.Tensor:
+    shifted = tf.bitwise.right_shift(values, tf.constant(shift, tf.uint64))
+    return tf.bitwise.bitwise_xor(values, shifted)
