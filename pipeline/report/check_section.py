@@ -26,7 +26,7 @@ def section(data: Mapping[str, Any]) -> Section | None:
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
     errors = sum(one.get("severity") == "error" for one in findings)
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             Cell(str(one.get("severity")), "bad" if one.get("severity") == "error" else ""),
             str(one.get("check")).replace("_", " "),
@@ -58,7 +58,7 @@ def _figure(data: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> Fi
     if not shown:
         return Figure("Drift", f"Nothing changed since {baseline}.", [])
     legend = [Key("s1", "within"), Key("s3", "too much"), Key("", "threshold", "rule")]
-    title = f"The {len(shown)} largest changes, in parts of their threshold"
+    title = "The largest changes, in parts of their threshold"
     return Figure("Drift", caption, [Drawing(title, _panel(shown).svg(caption))], legend)
 
 
@@ -78,7 +78,7 @@ def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
 
 
 def _all(changes: Sequence[Mapping[str, Any]]) -> Table | Details:
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             Cell(_name(one), "bad" if one.get("breach") else ""),
             _number(one, "change"),

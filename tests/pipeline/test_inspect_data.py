@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from features.errors import UserInputError
 from pipeline import inspect_data
 from pipeline.report.page import render
+from pipeline.statistics.log import LogSource
 from pipeline.statistics.options import DriftConfig
 from tests import synthetic
 from tests.pipeline import statistics_data as sample
@@ -109,3 +111,32 @@ def test_page_escapes_what_the_data_says(tmp_path):
 def test_page_without_statistics_has_no_new_section(tmp_path):
     render({"title": "T", "statistics": None, "assessment": None}, str(tmp_path / "r.html"))
     assert "<section" not in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.slow
+def test_run_stops_before_training_on_drift(tmp_path):
+    examples = synthetic.write_example_set(str(tmp_path / "examples"))
+    call = [sys.executable, "-m", "pipeline.run", "--config=pipeline/configs/demo.py"]
+    call += [f"--output={tmp_path}/run", f"--set=drift.baseline={examples.folder}"]
+    run = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    assert "schema_changes" in run.stderr and "examples.liked" in run.stderr
+    assert "train dmf" not in run.stderr
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {"data", "examples", "statistics"}
+    names = {path.name for path in (tmp_path / "run" / "statistics").iterdir()}
+    assert names == {"statistics.rejected.json", "report.html"}
+
+
+def test_remote_data_have_the_same_statistics(s3, tmp_path):
+    inspected(tmp_path, sample.clean_log(events=500))
+    bucket = s3.upload(s3.bucket(), tmp_path, "data")
+    remote = inspect_data.inspect(
+        LogSource(f"{bucket}/a-log", ("click",)), {"text": f"{bucket}/a-text"}, None,
+        str(tmp_path / "b"), config=DriftConfig(baseline=f"{bucket}/a"),
+    )  # fmt: skip
+    assert remote.assessment.changes and not remote.assessment.is_bad
+    local = json.loads((tmp_path / "a" / "statistics.json").read_text())
+    assert json.loads(json.dumps(remote.statistics)).items() <= local.items()
+    with pytest.raises(UserInputError, match="remote"):
+        inspect_data.inspect(LogSource(f"{bucket}/a-log", ("click",)), {}, None, f"{bucket}/c")

@@ -137,7 +137,7 @@ def test_order_and_files_of_rows_change_nothing(tmp_path, rows):
 def test_types_that_differ_between_files(tmp_path):
     folder = tmp_path / "log"
     folder.mkdir()
-    base = {"item_id": ["a", "b"], "timestamp": pa.array([1, 2], pa.int32()), "click": [0, 1]}
+    base = {"item_id": ["a", "b"], "timestamp": pa.array([1, 5000], pa.int32()), "click": [0, 1]}
     first = {**base, "user_id": pa.array([1, 2], pa.int32()), "x": pa.array([1, 2], pa.float32())}
     item = pa.array(["a", "c"]).dictionary_encode()
     second = {**base, "user_id": [2, 3], "item_id": item, "x": pa.array(np.float16([3, 4]))}
@@ -151,7 +151,7 @@ def test_types_that_differ_between_files(tmp_path):
         "type": "list<element: string>", "kind": "other", "rows": 4, "nulls": 3
     }  # fmt: skip
     # 32-bit seconds do not overflow as microseconds.
-    assert found["time"]["last"] == 2_000_000
+    assert found["time"]["last"] == 5_000_000_000
     pq.write_table(pa.table({**base, "user_id": ["x", "y"]}), folder / "2.parquet")
     with pytest.raises(UserInputError, match="user_id"):
         log_of(tmp_path, LogSource(str(folder), ("click",)))

@@ -51,6 +51,12 @@ def test_drift_of_what_is_gone():
         drift.compare({"log": {"rows": 1}}, {"examples": before}, off)
 
 
+def test_unknown_similarity_is_coverage_not_distance():
+    before, after = (example_statistics(sample.manifest()) for _ in range(2))
+    after["similarity"]["text"]["label_1"] = [10**6, *after["similarity"]["text"]["label_1"][1:]]
+    assert breaches({"examples": after}, {"examples": before}) == set()
+
+
 def one_country(rows):
     rows["country"][:] = np.where(np.arange(6000) % 10 == 0, "fr", "de")
 
