@@ -103,6 +103,8 @@ def read_histories(unit: ReadUnit, rules: SequenceRules) -> Iterator[ValidatedBa
     first_row = unit.first_row
     with storage.open_parquet(unit.path) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
+            place = batch.schema.get_field_index("user_id")
+            batch = batch.set_column(place, "user_id", _decoded(batch["user_id"]))
             reasons = _reasons(batch, rules)
             good = reasons == ""
             rows = first_row + np.arange(batch.num_rows)
