@@ -42,6 +42,7 @@ from pipeline.publish import QUARANTINE, Publication
 
 _VOCABULARY = "vocabulary/item_id.txt"
 _DEFAULT_RUNNER = "FnApiRunner"
+_IN_PROCESS = ("FnApiRunner", "BundleBasedDirectRunner", "DirectRunner", "SwitchingDirectRunner")
 
 
 def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[str, Any]:
@@ -130,7 +131,16 @@ class _Job:
         options, inputs, schema = self._options, self._inputs, self._schema
         quarantine = storage.join(building, QUARANTINE)
         storage.make_folder(quarantine)
-        plan = join_plan.make(options, inputs, self._decision, building, work, self._earlier.last)
+        runner = self._beam_options.get_all_options()["runner"] or ""
+        plan = join_plan.make(
+            options,
+            inputs,
+            self._decision,
+            building,
+            work,
+            self._earlier.last,
+            in_process=runner.rpartition(".")[2] in _IN_PROCESS,
+        )
         counted = self._save_tables(plan)
         units = (*inputs.units, *self._earlier.units)
         with beam.Pipeline(options=self._beam_options) as pipeline:

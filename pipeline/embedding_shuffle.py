@@ -16,7 +16,7 @@ import numpy as np
 from features import embedding_files, embedding_set, hashing, id_table, similarity
 from features.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema
-from pipeline import summary
+from pipeline import spill, summary
 from pipeline.planner import EmbeddingShuffle, VectorUnit
 
 SUMMARIES, REJECTED = "summaries", "rejected"
@@ -39,17 +39,17 @@ def needs_of(partition: int, items: np.ndarray, buckets: int) -> Iterator[tuple[
 
 
 def tables_of(
-    blocks: Iterable[tuple[str, bytes]], schema: ExampleSchema
+    blocks: Iterable[tuple[str, spill.Block]], schema: ExampleSchema
 ) -> dict[str, EmbeddingSet]:
     """Returns the embedding sets of what a partition was sent.
 
     Args:
-      blocks: `(modality, bytes)` in any order.
+      blocks: `(modality, block)` in any order.
       schema: names the modalities and their widths.
     """
     by_modality: dict[str, list[bytes]] = {name: [] for name in schema.modality_names}
     for name, block in blocks:
-        by_modality[name].append(block)
+        by_modality[name].append(spill.read(block))
     tables = {}
     for modality in schema.modalities:
         one = _Vectors.from_bytes(by_modality[modality.name], modality.dimension)
@@ -65,11 +65,12 @@ class ShipVectors(beam.PTransform):
     Args:
       schema: of the records.
       shuffle: what to read, and over how many buckets.
+      folder: where blocks wait, None to leave them to the runner.
     """
 
-    def __init__(self, schema: ExampleSchema, shuffle: EmbeddingShuffle):
+    def __init__(self, schema: ExampleSchema, shuffle: EmbeddingShuffle, folder: str | None):
         super().__init__()
-        self._schema, self._shuffle = schema, shuffle
+        self._schema, self._shuffle, self._folder = schema, shuffle, folder
 
     def expand(self, needs: beam.PCollection) -> Any:
         """Returns blocks, summaries, and rejected rows as `(modality, file, row and reason)`."""
@@ -79,7 +80,7 @@ class ShipVectors(beam.PTransform):
             | "VectorUnits" >> beam.Create(self._shuffle.units)
             | "SpreadVectors" >> beam.Reshuffle()
             | "ReadVectors"
-            >> beam.ParDo(_ReadVectors(schema, self._shuffle.buckets)).with_outputs(
+            >> beam.ParDo(_ReadVectors(schema, self._shuffle.buckets, self._folder)).with_outputs(
                 REJECTED, main=_VECTORS
             )
         )
@@ -87,7 +88,7 @@ class ShipVectors(beam.PTransform):
             {_VECTORS: read[_VECTORS], _NEEDS: needs}
             | "GroupByItems" >> beam.CoGroupByKey()
             | "Ship"
-            >> beam.ParDo(_Ship(schema, self._shuffle.paths)).with_outputs(
+            >> beam.ParDo(_Ship(schema, self._shuffle.paths, self._folder)).with_outputs(
                 SUMMARIES, REJECTED, main="blocks"
             )
         )
@@ -98,9 +99,9 @@ class ShipVectors(beam.PTransform):
 class _ReadVectors(beam.DoFn):
     """From a row group to `(bucket, (modality, block))`."""
 
-    def __init__(self, schema: ExampleSchema, buckets: int):
+    def __init__(self, schema: ExampleSchema, buckets: int, folder: str | None):
         self._modalities = {one.name: one for one in schema.modalities}
-        self._buckets = buckets
+        self._buckets, self._folder = buckets, folder
 
     def process(self, unit: VectorUnit) -> Iterator[Any]:
         modality = self._modalities[unit.modality]
@@ -109,8 +110,12 @@ class _ReadVectors(beam.DoFn):
         file = np.full(len(norms), unit.row_group.file)
         vectors = _Vectors(rows.item_ids, rows.available_at, norms, file, rows.rows, quantized)
         bucket = hashing.bucket(rows.item_ids, self._buckets)
-        for number in np.unique(bucket).tolist():
-            yield number, (modality.name, vectors.take(bucket == number).to_bytes())
+        with spill.BlockWriter(self._folder) as writer:
+            blocks = [
+                (number, (modality.name, writer.put(vectors.take(bucket == number).to_bytes())))
+                for number in np.unique(bucket).tolist()
+            ]
+        yield from blocks
         for one in rows.rejected:
             rejected = {"file": unit.row_group.path, **one}
             yield beam.pvalue.TaggedOutput(REJECTED, (modality.name, rejected))
@@ -119,14 +124,16 @@ class _ReadVectors(beam.DoFn):
 class _Ship(beam.DoFn):
     """From a bucket's vectors and needs to `(partition, (modality, block))`."""
 
-    def __init__(self, schema: ExampleSchema, paths: dict[str, tuple[str, ...]]):
-        self._schema, self._paths = schema, paths
+    def __init__(
+        self, schema: ExampleSchema, paths: dict[str, tuple[str, ...]], folder: str | None
+    ):
+        self._schema, self._paths, self._folder = schema, paths, folder
 
     def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         _, values = element
         parts: dict[str, list[bytes]] = {name: [] for name in self._schema.modality_names}
         for name, block in values[_VECTORS]:
-            parts[name].append(block)
+            parts[name].append(spill.read(block))
         needs = [(partition, np.frombuffer(ids, np.int64)) for partition, ids in values[_NEEDS]]
         for modality in self._schema.modalities:
             vectors = _Vectors.from_bytes(parts[modality.name], modality.dimension)
@@ -138,11 +145,15 @@ class _Ship(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(REJECTED, (modality.name, rejected))
             vectors = vectors.take(first)
             yield beam.pvalue.TaggedOutput(SUMMARIES, vectors.summary(modality.name))
-            for partition, items in needs:
-                rows = id_table.positions(items, vectors.item)
-                found = rows[rows < len(vectors.item)]
-                if found.size:
-                    yield partition, (modality.name, vectors.take(found).to_bytes())
+            with spill.BlockWriter(self._folder) as writer:
+                blocks = []
+                for partition, items in needs:
+                    rows = id_table.positions(items, vectors.item)
+                    found = rows[rows < len(vectors.item)]
+                    if found.size:
+                        block = writer.put(vectors.take(found).to_bytes())
+                        blocks.append((partition, (modality.name, block)))
+            yield from blocks
 
 
 @dataclasses.dataclass(frozen=True)

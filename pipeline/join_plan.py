@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from features import storage
 from features.schema import ExampleSchema
 from pipeline import negatives, splits
 from pipeline.event_log import LogColumns
@@ -51,6 +52,7 @@ class JoinPlan:
       shuffle: None where every worker holds all vectors.
       output: folder for shards and quarantine, complete only when published.
       work: folder for look-up tables and results that the launcher reads.
+      spill: folder where blocks wait between steps; None to leave them to the runner.
     """
 
     columns: LogColumns
@@ -72,6 +74,7 @@ class JoinPlan:
     shuffle: EmbeddingShuffle | None
     output: str
     work: str
+    spill: str | None
 
     @property
     def split_names(self) -> tuple[str, ...]:
@@ -117,6 +120,7 @@ def make(
     output: str,
     work: str,
     after: int | None,
+    in_process: bool,
 ) -> JoinPlan:
     """Returns the plan.
 
@@ -127,6 +131,7 @@ def make(
       output: folder for shards and quarantine.
       work: folder for look-up tables and results that the launcher reads.
       after: microseconds of the last event of earlier parts, None if there are none.
+      in_process: whether the runner would hold in memory what passes between steps.
     """
     log = inputs.log
     by_request = {one.columns.sets_label: one.columns.has_request_id for one in inputs.label_logs}
@@ -156,4 +161,5 @@ def make(
         shuffle=decision.shuffle,
         output=output,
         work=work,
+        spill=storage.join(work, "blocks") if in_process and not storage.is_remote(work) else None,
     )

@@ -1,0 +1,60 @@
+"""Where blocks of bytes wait between two steps of a join.
+
+A cluster's shuffle holds them on its workers' disks. A runner inside one process would hold all
+of them in memory, so there they wait in files of the work folder, and what is shuffled is where.
+"""
+
+import uuid
+from types import TracebackType
+
+from features import storage
+
+Block = bytes | tuple[str, int, int]
+"""The bytes themselves, or path, offset and length."""
+
+
+class BlockWriter:
+    """Puts blocks where they wait; what `put` returns may be used when the block has ended.
+
+    Args:
+      folder: for the file; None to leave the blocks to the runner.
+    """
+
+    def __init__(self, folder: str | None):
+        self._file = None
+        self._offset = 0
+        if folder is not None:
+            self._path = storage.join(folder, f"blocks-{uuid.uuid4().hex}.bin")
+            self._file = storage.OutputFile(self._path)
+
+    def __enter__(self) -> "BlockWriter":
+        if self._file is not None:
+            self._file.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.__exit__(kind, error, traceback)
+
+    def put(self, data: bytes) -> Block:
+        """Stores a block."""
+        if self._file is None:
+            return data
+        self._file.write(data)
+        self._offset += len(data)
+        return self._path, self._offset - len(data), len(data)
+
+
+def read(block: Block) -> bytes:
+    """Returns a block's bytes."""
+    if isinstance(block, bytes):
+        return block
+    path, offset, length = block
+    with storage.open_input(path) as file:
+        file.seek(offset)
+        return file.read(length)
