@@ -2,24 +2,40 @@
 
 The join (`build_examples`), in the order in which an event passes through it:
 
-- `join_options`: `JoinOptions`, what a user asks for.
+- `join_options`, `join_flags`: `JoinOptions`, what a user asks for, and its flags.
 - `expressions`: the small expressions of `--behavior_rule` and its like, parsed, never run.
-- `event_log`: the behavior log: pre-flight, reading, validation with reasons.
+- `event_log`, `event_batches`: the behavior log's pre-flight; reading and validation with reasons.
+- `prior_behaviors`: given behavior sequences, and what earlier parts left.
+- `join_inputs`: everything that is read, opened and checked.
+- `planner`: partitions, and how vectors reach the workers; chosen and explained.
+- `read_events`, `history_cap`: a unit of any input spread over partitions; what no record can
+  need is dropped before it is grouped.
+- `attribution`, `negatives`, `partition`: labels that came as rows of their own, candidates that
+  were not shown, and a partition's events made ready by both.
 - `side_features`: item and user columns as dense arrays.
 - `embedding_inputs`: the embedding sets' fingerprints and rejected rows.
 - `parquet`: opening and checking Parquet before anything is written.
-- `broadcast`: what every worker looks up, memory-mapped once a process.
+- `broadcast`, `embedding_shuffle`: what every worker looks up, memory-mapped once a process; or
+  each partition is sent the vectors that it needs.
+- `spill`, `arrow_bytes`: where blocks wait between steps, and their form.
 - `splits`: which split a request belongs to, by time.
 - `time_histogram`: the log's timestamps as counts, for the global cut times.
 - `sequences`: requests and their behavior sequences by index arithmetic, pure NumPy.
-- `records`: similarity codes and serialized records of one partition.
+- `records`, `partition_writer`: similarity codes and serialized records of one partition.
 - `shards`: files written beside their name and renamed, hashed on the way.
 - `summary`: counts that add up, merged over partitions.
 - `join_plan`, `join_outputs`, `join`: what workers need to know, the files they write, and the
   composite transform.
 - `join_report`: do the counts add up; the manifest.
+- `parts`: a data set that grows, a part a log.
 - `publish`: no manifest, no data set; nothing is one before it is complete.
 - `output_folder`, `output_objects`: how that is done on local disks and on object stores.
+
+Before and beside it:
+
+- `convert`, `adapters`: public data sets to the join's inputs.
+- `inspect_data`, `data_statistics`, `statistics`: a look at logs, embeddings and records, and
+  drift against an earlier one.
 
 The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of them:
 

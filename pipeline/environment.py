@@ -6,7 +6,15 @@ import shlex
 import sys
 from importlib import metadata
 
-_PACKAGES = ("tensorflow", "tf-keras", "tensorflow-recommenders", "apache-beam", "pyarrow", "numpy")
+_PACKAGES = (
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-recommenders",
+    "apache-beam",
+    "pyarrow",
+    "duckdb",
+    "numpy",
+)
 
 
 def versions() -> dict[str, str]:

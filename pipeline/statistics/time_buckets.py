@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline import event_batches
+
 SECOND = 1_000_000
 """Microseconds."""
 
-LATEST = 7_289_654_400 * SECOND
+LATEST = event_batches.LATEST * SECOND
 """2201-01-01; the join quarantines what is later, or before 1970."""
 
 _MOST = 60
