@@ -6,6 +6,7 @@ Framing here rather than through a writer lets a Beam worker write to any file s
 Beam knows and hash the shard in the same pass.
 """
 
+import functools
 import struct
 
 import google_crc32c
@@ -15,11 +16,15 @@ _MASK_DELTA = 0xA282EAD8
 
 def frame(record: bytes) -> bytes:
     """Returns the record as it stands in a TFRecord file."""
-    length = struct.pack("<Q", len(record))
-    return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+    return b"".join((_header(len(record)), record, _masked_crc(record)))
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _header(length: int) -> bytes:
+    packed = struct.pack("<Q", length)
+    return packed + _masked_crc(packed)
 
 
 def _masked_crc(data: bytes) -> bytes:
     crc = google_crc32c.value(data)
-    masked = ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
-    return struct.pack("<I", masked)
+    return (((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF).to_bytes(4, "little")

@@ -23,17 +23,20 @@ class PartitionShards:
     def __init__(self, plan: JoinPlan, partition: int):
         self._plan, self._partition = plan, partition
         self._files: dict[int, HashedFile] = {}
+        self._records: dict[int, int] = {}
         self._times: dict[int, tuple[int, int]] = {}
         self._code_counts: summary.Summary = {}
 
     def add(self, block: Block) -> None:
         """Appends a block's records, each to the shard of its split."""
-        for split, record in zip(block.split.tolist(), block.serialized, strict=True):
+        framed = list(map(tfrecord.frame, block.serialized))
+        for split in np.unique(block.split).tolist():
+            mine = np.flatnonzero(block.split == split)
             if split not in self._files:
                 self._files[split] = HashedFile(self._path(split)).__enter__()
-            self._files[split].write(tfrecord.frame(record))
-        for split in np.unique(block.split).tolist():
-            times = block.time[block.split == split]
+            self._files[split].write(b"".join([framed[record] for record in mine.tolist()]))
+            self._records[split] = self._records.get(split, 0) + len(mine)
+            times = block.time[mine]
             low, high = self._times.get(split, (splits.END, splits.BEGIN))
             self._times[split] = (min(low, int(times.min())), max(high, int(times.max())))
         self._code_counts = summary.merge(self._code_counts, block.code_counts)
@@ -47,7 +50,7 @@ class PartitionShards:
             shards[storage.base_name(self._path(split))] = {
                 "split": self._plan.split_names[split],
                 "sha256": file.sha256,
-                "records": file.records,
+                "records": self._records[split],
                 "bytes": file.bytes,
                 "first_time": first,
                 "last_time": last,
