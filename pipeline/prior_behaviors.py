@@ -220,7 +220,6 @@ def _behaviors(
         "time": UNTIMED + position,
         "type": np.zeros(len(row), np.int8),
         "behavior": np.ones(len(row), bool),
-        "split": np.full(len(row), -1, np.int8),
     }
     kept = np.ones(len(row), bool)
     if "timestamp" in batch.schema.names:
@@ -256,6 +255,8 @@ def _prior_events(
         name: np.zeros(count, kind.to_pandas_dtype())
         for name, kind in zip(schema.names, schema.types, strict=True)
     }
+    # Of no split, unless a given sequence says otherwise: then it counts for every request.
+    arrays["split"] = np.full(count, -1, np.int8)
     arrays.update(values)
     arrays["file"] = np.full(count, -1 - file, np.int32)
     arrays["row"] = positions
