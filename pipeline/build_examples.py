@@ -120,6 +120,9 @@ class _Job:
             kept = publication.abandon()
             where = f" The rows that were left out are in {kept!r}." if kept else ""
             raise UserInputError(f"{error}{where} Nothing was published.") from error
+        except Exception:
+            publication.abandon()
+            raise
         finally:
             remove_local_copy(work)
             publication.release()
