@@ -1,6 +1,5 @@
 """A data set that grows by days against one join of all days."""
 
-import hashlib
 import json
 import logging
 import re
@@ -8,48 +7,20 @@ import re
 import numpy as np
 import pytest
 
-from features import embedding_set, id_table
+from features import id_table
 from features.errors import UserInputError
 from models import input_pipeline
 from models.example_set import ExampleSet
-from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
 from tests.pipeline import event_oracle, logs, oracle
-
-DAY = 86_400
-DAYS = ("d1", "d2", "d3")
-SPLITS = f"train:..{2 * DAY + DAY // 2},validation:{2 * DAY + DAY // 2}..{3 * DAY},test:{3 * DAY}.."
-ITEMS = range(100, 125)
-WIDTH = 5
-
-
-def random_days(seed):
-    """Returns the rows of three days: users come and go, behaviors sit close to midnight."""
-    random = np.random.default_rng(seed)
-    days = {}
-    for day, name in enumerate(DAYS, 1):
-        rows = []
-        for _ in range(90):
-            user = int(random.integers(9))
-            # The first two users are absent in the middle, others on the last or the first day.
-            if (day == 2 and user < 2) or (day == 3 and user == 2) or (day == 1 and user == 3):
-                continue
-            within = int(random.choice([random.integers(DAY), DAY - 1 - random.integers(9) * 7]))
-            rows.append(
-                {
-                    "user_id": user,
-                    "item_id": ITEMS[int(random.random() ** 2 * len(ITEMS))],
-                    "timestamp": day * DAY + within,
-                    "click": int(random.integers(2)),
-                    "rating": float(random.integers(1, 6)),
-                    "request_id": int(day * 1000 + random.integers(40)),
-                }
-            )
-        rows += [dict(rows[n]) for n in random.integers(len(rows), size=5)]
-        # An item of its own, seen early on the day.
-        rows.append({**rows[0], "item_id": 200 + day, "timestamp": day * DAY, "request_id": day})
-        days[name] = rows
-    return days
+from tests.pipeline.three_days import (
+    DAY,
+    DAYS,
+    Source,
+    contents,
+    of_parts,
+    random_days,
+    write_vectors,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,69 +33,6 @@ def vectors(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")
     write_vectors(folder, "1")
     return str(folder)
-
-
-def write_vectors(folder, version):
-    values = np.random.default_rng(0).standard_normal((20, WIDTH)).astype(np.float32)
-    embedding_set.write_embedding_set(str(folder), np.array(ITEMS[:20]), values, "encoder", version)
-
-
-class Source:
-    """Logs of single days and of all, with or without request ids, and how to join them."""
-
-    def __init__(self, folder, days, request_ids):
-        self.folder, self.days = folder, days
-        if not request_ids:
-            self.days = {
-                day: [{k: v for k, v in row.items() if k != "request_id"} for row in rows]
-                for day, rows in days.items()
-            }
-        everything = [row for rows in self.days.values() for row in rows]
-        self.logs = {day: self.write(day, rows) for day, rows in self.days.items()}
-        self.logs["all"] = self.write("all", everything)
-
-    def write(self, name, rows):
-        return logs.write_log(self.folder / f"log-{name}", rows)
-
-    def join(self, day, output="out", **values):
-        part = {} if day == "all" else {"part": day}
-        return build_examples(
-            JoinOptions.from_dict(
-                {
-                    "events": self.logs[day],
-                    "output": str(self.folder / output),
-                    "history_length": 6,
-                    "partitions": 3,
-                    "splits": SPLITS,
-                    **part,
-                    **values,
-                }
-            )
-        )
-
-    def grown(self, output="out", days=DAYS, **values):
-        for day in days:
-            manifest = self.join(day, output, **values)
-        return manifest
-
-
-def contents(folder):
-    """Returns the hash and the time of change of each file."""
-    return {
-        str(path.relative_to(folder)): (
-            hashlib.sha256(path.read_bytes()).hexdigest(),
-            path.stat().st_mtime_ns,
-        )
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def of_parts(folder):
-    total = event_oracle.everything(folder / "part=d1")
-    return total + sum(
-        (event_oracle.everything(folder / f"part={day}") for day in DAYS[1:]), type(total)()
-    )
 
 
 CASES = {
@@ -246,68 +154,6 @@ def test_a_part_that_is_there_is_not_made_again(grown, vectors, day, caplog):
     }
     del before["manifest.json"], after["manifest.json"]
     assert after == before
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"history_length": 7}, "history_length was 6, now 7"),
-        ({"behavior_rule": "all"}, "behavior_rule was 'click == 1', now 'all'"),
-        ({"negatives": "uniform:1"}, "negatives was None, now 'uniform:1'"),
-        ({"splits": f"train:..{3 * DAY},test:{3 * DAY}.."}, "splits was"),
-        ({"embeddings": {}}, "the records' schema was"),
-        ({"embeddings": "other"}, "the encoder of text was 'encoder 1', now 'encoder 2'"),
-    ],
-)
-@pytest.mark.parametrize("day", ["d3", "d4"])
-def test_a_part_made_otherwise_is_refused(tmp_path, grown, vectors, values, message, day):
-    source, _ = grown
-    if values.get("embeddings") == "other":
-        write_vectors(tmp_path / "other", "2")
-        values = {"embeddings": {"text": str(tmp_path / "other")}}
-    later = [{**row, "timestamp": row["timestamp"] + DAY} for row in source.days["d3"]]
-    source.logs["d4"] = logs.write_log(tmp_path / "d4", later)
-    before = contents(source.folder)
-    with pytest.raises(UserInputError) as caught:
-        source.join(day, **{"embeddings": {"text": vectors}, **values})
-    assert message in str(caught.value)
-    assert "begin a new data set with another --output" in str(caught.value)
-    assert contents(source.folder) == before
-
-
-def test_another_log_for_a_part_that_is_there_is_refused(tmp_path, grown, vectors):
-    source, _ = grown
-    before = contents(source.folder / "out")
-    log = logs.write_log(tmp_path / "other", source.days["d2"][:-1])
-    with pytest.raises(UserInputError, match="holds a data set made otherwise: events was"):
-        source.join("d2", embeddings={"text": vectors}, events=log)
-    assert contents(source.folder / "out") == before
-
-
-def test_parts_and_data_sets_without_parts_do_not_mix(tmp_path, days):
-    source = Source(tmp_path, days, False)
-    source.join("all", "whole")
-    source.join("d1", "parts")
-    before = contents(tmp_path)
-    with pytest.raises(UserInputError, match="holds a data set without parts"):
-        source.join("d2", "whole")
-    with pytest.raises(UserInputError, match="holds a data set made otherwise"):
-        source.join("all", "parts")
-    assert contents(tmp_path) == before
-
-
-def test_a_part_that_fails_changes_nothing(tmp_path, days):
-    source = Source(tmp_path, days, False)
-    source.join("d1")
-    before = contents(tmp_path / "out")
-    bad = [{**row, "click": 5} for row in source.days["d2"]]
-    with pytest.raises(UserInputError, match="rows are bad"):
-        source.join("d2", events=logs.write_log(tmp_path / "bad", bad))
-    after = contents(tmp_path / "out")
-    kept = {path: one for path, one in after.items() if ".rejected" not in path}
-    assert kept == before
-    source.join("d2")
-    assert not list((tmp_path / "out").glob("*.rejected"))
 
 
 def test_events_of_earlier_parts_are_dropped_and_counted(tmp_path, days):
