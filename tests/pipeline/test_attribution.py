@@ -250,6 +250,9 @@ def test_bad_rows_of_every_log_are_quarantined_apart(tmp_path):
         options(tmp_path, log, label_logs={"click": click}, max_bad_fraction=0.5)
     )
     assert manifest["counts"]["quarantined"] == {"user_id is null": 3}
+    # A row of one log is no duplicate of an equal row of the other.
+    assert manifest["counts"]["attributed"] == {"click": 8}
+    assert manifest["counts"]["written"] == 8
     folder = tmp_path / "out" / "quarantine"
     lines = [line for path in folder.iterdir() for line in path.read_text().splitlines()]
     assert len(lines) == 3
