@@ -42,7 +42,13 @@ def _ledger(data: Mapping[str, Any]) -> Ledger | None:
     written = formats.total(counts.get("written", join.get("candidates_written")))
     quarantined = counts.get("quarantined", join.get("quarantined"))
     dropped = counts.get("dropped", join.get("dropped"))
-    parts = [written, formats.total(quarantined), formats.total(dropped)]
+    attributed = formats.mapping(counts, "attributed")
+    parts = {
+        "written as candidates": written,
+        **({"set a label": formats.total(attributed)} if attributed else {}),
+        "quarantined": formats.total(quarantined),
+        "dropped": formats.total(dropped),
+    }
     if read is None or written is None:
         return None
     reasons = [
@@ -51,13 +57,15 @@ def _ledger(data: Mapping[str, Any]) -> Ledger | None:
         for reason in formats.mapping(by_reason)
         if (number := formats.total(by_reason[reason]))
     ]
-    names = ("written as candidates", "quarantined", "dropped")
+    drawn = formats.number(counts, "negatives", "drawn")
+    if drawn:
+        reasons.append(f"{formats.count(drawn)} negatives drawn")
     return Ledger(
         [
             (formats.count(read), "events read"),
-            *((formats.count(part), name) for part, name in zip(parts, names, strict=True)),
+            *((formats.count(part), name) for name, part in parts.items()),
         ],
-        adds_up=read == sum(part or 0 for part in parts),
+        adds_up=read == sum(part or 0 for part in parts.values()),
         note="; ".join(reasons),
     )
 
