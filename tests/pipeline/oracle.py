@@ -136,7 +136,7 @@ def read_records(folder, split="*"):
     shards = {}
     for path in sorted(glob.glob(os.path.join(folder, f"{split}-*.tfrecord"))):
         shards[os.path.basename(path)] = [
-            _parse(record.numpy()) for record in tf.data.TFRecordDataset(path)
+            parse(record.numpy()) for record in tf.data.TFRecordDataset(path)
         ]
     return shards
 
@@ -186,7 +186,8 @@ def find_leaks(records, rows):
     return leaks
 
 
-def _parse(serialized):
+def parse(serialized):
+    """Returns a record as a dict of lists and bytes."""
     example = tf.train.Example.FromString(serialized)
     record = {}
     for name, feature in example.features.feature.items():
