@@ -43,7 +43,7 @@ def define_flags() -> None:
     flags.DEFINE_list("ways", list(_WAYS), "Which ways to measure.")
     flags.DEFINE_integer("events", 1_000_000, "Impressions, for ours and the limit.")
     flags.DEFINE_integer("rowwise_events", 100_000, "Impressions, for row-wise.")
-    flags.DEFINE_integer("large_events", 0, "Impressions of one more run of ours; 0 for none.")
+    flags.DEFINE_integer("large_events", 10_000_000, "Impressions of one more run; 0 for none.")
     flags.DEFINE_integer("events_per_user", 100, "On average; the same for every log.")
     flags.DEFINE_integer("items", 50_000, "Items.")
     flags.DEFINE_integer("dimension", 128, "Embedding width M.")

@@ -245,10 +245,7 @@ def _content(batch: pa.RecordBatch) -> np.ndarray:
 
 def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Returns the batch without dictionary encoding."""
-    columns = [
-        pc.dictionary_decode(column) if pa.types.is_dictionary(column.type) else column
-        for column in batch.columns
-    ]
+    columns = [parquet.decoded(column) for column in batch.columns]
     return pa.record_batch(columns, names=batch.schema.names)
 
 

@@ -219,6 +219,12 @@ def _columns(
     if of_log:
         context = tuple(side_features.scalar_feature(path, schema, one) for one in options.context)
     may_lack_time = of_log and options.histories is not None
+    has_timestamp = _in_all(files, "timestamp") if may_lack_time else True
+    if not has_timestamp and options.split_column is None and options.split_by != "user":
+        raise UserInputError(
+            f"--events: {path!r} has no column 'timestamp', so its rows cannot be split by time. "
+            "Give --split_column or --split_by user, or write the timestamps."
+        )
     return LogColumns(
         labels=options.resolved_labels,
         derived=dict(options.derived) if of_log else {},
@@ -229,7 +235,7 @@ def _columns(
         behavior_types=tuple(parse(text) for text in options.behavior_type),
         context=context,
         has_request_id=_in_all(files, REQUEST_ID),
-        has_timestamp=_in_all(files, "timestamp") if may_lack_time else True,
+        has_timestamp=has_timestamp,
         split_column=options.split_column if of_log else None,
         timestamp_unit=options.timestamp_unit,
     )

@@ -27,7 +27,7 @@ def check_counts(
       RuntimeError: the counts do not add up; a fault of this program.
     """
     if summary.get("unreadable"):
-        raise UserInputError(f"--events: not readable: {summary['unreadable']}. Write them again.")
+        raise UserInputError(f"Inputs are not readable: {summary['unreadable']}. Write them again.")
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
     written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features import storage
@@ -119,3 +120,8 @@ def footer_fingerprint(path: str) -> dict[str, object]:
         footer = file.read(length)
     digest = hashlib.sha256(footer).hexdigest()
     return {"name": storage.base_name(path), "bytes": size, "footer_sha256": digest}
+
+
+def decoded(column: pa.Array) -> pa.Array:
+    """Returns a column without dictionary encoding."""
+    return pc.dictionary_decode(column) if pa.types.is_dictionary(column.type) else column

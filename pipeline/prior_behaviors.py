@@ -17,14 +17,13 @@ import pyarrow.parquet as pq
 from features import hashing, storage
 from features.errors import UserInputError
 from pipeline import parquet, splits
-from pipeline.event_batches import BATCH_ROWS, LATEST, ValidatedBatch, categorical, event_schema
+from pipeline.event_batches import BATCH_ROWS, ValidatedBatch, categorical, event_schema
 from pipeline.event_log import LogColumns, ReadUnit, Role, row_groups
 from pipeline.join_options import JoinOptions
+from pipeline.sequence_checks import SPLIT, list_lengths, reasons_against
 
 HISTORIES = "histories"
 STATE = "state"
-
-SPLIT = "split"
 
 UNTIMED = -(1 << 60)
 """Microseconds of the first behavior of a sequence without timestamps; the others follow."""
@@ -104,8 +103,8 @@ def read_histories(unit: ReadUnit, rules: SequenceRules) -> Iterator[ValidatedBa
     with storage.open_parquet(unit.path) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
             place = batch.schema.get_field_index("user_id")
-            batch = batch.set_column(place, "user_id", _decoded(batch["user_id"]))
-            reasons = _reasons(batch, rules)
+            batch = batch.set_column(place, "user_id", parquet.decoded(batch["user_id"]))
+            reasons = reasons_against(batch, rules.columns.timestamp_unit, rules.types)
             good = reasons == ""
             rows = first_row + np.arange(batch.num_rows)
             yield ValidatedBatch(
@@ -174,49 +173,17 @@ def _check_split(path: str, schema: pa.Schema, options: JoinOptions) -> None:
         )
 
 
-def _reasons(batch: pa.RecordBatch, rules: SequenceRules) -> np.ndarray:
-    """Returns the first reason against each sequence, empty for good ones; `[N]` str."""
-    reasons = np.full(batch.num_rows, "", object)
-
-    def object_to(mask: np.ndarray, reason: str) -> None:
-        reasons[mask & (reasons == "")] = reason
-
-    for name in ("user_id", "item_id"):
-        object_to(_numpy(batch[name].is_null()), f"{name} is null")
-    if parquet.is_text(batch["user_id"].type):
-        empty = pc.equal(pc.binary_length(batch["user_id"].fill_null("-")), 0)
-        object_to(_numpy(empty), "user_id is empty")
-    if SPLIT in batch.schema.names:
-        known = pc.is_in(_decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
-        object_to(~_numpy(known), f"{SPLIT} is not {', '.join(splits.FRACTION_SPLITS)}")
-    lengths = _lengths(batch["item_id"])
-    object_to(_any_null(batch["item_id"]), "item_id holds a null")
-    names = [name for name in ("timestamp", "type") if name in batch.schema.names]
-    for name in names:
-        object_to(_lengths(batch[name]) != lengths, f"{name} and item_id differ in length")
-        object_to(_any_null(batch[name]), f"{name} holds a null")
-    if "timestamp" in names:
-        limit = LATEST * (1_000_000 // splits.MICROSECONDS[rules.columns.timestamp_unit])
-        beyond = _any_outside(batch["timestamp"], limit)
-        object_to(beyond, "timestamp is negative or after 2200")
-        object_to(_falls(batch["timestamp"]), "timestamp is not ascending (oldest first)")
-    if "type" in names:
-        beyond = _any_outside(batch["type"], rules.types)
-        object_to(beyond, f"type is not in [0, {rules.types}) (--history_types)")
-    return reasons
-
-
 def _behaviors(
     batch: pa.RecordBatch, rules: SequenceRules, file: int, rows: np.ndarray
 ) -> pa.RecordBatch:
     """Returns the behaviors of good sequences as events."""
-    lengths = _lengths(batch["item_id"])
+    lengths = list_lengths(batch["item_id"])
     row = np.repeat(np.arange(batch.num_rows), lengths)
     ends = np.cumsum(lengths)
     position = np.arange(len(row)) - (ends - lengths)[row]
     values = {
         "user": hashing.ids_of_column(batch["user_id"])[row],
-        "item": categorical(_decoded(pc.list_flatten(batch["item_id"]))),
+        "item": categorical(parquet.decoded(pc.list_flatten(batch["item_id"]))),
         "time": UNTIMED + position,
         "type": np.zeros(len(row), np.int8),
         "behavior": np.ones(len(row), bool),
@@ -228,7 +195,7 @@ def _behaviors(
     else:
         kept = position >= lengths[row] - rules.length
     if SPLIT in batch.schema.names:
-        index = pc.index_in(_decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
+        index = pc.index_in(parquet.decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
         values["split"] = _numpy(index).astype(np.int8)[row]
     if "type" in batch.schema.names:
         values["type"] = _numpy(pc.list_flatten(batch["type"])).astype(np.int8)
@@ -270,41 +237,6 @@ def _list_of(accepts: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], 
         return (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and accepts(kind.value_type)
 
     return is_list
-
-
-def _lengths(column: pa.Array) -> np.ndarray:
-    return _numpy(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
-
-
-def _any_null(column: pa.Array) -> np.ndarray:
-    """Returns whether each list holds a null, `[N]` bool."""
-    return _any(column, pc.is_null(pc.list_flatten(column)))
-
-
-def _any_outside(column: pa.Array, limit: int) -> np.ndarray:
-    """Returns whether each list holds a value outside `[0, limit)`, `[N]` bool."""
-    flat = pc.list_flatten(column)
-    return _any(column, pc.or_(pc.less(flat, 0), pc.greater_equal(flat, limit)))
-
-
-def _any(column: pa.Array, elements: pa.Array) -> np.ndarray:
-    parents = _numpy(pc.list_parent_indices(column))
-    found = _numpy(pc.fill_null(elements, False))
-    return np.bincount(parents[found], minlength=len(column)).astype(bool)
-
-
-def _falls(column: pa.Array) -> np.ndarray:
-    """Returns whether each list has an element below the one before it, `[N]` bool."""
-    flat = _numpy(pc.fill_null(pc.list_flatten(column), 0))
-    parents = _numpy(pc.list_parent_indices(column))
-    falls = np.zeros(len(column), bool)
-    drop = (np.diff(flat) < 0) & (np.diff(parents) == 0)
-    falls[parents[1:][drop]] = True
-    return falls
-
-
-def _decoded(column: pa.Array) -> pa.Array:
-    return pc.dictionary_decode(column) if pa.types.is_dictionary(column.type) else column
 
 
 def _numpy(column: pa.Array) -> np.ndarray:

@@ -52,7 +52,8 @@ class ReadEvents(beam.DoFn):
                         waiting = []
             except (pa.ArrowException, OSError) as error:
                 name = storage.base_name(unit.path)
-                counts = {"unreadable": {f"{name}, row group {unit.row_group}": str(error)}}
+                where = f"{unit.source}: {name}, row group {unit.row_group}"
+                counts = {"unreadable": {where: str(error)}}
             blocks += self._by_partition(waiting, writer)
         quarantine.close()
         yield from blocks
