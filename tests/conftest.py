@@ -16,6 +16,17 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--kills`: how often test_killed_jobs kills a join."""
+    parser.addoption("--kills", type=int, default=20, help="joins to kill in test_killed_jobs")
+
+
+@pytest.fixture(scope="session")
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many joins to kill."""
+    return request.config.getoption("--kills")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that read the real data set, so that `-m "not shared"` leaves them out."""
     for item in items:

@@ -1,7 +1,9 @@
-"""A join that is killed at any moment publishes nothing, and run again has the same bytes."""
+"""A join that is killed at any moment publishes nothing, and run again has the same bytes.
+
+`make test PYTEST_ARGS="tests/pipeline/test_killed_jobs.py --kills=200"` kills ten times as often.
+"""
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -15,9 +17,6 @@ from tests.pipeline import logs
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("KILLS", "20"))
-"""Of the whole join; `KILLS=200 make test PYTEST_ARGS="-k killed"` for more."""
-KILLS_OF_A_PART = max(3, KILLS // 5)
 KILLS_IN_A_ROW = 5
 SPLITS = "train:..1000500,test:1000500.."
 
@@ -82,14 +81,14 @@ def undisturbed(data, tmp_path_factory):
     return hashes(output), time.monotonic() - started
 
 
-def test_killed_join_publishes_nothing_and_runs_again(data, undisturbed, tmp_path):
+def test_killed_join_publishes_nothing_and_runs_again(data, undisturbed, tmp_path, kills):
     expected, seconds = undisturbed
     random = np.random.default_rng(0)
     killed = 0
-    for attempt in range(0, KILLS, KILLS_IN_A_ROW):
+    for attempt in range(0, kills, KILLS_IN_A_ROW):
         output = tmp_path / str(attempt) / "out"
         arguments = command(data, output, f"--events={data / 'day-0'}", "--max_bad_fraction=0.1")
-        for _ in range(min(KILLS_IN_A_ROW, KILLS - attempt)):
+        for _ in range(min(KILLS_IN_A_ROW, kills - attempt)):
             running = kill_after(arguments, random.uniform(0.2, 1.0) * seconds)
             killed += running
             # It is there whole or not at all: the last moments may be after the renaming.
@@ -97,10 +96,10 @@ def test_killed_join_publishes_nothing_and_runs_again(data, undisturbed, tmp_pat
         run(arguments)
         assert hashes(output) == expected
         assert sorted(path.name for path in output.parent.iterdir()) == ["out"]
-    assert killed >= KILLS // 2
+    assert killed >= kills // 2
 
 
-def test_killed_part_leaves_the_data_set_as_it_was(data, tmp_path):
+def test_killed_part_leaves_the_data_set_as_it_was(data, tmp_path, kills):
     first = ["--part=d0", f"--events={data / 'day-0'}", "--max_bad_fraction=0.1"]
     second = ["--part=d1", f"--events={data / 'day-1'}", "--max_bad_fraction=0.1"]
     whole = tmp_path / "whole"
@@ -111,7 +110,7 @@ def test_killed_part_leaves_the_data_set_as_it_was(data, tmp_path):
     seconds, after = time.monotonic() - started, hashes(whole)
     output, random = tmp_path / "out", np.random.default_rng(1)
     run(command(data, output, *first))
-    for _ in range(KILLS_OF_A_PART):
+    for _ in range(max(3, kills // 5)):
         kill_after(command(data, output, *second), random.uniform(0.2, 1.0) * seconds)
         found = hashes(output)
         # What the manifest names is unchanged, or the part is in it; nothing else counts.
