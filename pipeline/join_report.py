@@ -100,9 +100,10 @@ def log_counts(published: dict[str, Any], output: str) -> None:
     """Logs what was published, a line a split."""
     counts = published["counts"]
     logging.info(
-        "Read %d events: %d written as candidates, quarantined %s, dropped %s.",
+        "Read %d events: %d written as candidates, %squarantined %s, dropped %s.",
         counts["read"],
         counts["written"],
+        "".join(f"{name} {counts[name]}, " for name in _OPTIONAL_COUNTS if name in counts),
         counts["quarantined"] or "none",
         counts["dropped"],
     )
