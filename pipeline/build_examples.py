@@ -31,6 +31,7 @@ from pipeline import (
     join_report,
     parts,
     planner,
+    publish,
 )
 from pipeline.embedding_inputs import EmbeddingCounts
 from pipeline.job_endpoint import check_job_endpoint
@@ -68,6 +69,8 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
     if options.part is None:
         identity = {"parameters": parameters, "inputs": inputs.fingerprints}
         job = _Job(options, inputs, decision, beam_options, parts.NOTHING_EARLIER)
+        if options.new_version:
+            return job.run(publish.newest_version(options.output, identity))
         return job.run(Publication(options.output, identity))
     with parts.opened(options.output, options.part) as output:
         earlier = output.earlier(inputs, parameters, inputs.schema(options))

@@ -45,6 +45,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("partitions", 0, "0 chooses by the size of the log.")
     flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of rows to quarantine.")
     text("part", None, "Name of the part that this log adds to a data set that grows.")
+    flags.DEFINE_bool("new_version", False, "Publish OUTPUT-v2 where OUTPUT was made otherwise.")
     strategies = ["auto", "broadcast", "shuffle"]
     flags.DEFINE_enum("embedding_strategy", "auto", strategies, "How vectors reach workers.")
     flags.DEFINE_integer("broadcast_limit_mib", 2048, "auto broadcasts up to this size.")

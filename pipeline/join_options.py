@@ -89,6 +89,8 @@ class JoinOptions:
         embedding set, with which a data set is published.
       part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
         histories reach back into the parts before it.
+      new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the
+        next that is free, rather than refuse.
       embedding_strategy: how vectors reach the workers; `auto` decides by size. The bytes of the
         output are the same.
       broadcast_limit_mib: `auto` broadcasts quantised embedding sets up to this size.
@@ -124,6 +126,7 @@ class JoinOptions:
     partitions: NonNegativeInt = 0
     max_bad_fraction: Fraction = 0.01
     part: PartName | None = None
+    new_version: bool = False
     embedding_strategy: Literal["auto", "broadcast", "shuffle"] = "auto"
     broadcast_limit_mib: PositiveInt = 2048
 
@@ -201,6 +204,8 @@ class JoinOptions:
                 "part takes splits (for instance splits=train:..2026-06-01,test:2026-06-01..): "
                 "fractions of a log that grows would move with every part."
             )
+        if self.part is not None and self.new_version:
+            raise ValueError("part and new_version do not go together: begin another output.")
         if self.part is not None and self.histories is not None:
             raise ValueError("part and histories do not go together: parts carry their own.")
 

@@ -25,7 +25,7 @@ _INPUTS = (
     "label_logs",
     "part",
 )
-_WITHOUT_EFFECT = ("embedding_strategy", "broadcast_limit_mib")
+_WITHOUT_EFFECT = ("embedding_strategy", "broadcast_limit_mib", "new_version")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,10 @@ from pipeline.output_folder import OutputFolder
 from pipeline.output_objects import OutputObjects
 
 
+class MadeOtherwiseError(UserInputError):
+    """What is there is a data set, but of other inputs or parameters."""
+
+
 class Publication:
     """A data set on its way to its name.
 
@@ -43,14 +47,14 @@ class Publication:
         output = self._place.path
         if self._place.is_free():
             return None
-        advice = "Choose another --output, or remove the folder."
+        advice = "Choose another --output, give --new_version, or remove the folder."
         if not storage.is_file(storage.join(output, manifest.FILE_NAME)):
             raise UserInputError(f"{output!r} exists and is no data set. {advice}")
         found = manifest.read_manifest(output)
         wanted = {**self._identity, "code_version": manifest.CODE_VERSION}
         differing = [key for key in wanted if found.get(key) != wanted[key]]
         if differing:
-            raise UserInputError(
+            raise MadeOtherwiseError(
                 f"{output!r} holds a data set made otherwise: "
                 f"{_first_difference(found, wanted, differing)}. {advice}"
             )
@@ -77,6 +81,27 @@ class Publication:
     def release(self) -> None:
         """Lets other jobs write the output; call it when done, however the job ended."""
         self._place.release()
+
+
+def newest_version(output: str, identity: Mapping[str, Any]) -> Publication:
+    """Returns the publication of the first of `output`, `output-v2`, ... that is free or the same.
+
+    Args:
+      output: the folder to publish.
+      identity: as of `Publication`.
+
+    Raises:
+      UserInputError: something that is no data set is in the way.
+    """
+    output, version = output.rstrip("/"), 1
+    while True:
+        name = output if version == 1 else f"{output}-v{version}"
+        publication = Publication(name, identity)
+        try:
+            publication.existing()
+            return publication
+        except MadeOtherwiseError:
+            version += 1
 
 
 def _first_difference(
