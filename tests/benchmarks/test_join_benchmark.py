@@ -34,9 +34,8 @@ def log(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def untidy_log(log, tmp_path_factory):
-    """The log with duplicates, bad rows, long requests and requests that last, shuffled."""
+    """The log with duplicates, bad rows, long requests, requests that last, late embeddings."""
     folder = tmp_path_factory.mktemp("untidy")
-    os.symlink(os.path.join(log, "embeddings"), folder / "embeddings")
     rows = pq.read_table(os.path.join(log, "impressions")).to_pylist()
     rng = np.random.default_rng(0)
     [(busiest, _)] = collections.Counter(row["user_id"] for row in rows).most_common(1)
@@ -49,6 +48,14 @@ def untidy_log(log, tmp_path_factory):
             row.update({**rows[number - 1], "position": number})
     rows += [dict(rows[number]) for number in rng.integers(len(rows), size=300)]
     rows += [dict(rows[3], click=3), dict(rows[4], item_id=None), dict(rows[5], timestamp=-1)]
+    vectors = pq.read_table(os.path.join(log, "embeddings", "text", "part-00000.parquet"))
+    times = rng.choice([row["timestamp"] for row in rows], len(vectors)) * 1000
+    place = vectors.schema.get_field_index("available_at")
+    os.makedirs(folder / "embeddings" / "text")
+    pq.write_table(
+        vectors.set_column(place, "available_at", pa.array(times)),
+        folder / "embeddings" / "text" / "part-00000.parquet",
+    )
     order = rng.permutation(len(rows))
     schema = pq.read_schema(os.path.join(log, "impressions", "part-00000.parquet"))
     os.mkdir(folder / "impressions")
