@@ -9,11 +9,12 @@ import numpy as np
 from features import id_table, similarity
 from features.columnar import Slices, encode_requests
 from features.schema import ExampleSchema
-from pipeline import broadcast, splits
+from pipeline import broadcast, record_window, splits
+from pipeline.record_window import Window
 from pipeline.sequences import Requests
 
-_BLOCK_CANDIDATES = 96
-_BLOCK_BEHAVIORS = 1024
+_BLOCK_RECORDS = 512
+_BLOCK_PAIRS = 1 << 20
 _MICROSECONDS = 1_000_000
 
 
@@ -102,20 +103,19 @@ class RecordEncoder:
         return values
 
     def _block_end(self, start: int) -> int:
-        """Returns where a block ends, so that its matrix product stays small."""
+        """Returns where a block ends: large enough for array operations, small in memory."""
         requests = self._requests
-        ahead = slice(start, start + _BLOCK_CANDIDATES)
+        ahead = slice(start, start + _BLOCK_RECORDS)
         request = self._request[ahead]
-        candidates = self._high[ahead] - self._low[start]
-        behaviors = requests.history_end[request] - requests.history_start[request[0]]
-        fits = (candidates <= _BLOCK_CANDIDATES) & (behaviors <= _BLOCK_BEHAVIORS)
-        return start + max(1, int(np.argmin(fits)) if not fits.all() else len(fits))
+        lengths = requests.history_end[request] - requests.history_start[request]
+        pairs = np.cumsum((self._high[ahead] - self._low[ahead]) * lengths)
+        return start + max(1, int(np.searchsorted(pairs, _BLOCK_PAIRS, side="right")))
 
     def _encode(self, part: slice) -> Block:
         requests = self._requests
         request, low, high = self._request[part], self._low[part], self._high[part]
         start, end = requests.history_start[request], requests.history_end[request]
-        window = _Window(low, high, start, end, requests.time[request])
+        window = Window(low, high, start, end, requests.time[request])
         codes, counts = self._codes(window, self._split[part] == 0)
         side_rows = self._side_rows[window.candidates]
         by_behavior = functools.partial(Slices, starts=window.start, ends=window.end)
@@ -145,7 +145,7 @@ class RecordEncoder:
             self._split[part], window.time, encode_requests(self._schema, features), counts
         )
 
-    def _time_gaps(self, window: "_Window") -> Slices:
+    def _time_gaps(self, window: Window) -> Slices:
         """Returns seconds from behavior to request, 0 for untimed, records one after another."""
         lengths = window.end - window.start
         offsets = np.append(0, np.cumsum(lengths))
@@ -157,40 +157,31 @@ class RecordEncoder:
         return Slices(gaps, offsets[:-1], offsets[1:])
 
     def _codes(
-        self, window: "_Window", train: np.ndarray
+        self, window: Window, train: np.ndarray
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns each modality's codes of the window's pairs, and how often each occurs."""
         labels = self._labels[self._schema.primary_label][window.candidates]
-        positive = (labels[window.candidate] > 0).astype(np.int64)
-        counted = train[window.record]
+        # Codes of candidates that do not count go to a third row.
+        row = np.where(train[window.record], labels[window.candidate] > 0, 2)
+        offset = np.repeat((row * similarity.CODES).astype(np.uint16), window.width[window.record])
         flat, counts = {}, {}
         for modality in self._schema.modalities:
-            embeddings = self._tables.embeddings[modality.name]
-            candidate_rows = self._embedding_rows[modality.name][window.candidates]
-            behavior_rows = self._behavior_rows[modality.name][window.behaviors]
-            matrix = similarity.codes(
-                embeddings.quantized[candidate_rows],
-                embeddings.norms[candidate_rows],
-                embeddings.quantized[behavior_rows],
-                embeddings.norms[behavior_rows],
+            codes = record_window.codes(
+                self._tables.embeddings[modality.name],
+                self._embedding_rows[modality.name][window.candidates],
+                self._behavior_rows[modality.name][window.behaviors],
+                window,
             )
-            codes = matrix[window.candidate, window.behavior]
-            known_from = np.maximum(
-                embeddings.available_at[candidate_rows][window.candidate],
-                embeddings.available_at[behavior_rows][window.behavior],
-            )
-            codes[known_from > window.time[window.record]] = similarity.UNKNOWN_CODE
             flat[modality.name] = codes
-            code = codes[counted] + similarity.CODES * positive[counted]
-            counts[modality.name] = np.bincount(code, minlength=2 * similarity.CODES).reshape(2, -1)
+            occurrences = np.bincount(offset + codes, minlength=3 * similarity.CODES)
+            counts[modality.name] = occurrences.reshape(3, -1)[:2]
         return flat, counts
 
-    def _candidate_vectors(self, window: "_Window") -> dict[str, np.ndarray]:
+    def _candidate_vectors(self, window: Window) -> dict[str, np.ndarray]:
         """Returns the block's candidate vectors by modality, zero where not yet available."""
         # Candidates between two records of the block belong to no split; their time is unused.
         time = np.zeros(window.candidates.stop - window.candidates.start, np.int64)
-        for low, high, moment in zip(window.low, window.high, window.time, strict=True):
-            time[low:high] = moment
+        time[window.candidate] = window.time[window.record]
         vectors = {}
         for modality in self._schema.modalities:
             if modality.candidate_embedding:
@@ -200,47 +191,6 @@ class RecordEncoder:
                 rows = np.where(late, embeddings.item_ids.size, rows)
                 vectors[modality.name] = embeddings.quantized[rows]
         return vectors
-
-
-class _Window:
-    """A block's candidates and behaviors, and the pairs of both that its records hold.
-
-    Positions are relative to the block's two ranges.
-
-    Attributes:
-      candidates: the block's range of candidates.
-      behaviors: the block's range of behaviors.
-      low: `[records]` first candidate.
-      high: `[records]` one past the last.
-      start: `[records]` first behavior.
-      end: `[records]` one past the last.
-      time: `[records]` microseconds.
-      record: `[pairs]` the record of each pair, records one after another.
-      candidate: `[pairs]`.
-      behavior: `[pairs]`.
-      pair_offsets: `[records + 1]` where each record's pairs begin.
-    """
-
-    def __init__(
-        self,
-        low: np.ndarray,
-        high: np.ndarray,
-        start: np.ndarray,
-        end: np.ndarray,
-        time: np.ndarray,
-    ):
-        self.candidates = slice(int(low[0]), int(high[-1]))
-        self.behaviors = slice(int(start[0]), int(end.max()))
-        self.low, self.high = low - low[0], high - low[0]
-        self.start, self.end = start - start[0], end - start[0]
-        self.time = time
-        width = end - start
-        pairs = (high - low) * width
-        self.pair_offsets = np.append(0, np.cumsum(pairs))
-        self.record = np.repeat(np.arange(len(low)), pairs)
-        within = np.arange(self.pair_offsets[-1]) - self.pair_offsets[self.record]
-        self.candidate = self.low[self.record] + within // width[self.record]
-        self.behavior = self.start[self.record] + within % width[self.record]
 
 
 def _cut(
