@@ -25,7 +25,6 @@ class HashedFile:
       path: of the file.
 
     Attributes:
-      records: how many times `write` was called.
       bytes: written so far.
     """
 
@@ -34,7 +33,6 @@ class HashedFile:
         self._digest = hashlib.sha256()
         self._buffer: list[bytes] = []
         self._buffered = 0
-        self.records = 0
         self.bytes = 0
 
     def __enter__(self) -> "HashedFile":
@@ -43,7 +41,6 @@ class HashedFile:
 
     def write(self, data: bytes) -> None:
         """Appends bytes."""
-        self.records += 1
         self.bytes += len(data)
         self._buffered += len(data)
         self._buffer.append(data)
