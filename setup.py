@@ -64,6 +64,8 @@ EXTRAS_REQUIRE = {
         "moto[server]>=5",
         # A formatter's output changes between minor versions.
         "ruff==0.17.*",
+        # The gradient-boosted trees that benchmarks.quality compares with; needs libgomp1.
+        "lightgbm==4.7.*",
         # Types.
         "mypy>=1.10",
         # Builds the wheel that tests/test_packaging.py opens.
