@@ -1,6 +1,6 @@
-"""The two operations that keep a `[C, L, d]` tensor from ever being built.
+"""The operations that keep a `[C, L, d]` tensor from ever being built.
 
-Shapes: R requests, C candidates, L behaviors, H heads, B codes.
+Shapes: R requests, C candidates, L behaviors, H heads, B codes, Y behavior types.
 
 A term that depends on a pair (candidate, behavior) only through a small code enters attention
 as a `[C, B]` product followed by a gather, and leaves it as a per-code sum of attention mass.
@@ -23,6 +23,25 @@ def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
       `[R, C, H, L]` float.
     """
     return tf.gather(tf.reshape(terms, [-1]), _flat_positions(codes, tf.shape(terms)))
+
+
+def gather_by_type_and_code(terms: tf.Tensor, types: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+    """Looks up a term that no candidate changes by the behavior's type and the pair's code.
+
+    Args:
+      terms: `[Y, B, H]` float.
+      types: `[R, L]` integer in `[0, Y)`.
+      codes: `[R, C, L]` integer in `[0, B)`.
+
+    Returns:
+      `[R, C, H, L]` float.
+    """
+    _, size, heads = terms.shape
+    positions = (tf.cast(types, tf.int32) * size)[:, None, :] + tf.cast(codes, tf.int32)
+    if heads == 1:
+        return tf.gather(tf.reshape(terms, [-1]), positions)[:, :, None]
+    found = tf.gather(tf.reshape(terms, [-1, heads]), positions)
+    return tf.transpose(found, [0, 1, 3, 2])
 
 
 def sum_by_code(weights: tf.Tensor, codes: tf.Tensor, size: int) -> tf.Tensor:

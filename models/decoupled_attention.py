@@ -18,13 +18,18 @@ class DecoupledTargetAttention(keras.layers.Layer):
     With `q = W_Q e_c + b_Q`, `K = W_K e_i`, `V = W_V e_i`, and b the bucket of the similarity of
     candidate and behavior in a modality:
 
-        score = (q . (K + G_K[gap] + Y_K[type]) + sum_M q . T_K[b]) / sqrt(d) + sum_M beta[b]
+        score = (q . (K + G_K[gap] + Y_K[type]) + sum_M q . T_K[b]) / sqrt(d)
+                + gamma[type, gap] + sum_M beta[type, b]
         u     = sum_i a_i (V_i + G_V[gap_i] + Y_V[type_i]) + sum_M sum_b (sum_{i in b} a_i) T_V[b]
 
     `W_K e_i` and `W_V e_i` depend on the item alone, so they can be cached per item, and no
     tensor of shape `[C, L, d]` is built. An empty history gives zeros.
 
-    The query bias is drawn from N(0, 1) and beta starts at zero: with a small query bias
+    `beta[type, b]` lets a similar item that was disliked weigh otherwise than one that was liked,
+    and `gamma[type, gap]` how fast each type ages; both are scalars a pair, so they cost one more
+    gather a modality and one addition.
+
+    The query bias is drawn from N(0, 1), beta and gamma start at zero: with a small query bias
     `q . T_K` is a product of two near-zero factors, a saddle that one epoch does not leave
     (DESIGN section 11). The bucket tables want twice the learning rate of the rest.
 
@@ -91,6 +96,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         self._gap_values = self._table("gap_values", gaps)
         self._type_keys = self._table("type_keys", self._behavior_types)
         self._type_values = self._table("type_values", self._behavior_types)
+        self._gap_bias = self._bias("gap_bias", gaps)
         self._bucket_keys = {}
         self._bucket_values = {}
         self._bucket_biases = {}
@@ -98,9 +104,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
             buckets = len(edges) + 2
             self._bucket_keys[modality] = self._table(f"bucket_keys_{modality}", buckets)
             self._bucket_values[modality] = self._table(f"bucket_values_{modality}", buckets)
-            self._bucket_biases[modality] = self.add_weight(
-                f"bucket_bias_{modality}", (buckets, self._heads), initializer="zeros"
-            )
+            self._bucket_biases[modality] = self._bias(f"bucket_bias_{modality}", buckets)
         super().build(candidates_shape)
 
     def call(
@@ -166,12 +170,13 @@ class DecoupledTargetAttention(keras.layers.Layer):
         return self._finish(interest, weights, codes, behaviors)
 
     def bucket_variables(self) -> list[tf.Variable]:
-        """Returns the bucket tables and biases, which want their own learning rate."""
+        """Returns the bucket tables and the biases, which want their own learning rate."""
         tables = (self._bucket_keys, self._bucket_values, self._bucket_biases)
-        return [variable for table in tables for variable in table.values()]
+        by_modality = [variable for table in tables for variable in table.values()]
+        return [*by_modality, self._gap_bias]
 
     def bucket_bias(self, modality: str) -> tf.Variable:
-        """Returns the learned bias by bucket of similarity, `[len(edges) + 2, H]`."""
+        """Returns the bias by behavior type and bucket, `[behavior_types, len(edges) + 2, H]`."""
         return self._bucket_biases[modality]
 
     def get_config(self) -> dict[str, Any]:
@@ -215,12 +220,16 @@ class DecoupledTargetAttention(keras.layers.Layer):
     ) -> tf.Tensor:
         """Adds the similarity terms to unscaled scores and normalises, `[R, C, H, L]`."""
         scale = self._head_width**-0.5
-        scores = scores * scale
+        by_gap = tf.gather_nd(
+            self._gap_bias, tf.stack([tf.cast(behaviors.type, tf.int32), behaviors.gap_bucket()], 2)
+        )  # [R, L, H]
+        scores = scores * scale + tf.transpose(by_gap, [0, 2, 1])[:, None]
         for modality, key_table in self._bucket_keys.items():
             bucket_of_code = self._bucket_of_code[modality]
             by_code = _table_scores(query, tf.gather(key_table, bucket_of_code)) * scale
-            by_code += tf.transpose(tf.gather(self._bucket_biases[modality], bucket_of_code))
             scores += code_terms.gather_by_code(by_code, codes[modality])
+            bias = tf.gather(self._bucket_biases[modality], bucket_of_code, axis=1)
+            scores += code_terms.gather_by_type_and_code(bias, behaviors.type, codes[modality])
         return masking.masked_softmax(scores, behaviors.mask)
 
     def _finish(
@@ -252,6 +261,10 @@ class DecoupledTargetAttention(keras.layers.Layer):
             (rows, self._heads, self._head_width),
             initializer=keras.initializers.RandomNormal(stddev=0.05),
         )
+
+    def _bias(self, name: str, rows: int) -> tf.Variable:
+        shape = (self._behavior_types, rows, self._heads)
+        return self.add_weight(name, shape, initializer="zeros")
 
 
 def _project(embedding: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

@@ -103,10 +103,12 @@ class DMF(RankingModel):
 
     def bucket_effect(self) -> dict[str, dict[str, list]]:
         """Returns the attention's bias by bucket of similarity, by modality."""
-        return {
-            name: {
+        effect = {}
+        for name in self.schema.modality_names:
+            bias = self.attention.bucket_bias(name).numpy()
+            effect[name] = {
                 "edges": list(self.config.attention_edges),
-                "bias": self.attention.bucket_bias(name).numpy().tolist(),
+                "bias": bias.mean(axis=0).tolist(),
+                "bias_by_type": bias.tolist(),
             }
-            for name in self.schema.modality_names
-        }
+        return effect

@@ -100,8 +100,9 @@ class RankingModel(tfrs.Model, abc.ABC):
     def bucket_effect(self) -> dict[str, dict[str, list]]:
         """Returns what the model learned about similarity, for people to look at.
 
-        By modality: the inner `edges` of the buckets, and the attention's `bias` by bucket, a
-        list a head, whose first entry is of unknown similarity.
+        By modality: the inner `edges` of the buckets, the attention's `bias_by_type`, by behavior
+        type and bucket a list of heads, whose first bucket is of unknown similarity, and its mean
+        over the types, `bias`.
         """
         return {}
 

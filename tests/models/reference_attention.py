@@ -104,11 +104,11 @@ def numpy_attention(w, edges, case: AttentionCase) -> np.ndarray:
             key = key + w["gap_keys"][gap[i, b], h] + w["type_keys"][case.type[i, b], h]
             value = item @ w["value_kernel"][:, h]
             value = value + w["gap_values"][gap[i, b], h] + w["type_values"][case.type[i, b], h]
-            bias = 0.0
+            bias = w["gap_bias"][case.type[i, b], gap[i, b], h]
             for name, bucket in buckets.items():
                 key = key + w[f"bucket_keys_{name}"][bucket[i, j, b], h]
                 value = value + w[f"bucket_values_{name}"][bucket[i, j, b], h]
-                bias += w[f"bucket_bias_{name}"][bucket[i, j, b], h]
+                bias += w[f"bucket_bias_{name}"][case.type[i, b], bucket[i, j, b], h]
             scores.append(query @ key / np.sqrt(width) + bias)
             values.append(value)
         mass = np.exp(np.array(scores) - max(scores))
@@ -135,9 +135,11 @@ def tensorflow_attention(layer, edges, case: AttentionCase, candidates, history)
 
     key, value = fused("keys", "key_kernel"), fused("values", "value_kernel")
     scores = tf.reduce_sum(query[:, :, None] * key, -1) / width**0.5  # [R, C, L, H]
+    scores += tf.gather_nd(w["gap_bias"], np.stack([kind, gap], -1))[:, None]
     for modality, codes in case.codes.items():
         bucket = bucket_of(codes, edges[modality])
-        scores += tf.gather(w[f"bucket_bias_{modality}"], bucket)
+        kinds = np.broadcast_to(kind[:, None], bucket.shape)
+        scores += tf.gather_nd(w[f"bucket_bias_{modality}"], np.stack([kinds, bucket], -1))
     real = tf.constant(case.mask[:, None, :, None], tf.float32)
     highest = tf.reduce_max(tf.where(real > 0, scores, -1e30), axis=2, keepdims=True)
     mass = real * tf.exp(tf.minimum(scores - tf.stop_gradient(highest), 0.0))

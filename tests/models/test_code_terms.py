@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.code_terms import count_by_code, gather_by_code, sum_by_code
+from models.code_terms import (
+    count_by_code,
+    gather_by_code,
+    gather_by_type_and_code,
+    sum_by_code,
+)
 
 SHAPES = [(2, 3, 2, 5), (1, 1, 1, 1), (4, 2, 3, 0), (3, 7, 1, 40)]  # R, C, H, L
 SIZE = 6
@@ -91,3 +96,15 @@ def test_codes_up_to_255_and_shapes_known_only_at_run_time():
     summed, gathered = traced(weights, terms, codes)
     np.testing.assert_allclose(summed, numpy_sum(weights, codes, 256), atol=1e-5)
     np.testing.assert_array_equal(gathered, numpy_gather(terms, codes))
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_gather_by_type_and_code_looks_up_every_pair(heads):
+    rng = np.random.default_rng(heads)
+    terms = rng.standard_normal((4, 7, heads)).astype(np.float32)
+    types, codes = rng.integers(0, 4, (2, 5)), rng.integers(0, 7, (2, 3, 5)).astype(np.uint8)
+    received = gather_by_type_and_code(terms, tf.constant(types), tf.constant(codes))
+    expected = np.zeros((2, 3, heads, 5), np.float32)
+    for r, c, h, b in np.ndindex(expected.shape):
+        expected[r, c, h, b] = terms[types[r, b], codes[r, c, b], h]
+    np.testing.assert_array_equal(received, expected)

@@ -88,7 +88,7 @@ def test_gradients_of_all_forms_equal_the_materialised_one(shape, heads, modalit
     expected = gradients(
         lambda layer, c, h: tensorflow_attention(layer, edges, case, c, h), layer, case, upstream
     )
-    assert len(expected) == 2 + 8 + 3 * modalities
+    assert len(expected) == 2 + 9 + 3 * modalities
     for form in ("shared", "absorbed"):
         received = gradients(case.call, layer_like(layer, form), case, upstream)
         for name, value in expected.items():
@@ -231,6 +231,7 @@ def test_initial_values_leave_the_saddle():
     assert np.std(w["query_bias"]) == pytest.approx(1, abs=0.1)
     assert np.std(w["bucket_keys_text"]) == pytest.approx(0.05, rel=0.1)
     assert (w["bucket_bias_text"].numpy() == 0).all()
+    assert (w["gap_bias"].numpy() == 0).all()
 
 
 @pytest.mark.parametrize(
