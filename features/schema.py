@@ -5,7 +5,15 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
@@ -45,13 +53,31 @@ class SideFeature:
     Attributes:
       name: as in the source column.
       kind: `categorical` values are int64, strings by fingerprint, 0 is padding; `numeric`
-        values are float32, a missing one is 0.
+        values are float32, a missing one is 0; `running` values are float32 counts and sums,
+        see `features.running_statistics`.
       width: values a record carries (K); shorter lists are padded with 0, longer ones cut.
+      statistics: what a `running` feature sums; of another kind none.
     """
 
     name: Name
-    kind: Literal["categorical", "numeric"]
+    kind: Literal["categorical", "numeric", "running"]
     width: PositiveInt = 1
+    statistics: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _statistics_fit(self) -> "SideFeature":
+        own = 1 + len(self.statistics)
+        if bool(self.statistics) != (self.kind == "running"):
+            raise ValueError(
+                f"{self.name!r} is {self.kind} with statistics {list(self.statistics)}: a running "
+                "feature has statistics, and no other has."
+            )
+        if self.statistics and self.width not in (own, 2 * own):
+            raise ValueError(
+                f"{self.name!r} has {own - 1} statistics, so its width is {own} (of an item) or "
+                f"{2 * own} (of a user), received {self.width}."
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -98,7 +124,12 @@ class ExampleSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as plain JSON values."""
-        return TypeAdapter(ExampleSchema).dump_python(self, mode="json")
+        values = TypeAdapter(ExampleSchema).dump_python(self, mode="json")
+        for side in (*values["item_features"], *values["context_features"]):
+            # Schemas without running statistics keep the fingerprint they always had.
+            if not side["statistics"]:
+                del side["statistics"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ExampleSchema":

@@ -1,7 +1,7 @@
 """The backbone that every ranking model here shares."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -96,6 +96,17 @@ class RankingModel(tfrs.Model, abc.ABC):
     def bucket_variables(self) -> list[tf.Variable]:
         """Returns the variables that learn at the bucket tables' rate."""
         return []
+
+    def adapt(self, sample: Iterable[Batch]) -> None:
+        """Fits what is computed from data rather than learned; once, before training.
+
+        Args:
+          sample: batches of the train split; not read where nothing is to be fitted.
+        """
+        sides = [side for side in (self.item_side, self.context_side) if side.wants_sample]
+        batches = list(sample) if sides else []
+        for side in sides:
+            side.adapt(batches)
 
     def bucket_effect(self) -> dict[str, dict[str, list]]:
         """Returns what the model learned about similarity, for people to look at.

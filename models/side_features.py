@@ -1,20 +1,22 @@
 """Side features of candidates or of the request, as one vector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
 from features.schema import SideFeature
+from models.running_statistics import RunningStatistics
 
 
 class SideFeatures(keras.layers.Layer):
-    """Embeds categorical side features by hash and squashes numeric ones.
+    """Embeds categorical side features by hash, squashes numeric ones, smooths running ones.
 
     A categorical feature of several values is the mean of their embeddings; 0 is padding. A
-    numeric value x becomes `sign(x) log1p(|x|)`.
+    numeric value x becomes `sign(x) log1p(|x|)`. For running ones see `RunningStatistics`.
 
     Args:
       features: what to expect, in order.
@@ -46,12 +48,40 @@ class SideFeatures(keras.layers.Layer):
             for feature in self._features
             if feature.kind == "categorical"
         }
+        self._running = {
+            feature.name: RunningStatistics(feature, name=feature.name)
+            for feature in self._features
+            if feature.kind == "running"
+        }
 
     def call(self, batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Returns one `[..., width]` tensor a feature, from `[..., K]` in the batch."""
         return [self._vector(side, batch[self._prefix + side.name]) for side in self._features]
 
+    @property
+    def wants_sample(self) -> bool:
+        """Whether `adapt` has anything to do."""
+        return bool(self._running)
+
+    def adapt(self, batches: Iterable[Mapping[str, tf.Tensor]]) -> None:
+        """Fits what running features are standardised by.
+
+        Args:
+          batches: parsed requests, a sample; what is padding does not count.
+        """
+        rows: dict[str, list[np.ndarray]] = {name: [] for name in self._running}
+        for batch in batches:
+            for name, found in rows.items():
+                values = batch[self._prefix + name].numpy()
+                # Values of candidates are [R, C, K], those of the request [R, K].
+                real = batch["candidate_mask"].numpy() if values.ndim == 3 else slice(None)
+                found.append(values[real])
+        for name, layer in self._running.items():
+            layer.adapt(np.concatenate(rows[name]) if rows[name] else np.zeros((0, 1)))
+
     def _vector(self, side: SideFeature, values: tf.Tensor) -> tf.Tensor:
+        if side.kind == "running":
+            return self._running[side.name](values)
         if side.kind == "numeric":
             return tf.sign(values) * tf.math.log1p(tf.abs(values))
         table = self._tables[side.name]

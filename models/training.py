@@ -18,6 +18,9 @@ from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
 
+_ADAPT_BATCHES = 16
+"""Batches of 4,096 candidates: some users' whole sequences, spread over the train split."""
+
 
 def train(
     examples: ExampleSet, model_config: ModelConfig, config: TrainingConfig, folder: str
@@ -41,6 +44,8 @@ def train(
         tf.config.experimental.enable_op_determinism()
     vocabulary = None if model_config.hashed_buckets else examples.vocabulary()
     model = factory.build_model(model_config, examples.schema, vocabulary)
+    sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
+    model.adapt(sample)
     model.compile(optimizer=optimizers.build_optimizer(model, config))
     batches = input_pipeline.training_batches(
         examples, "train", config.batch_candidates, config.shuffle_buffer, config.seed
