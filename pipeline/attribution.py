@@ -22,10 +22,13 @@ class Attribution:
 
     Attributes:
       positive: `[E]` bool, candidates whose label is set.
+      known: `[E]` int64 microseconds of the event that set the label; without one the
+        candidate's own.
       outcome: `[N]` int8, the position in `OUTCOMES` of each label event's.
     """
 
     positive: np.ndarray
+    known: np.ndarray
     outcome: np.ndarray
 
 
@@ -72,7 +75,9 @@ def attribute(candidates: Shown, events: Shown, window: int) -> Attribution:
     outcome[by_time[first]] = _ATTRIBUTED
     positive = np.zeros(len(candidates.time), bool)
     positive[chosen] = True
-    return Attribution(positive, outcome)
+    known = candidates.time.copy()
+    known[chosen] = events.time[by_time[first]]
+    return Attribution(positive, known, outcome)
 
 
 def _latest_candidate(candidates: Shown, events: Shown) -> np.ndarray:

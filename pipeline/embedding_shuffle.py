@@ -6,7 +6,6 @@ is one vector in every partition's block, not one an event.
 """
 
 import dataclasses
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from features import embedding_files, embedding_set, hashing, id_table, similarity
 from features.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema
-from pipeline import spill, summary
+from pipeline import array_bytes, spill, summary
 from pipeline.planner import EmbeddingShuffle, VectorUnit
 
 SUMMARIES, REJECTED = "summaries", "rejected"
@@ -187,11 +186,7 @@ class _Vectors:
 
     def to_bytes(self) -> bytes:
         """Returns the rows as bytes."""
-        arrays = [getattr(self, one.name) for one in dataclasses.fields(self)]
-        sink = io.BytesIO()
-        for array in arrays:
-            np.lib.format.write_array(sink, np.ascontiguousarray(array), allow_pickle=False)
-        return sink.getvalue()
+        return array_bytes.to_bytes([getattr(self, one.name) for one in dataclasses.fields(self)])
 
     @classmethod
     def from_bytes(cls, parts: Iterable[bytes], dimension: int) -> "_Vectors":
@@ -202,8 +197,6 @@ class _Vectors:
         )
         blocks = [empty]
         for part in parts:
-            source = io.BytesIO(part)
-            arrays = [np.lib.format.read_array(source) for _ in dataclasses.fields(cls)]
-            blocks.append(cls(*arrays))
+            blocks.append(cls(*array_bytes.from_bytes(part, len(dataclasses.fields(cls)))))
         names = [one.name for one in dataclasses.fields(cls)]
         return cls(*(np.concatenate([getattr(one, name) for one in blocks]) for name in names))

@@ -41,7 +41,8 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     `user`, `item`, `request`: int64 ids; `time`: int64 microseconds; `file`, `row`: where the
     event was read; `content`: hash over all columns of the row; `role`: see `Role`; `behavior`:
     whether it becomes one; `type`: of behavior; `split`: where the log names it, else -1;
-    `label_<name>` float32; `context_<name>` int64 or float32.
+    `label_<name>` float32; `context_<name>` int64 or float32; `statistic_<name>` float64;
+    `known_<label>`: int64 microseconds at which an attributed label became known.
     """
     fields = [(name, pa.int64()) for name in ("user", "item", "time", "request", "row", "content")]
     fields += [("file", pa.int32()), ("behavior", pa.bool_())]
@@ -51,6 +52,8 @@ def event_schema(columns: LogColumns) -> pa.Schema:
         (f"context_{one.name}", pa.int64() if one.kind == "categorical" else pa.float32())
         for one in columns.context
     ]
+    fields += [(f"statistic_{name}", pa.float64()) for name in columns.number_statistics]
+    fields += [(f"known_{name}", pa.int64()) for name in columns.late_statistics]
     return pa.schema(fields)
 
 
@@ -101,7 +104,8 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
     required += ["timestamp"] if columns.has_timestamp else []
     required += [REQUEST_ID] if columns.has_request_id else []
     required += [columns.split_column] if columns.split_column is not None else []
-    required += [name for name in columns.expression_columns if name not in required]
+    read = (*columns.expression_columns, *columns.stored_statistics)
+    required += [name for name in read if name not in required]
     for name in required:
         if batch[name].null_count:
             object_to(_numpy(batch[name].is_null()), f"{name} is null")
@@ -118,7 +122,7 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
         reason = f"{columns.split_column} is not {', '.join(splits.FRACTION_SPLITS)}"
         object_to(~_numpy(known.fill_null(True)), reason)
     numeric = [one.name for one in columns.stored_context if one.kind == "numeric"]
-    for name in dict.fromkeys([*columns.stored_labels, *columns.expression_columns, *numeric]):
+    for name in dict.fromkeys([*columns.stored_labels, *read, *numeric]):
         if pa.types.is_floating(batch[name].type):
             values = _numpy(batch[name].fill_null(0))
             object_to(~np.isfinite(values), f"{name} is NaN or infinite")
@@ -174,6 +178,10 @@ def _events(
         events[f"label_{label}"] = _numpy(values[label]).astype(np.float32)
     for feature in columns.context:
         events[f"context_{feature.name}"] = _context(columns, feature, batch)
+    for name in columns.number_statistics:
+        stored = name in columns.stored_statistics
+        events[f"statistic_{name}"] = _float64(batch[name]) if stored else np.zeros(count)
+    events |= {f"known_{name}": time for name in columns.late_statistics}
     schema = event_schema(columns)
     return pa.record_batch([pa.array(events[name]) for name in schema.names], schema=schema)
 
@@ -247,6 +255,10 @@ def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Returns the batch without dictionary encoding."""
     columns = [parquet.decoded(column) for column in batch.columns]
     return pa.record_batch(columns, names=batch.schema.names)
+
+
+def _float64(column: pa.Array) -> np.ndarray:
+    return _numpy(column).astype(np.float64)
 
 
 def _is_boolean(column: pa.Array) -> bool:

@@ -42,6 +42,7 @@ class LogColumns:
       behavior_rule: True for every event, False for none.
       behavior_types: behaviors that pass the k-th have type k + 1.
       context: columns that become context features; a label's own log does not have them.
+      statistics: labels and numeric columns whose running sums are recorded.
       has_request_id: whether the log says what was shown together.
       has_timestamp: only where behavior sequences are given a log may lack it.
       split_column: the column that names each row's split.
@@ -56,6 +57,7 @@ class LogColumns:
     behavior_rule: Expression | bool
     behavior_types: tuple[Expression, ...]
     context: tuple[SideFeature, ...]
+    statistics: tuple[str, ...]
     has_request_id: bool
     has_timestamp: bool
     split_column: str | None
@@ -73,6 +75,21 @@ class LogColumns:
     def stored_context(self) -> tuple[SideFeature, ...]:
         """Context features that are columns of the log."""
         return self.context if self.sets_label is None else ()
+
+    @property
+    def number_statistics(self) -> tuple[str, ...]:
+        """Statistics that are columns of the log but no labels."""
+        return tuple(name for name in self.statistics if name not in self.labels)
+
+    @property
+    def stored_statistics(self) -> tuple[str, ...]:
+        """Of those, what a label's own log does not have."""
+        return self.number_statistics if self.sets_label is None else ()
+
+    @property
+    def late_statistics(self) -> tuple[str, ...]:
+        """Statistics that become known by events of their own."""
+        return tuple(name for name in self.statistics if name in self.attributed)
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
@@ -225,6 +242,11 @@ def _columns(
             f"--events: {path!r} has no column 'timestamp', so its rows cannot be split by time. "
             "Give --split_column or --split_by user, or write the timestamps."
         )
+    if options.statistics and not has_timestamp:
+        raise UserInputError(
+            f"--statistics: {path!r} has no column 'timestamp', so nothing says what was before a "
+            "request. Write the timestamps, or leave --statistics out."
+        )
     return LogColumns(
         labels=options.resolved_labels,
         derived=dict(options.derived) if of_log else {},
@@ -234,6 +256,7 @@ def _columns(
         behavior_rule=rules[rule] if rule in rules else parse(rule),
         behavior_types=tuple(parse(text) for text in options.behavior_type),
         context=context,
+        statistics=options.statistics,
         has_request_id=_in_all(files, REQUEST_ID),
         has_timestamp=has_timestamp,
         split_column=options.split_column if of_log else None,
@@ -277,6 +300,9 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
                 )
     for label in columns.stored_labels:
         parquet.check_column(path, schema, label, parquet.is_number, "a number, 0 or 1 (--labels)")
+    for name in columns.stored_statistics:
+        expected = f"a number (--statistics; the labels are {', '.join(columns.labels)})"
+        parquet.check_column(path, schema, name, parquet.is_number, expected)
     for feature in columns.stored_context:
         accepts = parquet.is_id if feature.kind == "categorical" else parquet.is_number
         parquet.check_column(path, schema, feature.name, accepts, f"{feature.kind} (--context)")

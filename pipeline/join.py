@@ -1,5 +1,6 @@
 """The join as one composite transform: events in, shards and a summary out."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,8 +9,17 @@ import apache_beam as beam
 import numpy as np
 
 from features import storage
-from pipeline import arrow_bytes, broadcast, embedding_shuffle, partition, spill, summary
+from pipeline import (
+    arrow_bytes,
+    broadcast,
+    embedding_shuffle,
+    partition,
+    partition_writer,
+    spill,
+    summary,
+)
 from pipeline.event_batches import event_schema
+from pipeline.item_statistics import AnswerQuestions
 from pipeline.join_plan import JoinPlan
 from pipeline.negatives import ItemCounts, MergeItemCounts
 from pipeline.partition_writer import PartitionWriter
@@ -23,7 +33,8 @@ VOCABULARY = "vocabulary.bin"
 ITEM_COUNTS = "item_counts.bin"
 REJECTED_VECTORS = "rejected_vectors.json"
 
-_ITEMS, _NEEDS = "items", "needs"
+_ITEMS, _NEEDS, _MAIL = "items", "needs", "mail"
+_EVENTS, _VECTORS, _ANSWERS = "events", "vectors", "answers"
 
 
 class Join(beam.PTransform):
@@ -57,13 +68,13 @@ class Join(beam.PTransform):
             side_inputs["items"] = beam.pvalue.AsSingleton(items)
         grouped = read["events"] | "GroupByPartition" >> beam.GroupByKey()
         summaries = [read[SUMMARIES]]
-        if plan.shuffle is None:
+        if plan.shuffle is None and not plan.columns.statistics:
             written = grouped | "WriteShards" >> beam.ParDo(
                 _PrepareAndWrite(plan), **side_inputs
             ).with_outputs(_ITEMS, main=SUMMARIES)
         else:
-            written, shipped = self._shuffled(plan.shuffle, grouped, side_inputs)
-            summaries.append(shipped)
+            written, shipped = self._in_two_steps(grouped, side_inputs)
+            summaries += shipped
         _ = (
             written[_ITEMS]
             | "TrainItems" >> beam.CombineGlobally(_union)
@@ -88,23 +99,40 @@ class Join(beam.PTransform):
             _ = items | "WriteItemCounts" >> beam.Map(_write_item_counts, path)
         return items
 
-    def _shuffled(
-        self, shuffle: EmbeddingShuffle, grouped: beam.PCollection, side_inputs: dict[str, Any]
-    ) -> tuple[Any, beam.PCollection]:
-        """Writes partitions that are sent the vectors they need."""
+    def _in_two_steps(
+        self, grouped: beam.PCollection, side_inputs: dict[str, Any]
+    ) -> tuple[Any, list[beam.PCollection]]:
+        """Writes partitions that are sent what they need: vectors, items' statistics, or both."""
         plan = self._plan
         cuts = side_inputs.pop("cuts")
-        prepared = grouped | "Prepare" >> beam.ParDo(
-            _Prepare(plan, shuffle.buckets), **side_inputs
-        ).with_outputs(_NEEDS, main="events")
-        blocks, summaries, rejected = prepared[_NEEDS] | "Vectors" >> embedding_shuffle.ShipVectors(
-            plan.schema, shuffle, plan.spill
+        prepared = grouped | "Prepare" >> beam.ParDo(_Prepare(plan), **side_inputs).with_outputs(
+            _NEEDS, _MAIL, main=_EVENTS
         )
+        parts, summaries = {_EVENTS: prepared[_EVENTS]}, []
+        if plan.shuffle is not None:
+            parts[_VECTORS], shipped = self._vectors(plan.shuffle, prepared[_NEEDS])
+            summaries.append(shipped)
+        if plan.columns.statistics:
+            parts[_ANSWERS] = (
+                prepared[_MAIL]
+                | "GroupByItemBucket" >> beam.GroupByKey()
+                | "SumByItem" >> beam.ParDo(AnswerQuestions(plan.spill))
+            )
         written = (
-            {"events": prepared["events"], "vectors": blocks}
-            | "GroupWithVectors" >> beam.CoGroupByKey()
+            parts
+            | "GroupWithNeeds" >> beam.CoGroupByKey()
             | "WriteShards"
             >> beam.ParDo(_Write(plan), cuts=cuts).with_outputs(_ITEMS, main=SUMMARIES)
+        )
+        return written, summaries
+
+    def _vectors(
+        self, shuffle: EmbeddingShuffle, needs: beam.PCollection
+    ) -> tuple[beam.PCollection, beam.PCollection]:
+        """Returns the vectors that partitions need, and what there is to say of the sets."""
+        plan = self._plan
+        blocks, summaries, rejected = needs | "Vectors" >> embedding_shuffle.ShipVectors(
+            plan.schema, shuffle, plan.spill
         )
         _ = (
             rejected
@@ -112,7 +140,7 @@ class Join(beam.PTransform):
             | "WriteRejected"
             >> beam.Map(_write_rejected, storage.join(plan.work, REJECTED_VECTORS))
         )
-        return written, summaries
+        return blocks, summaries
 
 
 class _PrepareAndWrite(beam.DoFn):
@@ -138,10 +166,10 @@ class _PrepareAndWrite(beam.DoFn):
 
 
 class _Prepare(beam.DoFn):
-    """From a partition's events to its ready events, and the items whose vectors it needs."""
+    """From a partition's events to its ready events, and what it needs of items."""
 
-    def __init__(self, plan: JoinPlan, buckets: int):
-        self._plan, self._buckets = plan, buckets
+    def __init__(self, plan: JoinPlan):
+        self._plan = plan
 
     def process(
         self, element: tuple[int, Iterable[spill.Block]], items: ItemCounts | None = None
@@ -150,16 +178,22 @@ class _Prepare(beam.DoFn):
         plan = self._plan
         events = arrow_bytes.table_of(map(spill.read, blocks), event_schema(plan.columns))
         ready = partition.prepare(events, plan, items)
-        needs = embedding_shuffle.needs_of(number, ready.events["item"].to_numpy(), self._buckets)
-        for need in needs:
-            yield beam.pvalue.TaggedOutput(_NEEDS, need)
+        if plan.shuffle is not None:
+            seen = ready.events["item"].to_numpy()
+            for need in embedding_shuffle.needs_of(number, seen, plan.shuffle.buckets):
+                yield beam.pvalue.TaggedOutput(_NEEDS, need)
+        mail: list[tuple[int, spill.Block]] = []
         with spill.BlockWriter(plan.spill) as writer:
             block = writer.put(arrow_bytes.to_bytes(arrow_bytes.one_batch(ready.events)))
+            if plan.columns.statistics:
+                mail = list(partition_writer.item_mail(ready.events, plan, writer))
+        for bucket, letter in mail:
+            yield beam.pvalue.TaggedOutput(_MAIL, (bucket, (number, letter)))
         yield number, (block, ready.counts)
 
 
 class _Write(beam.DoFn):
-    """From a partition's ready events and the vectors it was sent to its shards."""
+    """From a partition's ready events and what it was sent to its shards."""
 
     def __init__(self, plan: JoinPlan):
         self._plan = plan
@@ -169,12 +203,14 @@ class _Write(beam.DoFn):
     ) -> Iterator[Any]:
         number, values = element
         plan = self._plan
-        ((block, prepared),) = values["events"]
+        ((block, prepared),) = values[_EVENTS]
         events = arrow_bytes.table_of([spill.read(block)], event_schema(plan.columns))
-        side = broadcast.load(plan.work)
-        sets = embedding_shuffle.tables_of(values["vectors"], plan.schema)
-        tables = broadcast.Tables(sets, side.items, side.users)
-        counts, train_items = PartitionWriter(plan, cuts, tables).write(number, events)
+        tables = broadcast.load(plan.work)
+        if plan.shuffle is not None:
+            sets = embedding_shuffle.tables_of(values[_VECTORS], plan.schema)
+            tables = dataclasses.replace(tables, embeddings=sets)
+        writer = PartitionWriter(plan, cuts, tables)
+        counts, train_items = writer.write(number, events, values.get(_ANSWERS, ()))
         yield summary.merge(prepared, counts)
         yield beam.pvalue.TaggedOutput(_ITEMS, train_items)
 

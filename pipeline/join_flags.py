@@ -40,6 +40,7 @@ def define_flags() -> None:
     list_("item_features", None, "Columns of --items, name[:kind[:width]].")
     list_("user_features", None, "Columns of --users, name[:kind[:width]].")
     list_("candidate_embeddings", None, "Modalities whose vectors are recorded.")
+    list_("statistics", [], "Labels and numeric log columns whose running sums are recorded.")
     text("negatives", None, "popularity:K or uniform:K candidates that were not shown.")
     flags.DEFINE_integer("max_candidates", 128, "Requests with more are cut.")
     flags.DEFINE_integer("partitions", 0, "0 chooses by the size of the log.")

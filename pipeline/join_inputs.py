@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from features import embedding_files
+from features import embedding_files, running_statistics
 from features.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
 from features.schema import ExampleSchema, Modality
@@ -68,6 +68,11 @@ class JoinInputs:
           UserInputError: names or widths do not fit together.
         """
         carried = options.candidate_embeddings
+        item_features = self.items.features
+        context_features = self.log.columns.context + self.users.features
+        if options.statistics:
+            item_features += (running_statistics.item_feature(options.statistics),)
+            context_features += (running_statistics.context_feature(options.statistics),)
         try:
             return ExampleSchema(
                 labels=options.resolved_labels,
@@ -77,8 +82,8 @@ class JoinInputs:
                 ),
                 history_length=options.history_length,
                 behavior_types=options.behavior_types,
-                item_features=self.items.features,
-                context_features=self.log.columns.context + self.users.features,
+                item_features=item_features,
+                context_features=context_features,
             )
         except ValidationError as error:
             raise UserInputError(f"The record cannot have these features: {error}") from error

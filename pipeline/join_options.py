@@ -81,6 +81,9 @@ class JoinOptions:
       user_features: columns of `users`, likewise.
       candidate_embeddings: modalities whose quantised candidate vectors go into the record; by
         default all.
+      statistics: labels and numeric columns of the log whose running sums records carry, of user
+        and item just before the request, besides their counts of events; see
+        `features.running_statistics`.
       negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
         event, with labels of 0.
       max_candidates: requests with more are cut into several records.
@@ -121,6 +124,7 @@ class JoinOptions:
     item_features: tuple[str, ...] | None = None
     user_features: tuple[str, ...] | None = None
     candidate_embeddings: tuple[Name, ...] | None = None
+    statistics: tuple[Name, ...] = ()
     negatives: str | None = None
     max_candidates: PositiveInt = 128
     partitions: NonNegativeInt = 0
@@ -161,6 +165,7 @@ class JoinOptions:
             negatives.parse(self.negatives)
         self._check_labels()
         self._check_splits()
+        self._check_statistics()
         unknown = set(self.candidate_embeddings or ()) - set(self.embeddings)
         if unknown:
             raise ValueError(
@@ -208,6 +213,15 @@ class JoinOptions:
             raise ValueError("part and new_version do not go together: begin another output.")
         if self.part is not None and self.histories is not None:
             raise ValueError("part and histories do not go together: parts carry their own.")
+
+    def _check_statistics(self) -> None:
+        if len(set(self.statistics)) != len(self.statistics):
+            raise ValueError(f"statistics must be distinct, received {list(self.statistics)}.")
+        if self.statistics and self.part is not None:
+            raise ValueError(
+                "part and statistics do not go together: a part does not know what earlier parts "
+                "counted. Join all days at once, or leave statistics out."
+            )
 
     @property
     def derived(self) -> tuple[tuple[str, expressions.Expression], ...]:

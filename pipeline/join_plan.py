@@ -88,9 +88,15 @@ class JoinPlan:
         """Microseconds before which no event can be in a record but as a behavior.
 
         None where that is not certain: a request may begin before a split and end in it, label
-        events may come for older candidates, and negatives avoid everything that was seen.
+        events may come for older candidates, negatives avoid everything that was seen, and
+        running statistics count it.
         """
-        uncertain = self.columns.has_request_id or self.attributed or self.negatives is not None
+        uncertain = (
+            self.columns.has_request_id
+            or self.attributed
+            or self.negatives is not None
+            or self.columns.statistics
+        )
         if self.ranges is None or uncertain:
             return None
         return min(split.begin for split in self.ranges)
@@ -106,6 +112,9 @@ def parameters(options: JoinOptions, partitions: int) -> dict[str, Any]:
     values = TypeAdapter(JoinOptions).dump_python(options, mode="json")
     for name in (*_INPUTS, *_WITHOUT_EFFECT):
         del values[name]
+    # Data sets from before there were statistics are the same as ones without.
+    if not options.statistics:
+        del values["statistics"]
     values["partitions"] = partitions
     values["labels"] = list(options.resolved_labels)
     if options.splits is None and options.split_column is None:

@@ -67,11 +67,9 @@ def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summ
             for rows in (candidates, own)
         )
         found = attribution.attribute(shown, came, plan.windows[k])
-        column = f"label_{label}"
-        values = events[column].to_numpy().copy()
-        values[candidates[found.positive]] = 1
-        place = events.schema.get_field_index(column)
-        events = events.set_column(place, column, pa.array(values))
+        events = _replaced(events, f"label_{label}", candidates[found.positive], 1)
+        if label in plan.columns.late_statistics:
+            events = _replaced(events, f"known_{label}", candidates, found.known)
         totals = np.bincount(found.outcome, minlength=len(attribution.OUTCOMES)).tolist()
         attributed, *dropped = totals
         counts["attributed"][label] = attributed
@@ -79,6 +77,14 @@ def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summ
             counts["dropped"][f"{label}_{outcome}"] = total
     kept = (role < Role.LABEL_EVENT) | behavior
     return events.filter(pa.array(kept)).combine_chunks(), counts
+
+
+def _replaced(events: pa.Table, column: str, rows: np.ndarray, new: np.ndarray | int) -> pa.Table:
+    """Returns events with other values in some rows of a column."""
+    values = events[column].to_numpy().copy()
+    values[rows] = new
+    place = events.schema.get_field_index(column)
+    return events.set_column(place, column, pa.array(values))
 
 
 def _with_negatives(

@@ -1,6 +1,7 @@
 """From a partition's ready events to its shards, and what is said of them; no Beam."""
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -8,11 +9,20 @@ import threadpoolctl
 from absl import logging
 
 from features import hashing, storage
-from pipeline import broadcast, prior_behaviors, sequences, splits, summary
+from pipeline import (
+    broadcast,
+    item_statistics,
+    prior_behaviors,
+    sequences,
+    spill,
+    splits,
+    summary,
+)
 from pipeline.event_log import Role
 from pipeline.join_outputs import PartitionShards
 from pipeline.join_plan import JoinPlan
 from pipeline.records import RecordEncoder
+from pipeline.running_statistics import PartitionStatistics
 from pipeline.shards import HashedFile, shard_name
 
 
@@ -28,36 +38,35 @@ class PartitionWriter:
     def __init__(self, plan: JoinPlan, cuts: tuple[int, int], tables: broadcast.Tables):
         self._plan, self._cuts, self._tables = plan, cuts, tables
 
-    def write(self, partition: int, events: pa.Table) -> tuple[summary.Summary, np.ndarray]:
+    def write(
+        self, partition: int, events: pa.Table, answers: Iterable[tuple[int, spill.Block]] = ()
+    ) -> tuple[summary.Summary, np.ndarray]:
         """Writes the shards.
 
         Args:
           partition: its number.
           events: as `partition.prepare` returns them.
+          answers: to what `item_mail` asked, where there are running statistics.
 
         Returns:
           Counts and the shards' hashes, and the distinct items of the first split, `[N]`.
         """
         plan = self._plan
-        columns = {name: events[name].to_numpy() for name in events.column_names}
-        columns, owner = _by_owner(columns)
-        role = columns["role"]
-        requests = sequences.build_requests(
-            user=owner,
-            time=columns["time"],
-            request=columns["request"],
-            is_candidate=(role == Role.CANDIDATE) | (role == Role.NEGATIVE),
-            is_behavior=columns["behavior"],
-            history_length=plan.schema.history_length,
-            delay=plan.delay,
-        )
+        columns, owner, requests = _requests(events, plan)
         behaviors = requests.behaviors
         sequences.check_causal(requests, owner[behaviors], columns["time"][behaviors], plan.delay)
         first = requests.order[requests.starts[:-1]]
         requests = dataclasses.replace(requests, user=columns["user"][first])
         split = self._split(requests, columns)
+        statistics = None
+        if plan.columns.statistics:
+            one = PartitionStatistics(plan.columns, columns, requests, plan.delay)
+            width = 1 + len(plan.columns.statistics)
+            asked = one.item_questions()
+            found = item_statistics.answers_of(answers, asked, plan.partitions, width)
+            statistics = one.finished(found)
         encoder = RecordEncoder(
-            plan.schema, self._tables, columns, requests, split, plan.max_candidates
+            plan.schema, self._tables, columns, requests, split, plan.max_candidates, statistics
         )
         shards = PartitionShards(plan, partition)
         # A block's matrix product is small: more threads would only wait for each other.
@@ -145,6 +154,40 @@ class PartitionWriter:
         with HashedFile(storage.join(plan.output, prior_behaviors.STATE, name)) as file:
             file.write(prior_behaviors.state_file(kept, rows))
         return {"state": {name: {"sha256": file.sha256, "rows": len(rows), "last_time": last}}}
+
+
+def item_mail(
+    events: pa.Table, plan: JoinPlan, writer: spill.BlockWriter
+) -> Iterator[tuple[int, spill.Block]]:
+    """Yields what a partition sends each bucket of items for its running statistics.
+
+    Args:
+      events: as `partition.prepare` returns them.
+      plan: what to do.
+      writer: where blocks wait.
+    """
+    columns, _, requests = _requests(events, plan)
+    one = PartitionStatistics(plan.columns, columns, requests, plan.delay)
+    return item_statistics.mail(one.item_additions(), one.item_questions(), plan.partitions, writer)
+
+
+def _requests(
+    events: pa.Table, plan: JoinPlan
+) -> tuple[dict[str, np.ndarray], np.ndarray, sequences.Requests]:
+    """Returns events by column, whose behavior sequence each belongs to, and the requests."""
+    columns = {name: events[name].to_numpy() for name in events.column_names}
+    columns, owner = _by_owner(columns)
+    role = columns["role"]
+    requests = sequences.build_requests(
+        user=owner,
+        time=columns["time"],
+        request=columns["request"],
+        is_candidate=(role == Role.CANDIDATE) | (role == Role.NEGATIVE),
+        is_behavior=columns["behavior"],
+        history_length=plan.schema.history_length,
+        delay=plan.delay,
+    )
+    return columns, owner, requests
 
 
 def _by_owner(columns: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -8,9 +8,11 @@ import numpy as np
 
 from features import id_table, similarity
 from features.columnar import Slices, encode_requests
+from features.running_statistics import NAME
 from features.schema import ExampleSchema
 from pipeline import broadcast, record_window, splits
 from pipeline.record_window import Window
+from pipeline.running_statistics import RunningStatistics
 from pipeline.sequences import Requests
 
 _BLOCK_RECORDS = 512
@@ -46,6 +48,7 @@ class RecordEncoder:
       requests: of those events.
       split: `[Q]` index of each request's split, `splits.OUTSIDE` for none.
       max_candidates: requests with more are cut into several records.
+      statistics: running statistics, where the schema has them.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class RecordEncoder:
         requests: Requests,
         split: np.ndarray,
         max_candidates: int,
+        statistics: RunningStatistics | None = None,
     ):
         self._schema, self._tables, self._requests = schema, tables, requests
+        self._statistics = statistics
         order, behaviors = requests.order, requests.behaviors
         self._item = columns["item"][order]
         self._labels = {name: columns[f"label_{name}"][order] for name in schema.labels}
@@ -96,7 +101,9 @@ class RecordEncoder:
         user_rows = id_table.positions(requests.user, users.ids)
         values = {}
         for feature in self._schema.context_features:
-            if feature.name in users.values:
+            if feature.kind == "running" and self._statistics is not None:
+                values[feature.name] = self._statistics.requests
+            elif feature.name in users.values:
                 values[feature.name] = users.values[feature.name][user_rows]
             else:
                 values[feature.name] = columns[f"context_{feature.name}"][first][:, None]
@@ -139,6 +146,9 @@ class RecordEncoder:
             features[f"candidate_embedding_{name}"] = by_candidate(values)
         for name, values in self._tables.items.values.items():
             features[f"candidate_{name}"] = by_candidate(values[side_rows])
+        if self._statistics is not None:
+            values = self._statistics.candidates[window.candidates]
+            features[f"candidate_{NAME}"] = by_candidate(values)
         for name, values in self._context.items():
             features[f"context_{name}"] = Slices.one_each(values[request])
         return Block(

@@ -1,0 +1,91 @@
+"""What partitions ask of items, answered where all events of an item come together.
+
+Users are spread over partitions, items over as many buckets. A partition sends each bucket what
+its events add to the bucket's items and the moments before which it wants their sums; the bucket
+sends back the sums in the order of the questions.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import numpy as np
+
+from features import hashing
+from pipeline import array_bytes, spill
+from pipeline.cumulative_sums import CumulativeSums
+from pipeline.running_statistics import Additions, Questions
+
+
+def mail(
+    additions: Additions, questions: Questions, buckets: int, writer: spill.BlockWriter
+) -> Iterator[tuple[int, spill.Block]]:
+    """Yields what a partition sends each bucket; it asks of every item that it adds to.
+
+    Args:
+      additions: to items.
+      questions: of items.
+      buckets: items are spread over so many.
+      writer: where blocks wait.
+    """
+    added, asked = (hashing.bucket(one.ids, buckets) for one in (additions, questions))
+    for number in np.unique(asked).tolist():
+        rows, wanted = added == number, asked == number
+        arrays = (
+            additions.ids[rows],
+            additions.times[rows],
+            additions.values[rows],
+            questions.ids[wanted],
+            questions.times[wanted],
+        )
+        yield number, writer.put(array_bytes.to_bytes(arrays))
+
+
+class AnswerQuestions(beam.DoFn):
+    """From `(bucket, (partition, mail))` to `(partition, (bucket, answers))`.
+
+    Args:
+      folder: where blocks wait, None to leave them to the runner.
+    """
+
+    def __init__(self, folder: str | None):
+        self._folder = folder
+
+    def process(
+        self, element: tuple[int, Iterable[tuple[int, spill.Block]]]
+    ) -> Iterator[tuple[int, tuple[int, spill.Block]]]:
+        """Yields one block a partition that asked."""
+        bucket, received = element
+        # Sums are of one order whatever the runner's.
+        letters = [
+            (partition, array_bytes.from_bytes(spill.read(block), 5))
+            for partition, block in sorted(received)
+        ]
+        ids, times, values = (
+            np.concatenate([arrays[k] for _, arrays in letters]) for k in range(3)
+        )
+        sums = CumulativeSums(ids, times, values)
+        with spill.BlockWriter(self._folder) as writer:
+            answers = [
+                (partition, (bucket, writer.put(array_bytes.to_bytes([sums.before(*arrays[3:])]))))
+                for partition, arrays in letters
+            ]
+        yield from answers
+
+
+def answers_of(
+    blocks: Iterable[tuple[int, spill.Block]], questions: Questions, buckets: int, width: int
+) -> np.ndarray:
+    """Returns a partition's answers, `[N, W]` float64, in the order of its questions.
+
+    Args:
+      blocks: `(bucket, answers)` in any order.
+      questions: as they were asked.
+      buckets: items are spread over so many.
+      width: W.
+    """
+    answers = np.zeros((len(questions.ids), width))
+    asked = hashing.bucket(questions.ids, buckets)
+    for number, block in blocks:
+        (values,) = array_bytes.from_bytes(spill.read(block), 1)
+        answers[asked == number] = values
+    return answers
