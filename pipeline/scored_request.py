@@ -62,11 +62,18 @@ def build(
     inputs["candidate_item_id"] = drawn[None]
     inputs["candidate_mask"] = np.ones((1, candidates), bool)
     table = read_side_table(
-        items, "item_id", tuple(side.name for side in examples.schema.item_features), {}
+        items,
+        "item_id",
+        tuple(side.name for side in examples.schema.item_features if side.kind != "running"),
+        {},
     )
     rows = id_table.positions(drawn, table.ids)
     for side in examples.schema.item_features:
-        inputs[f"candidate_{side.name}"] = table.values[side.name][rows][None]
+        name = f"candidate_{side.name}"
+        if side.kind == "running":
+            inputs[name] = _latest(batch, name, drawn)[None]
+        else:
+            inputs[name] = table.values[side.name][rows][None]
     for side in examples.schema.context_features:
         inputs[f"context_{side.name}"] = batch[f"context_{side.name}"].numpy()[row : row + 1]
     return ScoredRequest(inputs, int(batch["user_id"][row]), titles)
@@ -122,6 +129,23 @@ def score(
             for index in best
         ],
     }
+
+
+def _latest(batch: Mapping[str, tf.Tensor], name: str, items: np.ndarray) -> np.ndarray:
+    """Returns the latest values that some records say of items, `[C, K]`, zeros for others.
+
+    Args:
+      batch: parsed records.
+      name: of a feature of the candidates.
+      items: `[C]` int64.
+    """
+    mask = batch["candidate_mask"].numpy()
+    times = np.broadcast_to(batch["timestamp"].numpy()[:, None], mask.shape)[mask]
+    order = np.argsort(-times, kind="stable")
+    ids, first = np.unique(batch["candidate_item_id"].numpy()[mask][order], return_index=True)
+    values = batch[name].numpy()[mask][order][first]
+    padded = np.concatenate([values, np.zeros_like(values[:1])])
+    return padded[id_table.positions(items, ids)]
 
 
 def _with_vectors(

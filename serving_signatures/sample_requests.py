@@ -120,7 +120,18 @@ def _side_values(rng: np.random.Generator, side: SideFeature, shape: tuple[int, 
         return rng.integers(0, 2**62, (*shape, side.width)) * (
             rng.random((*shape, side.width)) < 0.8
         )
+    if side.kind == "running":
+        return _running_values(rng, side, shape)
     return rng.standard_normal((*shape, side.width)).astype(np.float32)
+
+
+def _running_values(
+    rng: np.random.Generator, side: SideFeature, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Returns sums that belong to their counts, from no event at all to many thousands."""
+    counts = np.floor(rng.exponential(1.0, (*shape, 1)) ** 4 * 10)
+    means = rng.standard_normal((*shape, side.width - 1))
+    return np.concatenate([counts, counts * np.abs(means)], axis=-1).astype(np.float32)
 
 
 def _request(

@@ -107,6 +107,8 @@ class ServingSignatures:
 
     def _score_request(self, **inputs: tf.Tensor) -> Tensors:
         batch = dict(inputs)
+        for name in self._side_specs():
+            batch[name] = _finite(inputs[name], name)
         for modality in self.model.modalities:
             candidates, behaviors = (
                 self._content(modality, inputs, side("item_id"), side(names.vector(modality.name)))
@@ -245,6 +247,10 @@ class ServingSignatures:
             "history_mask": tf.TensorSpec([None, None], tf.bool),
             "candidate_mask": tf.TensorSpec([None, None], tf.bool),
         }
+        return specs | self._side_specs()
+
+    def _side_specs(self) -> dict[str, tf.TensorSpec]:
+        specs = {}
         for side in self.schema.item_features:
             dtype = example.side_feature_dtype(side)
             specs[f"candidate_{side.name}"] = tf.TensorSpec([None, None, side.width], dtype)

@@ -16,6 +16,7 @@ def get_config() -> dict[str, Any]:
             "behavior_type": "rating >= 4",
             "timestamp_unit": "s",
             "history_length": 50,
+            "statistics": ("liked", "rating"),
             "split_fractions": (0.7, 0.1, 0.2),
         },
     }
