@@ -36,7 +36,27 @@ def gauc(
       The GAUC, None where no user has both classes, and the users counted by `scored` and
       `left_out`.
     """
-    _, user = np.unique(user_ids, return_inverse=True)
+    areas, counts = user_aucs(labels, scores, np.unique(user_ids, return_inverse=True)[1])
+    scored = np.isfinite(areas)
+    users = {"scored": int(scored.sum()), "left_out": int((~scored).sum())}
+    if not scored.any():
+        return None, users
+    return float(np.average(areas[scored], weights=counts[scored])), users
+
+
+def user_aucs(
+    labels: np.ndarray, scores: np.ndarray, user: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the AUC within each user.
+
+    Args:
+      labels: `[N]` 0 or 1.
+      scores: `[N]`.
+      user: `[N]` int64, each candidate's user as a number in `[0, U)`.
+
+    Returns:
+      AUCs `[U]` float64, NaN for a user with one class only, and numbers of candidates `[U]`.
+    """
     # Ranks over pairs (user, score) are ranks within the user plus a constant.
     order = np.lexsort((scores, user))
     same = (np.diff(user[order]) == 0) & (np.diff(scores[order]) == 0)
@@ -46,15 +66,10 @@ def gauc(
     count = np.bincount(user)
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
     positives = np.bincount(user, labels)
-    negatives = count - positives
+    pairs = positives * (count - positives)
     rank_sum = np.bincount(user, (rank - first[user]) * labels)
-    scored = (positives > 0) & (negatives > 0)
-    users = {"scored": int(scored.sum()), "left_out": int((~scored).sum())}
-    if not scored.any():
-        return None, users
-    wins = rank_sum[scored] - positives[scored] * (positives[scored] + 1) / 2
-    areas = wins / (positives[scored] * negatives[scored])
-    return float(np.average(areas, weights=count[scored])), users
+    wins = rank_sum - positives * (positives + 1) / 2
+    return np.divide(wins, pairs, out=np.full(len(count), np.nan), where=pairs > 0), count
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
