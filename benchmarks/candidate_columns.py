@@ -1,0 +1,47 @@
+"""Values of every candidate of a split, computed from its records in NumPy."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from models import input_pipeline
+from models.example_set import ExampleSet
+
+Batch = Mapping[str, np.ndarray]
+"""Parsed requests by feature name, see `features.example`."""
+
+
+def collect(
+    examples: ExampleSet, split: str, compute: Callable[[Batch], Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Returns columns `[N, ...]` over the candidates, in the order of `evaluation.score`.
+
+    Args:
+      examples: the data set.
+      split: such as `validation`.
+      compute: from a batch to columns `[R, C, ...]`; padding's values are left out afterwards.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    for tensors in input_pipeline.evaluation_batches(examples, split):
+        batch = {name: tensor.numpy() for name, tensor in tensors.items()}
+        for name, values in compute(batch).items():
+            parts.setdefault(name, []).append(values[batch["candidate_mask"]])
+    return {name: np.concatenate(found) for name, found in parts.items()}
+
+
+def identity(batch: Batch, label: str) -> dict[str, np.ndarray]:
+    """Returns who, what, when and the outcome: `[R, C]` each.
+
+    Args:
+      batch: parsed requests.
+      label: the label's name.
+    """
+    shape = batch["candidate_mask"].shape
+    length = batch["history_mask"].sum(1, dtype=np.int64)
+    return {
+        "user_id": np.broadcast_to(batch["user_id"][:, None], shape),
+        "item_id": batch["candidate_item_id"],
+        "timestamp": np.broadcast_to(batch["timestamp"][:, None], shape),
+        "label": batch[label],
+        "history_length": np.broadcast_to(length[:, None], shape),
+    }

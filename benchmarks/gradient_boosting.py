@@ -1,0 +1,207 @@
+"""LightGBM on what the records say: the reference without a neural network.
+
+After Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 2017. The
+columns are those of `record_features`, and for item and user what the train split says of them up
+to the request, so that ids are no advantage of the networks. Validation stops it early.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import candidate_columns, record_features
+from features import running_statistics
+from features.errors import UserInputError
+from models.evaluation import Scored
+from models.example_set import ExampleSet
+from pipeline.cumulative_sums import CumulativeSums
+
+PARAMETERS: dict[str, Any] = {
+    "objective": "binary",
+    "metric": ["auc"],
+    "learning_rate": 0.03,
+    "num_leaves": 31,
+    "min_data_in_leaf": 100,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "verbosity": -1,
+    "num_threads": 1,
+    "deterministic": True,
+}
+_MOST_ROUNDS = 3000
+_PATIENCE = 150
+_PRIOR_STRENGTH = 20.0
+_CODE = ("gradient_boosting.py", "record_features.py", "candidate_columns.py")
+_IDENTITY = ("user_id", "item_id", "timestamp", "label", "history_length")
+
+Columns = Mapping[str, np.ndarray]
+
+
+def require() -> Any:
+    """Imports LightGBM.
+
+    Raises:
+      UserInputError: it or the OpenMP library that it needs is not installed.
+    """
+    try:
+        import lightgbm
+    except (ImportError, OSError) as error:
+        raise UserInputError(
+            f"gradient_boosting needs LightGBM, which cannot be loaded ({error}). Install the "
+            "extra [dev] and the system's libgomp1 (apt-get install libgomp1), or leave "
+            "gradient_boosting out of --models."
+        ) from error
+    return lightgbm
+
+
+def train(
+    examples: ExampleSet, split: str, settings: Mapping[str, Any], seed: int, cache: str
+) -> tuple[Scored, dict[str, Any]]:
+    """Trains on the train split until validation's AUC no longer grows, and scores a split.
+
+    Args:
+      examples: the data set.
+      split: to score.
+      settings: LightGBM's parameters besides `PARAMETERS`.
+      seed: of the bagging.
+      cache: folder for the columns, which all trials on these records share.
+
+    Returns:
+      The scored candidates; the trees' number and the columns of most gain.
+    """
+    lightgbm = require()
+    needed = dict.fromkeys(("train", "validation", split))
+    tables = _tables(examples, tuple(needed), cache)
+    names = [name for name in tables["train"] if name not in _IDENTITY]
+    matrices = {one: _matrix(table, names) for one, table in tables.items()}
+    fitted = lightgbm.Dataset(matrices["train"], tables["train"]["label"], feature_name=names)
+    held_out = fitted.create_valid(matrices["validation"], tables["validation"]["label"])
+    booster = lightgbm.train(
+        {**PARAMETERS, **settings, "seed": seed},
+        fitted,
+        _MOST_ROUNDS,
+        valid_sets=[held_out],
+        callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
+    )
+    scored = tables[split]
+    probability = booster.predict(matrices[split]).astype(np.float32)
+    gain = booster.feature_importance("gain")
+    details = {
+        "parameters": int(booster.num_trees()),
+        "best_round": int(booster.best_iteration),
+        "columns": len(names),
+        "most_gain": {names[i]: float(gain[i] / gain.sum()) for i in np.argsort(-gain)[:15]},
+    }
+    return (
+        Scored(
+            scored["user_id"],
+            scored["item_id"],
+            scored["label"],
+            probability,
+            scored["history_length"],
+        ),
+        details,
+    )
+
+
+def train_sums(train: Columns, rows: Columns) -> dict[str, np.ndarray]:
+    """Returns what the train split had shown of each row's item and user before its time.
+
+    For records without running statistics, so that trees know ids as well as networks do.
+
+    Args:
+      train: `item_id`, `user_id`, `timestamp` and `label`, `[N]` each, of the train split.
+      rows: the same of the rows that are asked for.
+
+    Returns:
+      Count and smoothed rate of item and user, `[N]` each.
+    """
+    prior = train["label"].mean()
+    values = np.stack([np.ones_like(train["label"]), train["label"]], axis=1)
+    columns = {}
+    for noun in ("item", "user"):
+        sums = CumulativeSums(train[f"{noun}_id"], train["timestamp"], values)
+        count, positives = sums.before(rows[f"{noun}_id"], rows["timestamp"]).T
+        columns[f"{noun}_train_count"] = count.astype(np.float32)
+        rate = (positives + _PRIOR_STRENGTH * prior) / (count + _PRIOR_STRENGTH)
+        columns[f"{noun}_train_rate"] = rate.astype(np.float32)
+    return columns
+
+
+def _tables(
+    examples: ExampleSet, splits: tuple[str, ...], cache: str
+) -> dict[str, dict[str, np.ndarray]]:
+    """Returns identity and feature columns by split, from the cache where they are there."""
+    folder = os.path.join(cache, _fingerprint(examples))
+    os.makedirs(folder, exist_ok=True)
+    tables: dict[str, dict[str, np.ndarray]] = {}
+    compute = None
+    for split in splits:
+        path = os.path.join(folder, f"{split}.npz")
+        if not os.path.isfile(path):
+            compute = compute or _compute(examples)
+            table = candidate_columns.collect(examples, split, compute)
+            if not _has_statistics(examples):
+                table |= train_sums(table if split == "train" else tables["train"], table)
+            # Two trials may both find nothing: what appears is whole, whoever wrote it.
+            partial = f"{path}.{uuid.uuid4().hex}.npz"
+            np.savez(partial, **table)
+            os.replace(partial, path)
+        with np.load(path) as found:
+            tables[split] = dict(found)
+    return tables
+
+
+def _compute(examples: ExampleSet) -> Any:
+    schema = examples.schema
+    sides = [
+        *((f"candidate_{side.name}", side) for side in schema.item_features),
+        *((f"context_{side.name}", side) for side in schema.context_features),
+    ]
+
+    def raw(batch: candidate_columns.Batch) -> dict[str, np.ndarray]:
+        shape = batch["candidate_mask"].shape
+        values = {name: batch[name] for name, _ in sides}
+        return {
+            name: one if one.ndim == 3 else np.broadcast_to(one[:, None], (*shape, one.shape[-1]))
+            for name, one in values.items()
+        }
+
+    train = candidate_columns.collect(examples, "train", raw) if sides else {}
+    side_values = record_features.SideValues.of(
+        {name: train[name] for name, side in sides if side.kind == "categorical"}
+    )
+    priors = {}
+    for name, side in sides:
+        if side.kind == "running":
+            columns = running_statistics.columns(side)
+            total = train[name].sum(0, dtype=np.float64)
+            for statistic in side.statistics:
+                at = columns.index(f"sum_{statistic}")
+                priors.setdefault(statistic, float(total[at] / max(total[0], 1)))
+    features = record_features.features(schema, priors, side_values)
+    label = schema.primary_label
+    return lambda batch: {**candidate_columns.identity(batch, label), **features(batch)}
+
+
+def _has_statistics(examples: ExampleSet) -> bool:
+    sides = (*examples.schema.item_features, *examples.schema.context_features)
+    return any(side.kind == "running" for side in sides)
+
+
+def _matrix(table: Columns, names: list[str]) -> np.ndarray:
+    return np.stack([table[name] for name in names], axis=1)
+
+
+def _fingerprint(examples: ExampleSet) -> str:
+    code = [Path(__file__).with_name(name).read_text() for name in _CODE]
+    parts = [examples.schema.to_dict(), examples.manifest["shards"], code]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,48 @@
+"""The reference that learns nothing: an item's smoothed rate in the train split."""
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks import candidate_columns
+from features import id_table
+from models.evaluation import Scored
+from models.example_set import ExampleSet
+
+PRIOR_STRENGTH = 20.0
+"""Candidates of an item that its own rate needs for half the weight."""
+
+
+def score(examples: ExampleSet, split: str) -> tuple[Scored, dict[str, Any]]:
+    """Scores every candidate by its item's rate, shrunken to that of all items.
+
+    Args:
+      examples: the data set.
+      split: to score.
+
+    Returns:
+      The scored candidates, and the parameters' number.
+    """
+    label = examples.schema.primary_label
+    train, scored = (
+        candidate_columns.collect(
+            examples, one, lambda batch: candidate_columns.identity(batch, label)
+        )
+        for one in ("train", split)
+    )
+    items, position = np.unique(train["item_id"], return_inverse=True)
+    count = np.append(np.bincount(position), 0)
+    positives = np.append(np.bincount(position, train["label"]), 0)
+    prior = train["label"].mean()
+    rate = (positives + PRIOR_STRENGTH * prior) / (count + PRIOR_STRENGTH)
+    probability = rate[id_table.positions(scored["item_id"], items)].astype(np.float32)
+    return (
+        Scored(
+            scored["user_id"],
+            scored["item_id"],
+            scored["label"],
+            probability,
+            scored["history_length"],
+        ),
+        {"parameters": len(items)},
+    )

@@ -1,0 +1,172 @@
+"""One model trained once and scored on one split, in a process of its own.
+
+    python -m benchmarks.quality_trial --task FILE.json --output DIR
+
+The output folder holds `predictions.npz` and, written last, `result.json`. A trial that is to
+score the validation split is given a data set without its test split, so that it cannot see it.
+"""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import flags, logging
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from benchmarks import gradient_boosting, popularity
+from features import embedding_set
+from features.schema import STRICT
+from models import evaluation, metrics, training
+from models.evaluation import Scored
+from models.example_set import ExampleSet
+from models.model_config import ModelConfig
+from models.training_config import TrainingConfig
+from pipeline import entry_point
+
+_FLAGS = flags.FLAGS
+RESULT, PREDICTIONS = "result.json", "predictions.npz"
+
+_READ_VECTORS = ("raw_vectors", "make")
+"""Models that read embedding sets, not only what the records hold."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Task:
+    """What one process is to do.
+
+    Attributes:
+      examples: folder of the joined data set.
+      model: a name of `models.factory`, or `gradient_boosting` or `popularity`.
+      evaluate: the split to score, `validation` or `test`.
+      seed: of initial values, order and drop-out.
+      model_settings: fields of `ModelConfig` besides the name.
+      training_settings: fields of `TrainingConfig` besides the seed.
+      boosting_settings: LightGBM's parameters besides `gradient_boosting.PARAMETERS`.
+      embeddings: embedding set by modality, for models that read vectors.
+      cache: folder for what trials on the same records may share.
+    """
+
+    examples: str
+    model: str
+    evaluate: str
+    seed: int
+    model_settings: dict[str, Any] = Field(default_factory=dict)
+    training_settings: dict[str, Any] = Field(default_factory=dict)
+    boosting_settings: dict[str, Any] = Field(default_factory=dict)
+    embeddings: dict[str, str] = Field(default_factory=dict)
+    cache: str | None = None
+
+
+def define_flags() -> None:
+    """Defines the trial's flags."""
+    flags.DEFINE_string("task", None, "JSON file with a Task.", required=True)
+    flags.DEFINE_string("output", None, "Folder for the result.", required=True)
+
+
+def main() -> None:
+    """Runs one trial."""
+    entry_point.run(_main, define_flags)
+
+
+def run(task: Task, folder: str) -> dict[str, Any]:
+    """Trains, scores, and writes predictions and result.
+
+    Args:
+      task: what to do.
+      folder: receives the files.
+
+    Returns:
+      The result: metrics of the split that was scored, the parameters' number and seconds.
+    """
+    examples = ExampleSet.open(task.examples)
+    if task.evaluate != "test":
+        examples = without_split(examples, "test")
+    os.makedirs(folder, exist_ok=True)
+    started = time.perf_counter()
+    train = _REFERENCES.get(task.model, _neural)
+    scored, details = train(task, examples, folder)
+    figures = metrics.summarize(scored.label, scored.probability, scored.user_id)
+    curve = metrics.calibration_curve(scored.label, scored.probability)
+    result = {
+        "metrics": {**figures, "calibration_curve": curve},
+        **details,
+        "seconds": time.perf_counter() - started,
+    }
+    arrays = {
+        name: getattr(scored, name) for name in ("user_id", "item_id", "label", "probability")
+    }
+    np.savez(os.path.join(folder, PREDICTIONS), **arrays)
+    with open(os.path.join(folder, RESULT + ".partial"), "w") as file:
+        json.dump(result, file, indent=2)
+    os.replace(file.name, os.path.join(folder, RESULT))
+    return result
+
+
+def without_split(examples: ExampleSet, split: str) -> ExampleSet:
+    """Returns a data set whose manifest does not know one of its splits.
+
+    Whoever asks for its shards gets the error that it has no such records.
+
+    Args:
+      examples: the data set.
+      split: to hide.
+    """
+    splits = {name: values for name, values in examples.manifest["splits"].items() if name != split}
+    return dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
+
+
+def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict[str, Any]]:
+    model_config = TypeAdapter(ModelConfig).validate_python(
+        {**task.model_settings, "name": task.model}
+    )
+    config = TypeAdapter(TrainingConfig).validate_python(
+        {**task.training_settings, "seed": task.seed}
+    )
+    extra: dict[str, Any] = {}
+    if task.model in _READ_VECTORS:
+        extra["embeddings"] = {
+            name: embedding_set.read_embedding_set(location)
+            for name, location in task.embeddings.items()
+        }
+    model, figures = training.train(
+        examples, model_config, config, os.path.join(folder, "model"), **extra
+    )
+    parameters = sum(int(np.prod(one.shape)) for one in model.trainable_variables)
+    history = [
+        {name: row[name] for name in ("step", "logloss", "auc", "val_logloss", "val_auc")}
+        for row in figures["history"]
+    ]
+    details = {
+        "parameters": parameters,
+        "training_seconds": figures["seconds"],
+        "evaluations": history,
+    }
+    return evaluation.score(model, examples, task.evaluate), details
+
+
+_REFERENCES: Mapping[str, Callable[[Task, ExampleSet, str], tuple[Scored, dict[str, Any]]]] = {
+    "gradient_boosting": lambda task, examples, folder: gradient_boosting.train(
+        examples, task.evaluate, task.boosting_settings, task.seed, task.cache or folder
+    ),
+    "popularity": lambda task, examples, folder: popularity.score(examples, task.evaluate),
+}
+
+
+def _main(_: Sequence[str]) -> None:
+    # Trials share the machine: each has one core.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    with open(_FLAGS.task) as file:
+        task = TypeAdapter(Task).validate_python(json.load(file))
+    result = run(task, _FLAGS.output)
+    logging.info("%s: %.0f s", task.model, result["seconds"])
+
+
+if __name__ == "__main__":
+    main()
