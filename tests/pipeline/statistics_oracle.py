@@ -5,75 +5,76 @@ import numpy as np
 from tests.pipeline.oracle import int64
 
 
-def expected(rows, statistics, records, *, delay=0, attributed=None):
-    """Returns what each record should hold: `(context, candidates)` lists of float32 rows.
+def expected(rows, statistics, records, *, delay=0, late=None):
+    """Returns what each record should hold: `(context, candidates)`, float32 as lists.
 
     Args:
       rows: dicts with user_id, item_id, timestamp (s) and the statistics, in the order of the log.
       statistics: columns of the rows.
       records: as `oracle.parse` returns them.
       delay: seconds.
-      attributed: `{column: {position of a distinct row: seconds at which it became 1}}`.
+      late: for statistics that come as events of their own, by name: seconds by position of
+        the row, duplicates left out, whose value became 1.
     """
-    events, seen = [], set()
-    for row in rows:
-        key = tuple(sorted(row.items()))
-        if key not in seen:
-            seen.add(key)
-            events.append(row)
+    late = late or {}
+    events = distinct(rows)
     order = sorted(range(len(events)), key=lambda n: events[n]["timestamp"])
-    late = attributed or {}
-    additions, of_items = [], []
-    for number in order:
-        row, user, item = (
-            events[number],
-            *(int64(events[number][name]) for name in ("user_id", "item_id")),
-        )
-        now = row["timestamp"]
-        before = total(of_items_before(events, late, statistics, item, now), 1 + len(statistics))
-        weight = before[0] / (before[0] + 10.0)
-        means = [value / max(before[0], 1) for value in before[1:]]
-        values = [0.0 if name in late else float(row[name]) for name in statistics]
-        residuals = [weight * (v - m) for v, m in zip(values, means, strict=True)]
-        additions.append((user, now, [1.0, *values, weight, *residuals]))
-        for place, name in enumerate(statistics):
-            if number in late.get(name, {}):
-                one = [0.0] * (2 + 2 * len(statistics))
-                one[1 + place] = 1.0
-                one[2 + len(statistics) + place] = weight
-                additions.append((user, late[name][number], one))
-    del of_items
+    of_items = [
+        (int64(events[n]["item_id"]), *one)
+        for n in order
+        for one in steps(events, n, late, statistics)
+    ]
+    of_users = []
+    for n in order:
+        event = events[n]
+        mean = before(of_items, int64(event["item_id"]), event["timestamp"], 1 + len(statistics))
+        for time, values in steps(events, n, late, statistics):
+            is_event, count = values[0], mean[0]
+            weight = count / (count + 10.0)
+            expectation = [is_event * total / max(count, 1) for total in mean[1:]]
+            residuals = [weight * (v - m) for v, m in zip(values[1:], expectation, strict=True)]
+            added = [*values, weight * is_event, *residuals]
+            of_users.append((int64(event["user_id"]), time, added))
+    # Labels that came late are added after the events of their instant.
+    of_users.sort(key=lambda one: (one[1], not one[2][0]))
     found = []
     for record in records:
         moment = record["timestamp"][0] // 1_000_000 - delay
-        user = record["user_id"][0]
-        own = sorted((one for one in additions if one[0] == user), key=lambda one: one[1])
-        context = total([one[2] for one in own if one[1] < moment], 2 + 2 * len(statistics))
+        context = before(of_users, record["user_id"][0], moment, 2 + 2 * len(statistics))
         candidates = [
-            total(of_items_before(events, late, statistics, item, moment), 1 + len(statistics))
+            before(of_items, item, moment, 1 + len(statistics))
             for item in record["candidate_item_id"]
         ]
         found.append((np.float32(context).tolist(), np.float32(candidates).reshape(-1).tolist()))
     return found
 
 
-def of_items_before(events, late, statistics, item, moment):
-    """Yields what an item's events before a moment add."""
-    for number, row in enumerate(events):
-        if int64(row["item_id"]) != item:
-            continue
-        if row["timestamp"] < moment:
-            yield [1.0, *(0.0 if name in late else float(row[name]) for name in statistics)]
-        for place, name in enumerate(statistics):
-            if late.get(name, {}).get(number, moment) < moment:
-                yield [0.0, *(float(k == place) for k in range(len(statistics)))]
-
-
-def total(rows, width):
-    """Adds rows up, one after another."""
-    added = [0.0] * width
+def distinct(rows):
+    """Returns the first of equal rows."""
+    kept, seen = [], set()
     for row in rows:
-        added = [a + b for a, b in zip(added, row, strict=True)]
+        key = tuple(sorted(row.items()))
+        if key not in seen:
+            seen.add(key)
+            kept.append(row)
+    return kept
+
+
+def steps(events, number, late, statistics):
+    """Yields when an event adds what: count and sums at its own time, late labels at theirs."""
+    event = events[number]
+    yield event["timestamp"], [1.0, *(0.0 if s in late else float(event[s]) for s in statistics)]
+    for name in statistics:
+        if number in late.get(name, {}):
+            yield late[name][number], [0.0, *(float(other == name) for other in statistics)]
+
+
+def before(additions, owner, moment, width):
+    """Adds up what an owner's additions before a moment are, one after another."""
+    added = [0.0] * width
+    for one, time, values in additions:
+        if one == owner and time < moment:
+            added = [a + b for a, b in zip(added, values, strict=True)]
     return added
 
 
