@@ -1,49 +1,73 @@
-"""Models against each other on real data: the same protocol, several seeds.
+"""Models against each other on real data: one protocol, equal tuning, several seeds.
 
-    python -m benchmarks.quality --data ../shared/data/movielens --seeds 3 --output FILE.json
+    python -m benchmarks.quality --data ../shared/data/movielens --seeds 5 --output FILE.json
 
-`dmf_shuffled` is the control: DMF on vectors shuffled between items, so that a pipeline that
-mixes items up would be found out. Validation selects the weights, the test split is scored
-once a model and seed.
+`benchmarks.quality_protocol` says what is done. Beside the output stand `FILE.html`, the
+pictures, and on the standard output the table in Markdown. A run that was killed goes on where
+it was if it is given the same `--work`. Models, and LightGBM as `gradient_boosting`, are rows of
+`--models`; `dmf_shuffled` is the control: DMF on vectors shuffled between items, so that a
+pipeline that mixes items up, or gains from more parameters alone, would be found out.
+
+Other data: `--data` may be a folder that the join wrote; its own split is used then, and models
+that read vectors need `--embeddings`. A raw log laid out as `pipeline.demo_data` reads it is
+joined first, by defaults that its columns decide and `--set join.FIELD=VALUE` replaces.
 """
 
-import dataclasses
+import contextlib
 import json
 import os
+import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from absl import flags, logging
+from pydantic import TypeAdapter
 
-from features import embedding_set
-from models import evaluation, training
+from benchmarks import (
+    gradient_boosting,
+    quality_data,
+    quality_protocol,
+    quality_report,
+    quality_rows,
+    shuffled_embeddings,
+)
+from benchmarks.quality_data import DataSet
+from benchmarks.quality_protocol import SHUFFLED, Protocol, Setting
+from benchmarks.quality_trial import Task
+from benchmarks.trial_pool import Outcome, TrialPool
+from features.errors import UserInputError
 from models.example_set import ExampleSet
-from pipeline import demo_data, entry_point, environment, run_config
-from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
-from pipeline.run_config import DataConfig, RunConfig
+from pipeline import entry_point, environment, run_config
+from pipeline.run_config import RunConfig
 
 _FLAGS = flags.FLAGS
-_SHUFFLED = "_shuffled"
-_FIGURES = ("auc", "gauc", "logloss", "ne", "calibration")
 
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_string("data", None, "Folder laid out as pipeline.demo_data reads it.")
-    flags.DEFINE_integer("seeds", 3, "Seeds 1..N.", lower_bound=1)
-    flags.DEFINE_list("splits", ["global"], "global, user, or both.")
-    flags.DEFINE_list(
-        "models",
-        ["id_only", "dmf", "early_fusion", "dmf_shuffled"],
-        "Names of models; with _shuffled, on vectors shuffled between items.",
-    )
-    flags.DEFINE_string("config", "pipeline/configs/demo.py", "Python file with get_config().")
-    flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
-    flags.DEFINE_string("evaluate", "test", "Split to report; use validation while tuning.")
+    flags.DEFINE_string("data", None, "Folder of a raw log, or one that the join wrote.")
     flags.DEFINE_string("output", None, "JSON file.", required=True)
+    flags.DEFINE_integer("seeds", 5, "Final runs have seeds 1..N.", lower_bound=1)
+    flags.DEFINE_integer(
+        "trials",
+        4,
+        "Settings tried for each model, on validation only.",
+        lower_bound=1,
+        upper_bound=quality_protocol.MOST_TRIALS,
+    )
+    flags.DEFINE_list("models", None, "Rows of the table; by default all.")
+    flags.DEFINE_list("splits", list(quality_data.SPLITS), "Of a raw log: global, user, or both.")
+    flags.DEFINE_multi_string("embeddings", [], "modality=DIR, for joined records; repeatable.")
+    flags.DEFINE_multi_string(
+        "behavior_type", [], "Expressions that type behaviors, instead of the log's default."
+    )
+    flags.DEFINE_list("statistics", None, "Running statistics, instead of the log's default.")
+    flags.DEFINE_string("config", None, "Python file with get_config().")
+    flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
+    flags.DEFINE_string("work", None, "Folder to keep trials in; default: a temporary one.")
+    flags.DEFINE_integer("workers", 2, "Trials at once, each with one thread.", lower_bound=1)
+    flags.DEFINE_bool("render", False, "Only draw what --output holds already.")
 
 
 def main() -> None:
@@ -51,100 +75,207 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def shuffle_embeddings(location: str, folder: str, seed: int) -> str:
-    """Writes an embedding set whose vectors are dealt to other items, and returns its folder.
+def _main(_: Sequence[str]) -> None:
+    if _FLAGS.render:
+        with open(_FLAGS.output) as file:
+            _show(json.load(file))
+        return
+    if not _FLAGS.data:
+        raise UserInputError("Give --data, or --render to draw what --output holds already.")
+    models = _FLAGS.models or quality_protocol.default_models()
+    quality_protocol.check_models(models)
+    if quality_protocol.BOOSTING in models:
+        gradient_boosting.require()
+    protocol = Protocol(tuple(models), _FLAGS.seeds, _FLAGS.trials)
+    config = run_config.load(_FLAGS.config, _FLAGS.set)
+    with _work_folder() as work:
+        data = _prepare(config, work)
+        result = Benchmark(protocol, config, data, TrialPool(work, _FLAGS.workers), work).result()
+    _show(result)
+
+
+class Benchmark:
+    """Tuning, final runs and what comes of them.
 
     Args:
-      location: the embedding set.
-      folder: where to write.
-      seed: of the permutation.
+      protocol: what is run.
+      config: what all models share.
+      data: a data set for each split; models are tuned on the first.
+      pool: runs the trials.
+      work: folder for what trials share.
     """
-    original = embedding_set.read_embedding_set(location)
-    order = np.random.default_rng(seed).permutation(len(original.item_ids))
-    vectors = original.quantized[order].astype(np.float32)
-    embedding_set.write_embedding_set(folder, original.item_ids, vectors, "shuffled", str(seed))
-    return folder
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        config: RunConfig,
+        data: Sequence[DataSet],
+        pool: TrialPool,
+        work: str,
+    ):
+        self._protocol, self._config, self._data = protocol, config, data
+        self._pool, self._work = pool, work
+
+    def result(self) -> dict[str, Any]:
+        """Returns the output: command, environment, protocol, tuning and rows."""
+        tuning = self.tune()
+        chosen = {name: max(found, key=_selection) for name, found in tuning.items()}
+        logging.info("Chosen: %s", {name: one["setting"] for name, one in chosen.items()})
+        settings = {name: Setting(**one["setting"]) for name, one in chosen.items()}
+        rows = [row for data in self._data for row in self.final(data, settings)]
+        return {
+            "command": environment.command("benchmarks.quality"),
+            "environment": {**environment.versions(), "commit": _commit()},
+            "protocol": self._protocol.to_dict(),
+            "configuration": self._configuration(),
+            "data": [self._described(data) for data in self._data],
+            "tuning": tuning,
+            "rows": rows,
+        }
+
+    def tune(self) -> dict[str, list[dict[str, Any]]]:
+        """Scores every model's settings on the first split's validation records.
+
+        Returns:
+          By model, a list of `setting`, `validation` (AUC, GAUC, ...) and `seconds`.
+        """
+        names = [name for name in self._protocol.models if not name.endswith(SHUFFLED)]
+        trials = [
+            (name, setting)
+            for name in names
+            for setting in quality_protocol.settings(
+                name, self._protocol.trials, self._config.training
+            )
+        ]
+        seed = quality_protocol.TUNING_SEED
+        tasks = [
+            self._task(self._data[0], name, setting, seed, "validation") for name, setting in trials
+        ]
+        tuning: dict[str, list[dict[str, Any]]] = {}
+        outcomes = self._pool.run(tasks, "tuning")
+        for (name, setting), outcome in zip(trials, outcomes, strict=True):
+            figures = outcome.result["metrics"]
+            tuning.setdefault(name, []).append(
+                {
+                    "setting": TypeAdapter(Setting).dump_python(setting),
+                    "validation": {k: figures[k] for k in ("auc", "gauc", "logloss", "ne")},
+                    "seconds": outcome.result["seconds"],
+                }
+            )
+        return tuning
+
+    def final(self, data: DataSet, settings: dict[str, Setting]) -> list[dict[str, Any]]:
+        """Trains every row with every seed, scores the test split, and returns the rows.
+
+        Args:
+          data: a split.
+          settings: chosen, by model.
+        """
+        models, seeds = self._protocol.models, range(1, self._protocol.seeds + 1)
+        pairs = [(name, seed) for name in models for seed in seeds]
+        sources = {True: data, False: data}
+        if any(name.endswith(SHUFFLED) for name in models):
+            sources[True] = self._shuffled(data)
+        tasks = []
+        for name, seed in pairs:
+            original = name.removesuffix(SHUFFLED)
+            source = sources[original != name]
+            tasks.append(self._task(source, original, settings[original], seed, "test"))
+        outcomes: dict[str, list[Outcome]] = {}
+        found = self._pool.run(tasks, f"final, {data.split} split")
+        for (name, _), outcome in zip(pairs, found, strict=True):
+            outcomes.setdefault(name, []).append(outcome)
+        return quality_rows.rows(data.split, outcomes, self._protocol.resamples)
+
+    def _task(self, data: DataSet, model: str, setting: Setting, seed: int, evaluate: str) -> Task:
+        boosting = model == quality_protocol.BOOSTING
+        neural = model not in (quality_protocol.BOOSTING, quality_protocol.POPULARITY)
+        shared = self._configuration() if neural else {"model": {}, "training": {}}
+        return Task(
+            examples=data.folder,
+            model=model,
+            evaluate=evaluate,
+            seed=seed if neural or boosting else 0,
+            model_settings={**shared["model"], **setting.model},
+            training_settings={**shared["training"], **setting.training},
+            boosting_settings=setting.boosting,
+            embeddings=dict(data.embeddings),
+            cache=os.path.join(self._work, "columns"),
+        )
+
+    def _configuration(self) -> dict[str, Any]:
+        """Returns what all networks share, without what a task says itself."""
+        values = run_config.to_dict(self._config)
+        model = {name: value for name, value in values["model"].items() if name != "name"}
+        training = {name: value for name, value in values["training"].items() if name != "seed"}
+        return {"model": model, "training": training}
+
+    def _shuffled(self, data: DataSet) -> DataSet:
+        folder = os.path.join(self._work, f"{os.path.basename(data.folder)}-shuffled")
+        examples = ExampleSet.open(data.folder)
+        shuffled_embeddings.write_shuffled(examples, data.embeddings, folder)
+        return DataSet(data.split, folder, data.embeddings)
+
+    def _described(self, data: DataSet) -> dict[str, Any]:
+        values = ExampleSet.open(data.folder).manifest
+        return {
+            "split": data.split,
+            "schema": values["schema"],
+            "parameters": values.get("parameters", {}),
+            "candidates": {name: one["candidates"] for name, one in values["splits"].items()},
+        }
 
 
-def _main(arguments: Sequence[str]) -> None:
-    del arguments
-    config = run_config.load(_FLAGS.config, _FLAGS.set)
-    rows = []
-    with tempfile.TemporaryDirectory() as work:
-        data = demo_data.prepare(DataConfig(source=_FLAGS.data), os.path.join(work, "data"))
-        for split in _FLAGS.splits:
-            joined: dict[bool, ExampleSet] = {}
-            for name in _FLAGS.models:
-                shuffled = name.endswith(_SHUFFLED)
-                if shuffled not in joined:
-                    joined[shuffled] = _join(config, data, split, shuffled, work)
-                figures = [
-                    _train(config, name.removesuffix(_SHUFFLED), joined[shuffled], seed, work)
-                    for seed in range(1, _FLAGS.seeds + 1)
-                ]
-                rows.append({"split": split, "model": name, **_statistics(figures)})
-                logging.info("%s", rows[-1])
-    result = {
-        "command": environment.command("benchmarks.quality"),
-        "environment": environment.versions(),
-        "evaluated": _FLAGS.evaluate,
-        "rows": rows,
+def _prepare(config: RunConfig, work: str) -> list[DataSet]:
+    overrides = dict(config.join)
+    if _FLAGS.behavior_type:
+        overrides["behavior_type"] = tuple(_FLAGS.behavior_type)
+    if _FLAGS.statistics is not None:
+        overrides["statistics"] = tuple(_FLAGS.statistics)
+    embeddings = {
+        name: os.path.abspath(folder)
+        for name, folder in entry_point.modality_folders(_FLAGS.embeddings).items()
     }
+    return quality_data.prepare(_FLAGS.data, _FLAGS.splits, overrides, embeddings, work)
+
+
+@contextlib.contextmanager
+def _work_folder() -> Iterator[str]:
+    if _FLAGS.work:
+        os.makedirs(_FLAGS.work, exist_ok=True)
+        yield os.path.abspath(_FLAGS.work)
+    else:
+        with tempfile.TemporaryDirectory(prefix="quality-") as work:
+            yield work
+
+
+def _selection(trial: dict[str, Any]) -> float:
+    return quality_protocol.selection_score(trial["validation"])
+
+
+def _commit() -> str:
+    """Returns the commit that runs, with a plus where files differ from it; empty outside git."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return commit + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(folder: str, *arguments: str) -> str:
+    command = ["git", "-C", folder, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _show(result: dict[str, Any]) -> None:
     with open(_FLAGS.output, "w") as file:
         json.dump(result, file, indent=2)
         file.write("\n")
-    for row in rows:
-        print(
-            f"{row['split']:<8}{row['model']:<16} AUC {row['auc_mean']:.4f} ± "
-            f"{row['auc_std']:.4f}   GAUC {row['gauc_mean']:.4f} ± {row['gauc_std']:.4f}   "
-            f"NE {row['ne_mean']:.4f}   calibration {row['calibration_mean']:.3f}"
-        )
-
-
-def _join(
-    config: RunConfig, data: demo_data.RatingsData, split: str, shuffled: bool, work: str
-) -> ExampleSet:
-    embeddings = data.embeddings
-    if shuffled:
-        embeddings = {
-            name: shuffle_embeddings(location, os.path.join(work, "shuffled", split, name), 0)
-            for name, location in embeddings.items()
-        }
-    options = JoinOptions.from_dict(
-        {
-            **config.join,
-            "split_by": split,
-            "events": data.events,
-            "items": data.items,
-            "embeddings": embeddings,
-            "output": os.path.join(work, f"examples-{split}-{shuffled}"),
-        }
-    )
-    build_examples(options)
-    return ExampleSet.open(options.output)
-
-
-def _train(
-    config: RunConfig, name: str, examples: ExampleSet, seed: int, work: str
-) -> dict[str, Any]:
-    model, _ = training.train(
-        examples,
-        run_config.with_name(config.model, name),
-        dataclasses.replace(config.training, seed=seed),
-        os.path.join(work, "model"),
-    )
-    scored = evaluation.score(model, examples, _FLAGS.evaluate)
-    return evaluation.evaluate(scored, evaluation.train_counts(examples))
-
-
-def _statistics(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns mean and standard deviation over seeds."""
-    statistics: dict[str, Any] = {"seeds": len(figures)}
-    for name in _FIGURES:
-        values = [one[name] for one in figures]
-        statistics[f"{name}_mean"] = float(np.mean(values))
-        statistics[f"{name}_std"] = float(np.std(values))
-    return statistics
+    print(quality_report.table(result))
+    page = os.path.splitext(_FLAGS.output)[0] + ".html"
+    quality_report.render(result, page)
+    logging.info("Wrote %s and %s.", _FLAGS.output, page)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -23,7 +23,7 @@ from pipeline.report import (
     time_section,
     training_section,
 )
-from pipeline.report.blocks import Section
+from pipeline.report.blocks import Section, Tile
 
 _SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     data_section.section,
@@ -53,20 +53,28 @@ def render(data: Mapping[str, Any], path: str) -> None:
         finite is a dash or a gap.
       path: the HTML file; written beside itself and renamed.
     """
-    html = _html(data)
+    sections = [found for section in _SECTIONS if (found := section(data)) is not None]
+    title = data.get("title") or "Report"
+    write(path, title, headline.subtitle(data), sections, headline.tiles(data))
+
+
+def write(
+    path: str, title: str, subtitle: str, sections: Sequence[Section], tiles: Sequence[Tile] = ()
+) -> None:
+    """Writes sections as one file that needs nothing else.
+
+    Args:
+      path: the HTML file; written beside itself and renamed.
+      title: of the page.
+      subtitle: below it.
+      sections: from top to bottom.
+      tiles: headline numbers.
+    """
+    html = _template().render(title=title, subtitle=subtitle, tiles=tiles, sections=sections)
     unfinished = f"{path}.unfinished"
     with open(unfinished, "w", encoding="utf-8") as file:
         file.write(html)
     os.replace(unfinished, path)
-
-
-def _html(data: Mapping[str, Any]) -> str:
-    return _template().render(
-        title=data.get("title") or "Report",
-        subtitle=headline.subtitle(data),
-        tiles=headline.tiles(data),
-        sections=[found for section in _SECTIONS if (found := section(data)) is not None],
-    )
 
 
 @functools.cache

@@ -1,0 +1,164 @@
+"""How models are compared: the same tuning budget, validation selects, test is scored once.
+
+1. Tuning: every model is trained with the same number of settings, with one seed on the first
+   split. Networks share one grid over learning rate and id drop-out; LightGBM has its own of the
+   same size. The setting with the best mean of validation AUC and GAUC is the model's. What runs
+   then has no test split (`quality_trial.without_split`).
+2. Final: each model's setting is trained with seeds 1..S on every split. Validation chooses the
+   weights, or the trees' number, and the test split is scored once.
+3. The control has the setting of the model that it is a control of.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
+
+from features.errors import UserInputError
+from features.schema import STRICT
+from models import factory
+from models.training_config import TrainingConfig
+
+SHUFFLED = "_shuffled"
+BOOSTING, POPULARITY = "gradient_boosting", "popularity"
+BASELINE = "id_only"
+RESAMPLES = 1000
+TUNING_SEED = 1
+
+_ORDER = (
+    POPULARITY,
+    "id_only",
+    "din",
+    "raw_vectors",
+    "sim_score",
+    "early_fusion",
+    "simtier",
+    "make",
+    "sa_ta",
+    "sa_ta_tiers",
+    "dta",
+    "dmf",
+    BOOSTING,
+    "dmf_shuffled",
+)
+
+_NEURAL_GRID = ((1.0, 0.1), (0.5, 0.1), (1.0, 0.3), (0.5, 0.3), (2.0, 0.1), (0.25, 0.1))
+"""Factor on both of the configuration's learning rates, and id drop-out; the best guess first."""
+
+_BOOSTING_GRID: tuple[dict[str, Any], ...] = (
+    {"num_leaves": 31, "min_data_in_leaf": 100},
+    {"num_leaves": 15, "min_data_in_leaf": 100},
+    {"num_leaves": 63, "min_data_in_leaf": 200},
+    {"num_leaves": 31, "min_data_in_leaf": 300, "feature_fraction": 0.2},
+    {"num_leaves": 31, "min_data_in_leaf": 100, "learning_rate": 0.015},
+    {"num_leaves": 15, "min_data_in_leaf": 300, "feature_fraction": 0.2},
+)
+MOST_TRIALS = min(len(_NEURAL_GRID), len(_BOOSTING_GRID))
+
+
+@dataclass(frozen=True, config=STRICT)
+class Setting:
+    """What tuning chooses among, beyond the configuration that all models share.
+
+    Attributes:
+      model: fields of `ModelConfig`.
+      training: fields of `TrainingConfig`.
+      boosting: parameters of LightGBM.
+    """
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+    boosting: dict[str, Any]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Protocol:
+    """What is run.
+
+    Attributes:
+      models: rows of the table, with `_shuffled` for a control.
+      seeds: of the final runs, 1..S.
+      trials: settings tried for each model, T.
+      resamples: of the bootstrap over users.
+    """
+
+    models: tuple[str, ...]
+    seeds: PositiveInt
+    trials: PositiveInt
+    resamples: PositiveInt = RESAMPLES
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the protocol as JSON values, in words where it is not a number."""
+        return {
+            "tuning": f"{self.trials} settings a model, seed {TUNING_SEED}, on the first split; "
+            "test is not open then",
+            "selected_by": "mean of AUC and GAUC on validation",
+            "final": f"seeds 1..{self.seeds} on every split; test scored once a seed",
+            "deviation": "standard deviation over seeds, n - 1",
+            "difference": f"to {BASELINE} of the same seed, mean over seeds; 95% interval by "
+            f"{self.resamples} draws of users with replacement",
+            "trials": self.trials,
+            "seeds": self.seeds,
+            "resamples": self.resamples,
+        }
+
+
+def default_models() -> list[str]:
+    """Returns every row that there is code for, in the table's order."""
+    return [name for name in _ORDER if _exists(name)]
+
+
+def check_models(names: Sequence[str]) -> None:
+    """Raises `UserInputError` for a row that there is no code for, or that lacks its partner."""
+    unknown = [name for name in names if not _exists(name)]
+    if unknown or len(set(names)) != len(names) or BASELINE not in names:
+        raise UserInputError(
+            f"--models {','.join(names)}: expected {BASELINE}, which all are compared with, and "
+            f"others of {', '.join(default_models())}, each once."
+        )
+    for name in names:
+        original = name.removesuffix(SHUFFLED)
+        if original not in names:
+            raise UserInputError(
+                f"--models has {name}, which takes the setting of {original}: add it."
+            )
+
+
+def settings(model: str, trials: int, training: TrainingConfig) -> list[Setting]:
+    """Returns what a model is tuned over: `trials` settings, one for what has none.
+
+    Args:
+      model: a row that is no control.
+      trials: T.
+      training: the learning rates that the factors apply to.
+    """
+    if model == POPULARITY:
+        return [Setting({}, {}, {})]
+    if model == BOOSTING:
+        return [Setting({}, {}, values) for values in _BOOSTING_GRID[:trials]]
+    return [
+        Setting(
+            {"id_dropout": dropout},
+            {
+                "learning_rate": factor * training.learning_rate,
+                "bucket_learning_rate": factor * training.bucket_learning_rate,
+            },
+            {},
+        )
+        for factor, dropout in _NEURAL_GRID[:trials]
+    ]
+
+
+def selection_score(figures: Mapping[str, Any]) -> float:
+    """Returns what the best setting has most of: the mean of AUC and GAUC.
+
+    Args:
+      figures: `metrics.summarize` of the validation split.
+    """
+    known = [figures[name] for name in ("auc", "gauc") if figures[name] is not None]
+    return sum(known) / len(known) if known else float("-inf")
+
+
+def _exists(name: str) -> bool:
+    return name.removesuffix(SHUFFLED) in (*factory.MODELS, BOOSTING, POPULARITY)
