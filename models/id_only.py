@@ -34,3 +34,7 @@ class IdOnly(RankingModel):
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns the interest vector, `[R, C, H * d]`."""
         return self.attention(candidates, history, {}, behaviors_of(batch))
+
+    def bucket_variables(self) -> list[tf.Variable]:
+        """Returns the attention's bias by time gap."""
+        return self.attention.bucket_variables()

@@ -6,8 +6,12 @@ import tf_keras as keras
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
 
+_LAST_SHARE = 0.05
 
-def build_optimizer(model: RankingModel, config: TrainingConfig) -> keras.optimizers.Optimizer:
+
+def build_optimizer(
+    model: RankingModel, config: TrainingConfig, steps: int
+) -> keras.optimizers.Optimizer:
     """Returns the optimiser of a built model.
 
     The bucket tables start at a saddle and want a larger step than the rest (DESIGN section
@@ -16,12 +20,23 @@ def build_optimizer(model: RankingModel, config: TrainingConfig) -> keras.optimi
     Args:
       model: its variables must exist.
       config: which optimiser and step sizes.
+      steps: of the whole training, over which step sizes decay.
     """
     kind = {"adam": keras.optimizers.Adam, "adagrad": keras.optimizers.Adagrad}[config.optimizer]
     buckets = model.bucket_variables()
     names = {id(variable) for variable in buckets}
     rest = [variable for variable in model.trainable_variables if id(variable) not in names]
-    groups = [(kind(config.learning_rate), lambda: rest)]
+    groups = [(kind(_step_size(config.learning_rate, config, steps)), lambda: rest)]
     if buckets:
-        groups.append((keras.optimizers.Adam(config.bucket_learning_rate), lambda: buckets))
+        own = keras.optimizers.Adam(_step_size(config.bucket_learning_rate, config, steps))
+        groups.append((own, lambda: buckets))
     return tfrs.experimental.optimizers.CompositeOptimizer(groups)
+
+
+def _step_size(
+    start: float, config: TrainingConfig, steps: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Returns the step size, or its schedule over the optimiser's own, checkpointed, count."""
+    if config.learning_rate_decay == "none":
+        return start
+    return keras.optimizers.schedules.PolynomialDecay(start, steps, _LAST_SHARE * start)

@@ -46,13 +46,14 @@ def train(
     model = factory.build_model(model_config, examples.schema, vocabulary)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
-    model.compile(optimizer=optimizers.build_optimizer(model, config))
     batches = input_pipeline.training_batches(
         examples, "train", config.batch_candidates, config.shuffle_buffer, config.seed
     )
     validation = input_pipeline.evaluation_batches(examples, "validation")
     total = input_pipeline.count_batches(examples, "train", config.batch_candidates)
     steps = -(-total // config.evaluations_per_epoch)
+    all_steps = steps * config.evaluations_per_epoch * config.epochs
+    model.compile(optimizer=optimizers.build_optimizer(model, config, all_steps))
     backup = os.path.join(folder, "backup", _fingerprint(examples, model_config, config))
     best = os.path.join(backup, "best", "weights")
     log = os.path.join(backup, "evaluations.csv")
@@ -60,7 +61,7 @@ def train(
     if earlier:
         logging.info("Going on after step %d of a run that did not end.", earlier[-1]["step"])
     os.makedirs(backup, exist_ok=True)
-    progress = _Progress(steps, steps * config.evaluations_per_epoch * config.epochs)
+    progress = _Progress(steps, all_steps)
     callbacks = [
         keras.callbacks.ModelCheckpoint(
             best,

@@ -139,9 +139,9 @@ def test_optimiser_groups_cover_every_variable_once_and_buckets_have_their_own_r
     config = ModelConfig(**{**MODEL.__dict__, "name": name})
     model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
     rates = TrainingConfig(learning_rate=1e-3, bucket_learning_rate=0.25, optimizer=kind)
-    optimizer = optimizers.build_optimizer(model, rates)
+    optimizer = optimizers.build_optimizer(model, rates, 100)
     buckets = {id(variable) for variable in model.bucket_variables()}
-    assert len(buckets) == {"dmf": 6, "early_fusion": 2, "id_only": 0}[name]
+    assert len(buckets) == {"dmf": 7, "early_fusion": 2, "id_only": 1}[name]
     before = weights_by_id(model)
     gradients = [tf.ones_like(variable) for variable in model.trainable_variables]
     optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
@@ -151,6 +151,22 @@ def test_optimiser_groups_cover_every_variable_once_and_buckets_have_their_own_r
         moved = before[id(variable)] - variable.numpy()
         expected = 0.25 if id(variable) in buckets else rest
         np.testing.assert_allclose(moved, expected, rtol=1e-2, err_msg=variable.name)
+
+
+def test_step_sizes_fall_to_a_twentieth_over_all_steps():
+    model = factory.build_model(MODEL, synthetic.SCHEMA, synthetic.item_ids())
+    rates = TrainingConfig(learning_rate=0.01, bucket_learning_rate=0.2)
+    optimizer = optimizers.build_optimizer(model, rates, 5)
+    buckets = {id(variable) for variable in model.bucket_variables()}
+    ones = [tf.ones_like(variable) for variable in model.trainable_variables]
+    for step in range(7):
+        before = weights_by_id(model)
+        optimizer.apply_gradients(zip(ones, model.trainable_variables, strict=True))
+        share = max(0.05, 1 - 0.95 * step / 5)
+        for variable in model.trainable_variables:
+            moved = before[id(variable)] - variable.numpy()
+            expected = share * (0.2 if id(variable) in buckets else 0.01)
+            np.testing.assert_allclose(moved, expected, rtol=1e-2, err_msg=variable.name)
 
 
 def weights_by_id(model):
