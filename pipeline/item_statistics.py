@@ -27,17 +27,17 @@ def mail(
       buckets: items are spread over so many.
       writer: where blocks wait.
     """
-    added, asked = (hashing.bucket(one.ids, buckets) for one in (additions, questions))
-    for number in np.unique(asked).tolist():
-        rows, wanted = added == number, asked == number
-        arrays = (
-            additions.ids[rows],
-            additions.times[rows],
-            additions.values[rows],
-            questions.ids[wanted],
-            questions.times[wanted],
-        )
-        yield number, writer.put(array_bytes.to_bytes(arrays))
+    added, asked = (_by_bucket(one.ids, buckets) for one in (additions, questions))
+    for number, (rows, wanted) in enumerate(zip(added, asked, strict=True)):
+        if wanted.size:
+            arrays = (
+                additions.ids[rows],
+                additions.times[rows],
+                additions.values[rows],
+                questions.ids[wanted],
+                questions.times[wanted],
+            )
+            yield number, writer.put(array_bytes.to_bytes(arrays))
 
 
 class AnswerQuestions(beam.DoFn):
@@ -55,15 +55,16 @@ class AnswerQuestions(beam.DoFn):
     ) -> Iterator[tuple[int, tuple[int, spill.Block]]]:
         """Yields one block a partition that asked."""
         bucket, received = element
-        # Sums are of one order whatever the runner's.
         letters = [
             (partition, array_bytes.from_bytes(spill.read(block), 5))
-            for partition, block in sorted(received)
+            for partition, block in received
         ]
         ids, times, values = (
             np.concatenate([arrays[k] for _, arrays in letters]) for k in range(3)
         )
-        sums = CumulativeSums(ids, times, values)
+        # Of one instant the smaller is added first, so no order of partitions changes a sum.
+        order = np.lexsort(values.T)
+        sums = CumulativeSums(ids[order], times[order], values[order])
         with spill.BlockWriter(self._folder) as writer:
             answers = [
                 (partition, (bucket, writer.put(array_bytes.to_bytes([sums.before(*arrays[3:])]))))
@@ -84,8 +85,14 @@ def answers_of(
       width: W.
     """
     answers = np.zeros((len(questions.ids), width))
-    asked = hashing.bucket(questions.ids, buckets)
+    asked = _by_bucket(questions.ids, buckets)
     for number, block in blocks:
-        (values,) = array_bytes.from_bytes(spill.read(block), 1)
-        answers[asked == number] = values
+        (answers[asked[number]],) = array_bytes.from_bytes(spill.read(block), 1)
     return answers
+
+
+def _by_bucket(ids: np.ndarray, buckets: int) -> list[np.ndarray]:
+    """Returns the positions of each bucket's ids, ascending."""
+    bucket = hashing.bucket(ids, buckets)
+    ends = np.cumsum(np.bincount(bucket, minlength=buckets))
+    return np.split(np.argsort(bucket, kind="stable"), ends[:-1])

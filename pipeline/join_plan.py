@@ -84,6 +84,15 @@ class JoinPlan:
         return tuple(split.name for split in self.ranges)
 
     @property
+    def item_buckets(self) -> int:
+        """Over how many buckets items are spread for running statistics.
+
+        Fewer than partitions, since an event is a few numbers there: every partition sends every
+        bucket a block.
+        """
+        return max(1, self.partitions // 4)
+
+    @property
     def cap_before(self) -> int | None:
         """Microseconds before which no event can be in a record but as a behavior.
 

@@ -63,7 +63,7 @@ class PartitionWriter:
             one = PartitionStatistics(plan.columns, columns, requests, plan.delay)
             width = 1 + len(plan.columns.statistics)
             asked = one.item_questions()
-            found = item_statistics.answers_of(answers, asked, plan.partitions, width)
+            found = item_statistics.answers_of(answers, asked, plan.item_buckets, width)
             statistics = one.finished(found)
         encoder = RecordEncoder(
             plan.schema, self._tables, columns, requests, split, plan.max_candidates, statistics
@@ -168,7 +168,9 @@ def item_mail(
     """
     columns, _, requests = _requests(events, plan)
     one = PartitionStatistics(plan.columns, columns, requests, plan.delay)
-    return item_statistics.mail(one.item_additions(), one.item_questions(), plan.partitions, writer)
+    return item_statistics.mail(
+        one.item_additions(), one.item_questions(), plan.item_buckets, writer
+    )
 
 
 def _requests(
