@@ -1,11 +1,12 @@
 """The schema, the manifest and the choice of Keras."""
 
+import dataclasses
 import subprocess
 import sys
 
 import pytest
 
-from features import manifest
+from features import manifest, running_statistics
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from tests.conftest import REPOSITORY
@@ -20,6 +21,11 @@ def changed(**values):
     return {**SCHEMA.to_dict(), **values}
 
 
+def running(statistics, width=2, kind="running"):
+    side = {"name": "x", "kind": kind, "width": width, "statistics": statistics}
+    return {"item_features": [side]}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -31,6 +37,9 @@ def changed(**values):
         ({"unheard_of": 1}, "unheard_of"),
         ({"modalities": [{"name": "text", "dimension": 0}]}, "dimension"),
         ({"item_features": [{"name": "x", "kind": "text"}]}, "kind"),
+        (running(["liked"], kind="numeric"), "a running feature has statistics, and no other"),
+        (running([]), "a running feature has statistics, and no other"),
+        (running(["liked"], width=3), r"its width is 2 .of an item. or 4 .of a user., received 3"),
     ],
 )
 def test_what_is_not_a_schema(values, message):
@@ -45,11 +54,23 @@ def test_fingerprint_changes_with_every_field():
         {"history_length": 7},
         {"behavior_types": 1},
         {"item_features": []},
+        running(["liked"]),
+        running(["bought"]),
         {"context_features": []},
     ]
     prints = {ExampleSchema.from_dict(changed(**values)).fingerprint() for values in others}
     assert len(prints | {SCHEMA.fingerprint()}) == len(others) + 1
     assert SCHEMA.fingerprint() == "a030d7d864d90bca"
+
+
+@pytest.mark.parametrize("statistics", [("liked",), ("liked", "rating")])
+def test_running_statistics_round_trip_and_their_columns(statistics):
+    item = running_statistics.item_feature(statistics)
+    user = running_statistics.context_feature(statistics)
+    schema = dataclasses.replace(SCHEMA, item_features=(item,), context_features=(user,))
+    assert ExampleSchema.from_dict(schema.to_dict()) == schema
+    for feature in (item, user):
+        assert len(running_statistics.columns(feature)) == feature.width
 
 
 def test_manifest_round_trip_and_absence(tmp_path):
