@@ -53,12 +53,7 @@ def join(rows, embeddings, *, length, delay=0, fractions=(0.7, 0.1, 0.2), by="gl
     Returns:
       By split, a Counter of records as comparable tuples; and the number of duplicates.
     """
-    kept, seen = [], set()
-    for row in rows:
-        key = tuple(sorted(row.items()))
-        if key not in seen:
-            seen.add(key)
-            kept.append(row)
+    kept = distinct(rows)
     bounds = [round(sum(fractions[: n + 1]) * len(rows)) for n in range(2)]
     times = sorted(row["timestamp"] for row in rows)
     cuts = [times[bound] if bound < len(times) else float("inf") for bound in bounds]
@@ -89,6 +84,17 @@ def join(rows, embeddings, *, length, delay=0, fractions=(0.7, 0.1, 0.2), by="gl
                 name = ("train", "validation", "test")[split]
                 records[name][(int64(key) if "request_id" in part[0] else None, *record)] += 1
     return dict(records), len(rows) - len(kept)
+
+
+def distinct(rows):
+    """Returns the first of equal rows."""
+    kept, seen = [], set()
+    for row in rows:
+        key = tuple(sorted(row.items()))
+        if key not in seen:
+            seen.add(key)
+            kept.append(row)
+    return kept
 
 
 def _record(candidates, behaviors, moment, embeddings):

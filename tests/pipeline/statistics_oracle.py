@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.pipeline.oracle import int64
+from tests.pipeline.oracle import distinct, int64
 
 
 def expected(rows, statistics, records, *, delay=0, late=None):
@@ -47,17 +47,6 @@ def expected(rows, statistics, records, *, delay=0, late=None):
         ]
         found.append((np.float32(context).tolist(), np.float32(candidates).reshape(-1).tolist()))
     return found
-
-
-def distinct(rows):
-    """Returns the first of equal rows."""
-    kept, seen = [], set()
-    for row in rows:
-        key = tuple(sorted(row.items()))
-        if key not in seen:
-            seen.add(key)
-            kept.append(row)
-    return kept
 
 
 def steps(events, number, late, statistics):

@@ -125,7 +125,7 @@ def test_a_label_that_comes_as_an_event_counts_from_its_own_time(tmp_path, delay
         behavior_delay=delay,
     )
     shown, clicks = (
-        [row for row in statistics_oracle.distinct(rows) if row["event"] == kind]
+        [row for row in oracle.distinct(rows) if row["event"] == kind]
         for kind in ("shown", "click")
     )
     # In the join's order: of one instant by row; of positions in time the oracle speaks.
@@ -181,17 +181,16 @@ def test_neither_partitions_nor_the_way_of_vectors_change_a_record(tmp_path):
         # Sums of these depend on the order in which they are added.
         row["rating"] = float(random.choice([1e17, 1, -1e17, 3]))
     found = []
-    for partitions in (1, 4, 13):
-        for strategy in ("broadcast", "shuffle"):
-            records = join(
-                tmp_path,
-                rows,
-                f"{strategy}-{partitions}",
-                partitions=partitions,
-                embeddings={"text": vectors},
-                embedding_strategy=strategy,
-            )
-            found.append(sorted(map(str, records)))
+    for partitions, strategy in ((1, "broadcast"), (4, "shuffle"), (13, "broadcast")):
+        records = join(
+            tmp_path,
+            rows,
+            f"{strategy}-{partitions}",
+            partitions=partitions,
+            embeddings={"text": vectors},
+            embedding_strategy=strategy,
+        )
+        found.append(sorted(map(str, records)))
     assert all(one == found[0] for one in found[1:])
 
 
@@ -209,7 +208,7 @@ def test_without_statistics_records_and_manifest_are_as_they_were(tmp_path):
 
 def test_a_value_that_is_missing_or_not_finite_quarantines_its_row(tmp_path):
     rows = logs.random_rows(4, events=60)
-    good = statistics_oracle.distinct(rows)
+    good = oracle.distinct(rows)
     bad = [{**rows[0], "rating": None}, {**rows[1], "rating": float("nan")}]
     records = join(tmp_path, [*bad, *good], files=1, max_bad_fraction=0.5)
     counts = oracle.manifest(tmp_path / "out")["counts"]["quarantined"]
