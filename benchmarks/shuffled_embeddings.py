@@ -110,27 +110,32 @@ def _replace_content(
     parsed: Sequence[tf.train.Example],
     sets: Mapping[str, EmbeddingSet],
 ) -> None:
-    candidates, histories = (
-        [np.array(one.features.feature[name].int64_list.value, np.int64) for one in parsed]
-        for name in ("candidate_item_id", "history_item_id")
-    )
-    items, place = np.unique(np.concatenate([*candidates, *histories]), return_inverse=True)
-    ends = np.cumsum([len(one) for one in (*candidates, *histories)])
-    places = np.split(place, ends[:-1])
+    shown_items, shown = _distinct(parsed, "candidate_item_id")
+    seen_items, seen = _distinct(parsed, "history_item_id")
     for modality in schema.modalities:
         values = sets[modality.name]
-        rows = values.rows(items)
-        vectors, norms = values.quantized[rows], values.norms[rows]
+        rows, others = values.rows(shown_items), values.rows(seen_items)
+        vectors = values.quantized[rows]
         # Once for all pairs of the chunk's items, whose requests share most of their histories.
-        codes = similarity.codes(vectors, norms, vectors, norms)
+        codes = similarity.codes(
+            vectors, values.norms[rows], values.quantized[others], values.norms[others]
+        )
         for index, one in enumerate(parsed):
-            shown, seen = places[index], places[index + len(parsed)]
             feature = one.features.feature
             stored = feature[f"similarity_{modality.name}"].bytes_list.value
             # An embedding that came later than the request stays unknown.
             known = np.frombuffer(stored[0], np.uint8) != similarity.UNKNOWN_CODE
-            stored[0] = (codes[np.ix_(shown, seen)].reshape(-1) * known).tobytes()
+            stored[0] = (codes[np.ix_(shown[index], seen[index])].reshape(-1) * known).tobytes()
             if modality.candidate_embedding:
                 stored = feature[f"candidate_embedding_{modality.name}"].bytes_list.value
-                present = np.frombuffer(stored[0], np.int8).reshape(len(shown), -1).any(axis=1)
-                stored[0] = (vectors[shown] * present[:, None]).astype(np.int8).tobytes()
+                present = (
+                    np.frombuffer(stored[0], np.int8).reshape(len(shown[index]), -1).any(axis=1)
+                )
+                stored[0] = (vectors[shown[index]] * present[:, None]).astype(np.int8).tobytes()
+
+
+def _distinct(parsed: Sequence[tf.train.Example], name: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Returns the distinct ids of a feature, and each record's as positions among them."""
+    ids = [np.array(one.features.feature[name].int64_list.value, np.int64) for one in parsed]
+    items, place = np.unique(np.concatenate(ids), return_inverse=True)
+    return items, np.split(place, np.cumsum([len(one) for one in ids])[:-1])
