@@ -218,19 +218,30 @@ class DecoupledTargetAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Adds the similarity terms to unscaled scores and normalises, `[R, C, H, L]`."""
-        scale = self._head_width**-0.5
+        """Adds the scalar terms to unscaled scores and normalises, `[R, C, H, L]`."""
         by_gap = tf.gather_nd(
             self._gap_bias, tf.stack([tf.cast(behaviors.type, tf.int32), behaviors.gap_bucket()], 2)
         )  # [R, L, H]
-        scores = scores * scale + tf.transpose(by_gap, [0, 2, 1])[:, None]
+        scores = scores * self._head_width**-0.5 + tf.transpose(by_gap, [0, 2, 1])[:, None]
+        scores = self._with_similarity(scores, query, codes, behaviors)
+        return masking.masked_softmax(scores, behaviors.mask)
+
+    def _with_similarity(
+        self,
+        scores: tf.Tensor,
+        query: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Adds what similarity adds to scaled scores, `[R, C, H, L]`."""
+        scale = self._head_width**-0.5
         for modality, key_table in self._bucket_keys.items():
             bucket_of_code = self._bucket_of_code[modality]
             by_code = _table_scores(query, tf.gather(key_table, bucket_of_code)) * scale
             scores += code_terms.gather_by_code(by_code, codes[modality])
             bias = tf.gather(self._bucket_biases[modality], bucket_of_code, axis=1)
             scores += code_terms.gather_by_type_and_code(bias, behaviors.type, codes[modality])
-        return masking.masked_softmax(scores, behaviors.mask)
+        return scores
 
     def _finish(
         self,

@@ -4,18 +4,22 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
+from models.content_model import ContentModel
 from models.early_fusion_attention import EarlyFusionAttention
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, RankingModel, behaviors_of, codes_of
+from models.ranking_model import Batch, behaviors_of, codes_of
 
 
-class EarlyFusion(RankingModel):
+class EarlyFusion(ContentModel):
     """Target attention over behaviors concatenated with their similarity's embedding.
 
     Args:
       config: hyper-parameters.
       schema: what the records hold; every modality of it is used.
       vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+
+    Raises:
+      UserInputError: the schema has no modality.
     """
 
     def __init__(
@@ -34,7 +38,3 @@ class EarlyFusion(RankingModel):
         """Returns the interest vector, `[R, C, H * d]`."""
         codes = codes_of(batch, self.schema.modalities)
         return self.attention(candidates, history, codes, behaviors_of(batch))
-
-    def bucket_variables(self) -> list[tf.Variable]:
-        """Returns the embeddings of the similarity buckets."""
-        return self.attention.bucket_variables()

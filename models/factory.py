@@ -1,25 +1,47 @@
 """From a configuration to a model whose variables exist."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
 from features import example
+from features.embedding_set import EmbeddingSet
+from features.errors import UserInputError
 from features.schema import ExampleSchema
+from models.din import DIN
 from models.dmf import DMF
+from models.dta import DTA
 from models.early_fusion import EarlyFusion
 from models.id_only import IdOnly
+from models.make import MAKE
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
+from models.raw_vectors import RawVectors
+from models.sa_ta import SATA, SATATiers
+from models.sim_score import SimScore
+from models.simtier import SimTier
 
 MODELS: dict[str, type[RankingModel]] = {
+    "din": DIN,
     "dmf": DMF,
+    "dta": DTA,
     "early_fusion": EarlyFusion,
     "id_only": IdOnly,
+    "make": MAKE,
+    "raw_vectors": RawVectors,
+    "sa_ta": SATA,
+    "sa_ta_tiers": SATATiers,
+    "sim_score": SimScore,
+    "simtier": SimTier,
 }
 
 
 def build_model(
-    config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
+    config: ModelConfig,
+    schema: ExampleSchema,
+    vocabulary: np.ndarray | None,
+    embeddings: Mapping[str, EmbeddingSet] | None = None,
 ) -> RankingModel:
     """Returns a model with initial values.
 
@@ -27,8 +49,23 @@ def build_model(
       config: hyper-parameters; `config.name` selects the class.
       schema: what the records hold.
       vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+      embeddings: frozen vectors by modality, for models that read them.
+
+    Raises:
+      UserInputError: the model does not fit the records, or reads vectors that are not there.
     """
-    model = MODELS[config.name](config, schema, vocabulary)
+    kind = MODELS[config.name]
+    if kind.reads_vectors:
+        missing = [name for name in schema.modality_names if name not in (embeddings or {})]
+        if missing:
+            raise UserInputError(
+                f"model.name={config.name} reads vectors, and there are none of {missing}: pass "
+                "--embeddings modality=DIR for each, the folders that the join read."
+            )
+        known = {name: embeddings[name] for name in schema.modality_names}
+        model = kind(config, schema, vocabulary, known)
+    else:
+        model = kind(config, schema, vocabulary)
     model(zero_batch(schema))
     return model
 

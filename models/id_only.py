@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema, Modality
-from models.decoupled_attention import DecoupledTargetAttention
 from models.model_config import ModelConfig
 from models.ranking_model import Batch, RankingModel, behaviors_of
 
@@ -22,9 +21,7 @@ class IdOnly(RankingModel):
         self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
     ) -> None:
         super().__init__(config, schema, vocabulary)
-        self.attention = DecoupledTargetAttention(
-            {}, config.heads, config.head_width, schema.behavior_types, name="attention"
-        )
+        self.attention = self.target_attention()
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -34,7 +31,3 @@ class IdOnly(RankingModel):
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns the interest vector, `[R, C, H * d]`."""
         return self.attention(candidates, history, {}, behaviors_of(batch))
-
-    def bucket_variables(self) -> list[tf.Variable]:
-        """Returns the attention's bias by time gap."""
-        return self.attention.bucket_variables()

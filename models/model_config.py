@@ -8,14 +8,27 @@ from pydantic.dataclasses import dataclass
 from features import similarity
 from features.schema import STRICT
 
+ModelName = Literal[
+    "din",
+    "dmf",
+    "dta",
+    "early_fusion",
+    "id_only",
+    "make",
+    "raw_vectors",
+    "sa_ta",
+    "sa_ta_tiers",
+    "sim_score",
+    "simtier",
+]
+
 
 @dataclass(frozen=True, config=STRICT)
 class ModelConfig:
     """The hyper-parameters of a ranking model.
 
     Attributes:
-      name: `dmf`, or a baseline on the same backbone: `id_only` (target attention without
-        content), `early_fusion` (similarity fused before the projection).
+      name: `dmf`, or another model on the same backbone, see `models.factory`.
       label: the label to predict; None for the schema's first.
       embedding_width: D, of item ids.
       hashed_buckets: 0 uses the vocabulary that the join wrote; above 0 hashes ids instead.
@@ -30,6 +43,8 @@ class ModelConfig:
       fusion: how the two paths are joined.
       projection_width: width of the head's projection of the candidate's own embedding, a
         modality; 0 for none. Needs records with `candidate_embedding_<modality>`.
+      content_width: width of a modality's projected vectors, in models that attend to them.
+      pretraining_epochs: passes over the train split in which `make` trains its content model.
       side_buckets: rows of each categorical side feature's hashed table.
       side_width: embedding width of a categorical side feature.
       hidden: widths of the head's MLP.
@@ -37,7 +52,7 @@ class ModelConfig:
       cross_projection: rank of their kernels; None for full rank.
     """
 
-    name: Literal["dmf", "id_only", "early_fusion"] = "dmf"
+    name: ModelName = "dmf"
     label: str | None = None
     embedding_width: PositiveInt = 32
     hashed_buckets: NonNegativeInt = 0
@@ -51,6 +66,8 @@ class ModelConfig:
     tier_width: PositiveInt = 16
     fusion: Literal["concat", "gate", "scalar"] = "concat"
     projection_width: NonNegativeInt = 16
+    content_width: PositiveInt = 16
+    pretraining_epochs: PositiveInt = 2
     side_buckets: PositiveInt = 1024
     side_width: PositiveInt = 8
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 128)

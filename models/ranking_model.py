@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,8 @@ import tf_keras as keras
 from features.errors import UserInputError
 from features.schema import ExampleSchema, Modality
 from models.behaviors import Behaviors
+from models.decoupled_attention import DecoupledTargetAttention
+from models.early_fusion_attention import EarlyFusionAttention
 from models.id_embedding import IdEmbedding
 from models.model_config import ModelConfig
 from models.ranking_head import RankingHead
@@ -34,10 +37,15 @@ class RankingModel(tfrs.Model, abc.ABC):
       UserInputError: the schema lacks the label or there is no way to place ids in a table.
     """
 
+    reads_vectors: ClassVar[bool] = False
+    """Whether the constructor takes embedding sets too, which are then part of the model."""
+
     def __init__(
         self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
     ) -> None:
         super().__init__()
+        # Not on the class: Keras would not track a layer that hides a class attribute.
+        self.attention: DecoupledTargetAttention | EarlyFusionAttention | None = None
         self.config = config
         self.schema = schema
         self.label = config.label or schema.primary_label
@@ -88,14 +96,33 @@ class RankingModel(tfrs.Model, abc.ABC):
           batch: parsed requests.
         """
 
+    def target_attention(self, modalities: Sequence[str] = ()) -> DecoupledTargetAttention:
+        """Returns a new attention over the behaviors, on ids alone without modalities."""
+        config = self.config
+        return DecoupledTargetAttention(
+            dict.fromkeys(modalities, config.attention_edges),
+            config.heads,
+            config.head_width,
+            self.schema.behavior_types,
+            name="attention",
+        )
+
     def candidate_content(self, batch: Batch) -> list[tf.Tensor]:
         """Returns what the candidates' own content adds to the head, each `[R, C, *]`."""
         del batch
         return []
 
+    def pretrain(self, batches: tf.data.Dataset, learning_rate: float) -> None:
+        """Trains what has to be trained before the rest; most models have nothing.
+
+        Args:
+          batches: one pass over the train split.
+          learning_rate: at the start.
+        """
+
     def bucket_variables(self) -> list[tf.Variable]:
-        """Returns the variables that learn at the bucket tables' rate."""
-        return []
+        """Returns the variables that learn at the bucket tables' rate: the attention's, if any."""
+        return self.attention.bucket_variables() if self.attention else []
 
     def adapt(self, sample: Iterable[Batch]) -> None:
         """Fits what is computed from data rather than learned; once, before training.

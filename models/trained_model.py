@@ -5,6 +5,7 @@
 | `model.json` | the resolved `ModelConfig` |
 | `schema.json` | the `ExampleSchema` it was trained with |
 | `vocabulary/item_id.txt` | its item ids, unless it hashes them |
+| `content/<modality>/` | the embedding sets of a model that reads vectors |
 | `weights/` | a TensorFlow checkpoint |
 | `manifest.json` | written last |
 """
@@ -16,10 +17,11 @@ from typing import Any
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
-from features import id_table, manifest, storage
+from features import embedding_set, id_table, manifest, storage
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models import factory, remote_files
+from models.content_table import ContentTable
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
@@ -43,6 +45,10 @@ def write_trained_model(folder: str, model: RankingModel, training: Mapping[str,
     if model.item_embedding.vocabulary is not None:
         path = join(folder, "vocabulary", "item_id.txt")
         id_table.write_vocabulary(path, model.item_embedding.vocabulary)
+    for name, table in _content_tables(model).items():
+        item_ids, vectors = table.vectors()
+        location = join(folder, "content", name)
+        embedding_set.write_embedding_set(location, item_ids, vectors, "quantised", "1")
     tf.train.Checkpoint(model=model).write(join(folder, _WEIGHTS))
     manifest.write_manifest(
         folder, {"schema_fingerprint": model.schema.fingerprint(), "training": dict(training)}
@@ -68,7 +74,13 @@ def read_trained_model(folder: str) -> RankingModel:
     vocabulary = None
     if not config.hashed_buckets:
         vocabulary = id_table.read_vocabulary(join(folder, "vocabulary", "item_id.txt"))
-    model = factory.build_model(config, schema, vocabulary)
+    embeddings = None
+    if factory.MODELS[config.name].reads_vectors:
+        embeddings = {
+            name: embedding_set.read_embedding_set(join(folder, "content", name))
+            for name in schema.modality_names
+        }
+    model = factory.build_model(config, schema, vocabulary, embeddings)
     status = tf.train.Checkpoint(model=model).read(join(folder, _WEIGHTS))
     status.expect_partial()  # The optimiser's state is in it too, for who trains on.
     status.assert_existing_objects_matched()
@@ -82,6 +94,10 @@ def check_schema(model: RankingModel, examples: ExampleSet) -> None:
             f"The model was trained with the schema {model.schema}, but {examples.folder!r} has "
             f"{examples.schema}. Join with the same labels, embeddings and side features."
         )
+
+
+def _content_tables(model: RankingModel) -> Mapping[str, ContentTable]:
+    return model.content_embedding.tables if model.reads_vectors else {}
 
 
 def _write_json(path: str, values: Mapping[str, Any]) -> None:

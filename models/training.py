@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
+from features.embedding_set import EmbeddingSet
 from models import factory, input_pipeline, optimizers, trained_model
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
@@ -23,7 +25,11 @@ _ADAPT_BATCHES = 16
 
 
 def train(
-    examples: ExampleSet, model_config: ModelConfig, config: TrainingConfig, folder: str
+    examples: ExampleSet,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    folder: str,
+    embeddings: Mapping[str, EmbeddingSet] | None = None,
 ) -> tuple[RankingModel, dict[str, Any]]:
     """Trains on the train split and keeps the weights that are best on validation.
 
@@ -34,6 +40,7 @@ def train(
       folder: receives the model (`trained_model`), `tensorboard/` and, while it runs,
         `backup/`, from which the same run, killed, goes on after its last evaluation; the rest
         of that pass then starts again from the first records.
+      embeddings: frozen vectors by modality, for models that read them.
 
     Returns:
       The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
@@ -43,7 +50,7 @@ def train(
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     vocabulary = None if model_config.hashed_buckets else examples.vocabulary()
-    model = factory.build_model(model_config, examples.schema, vocabulary)
+    model = factory.build_model(model_config, examples.schema, vocabulary, embeddings)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
     batches = input_pipeline.training_batches(
@@ -60,6 +67,8 @@ def train(
     earlier = _rows(log, steps) if os.path.isdir(os.path.join(backup, "last")) else []
     if earlier:
         logging.info("Going on after step %d of a run that did not end.", earlier[-1]["step"])
+    else:
+        model.pretrain(batches, config.learning_rate)
     os.makedirs(backup, exist_ok=True)
     progress = _Progress(steps, all_steps)
     callbacks = [

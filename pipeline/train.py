@@ -10,7 +10,7 @@ from features import storage
 from features.errors import UserInputError
 from models import training
 from models.example_set import ExampleSet
-from pipeline import entry_point, run_config
+from pipeline import embedding_inputs, entry_point, run_config
 
 _FLAGS = flags.FLAGS
 
@@ -19,6 +19,9 @@ def define_flags() -> None:
     """Defines the job's flags."""
     flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
     flags.DEFINE_string("model_dir", None, "Folder to write the model to.", required=True)
+    flags.DEFINE_multi_string(
+        "embeddings", [], "modality=DIR of an embedding set, for models that read vectors."
+    )
     flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
 
@@ -38,7 +41,10 @@ def _main(arguments: Sequence[str]) -> None:
         )
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     examples = ExampleSet.open(_FLAGS.examples)
-    _, figures = training.train(examples, config.model, config.training, _FLAGS.model_dir)
+    embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
+    _, figures = training.train(
+        examples, config.model, config.training, _FLAGS.model_dir, embeddings
+    )
     with open(os.path.join(_FLAGS.model_dir, "run_config.json"), "w") as file:
         json.dump(run_config.to_dict(config), file, indent=2, sort_keys=True)
     best = max(row["val_auc"] for row in figures["history"])

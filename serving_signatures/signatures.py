@@ -9,10 +9,10 @@ from features import example, in_graph
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import Modality
+from models.content_table import ContentTable
 from models.dmf import DMF
 from models.ranking_model import RankingModel, behaviors_of
 from serving_signatures import names, tags
-from serving_signatures.content_table import ContentTable
 
 Tensors = dict[str, tf.Tensor]
 

@@ -1,5 +1,6 @@
 """A quantised embedding set inside the model, looked up by item id."""
 
+import numpy as np
 import tensorflow as tf
 
 from features import in_graph
@@ -24,6 +25,10 @@ class ContentTable(tf.Module):
         self._item_ids = tf.Variable(embeddings.item_ids, trainable=False, name="item_ids")
         self._quantized = tf.Variable(embeddings.quantized, trainable=False, name="quantized")
         self._norms = tf.Variable(embeddings.norms, trainable=False, name="norms")
+
+    def vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the item ids `[N]` int64 and their quantised vectors `[N, M]` int8."""
+        return self._item_ids.numpy(), self._quantized.numpy()[:-1]
 
     def lookup(self, item_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Looks items up, int64 `[...]`.

@@ -1,0 +1,107 @@
+"""MAKE: a content model trained first, whose interest vector the ID model then reads."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from features.embedding_set import EmbeddingSet
+from features.schema import ExampleSchema
+from models.content_embedding import ContentEmbedding
+from models.content_model import ContentModel
+from models.model_config import ModelConfig
+from models.ranking_model import Batch, behaviors_of
+
+
+class MAKE(ContentModel):
+    """ID target attention beside the interest vector of a pre-trained content model.
+
+    After Sheng et al., "Enhancing Taobao Display Advertising with Multimodal Representations:
+    Challenges, Approaches and Insights", CIKM 2024 (arXiv 2407.19467): parameters of content
+    need several passes, those of ids overfit after one. So a content model, target attention
+    over projected vectors and a small network, is trained first for `pretraining_epochs`; the ID
+    model then reads the last hidden layer of its network, which no longer changes.
+
+    Args:
+      config: hyper-parameters.
+      schema: what the records hold; every modality of it is used.
+      vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+      embeddings: frozen vectors by modality.
+
+    Raises:
+      UserInputError: the schema has no modality.
+    """
+
+    reads_vectors = True
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        schema: ExampleSchema,
+        vocabulary: np.ndarray | None,
+        embeddings: Mapping[str, EmbeddingSet],
+    ) -> None:
+        super().__init__(config, schema, vocabulary)
+        self.content_embedding = ContentEmbedding(
+            embeddings, config.content_width, name="content_embedding"
+        )
+        self.content_attention = self.target_attention()
+        self.content_hidden = keras.layers.Dense(
+            config.head_width, activation="relu", name="content_hidden"
+        )
+        self.content_logit = keras.layers.Dense(1, name="content_logit")
+        self.content_logit.build([None, None, config.head_width])
+        self._content_parts = (
+            self.content_embedding,
+            self.content_attention,
+            self.content_hidden,
+            self.content_logit,
+        )
+        self._train_content(False)
+        self.attention = self.target_attention()
+
+    def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Returns the interest of ids and of content side by side, `[R, C, (H + 1) * d]`."""
+        interest = self.attention(candidates, history, {}, behaviors_of(batch))
+        return tf.concat([interest, tf.stop_gradient(self.content_interest(batch))], axis=-1)
+
+    def content_interest(self, batch: Batch) -> tf.Tensor:
+        """Returns the content model's last hidden layer, `[R, C, d]`."""
+        candidates = self.content_embedding(batch["candidate_item_id"])
+        history = self.content_embedding(batch["history_item_id"])
+        interest = self.content_attention(candidates, history, {}, behaviors_of(batch))
+        return self.content_hidden(tf.concat([candidates, interest], axis=-1))
+
+    def pretrain(self, batches: tf.data.Dataset, learning_rate: float) -> None:
+        """Trains the content model.
+
+        Args:
+          batches: one pass over the train split.
+          learning_rate: of Adam.
+        """
+        self._train_content(True)
+        variables = [one for part in self._content_parts for one in part.trainable_variables]
+        optimizer = keras.optimizers.Adam(learning_rate)
+
+        @tf.function(reduce_retracing=True, autograph=False)
+        def step(batch: Batch) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                loss = self._content_loss(batch)
+            gradients = tape.gradient(loss, variables)
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            return loss
+
+        for _ in range(self.config.pretraining_epochs):
+            for batch in batches:
+                step(batch)
+        self._train_content(False)
+
+    def _train_content(self, trainable: bool) -> None:
+        for part in self._content_parts:
+            part.trainable = trainable
+
+    def _content_loss(self, batch: Batch) -> tf.Tensor:
+        logits = self.content_logit(self.content_interest(batch))[..., 0]
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(batch[self.label], logits)
+        return tf.reduce_mean(tf.boolean_mask(losses, batch["candidate_mask"]))

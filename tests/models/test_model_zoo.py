@@ -1,0 +1,124 @@
+"""What holds for every ranking model: padding, independence, gradients, storage, export."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from features import example
+from features.errors import UserInputError
+from models import factory, trained_model
+from models.model_config import ModelConfig
+from tests import synthetic
+
+CONFIG = {
+    "embedding_width": 8,
+    "head_width": 8,
+    "hidden": (16,),
+    "tier_width": 4,
+    "projection_width": 4,
+    "content_width": 3,
+    "side_buckets": 16,
+    "id_dropout": 0.0,
+}
+NAMES = sorted(factory.MODELS)
+
+
+def random_model(name, seed=0, **fields):
+    """A model whose every weight is random: what starts at zero could hide a mistake."""
+    config = ModelConfig(**{**CONFIG, "name": name, **fields})
+    model = factory.build_model(
+        config, synthetic.SCHEMA, synthetic.item_ids(), synthetic.embedding_sets()
+    )
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if variable.dtype.is_floating:
+            variable.assign(0.4 * rng.standard_normal(variable.shape))
+    return model
+
+
+def batch_of(requests):
+    serialized = [example.encode_request(synthetic.SCHEMA, one) for one in requests]
+    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+
+
+def requests(count=12):
+    return synthetic.random_requests(count=count, seed=3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neither_padding_nor_other_requests_and_candidates_change_a_score(name):
+    model = random_model(name)
+    drawn = requests()
+    assert min(len(one.history_item_id) for one in drawn) == 0
+    assert {len(one.candidate_item_id) for one in drawn} >= {1, 20}
+    together = model(batch_of(drawn)).numpy()
+    for row, request in enumerate(drawn):
+        alone = model(batch_of([request])).numpy()[0]
+        np.testing.assert_allclose(together[row, : len(alone)], alone, atol=2e-5)
+    assert np.std(together) > 0.05
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_reach_every_trainable_variable(name):
+    model = random_model(name)
+    batch = batch_of(requests(60))
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch, training=True)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None, variable.name
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stored_model_scores_alike(name, tmp_path):
+    model = random_model(name)
+    trained_model.write_trained_model(str(tmp_path), model, {})
+    again = trained_model.read_trained_model(str(tmp_path))
+    batch = batch_of(requests())
+    np.testing.assert_array_equal(model(batch), again(batch))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_item_and_an_item_without_embedding_have_finite_scores(name):
+    model = random_model(name)
+    batch = dict(batch_of(requests()))
+    batch["candidate_item_id"] = tf.ones_like(batch["candidate_item_id"]) * 987_654_321
+    batch["history_item_id"] = tf.ones_like(batch["history_item_id"]) * -5
+    for modality in synthetic.SCHEMA.modality_names:
+        batch[f"similarity_{modality}"] = tf.zeros_like(batch[f"similarity_{modality}"])
+    assert np.isfinite(model(batch)).all()
+
+
+@pytest.mark.parametrize("name", ["raw_vectors", "make"])
+def test_a_model_that_reads_vectors_says_which_are_missing(name):
+    config = ModelConfig(**{**CONFIG, "name": name})
+    one = {"text": synthetic.embedding_sets()["text"]}
+    with pytest.raises(UserInputError, match=r"none of \['image'\]: pass --embeddings"):
+        factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids(), one)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"id_only", "din"}))
+def test_content_matters_where_the_model_reads_it_and_only_there(name):
+    model = random_model(name)
+    batch = dict(batch_of(requests()))
+    before = model(batch).numpy()
+    if name in ("raw_vectors", "make"):
+        for table in model.content_embedding.tables.values():
+            table._quantized.assign(tf.roll(table._quantized, 3, 0))
+    else:
+        for modality in synthetic.SCHEMA.modality_names:
+            codes = batch[f"similarity_{modality}"]
+            batch[f"similarity_{modality}"] = tf.where(
+                codes > 0, tf.cast(256 - tf.cast(codes, tf.int32), tf.uint8), codes
+            )
+    assert np.abs(model(batch).numpy() - before).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["id_only", "din"])
+def test_models_on_ids_do_not_see_content(name):
+    model = random_model(name)
+    batch = batch_of(requests())
+    content = ("similarity_", "candidate_embedding_")
+    without = {key: value for key, value in batch.items() if not key.startswith(content)}
+    np.testing.assert_array_equal(model(batch), model(without))
