@@ -82,14 +82,15 @@ def _main(_: Sequence[str]) -> None:
         return
     if not _FLAGS.data:
         raise UserInputError("Give --data, or --render to draw what --output holds already.")
-    models = _FLAGS.models or quality_protocol.default_models()
-    quality_protocol.check_models(models)
-    if quality_protocol.BOOSTING in models:
-        gradient_boosting.require()
-    protocol = Protocol(tuple(models), _FLAGS.seeds, _FLAGS.trials)
+    if _FLAGS.models:
+        quality_protocol.check_models(_FLAGS.models)
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     with _work_folder() as work:
         data = _prepare(config, work)
+        models = _FLAGS.models or _default_models(data)
+        if quality_protocol.BOOSTING in models:
+            gradient_boosting.require()
+        protocol = Protocol(tuple(models), _FLAGS.seeds, _FLAGS.trials)
         result = Benchmark(protocol, config, data, TrialPool(work, _FLAGS.workers), work).result()
     _show(result)
 
@@ -237,6 +238,21 @@ def _prepare(config: RunConfig, work: str) -> list[DataSet]:
         for name, folder in entry_point.modality_folders(_FLAGS.embeddings).items()
     }
     return quality_data.prepare(_FLAGS.data, _FLAGS.splits, overrides, embeddings, work)
+
+
+def _default_models(data: Sequence[DataSet]) -> list[str]:
+    """Returns all rows that the data allow."""
+    models = quality_protocol.default_models()
+    needed = {one.name for one in ExampleSet.open(data[0].folder).schema.modalities}
+    if missing := sorted(needed - set(data[0].embeddings)):
+        possible = quality_protocol.default_models(with_vectors=False)
+        logging.warning(
+            "Left out without --embeddings for %s: %s.",
+            missing,
+            sorted(set(models) - set(possible)),
+        )
+        return possible
+    return models
 
 
 @contextlib.contextmanager

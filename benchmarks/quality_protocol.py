@@ -104,9 +104,23 @@ class Protocol:
         }
 
 
-def default_models() -> list[str]:
-    """Returns every row that there is code for, in the table's order."""
-    return [name for name in _ORDER if _exists(name)]
+def default_models(with_vectors: bool = True) -> list[str]:
+    """Returns every row that there is code for, in the table's order.
+
+    Args:
+      with_vectors: whether there are embedding sets; without, what needs them is left out.
+    """
+    return [name for name in _ORDER if _exists(name) and (with_vectors or not needs_vectors(name))]
+
+
+def needs_vectors(name: str) -> bool:
+    """Returns whether a row needs embedding sets besides the records."""
+    return name.endswith(SHUFFLED) or reads_vectors(name)
+
+
+def reads_vectors(name: str) -> bool:
+    """Returns whether a model reads embedding sets."""
+    return getattr(factory.MODELS.get(name), "reads_vectors", False)
 
 
 def check_models(names: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from absl import flags, logging
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from benchmarks import gradient_boosting, popularity
+from benchmarks import gradient_boosting, popularity, quality_protocol
 from features import embedding_set
 from features.schema import STRICT
 from models import evaluation, metrics, training
@@ -31,9 +31,6 @@ from pipeline import entry_point
 
 _FLAGS = flags.FLAGS
 RESULT, PREDICTIONS = "result.json", "predictions.npz"
-
-_READ_VECTORS = ("raw_vectors", "make")
-"""Models that read embedding sets, not only what the records hold."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -129,7 +126,7 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
         {**task.training_settings, "seed": task.seed}
     )
     extra: dict[str, Any] = {}
-    if task.model in _READ_VECTORS:
+    if quality_protocol.reads_vectors(task.model):
         extra["embeddings"] = {
             name: embedding_set.read_embedding_set(location)
             for name, location in task.embeddings.items()

@@ -71,7 +71,7 @@ class TrialPool:
         """Runs tasks, or finds their results.
 
         Args:
-          tasks: in any order; none depends on another.
+          tasks: in any order; none depends on another, and equal ones run once.
           what: they are, for the log.
 
         Returns:
@@ -82,15 +82,20 @@ class TrialPool:
           RuntimeError: a trial failed otherwise; with the end of what it said. Nothing more is
             started then, and what ran is stopped.
         """
-        report = _Progress(what, len(tasks))
+        names = [fingerprint(task) for task in tasks]
+        distinct = dict(zip(names, tasks, strict=True))
+        report = _Progress(what, len(distinct))
         executor = futures.ThreadPoolExecutor(self._workers)
         try:
-            started = [executor.submit(self._one, task, report) for task in tasks]
-            futures.wait(started, return_when=futures.FIRST_EXCEPTION)
-            for one in started:
+            started = {
+                name: executor.submit(self._one, task, name, report)
+                for name, task in distinct.items()
+            }
+            futures.wait(started.values(), return_when=futures.FIRST_EXCEPTION)
+            for one in started.values():
                 if one.done() and (error := one.exception()):
                     raise error
-            return [one.result() for one in started]
+            return [started[name].result() for name in names]
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             with self._lock:
@@ -98,8 +103,10 @@ class TrialPool:
                     process.terminate()
             executor.shutdown()
 
-    def _one(self, task: Task, report: Callable[[Task, dict[str, Any] | None], None]) -> Outcome:
-        folder = os.path.join(self._folder, fingerprint(task))
+    def _one(
+        self, task: Task, name: str, report: Callable[[Task, dict[str, Any] | None], None]
+    ) -> Outcome:
+        folder = os.path.join(self._folder, name)
         result = os.path.join(folder, RESULT)
         fresh = not os.path.isfile(result)
         if fresh:
