@@ -11,6 +11,7 @@
 - `model_config`, `training_config`: validated configuration.
 - `example_set`: a joined data set; `remote_files`: file systems through tensorflow-io.
 - `input_pipeline`: TFRecords to batches.
+- `lazy_adam`: Adam for the rows of a batch.
 - `optimizers`, `training`: one optimiser per group of variables; fit, checkpoint, select.
 - `metrics`, `evaluation`: AUC, GAUC, log loss, normalised entropy, calibration, by slice.
 - `trained_model`: a trained model as a folder.

@@ -3,10 +3,16 @@
 import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
+from models.lazy_adam import LazyAdam
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
 
 _LAST_SHARE = 0.05
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "lazy_adam": LazyAdam,
+    "adagrad": keras.optimizers.Adagrad,
+}
 
 
 def build_optimizer(
@@ -22,7 +28,7 @@ def build_optimizer(
       config: which optimiser and step sizes.
       steps: of the whole training, over which step sizes decay.
     """
-    kind = {"adam": keras.optimizers.Adam, "adagrad": keras.optimizers.Adagrad}[config.optimizer]
+    kind = _OPTIMIZERS[config.optimizer]
     buckets = model.bucket_variables()
     names = {id(variable) for variable in buckets}
     rest = [variable for variable in model.trainable_variables if id(variable) not in names]

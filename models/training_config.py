@@ -18,8 +18,9 @@ class TrainingConfig:
       evaluations_per_epoch: how often the validation split is scored; the best weights by
         validation AUC are kept.
       patience: evaluations without a better one before training stops; 0 never stops early.
-      optimizer: of everything but the bucket tables. `adagrad` suits very large tables, whose
-        gradients stay sparse.
+      optimizer: of everything but the bucket tables. `lazy_adam` (`models.lazy_adam`) is Adam
+        for the rows of a batch and leaves the other rows of a table alone: its time does not grow
+        with the table, Adam's does. `adagrad` keeps one slot instead of two.
       learning_rate: its step size at the start.
       bucket_learning_rate: Adam's step size for the bucket tables at the start.
       learning_rate_decay: `linear` brings both step sizes down to a twentieth over all steps;
@@ -34,7 +35,7 @@ class TrainingConfig:
     epochs: PositiveInt = 1
     evaluations_per_epoch: PositiveInt = 4
     patience: NonNegativeInt = 0
-    optimizer: Literal["adam", "adagrad"] = "adam"
+    optimizer: Literal["adam", "lazy_adam", "adagrad"] = "adam"
     learning_rate: PositiveFloat = 4e-3
     bucket_learning_rate: PositiveFloat = 8e-3
     learning_rate_decay: Literal["linear", "none"] = "linear"

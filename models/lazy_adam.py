@@ -1,0 +1,84 @@
+"""Adam whose step over an embedding table costs what the batch's rows cost."""
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+
+class LazyAdam(keras.optimizers.Adam):
+    """Row-wise lazy Adam: a row that is not in the batch keeps its weights and its moments.
+
+    Keras' Adam lets the moments of all rows decay and moves all rows at every step, so that its
+    time grows with the table. Here a sparse gradient reads and writes the rows that it names. For
+    these, with t the optimiser's count of steps and g the sum of the row's gradients,
+
+        m <- beta_1 m + (1 - beta_1) g
+        v <- beta_2 v + (1 - beta_2) g^2
+        w <- w - learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
+
+    which is Adam where every row has a gradient at every step (Kingma and Ba, "Adam: a Method for
+    Stochastic Optimization", ICLR 2015). The bias correction counts the steps of all rows, not
+    those of the row, as TensorFlow Addons' LazyAdam does: a row first seen late starts with steps
+    of up to `(1 - beta_1) / sqrt(1 - beta_2)`, three times a first step of Adam, as in dense Adam,
+    and no count a row is kept. A dense gradient is applied as by Adam.
+
+    Slots hold two numbers a weight, as Adam's do, and are saved and restored like Adam's.
+
+    Args:
+      learning_rate: step size or its schedule.
+      beta_1: decay of the first moment.
+      beta_2: decay of the second moment.
+      epsilon: added to the root of the second moment.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        name: str = "LazyAdam",
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            name=name,
+            jit_compile=False,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        kept = ("name", "learning_rate", "beta_1", "beta_2", "epsilon")
+        return {name: config[name] for name in kept}
+
+    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
+        """Updates one variable.
+
+        Args:
+          gradient: dense, or the rows `[K, ...]` of a sparse one. Keras has summed the duplicates
+            of a row before.
+          variable: `[N, ...]`.
+        """
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable)
+            return
+        rows, values = gradient.indices, gradient.values
+        slot = self._index_dict[self._var_key(variable)]
+        moment = self._moment(self._momentums[slot], rows, values, self.beta_1)
+        velocity = self._moment(self._velocities[slot], rows, tf.square(values), self.beta_2)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        correction = tf.sqrt(1 - tf.pow(self.beta_2, step)) / (1 - tf.pow(self.beta_1, step))
+        rate = tf.cast(self.learning_rate, variable.dtype) * correction
+        move = rate * moment / (tf.sqrt(velocity) + self.epsilon)
+        variable.scatter_sub(tf.IndexedSlices(move, rows))
+
+    @staticmethod
+    def _moment(slot: tf.Variable, rows: tf.Tensor, values: tf.Tensor, decay: float) -> tf.Tensor:
+        """Writes and returns a moment of the rows, `[K, ...]`."""
+        moment = decay * tf.gather(slot, rows) + (1 - decay) * values
+        slot.scatter_update(tf.IndexedSlices(moment, rows))
+        return moment
