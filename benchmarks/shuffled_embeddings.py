@@ -65,9 +65,9 @@ def write_shuffled(
                     file.write(tfrecord.frame(record))
             changed = {"bytes": os.path.getsize(written), "sha256": manifest.file_sha256(written)}
             shards[name] = {**shards[name], **changed}
-    for name in values.get("vocabulary", {}):
-        os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
-        shutil.copyfile(os.path.join(examples.folder, name), os.path.join(folder, name))
+    vocabulary = os.path.join(examples.folder, "vocabulary")
+    if os.path.isdir(vocabulary):
+        shutil.copytree(vocabulary, os.path.join(folder, "vocabulary"), dirs_exist_ok=True)
     manifest.write_manifest(folder, {**values, "shards": shards, "shuffled": seed})
     return folder
 

@@ -41,6 +41,13 @@ def parsed(examples, split):
     return {name: tensor.numpy() for name, tensor in batch.items()}
 
 
+def test_the_result_is_a_whole_data_set(examples, shuffled):
+    np.testing.assert_array_equal(shuffled.vocabulary(), examples.vocabulary())
+    assert shuffled.schema == examples.schema
+    for split in ("train", "validation", "test"):
+        assert len(records(shuffled, split)) == len(records(examples, split))
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_only_content_changes(examples, shuffled, split):
     before, after = parsed(examples, split), parsed(shuffled, split)
