@@ -160,14 +160,25 @@ class DecoupledTargetAttention(keras.layers.Layer):
           `[R, C, H * d]`.
         """
         gap = behaviors.gap_bucket()
-        key = key + tf.gather(self._gap_keys, gap) + tf.gather(self._type_keys, behaviors.type)
         value = (
             value + tf.gather(self._gap_values, gap) + tf.gather(self._type_values, behaviors.type)
         )
-        scores = tf.einsum("rchd,rlhd->rchl", query, key)  # [R, C, H, L]
-        weights = self._weights(scores, query, codes, behaviors)
+        weights = self.attention_weights(query, key, codes, behaviors)
         interest = tf.einsum("rchl,rlhd->rchd", weights, value)
         return self._finish(interest, weights, codes, behaviors)
+
+    def attention_weights(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Returns the attention weights, `[R, C, H, L]`; arguments as of `attend`."""
+        gap = behaviors.gap_bucket()
+        key = key + tf.gather(self._gap_keys, gap) + tf.gather(self._type_keys, behaviors.type)
+        scores = tf.einsum("rchd,rlhd->rchl", query, key)
+        return self._weights(scores, query, codes, behaviors)
 
     def bucket_variables(self) -> list[tf.Variable]:
         """Returns the bucket tables and the biases, which want their own learning rate."""
