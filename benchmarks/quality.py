@@ -77,8 +77,7 @@ def main() -> None:
 
 def _main(_: Sequence[str]) -> None:
     if _FLAGS.render:
-        with open(_FLAGS.output) as file:
-            _show(json.load(file))
+        _show(_read(_FLAGS.output), _FLAGS.output)
         return
     if not _FLAGS.data:
         raise UserInputError("Give --data, or --render to draw what --output holds already.")
@@ -92,7 +91,10 @@ def _main(_: Sequence[str]) -> None:
             gradient_boosting.require()
         protocol = Protocol(tuple(models), _FLAGS.seeds, _FLAGS.trials)
         result = Benchmark(protocol, config, data, TrialPool(work, _FLAGS.workers), work).result()
-    _show(result)
+    with open(_FLAGS.output, "w") as file:
+        json.dump(result, file, indent=2)
+        file.write("\n")
+    _show(result, _FLAGS.output)
 
 
 class Benchmark:
@@ -284,14 +286,23 @@ def _git(folder: str, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _show(result: dict[str, Any]) -> None:
-    with open(_FLAGS.output, "w") as file:
-        json.dump(result, file, indent=2)
-        file.write("\n")
+def _read(path: str) -> dict[str, Any]:
+    """Returns an earlier output."""
+    try:
+        with open(path) as file:
+            result = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UserInputError(f"--render: {path!r} cannot be read ({error}).") from error
+    if "protocol" not in result:
+        raise UserInputError(f"--render: {path!r} has no protocol; run the benchmark again.")
+    return result
+
+
+def _show(result: dict[str, Any], output: str) -> None:
     print(quality_report.table(result))
-    page = os.path.splitext(_FLAGS.output)[0] + ".html"
+    page = os.path.splitext(output)[0] + ".html"
     quality_report.render(result, page)
-    logging.info("Wrote %s and %s.", _FLAGS.output, page)
+    logging.info("The table above is of %s; pictures are in %s.", output, page)
 
 
 if __name__ == "__main__":

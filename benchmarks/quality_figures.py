@@ -35,7 +35,10 @@ def _dots(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure
             if row["model"] != "popularity"
         }
         drawings.append(_panel(figure.upper(), spans, names, None))
-    caption = "A dot is the mean over seeds, its line one standard deviation to each side."
+    caption = (
+        "A dot is the mean over seeds, its line one standard deviation to each side; the item's "
+        "rate, which learns nothing, is far to the left and left out."
+    )
     return Figure("Test split by model", caption, drawings)
 
 
@@ -73,7 +76,7 @@ def _panel(
         height=_ROW * len(spans) + 40,
         left=svg.room_for(shown),
     )
-    panel.x_axis(svg.ticks(low, high, wanted=4), grid=True)
+    panel.x_axis(svg.ticks(low, high, wanted=5), grid=True)
     if reference is not None:
         panel.rule((reference, -0.5), (reference, len(spans) - 0.5))
     for at, (model, (middle, left, right)) in enumerate(spans.items()):

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.candidate_columns import Batch
 from features import running_statistics, similarity
-from features.schema import HISTORY, ExampleSchema, SideFeature
+from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
 
 Columns = dict[str, np.ndarray]
 
@@ -87,7 +87,11 @@ def _with_a_behavior(schema: ExampleSchema, batch: Batch) -> Batch:
     """Returns the batch with a column of padding where no request has a behavior."""
     if batch["history_mask"].shape[1]:
         return batch
-    names = ("history_mask", *HISTORY, *(f"similarity_{one}" for one in schema.modality_names))
+    names = (
+        "history_mask",
+        *schema.history,
+        *(f"similarity_{one}" for one in schema.modality_names),
+    )
     grown = {name: np.zeros((*batch[name].shape[:-1], 1), batch[name].dtype) for name in names}
     return {**batch, **grown}
 
@@ -114,6 +118,9 @@ def _history(schema: ExampleSchema, batch: Batch) -> Columns:
         newest = mask & (place >= (length - recent)[:, None])
         mean = (types * newest).sum(1) / np.maximum(newest.sum(1), 1)
         columns[f"type_mean_last_{recent}"] = np.where(length > 0, mean, np.nan)
+        if schema.has_residuals:
+            mean = (_residuals(batch) * newest).sum(1) / np.maximum(newest.sum(1), 1)
+            columns[f"residual_mean_last_{recent}"] = np.where(length > 0, mean, np.nan)
     for kind in range(schema.behavior_types):
         columns[f"share_type_{kind}"] = ((types == kind) & mask).sum(1) / rows
     return columns
@@ -195,7 +202,15 @@ def _kernel_types(
             columns[f"{name}_kernel_{width}_type_{kind}"] = values
         columns[f"{name}_kernel_{width}_type"] = sum(k * v for k, v in enumerate(share))
         columns[f"{name}_kernel_{width}_mass"] = mass
+        if schema.has_residuals:
+            mean = (weight * _residuals(batch)[:, None]).sum(2) / np.maximum(mass, 1e-9)
+            columns[f"{name}_kernel_{width}_residual"] = np.where(mass > 0, mean, np.nan)
     return columns
+
+
+def _residuals(batch: Batch) -> np.ndarray:
+    """Returns the behaviors' residuals, `[R, L]`, 0 where unknown."""
+    return np.nan_to_num(similarity.cosine_of_code(batch[HISTORY_RESIDUAL]))
 
 
 def _side(

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from features.schema import HISTORY, SCALARS, ExampleSchema, SideFeature
+from features.schema import SCALARS, ExampleSchema, SideFeature
 
 _KINDS = {"bytes": 1, "float": 2, "int64": 3}
 _MORE_BYTES = np.uint64(1) << np.arange(7, 64, 7, dtype=np.uint64)
@@ -47,7 +47,7 @@ class Slices:
 
 def feature_kinds(schema: ExampleSchema) -> dict[str, str]:
     """Returns `int64`, `float` or `bytes` for every feature of a record, by name."""
-    kinds = dict.fromkeys((*SCALARS, *HISTORY, "candidate_item_id"), "int64")
+    kinds = dict.fromkeys((*SCALARS, *schema.history, "candidate_item_id"), "int64")
     kinds.update(dict.fromkeys(schema.labels, "float"))
     for modality in schema.modalities:
         kinds[f"similarity_{modality.name}"] = "bytes"

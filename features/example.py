@@ -5,6 +5,7 @@
 | `user_id`, `request_id`, `timestamp` (microseconds) | int64 | `[R]` int64 |
 | `history_item_id`, `history_type`, both oldest first | int64 `[l]` | `[R, L]` int64 |
 | `history_time_gap` (seconds) | int64 `[l]` | `[R, L]` int64 |
+| `history_residual` (with running statistics) | int64 `[l]` | `[R, L]` int64 |
 | `history_mask` | | `[R, L]` bool |
 | `candidate_item_id` | int64 `[c]` | `[R, C]` int64 |
 | `candidate_mask` | | `[R, C]` bool |
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from features.schema import HISTORY, SCALARS, ExampleSchema, SideFeature
+from features.schema import SCALARS, ExampleSchema, SideFeature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Request:
       candidate_embedding: `[c, M]` int8 by modality, for those that the schema names.
       item_features: `[c, K]` by name.
       context_features: `[K]` by name.
+      history_residual: `[l]` int64 codes, where the schema has running statistics.
     """
 
     user_id: int
@@ -57,6 +59,7 @@ class Request:
     candidate_embedding: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     item_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     context_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    history_residual: np.ndarray | None = None
 
 
 def encode_request(schema: ExampleSchema, request: Request) -> bytes:
@@ -76,7 +79,7 @@ def encode_request(schema: ExampleSchema, request: Request) -> bytes:
     feature = example.features.feature
     for name in SCALARS:
         feature[name].int64_list.value.append(int(getattr(request, name)))
-    for name in (*HISTORY, "candidate_item_id"):
+    for name in (*schema.history, "candidate_item_id"):
         feature[name].int64_list.value.extend(getattr(request, name).tolist())
     for label in schema.labels:
         feature[label].float_list.value.extend(request.labels[label].tolist())
@@ -112,7 +115,7 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
     behaviors = parsed["history_item_id"].row_lengths()
     candidates = parsed["candidate_item_id"].row_lengths()
     batch = {name: parsed[name] for name in SCALARS}
-    for name in (*HISTORY, "candidate_item_id", *schema.labels):
+    for name in (*schema.history, "candidate_item_id", *schema.labels):
         batch[name] = parsed[name].to_tensor()
     length = tf.shape(batch["history_item_id"], tf.int64)[1]
     count = tf.shape(batch["candidate_item_id"], tf.int64)[1]
@@ -160,7 +163,7 @@ def _extend(feature: tf.train.Feature, side: SideFeature, values: np.ndarray) ->
 
 def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:
     spec: dict[str, object] = {name: tf.io.FixedLenFeature([], tf.int64) for name in SCALARS}
-    for name in (*HISTORY, "candidate_item_id"):
+    for name in (*schema.history, "candidate_item_id"):
         spec[name] = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
     for label in schema.labels:
         spec[label] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)

@@ -11,7 +11,12 @@ smooths them. With S statistics, each a label or a number of an event:
 The residual tells how much more of a statistic a user's events have than others' events with the
 same items. For an event whose item had n events strictly before, with the mean m of a statistic,
 `w = n / (n + 10)` adds to the weight and `w (value - m)` to the residual.
+
+The same of single events is `history_residual`, `[R, L]` int64: of each behavior the residual of
+the first statistic as a code, like a similarity's, see `residual_codes`.
 """
+
+import numpy as np
 
 from features.schema import SideFeature
 
@@ -19,6 +24,32 @@ NAME = "running_statistics"
 
 RESIDUAL_STRENGTH = 10.0
 """Events of an item that its mean needs for half the weight."""
+
+
+_UNKNOWN = 0
+
+
+def residual_codes(count: np.ndarray, total: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Returns how far events are from their items' means, as codes of 0 to 255.
+
+    `1 + round((r + 1) * 127)` for the residual r cut to [-1, 1], so it suits statistics of 0 and
+    1; 0 where the item had no event before.
+
+    Args:
+      count: `[N]` events of the item strictly before the event.
+      total: `[N]` their sum of the statistic.
+      value: `[N]` the event's own.
+
+    Returns:
+      `[N]` int64.
+
+    >>> residual_codes(np.array([30, 30, 0]), np.array([15, 15, 0]), np.array([1, 0, 1]))
+    array([176,  80,   0])
+    """
+    mean = total / np.maximum(count, 1)
+    residual = count / (count + RESIDUAL_STRENGTH) * (value - mean)
+    codes = 1 + np.rint((np.clip(residual, -1, 1) + 1) * 127).astype(np.int64)
+    return np.where(count > 0, codes, _UNKNOWN)
 
 
 def item_feature(statistics: tuple[str, ...]) -> SideFeature:

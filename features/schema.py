@@ -27,6 +27,9 @@ SCALARS = ("user_id", "request_id", "timestamp")
 HISTORY = ("history_item_id", "history_time_gap", "history_type")
 """Features of a record with an integer for each behavior."""
 
+HISTORY_RESIDUAL = "history_residual"
+"""A further one where there are running statistics, see `features.running_statistics`."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -111,6 +114,16 @@ class ExampleSchema:
         if len(set(names)) != len(names):
             raise ValueError(f"names must be distinct, received {names}")
         return value
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """The features with an integer for each behavior: `HISTORY`, residuals if recorded."""
+        return (*HISTORY, HISTORY_RESIDUAL) if self.has_residuals else HISTORY
+
+    @property
+    def has_residuals(self) -> bool:
+        """Whether records say how each behavior differs from its item's mean."""
+        return any(side.kind == "running" for side in self.item_features)
 
     @property
     def modality_names(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from models.behaviors import TIME_GAP_EDGES, Behaviors
+from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors
 
 
 class ActivationUnit(keras.layers.Layer):
@@ -13,7 +13,7 @@ class ActivationUnit(keras.layers.Layer):
 
     After Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018 (arXiv
     1706.06978): the weights are not normalised, so the sum keeps the intensity of interest. With
-    candidate c and behavior b = e + G[gap] + Y[type]:
+    candidate c and behavior b = e + G[gap] + Y[type] + Z[type, residual]:
 
         w = v . prelu(W_1 c + W_2 b + W_3 (c * b) + bias) + bias',    u = sum of w b
 
@@ -22,12 +22,16 @@ class ActivationUnit(keras.layers.Layer):
 
     Args:
       behavior_types: number of values that `Behaviors.type` takes.
+      residuals: whether behaviors have residuals.
       width: of the network's hidden layer.
     """
 
-    def __init__(self, behavior_types: int = 1, width: int = 36, **kwargs: Any) -> None:
+    def __init__(
+        self, behavior_types: int = 1, residuals: bool = False, width: int = 36, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._behavior_types = behavior_types
+        self._residuals = residuals
         self._width = width
         self._of_candidate = keras.layers.Dense(width, use_bias=False, name="of_candidate")
         self._of_behavior = keras.layers.Dense(width, name="of_behavior")
@@ -39,6 +43,9 @@ class ActivationUnit(keras.layers.Layer):
         """Creates the tables of time gaps and types."""
         self._gaps = self._table("gaps", len(TIME_GAP_EDGES) + 1, candidates_shape[-1])
         self._types = self._table("types", self._behavior_types, candidates_shape[-1])
+        if self._residuals:
+            rows = self._behavior_types * RESIDUAL_BUCKETS
+            self._residual_table = self._table("residuals", rows, candidates_shape[-1])
         super().build(candidates_shape)
 
     def call(self, candidates: tf.Tensor, history: tf.Tensor, behaviors: Behaviors) -> tf.Tensor:
@@ -54,6 +61,8 @@ class ActivationUnit(keras.layers.Layer):
         """
         behavior = history + tf.gather(self._gaps, behaviors.gap_bucket())
         behavior += tf.gather(self._types, behaviors.type)
+        if self._residuals:
+            behavior += tf.gather(self._residual_table, behaviors.residual_bucket())
         product = candidates[:, :, None] * behavior[:, None]
         hidden = self._of_candidate(candidates)[:, :, None] + self._of_behavior(behavior)[:, None]
         weight = self._weight(self._activation(hidden + self._of_product(product)))[..., 0]
@@ -65,6 +74,7 @@ class ActivationUnit(keras.layers.Layer):
         return {
             **super().get_config(),
             "behavior_types": self._behavior_types,
+            "residuals": self._residuals,
             "width": self._width,
         }
 

@@ -4,8 +4,15 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from features import similarity
+
 TIME_GAP_EDGES = tuple(4.0**exponent for exponent in range(1, 14))
 """Inner edges of the time-gap buckets in seconds: 4 s, 16 s, 64 s, ... 2.1 years."""
+
+RESIDUAL_BUCKETS = 21
+"""Of each behavior type: the unknown one and 20 equal buckets of [-1, 1]."""
+
+_BUCKET_OF_CODE = similarity.bucket_of_code(similarity.uniform_edges(RESIDUAL_BUCKETS - 1))
 
 
 class Behaviors(NamedTuple):
@@ -15,12 +22,20 @@ class Behaviors(NamedTuple):
       mask: `[R, L]` bool, False for padding.
       time_gap: `[R, L]` int64, seconds before the request.
       type: `[R, L]` int64 in `[0, behavior_types)`.
+      residual: `[R, L]` int64 codes, see `features.running_statistics`; None where records have
+        none.
     """
 
     mask: tf.Tensor
     time_gap: tf.Tensor
     type: tf.Tensor
+    residual: tf.Tensor | None = None
 
     def gap_bucket(self) -> tf.Tensor:
         """Returns the bucket of each time gap, `[R, L]` int32."""
         return tf.raw_ops.Bucketize(input=self.time_gap, boundaries=list(TIME_GAP_EDGES))
+
+    def residual_bucket(self) -> tf.Tensor:
+        """Returns the bucket of type and residual, `[R, L]` int32 in `[0, Y * 21)`."""
+        bucket = tf.gather(_BUCKET_OF_CODE, tf.cast(self.residual, tf.int32))
+        return tf.cast(self.type, tf.int32) * RESIDUAL_BUCKETS + bucket

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features import similarity
 from models import code_terms, masking
-from models.behaviors import TIME_GAP_EDGES, Behaviors
+from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors
 
 
 class DecoupledTargetAttention(keras.layers.Layer):
@@ -18,10 +18,13 @@ class DecoupledTargetAttention(keras.layers.Layer):
     With `q = W_Q e_c + b_Q`, `K = W_K e_i`, `V = W_V e_i`, and b the bucket of the similarity of
     candidate and behavior in a modality:
 
-        score = (q . (K + G_K[gap] + Y_K[type]) + sum_M q . T_K[b]) / sqrt(d)
+        score = (q . (K + G_K[gap] + Y_K[type] + Z_K[type, z]) + sum_M q . T_K[b]) / sqrt(d)
                 + gamma[type, gap] + sum_M beta[type, b]
-        u     = sum_i a_i (V_i + G_V[gap_i] + Y_V[type_i]) + sum_M sum_b (sum_{i in b} a_i) T_V[b]
+        u     = sum_i a_i (V_i + G_V[gap_i] + Y_V[type_i] + Z_V[type_i, z_i])
+                + sum_M sum_b (sum_{i in b} a_i) T_V[b]
 
+    The bucket z of the behavior's residual, how far it was from its item's mean, is left out
+    where records do not have it.
     `W_K e_i` and `W_V e_i` depend on the item alone, so they can be cached per item, and no
     tensor of shape `[C, L, d]` is built. An empty history gives zeros.
 
@@ -48,6 +51,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
       heads: H.
       head_width: d.
       behavior_types: number of values that `Behaviors.type` takes.
+      residuals: whether behaviors have residuals.
       form: `shared` projects the history once for all candidates; `absorbed` moves the
         projections to the candidate's side, cheaper for one candidate; `auto` takes
         `absorbed` where C is known to be 1. All agree to float rounding.
@@ -59,6 +63,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         heads: int = 1,
         head_width: int = 32,
         behavior_types: int = 1,
+        residuals: bool = False,
         form: Literal["auto", "shared", "absorbed"] = "auto",
         **kwargs: Any,
     ) -> None:
@@ -76,6 +81,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         self._heads = heads
         self._head_width = head_width
         self._behavior_types = behavior_types
+        self._residuals = residuals
         self._form = form
         self._bucket_of_code = {
             name: similarity.bucket_of_code(edges) for name, edges in self._bucket_edges.items()
@@ -96,6 +102,10 @@ class DecoupledTargetAttention(keras.layers.Layer):
         self._gap_values = self._table("gap_values", gaps)
         self._type_keys = self._table("type_keys", self._behavior_types)
         self._type_values = self._table("type_values", self._behavior_types)
+        if self._residuals:
+            rows = self._behavior_types * RESIDUAL_BUCKETS
+            self._residual_keys = self._table("residual_keys", rows)
+            self._residual_values = self._table("residual_values", rows)
         self._gap_bias = self._bias("gap_bias", gaps)
         self._bucket_keys = {}
         self._bucket_values = {}
@@ -163,6 +173,9 @@ class DecoupledTargetAttention(keras.layers.Layer):
         value = (
             value + tf.gather(self._gap_values, gap) + tf.gather(self._type_values, behaviors.type)
         )
+        if self._residuals:
+            residual = behaviors.residual_bucket()
+            value += tf.gather(self._residual_values, residual)
         weights = self.attention_weights(query, key, codes, behaviors)
         interest = tf.einsum("rchl,rlhd->rchd", weights, value)
         return self._finish(interest, weights, codes, behaviors)
@@ -177,6 +190,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Returns the attention weights, `[R, C, H, L]`; arguments as of `attend`."""
         gap = behaviors.gap_bucket()
         key = key + tf.gather(self._gap_keys, gap) + tf.gather(self._type_keys, behaviors.type)
+        if self._residuals:
+            key += tf.gather(self._residual_keys, behaviors.residual_bucket())
         scores = tf.einsum("rchd,rlhd->rchl", query, key)
         return self._weights(scores, query, codes, behaviors)
 
@@ -198,6 +213,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
             "heads": self._heads,
             "head_width": self._head_width,
             "behavior_types": self._behavior_types,
+            "residuals": self._residuals,
             "form": self._form,
         }
 
@@ -215,11 +231,16 @@ class DecoupledTargetAttention(keras.layers.Layer):
         scores = tf.einsum("rche,rle->rchl", absorbed, history)
         scores += code_terms.gather_by_code(_table_scores(query, self._gap_keys), gap)
         scores += code_terms.gather_by_code(_table_scores(query, self._type_keys), kind)
+        if self._residuals:
+            residual = _per_candidate(behaviors.residual_bucket(), query)
+            scores += code_terms.gather_by_code(_table_scores(query, self._residual_keys), residual)
         weights = self._weights(scores, query, codes, behaviors)
         pooled = tf.einsum("rchl,rle->rche", weights, history)
         interest = tf.einsum("rche,ehd->rchd", pooled, self._value_kernel)
         interest += _table_values(weights, gap, self._gap_values)
         interest += _table_values(weights, kind, self._type_values)
+        if self._residuals:
+            interest += _table_values(weights, residual, self._residual_values)
         return self._finish(interest, weights, codes, behaviors)
 
     def _weights(

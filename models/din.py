@@ -25,7 +25,9 @@ class DIN(RankingModel):
         self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
     ) -> None:
         super().__init__(config, schema, vocabulary)
-        self.activation_unit = ActivationUnit(schema.behavior_types, name="activation_unit")
+        self.activation_unit = ActivationUnit(
+            schema.behavior_types, schema.has_residuals, name="activation_unit"
+        )
 
     @property
     def modalities(self) -> tuple[Modality, ...]:

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features import similarity
 from models import masking
-from models.behaviors import TIME_GAP_EDGES, Behaviors
+from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors
 
 
 class EarlyFusionAttention(keras.layers.Layer):
@@ -18,11 +18,14 @@ class EarlyFusionAttention(keras.layers.Layer):
     of the similarity depends on the candidate. With linear projections it can express what
     `DecoupledTargetAttention` can with `T_K = S W_K'`, so it is an accuracy twin too.
 
+    With residuals, their embedding is concatenated too.
+
     Args:
       bucket_edges: ascending inner edges in (-1, 1) by modality.
       heads: H.
       head_width: d.
       behavior_types: number of values that `Behaviors.type` takes.
+      residuals: whether behaviors have residuals.
       side_width: width of the embedding of a bucket, a time gap or a type.
     """
 
@@ -33,6 +36,7 @@ class EarlyFusionAttention(keras.layers.Layer):
         head_width: int = 32,
         behavior_types: int = 1,
         side_width: int = 8,
+        residuals: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -41,6 +45,7 @@ class EarlyFusionAttention(keras.layers.Layer):
         self._head_width = head_width
         self._behavior_types = behavior_types
         self._side_width = side_width
+        self._residuals = residuals
         self._bucket_of_code = {
             name: similarity.bucket_of_code(edges) for name, edges in self._bucket_edges.items()
         }
@@ -59,6 +64,9 @@ class EarlyFusionAttention(keras.layers.Layer):
         }
         self._gaps = self._table("gaps", len(TIME_GAP_EDGES) + 1)
         self._types = self._table("types", self._behavior_types)
+        if self._residuals:
+            rows = self._behavior_types * RESIDUAL_BUCKETS
+            self._residual_table = self._table("residuals", rows)
         super().build(candidates_shape)
 
     def call(
@@ -99,6 +107,7 @@ class EarlyFusionAttention(keras.layers.Layer):
             "head_width": self._head_width,
             "behavior_types": self._behavior_types,
             "side_width": self._side_width,
+            "residuals": self._residuals,
         }
 
     def bucket_variables(self) -> list[tf.Variable]:
@@ -117,7 +126,9 @@ class EarlyFusionAttention(keras.layers.Layer):
             tf.gather(self._gaps, behaviors.gap_bucket()),
             tf.gather(self._types, behaviors.type),
         ]
-        behavior = tf.concat(own, axis=-1)  # [R, L, D + 2 * side_width]
+        if self._residuals:
+            own.append(tf.gather(self._residual_table, behaviors.residual_bucket()))
+        behavior = tf.concat(own, axis=-1)  # [R, L, D + 2 * side_width], 3 with residuals
         shape = tf.shape(behavior)
         repeated = tf.broadcast_to(
             behavior[:, None], [shape[0], tf.shape(candidates)[1], shape[1], behavior.shape[-1]]

@@ -83,7 +83,7 @@ def zero_batch(
     """
     r, c, b = requests, candidates, behaviors
     batch = {name: tf.zeros([r], tf.int64) for name in example.SCALARS}
-    batch |= {name: tf.zeros([r, b], tf.int64) for name in example.HISTORY}
+    batch |= {name: tf.zeros([r, b], tf.int64) for name in schema.history}
     batch["candidate_item_id"] = tf.zeros([r, c], tf.int64)
     batch["history_mask"] = tf.ones([r, b], tf.bool)
     batch["candidate_mask"] = tf.ones([r, c], tf.bool)

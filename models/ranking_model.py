@@ -10,7 +10,7 @@ import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from features.errors import UserInputError
-from features.schema import ExampleSchema, Modality
+from features.schema import HISTORY_RESIDUAL, ExampleSchema, Modality
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 from models.early_fusion_attention import EarlyFusionAttention
@@ -104,6 +104,7 @@ class RankingModel(tfrs.Model, abc.ABC):
             config.heads,
             config.head_width,
             self.schema.behavior_types,
+            residuals=self.schema.has_residuals,
             name="attention",
         )
 
@@ -191,7 +192,12 @@ class RankingModel(tfrs.Model, abc.ABC):
 
 def behaviors_of(batch: Batch) -> Behaviors:
     """Returns what a batch says of its behaviors."""
-    return Behaviors(batch["history_mask"], batch["history_time_gap"], batch["history_type"])
+    return Behaviors(
+        batch["history_mask"],
+        batch["history_time_gap"],
+        batch["history_type"],
+        batch.get(HISTORY_RESIDUAL),
+    )
 
 
 def codes_of(batch: Batch, modalities: Sequence[Modality]) -> dict[str, tf.Tensor]:

@@ -31,6 +31,7 @@ class SATA(ContentModel):
             config.heads,
             config.head_width,
             schema.behavior_types,
+            residuals=schema.has_residuals,
             name="attention",
         )
 

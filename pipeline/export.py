@@ -84,7 +84,8 @@ def held_out_requests(examples: ExampleSet, count: int) -> SampleRequests:
     parsed = example.parse_examples(examples.schema, tf.constant(serialized))
     batch = {name: tensor.numpy() for name, tensor in parsed.items()}
     items = {side: batch.pop(f"{side}_item_id") for side in ("candidate", "history")}
-    wanted = ["candidate_mask", "history_mask", "history_time_gap", "history_type"]
+    wanted = ["candidate_mask", "history_mask"]
+    wanted += [name for name in examples.schema.history if name != "history_item_id"]
     wanted += [f"candidate_{side.name}" for side in examples.schema.item_features]
     wanted += [f"context_{side.name}" for side in examples.schema.context_features]
     return SampleRequests(serialized, {name: batch[name] for name in wanted}, items, {})

@@ -9,7 +9,7 @@ import numpy as np
 from features import id_table, similarity
 from features.columnar import Slices, encode_requests
 from features.running_statistics import NAME
-from features.schema import ExampleSchema
+from features.schema import HISTORY_RESIDUAL, ExampleSchema
 from pipeline import broadcast, record_window, splits
 from pipeline.record_window import Window
 from pipeline.running_statistics import RunningStatistics
@@ -147,6 +147,8 @@ class RecordEncoder:
         for name, values in self._tables.items.values.items():
             features[f"candidate_{name}"] = by_candidate(values[side_rows])
         if self._statistics is not None:
+            residuals = self._statistics.events[self._requests.behaviors[window.behaviors]]
+            features[HISTORY_RESIDUAL] = by_behavior(residuals)
             values = self._statistics.candidates[window.candidates]
             features[f"candidate_{NAME}"] = by_candidate(values)
         for name, values in self._context.items():

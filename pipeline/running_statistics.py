@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from features.running_statistics import RESIDUAL_STRENGTH
+from features.running_statistics import RESIDUAL_STRENGTH, residual_codes
 from pipeline.cumulative_sums import CumulativeSums
 from pipeline.event_log import LogColumns, Role
 from pipeline.sequences import Requests
@@ -25,10 +25,12 @@ class RunningStatistics:
     Attributes:
       candidates: `[C, 1 + S]` float32, in the order of `Requests.order`.
       requests: `[Q, 2 + 2 S]` float32.
+      events: `[E]` int64 residual codes of the partition's events, sorted as they are.
     """
 
     candidates: np.ndarray
     requests: np.ndarray
+    events: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +101,19 @@ class PartitionStatistics:
         sums = CumulativeSums(of_users.ids, of_users.times, of_users.values)
         user = self._events["user"][order[requests.starts[:-1]]]
         own = sums.before(user, requests.time - self._delay)
-        return RunningStatistics(candidates.astype(np.float32), own.astype(np.float32))
+        return RunningStatistics(
+            candidates.astype(np.float32), own.astype(np.float32), self._residual_codes(at_events)
+        )
+
+    def _residual_codes(self, items: np.ndarray) -> np.ndarray:
+        """Returns `[E]` codes from what was known of events' items, 0 for a late statistic."""
+        codes = np.zeros(len(items), np.int64)
+        first, counted = self._columns.statistics[0], self._counted
+        if first not in self._columns.late_statistics:
+            known = items[counted]
+            value = self._events[self._column(first)][counted]
+            codes[counted] = residual_codes(known[:, 0], known[:, 1], value)
+        return codes
 
     def _additions(self, ids: np.ndarray, items: np.ndarray | None) -> Additions:
         """Returns what events add to `ids`: counts and sums, with `items` residuals as well.

@@ -54,7 +54,7 @@ def build(
     row = int(np.argmax(lengths))
     inputs = {
         name: batch[name].numpy()[row : row + 1, : lengths[row]]
-        for name in ("history_item_id", "history_time_gap", "history_type", "history_mask")
+        for name in (*examples.schema.history, "history_mask")
     }
     rng = np.random.default_rng(0)
     unseen = np.setdiff1d(np.fromiter(titles, np.int64), inputs["history_item_id"])

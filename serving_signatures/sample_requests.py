@@ -11,7 +11,7 @@ import numpy as np
 
 from features import example, similarity
 from features.embedding_set import EmbeddingSet
-from features.schema import ExampleSchema, SideFeature
+from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
 from serving_signatures import names
 
 Arrays = dict[str, np.ndarray]
@@ -81,6 +81,9 @@ def sample_requests(
     context["history_time_gap"] = np.where(masks["history"], gaps, 0)
     types = rng.integers(0, schema.behavior_types, masks["history"].shape)
     context["history_type"] = np.where(masks["history"], types, 0)
+    if schema.has_residuals:
+        codes = rng.integers(0, similarity.CODES, masks["history"].shape)
+        context[HISTORY_RESIDUAL] = np.where(masks["history"], codes, 0)
     for side in schema.item_features:
         context[f"candidate_{side.name}"] = _side_values(rng, side, masks["candidate"].shape)
     for side in schema.context_features:
@@ -152,6 +155,9 @@ def _request(
         history_item_id=sampled.item_ids["history"][row, :behaviors],
         history_time_gap=context["history_time_gap"][row, :behaviors],
         history_type=context["history_type"][row, :behaviors],
+        history_residual=context[HISTORY_RESIDUAL][row, :behaviors]
+        if schema.has_residuals
+        else None,
         candidate_item_id=sampled.item_ids["candidate"][row, :candidates],
         labels={label: np.zeros(candidates, np.float32) for label in schema.labels},
         item_features={

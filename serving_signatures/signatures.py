@@ -8,7 +8,7 @@ import tensorflow as tf
 from features import example, in_graph
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.schema import Modality
+from features.schema import HISTORY_RESIDUAL, Modality
 from models.content_table import ContentTable
 from models.dmf import DMF
 from models.ranking_model import RankingModel, behaviors_of
@@ -247,6 +247,8 @@ class ServingSignatures:
             "history_mask": tf.TensorSpec([None, None], tf.bool),
             "candidate_mask": tf.TensorSpec([None, None], tf.bool),
         }
+        if self.schema.has_residuals:
+            specs[HISTORY_RESIDUAL] = tf.TensorSpec([None, None], tf.int64)
         return specs | self._side_specs()
 
     def _side_specs(self) -> dict[str, tf.TensorSpec]:

@@ -78,6 +78,7 @@ def random_requests(
                 history_item_id=item_ids()[behaviors],
                 history_time_gap=gaps,
                 history_type=types % schema.behavior_types,
+                history_residual=1 + 254 * types if schema.has_residuals else None,
                 candidate_item_id=item_ids()[candidates],
                 labels=dict.fromkeys(schema.labels, labels),
                 **_content(schema, sets, item_ids()[candidates], item_ids()[behaviors]),

@@ -40,6 +40,7 @@ def request(items, types, gaps, text, image, candidates=(5, 8)):
         history_item_id=np.array(items, np.int64),
         history_time_gap=np.array(gaps, np.int64),
         history_type=np.array(types, np.int64),
+        history_residual=np.array([255, 1, 128, 0, 64, 192, 32][: len(items)], np.int64),
         candidate_item_id=np.array(candidates, np.int64),
         labels={"click": np.zeros(c, np.float32)},
         similarity={"text": np.array(text, np.uint8), "image": np.array(image, np.uint8)},
@@ -101,6 +102,9 @@ def row(name, *requests):
         ("text_kernel_0.03_type_2", [0, 0.5]),
         ("text_kernel_0.1_type", [2 * np.exp(-10) / (1 + np.exp(-10)), 1]),
         ("text_kernel_0.1_mass", [1 + np.exp(-10), 2 + np.exp(-10)]),
+        # Residuals are 1, -1 and 0.
+        ("residual_mean_last_10", [0, 0]),
+        ("text_kernel_0.1_residual", [(1 - np.exp(-10)) / (1 + np.exp(-10)), 0]),
         ("image_known", [0, 3]),
         ("image_mean", [np.nan, 1 / 3]),
         ("image_best_1_type", [np.nan, 2]),

@@ -33,6 +33,7 @@ def random_request(random, schema, candidates, behaviors):
         history_item_id=ids(behaviors),
         history_time_gap=random.integers(1, 10**7, behaviors),
         history_type=random.integers(0, schema.behavior_types, behaviors),
+        history_residual=random.integers(0, 256, behaviors) if schema.has_residuals else None,
         candidate_item_id=ids(candidates),
         labels={
             label: random.integers(0, 2, candidates).astype(np.float32) for label in schema.labels

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features import columnar, example, tfrecord
-from features.schema import ExampleSchema
+from features.schema import HISTORY, ExampleSchema
 from tests.features.requests import SCHEMA, random_request
 
 BARE = ExampleSchema(labels=("click",), modalities=(), history_length=2)
@@ -35,7 +35,7 @@ def check_parsed(schema, requests):
 
         for name in example.SCALARS:
             check(name, np.int64(getattr(request, name)))
-        for name in example.HISTORY:
+        for name in schema.history:
             check(name, getattr(request, name), (L,))
         check("history_mask", np.ones(len(request.history_item_id), bool), (L,))
         check("candidate_mask", np.ones(len(request.candidate_item_id), bool), (C,))
@@ -91,7 +91,7 @@ def slices(requests):
     features = {}
     for name in example.SCALARS:
         features[name] = columnar.Slices.one_each(np.array([getattr(r, name) for r in requests]))
-    for name in (*example.HISTORY, "candidate_item_id"):
+    for name in (*HISTORY, "candidate_item_id"):
         features[name] = of([getattr(request, name) for request in requests])
     for name in requests[0].labels:
         features[name] = of([request.labels[name] for request in requests])

@@ -25,10 +25,11 @@ class AttentionCase:
     mask: np.ndarray
     time_gap: np.ndarray
     type: np.ndarray
+    residual: np.ndarray
 
     @property
     def behaviors(self) -> Behaviors:
-        return Behaviors(*map(tf.constant, (self.mask, self.time_gap, self.type)))
+        return Behaviors(*map(tf.constant, (self.mask, self.time_gap, self.type, self.residual)))
 
     def call(self, layer, candidates=None, history=None) -> tf.Tensor:
         return layer(
@@ -61,6 +62,7 @@ def random_case(shape, width, modalities, behavior_types, seed) -> AttentionCase
         mask,
         rng.choice(gaps, (r, l)) * mask,
         rng.integers(0, behavior_types, (r, l)) * mask,
+        rng.integers(0, 256, (r, l)) * mask,
     )
 
 
@@ -81,6 +83,11 @@ def bucket_of(codes: np.ndarray, edges) -> np.ndarray:
     return np.where(codes == 0, 0, 1 + sum((cosine >= edge).astype(int) for edge in edges))
 
 
+def residual_row_of(case: AttentionCase) -> np.ndarray:
+    """The row of a table with 21 rows a type, as the formula has it."""
+    return case.type * 21 + bucket_of(case.residual, np.linspace(-1, 1, 21)[1:-1])
+
+
 def gap_bucket_of(time_gap: np.ndarray) -> np.ndarray:
     return np.sum(time_gap[..., None] >= np.array(GAP_EDGES), axis=-1)
 
@@ -89,7 +96,7 @@ def numpy_attention(w, edges, case: AttentionCase) -> np.ndarray:
     """Returns `[R, C, H * d]` float64 from weights by name, one pair at a time."""
     heads, width = w["query_bias"].shape
     r, c, _ = case.candidates.shape
-    gap = gap_bucket_of(case.time_gap)
+    gap, residual = gap_bucket_of(case.time_gap), residual_row_of(case)
     out = np.zeros((r, c, heads, width))
     buckets = {name: bucket_of(codes, edges[name]) for name, codes in case.codes.items()}
     for i, j, h in np.ndindex(r, c, heads):
@@ -104,6 +111,9 @@ def numpy_attention(w, edges, case: AttentionCase) -> np.ndarray:
             key = key + w["gap_keys"][gap[i, b], h] + w["type_keys"][case.type[i, b], h]
             value = item @ w["value_kernel"][:, h]
             value = value + w["gap_values"][gap[i, b], h] + w["type_values"][case.type[i, b], h]
+            if "residual_keys" in w:
+                key = key + w["residual_keys"][residual[i, b], h]
+                value = value + w["residual_values"][residual[i, b], h]
             bias = w["gap_bias"][case.type[i, b], gap[i, b], h]
             for name, bucket in buckets.items():
                 key = key + w[f"bucket_keys_{name}"][bucket[i, j, b], h]
@@ -127,6 +137,8 @@ def tensorflow_attention(layer, edges, case: AttentionCase, candidates, history)
     def fused(name, kernel):  # [R, C, L, H, d]
         own = tf.tensordot(history, w[kernel], 1)
         own += tf.gather(w[f"gap_{name}"], gap) + tf.gather(w[f"type_{name}"], kind)
+        if "residual_keys" in w:
+            own += tf.gather(w[f"residual_{name}"], residual_row_of(case))
         total = tf.broadcast_to(own[:, None], pair)
         for modality, codes in case.codes.items():
             bucket = bucket_of(codes, edges[modality])

@@ -41,7 +41,8 @@ def layer_like(layer, form):
 
 def attention_and_case(shape, heads, modalities, seed=0):
     edges = dict(list(EDGES.items())[:modalities])
-    layer = DecoupledTargetAttention(edges, heads, 4, TYPES, form="shared")
+    residuals = modalities != 1
+    layer = DecoupledTargetAttention(edges, heads, 4, TYPES, residuals, form="shared")
     layer.build(tf.TensorShape([None, None, WIDTH]))
     randomize(layer, seed + 1)
     return layer, random_case(shape, WIDTH, edges, TYPES, seed)
@@ -88,7 +89,7 @@ def test_gradients_of_all_forms_equal_the_materialised_one(shape, heads, modalit
     expected = gradients(
         lambda layer, c, h: tensorflow_attention(layer, edges, case, c, h), layer, case, upstream
     )
-    assert len(expected) == 2 + 9 + 3 * modalities
+    assert len(expected) == 2 + 9 + 3 * modalities + 2 * (modalities != 1)
     for form in ("shared", "absorbed"):
         received = gradients(case.call, layer_like(layer, form), case, upstream)
         for name, value in expected.items():
@@ -151,6 +152,7 @@ def test_order_of_behaviors_does_not_matter(form):
         mask=case.mask[:, order],
         time_gap=case.time_gap[:, order],
         type=case.type[:, order],
+        residual=case.residual[:, order],
     )
     layer = layer_like(layer, form)
     np.testing.assert_allclose(shuffled.call(layer), case.call(layer), atol=1e-6)
@@ -170,6 +172,7 @@ def test_masked_behaviors_do_not_matter_whatever_they_hold(form):
         mask=np.append(case.mask, np.zeros((3, 9), bool), 1),
         time_gap=np.append(case.time_gap, rng.integers(-(2**40), 2**40, (3, 9)), 1),
         type=np.append(case.type, rng.integers(0, TYPES, (3, 9)), 1),
+        residual=np.append(case.residual, rng.integers(0, 256, (3, 9)), 1),
     )
     layer = layer_like(layer, form)
     np.testing.assert_allclose(longer.call(layer), case.call(layer), atol=1e-6)

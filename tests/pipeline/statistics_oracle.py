@@ -73,3 +73,23 @@ def received(records):
         (record["context_running_statistics"], record["candidate_running_statistics"])
         for record in records
     ]
+
+
+def residual_codes(rows, statistic):
+    """Returns the codes of the events of each user, item and second, a set of them."""
+    events = distinct(rows)
+    codes = {}
+    for event in events:
+        earlier = [
+            one[statistic]
+            for one in events
+            if one["item_id"] == event["item_id"] and one["timestamp"] < event["timestamp"]
+        ]
+        code = 0
+        if earlier:
+            weight = len(earlier) / (len(earlier) + 10)
+            residual = weight * (event[statistic] - sum(earlier) / len(earlier))
+            code = 1 + round((max(-1, min(1, residual)) + 1) * 127)
+        key = int64(event["user_id"]), int64(event["item_id"]), event["timestamp"]
+        codes.setdefault(key, set()).add(code)
+    return codes
