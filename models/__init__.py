@@ -13,6 +13,7 @@
 - `input_pipeline`: TFRecords to batches.
 - `lazy_adam`: Adam for the rows of a batch.
 - `optimizers`, `training`: one optimiser per group of variables; fit, checkpoint, select.
+- `attention_mass`: where a trained model looks, by similarity.
 - `metrics`, `evaluation`: AUC, GAUC, log loss, normalised entropy, calibration, by slice.
 - `trained_model`: a trained model as a folder.
 """
