@@ -10,12 +10,12 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import candidate_columns, record_features
+from benchmarks.code_fingerprint import code_sha256
 from features import running_statistics
 from features.errors import UserInputError
 from models.evaluation import Scored
@@ -39,7 +39,12 @@ PARAMETERS: dict[str, Any] = {
 _MOST_ROUNDS = 3000
 _PATIENCE = 150
 _PRIOR_STRENGTH = 20.0
-_CODE = ("gradient_boosting.py", "record_features.py", "candidate_columns.py")
+_CODE = (
+    "features",
+    "benchmarks/gradient_boosting.py",
+    "benchmarks/record_features.py",
+    "benchmarks/candidate_columns.py",
+)
 _IDENTITY = ("user_id", "item_id", "timestamp", "label", "history_length")
 
 Columns = Mapping[str, np.ndarray]
@@ -202,6 +207,5 @@ def _matrix(table: Columns, names: list[str]) -> np.ndarray:
 
 
 def _fingerprint(examples: ExampleSet) -> str:
-    code = [Path(__file__).with_name(name).read_text() for name in _CODE]
-    parts = [examples.schema.to_dict(), examples.manifest["shards"], code]
+    parts = [examples.schema.to_dict(), examples.manifest["shards"], code_sha256(_CODE)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.code_fingerprint import code_sha256
 from features import manifest
 from features.errors import UserInputError
 from models.example_set import ExampleSet
@@ -31,6 +32,7 @@ _OF_RATINGS: dict[str, Any] = {
 """How a log of ratings is joined: every rated item is a behavior, typed by how it was rated."""
 
 _LABELS = ("click", "conversion")
+_CODE = ("features", "pipeline")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +115,9 @@ def _joined(data: demo_data.RatingsData, join: Mapping[str, Any], split: str, wo
         "items": os.path.abspath(data.items),
         "embeddings": {name: os.path.abspath(one) for name, one in data.embeddings.items()},
     }
-    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+    # What other code joined may hold other features.
+    parts = [options, code_sha256(_CODE)]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
     output = os.path.join(work, f"examples-{split}-{digest}")
     build_examples(JoinOptions.from_dict({**options, "output": output}))
     return DataSet(split, output, options["embeddings"])

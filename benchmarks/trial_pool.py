@@ -10,17 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 from absl import logging
 
+from benchmarks.code_fingerprint import REPOSITORY, code_sha256
 from benchmarks.quality_trial import PREDICTIONS, RESULT, Task
 from features import manifest
 from features.errors import UserInputError
 from pipeline import entry_point
 
-_REPOSITORY = Path(__file__).resolve().parent.parent
 _CODE = ("features", "models", "benchmarks/quality_trial.py")
 _REFERENCE_CODE = {
     "gradient_boosting": ("benchmarks/gradient_boosting.py", "benchmarks/record_features.py"),
@@ -130,7 +129,7 @@ class TrialPool:
                     command,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    cwd=_REPOSITORY,
+                    cwd=REPOSITORY,
                     env={**os.environ, **_ONE_THREAD},
                 )
                 self._running.add(process)
@@ -155,17 +154,9 @@ def fingerprint(task: Task) -> str:
         {k: v for k, v in dataclasses.asdict(task).items() if k not in _NO_PLACE},
         manifest.read_manifest(task.examples)["shards"],
         manifest.read_manifest(task.examples)["schema_fingerprint"],
-        _code_sha256((*_CODE, *_REFERENCE_CODE.get(task.model, ()))),
+        code_sha256((*_CODE, *_REFERENCE_CODE.get(task.model, ()))),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _code_sha256(paths: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for path in map(_REPOSITORY.joinpath, paths):
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.relative_to(_REPOSITORY).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
 
 
 class _Progress:

@@ -1,0 +1,20 @@
+"""A fingerprint of source code, so that results of other code are not taken for this one's."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def code_sha256(paths: Sequence[str]) -> str:
+    """Returns the sha256 over names and contents of Python files, hexadecimal.
+
+    Args:
+      paths: files and folders, relative to the repository; folders with all below them.
+    """
+    digest = hashlib.sha256()
+    for path in map(REPOSITORY.joinpath, paths):
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(REPOSITORY).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
