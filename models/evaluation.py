@@ -1,6 +1,7 @@
 """A trained model's metrics on one split, also by slice."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +25,8 @@ class Scored:
       label: float32, 0 or 1.
       probability: float32.
       history_length: int64, behaviors of the request.
+      known_similarity: by modality a bool, whether similarity to any behavior is known: it is to
+        none where the candidate has no embedding, and where the history is empty.
     """
 
     user_id: np.ndarray
@@ -31,6 +34,7 @@ class Scored:
     label: np.ndarray
     probability: np.ndarray
     history_length: np.ndarray
+    known_similarity: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
@@ -42,6 +46,7 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
       split: such as `test`.
     """
     batches = input_pipeline.evaluation_batches(examples, split)
+    modalities = examples.schema.modality_names
 
     @tf.function(input_signature=[batches.element_spec], autograph=False)
     def scored(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
@@ -54,11 +59,15 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
             batch[model.label],
             tf.sigmoid(model(batch)),
             tf.broadcast_to(length[:, None], shape),
+            *(tf.reduce_any(batch[f"similarity_{name}"] > 0, axis=2) for name in modalities),
         )
         return tuple(tf.boolean_mask(column, mask) for column in columns)
 
     parts = [scored(batch) for batch in batches]
-    return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    user_id, item_id, label, probability, history_length, *known = columns
+    similarity = dict(zip(modalities, known, strict=True))
+    return Scored(user_id, item_id, label, probability, history_length, similarity)
 
 
 def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
@@ -76,8 +85,9 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
       counts: what `train_counts` returned.
 
     Returns:
-      `metrics.summarize`'s figures, `calibration_curve`, and `slices`: history length and how
-      often the train split shows the item, each a list of named slices with their metrics.
+      `metrics.summarize`'s figures, `calibration_curve`, and `slices`: history length, how often
+      the train split shows the item, and, over requests with behaviors, whether similarity is
+      `known` or `unknown` in each modality; each a list of named slices with their metrics.
     """
     items, occurrences = counts
     shown = np.append(occurrences, 0)[id_table.positions(scored.item_id, items)]
@@ -87,20 +97,38 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
         "slices": {
             "history_length": _slices(scored, scored.history_length, _HISTORY_EDGES),
             "item_train_count": _slices(scored, shown, _COLDNESS_EDGES),
+            **{
+                f"similarity_{name}": _named_slices(
+                    scored, {"known": known, "unknown": ~known & (scored.history_length > 0)}
+                )
+                for name, known in scored.known_similarity.items()
+            },
         },
     }
 
 
 def _slices(scored: Scored, values: np.ndarray, edges: tuple[int, ...]) -> list[dict[str, object]]:
-    slices = []
-    for low, high in zip(edges, (*edges[1:], None), strict=True):
-        chosen = values >= low if high is None else (values >= low) & (values < high)
-        if chosen.any():
-            figures = metrics.summarize(
+    return _named_slices(
+        scored,
+        {
+            _name(low, high): (values >= low) & (True if high is None else values < high)
+            for low, high in zip(edges, (*edges[1:], None), strict=True)
+        },
+    )
+
+
+def _named_slices(scored: Scored, slices: Mapping[str, np.ndarray]) -> list[dict[str, object]]:
+    """Returns the metrics of each slice `[N]` bool that holds a candidate."""
+    return [
+        {
+            "slice": name,
+            **metrics.summarize(
                 scored.label[chosen], scored.probability[chosen], scored.user_id[chosen]
-            )
-            slices.append({"slice": _name(low, high), **figures})
-    return slices
+            ),
+        }
+        for name, chosen in slices.items()
+        if chosen.any()
+    ]
 
 
 def _name(low: int, high: int | None) -> str:

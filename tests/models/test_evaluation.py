@@ -1,0 +1,59 @@
+"""Slices add up, and name who is in them."""
+
+import numpy as np
+import pytest
+
+from models import evaluation, factory, metrics
+from models.evaluation import Scored
+from models.model_config import ModelConfig
+from tests import synthetic
+
+COUNTS = np.array([10, 20, 30]), np.array([1, 9, 500])
+
+
+def random_scored(size=400, seed=0):
+    rng = np.random.default_rng(seed)
+    length = rng.integers(0, 60, size) * rng.integers(0, 2, size)
+    return Scored(
+        user_id=rng.integers(0, 9, size),
+        item_id=rng.choice([10, 20, 30, 40], size),
+        label=rng.integers(0, 2, size).astype(np.float32),
+        probability=rng.random(size).astype(np.float32),
+        history_length=length,
+        known_similarity={"text": (length > 0) & (rng.random(size) < 0.7)},
+    )
+
+
+def test_slices_add_up_and_hold_the_metrics_of_their_candidates():
+    scored = random_scored()
+    found = evaluation.evaluate(scored, COUNTS)["slices"]
+    assert set(found) == {"history_length", "item_train_count", "similarity_text"}
+    for name in ("history_length", "item_train_count"):
+        assert sum(one["candidates"] for one in found[name]) == len(scored.label)
+    assert [one["slice"] for one in found["item_train_count"]] == ["0", "1-9", "100+"]
+    known, unknown = found["similarity_text"]
+    assert (known["slice"], unknown["slice"]) == ("known", "unknown")
+    behaviors = scored.history_length > 0
+    assert known["candidates"] + unknown["candidates"] == behaviors.sum()
+    chosen = behaviors & ~scored.known_similarity["text"]
+    assert unknown["auc"] == metrics.auc(scored.label[chosen], scored.probability[chosen])
+    cold = scored.item_id == 40
+    assert found["item_train_count"][0]["auc"] == metrics.auc(
+        scored.label[cold], scored.probability[cold]
+    )
+
+
+@pytest.mark.parametrize("name", ["dmf", "id_only"])
+def test_similarity_is_unknown_to_candidates_without_an_embedding(tmp_path, name):
+    examples = synthetic.write_example_set(str(tmp_path / "set"), splits={"test": 60})
+    config = ModelConfig(name=name, embedding_width=4, head_width=4, hidden=(8,))
+    model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
+    scored = evaluation.score(model, examples, "test")
+    assert list(scored.known_similarity) == list(synthetic.SCHEMA.modality_names)
+    sets = synthetic.embedding_sets()
+    for modality, known in scored.known_similarity.items():
+        absent = ~np.isin(scored.item_id, sets[modality].item_ids)
+        assert 0 < absent.sum() < len(absent)
+        assert not known[absent | (scored.history_length == 0)].any()
+        long = ~absent & (scored.history_length > 3)
+        assert known[long].mean() > 0.9
