@@ -15,7 +15,7 @@ from absl import flags, logging
 
 from features import embedding_set
 from features.embedding_set import EmbeddingSet
-from models import evaluation, factory, training
+from models import attention_mass, evaluation, factory, input_pipeline, training
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import (
@@ -37,6 +37,7 @@ from serving_signatures import names
 from serving_signatures.signatures import ServingSignatures
 
 _FLAGS = flags.FLAGS
+_LOOKED_AT_BATCHES = 8
 _HEADLINE = ("auc", "gauc", "logloss", "ne", "calibration")
 
 
@@ -154,6 +155,9 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
             "models": times,
         },
         "bucket_effect": model.bucket_effect(),
+        "attention_mass": attention_mass.measure(
+            model, input_pipeline.evaluation_batches(examples, "test").take(_LOOKED_AT_BATCHES)
+        ),
         "scored": shown,
         "tags": dict(exported.tags),
         "parity": dict(exported.parity),

@@ -1,4 +1,4 @@
-"""What the attention learned of similarity: its bias by bucket."""
+"""What the attention learned of similarity: its bias by bucket, and where it goes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from features import similarity
-from pipeline.report import formats, svg
+from pipeline.report import attention_figures, formats, svg
 from pipeline.report.blocks import Drawing, Figure, Key, Section
 
 _HEAD_COLORS = ("s1", "s3", "s4", "s2")
@@ -33,7 +33,18 @@ class _Buckets:
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
-    """Returns a drawing a modality, or None without bucket biases."""
+    """Returns figures with a drawing a modality, or None where nothing is known."""
+    found = [
+        _bias_figure(data),
+        attention_figures.type_figure(data),
+        attention_figures.mass_figure(data),
+    ]
+    figures = [figure for figure in found if figure is not None]
+    question = "Which behaviors has the model learned to look at?"
+    return Section("attention", "Attention", question, figures) if figures else None
+
+
+def _bias_figure(data: Mapping[str, Any]) -> Figure | None:
     drawings, heads, counted = [], 1, False
     for name in formats.mapping(data, "bucket_effect"):
         buckets = _buckets(data, name)
@@ -50,9 +61,7 @@ def section(data: Mapping[str, Any]) -> Section | None:
     legend.append(Key("", "unknown similarity", "rule"))
     if counted:
         legend.append(Key("backdrop", "where train's pairs are, not to scale"))
-    figure = Figure("Attention bias by similarity bucket", "", drawings, legend)
-    question = "Which behaviors has the model learned to look at?"
-    return Section("attention", "Attention", question, [figure])
+    return Figure("Attention bias by similarity bucket", "", drawings, legend)
 
 
 def _buckets(data: Mapping[str, Any], name: str) -> _Buckets | None:

@@ -87,7 +87,7 @@ def _users_sentence(data: Mapping[str, Any], model: str) -> str:
 
 def _figure(data: Mapping[str, Any]) -> Figure | None:
     drawings = []
-    for key, title, unit in _SLICES:
+    for key, title, unit in [*_SLICES, *_similarity_slices(data)]:
         gains = _gains(data, key)
         if gains:
             caption = _sentence(gains, unit)
@@ -100,6 +100,19 @@ def _figure(data: Mapping[str, Any]) -> Figure | None:
         drawings,
         [Key("s1", "AUC"), Key("s4", "GAUC")],
     )
+
+
+def _similarity_slices(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    prefix = "similarity_"
+    names = [
+        key.removeprefix(prefix)
+        for key in formats.mapping(data, "metrics", MODEL, "slices")
+        if key.startswith(prefix)
+    ]
+    return [
+        (f"{prefix}{name}", f"Gain by {name} similarity", f"{name} similarity to the history")
+        for name in names
+    ]
 
 
 Gain = tuple[str, float | None, float | None, float | None]

@@ -48,7 +48,7 @@ def render(data: Mapping[str, Any], path: str) -> None:
     Args:
       data: what a run learned: `title`, `label`, `summary`, `manifest`, `statistics` and
         `assessment` (see `pipeline.data_statistics`), `training`, `metrics`, `latency`,
-        `bucket_effect`, `scored`, `tags`, `parity`, `config`, `environment` and
+        `bucket_effect`, `attention_mass`, `scored`, `tags`, `parity`, `config`, `environment` and
         `command`. A section whose data is absent is left out; a number that is None or not
         finite is a dash or a gap.
       path: the HTML file; written beside itself and renamed.

@@ -42,6 +42,10 @@ def evaluation(auc: float) -> dict:
                 {"slice": "5+", "candidates": 700, "auc": 0.78, "gauc": 0.65},
             ],
             "item_train_count": [{"slice": "0", "candidates": 40, "auc": auc, "gauc": None}],
+            "similarity_text": [
+                {"slice": "known", "candidates": 800, "auc": auc, "gauc": 0.7},
+                {"slice": "unknown", "candidates": 60, "auc": 0.6, "gauc": None},
+            ],
         },
     }
 
@@ -124,7 +128,21 @@ def data() -> dict:
             },
         },
         "bucket_effect": {
-            "text": {"edges": [0.0, 0.3], "bias": [[0.0, 0.0], [-0.2, 0.1], [0.1, 0.0], [0.4, 0.2]]}
+            "text": {
+                "edges": [0.0, 0.3],
+                "bias": [[0.0, 0.0], [-0.2, 0.1], [0.1, 0.0], [0.4, 0.2]],
+                "bias_by_type": [
+                    [[0.0, 0.0], [0.1, 0.3], [0.2, 0.0], [-0.3, 0.1]],
+                    [[0.0, 0.0], [-0.5, -0.1], [0.0, 0.0], [1.1, 0.3]],
+                ],
+            }
+        },
+        "attention_mass": {
+            "text": {
+                "edges": [0.0, 0.3],
+                "mass": [[0.0, 0.1, 0.1, 0.1], [0.05, 0.1, 0.15, 0.4]],
+                "behaviors": [[0.05, 0.2, 0.1, 0.05], [0.05, 0.2, 0.15, 0.2]],
+            }
         },
         "scored": {
             "user": "17",
@@ -196,17 +214,24 @@ def test_every_section_is_there(data, page):
 
 
 @pytest.mark.parametrize("key", ["summary", "manifest", "training", "metrics", "latency",
-                                 "bucket_effect", "scored", "tags", "parity", "config",
-                                 "environment", "command", "title", "label"])  # fmt: skip
+                                 "bucket_effect", "attention_mass", "scored", "tags", "parity",
+                                 "config", "environment", "command", "title", "label"])  # fmt: skip
 @pytest.mark.parametrize("value", ["absent", None])
 def test_any_part_may_be_missing(data, page, key, value):
     if value == "absent":
         del data[key]
     else:
         data[key] = value
-    gone = {"training": "training", "latency": "latency", "bucket_effect": "attention",
+    gone = {"training": "training", "latency": "latency",
             "scored": "request", "manifest": "similarity", "metrics": "calibration"}  # fmt: skip
     assert gone.get(key) not in page(data).sections
+
+
+def test_attention_is_left_out_where_neither_bias_nor_mass_is_known(data, page):
+    del data["bucket_effect"]
+    assert "attention" in page(data).sections
+    del data["attention_mass"]
+    assert "attention" not in page(data).sections
 
 
 def test_nothing_at_all(page):
@@ -261,7 +286,7 @@ def test_page_needs_nothing_else(data, page, tmp_path):
 
 def test_every_drawing_says_what_is_seen(data, page):
     panels = [attrs for tag, attrs in page(data).tags if attrs.get("class") == "panel"]
-    assert len(panels) == 13
+    assert len(panels) == 16
     for attrs in panels:
         assert attrs["role"] == "img" and len(attrs["aria-label"]) > 20
 
@@ -330,6 +355,18 @@ def set_bias(data):
     data["bucket_effect"]["text"]["bias"][1] = [0.9, 0.7]
 
 
+def set_type_bias(data):
+    data["bucket_effect"]["text"]["bias_by_type"][1][1] = [2.0, 1.0]
+
+
+def set_mass(data):
+    data["attention_mass"]["text"]["mass"][1][3] = 0.15
+
+
+def set_unknown(data):
+    data["metrics"]["dmf"]["slices"]["similarity_text"][1]["auc"] = 0.55
+
+
 def set_top(data):
     data["scored"]["top"][0]["probability"] = 0.5
 
@@ -342,6 +379,22 @@ def set_top(data):
         (set_quarantine, "= 980 written", "≠ 980 written"),
         # .75 * .625 + (.25 * .625 + .75 * .375) / 2
         (set_similarity, "the higher in 68.8% of draws", "the higher in 31.2% of draws"),
+        # .4 + .1 of attention over .2 + .05 of behaviors
+        (
+            set_mass,
+            "cosines 0.30 to 1.00 (2.00 times the share of behaviors)",
+            "cosines 0.00 to 0.30 (1.00 times the share of behaviors)",
+        ),
+        (
+            set_type_bias,
+            "type 1 from −0.300 to +0.700, highest for cosines 0.30 to 1.00",
+            "type 1 from 0.000 to +1.500, highest for cosines −1.00 to 0.00",
+        ),
+        (
+            set_unknown,
+            "smallest at unknown (0.0000, 60)",
+            "smallest at unknown (−0.0500, 60)",
+        ),
         (set_history, "no history: 1% of train and 3% of test", "1% of train and 10% of test"),
         (set_curve, "DMF: lowest validation log loss 0.5500 at step 10 (0.5600 at the end",
          "DMF: lowest validation log loss 0.5000 at step 20 (the end)"),
