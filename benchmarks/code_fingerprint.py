@@ -1,6 +1,7 @@
-"""A fingerprint of source code, so that results of other code are not taken for this one's."""
+"""What code this is, so that results of other code are not taken for this one's."""
 
 import hashlib
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,3 +19,17 @@ def code_sha256(paths: Sequence[str]) -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(REPOSITORY).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+def commit() -> str:
+    """Returns the commit that runs, with a plus where files differ from it; empty outside git."""
+    try:
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+        return _git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -16,7 +16,6 @@ joined first, by defaults that its columns decide and `--set join.FIELD=VALUE` r
 import contextlib
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from absl import flags, logging
 from pydantic import TypeAdapter
 
 from benchmarks import (
+    code_fingerprint,
     gradient_boosting,
     quality_data,
     quality_protocol,
@@ -128,7 +128,7 @@ class Benchmark:
         rows = [row for data in self._data for row in self.final(data, settings)]
         return {
             "command": environment.command("benchmarks.quality"),
-            "environment": {**environment.versions(), "commit": _commit()},
+            "environment": {**environment.versions(), "commit": code_fingerprint.commit()},
             "protocol": self._protocol.to_dict(),
             "configuration": self._configuration(),
             "data": [self._described(data) for data in self._data],
@@ -269,21 +269,6 @@ def _work_folder() -> Iterator[str]:
 
 def _selection(trial: dict[str, Any]) -> float:
     return quality_protocol.selection_score(trial["validation"])
-
-
-def _commit() -> str:
-    """Returns the commit that runs, with a plus where files differ from it; empty outside git."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    try:
-        commit = _git(here, "rev-parse", "HEAD")
-        return commit + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def _git(folder: str, *arguments: str) -> str:
-    command = ["git", "-C", folder, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _read(path: str) -> dict[str, Any]:
