@@ -14,7 +14,7 @@ import tf_keras as keras
 from absl import logging
 
 from features.embedding_set import EmbeddingSet
-from models import factory, input_pipeline, optimizers, trained_model
+from models import candidate_mixing, factory, input_pipeline, optimizers, trained_model
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
@@ -53,11 +53,8 @@ def train(
     model = factory.build_model(model_config, examples.schema, vocabulary, embeddings)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
-    batches = input_pipeline.training_batches(
-        examples, "train", config.batch_candidates, config.shuffle_buffer, config.seed
-    )
+    batches, total = _training_batches(examples, config)
     validation = input_pipeline.evaluation_batches(examples, "validation")
-    total = input_pipeline.count_batches(examples, "train", config.batch_candidates)
     steps = -(-total // config.evaluations_per_epoch)
     all_steps = steps * config.evaluations_per_epoch * config.epochs
     model.compile(optimizer=optimizers.build_optimizer(model, config, all_steps))
@@ -105,6 +102,16 @@ def train(
     trained_model.write_trained_model(folder, model, figures)
     tf.io.gfile.rmtree(os.path.join(folder, "backup"))
     return model, figures
+
+
+def _training_batches(examples: ExampleSet, config: TrainingConfig) -> tuple[tf.data.Dataset, int]:
+    """Returns one pass over the train split, and how many batches it has."""
+    size, seed = config.batch_candidates, config.seed
+    batches = input_pipeline.training_batches(examples, "train", size, config.shuffle_buffer, seed)
+    if config.batches_of == "requests":
+        return batches, input_pipeline.count_batches(examples, "train", size)
+    mixed = candidate_mixing.mix_candidates(batches, examples.schema, size, seed)
+    return mixed, candidate_mixing.count_mixed_batches(examples, "train", size)
 
 
 class _Progress(keras.callbacks.Callback):

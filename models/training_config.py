@@ -14,6 +14,9 @@ class TrainingConfig:
 
     Attributes:
       batch_candidates: candidates in a batch, over all its requests.
+      batches_of: `candidates` mixes single candidates of all requests, see `candidate_mixing`;
+        `requests` keeps a request's candidates together, which is cheaper where they are many,
+        as its history is read once.
       epochs: passes over the train split; a second one overfits id embeddings.
       evaluations_per_epoch: how often the validation split is scored; the best weights by
         validation AUC are kept.
@@ -32,6 +35,7 @@ class TrainingConfig:
     """
 
     batch_candidates: PositiveInt = 512
+    batches_of: Literal["candidates", "requests"] = "candidates"
     epochs: PositiveInt = 1
     evaluations_per_epoch: PositiveInt = 4
     patience: NonNegativeInt = 0
