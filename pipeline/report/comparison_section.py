@@ -107,7 +107,9 @@ def _similarity_slices(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     names = [
         key.removeprefix(prefix)
         for key in formats.mapping(data, "metrics", MODEL, "slices")
+        # A single slice says nothing that the table does not.
         if key.startswith(prefix)
+        and len(formats.records(data, "metrics", MODEL, "slices", key)) > 1
     ]
     return [
         (f"{prefix}{name}", f"Gain by {name} similarity", f"{name} similarity to the history")
