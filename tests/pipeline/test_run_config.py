@@ -34,7 +34,7 @@ def test_resolved_configuration_reads_back() -> None:
         ("model.haeds=2", "model.haeds"),
         ("model.heads=0", "greater than 0"),
         ("training.learning_rate=fast", "training.learning_rate"),
-        ("model.name=din", "'din'"),
+        ("model.name=dien", "'dien'"),
         ("title.font=large", "'title'"),
         ("model.heads", "key=value"),
     ],
@@ -55,5 +55,5 @@ def test_file_without_get_config_is_refused(tmp_path) -> None:
 
 
 def test_unknown_baseline_is_named() -> None:
-    with pytest.raises(UserInputError, match="'din'"):
-        run_config.with_name(ModelConfig(), "din")
+    with pytest.raises(UserInputError, match="'dien'"):
+        run_config.with_name(ModelConfig(), "dien")
