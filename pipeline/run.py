@@ -86,6 +86,9 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
     with clock.phase("statistics"):
         inspection = _inspect(config, options.output, output)
     examples = ExampleSet.open(options.output)
+    embeddings = {
+        name: embedding_set.read_embedding_set(path) for name, path in data.embeddings.items()
+    }
     models, trained, metrics = {}, {}, {}
     counts = evaluation.train_counts(examples)
     for name in (config.model.name, *config.baselines):
@@ -93,14 +96,11 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
             folder = os.path.join(output, "models", name)
             settings = run_config.with_name(config.model, name)
             models[name], trained[name] = training.train(
-                examples, settings, config.training, folder
+                examples, settings, config.training, folder, embeddings
             )
         with clock.phase(f"evaluate_{name}"):
             scored = evaluation.score(models[name], examples, "test")
             metrics[name] = evaluation.evaluate(scored, counts)
-    embeddings = {
-        name: embedding_set.read_embedding_set(path) for name, path in data.embeddings.items()
-    }
     model = models[config.model.name]
     with clock.phase("export"):
         exported = export.export_model(
