@@ -1,7 +1,9 @@
 """What is known of a request's behaviors besides their items."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from features import similarity
@@ -13,6 +15,7 @@ RESIDUAL_BUCKETS = 21
 """Of each behavior type: the unknown one and 20 equal buckets of [-1, 1]."""
 
 _BUCKET_OF_CODE = similarity.bucket_of_code(similarity.uniform_edges(RESIDUAL_BUCKETS - 1))
+_VALUE_OF_CODE = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
 
 
 class Behaviors(NamedTuple):
@@ -34,6 +37,31 @@ class Behaviors(NamedTuple):
     def gap_bucket(self) -> tf.Tensor:
         """Returns the bucket of each time gap, `[R, L]` int32."""
         return tf.raw_ops.Bucketize(input=self.time_gap, boundaries=list(TIME_GAP_EDGES))
+
+    def residual_value(self) -> tf.Tensor:
+        """Returns the residuals in [-1, 1], 0 where unknown, `[R, L]` float32."""
+        return tf.gather(_VALUE_OF_CODE, tf.cast(self.residual, tf.int32))
+
+    def recent_types(self, behavior_types: int, newest: Sequence[int]) -> tf.Tensor:
+        """Returns each type's share of the newest behaviors.
+
+        Args:
+          behavior_types: Y.
+          newest: how many, each number by itself.
+
+        Returns:
+          `[R, len(newest) * Y]`, zeros for an empty history.
+        """
+        known = tf.cast(self.mask, tf.int32)
+        age = tf.cumsum(known, axis=1, reverse=True)  # 1 for the newest
+        typed = tf.one_hot(self.type, behavior_types)
+        shares = []
+        for count in newest:
+            counted = tf.cast(known * tf.cast(age <= count, tf.int32), tf.float32)
+            total = tf.reduce_sum(counted, axis=1, keepdims=True)
+            sums = tf.reduce_sum(counted[..., None] * typed, axis=1)
+            shares.append(tf.math.divide_no_nan(sums, total))
+        return tf.concat(shares, axis=-1)
 
     def residual_bucket(self) -> tf.Tensor:
         """Returns the bucket of type and residual, `[R, L]` int32 in `[0, Y * 21)`."""

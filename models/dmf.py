@@ -6,9 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
+from models import similarity_kernel
 from models.dta import DTA
 from models.fusion import ComplementaryFusion
 from models.model_config import ModelConfig
+from models.ranking_model import Batch, behaviors_of, codes_of
 
 
 class DMF(DTA):
@@ -17,7 +19,8 @@ class DMF(DTA):
     After "Decoupled Multimodal Fusion for User Interest Modeling in Click-Through Rate
     Prediction" (arXiv 2510.11066): the modality-enriched path is attention with similarity as
     side information, the modality-centric path a histogram of similarities; what the paper's
-    abstract leaves open is this project's own (DESIGN sections 1 and 4).
+    abstract leaves open is this project's own (DESIGN sections 1 and 4). Beyond the paper, the
+    head also sees how the behaviors most similar to the candidate were typed.
 
     Args:
       config: hyper-parameters.
@@ -34,6 +37,19 @@ class DMF(DTA):
         super().__init__(config, schema, vocabulary)
         self.tiers = self.similarity_tiers()
         self.fusion = ComplementaryFusion(config.fusion, name="fusion")
+
+    def summaries(self, batch: Batch) -> list[tf.Tensor]:
+        """Returns how similar behaviors were typed, `[R, C, *]`."""
+        if not self.config.kernel_width:
+            return []
+        return [
+            similarity_kernel.similar_behaviors(
+                codes_of(batch, self.schema.modalities),
+                behaviors_of(batch),
+                self.schema.behavior_types,
+                self.config.kernel_width,
+            )
+        ]
 
     def joined(self, enriched: tf.Tensor, codes: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Fuses the attention's interest with the tiers, `[R, C, *]`."""

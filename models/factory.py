@@ -66,7 +66,7 @@ def build_model(
         model = kind(config, schema, vocabulary, known)
     else:
         model = kind(config, schema, vocabulary)
-    model(zero_batch(schema))
+    model.create_variables(zero_batch(schema))
     return model
 
 

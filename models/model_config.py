@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from features import similarity
@@ -47,6 +47,10 @@ class ModelConfig:
       pretraining_epochs: passes over the train split in which `make` trains its content model.
       side_buckets: rows of each categorical side feature's hashed table.
       side_width: embedding width of a categorical side feature.
+      kernel_width: of the kernel of similarity, in cosines, by which DMF averages the types of
+        similar behaviors; 0 for none.
+      auxiliary_loss: weight in training of the loss of a head that sees only the candidate's
+        embedding and interest; 0 for none.
       hidden: widths of the head's MLP.
       cross_layers: DCN-v2 cross layers in the head.
       cross_projection: rank of their kernels; None for full rank.
@@ -70,6 +74,8 @@ class ModelConfig:
     pretraining_epochs: PositiveInt = 2
     side_buckets: PositiveInt = 1024
     side_width: PositiveInt = 8
+    kernel_width: NonNegativeFloat = 0.1
+    auxiliary_loss: NonNegativeFloat = 1.0
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 128)
     cross_layers: NonNegativeInt = 1
     cross_projection: PositiveInt | None = None

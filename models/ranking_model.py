@@ -19,6 +19,10 @@ from models.model_config import ModelConfig
 from models.ranking_head import RankingHead
 from models.side_features import SideFeatures
 
+_AUXILIARY_HIDDEN = 128
+_NEWEST = (10, 50)
+"""Behaviors whose types the head sees: of the moment, and of lately."""
+
 Batch = Mapping[str, tf.Tensor]
 """Parsed requests by feature name, as `features.example.parse_examples` returns them."""
 
@@ -73,6 +77,7 @@ class RankingModel(tfrs.Model, abc.ABC):
         self.head = RankingHead(
             config.hidden, config.cross_layers, config.cross_projection, name="head"
         )
+        self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
         self.task = tfrs.tasks.Ranking(
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
             metrics=[
@@ -113,6 +118,11 @@ class RankingModel(tfrs.Model, abc.ABC):
         del batch
         return []
 
+    def summaries(self, batch: Batch) -> list[tf.Tensor]:
+        """Returns what the head reads of the history that nothing learned, each `[R, C, *]`."""
+        del batch
+        return []
+
     def pretrain(self, batches: tf.data.Dataset, learning_rate: float) -> None:
         """Trains what has to be trained before the rest; most models have nothing.
 
@@ -147,10 +157,25 @@ class RankingModel(tfrs.Model, abc.ABC):
 
     def call(self, batch: Batch, training: bool = False) -> tf.Tensor:
         """Returns logits `[R, C]`; those of padded candidates mean nothing."""
+        candidates, interest = self.candidates_and_interest(batch, training)
+        return self.logits(candidates, interest, self.candidate_content(batch), batch)
+
+    def candidates_and_interest(
+        self, batch: Batch, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the candidates' embeddings `[R, C, D]` and interest vectors `[R, C, *]`."""
         candidates = self.item_embedding(batch["candidate_item_id"], training=training)
         history = self.item_embedding(batch["history_item_id"], training=training)
-        interest = self.interest(candidates, history, batch)
-        return self.logits(candidates, interest, self.candidate_content(batch), batch)
+        return candidates, self.interest(candidates, history, batch)
+
+    def create_variables(self, batch: Batch) -> None:
+        """Creates every variable, those that only training uses too.
+
+        Args:
+          batch: of any shape.
+        """
+        self(batch)
+        self.auxiliary_head(self.candidates_and_interest(batch))
 
     def logits(
         self,
@@ -161,13 +186,16 @@ class RankingModel(tfrs.Model, abc.ABC):
     ) -> tf.Tensor:
         """Returns logits `[R, C]` from a candidate's embedding, interest and content."""
         shape = tf.shape(candidates)
-        behaviors = tf.reduce_sum(tf.cast(batch["history_mask"], tf.float32), axis=1)
-        request = [*self.context_side(batch), tf.math.log1p(behaviors)[:, None]]
+        behaviors = behaviors_of(batch)
+        length = tf.reduce_sum(tf.cast(behaviors.mask, tf.float32), axis=1, keepdims=True)
+        recent = behaviors.recent_types(self.schema.behavior_types, _NEWEST)
+        request = [*self.context_side(batch), tf.math.log1p(length), recent]
         repeated = [
             tf.broadcast_to(vector[:, None], [shape[0], shape[1], vector.shape[-1]])
             for vector in request
         ]
-        return self.head([candidates, interest, *content, *self.item_side(batch), *repeated])
+        known = [*content, *self.summaries(batch), *self.item_side(batch), *repeated]
+        return self.head([candidates, interest, *known])
 
     # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
@@ -181,13 +209,23 @@ class RankingModel(tfrs.Model, abc.ABC):
         return super().test_step(inputs)
 
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
-        """Returns the mean log loss over the candidates that are not padding."""
-        logits = self(inputs, training=training)
+        """Returns the mean log loss over the candidates that are not padding.
+
+        In training, `config.auxiliary_loss` times the log loss of a second head is added, which
+        sees only the candidate's embedding and interest. Without it what the first head is given
+        for free, statistics above all, explains so much so early that attention is left without
+        a gradient to learn from (deep supervision, Lee et al., AISTATS 2015).
+        """
+        candidates, interest = self.candidates_and_interest(inputs, training)
+        logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
         mask = inputs["candidate_mask"]
-        return self.task(
-            labels=tf.boolean_mask(inputs[self.label], mask)[:, None],
-            predictions=tf.boolean_mask(logits, mask)[:, None],
-        )
+        labels = tf.boolean_mask(inputs[self.label], mask)
+        loss = self.task(labels=labels[:, None], predictions=tf.boolean_mask(logits, mask)[:, None])
+        if training and self.config.auxiliary_loss:
+            alone = tf.boolean_mask(self.auxiliary_head((candidates, interest)), mask)
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, alone)
+            loss += self.config.auxiliary_loss * tf.reduce_mean(losses)
+        return loss
 
 
 def behaviors_of(batch: Batch) -> Behaviors:
