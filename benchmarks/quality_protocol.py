@@ -43,7 +43,7 @@ _ORDER = (
     "dmf_shuffled",
 )
 
-_NEURAL_GRID = ((1.0, 0.1), (0.5, 0.1), (1.0, 0.3), (0.5, 0.3), (2.0, 0.1), (0.25, 0.1))
+_NEURAL_GRID = ((1.0, 0.3), (0.5, 0.3), (1.0, 0.1), (0.5, 0.1), (2.0, 0.3), (0.25, 0.1))
 """Factor on both of the configuration's learning rates, and id drop-out; the best guess first."""
 
 _BOOSTING_GRID: tuple[dict[str, Any], ...] = (
