@@ -107,7 +107,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
             model,
             os.path.join(output, "serving", config.model.name),
             examples,
-            embeddings if config.export.embeddings_inside else {},
+            embeddings if config.export.embeddings_inside and model.modalities else {},
             config.export.batch_sizes,
             config.sample_requests,
         )
