@@ -37,7 +37,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    examples: ExampleSet, split: str, batch_candidates: int = 4096
+    examples: ExampleSet, split: str, batch_candidates: int = 1024
 ) -> tf.data.Dataset:
     """Returns one pass over a split, always in the same order.
 

@@ -20,8 +20,8 @@ from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
 
-_ADAPT_BATCHES = 16
-"""Batches of 4,096 candidates: some users' whole sequences, spread over the train split."""
+_ADAPT_BATCHES = 64
+"""Batches of 1,024 candidates: some users' whole sequences, spread over the train split."""
 
 
 def train(
