@@ -7,8 +7,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import similarity
-from models import code_terms, masking
+from models import code_terms, head_products, masking
 from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors
+
+_GAPS = len(TIME_GAP_EDGES) + 1
 
 
 class DecoupledTargetAttention(keras.layers.Layer):
@@ -97,16 +99,15 @@ class DecoupledTargetAttention(keras.layers.Layer):
         )
         self._key_kernel = self._projection("key_kernel", width)
         self._value_kernel = self._projection("value_kernel", width)
-        gaps = len(TIME_GAP_EDGES) + 1
-        self._gap_keys = self._table("gap_keys", gaps)
-        self._gap_values = self._table("gap_values", gaps)
+        self._gap_keys = self._table("gap_keys", _GAPS)
+        self._gap_values = self._table("gap_values", _GAPS)
         self._type_keys = self._table("type_keys", self._behavior_types)
         self._type_values = self._table("type_values", self._behavior_types)
         if self._residuals:
             rows = self._behavior_types * RESIDUAL_BUCKETS
             self._residual_keys = self._table("residual_keys", rows)
             self._residual_values = self._table("residual_values", rows)
-        self._gap_bias = self._bias("gap_bias", gaps)
+        self._gap_bias = self._bias("gap_bias", _GAPS)
         self._bucket_keys = {}
         self._bucket_values = {}
         self._bucket_biases = {}
@@ -143,11 +144,13 @@ class DecoupledTargetAttention(keras.layers.Layer):
 
     def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
         """Projects candidates, `[..., D]` to `[..., H, d]`."""
-        return _project(embedding, self._query_kernel) + self._query_bias
+        return head_products.project(embedding, self._query_kernel) + self._query_bias
 
     def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
-        return _project(embedding, self._key_kernel), _project(embedding, self._value_kernel)
+        return head_products.project(embedding, self._key_kernel), head_products.project(
+            embedding, self._value_kernel
+        )
 
     def attend(
         self,
@@ -169,15 +172,9 @@ class DecoupledTargetAttention(keras.layers.Layer):
         Returns:
           `[R, C, H * d]`.
         """
-        gap = behaviors.gap_bucket()
-        value = (
-            value + tf.gather(self._gap_values, gap) + tf.gather(self._type_values, behaviors.type)
-        )
-        if self._residuals:
-            residual = behaviors.residual_bucket()
-            value += tf.gather(self._residual_values, residual)
+        value += tf.gather(self._behavior_values(), self._behavior_code(behaviors))
         weights = self.attention_weights(query, key, codes, behaviors)
-        interest = tf.einsum("rchl,rlhd->rchd", weights, value)
+        interest = head_products.pool(weights, value)
         return self._finish(interest, weights, codes, behaviors)
 
     def attention_weights(
@@ -188,11 +185,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Returns the attention weights, `[R, C, H, L]`; arguments as of `attend`."""
-        gap = behaviors.gap_bucket()
-        key = key + tf.gather(self._gap_keys, gap) + tf.gather(self._type_keys, behaviors.type)
-        if self._residuals:
-            key += tf.gather(self._residual_keys, behaviors.residual_bucket())
-        scores = tf.einsum("rchd,rlhd->rchl", query, key)
+        key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
+        scores = head_products.pair_scores(query, key)
         return self._weights(scores, query, codes, behaviors)
 
     def bucket_variables(self) -> list[tf.Variable]:
@@ -225,23 +219,44 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
-        gap = _per_candidate(behaviors.gap_bucket(), query)
-        kind = _per_candidate(behaviors.type, query)
-        absorbed = tf.einsum("rchd,ehd->rche", query, self._key_kernel)
-        scores = tf.einsum("rche,rle->rchl", absorbed, history)
-        scores += code_terms.gather_by_code(_table_scores(query, self._gap_keys), gap)
-        scores += code_terms.gather_by_code(_table_scores(query, self._type_keys), kind)
-        if self._residuals:
-            residual = _per_candidate(behaviors.residual_bucket(), query)
-            scores += code_terms.gather_by_code(_table_scores(query, self._residual_keys), residual)
+        code = _per_candidate(self._behavior_code(behaviors), query)
+        absorbed = head_products.project_each(query, tf.transpose(self._key_kernel, [1, 2, 0]))
+        scores = head_products.shared_pair_scores(absorbed, history)
+        by_code = head_products.table_scores(query, self._behavior_keys())
+        scores += code_terms.gather_by_code(by_code, code)
         weights = self._weights(scores, query, codes, behaviors)
-        pooled = tf.einsum("rchl,rle->rche", weights, history)
-        interest = tf.einsum("rche,ehd->rchd", pooled, self._value_kernel)
-        interest += _table_values(weights, gap, self._gap_values)
-        interest += _table_values(weights, kind, self._type_values)
-        if self._residuals:
-            interest += _table_values(weights, residual, self._residual_values)
+        pooled = head_products.shared_pool(weights, history)
+        interest = head_products.project_each(pooled, tf.transpose(self._value_kernel, [1, 0, 2]))
+        interest += _table_values(weights, code, self._behavior_values())
         return self._finish(interest, weights, codes, behaviors)
+
+    def _behavior_keys(self) -> tf.Tensor:
+        """Returns what is added to a behavior's key, by its code, `[codes, H, d]`."""
+        residuals = self._residual_keys if self._residuals else None
+        return self._by_behavior_code(self._gap_keys, self._type_keys, residuals)
+
+    def _behavior_values(self) -> tf.Tensor:
+        """Returns what is added to a behavior's value, by its code, `[codes, H, d]`."""
+        residuals = self._residual_values if self._residuals else None
+        return self._by_behavior_code(self._gap_values, self._type_values, residuals)
+
+    def _by_behavior_code(
+        self, gaps: tf.Tensor, types: tf.Tensor, residuals: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Adds up the tables, so that a behavior needs one row rather than one of each."""
+        rows = types
+        if residuals is not None:  # Its rows are by type and residual.
+            rows = residuals + tf.repeat(types, RESIDUAL_BUCKETS, axis=0)
+        table = gaps[:, None] + rows[None]
+        return tf.reshape(table, [_GAPS * rows.shape[0], self._heads, self._head_width])
+
+    def _behavior_code(self, behaviors: Behaviors) -> tf.Tensor:
+        """Returns each behavior's row of those tables, `[R, L]` int32."""
+        if self._residuals:
+            row, rows = behaviors.residual_bucket(), self._behavior_types * RESIDUAL_BUCKETS
+        else:
+            row, rows = tf.cast(behaviors.type, tf.int32), self._behavior_types
+        return behaviors.gap_bucket() * rows + row
 
     def _weights(
         self,
@@ -251,8 +266,9 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Adds the scalar terms to unscaled scores and normalises, `[R, C, H, L]`."""
-        by_gap = tf.gather_nd(
-            self._gap_bias, tf.stack([tf.cast(behaviors.type, tf.int32), behaviors.gap_bucket()], 2)
+        types = tf.cast(behaviors.type, tf.int32)
+        by_gap = tf.gather(
+            tf.reshape(self._gap_bias, [-1, self._heads]), types * _GAPS + behaviors.gap_bucket()
         )  # [R, L, H]
         scores = scores * self._head_width**-0.5 + tf.transpose(by_gap, [0, 2, 1])[:, None]
         scores = self._with_similarity(scores, query, codes, behaviors)
@@ -269,7 +285,9 @@ class DecoupledTargetAttention(keras.layers.Layer):
         scale = self._head_width**-0.5
         for modality, key_table in self._bucket_keys.items():
             bucket_of_code = self._bucket_of_code[modality]
-            by_code = _table_scores(query, tf.gather(key_table, bucket_of_code)) * scale
+            by_code = (
+                head_products.table_scores(query, tf.gather(key_table, bucket_of_code)) * scale
+            )
             scores += code_terms.gather_by_code(by_code, codes[modality])
             bias = tf.gather(self._bucket_biases[modality], bucket_of_code, axis=1)
             scores += code_terms.gather_by_type_and_code(bias, behaviors.type, codes[modality])
@@ -310,17 +328,6 @@ class DecoupledTargetAttention(keras.layers.Layer):
         return self.add_weight(name, shape, initializer="zeros")
 
 
-def _project(embedding: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Projects `[..., D]` by `[D, H, d]` to `[..., H, d]` with one plain matrix product.
-
-    An einsum with an ellipsis becomes a batch product that broadcasts the kernel, for which
-    oneDNN in TensorFlow 2.16.2 returns wrong values from 31 rows on.
-    """
-    width, heads, head_width = kernel.shape
-    rows = tf.matmul(tf.reshape(embedding, [-1, width]), tf.reshape(kernel, [width, -1]))
-    return tf.reshape(rows, tf.concat([tf.shape(embedding)[:-1], [heads, head_width]], axis=0))
-
-
 def _per_candidate(codes: tf.Tensor, query: tf.Tensor) -> tf.Tensor:
     """Repeats behavior codes for every candidate, `[R, L]` to `[R, C, L]` int32."""
     shape = tf.shape(codes)
@@ -328,12 +335,7 @@ def _per_candidate(codes: tf.Tensor, query: tf.Tensor) -> tf.Tensor:
     return tf.broadcast_to(codes, [shape[0], tf.shape(query)[1], shape[1]])
 
 
-def _table_scores(query: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-    """Returns `q . table[b]` for every b, `[R, C, H, B]`."""
-    return tf.einsum("rchd,bhd->rchb", query, table)
-
-
 def _table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     """Returns `sum_i a_i table[code_i]` as mass by code times the table, `[R, C, H, d]`."""
     mass = code_terms.sum_by_code(weights, codes, table.shape[0])
-    return tf.einsum("rchb,bhd->rchd", mass, table)
+    return head_products.table_values(mass, table)

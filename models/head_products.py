@@ -1,0 +1,75 @@
+"""Products of tensors that have an axis of heads, as plain matrix products where they can be.
+
+R requests, C candidates, L behaviors, H heads, d head width, D embedding width, B codes.
+
+An einsum transposes its operands, and its gradient does so twice more; with one head, the usual
+case, nothing has to be moved. And an einsum with an ellipsis becomes a batch product that
+broadcasts a kernel, for which oneDNN in TensorFlow 2.16.2 returns wrong values from 31 rows on.
+"""
+
+import tensorflow as tf
+
+
+def project(embedding: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Projects `[..., D]` by `[D, H, d]` to `[..., H, d]`."""
+    width, heads, head_width = kernel.shape
+    rows = tf.matmul(tf.reshape(embedding, [-1, width]), tf.reshape(kernel, [width, -1]))
+    return tf.reshape(rows, tf.concat([tf.shape(embedding)[:-1], [heads, head_width]], axis=0))
+
+
+def project_each(vectors: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
+    """Projects each head's vectors by its own kernel.
+
+    Args:
+      vectors: `[R, C, H, E]`.
+      kernels: `[H, E, F]`.
+
+    Returns:
+      `[R, C, H, F]`.
+    """
+    heads, width, out = kernels.shape
+    if heads > 1:
+        return tf.einsum("rche,hef->rchf", vectors, kernels)
+    shape = tf.shape(vectors)
+    rows = tf.matmul(tf.reshape(vectors, [-1, width]), kernels[0])
+    return tf.reshape(rows, [shape[0], shape[1], 1, out])
+
+
+def pair_scores(query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Returns `q . k` of every pair, `[R, C, H, d]` and `[R, L, H, d]` to `[R, C, H, L]`."""
+    if key.shape[2] != 1:
+        return tf.einsum("rchd,rlhd->rchl", query, key)
+    return tf.matmul(query[:, :, 0], key[:, :, 0], transpose_b=True)[:, :, None]
+
+
+def pool(weights: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """Sums values by weight, `[R, C, H, L]` and `[R, L, H, d]` to `[R, C, H, d]`."""
+    if value.shape[2] != 1:
+        return tf.einsum("rchl,rlhd->rchd", weights, value)
+    return tf.matmul(weights[:, :, 0], value[:, :, 0])[:, :, None]
+
+
+def shared_pair_scores(query: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
+    """Returns `q . e` of every pair, `[R, C, H, D]` and `[R, L, D]` to `[R, C, H, L]`."""
+    shape = tf.shape(query)
+    rows = tf.reshape(query, [shape[0], shape[1] * shape[2], history.shape[-1]])
+    scores = tf.matmul(rows, history, transpose_b=True)
+    return tf.reshape(scores, [shape[0], shape[1], shape[2], tf.shape(history)[1]])
+
+
+def shared_pool(weights: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
+    """Sums what all heads share by weight, `[R, C, H, L]` and `[R, L, D]` to `[R, C, H, D]`."""
+    shape = tf.shape(weights)
+    rows = tf.reshape(weights, [shape[0], shape[1] * shape[2], shape[3]])
+    pooled = tf.matmul(rows, history)
+    return tf.reshape(pooled, [shape[0], shape[1], shape[2], history.shape[-1]])
+
+
+def table_scores(query: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
+    """Returns `q . table[b]` for every b, `[R, C, H, d]` and `[B, H, d]` to `[R, C, H, B]`."""
+    return project_each(query, tf.transpose(table, [1, 2, 0]))
+
+
+def table_values(mass: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
+    """Returns `sum_b mass[b] table[b]`, `[R, C, H, B]` and `[B, H, d]` to `[R, C, H, d]`."""
+    return project_each(mass, tf.transpose(table, [1, 0, 2]))
