@@ -30,6 +30,11 @@ class ModelConfig:
     Attributes:
       name: `dmf`, or another model on the same backbone, see `models.factory`.
       label: the label to predict; None for the schema's first.
+      conversion_label: a second label, which only a positive of `label` can have, such as
+        `conversion` beside `click`: what is predicted of it is pCTCVR = pCTR * pCVR, the
+        probability of both, over all impressions (`models.entire_space`). None for one task.
+        Weights are still selected by `label`'s AUC: it has many times the positives, so its
+        estimate is the less noisy one, and pCTCVR contains pCTR.
       embedding_width: D, of item ids.
       hashed_buckets: 0 uses the vocabulary that the join wrote; above 0 hashes ids instead.
       oov_buckets: rows for ids outside the vocabulary.
@@ -58,6 +63,7 @@ class ModelConfig:
 
     name: ModelName = "dmf"
     label: str | None = None
+    conversion_label: str | None = None
     embedding_width: PositiveInt = 32
     hashed_buckets: NonNegativeInt = 0
     oov_buckets: PositiveInt = 8

@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, Modality
+from models import entire_space
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 from models.early_fusion_attention import EarlyFusionAttention
@@ -30,6 +31,7 @@ Batch = Mapping[str, tf.Tensor]
 class RankingModel(tfrs.Model, abc.ABC):
     """Item embedding, an interest in the history that a subclass defines, side features, head.
 
+    With `config.conversion_label` a second head reads the same inputs (`models.entire_space`).
     R requests, C candidates, L behaviors, D embedding width.
 
     Args:
@@ -38,7 +40,7 @@ class RankingModel(tfrs.Model, abc.ABC):
       vocabulary: `[N]` int64 item ids, ascending; None where `config.hashed_buckets` is set.
 
     Raises:
-      UserInputError: the schema lacks the label or there is no way to place ids in a table.
+      UserInputError: the schema lacks a label or there is no way to place ids in a table.
     """
 
     reads_vectors: ClassVar[bool] = False
@@ -57,6 +59,8 @@ class RankingModel(tfrs.Model, abc.ABC):
             raise UserInputError(
                 f"model.label is {self.label!r}, but the records' labels are {schema.labels}."
             )
+        if config.conversion_label is not None:
+            entire_space.check_conversion_label(config.conversion_label, self.label, schema)
         if vocabulary is None and not config.hashed_buckets:
             raise UserInputError(
                 "The data set has no item vocabulary: set model.hashed_buckets to hash ids."
@@ -74,9 +78,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         self.context_side = SideFeatures(
             schema.context_features, "context_", **side, name="context_side"
         )
-        self.head = RankingHead(
-            config.hidden, config.cross_layers, config.cross_projection, name="head"
-        )
+        head = (config.hidden, config.cross_layers, config.cross_projection)
+        self.head = RankingHead(*head, name="head")
         self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
         self.task = tfrs.tasks.Ranking(
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
@@ -85,6 +88,10 @@ class RankingModel(tfrs.Model, abc.ABC):
                 keras.metrics.BinaryCrossentropy(from_logits=True, name="logloss"),
             ],
         )
+        self.conversion_head: RankingHead | None = None
+        if config.conversion_label is not None:
+            self.conversion_head = RankingHead(*head, name="conversion_head")
+            self.conversion_task = entire_space.conversion_task()
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -156,7 +163,11 @@ class RankingModel(tfrs.Model, abc.ABC):
         return {}
 
     def call(self, batch: Batch, training: bool = False) -> tf.Tensor:
-        """Returns logits `[R, C]`; those of padded candidates mean nothing."""
+        """Returns the main label's logits `[R, C]`; those of padded candidates mean nothing."""
+        return self.logits_by_label(batch, training)[self.label]
+
+    def logits_by_label(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns logits `[R, C]` of every label, the main one first."""
         candidates, interest = self.candidates_and_interest(batch, training)
         return self.logits(candidates, interest, self.candidate_content(batch), batch)
 
@@ -183,8 +194,11 @@ class RankingModel(tfrs.Model, abc.ABC):
         interest: tf.Tensor,
         content: Sequence[tf.Tensor],
         batch: Batch,
-    ) -> tf.Tensor:
-        """Returns logits `[R, C]` from a candidate's embedding, interest and content."""
+    ) -> dict[str, tf.Tensor]:
+        """Returns logits `[R, C]` by label from a candidate's embedding, interest and content.
+
+        A conversion's is the logit of pCTCVR: of a click and a conversion.
+        """
         shape = tf.shape(candidates)
         behaviors = behaviors_of(batch)
         length = tf.reduce_sum(tf.cast(behaviors.mask, tf.float32), axis=1, keepdims=True)
@@ -195,7 +209,13 @@ class RankingModel(tfrs.Model, abc.ABC):
             for vector in request
         ]
         known = [*content, *self.summaries(batch), *self.item_side(batch), *repeated]
-        return self.head([candidates, interest, *known])
+        inputs = [candidates, interest, *known]
+        logits = {self.label: self.head(inputs)}
+        if self.conversion_head is not None:
+            conversion = self.conversion_head(inputs)
+            joint = entire_space.joint_logit(logits[self.label], conversion)
+            logits[self.config.conversion_label] = joint
+        return logits
 
     # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
@@ -209,7 +229,7 @@ class RankingModel(tfrs.Model, abc.ABC):
         return super().test_step(inputs)
 
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
-        """Returns the mean log loss over the candidates that are not padding.
+        """Returns the mean log loss over the candidates that are not padding, summed over labels.
 
         In training, `config.auxiliary_loss` times the log loss of a second head is added, which
         sees only the candidate's embedding and interest. Without it what the first head is given
@@ -219,13 +239,24 @@ class RankingModel(tfrs.Model, abc.ABC):
         candidates, interest = self.candidates_and_interest(inputs, training)
         logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
         mask = inputs["candidate_mask"]
-        labels = tf.boolean_mask(inputs[self.label], mask)
-        loss = self.task(labels=labels[:, None], predictions=tf.boolean_mask(logits, mask)[:, None])
+        loss = _task_loss(self.task, inputs[self.label], logits[self.label], mask)
+        if self.conversion_head is not None:
+            label = self.config.conversion_label
+            loss += _task_loss(self.conversion_task, inputs[label], logits[label], mask)
         if training and self.config.auxiliary_loss:
+            labels = tf.boolean_mask(inputs[self.label], mask)
             alone = tf.boolean_mask(self.auxiliary_head((candidates, interest)), mask)
             losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, alone)
             loss += self.config.auxiliary_loss * tf.reduce_mean(losses)
         return loss
+
+
+def _task_loss(
+    task: tfrs.tasks.Ranking, labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
+    """Returns the mean over what is not masked, all `[R, C]`, and updates the task's metrics."""
+    labels, logits = (tf.boolean_mask(tensor, mask)[:, None] for tensor in (labels, logits))
+    return task(labels=labels, predictions=logits)
 
 
 def behaviors_of(batch: Batch) -> Behaviors:

@@ -19,7 +19,7 @@ class TrainingConfig:
         as its history is read once.
       epochs: passes over the train split; a second one overfits id embeddings.
       evaluations_per_epoch: how often the validation split is scored; the best weights by
-        validation AUC are kept.
+        validation AUC, the main label's where there are two, are kept.
       patience: evaluations without a better one before training stops; 0 never stops early.
       optimizer: of everything but the bucket tables. `lazy_adam` (`models.lazy_adam`) is Adam
         for the rows of a batch and leaves the other rows of a table alone: its time does not grow

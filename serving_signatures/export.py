@@ -188,6 +188,7 @@ def _write_extras(
         {
             "schema": schema.to_dict(),
             "label": signatures.model.label,
+            "conversion_label": signatures.model.config.conversion_label,
             "tags": signatures.tags,
             "embeddings": {name: values.fingerprint for name, values in embeddings.items()},
             "parity": dict(parity),

@@ -104,8 +104,8 @@ def verify(saved_model: str, cases: str) -> dict[str, object]:
             received["score_cached"] = call(signatures["score_cached"], cached)
             refused &= refuses_other_tags(signatures["score_cached"], cached)
         for signature, outputs in received.items():
-            for output, value in outputs.items():
-                difference = np.abs(value.astype(np.float64) - expected[output])
+            for output, value in expected.items():
+                difference = np.abs(value.astype(np.float64) - outputs[output])
                 key = f"{signature}/{name.removesuffix('.npz')}"
                 largest = max(differences.get(key, 0.0), float(np.max(difference, initial=0)))
                 differences[key] = largest if np.isfinite(difference).all() else float("inf")

@@ -103,7 +103,7 @@ class ServingSignatures:
 
     def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
         batch = example.parse_examples(self.schema, inputs[names.EXAMPLES])
-        return self._outputs(self.model(batch), batch)
+        return self._outputs(self.model.logits_by_label(batch), batch)
 
     def _score_request(self, **inputs: tf.Tensor) -> Tensors:
         batch = dict(inputs)
@@ -115,7 +115,7 @@ class ServingSignatures:
                 for side in (names.candidate, names.history)
             )
             self._add_content(batch, modality, candidates, behaviors)
-        return self._outputs(self.model(batch), batch)
+        return self._outputs(self.model.logits_by_label(batch), batch)
 
     def _id_projections(self, **inputs: tf.Tensor) -> Tensors:
         embedding = self.model.item_embedding(inputs[names.ITEM_IDS])
@@ -193,10 +193,10 @@ class ServingSignatures:
         batch[f"similarity_{modality.name}"] = codes
         batch[f"candidate_embedding_{modality.name}"] = candidates[0]
 
-    def _outputs(self, logits: tf.Tensor, batch: Tensors) -> Tensors:
+    def _outputs(self, logits: Tensors, batch: Tensors) -> Tensors:
         mask = batch["candidate_mask"]
-        probability = tf.where(mask, tf.sigmoid(logits), tf.zeros_like(logits))
-        return {self.model.label: probability, names.MASK: tf.identity(mask)}
+        outputs = {label: tf.where(mask, tf.sigmoid(one), 0.0) for label, one in logits.items()}
+        return {**outputs, names.MASK: tf.identity(mask)}
 
     def _tagged(self, function: Callable[..., Tensors], tag: str) -> Callable[..., Tensors]:
         def tagged(**inputs: tf.Tensor) -> Tensors:

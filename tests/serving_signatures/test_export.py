@@ -22,17 +22,18 @@ from tests.serving_signatures import serving
 class DiffersBySignature(IdOnly):
     """Scores records otherwise than requests: only records hold a user id."""
 
-    def call(self, batch, training=False):
-        return super().call(batch, training) + (1e-3 if "user_id" in batch else 0.0)
+    def logits_by_label(self, batch, training=False):
+        logits = super().logits_by_label(batch, training)
+        return {**logits, "click": logits["click"] + (1e-3 if "user_id" in batch else 0.0)}
 
 
 class CallsPython(IdOnly):
     """Runs Python in the graph."""
 
-    def call(self, batch, training=False):
-        logits = super().call(batch, training)
+    def logits_by_label(self, batch, training=False):
+        logits = super().logits_by_label(batch, training)["click"]
         doubled = tf.py_function(lambda x: 2 * x, [logits], tf.float32)
-        return tf.ensure_shape(doubled, logits.shape)
+        return {"click": tf.ensure_shape(doubled, logits.shape)}
 
 
 def of_class(kind):

@@ -1,0 +1,61 @@
+"""Two labels in one space: conversions predicted over all impressions, not over clicks alone.
+
+After Ma et al., "Entire Space Multi-Task Model: An Effective Approach for Estimating
+Post-Click Conversion Rate", SIGIR 2018 (arXiv 1804.07931). A tower for the rate of conversion
+after a click, pCVR, is never compared with clicked impressions only, which are a biased sample;
+what is compared with the label is pCTCVR = pCTR * pCVR, of every impression.
+"""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+import tf_keras as keras
+
+from features.errors import UserInputError
+from features.schema import ExampleSchema
+
+_RATES = 1 / (1 + np.exp(-np.linspace(-16, 8, 192)))
+"""Thresholds of the AUC, equally far apart as logits: conversions are rare."""
+
+
+def joint_logit(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Returns the logit of the product of two probabilities, from their logits.
+
+        logit(p q) = -log(exp(-a) + exp(-b) + exp(-a - b))   for p = sigmoid(a), q = sigmoid(b)
+
+    With it the product's log loss is that of any logit, and neither `log(p q)` nor
+    `log(1 - p q)` is ever taken: all is finite, gradients too, however sure the towers are. It
+    is never above either logit.
+
+    Args:
+      first: a, of any shape.
+      second: b, of the same shape.
+    """
+    return -tf.reduce_logsumexp(tf.stack([-first, -second, -first - second]), axis=0)
+
+
+def conversion_task() -> tfrs.tasks.Ranking:
+    """Returns the task whose predictions are logits of pCTCVR over all impressions."""
+    return tfrs.tasks.Ranking(
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[
+            keras.metrics.AUC(thresholds=_RATES.tolist(), from_logits=True, name="conversion_auc"),
+            keras.metrics.BinaryCrossentropy(from_logits=True, name="conversion_logloss"),
+        ],
+    )
+
+
+def check_conversion_label(conversion_label: str, label: str, schema: ExampleSchema) -> None:
+    """Raises `UserInputError` unless the records have the label and it is not the main one."""
+    others = [one for one in schema.labels if one != label]
+    if conversion_label == label:
+        raise UserInputError(
+            f"model.conversion_label is {label!r}, which is model.label too. It must be a label "
+            f"that only a positive of {label!r} can have; the records' other labels are {others}."
+        )
+    if conversion_label not in schema.labels:
+        raise UserInputError(
+            f"model.conversion_label is {conversion_label!r}, but the records' labels besides "
+            f"{label!r} are {others}. Set it to one of them, or join with "
+            f"--labels {label},{conversion_label}."
+        )
