@@ -124,10 +124,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
             name: trained[config.model.name][name]
             for name in ("candidates_per_second", "steps", "seconds")
         },
-        "metrics": {
-            name: {figure: values[figure] for figure in _HEADLINE}
-            for name, values in metrics.items()
-        },
+        "metrics": {name: _headline(values) for name, values in metrics.items()},
         "export": {
             "saved_model": exported.folder,
             "signatures": list(exported.signatures),
@@ -182,9 +179,12 @@ def describe(summary: dict[str, Any], label: str, output: str) -> str:
         f"{summary['train']['candidates_per_second']:,.0f} candidates/s",
         f"Test      {'':13}" + "".join(f"{name:>12}" for name in _HEADLINE) + f"   ({label})",
     ]
-    for model, figures in summary["metrics"].items():
-        values = "".join(f"{_figure(figures[name]):>12}" for name in _HEADLINE)
-        lines.append(f"          {model:<13}{values}")
+    lines += [_row(model, figures) for model, figures in summary["metrics"].items()]
+    lines += [
+        _row(model, figures) + f"   ({other})"
+        for model, all_figures in summary["metrics"].items()
+        for other, figures in all_figures.get("labels", {}).items()
+    ]
     times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in serving["latency_ms"].items())
     lines += [
         f"Export    {export_['saved_model']}: {', '.join(export_['signatures'])}",
@@ -258,6 +258,18 @@ def _join_summary(manifest: dict[str, Any], seconds: float) -> dict[str, Any]:
         "dropped": sum(counts["dropped"].values()),
         "seconds": seconds,
     }
+
+
+def _headline(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the headline figures of the main label, and of a conversion's as `labels`."""
+    figures = {name: values[name] for name in _HEADLINE}
+    if others := values.get("labels"):
+        figures["labels"] = {label: _headline(one) for label, one in others.items()}
+    return figures
+
+
+def _row(model: str, figures: dict[str, Any]) -> str:
+    return f"          {model:<13}" + "".join(f"{_figure(figures[k]):>12}" for k in _HEADLINE)
 
 
 def _figure(value: float | None) -> str:

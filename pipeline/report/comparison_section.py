@@ -24,7 +24,7 @@ _SLICES = (
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns the section, or None where there are no metrics."""
-    found = [_table(data), _figure(data)]
+    found = [_table(data), *_other_labels(data), _figure(data)]
     blocks: list[Block] = [block for block in found if block is not None]
     question = "Does content add to ids, and for whom?"
     return Section("quality", "Quality", question, blocks) if blocks else None
@@ -53,23 +53,48 @@ def tone(metric: str, model: float | None, baseline: float | None) -> str:
 
 
 def _table(data: Mapping[str, Any]) -> Table | None:
-    names = [*formats.mapping(data, "metrics"), *formats.mapping(data, "summary", "metrics")]
-    models = sorted(dict.fromkeys(names), key=lambda name: (name != MODEL, name == BASELINE))
+    models = _models(data)
     if not models:
         return None
+    figures = {name: metrics_of(data, name) for name in models}
+    return _metrics_table(figures, _users_sentence(data, models[0]), "Held-out metrics")
+
+
+def _other_labels(data: Mapping[str, Any]) -> list[Table]:
+    """Returns a table for each label that only a positive of the main one can have."""
+    models = _models(data)
+    labels = dict.fromkeys(
+        label for name in models for label in formats.mapping(metrics_of(data, name), "labels")
+    )
+    return [
+        _metrics_table(
+            {name: formats.mapping(metrics_of(data, name), "labels", label) for name in models},
+            f"Of {label} together with {data.get('label')}, over all candidates.",
+            f"Held-out metrics of {label}",
+        )
+        for label in labels
+    ]
+
+
+def _models(data: Mapping[str, Any]) -> list[str]:
+    names = [*formats.mapping(data, "metrics"), *formats.mapping(data, "summary", "metrics")]
+    return sorted(dict.fromkeys(names), key=lambda name: (name != MODEL, name == BASELINE))
+
+
+def _metrics_table(figures: Mapping[str, Mapping[str, Any]], note: str, title: str) -> Table:
+    """Returns a row a metric, a column a model."""
+    models = list(figures)
     compared = MODEL in models and BASELINE in models
     rows: list[list[Cell | str]] = []
-    for key, title, better in _METRICS:
-        values = [formats.number(metrics_of(data, name), key) for name in models]
-        row: list[Cell | str] = [title, *map(formats.fixed, values)]
+    for key, name, better in _METRICS:
+        values = [formats.number(one, key) for one in figures.values()]
+        row: list[Cell | str] = [name, *map(formats.fixed, values)]
         if compared:
             pair = values[models.index(MODEL)], values[models.index(BASELINE)]
             row.append(Cell(formats.signed(formats.difference(*pair)), tone(key, *pair)))
         rows.append([*row, better])
     head = ["Metric", *map(formats.model_name, models), *(["Difference"] if compared else [])]
-    return Table(
-        [*head, "Better is"], rows, _users_sentence(data, models[0]), title="Held-out metrics"
-    )
+    return Table([*head, "Better is"], rows, note, title=title)
 
 
 def _users_sentence(data: Mapping[str, Any], model: str) -> str:
