@@ -1,6 +1,7 @@
 """From a configuration to a model whose variables exist."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -54,15 +55,16 @@ def build_model(
     Raises:
       UserInputError: the model does not fit the records, or reads vectors that are not there.
     """
-    kind = MODELS[config.name]
+    kind: Any = MODELS[config.name]
     if kind.reads_vectors:
-        missing = [name for name in schema.modality_names if name not in (embeddings or {})]
+        sets = embeddings or {}
+        missing = [name for name in schema.modality_names if name not in sets]
         if missing:
             raise UserInputError(
                 f"model.name={config.name} reads vectors, and there are none of {missing}: pass "
                 "--embeddings modality=DIR for each, the folders that the join read."
             )
-        known = {name: embeddings[name] for name in schema.modality_names}
+        known = {name: sets[name] for name in schema.modality_names}
         model = kind(config, schema, vocabulary, known)
     else:
         model = kind(config, schema, vocabulary)

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,6 @@ from features.schema import HISTORY_RESIDUAL, ExampleSchema, Modality
 from models import entire_space
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
-from models.early_fusion_attention import EarlyFusionAttention
 from models.id_embedding import IdEmbedding
 from models.model_config import ModelConfig
 from models.ranking_head import RankingHead
@@ -51,7 +50,7 @@ class RankingModel(tfrs.Model, abc.ABC):
     ) -> None:
         super().__init__()
         # Not on the class: Keras would not track a layer that hides a class attribute.
-        self.attention: DecoupledTargetAttention | EarlyFusionAttention | None = None
+        self.attention: Any = None  # the subclass's, if it attends
         self.config = config
         self.schema = schema
         self.label = config.label or schema.primary_label
@@ -59,8 +58,9 @@ class RankingModel(tfrs.Model, abc.ABC):
             raise UserInputError(
                 f"model.label is {self.label!r}, but the records' labels are {schema.labels}."
             )
-        if config.conversion_label is not None:
-            entire_space.check_conversion_label(config.conversion_label, self.label, schema)
+        self.conversion_label = config.conversion_label
+        if self.conversion_label is not None:
+            entire_space.check_conversion_label(self.conversion_label, self.label, schema)
         if vocabulary is None and not config.hashed_buckets:
             raise UserInputError(
                 "The data set has no item vocabulary: set model.hashed_buckets to hash ids."
@@ -88,8 +88,7 @@ class RankingModel(tfrs.Model, abc.ABC):
                 keras.metrics.BinaryCrossentropy(from_logits=True, name="logloss"),
             ],
         )
-        self.conversion_head: RankingHead | None = None
-        if config.conversion_label is not None:
+        if self.conversion_label is not None:
             self.conversion_head = RankingHead(*head, name="conversion_head")
             self.conversion_task = entire_space.conversion_task()
 
@@ -211,10 +210,10 @@ class RankingModel(tfrs.Model, abc.ABC):
         known = [*content, *self.summaries(batch), *self.item_side(batch), *repeated]
         inputs = [candidates, interest, *known]
         logits = {self.label: self.head(inputs)}
-        if self.conversion_head is not None:
+        if self.conversion_label is not None:
             conversion = self.conversion_head(inputs)
             joint = entire_space.joint_logit(logits[self.label], conversion)
-            logits[self.config.conversion_label] = joint
+            logits[self.conversion_label] = joint
         return logits
 
     # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
@@ -240,8 +239,7 @@ class RankingModel(tfrs.Model, abc.ABC):
         logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
         mask = inputs["candidate_mask"]
         loss = _task_loss(self.task, inputs[self.label], logits[self.label], mask)
-        if self.conversion_head is not None:
-            label = self.config.conversion_label
+        if (label := self.conversion_label) is not None:
             loss += _task_loss(self.conversion_task, inputs[label], logits[label], mask)
         if training and self.config.auxiliary_loss:
             labels = tf.boolean_mask(inputs[self.label], mask)

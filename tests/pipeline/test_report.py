@@ -427,5 +427,14 @@ def test_label_is_called_by_its_name(data, page):
     assert not re.search(r"\bclick|\bCTR\b", page(data).text, flags=re.IGNORECASE)
 
 
+def test_a_second_label_has_a_table_of_its_own(data, page):
+    assert "Held-out metrics of" not in page(data).text
+    for name, auc in (("dmf", 0.71), ("id_only", 0.68)):
+        data["metrics"][name]["labels"] = {"conversion": evaluation(auc)}
+    text = page(data).text
+    assert "Held-out metrics of conversion" in text
+    assert "AUC0.71000.6800+0.0300" in text.replace(" ", "")
+
+
 def test_data_survives_json(data, page):
     assert page(json.loads(json.dumps(data))).sections == SECTIONS
