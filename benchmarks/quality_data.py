@@ -20,7 +20,7 @@ from pipeline.join_options import JoinOptions
 from pipeline.run_config import DataConfig
 
 SPLITS = ("global", "user")
-HISTORY_LENGTH = 200
+HISTORY_LENGTH = 500
 
 RATING = "rating"
 _OF_RATINGS: dict[str, Any] = {

@@ -34,7 +34,7 @@ def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str
     bucket_of_code = similarity.bucket_of_code(edges)
     mass = {modality.name: np.zeros((2, *size)) for modality in model.modalities}
     candidates = 0
-    for batch in batches:
+    for batch in map(model.attended, batches):
         behaviors = behaviors_of(batch)
         codes = codes_of(batch, model.modalities)
         weights = _weights(model, attention, batch).numpy().mean(axis=2)  # [R, C, L]

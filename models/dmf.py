@@ -1,7 +1,5 @@
 """The Decoupled Multimodal Fusion model."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import tensorflow as tf
 
@@ -51,6 +49,6 @@ class DMF(DTA):
             )
         ]
 
-    def joined(self, enriched: tf.Tensor, codes: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def joined(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Fuses the attention's interest with the tiers, `[R, C, *]`."""
-        return self.fusion(enriched, self.tiers(codes))
+        return self.fusion(interest, self.tiers(codes_of(batch, self.schema.modalities)))

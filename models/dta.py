@@ -1,12 +1,9 @@
 """Decoupled target attention alone: DMF's modality-enriched path."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
-from models.behaviors import Behaviors
 from models.content_model import ContentModel
 from models.model_config import ModelConfig
 from models.ranking_model import Batch, behaviors_of, codes_of
@@ -36,15 +33,10 @@ class DTA(ContentModel):
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns the interest, `[R, C, *]`."""
         codes = codes_of(batch, self.schema.modalities)
-        return self.joined(self.attention(candidates, history, codes, behaviors_of(batch)), codes)
+        return self.attention(candidates, history, codes, behaviors_of(batch))
 
     def interest_from_projections(
-        self,
-        query: tf.Tensor,
-        key: tf.Tensor,
-        value: tf.Tensor,
-        codes: Mapping[str, tf.Tensor],
-        behaviors: Behaviors,
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, batch: Batch
     ) -> tf.Tensor:
         """Returns the interest from cached ID projections, `[R, C, *]`.
 
@@ -52,15 +44,17 @@ class DTA(ContentModel):
           query: `[R, C, H, d]`.
           key: `[R, L, H, d]`.
           value: `[R, L, H, d]`.
-          codes: `[R, C, L]` uint8 by modality.
-          behaviors: mask, time gap and type.
+          batch: parsed requests, without item ids.
         """
-        return self.joined(self.attention.attend(query, key, value, codes, behaviors), codes)
-
-    def joined(self, enriched: tf.Tensor, codes: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Joins the attention's interest with what else the codes say; here nothing."""
-        del codes
-        return enriched
+        attended = self.attended({**batch, "history_key": key, "history_value": value})
+        interest = self.attention.attend(
+            query,
+            attended["history_key"],
+            attended["history_value"],
+            codes_of(attended, self.schema.modalities),
+            behaviors_of(attended),
+        )
+        return self.joined(interest, batch)
 
     def bucket_effect(self) -> dict[str, dict[str, list]]:
         """Returns the attention's bias by bucket of similarity, by modality."""

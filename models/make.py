@@ -102,6 +102,6 @@ class MAKE(ContentModel):
             part.trainable = trainable
 
     def _content_loss(self, batch: Batch) -> tf.Tensor:
-        logits = self.content_logit(self.content_interest(batch))[..., 0]
+        logits = self.content_logit(self.content_interest(self.attended(batch)))[..., 0]
         losses = tf.nn.sigmoid_cross_entropy_with_logits(batch[self.label], logits)
         return tf.reduce_mean(tf.boolean_mask(losses, batch["candidate_mask"]))

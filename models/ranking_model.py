@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, Modality
-from models import entire_space
+from models import entire_space, newest_behaviors
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 from models.id_embedding import IdEmbedding
@@ -99,13 +99,30 @@ class RankingModel(tfrs.Model, abc.ABC):
 
     @abc.abstractmethod
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Returns what the history says of each candidate, `[R, C, *]`.
+        """Returns what the attended behaviors say of each candidate, `[R, C, *]`.
 
         Args:
           candidates: `[R, C, D]` item embeddings.
           history: `[R, L, D]` item embeddings.
-          batch: parsed requests.
+          batch: parsed requests, with the behaviors that are attended.
         """
+
+    def joined(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Joins the interest with what the whole history says; here nothing.
+
+        Args:
+          interest: `[R, C, *]`.
+          batch: parsed requests, with all behaviors.
+        """
+        del batch
+        return interest
+
+    def attended(self, batch: Batch) -> Batch:
+        """Returns a batch with the behaviors that are attended, the newest."""
+        if not self.config.attention_length:
+            return batch
+        names = [modality.name for modality in self.modalities]
+        return newest_behaviors.of_batch(batch, self.config.attention_length, names)
 
     def target_attention(self, modalities: Sequence[str] = ()) -> DecoupledTargetAttention:
         """Returns a new attention over the behaviors, on ids alone without modalities."""
@@ -175,8 +192,10 @@ class RankingModel(tfrs.Model, abc.ABC):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the candidates' embeddings `[R, C, D]` and interest vectors `[R, C, *]`."""
         candidates = self.item_embedding(batch["candidate_item_id"], training=training)
-        history = self.item_embedding(batch["history_item_id"], training=training)
-        return candidates, self.interest(candidates, history, batch)
+        attended = self.attended(batch)
+        history = self.item_embedding(attended["history_item_id"], training=training)
+        interest = self.interest(candidates, history, attended)
+        return candidates, self.joined(interest, batch)
 
     def create_variables(self, batch: Batch) -> None:
         """Creates every variable, those that only training uses too.

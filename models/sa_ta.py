@@ -50,7 +50,6 @@ class SATATiers(SATA):
         super().__init__(config, schema, vocabulary)
         self.tiers = self.similarity_tiers()
 
-    def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
+    def joined(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns interest and towers side by side, `[R, C, H * d + T]`."""
-        interest = super().interest(candidates, history, batch)
         return tf.concat([interest, self.tiers(codes_of(batch, self.schema.modalities))], axis=-1)

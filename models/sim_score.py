@@ -36,8 +36,12 @@ class SimScore(ContentModel):
         self.attention = self.target_attention()
 
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Returns the interest vector, `[R, C, H * d]`."""
+        return self.attention(candidates, history, {}, behaviors_of(batch))
+
+    def joined(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns interest and scores, `[R, C, H * d + (2 + behavior_types) * modalities]`."""
-        parts = [self.attention(candidates, history, {}, behaviors_of(batch))]
+        parts = [interest]
         for modality in self.schema.modalities:
             codes = batch[f"similarity_{modality.name}"]
             parts.append(scores(codes, batch["history_type"], self.schema.behavior_types))

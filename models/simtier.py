@@ -32,7 +32,10 @@ class SimTier(ContentModel):
         self.tiers = self.similarity_tiers()
 
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Returns the interest vector, `[R, C, H * d]`."""
+        return self.attention(candidates, history, {}, behaviors_of(batch))
+
+    def joined(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns interest and towers side by side, `[R, C, H * d + T]`."""
-        interest = self.attention(candidates, history, {}, behaviors_of(batch))
         tiers = self.tiers(codes_of(batch, self.schema.modalities))
         return tf.concat([interest, tiers], axis=-1)

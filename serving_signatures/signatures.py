@@ -11,7 +11,7 @@ from features.errors import UserInputError
 from features.schema import HISTORY_RESIDUAL, Modality
 from models.content_table import ContentTable
 from models.dmf import DMF
-from models.ranking_model import RankingModel, behaviors_of
+from models.ranking_model import RankingModel
 from serving_signatures import names, tags
 
 Tensors = dict[str, tf.Tensor]
@@ -162,8 +162,7 @@ class ServingSignatures:
             batch[names.candidate(names.QUERY)],
             batch[names.history(names.KEY)],
             batch[names.history(names.VALUE)],
-            {m.name: batch[f"similarity_{m.name}"] for m in self.model.modalities},
-            behaviors_of(batch),
+            batch,
         )
         content = []
         if self.model.projected_modalities:

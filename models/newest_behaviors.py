@@ -1,0 +1,47 @@
+"""The newest behaviors of a batch: what attention reads of a long history."""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+
+def of_batch(
+    batch: Mapping[str, tf.Tensor], count: int, modalities: Sequence[str]
+) -> dict[str, tf.Tensor]:
+    """Returns a batch whose histories end where they ended and are at most `count` long.
+
+    R requests, C candidates, L behaviors. It costs a look-up a behavior and, of the codes, one a
+    pair; what then reads the codes costs `count / L` of what it did.
+
+    Args:
+      batch: parsed requests; every `history_*` is `[R, L, ...]`, every `similarity_*` of the
+        modalities `[R, C, L]`.
+      count: behaviors that are kept.
+      modalities: names of those whose codes are cut too.
+
+    Returns:
+      The batch with those tensors `[R, W, ...]` and `[R, C, W]`, where W is `count` or L, if that
+      is less. A history that is padded behind its end keeps its newest behaviors.
+    """
+    mask = batch["history_mask"]
+    length = tf.shape(mask)[1]
+    kept = tf.minimum(count, length)
+    end = tf.reduce_max(tf.where(mask, tf.range(1, length + 1), 0), axis=1)
+    start = tf.maximum(end - kept, 0)
+    places = start[:, None] + tf.range(kept)  # [R, W]
+    cut = dict(batch)
+    for name, values in batch.items():
+        if name.startswith("history_"):
+            cut[name] = tf.gather(values, places, batch_dims=1)
+    for modality in modalities:
+        name = f"similarity_{modality}"
+        cut[name] = _cut_codes(batch[name], places)
+    return cut
+
+
+def _cut_codes(codes: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Returns `[R, C, W]` of `[R, C, L]`, by one flat look-up."""
+    shape = tf.shape(codes)
+    rows = tf.reshape(tf.range(shape[0] * shape[1]) * shape[2], shape[:2])
+    cut = tf.gather(tf.reshape(codes, [-1]), rows[:, :, None] + places[:, None])
+    return tf.ensure_shape(cut, [*codes.shape[:2], None])
