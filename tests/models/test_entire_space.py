@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 from scipy import special
 
 from features.errors import UserInputError
@@ -109,6 +110,35 @@ def test_the_main_label_is_scored_as_without_the_second():
     np.testing.assert_array_equal(received["click"], expected)
 
 
+def test_without_a_second_label_loss_and_gradients_are_those_of_one_task():
+    model = random_model(conversion_label=None)
+    assert not any("conversion" in variable.name for variable in model.variables)
+    batch = batch_with_conversions()
+    mask, labels = batch["candidate_mask"], batch["click"]
+
+    def one_task():
+        embedding, interest = model.candidates_and_interest(batch, True)
+        both = model(batch, training=True), model.auxiliary_head((embedding, interest))
+        main, auxiliary = (
+            tf.reduce_mean(
+                tf.nn.sigmoid_cross_entropy_with_logits(
+                    tf.boolean_mask(labels, mask), tf.boolean_mask(logits, mask)
+                )
+            )
+            for logits in both
+        )
+        return main + model.config.auxiliary_loss * auxiliary
+
+    found = []
+    for loss_of in (lambda: model.compute_loss(batch, training=True), one_task):
+        with tf.GradientTape() as tape:
+            loss = loss_of()
+        gradients = tape.gradient(loss, model.trainable_variables)
+        found.append([loss.numpy(), *(tf.convert_to_tensor(one).numpy() for one in gradients)])
+    for received, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-7)
+
+
 def test_metrics_of_both_labels(tmp_path):
     examples = synthetic.write_example_set(str(tmp_path / "set"))
     model = random_model()
@@ -123,6 +153,37 @@ def test_metrics_of_both_labels(tmp_path):
     assert conversion["of_positives"]["candidates"] == clicked.sum()
     without = evaluation.score(random_model(conversion_label=None), examples, "test")
     assert evaluation.evaluate(without, evaluation.train_counts(examples))["labels"] == {}
+
+
+def cheap_clicks_convert(count, seed):
+    """Requests in which a click converts where the price is low, which no click depends on."""
+    batch = dict(batch_of(count, seed))
+    cheap = tf.cast(batch["candidate_price"][..., 0] < 0, tf.float32)
+    batch["conversion"] = batch["click"] * cheap
+    return batch
+
+
+def area(batch, label, logits):
+    mask = batch["candidate_mask"].numpy()
+    return metrics.auc(batch[label].numpy()[mask], logits[label].numpy()[mask])
+
+
+@pytest.mark.parametrize("learnable", [True, False])
+def test_conversions_are_ranked_by_more_than_the_chance_of_a_click(learnable):
+    keras.utils.set_random_seed(3)
+    config = ModelConfig(name="id_only", **TINY, conversion_label="conversion")
+    model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
+    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    train, test = cheap_clicks_convert(400, 7), cheap_clicks_convert(200, 8)
+    if not learnable:  # the control: as many conversions, of any clicks
+        shuffled = np.random.default_rng(0).permuted(train["conversion"].numpy().ravel())
+        train["conversion"] = train["click"] * shuffled.reshape(train["click"].shape)
+    model.fit(tf.data.Dataset.from_tensors(train).repeat(), steps_per_epoch=40, verbose=0)
+    logits = model.logits_by_label(test)
+    gain = area(test, "conversion", logits) - area(
+        test, "conversion", {"conversion": logits["click"]}
+    )
+    assert gain > 0.1 if learnable else gain < 0.05
 
 
 def test_training_learns_both(tmp_path):

@@ -58,9 +58,10 @@ def test_neither_padding_nor_other_requests_and_candidates_change_a_score(name):
     assert np.std(together) > 0.05
 
 
+@pytest.mark.parametrize("conversion_label", [None, "conversion"])
 @pytest.mark.parametrize("name", NAMES)
-def test_gradients_reach_every_trainable_variable(name):
-    model = random_model(name)
+def test_gradients_reach_every_trainable_variable(name, conversion_label):
+    model = random_model(name, conversion_label=conversion_label)
     batch = batch_of(requests(60))
     with tf.GradientTape() as tape:
         loss = model.compute_loss(batch, training=True)

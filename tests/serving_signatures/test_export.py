@@ -27,6 +27,15 @@ class DiffersBySignature(IdOnly):
         return {**logits, "click": logits["click"] + (1e-3 if "user_id" in batch else 0.0)}
 
 
+class DiffersInConversions(IdOnly):
+    """Scores conversions of records otherwise than those of requests."""
+
+    def logits_by_label(self, batch, training=False):
+        logits = super().logits_by_label(batch, training)
+        shift = 1e-2 if "user_id" in batch else 0.0
+        return {**logits, "conversion": logits["conversion"] + shift}
+
+
 class CallsPython(IdOnly):
     """Runs Python in the graph."""
 
@@ -36,10 +45,10 @@ class CallsPython(IdOnly):
         return {"click": tf.ensure_shape(doubled, logits.shape)}
 
 
-def of_class(kind):
-    source = serving.random_model(name="id_only")
+def of_class(kind, **changes):
+    source = serving.random_model(name="id_only", **changes)
     model = kind(source.config, source.schema, synthetic.item_ids()[:-5])
-    model(serving.factory.zero_batch(source.schema))
+    model.create_variables(serving.factory.zero_batch(source.schema))
     model.set_weights(source.get_weights())
     return model
 
@@ -83,9 +92,16 @@ def test_only_the_version_is_in_the_models_folder(published):
     assert all(name.isdigit() for name in os.listdir(folder))
 
 
-def test_a_model_whose_signatures_differ_is_not_published_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "conversion_label"),
+    [(DiffersBySignature, None), (DiffersInConversions, "conversion")],
+)
+def test_a_model_whose_signatures_differ_is_not_published_and_leaves_nothing(
+    tmp_path, kind, conversion_label
+):
+    model = of_class(kind, conversion_label=conversion_label)
     with pytest.raises(ExportRefusedError, match=r"differ from serving_default.*score_request/"):
-        export_saved_model(of_class(DiffersBySignature), str(tmp_path / "ctr"))
+        export_saved_model(model, str(tmp_path / "ctr"))
     assert os.listdir(tmp_path / "ctr") == []
 
 
