@@ -6,6 +6,8 @@ after a click, pCVR, is never compared with clicked impressions only, which are 
 what is compared with the label is pCTCVR = pCTR * pCVR, of every impression.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -58,4 +60,23 @@ def check_conversion_label(conversion_label: str, label: str, schema: ExampleSch
             f"model.conversion_label is {conversion_label!r}, but the records' labels besides "
             f"{label!r} are {others}. Set it to one of them, or join with "
             f"--labels {label},{conversion_label}."
+        )
+
+
+def check_positives(conversion_label: str, label: str, positives: Mapping[str, int]) -> None:
+    """Raises `UserInputError` where the labels must be the other way round.
+
+    Args:
+      conversion_label: the label that only a positive of the other can have.
+      label: the main label.
+      positives: of the train split, by label; nothing is checked where one is missing.
+    """
+    if {conversion_label, label} <= positives.keys() and (
+        positives[conversion_label] > positives[label]
+    ):
+        raise UserInputError(
+            f"model.conversion_label is {conversion_label!r} with {positives[conversion_label]:,} "
+            f"positives in the train split, but only a positive of {label!r} can have it, and "
+            f"there are {positives[label]:,} of those. Did you mean model.label={conversion_label} "
+            f"and model.conversion_label={label}?"
         )

@@ -14,7 +14,14 @@ import tf_keras as keras
 from absl import logging
 
 from features.embedding_set import EmbeddingSet
-from models import candidate_mixing, factory, input_pipeline, optimizers, trained_model
+from models import (
+    candidate_mixing,
+    entire_space,
+    factory,
+    input_pipeline,
+    optimizers,
+    trained_model,
+)
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
@@ -45,12 +52,18 @@ def train(
     Returns:
       The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
       `history`, a list with the metrics of every evaluation.
+
+    Raises:
+      UserInputError: the model does not fit the records.
     """
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     vocabulary = None if model_config.hashed_buckets else examples.vocabulary()
     model = factory.build_model(model_config, examples.schema, vocabulary, embeddings)
+    if model.conversion_label is not None:
+        positives = examples.manifest["splits"]["train"].get("positives", {})
+        entire_space.check_positives(model.conversion_label, model.label, positives)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
     batches, total = _training_batches(examples, config)

@@ -199,6 +199,18 @@ def test_training_learns_both(tmp_path):
     assert {"conversion_auc", "val_conversion_logloss"} <= set(figures["history"][-1])
 
 
+def test_labels_the_other_way_round_are_refused_before_training(tmp_path):
+    examples = synthetic.write_example_set(str(tmp_path / "set"))
+    examples.manifest["splits"]["train"]["positives"] = {"click": 1200, "conversion": 90}
+    config = ModelConfig(**TINY, label="conversion", conversion_label="click")
+    message = r"'click' with 1,200 positives.*90 of those.*model\.label=click and model\.conv"
+    with pytest.raises(UserInputError, match=message):
+        training.train(examples, config, TrainingConfig(), str(tmp_path / "model"))
+    assert not (tmp_path / "model").exists()
+    entire_space.check_positives("conversion", "click", {"click": 1200, "conversion": 90})
+    entire_space.check_positives("conversion", "click", {"click": 1200})
+
+
 @pytest.mark.parametrize(
     ("label", "message"),
     [
