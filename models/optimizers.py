@@ -36,6 +36,9 @@ def build_optimizer(
     if buckets:
         own = keras.optimizers.Adam(_step_size(config.bucket_learning_rate, config, steps))
         groups.append((own, lambda: buckets))
+    # Slots that the first step created would make Keras trace that step a second time.
+    for optimizer, variables in groups:
+        optimizer.build(variables())
     return tfrs.experimental.optimizers.CompositeOptimizer(groups)
 
 
