@@ -30,13 +30,14 @@ def mix_candidates(
     def flat(batch: Batch) -> dict[str, tf.Tensor]:
         return single_candidates(batch, schema)
 
-    def shuffled(batch: Batch) -> dict[str, tf.Tensor]:
-        order = tf.random.shuffle(tf.range(tf.shape(batch["candidate_mask"])[0]), seed)
+    def shuffled(number: tf.Tensor, batch: Batch) -> dict[str, tf.Tensor]:
+        places = tf.range(tf.shape(batch["candidate_mask"])[0])
+        order = tf.random.experimental.stateless_shuffle(places, [seed, number])
         return {name: tf.gather(values, order) for name, values in batch.items()}
 
     convert = tf.autograph.experimental.do_not_convert
     chunks = batches.map(convert(flat)).rebatch(_MIXED_BATCHES * batch_candidates)
-    return chunks.map(convert(shuffled)).rebatch(batch_candidates).prefetch(2)
+    return chunks.enumerate().map(convert(shuffled)).rebatch(batch_candidates).prefetch(2)
 
 
 def single_candidates(batch: Batch, schema: ExampleSchema) -> dict[str, tf.Tensor]:

@@ -1,5 +1,6 @@
 """The embedding table of an id, by vocabulary or by hash."""
 
+import random
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,9 @@ class IdEmbedding(keras.layers.Layer):
             (self._oov_buckets + known, self._width),
             initializer=keras.initializers.RandomUniform(-0.05, 0.05),
         )
+        if self._dropout:
+            # Saved with the weights: a training that goes on draws what it would have drawn.
+            self._generator = tf.random.Generator.from_seed(random.randrange(2**31))
         super().build(ids_shape)
 
     @property
@@ -86,7 +90,8 @@ class IdEmbedding(keras.layers.Layer):
         rows = self.rows(ids)
         if training and self._dropout:
             unknown = in_graph.bucket(ids, self._oov_buckets)
-            rows = tf.where(tf.random.uniform(tf.shape(ids)) < self._dropout, unknown, rows)
+            draws = self._generator.uniform(tf.shape(ids))
+            rows = tf.where(draws < self._dropout, unknown, rows)
         return tf.gather(self._table, rows)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:

@@ -8,13 +8,16 @@ import tensorflow as tf
 from features import example
 from models.example_set import ExampleSet
 
+EVALUATION_CANDIDATES = 1024
+"""Candidates in a batch that is only scored."""
+
 _CANDIDATE_EDGES = (2, 3, 5, 9, 17, 33, 65, 129)
 
 
 def training_batches(
     examples: ExampleSet, split: str, batch_candidates: int, shuffle_buffer: int, seed: int
 ) -> tf.data.Dataset:
-    """Returns one shuffled pass over a split, in another order each time it is iterated.
+    """Returns one shuffled pass over a split, in an order that the seed decides.
 
     Requests of about the same number of candidates share a batch, so that one long request
     does not pad all others to its length; a batch holds about `batch_candidates` candidates.
@@ -27,17 +30,17 @@ def training_batches(
       seed: of the order.
     """
     paths = examples.shards(split)
-    records = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths), seed)
+    records = _shuffled(tf.data.Dataset.from_tensor_slices(paths), len(paths), seed)
     records = records.interleave(tf.data.TFRecordDataset, cycle_length=4, block_length=16)
-    records = records.shuffle(shuffle_buffer, seed)
+    records = _shuffled(records, shuffle_buffer, seed)
     batches = _bucketed(records, batch_candidates)
     # The rare long requests fill their batches last; without this they would end every pass.
-    batches = batches.shuffle(-(-shuffle_buffer // batch_candidates), seed)
+    batches = _shuffled(batches, -(-shuffle_buffer // batch_candidates), seed)
     return _parsed(examples, batches)
 
 
 def evaluation_batches(
-    examples: ExampleSet, split: str, batch_candidates: int = 1024
+    examples: ExampleSet, split: str, batch_candidates: int = EVALUATION_CANDIDATES
 ) -> tf.data.Dataset:
     """Returns one pass over a split, always in the same order.
 
@@ -50,13 +53,20 @@ def evaluation_batches(
     return _parsed(examples, _bucketed(records, batch_candidates))
 
 
-def count_batches(examples: ExampleSet, split: str, batch_candidates: int) -> int:
+def count_batches(
+    examples: ExampleSet, split: str, batch_candidates: int = EVALUATION_CANDIDATES
+) -> int:
     """Returns how many batches one pass over a split gives."""
     records = np.zeros(len(_CANDIDATE_EDGES) + 1, np.int64)
     for candidates, count in examples.candidates_per_record(split).items():
         records[np.searchsorted(_CANDIDATE_EDGES, candidates, side="right")] += count
     sizes = np.array(_batch_sizes(batch_candidates))
     return int(np.sum(-(-records // sizes)))
+
+
+def _shuffled(dataset: tf.data.Dataset, buffer: int, seed: int) -> tf.data.Dataset:
+    """Shuffles in the same order however often the result is iterated."""
+    return dataset.shuffle(buffer, seed, reshuffle_each_iteration=False)
 
 
 def _batch_sizes(batch_candidates: int) -> list[int]:

@@ -1,6 +1,6 @@
 """MAKE: a content model trained first, whose interest vector the ID model then reads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -73,11 +73,11 @@ class MAKE(ContentModel):
         interest = self.content_attention(candidates, history, {}, behaviors_of(batch))
         return self.content_hidden(tf.concat([candidates, interest], axis=-1))
 
-    def pretrain(self, batches: tf.data.Dataset, learning_rate: float) -> None:
+    def pretrain(self, one_pass: Callable[[int], tf.data.Dataset], learning_rate: float) -> None:
         """Trains the content model.
 
         Args:
-          batches: one pass over the train split.
+          one_pass: gives the batches of a pass over the train split by its number.
           learning_rate: of Adam.
         """
         self._train_content(True)
@@ -92,8 +92,8 @@ class MAKE(ContentModel):
             optimizer.apply_gradients(zip(gradients, variables, strict=True))
             return loss
 
-        for _ in range(self.config.pretraining_epochs):
-            for batch in batches:
+        for number in range(self.config.pretraining_epochs):
+            for batch in one_pass(number):
                 step(batch)
         self._train_content(False)
 

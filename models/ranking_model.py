@@ -1,7 +1,7 @@
 """The backbone that every ranking model here shares."""
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -146,11 +146,11 @@ class RankingModel(tfrs.Model, abc.ABC):
         del batch
         return []
 
-    def pretrain(self, batches: tf.data.Dataset, learning_rate: float) -> None:
+    def pretrain(self, one_pass: Callable[[int], tf.data.Dataset], learning_rate: float) -> None:
         """Trains what has to be trained before the rest; most models have nothing.
 
         Args:
-          batches: one pass over the train split.
+          one_pass: gives the batches of a pass over the train split by its number.
           learning_rate: at the start.
         """
 
@@ -238,13 +238,17 @@ class RankingModel(tfrs.Model, abc.ABC):
     # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
-        """Takes one step of the optimiser and returns the metrics."""
-        return super().train_step(inputs)
+        """Takes one step of the optimiser and returns the `loss`; metrics are only updated."""
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(inputs, training=True)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"loss": loss}
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
-        """Scores one batch and returns the metrics."""
-        return super().test_step(inputs)
+        """Scores one batch and returns the `loss`; metrics are only updated."""
+        return {"loss": self.compute_loss(inputs)}
 
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Returns the mean log loss over the candidates that are not padding, summed over labels.

@@ -1,12 +1,11 @@
 """Fits a model: validation selects, the best weights stay."""
 
-import csv
 import dataclasses
 import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -14,18 +13,22 @@ import tf_keras as keras
 from absl import logging
 
 from features.embedding_set import EmbeddingSet
+from features.errors import UserInputError
 from models import (
-    candidate_mixing,
     entire_space,
     factory,
     input_pipeline,
     optimizers,
+    record_check,
     trained_model,
 )
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
+from models.training_input import TrainingInput
+from models.training_loop import NonFiniteLossError, TrainingLoop
+from models.training_state import TrainingState
 
 _ADAPT_BATCHES = 64
 """Batches of 1,024 candidates: some users' whole sequences, spread over the train split."""
@@ -37,6 +40,7 @@ def train(
     config: TrainingConfig,
     folder: str,
     embeddings: Mapping[str, EmbeddingSet] | None = None,
+    stop_requested: Callable[[], bool] = lambda: False,
 ) -> tuple[RankingModel, dict[str, Any]]:
     """Trains on the train split and keeps the weights that are best on validation.
 
@@ -45,16 +49,18 @@ def train(
       model_config: what to train.
       config: how to train it.
       folder: receives the model (`trained_model`), `tensorboard/` and, while it runs,
-        `backup/`, from which the same run, killed, goes on after its last evaluation; the rest
-        of that pass then starts again from the first records.
+        `backup/`, from which the same run, killed at any moment, goes on at the very batch of its
+        last state: with `config.deterministic` to the very weights of a run that was not killed.
       embeddings: frozen vectors by modality, for models that read them.
+      stop_requested: asked after every batch; once it says so, the state is saved.
 
     Returns:
       The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
       `history`, a list with the metrics of every evaluation.
 
     Raises:
-      UserInputError: the model does not fit the records.
+      UserInputError: the model does not fit the records, or the loss is no longer finite.
+      StoppedError: a stop was requested.
     """
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
@@ -66,65 +72,34 @@ def train(
         entire_space.check_positives(model.conversion_label, model.label, positives)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
-    batches, total = _training_batches(examples, config)
-    validation = input_pipeline.evaluation_batches(examples, "validation")
-    steps = -(-total // config.evaluations_per_epoch)
-    all_steps = steps * config.evaluations_per_epoch * config.epochs
-    model.compile(optimizer=optimizers.build_optimizer(model, config, all_steps))
-    backup = os.path.join(folder, "backup", _fingerprint(examples, model_config, config))
-    best = os.path.join(backup, "best", "weights")
-    log = os.path.join(backup, "evaluations.csv")
-    earlier = _rows(log, steps) if os.path.isdir(os.path.join(backup, "last")) else []
-    if earlier:
-        logging.info("Going on after step %d of a run that did not end.", earlier[-1]["step"])
+    data = TrainingInput(examples, config)
+    state_folder = os.path.join(folder, "backup", _fingerprint(examples, model_config, config))
+    model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
+    state = TrainingState(state_folder, model)
+    if state.restore():
+        logging.info("Going on after step %d of a run that did not end.", state.step)
     else:
-        model.pretrain(batches, config.learning_rate)
-    os.makedirs(backup, exist_ok=True)
-    progress = _Progress(steps, all_steps)
-    callbacks = [
-        keras.callbacks.ModelCheckpoint(
-            best,
-            monitor="val_auc",
-            mode="max",
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=max((row["val_auc"] for row in earlier), default=None),
-        ),
-        keras.callbacks.TensorBoard(os.path.join(folder, "tensorboard"), write_graph=False),
-        keras.callbacks.CSVLogger(log, append=bool(earlier)),
-        progress,
-        # After the others: what it restores, they have recorded.
-        keras.callbacks.BackupAndRestore(os.path.join(backup, "last")),
-    ]
-    if config.patience:
-        callbacks.append(
-            keras.callbacks.EarlyStopping("val_auc", mode="max", patience=config.patience)
+        model.pretrain(data.one_pass, config.learning_rate)
+        state.save()
+    progress = _Progress(data.steps_per_evaluation, data.steps)
+    board = keras.callbacks.TensorBoard(os.path.join(folder, "tensorboard"), write_graph=False)
+    try:
+        TrainingLoop(model, data, config, [board, progress], stop_requested).run(state)
+    except NonFiniteLossError as error:
+        record = record_check.non_finite_record(examples, "train")
+        remedy = (
+            f"{record}: mend the log and join again."
+            if record
+            else "Every record is finite, so the steps are too large: lower "
+            f"training.learning_rate, now {config.learning_rate}, or "
+            f"training.bucket_learning_rate, now {config.bucket_learning_rate}."
         )
-    model.fit(
-        batches.repeat(),
-        steps_per_epoch=steps,
-        epochs=config.epochs * config.evaluations_per_epoch,
-        validation_data=validation,
-        callbacks=callbacks,
-        verbose=0,
-    )
-    model.load_weights(best).expect_partial()
-    shown = examples.candidates_per_record("train")
-    per_batch = sum(candidates * records for candidates, records in shown.items()) / total
-    figures = {**progress.figures(per_batch), "history": _rows(log, steps)}
+        raise UserInputError(f"{error} {remedy}") from error
+    state.restore_best()
+    figures = {**progress.figures(data.candidates_per_batch), "history": state.history}
     trained_model.write_trained_model(folder, model, figures)
     tf.io.gfile.rmtree(os.path.join(folder, "backup"))
     return model, figures
-
-
-def _training_batches(examples: ExampleSet, config: TrainingConfig) -> tuple[tf.data.Dataset, int]:
-    """Returns one pass over the train split, and how many batches it has."""
-    size, seed = config.batch_candidates, config.seed
-    batches = input_pipeline.training_batches(examples, "train", size, config.shuffle_buffer, seed)
-    if config.batches_of == "requests":
-        return batches, input_pipeline.count_batches(examples, "train", size)
-    mixed = candidate_mixing.mix_candidates(batches, examples.schema, size, seed)
-    return mixed, candidate_mixing.count_mixed_batches(examples, "train", size)
 
 
 class _Progress(keras.callbacks.Callback):
@@ -179,17 +154,6 @@ class _Progress(keras.callbacks.Callback):
     def _rate(self) -> float:
         """Returns steps per second, without the first, which traces."""
         return max(1, self._done - 1) / max(self._training_seconds, 1e-9)
-
-
-def _rows(log: str, steps: int) -> list[dict[str, float]]:
-    """Reads what Keras logged: one dictionary an evaluation, the last where one was repeated."""
-    rows = {}
-    with open(log, newline="") as file:
-        for row in csv.DictReader(file):
-            values = {name: float(value) for name, value in row.items()}
-            step = steps * (int(values.pop("epoch")) + 1)
-            rows[step] = {"step": step, **values}
-    return [rows[step] for step in sorted(rows)]
 
 
 def _fingerprint(examples: ExampleSet, *configs: ModelConfig | TrainingConfig) -> str:

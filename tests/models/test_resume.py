@@ -1,50 +1,203 @@
-"""A training that was killed goes on after its last evaluation."""
+"""A training that was stopped, killed or damaged ends with the weights of one that was not."""
 
+import dataclasses
+import logging as python_logging
+import os
+import random
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tensorflow.python.framework import config as framework_config
 
 from features import manifest
+from models import trained_model, training
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
-from models.training import train
+from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
+from models.training_loop import StoppedError
 from tests import synthetic
 
-CONFIGS = (
-    ModelConfig(hidden=(8,), embedding_width=4, head_width=4),
-    TrainingConfig(batch_candidates=64, learning_rate=0.01),
+MODEL = ModelConfig(
+    hidden=(8,), embedding_width=4, head_width=4, tier_width=4, projection_width=4, id_dropout=0.3
 )
+TRAINING = TrainingConfig(
+    batch_candidates=64,
+    epochs=2,
+    evaluations_per_epoch=2,
+    learning_rate=0.01,
+    shuffle_buffer=100,
+    checkpoint_seconds=0.2,
+    deterministic=True,
+)
+KILLS = int(os.environ.get("KILLS", "5"))
 
-KILLED = """
-import os, signal, sys
+TRAIN = """
+import sys
 from models import training
 from models.example_set import ExampleSet
-from tests.models.test_resume import CONFIGS
-
-begun = training._Progress.on_epoch_begin
-
-def killed(self, epoch, logs=None):
-    if epoch == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    begun(self, epoch, logs)
-
-training._Progress.on_epoch_begin = killed
-training.train(ExampleSet.open(sys.argv[1]), *CONFIGS, sys.argv[2])
+from tests.models import test_resume
+training.train(ExampleSet.open(sys.argv[1]), test_resume.MODEL, test_resume.TRAINING, sys.argv[2])
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def determinism_ends_here() -> Iterator[None]:
+    yield
+    framework_config.disable_op_determinism()
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> ExampleSet:
+    return synthetic.write_example_set(str(tmp_path_factory.mktemp("examples") / "set"))
+
+
+@pytest.fixture(scope="module")
+def straight(examples, tmp_path_factory):
+    """Weights and history of a run that nothing stopped."""
+    model, figures = training.train(
+        examples, MODEL, TRAINING, str(tmp_path_factory.mktemp("straight"))
+    )
+    return weights(model), figures["history"]
+
+
+def weights(model: RankingModel) -> list[np.ndarray]:
+    return [variable.numpy() for variable in model.variables]
+
+
+def at_question(number: int) -> Callable[[], bool]:
+    """A stop at the n-th time that training asks, which is after each batch."""
+    asked = iter(range(1, 10**6))
+    return lambda: next(asked) == number
+
+
+def stopped(examples: ExampleSet, folder: Path, questions: int, config=TRAINING) -> Path:
+    """Trains until a question is answered with yes, and returns the folder of the states."""
+    with pytest.raises(StoppedError):
+        training.train(examples, MODEL, config, str(folder), stop_requested=at_question(questions))
+    assert not (folder / manifest.FILE_NAME).exists()
+    (states,) = folder.glob("backup/*/states")
+    return states
+
+
+def assert_same(straight, model: RankingModel, figures: dict) -> None:
+    expected, history = straight
+    assert figures["history"] == history
+    for one, other in zip(expected, weights(model), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def steps_in(states: Path) -> list[int]:
+    return sorted(int(path.stem.partition("-")[2]) for path in states.glob("*.index"))
+
+
+# The first batch, the middle of an interval, its last batch, and within its evaluation.
+@pytest.mark.parametrize("place", ["first", "middle", "last", "evaluation", "second pass"])
+def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path, place):
+    interval = straight[1][0]["step"]
+    question = {
+        "first": 1,
+        "middle": interval // 2,
+        "last": interval,
+        "evaluation": interval + 1,
+        "second pass": 2 * interval + 2 * 2 + interval // 2,
+    }[place]
+    states = stopped(examples, tmp_path, question)
+    if place != "second pass":
+        assert steps_in(states)[-1] == min(question, interval)
+    model, figures = training.train(examples, MODEL, TRAINING, str(tmp_path))
+    assert_same(straight, model, figures)
+    assert figures["steps"] < straight[1][-1]["step"], "only what was not done yet"
+    assert not (tmp_path / "backup").exists()
+    again = trained_model.read_trained_model(str(tmp_path))
+    np.testing.assert_array_equal(again.item_embedding.table, model.item_embedding.table)
+
+
+def test_whole_requests_and_early_stopping_go_on_too(examples, tmp_path):
+    config = dataclasses.replace(
+        TRAINING, batches_of="requests", epochs=6, patience=1, learning_rate=0.3
+    )
+    model, figures = training.train(examples, MODEL, config, str(tmp_path / "straight"))
+    history = figures["history"]
+    assert 1 < len(history) < 12, "it has to end early"
+    last = len(history) * (history[0]["step"] + 2)
+    stopped(examples, tmp_path / "stopped", last - history[0]["step"] // 2, config)
+    again, figures = training.train(examples, MODEL, config, str(tmp_path / "stopped"))
+    assert_same((weights(model), history), again, figures)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+def test_a_damaged_state_falls_back_to_the_one_before(
+    examples, straight, tmp_path, caplog, damage, part
+):
+    states = stopped(examples, tmp_path, straight[1][0]["step"] + 4)
+    before, last = steps_in(states)
+    damage(states / f"step-{last}.{part}")
+    with caplog.at_level(python_logging.INFO, "absl"):
+        model, figures = training.train(examples, MODEL, TRAINING, str(tmp_path))
+    assert_same(straight, model, figures)
+    without_index = damage is Path.unlink and part == "index"
+    assert (f"Checkpoint of step {last} skipped, it is damaged" in caplog.text) != without_index
+    assert f"Going on after step {before}" in caplog.text
+
+
+def test_where_every_state_is_damaged_training_starts_again(examples, straight, tmp_path, caplog):
+    states = stopped(examples, tmp_path, straight[1][0]["step"])
+    for path in states.glob("*.data*"):
+        cut(path)
+    with caplog.at_level(python_logging.INFO, "absl"):
+        model, figures = training.train(examples, MODEL, TRAINING, str(tmp_path))
+    assert caplog.text.count("damaged") == 2
+    assert "Going on" not in caplog.text
+    assert_same(straight, model, figures)
+
+
+def test_another_configuration_does_not_go_on_from_it(examples, tmp_path, caplog):
+    stopped(examples, tmp_path, 3)
+    other = dataclasses.replace(TRAINING, seed=2, epochs=1)
+    with caplog.at_level(python_logging.INFO, "absl"):
+        _, figures = training.train(examples, MODEL, other, str(tmp_path))
+    assert "Going on" not in caplog.text
+    assert figures["steps"] == figures["history"][-1]["step"]
+
+
 @pytest.mark.slow
-def test_a_killed_run_keeps_its_history_and_trains_the_rest(tmp_path: Path) -> None:
-    examples, folder = str(tmp_path / "examples"), str(tmp_path / "model")
-    synthetic.write_example_set(examples)
-    run = subprocess.run([sys.executable, "-c", KILLED, examples, folder], check=False)
-    assert run.returncode == -9
-    assert not (tmp_path / "model" / manifest.FILE_NAME).exists()
-    _, figures = train(ExampleSet.open(examples), *CONFIGS, folder)
-    steps = [row["step"] for row in figures["history"]]
-    assert steps == [steps[0] * count for count in (1, 2, 3, 4)]
-    assert figures["steps"] == 2 * steps[0], "only what the killed run had not done"
-    assert not (tmp_path / "model" / "backup").exists()
+def test_kills_at_random_moments_change_nothing(examples, straight, tmp_path):
+    """With `KILLS=50` in the environment it is killed so often."""
+    folder = tmp_path / "model"
+    command = [sys.executable, "-c", TRAIN, examples.folder, str(folder)]
+    rng = random.Random(int(os.environ.get("KILL_SEED", "0")))
+    for _ in range(KILLS):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        before = newest(folder)
+        # A kill counts once training has gone on: start-up is not what is tested.
+        while newest(folder) == before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        if process.wait() == 0:
+            break
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    model = trained_model.read_trained_model(str(folder))
+    figures = manifest.read_manifest(str(folder))["training"]
+    assert_same(straight, model, figures)
+
+
+def newest(folder: Path) -> float:
+    return max((path.stat().st_mtime for path in folder.glob("backup/*/states/*")), default=0)

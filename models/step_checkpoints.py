@@ -1,0 +1,67 @@
+"""Checkpoints of one folder, named by step."""
+
+import glob
+import os
+import re
+from collections.abc import Collection
+
+import tensorflow as tf
+
+_INDEX = re.compile(r"step-(\d+)\.index")
+
+
+class StepCheckpoints:
+    """Writes, lists, checks and removes the checkpoints of a folder.
+
+    Args:
+      folder: created by the first write.
+      checkpoint: what is written and read.
+    """
+
+    def __init__(self, folder: str, checkpoint: tf.train.Checkpoint) -> None:
+        self._folder = folder
+        self._checkpoint = checkpoint
+
+    def steps(self) -> list[int]:
+        """Returns the steps of which there is a checkpoint, whole or not, ascending."""
+        names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
+        found = [_INDEX.fullmatch(name) for name in names]
+        return sorted(int(match[1]) for match in found if match)
+
+    def write(self, step: int) -> None:
+        """Writes the checkpoint of a step, over one that is there."""
+        self._checkpoint.write(self._path(step))
+
+    def read(self, step: int) -> None:
+        """Restores what the checkpoint of a step holds.
+
+        Raises:
+          AssertionError: it does not hold all of it.
+        """
+        self._checkpoint.read(self._path(step)).assert_existing_objects_matched()
+
+    def problem(self, step: int) -> str | None:
+        """Reads every tensor of a checkpoint, which checks their checksums.
+
+        Returns:
+          What is wrong with it, or None.
+        """
+        try:
+            reader = tf.train.load_checkpoint(self._path(step))
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
+        # The reader raises these, or the Python error that it takes their code for.
+        except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+            return str(error).splitlines()[0]
+        return None
+
+    def keep(self, steps: Collection[int]) -> None:
+        """Removes the checkpoints of all other steps."""
+        for step in self.steps():
+            if step not in steps:
+                # The index first: a checkpoint without one is none.
+                for path in sorted(glob.glob(f"{glob.escape(self._path(step))}.*"), reverse=True):
+                    os.remove(path)
+
+    def _path(self, step: int) -> str:
+        return os.path.join(self._folder, f"step-{step}")

@@ -1,0 +1,123 @@
+"""Steps and evaluations, from wherever the state stands to the end."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+
+from models import input_pipeline
+from models.ranking_model import Batch, RankingModel
+from models.training_config import TrainingConfig
+from models.training_input import TrainingInput
+from models.training_state import TrainingState, best
+
+
+class StoppedError(Exception):
+    """Training was asked to stop and did; its state is saved."""
+
+
+class NonFiniteLossError(Exception):
+    """The loss of a step is infinite or not a number; no state was saved since."""
+
+
+class TrainingLoop:
+    """Trains by intervals of equal numbers of steps, each ended by an evaluation.
+
+    The state is saved before each evaluation, every `config.checkpoint_seconds`, and where a stop
+    is requested. What happens after it is a function of the state alone.
+
+    Args:
+      model: compiled.
+      data: what it is trained on, and the data set whose validation split is scored.
+      config: how many passes and evaluations, when to end early, when to save.
+      callbacks: of Keras; an interval is their epoch. They are told of its begin and end, of the
+        training's, and of the end of every batch.
+      stop_requested: asked after every batch.
+    """
+
+    def __init__(
+        self,
+        model: RankingModel,
+        data: TrainingInput,
+        config: TrainingConfig,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._model, self._data = model, data
+        self._config, self._stop_requested = config, stop_requested
+        self._callbacks = callbacks
+        for callback in callbacks:
+            callback.set_model(model)
+        self._batches: Iterator[Batch] | None = None
+        self._intervals = config.epochs * config.evaluations_per_epoch
+
+    def run(self, state: TrainingState) -> None:
+        """Goes on from a state to the end.
+
+        Raises:
+          StoppedError: a stop was requested.
+          NonFiniteLossError: at a step.
+        """
+        self._tell("on_train_begin")
+        while not self._ended(state):
+            place = len(state.history)
+            self._tell("on_epoch_begin", place)
+            self._train(state, (place + 1) * self._data.steps_per_evaluation)
+            state.save()
+            figures = self._figures()
+            figures |= {f"val_{name}": value for name, value in self._evaluate().items()}
+            state.add_evaluation(figures)
+            self._tell("on_epoch_end", place, figures)
+        self._tell("on_train_end")
+
+    def _ended(self, state: TrainingState) -> bool:
+        history, patience = state.history, self._config.patience
+        if not history or len(history) == self._intervals:
+            return bool(history)
+        without_a_better_one = len(history) - 1 - history.index(best(history))
+        return 0 < patience <= without_a_better_one
+
+    def _train(self, state: TrainingState, end: int) -> None:
+        """Takes the steps up to `end`, the interval's."""
+        begin = end - self._data.steps_per_evaluation
+        if state.step == begin:
+            self._model.reset_metrics()
+        step_function, per_pass = self._model.make_train_function(), self._data.batches_per_pass
+        saved = time.monotonic()
+        while state.step < end:
+            if self._batches is None or state.step % per_pass == 0:
+                self._batches = iter(self._data.after(state.step))
+            logs = step_function(self._batches)
+            if not np.isfinite(logs["loss"]):
+                raise NonFiniteLossError(f"The loss of step {state.step} is {logs['loss']}.")
+            state.step += 1
+            self._tell("on_train_batch_end", state.step - begin - 1, logs)
+            if self._stop_requested():
+                state.save()
+                raise StoppedError
+            if time.monotonic() - saved >= self._config.checkpoint_seconds:
+                state.save()
+                saved = time.monotonic()
+
+    def _evaluate(self) -> dict[str, float]:
+        """Returns the metrics of the validation split."""
+        self._model.reset_metrics()
+        step_function = self._model.make_test_function()
+        examples = self._data.examples
+        batches = iter(input_pipeline.evaluation_batches(examples, "validation"))
+        for _ in range(input_pipeline.count_batches(examples, "validation")):
+            step_function(batches)
+            if self._stop_requested():
+                raise StoppedError
+        return self._figures()
+
+    def _figures(self) -> dict[str, float]:
+        """Returns the metrics as they stand."""
+        return {name: float(value) for name, value in self._model.get_metrics_result().items()}
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        # Keras's own list of callbacks also prints which of them take long.
+        for callback in self._callbacks:
+            getattr(callback, event)(*arguments)
