@@ -51,7 +51,7 @@ class ProcessGroup:
         self._stopped = False
 
     def run(self) -> int:
-        """Returns the exit code of the whole: 0, or see `_code`."""
+        """Returns the exit code of the whole: 0, or see `combined_code`."""
         before = {one: signal.signal(one, self._pass_on) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
             while (code := self._run_once()) == RETRY_CODE and not self._stopped:
@@ -75,7 +75,7 @@ class ProcessGroup:
             ended = [code for code in codes if code is not None]
             if any(ended) or len(ended) == len(codes):
                 self._end()
-                return _code(ended)
+                return combined_code(ended)
             time.sleep(_POLL_SECONDS)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
@@ -99,10 +99,13 @@ class ProcessGroup:
                 process.wait()
 
 
-def _code(codes: Sequence[int]) -> int:
-    """Returns the code that says most: 2, then 75, then any other failure, then 0.
+def combined_code(codes: Sequence[int]) -> int:
+    """Returns the exit code that says most: 2, then 75, then another failure, then 0.
 
     A worker whose peer stopped fails as well, which must not hide why the peer did.
+
+    Args:
+      codes: of `subprocess`, which has a signal's number as a negative code.
     """
     shell_codes = [128 - code if code < 0 else code for code in codes]
     for code in (USER_ERROR_CODE, RETRY_CODE):

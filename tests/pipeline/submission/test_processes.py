@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pipeline.submission.processes import Command, ProcessGroup
+from pipeline.submission.processes import Command, ProcessGroup, combined_code
 
 COUNTED = """
 import pathlib, sys
@@ -98,3 +98,11 @@ def test_one_that_does_not_stop_is_killed(tmp_path):
 def test_a_command_is_printed_as_a_shell_takes_it():
     command = Command(["echo", "a b", "$HOME"], {"TF_CONFIG": '{"task": 1}'})
     assert shlex.split(str(command)) == ['TF_CONFIG={"task": 1}', "echo", "a b", "$HOME"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [([0, 0], 0), ([1, 75], 75), ([75, 2], 2), ([0, 1], 1), ([-9, 0], 137)],
+)
+def test_the_code_of_the_whole_says_why(codes, expected):
+    assert combined_code(codes) == expected
