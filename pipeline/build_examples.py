@@ -86,7 +86,12 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
 
 def main() -> None:
     """The command `dmf-build-examples`."""
-    entry_point.run(_main, define_flags, pass_unknown_flags=True)
+    entry_point.run(_main, define_flags, pass_unknown_flags=True, check_flags=_check_flags)
+
+
+def _check_flags(beam_args: Sequence[str]) -> None:
+    options_from_flags()
+    _refuse_unknown_flags(beam_args)
 
 
 def _main(beam_args: Sequence[str]) -> None:
@@ -196,6 +201,15 @@ def _beam_options(beam_args: Sequence[str]) -> PipelineOptions:
       UserInputError: a flag is neither ours nor Beam's, which Beam itself would ignore, or
         nobody answers at `--job_endpoint`.
     """
+    _refuse_unknown_flags(beam_args)
+    options = PipelineOptions(list(beam_args))
+    if not any(text.startswith("--runner") for text in beam_args):
+        options = PipelineOptions([*beam_args, f"--runner={_DEFAULT_RUNNER}"])
+    check_job_endpoint(options)
+    return options
+
+
+def _refuse_unknown_flags(beam_args: Sequence[str]) -> None:
     known = set(PipelineOptions([]).get_all_options())
     options = PipelineOptions(list(beam_args))
     unknown = set(options.get_all_options(retain_unknown_options=True)) - known
@@ -205,10 +219,6 @@ def _beam_options(beam_args: Sequence[str]) -> PipelineOptions:
         raise UserInputError(
             f"Unknown flags {', '.join(names)}: neither this job's (see --help) nor Beam's."
         )
-    if not any(text.startswith("--runner") for text in beam_args):
-        options = PipelineOptions([*beam_args, f"--runner={_DEFAULT_RUNNER}"])
-    check_job_endpoint(options)
-    return options
 
 
 if __name__ == "__main__":

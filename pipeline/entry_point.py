@@ -18,7 +18,7 @@ import logging as python_logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
@@ -27,11 +27,15 @@ from features.errors import UserInputError
 USER_ERROR_CODE = 2
 """The exit code when the user's input or flags are at fault."""
 
+RETRY_CODE = 75
+"""The exit code (EX_TEMPFAIL) of a job that was asked to stop and saved: run it again."""
+
 
 def run(
     main_fn: Callable[[Sequence[str]], None],
     define_flags: Callable[[], None] | None = None,
     pass_unknown_flags: bool = False,
+    check_flags: Callable[[Sequence[str]], None] | None = None,
 ) -> None:
     """Parses the flags, runs the job and exits.
 
@@ -40,6 +44,9 @@ def run(
         the program.
       define_flags: defines the job's flags; None where the module defined them.
       pass_unknown_flags: hand flags of others (Beam's) to `main_fn` rather than refuse them.
+      check_flags: called with absl's `--only_check_args`, which ends the process before
+        `main_fn` and which `pipeline.submit` gives: raises `UserInputError` for what the flags
+        alone show to be wrong. It looks at no input, which another machine may hold.
 
     Where the end of the process could lose the exit code (tensorflow-io's does),
     this function ends the process itself, after everything that Python does at exit.
@@ -53,20 +60,22 @@ def run(
 
     def parse(argv: list[str]) -> list[str]:
         try:
-            return flags.FLAGS(argv, known_only=pass_unknown_flags)
+            arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
         except flags.Error as error:
             raise SystemExit(_report(f"{error} See --help.")) from None
+        if arguments[1:] and not pass_unknown_flags:
+            raise SystemExit(
+                _report(f"Unexpected arguments {arguments[1:]}: this job takes flags only.")
+            )
+        if flags.FLAGS.only_check_args and check_flags is not None:
+            with _told():
+                check_flags(arguments[1:])
+        return arguments
 
     def guarded(argv: list[str]) -> None:
         _configure_logging()
-        if argv[1:] and not pass_unknown_flags:
-            raise SystemExit(
-                _report(f"Unexpected arguments {argv[1:]}: this job takes flags only.")
-            )
-        try:
+        with _told():
             main_fn(argv[1:])
-        except UserInputError as error:
-            raise SystemExit(_report(str(error))) from None
 
     try:
         app.run(guarded, flags_parser=parse)
@@ -90,6 +99,15 @@ def modality_folders(texts: Sequence[str], flag: str = "embeddings") -> dict[str
             raise UserInputError(f"--{flag} {text!r} must be {what}=FOLDER, each {what} once.")
         folders[name] = folder
     return folders
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Ends the process after a `UserInputError`, with its message."""
+    try:
+        yield
+    except UserInputError as error:
+        raise SystemExit(_report(str(error))) from None
 
 
 def _configure_logging() -> None:

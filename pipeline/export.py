@@ -34,7 +34,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags)
+    entry_point.run(_main, define_flags, check_flags=_check_flags)
 
 
 def export_model(
@@ -112,6 +112,11 @@ def _codes_are_comparable(
         )
         return False
     return not any(one.arrives_late for one in embeddings.values())
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    del arguments
+    entry_point.modality_folders(_FLAGS.embeddings)
 
 
 def _main(arguments: Sequence[str]) -> None:

@@ -50,7 +50,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags)
+    entry_point.run(_main, define_flags, check_flags=_check_flags)
 
 
 def run(config: RunConfig, output: str) -> dict[str, Any]:
@@ -286,6 +286,11 @@ def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not JSON: {value!r}")
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    del arguments
+    run_config.check(_FLAGS.config, _FLAGS.set)
 
 
 def _main(arguments: Sequence[str]) -> None:

@@ -1,8 +1,7 @@
 """The configuration of a run: a Python file and overrides, validated as one."""
 
-import ast
-import runpy
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
@@ -12,6 +11,7 @@ from features.errors import UserInputError
 from features.schema import STRICT
 from models.model_config import ModelConfig
 from models.training_config import TrainingConfig
+from pipeline import python_config
 from pipeline.statistics.options import CheckLimits, DriftConfig
 
 
@@ -100,17 +100,17 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
       UserInputError: the file or an override cannot be read, or a key is unknown or a value out
         of range.
     """
-    values = _read(path) if path else {}
-    for override in overrides:
-        _override(values, override)
-    try:
-        return TypeAdapter(RunConfig).validate_python(values)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, received {problem['input']!r}"
-            for problem in error.errors()
-        )
-        raise UserInputError(f"Configuration {path or '(defaults)'}: {problems}") from error
+    values = python_config.read(path, overrides)
+    return python_config.validate(RunConfig, values, path or "(defaults)")
+
+
+def check(path: str | None, overrides: Sequence[str]) -> None:
+    """Refuses what `load` will refuse; a file that only another machine has is not looked into.
+
+    Raises:
+      UserInputError: see `load`.
+    """
+    load(path if path and os.path.exists(path) else None, overrides)
 
 
 def to_dict(config: RunConfig) -> dict[str, Any]:
@@ -129,38 +129,3 @@ def with_name(config: ModelConfig, name: str) -> ModelConfig:
         return TypeAdapter(ModelConfig).validate_python({**values, "name": name})
     except ValidationError as error:
         raise UserInputError(f"baselines: {error.errors()[0]['msg']}, received {name!r}") from error
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        namespace = runpy.run_path(path)
-    except (OSError, SyntaxError) as error:
-        raise UserInputError(f"--config {path!r} cannot be read: {error}") from error
-    if not callable(namespace.get("get_config")):
-        raise UserInputError(
-            f"--config {path!r} defines no get_config(). It must return a nested dictionary."
-        )
-    return _copied(namespace["get_config"]())
-
-
-def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _copied(value) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-    }
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        raise UserInputError(f"--set {override!r}: expected key=value, such as model.heads=2.")
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        value = text
-    *parents, last = key.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise UserInputError(f"--set {override!r}: {parent!r} is not a group of settings.")
-    values[last] = value

@@ -28,7 +28,13 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags)
+    entry_point.run(_main, define_flags, check_flags=_check_flags)
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    del arguments
+    entry_point.modality_folders(_FLAGS.embeddings)
+    run_config.check(_FLAGS.config, _FLAGS.set)
 
 
 def _main(arguments: Sequence[str]) -> None:

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Compiles the locks from setup.py. Usage, from the repository root: requirements/lock.sh UV [uv's arguments]
 #
-# dev.lock      the virtual environment of every make target: run time, demo and dev
-# runtime.lock  the worker image: a subset of dev.lock, version for version
+# dev.lock      the virtual environment of every make target: run time and all extras
+# runtime.lock  the worker image: no extras, a subset of dev.lock, version for version
 # bootstrap.lock  pip, setuptools and wheel, installed first
 #
 # The present locks are uv's preferences: it changes what setup.py forces and no more. Add
@@ -22,6 +22,6 @@ compile() {
         --output-file "requirements/$output" "$@" >/dev/null
 }
 
-compile dev.lock setup.py --extra demo --extra dev "$@"
+compile dev.lock setup.py --extra demo --extra submit --extra dev "$@"
 compile runtime.lock setup.py --constraints requirements/dev.lock "$@"
 compile bootstrap.lock requirements/bootstrap.in --constraints requirements/dev.lock "$@"

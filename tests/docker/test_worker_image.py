@@ -10,8 +10,9 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 
+from pipeline.submission import manifests
+from tests.pipeline.submission.submissions import submission
 from tests.test_layout import MAY_IMPORT, REPOSITORY
 from tests.test_packaging import pins
 
@@ -41,6 +42,18 @@ def setup_keyword(name: str) -> str:
 @pytest.fixture(scope="module")
 def steps() -> list[tuple[str, str]]:
     return instructions(DOCKERFILE.read_text(encoding="utf-8"))
+
+
+def hadolint(text: str) -> subprocess.CompletedProcess:
+    command = [os.path.join(os.path.dirname(sys.executable), "hadolint"), "-"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+
+def test_linter_has_nothing_to_say():
+    linted = hadolint(DOCKERFILE.read_text(encoding="utf-8"))
+    assert linted.returncode == 0, linted.stdout
+    for planted in ("RUN apt-get install curl", "FROM python", "RUNN true"):
+        assert hadolint(f"{DOCKERFILE.read_text(encoding='utf-8')}{planted}\n").returncode
 
 
 def test_base_python_is_setup_pys(steps):
@@ -103,6 +116,8 @@ def test_image_runs_as_a_numbered_user_and_checks_its_health(steps):
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     assert "RUN" not in names[names.index("USER") :], "a later step would run as that user"
     assert names.count("HEALTHCHECK") == 1
+    pod = manifests.render(submission())[0]["spec"]["template"]["spec"]["securityContext"]
+    assert user == f"{pod['runAsUser']}:{pod['runAsGroup']}"
     assert dict(last_stage)["ENTRYPOINT"] == '["/usr/local/bin/entrypoint.sh"]'
 
 
@@ -145,11 +160,3 @@ def test_healthcheck_follows_the_port():
     assert closed.returncode == 1
     assert port in closed.stderr
     assert healthcheck("").returncode == 0
-
-
-def test_compose_builds_the_dockerfile():
-    compose = yaml.safe_load((DOCKER / "docker-compose.yml").read_text(encoding="utf-8"))
-    for name in ("trainer", "tensorboard"):
-        build = compose["services"][name]["build"]
-        assert (DOCKER / build["context"]).resolve() == REPOSITORY
-        assert (REPOSITORY / build["dockerfile"]).is_file()

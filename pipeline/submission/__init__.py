@@ -1,0 +1,1 @@
+"""Where and how a job's process runs: this machine, Docker, Kubernetes."""

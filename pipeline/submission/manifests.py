@@ -1,0 +1,251 @@
+"""A submission as Kubernetes manifests.
+
+One worker is a Job; several are an Indexed Job and a headless Service. Both are Kubernetes'
+own: JobSet and Kubeflow's Trainer would have to be installed in the cluster first, and their
+schemas are not Kubernetes'. An Indexed Job names its pods' hosts `<job>-<index>`, however often a
+pod is replaced, so the addresses of all workers are known beforehand, and Kubernetes writes the
+index into `TF_CONFIG` itself.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from features.errors import UserInputError
+from pipeline.entry_point import RETRY_CODE, USER_ERROR_CODE
+from pipeline.submission import jobs
+from pipeline.submission.settings import Settings, Volume
+from pipeline.submission.submission import Submission, tf_config
+
+Manifest = dict[str, Any]
+
+_CONTAINER = "job"
+_USER = 10001
+_INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+_INSTALL = "Install dmf-ctr with its extra `submit`: pip install 'dmf-ctr[submit]'."
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes labels that stand twice twice, not as an anchor and a reference."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def render(submission: Submission) -> list[Manifest]:
+    """Returns the manifests in the order in which they are applied.
+
+    Raises:
+      UserInputError: the image is not named by a tag other than `latest`, or a digest.
+    """
+    settings = submission.settings
+    _check_image(settings.image)
+    labels = {
+        "app.kubernetes.io/name": "dmf-ctr",
+        "app.kubernetes.io/component": submission.job.replace("_", "-"),
+        "app.kubernetes.io/managed-by": "dmf-submit",
+    }
+    metadata = {"name": submission.name, "namespace": settings.namespace, "labels": labels}
+    job: Manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": settings.retries,
+            # Two pods of one worker would write the same folder.
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "ttlSecondsAfterFinished": settings.keep_seconds,
+            "template": {"metadata": {"labels": labels}, "spec": _pod(submission)},
+        },
+    }
+    if settings.deadline_seconds is not None:
+        job["spec"]["activeDeadlineSeconds"] = settings.deadline_seconds
+    if settings.workers == 1:
+        return [job]
+    job["spec"] |= {
+        "completionMode": "Indexed",
+        "completions": settings.workers,
+        "parallelism": settings.workers,
+    }
+    return [_service(submission.name, settings, metadata), job]
+
+
+def validate(manifests: Sequence[Manifest], version: str) -> None:
+    """Holds manifests to the official schemas; a field that they do not know is an error.
+
+    Args:
+      manifests: what is to be applied.
+      version: of Kubernetes, `major.minor`.
+
+    Raises:
+      UserInputError: names the field; or the validator is not installed or does not know the
+        version.
+    """
+    try:
+        import kubernetes_validate
+        from kubernetes_validate import utils
+    except ImportError as error:
+        raise UserInputError(
+            f"--target kubernetes needs kubernetes-validate. {_INSTALL}"
+        ) from error
+    known = [utils.major_minor(one) for one in utils.all_versions()]
+    if version not in known:
+        raise UserInputError(
+            f"kubernetes_version={version}: the schemas here are of {known[0]} to {known[-1]}. "
+            "Give one of these."
+        )
+    for manifest in manifests:
+        try:
+            kubernetes_validate.validate(manifest, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            where = ".".join(map(str, [manifest["kind"], *error.path]))
+            raise UserInputError(
+                f"{where} is not valid in Kubernetes {version}: {error.message}"
+            ) from error
+
+
+def to_yaml(manifests: Sequence[Manifest]) -> str:
+    """Returns what `kubectl apply -f -` reads."""
+    return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=10**6)
+
+
+def apply(text: str) -> int:
+    """Gives manifests to `kubectl` and returns its exit code.
+
+    Args:
+      text: YAML.
+
+    Raises:
+      UserInputError: there is no `kubectl`.
+    """
+    if shutil.which("kubectl") is None:
+        raise UserInputError(
+            "--target kubernetes: no `kubectl` in PATH. Install it, or print the manifests with "
+            "--dry_run and apply them elsewhere."
+        )
+    return subprocess.run(["kubectl", "apply", "-f", "-"], input=text.encode()).returncode
+
+
+def _check_image(image: str) -> None:
+    name = image.rpartition("/")[2]
+    if "@sha256:" not in image and (":" not in name or name.endswith(":latest")):
+        raise UserInputError(
+            f"image={image!r}: expected a tag other than latest, or a digest, such as "
+            "--set image=REGISTRY/dmf-worker:0.1.0. Otherwise a retry may run other code."
+        )
+
+
+def _failure_rules() -> list[Manifest]:
+    """Returns what follows a pod's failure; what no rule names counts against `backoffLimit`."""
+
+    def exit_code(action: str, code: int) -> Manifest:
+        on = {"containerName": _CONTAINER, "operator": "In", "values": [code]}
+        return {"action": action, "onExitCodes": on}
+
+    disrupted = [{"type": "DisruptionTarget", "status": "True"}]
+    return [
+        exit_code("FailJob", USER_ERROR_CODE),
+        exit_code("Ignore", RETRY_CODE),
+        {"action": "Ignore", "onPodConditions": disrupted},
+    ]
+
+
+def _pod(submission: Submission) -> Manifest:
+    settings = submission.settings
+    scratch = f"{round(settings.scratch_gib * 1024)}Mi"
+    volumes = [("scratch", "/tmp", False, {"emptyDir": {"sizeLimit": scratch}})]
+    for index, volume in enumerate(settings.volumes):
+        volumes.append((f"volume-{index}", volume.mount, volume.read_only, _source(volume)))
+    resources = {
+        "cpu": f"{round(settings.cpus * 1000)}m",
+        "memory": f"{round(settings.memory_gib * 1024)}Mi",
+    }
+    container: Manifest = {
+        "name": _CONTAINER,
+        "image": settings.image,
+        # Kubernetes expands $(NAME) here, and reads $$ as a dollar.
+        "args": [_literal(word) for word in jobs.command(submission.job, submission.flags)],
+        "env": _environment(submission),
+        # Equal, so that the pod is among the last to be evicted.
+        "resources": {"requests": resources, "limits": resources},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": name, "mountPath": mount, **({"readOnly": True} if read_only else {})}
+            for name, mount, read_only, _ in volumes
+        ],
+    }
+    if settings.secrets:
+        container["envFrom"] = [{"secretRef": {"name": name}} for name in settings.secrets]
+    pod: Manifest = {
+        # What a podFailurePolicy requires: a new pod, not a new container, follows a failure.
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": settings.grace_seconds,
+        "automountServiceAccountToken": False,
+        # As process 1, a job that does not handle SIGTERM would not even end by it.
+        "shareProcessNamespace": True,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [{"name": name, **source} for name, _, _, source in volumes],
+    }
+    if settings.workers > 1:
+        container["ports"] = [{"name": "worker", "containerPort": settings.port}]
+        pod["subdomain"] = submission.name
+    if settings.service_account is not None:
+        pod["serviceAccountName"] = settings.service_account
+    if settings.node_selector:
+        pod["nodeSelector"] = dict(settings.node_selector)
+    return pod
+
+
+def _environment(submission: Submission) -> list[Manifest]:
+    settings, name = submission.settings, submission.name
+    variables: list[Manifest] = [
+        {"name": variable, "value": _literal(value)}
+        for variable, value in submission.container_environment.items()
+    ]
+    if settings.workers > 1:
+        hosts = [f"{name}-{index}.{name}:{settings.port}" for index in range(settings.workers)]
+        # In this order: only variables above are expanded.
+        variables.append({"name": "TASK_INDEX", "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}})
+        variables.append({"name": "TF_CONFIG", "value": tf_config(hosts, "$(TASK_INDEX)")})
+    return variables
+
+
+def _literal(text: str) -> str:
+    return text.replace("$", "$$")
+
+
+def _source(volume: Volume) -> Manifest:
+    if volume.is_folder:
+        return {"hostPath": {"path": volume.source, "type": "Directory"}}
+    claim = {"claimName": volume.source, **({"readOnly": True} if volume.read_only else {})}
+    return {"persistentVolumeClaim": claim}
+
+
+def _service(name: str, settings: Settings, metadata: Mapping[str, Any]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {
+            "clusterIP": "None",
+            # Workers wait for each other before any of them is ready.
+            "publishNotReadyAddresses": True,
+            "selector": {"batch.kubernetes.io/job-name": name},
+            "ports": [{"name": "worker", "port": settings.port}],
+        },
+    }

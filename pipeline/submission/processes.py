@@ -1,0 +1,114 @@
+"""Processes that run together, end together, and are run again when they ask for it."""
+
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+from absl import logging
+
+from pipeline.entry_point import RETRY_CODE, USER_ERROR_CODE
+
+_POLL_SECONDS = 0.1
+_RETRY_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line and the variables that it gets besides this process's own."""
+
+    words: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The command as a shell takes it."""
+        variables = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        return " ".join([*variables, shlex.join(self.words)])
+
+
+class ProcessGroup:
+    """Runs commands at the same time, as often as they exit with 75.
+
+    One that fails takes the others with it. SIGTERM and SIGINT of this process are passed on as
+    SIGTERM, after which nothing is run again.
+
+    Args:
+      commands: what runs together.
+      environment: of this process, which the commands' own variables extend.
+      grace_seconds: from SIGTERM to SIGKILL.
+    """
+
+    def __init__(
+        self, commands: Sequence[Command], environment: Mapping[str, str], grace_seconds: float
+    ):
+        self._commands = commands
+        self._environment = environment
+        self._grace_seconds = grace_seconds
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._stopped = False
+
+    def run(self) -> int:
+        """Returns the exit code of the whole: 0, or see `combined_code`."""
+        before = {one: signal.signal(one, self._pass_on) for one in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            while (code := self._run_once()) == RETRY_CODE and not self._stopped:
+                logging.info("Exit code %d: asked to stop, and saved. Running it again.", code)
+                time.sleep(_RETRY_PAUSE_SECONDS)
+            return code
+        finally:
+            self._end()
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    def _run_once(self) -> int:
+        self._running = []
+        for command in self._commands:
+            environment = {**self._environment, **command.environment}
+            self._running.append(subprocess.Popen(command.words, env=environment))
+        if self._stopped:
+            self._terminate()
+        while True:
+            codes = [process.poll() for process in self._running]
+            ended = [code for code in codes if code is not None]
+            if any(ended) or len(ended) == len(codes):
+                self._end()
+                return combined_code(ended)
+            time.sleep(_POLL_SECONDS)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._stopped = True
+        self._terminate()
+
+    def _terminate(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                process.terminate()
+
+    def _end(self) -> None:
+        self._terminate()
+        deadline = time.monotonic() + self._grace_seconds
+        for process in self._running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def combined_code(codes: Sequence[int]) -> int:
+    """Returns the exit code that says most: 2, then 75, then another failure, then 0.
+
+    A worker whose peer stopped fails as well, which must not hide why the peer did.
+
+    Args:
+      codes: of `subprocess`, which has a signal's number as a negative code.
+    """
+    shell_codes = [128 - code if code < 0 else code for code in codes]
+    for code in (USER_ERROR_CODE, RETRY_CODE):
+        if code in shell_codes:
+            return code
+    return max(shell_codes)

@@ -1,0 +1,132 @@
+"""What a job is given to run with."""
+
+import posixpath
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
+from pydantic.dataclasses import dataclass
+
+from features.schema import STRICT
+
+_VOLUME = re.compile(r"(?P<source>[^:]+):(?P<mount>/[^:]*)(?P<mode>:ro)?")
+_WE_SET = ("TF_CONFIG", "TASK_INDEX")
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
+"""A name that leaves room for `-<task index>` in the 63 characters of a host name."""
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Volume:
+    """A folder that the container sees.
+
+    Attributes:
+      source: a folder of the machine where it starts with a slash; else a named volume of Docker,
+        a PersistentVolumeClaim of Kubernetes.
+      mount: the folder's path in the container.
+      read_only: whether the job must not write there.
+    """
+
+    source: str
+    mount: str
+    read_only: bool = False
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the source is a folder of the machine."""
+        return self.source.startswith("/")
+
+
+def _parse_volume(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    match = _VOLUME.fullmatch(text)
+    if match is None:
+        raise ValueError("expected SOURCE:/MOUNT or SOURCE:/MOUNT:ro, such as ctr-data:/data")
+    source = match["source"]
+    if "/" in source and not source.startswith("/"):
+        raise ValueError("expected a folder from the root on, or the name of a volume or claim")
+    return Volume(source, posixpath.normpath(match["mount"]), match["mode"] is not None)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Settings:
+    """Image, resources and where they come from; `local` uses `workers` and `environment` alone.
+
+    Attributes:
+      image: of docker/worker. Kubernetes wants a tag or a digest, so that a retry runs the code
+        that the first attempt ran.
+      name: of the Job, its containers and their network; None makes one of the job and of all
+        that decides what runs, so that the same submission twice is one Job.
+      namespace: of Kubernetes.
+      workers: processes that train one model together, through `TF_CONFIG`.
+      port: where workers hear each other; `local` uses this one and those that follow.
+      cpus: of a worker, requested and limit; also the size of its thread pools.
+      memory_gib: of a worker, requested and limit.
+      scratch_gib: of `/tmp`, which is emptied when the container ends. Docker keeps it in memory.
+      volumes: `SOURCE:/MOUNT[:ro]`, see `Volume`. Several workers on several machines need a
+        claim with ReadWriteMany for the model folder.
+      environment: variables by name. They are printed and stored: no secrets.
+      secrets: names of Kubernetes Secrets whose keys become variables; with Docker, files of
+        `NAME=VALUE` lines.
+      service_account: of Kubernetes, such as one that may read a bucket.
+      node_selector: labels that a node of Kubernetes must have.
+      retries: of a job that failed of itself, by Kubernetes. Exit code 75 and disruptions by the
+        cluster are retried beyond these, exit code 2 never.
+      grace_seconds: from SIGTERM to SIGKILL; the job saves meanwhile.
+      deadline_seconds: after which Kubernetes ends the Job, retries included; None for never.
+      keep_seconds: how long Kubernetes keeps a finished Job and its logs.
+      kubernetes_version: of the cluster, `major.minor`, whose schemas the manifests are held to.
+    """
+
+    image: str = "dmf-worker"
+    name: DnsLabel | None = None
+    namespace: DnsLabel = "default"
+    workers: PositiveInt = 1
+    port: Annotated[int, Field(ge=1024, lt=65536)] = 2222
+    cpus: PositiveFloat = 2.0
+    memory_gib: PositiveFloat = 8.0
+    scratch_gib: PositiveFloat = 4.0
+    volumes: tuple[Annotated[Volume, BeforeValidator(_parse_volume)], ...] = ()
+    environment: dict[EnvironmentName, str] = Field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    service_account: DnsLabel | None = None
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    retries: NonNegativeInt = 3
+    grace_seconds: PositiveInt = 120
+    deadline_seconds: PositiveInt | None = None
+    keep_seconds: NonNegativeInt = 7 * 24 * 3600
+    kubernetes_version: Annotated[str, Field(pattern=r"^1\.\d+$", coerce_numbers_to_str=True)] = (
+        "1.31"
+    )
+
+    @field_validator("kubernetes_version")
+    @classmethod
+    def _has_failure_policies(cls, version: str) -> str:
+        if int(version.removeprefix("1.")) < 31:
+            raise ValueError("expected 1.31 or newer, where podFailurePolicy is stable")
+        return version
+
+    @field_validator("environment")
+    @classmethod
+    def _leaves_ours_alone(cls, environment: dict[str, str]) -> dict[str, str]:
+        if taken := sorted(set(environment) & set(_WE_SET)):
+            raise ValueError(f"{', '.join(taken)} is made from `workers`: leave it out")
+        return environment
+
+    @field_validator("volumes")
+    @classmethod
+    def _mounts_once(cls, volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
+        mounts = [volume.mount for volume in volumes]
+        if len(set(mounts)) < len(mounts):
+            raise ValueError(f"each path can be mounted once, received {mounts}")
+        return volumes
