@@ -37,9 +37,14 @@ def joint_logit(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
 
 
 def conversion_task() -> tfrs.tasks.Ranking:
-    """Returns the task whose predictions are logits of pCTCVR over all impressions."""
+    """Returns the task whose predictions are logits of pCTCVR over all impressions.
+
+    Its loss is a sum over them.
+    """
     return tfrs.tasks.Ranking(
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        loss=keras.losses.BinaryCrossentropy(
+            from_logits=True, reduction=keras.losses.Reduction.SUM
+        ),
         metrics=[
             keras.metrics.AUC(thresholds=_RATES.tolist(), from_logits=True, name="conversion_auc"),
             keras.metrics.BinaryCrossentropy(from_logits=True, name="conversion_logloss"),

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features.embedding_set import EmbeddingSet
+from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models.content_embedding import ContentEmbedding
 from models.content_model import ContentModel
@@ -79,7 +80,14 @@ class MAKE(ContentModel):
         Args:
           one_pass: gives the batches of a pass over the train split by its number.
           learning_rate: of Adam.
+
+        Raises:
+          UserInputError: training is distributed.
         """
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise UserInputError(
+                "make trains its content model on one device: set training.strategy=one_device."
+            )
         self._train_content(True)
         variables = [one for part in self._content_parts for one in part.trainable_variables]
         optimizer = keras.optimizers.Adam(learning_rate)

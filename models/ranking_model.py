@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, Modality
-from models import entire_space, newest_behaviors
+from models import distribution, entire_space, newest_behaviors
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 from models.id_embedding import IdEmbedding
@@ -82,7 +82,9 @@ class RankingModel(tfrs.Model, abc.ABC):
         self.head = RankingHead(*head, name="head")
         self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
         self.task = tfrs.tasks.Ranking(
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            loss=keras.losses.BinaryCrossentropy(
+                from_logits=True, reduction=keras.losses.Reduction.SUM
+            ),
             metrics=[
                 keras.metrics.AUC(num_thresholds=2000, from_logits=True, name="auc"),
                 keras.metrics.BinaryCrossentropy(from_logits=True, name="logloss"),
@@ -253,6 +255,9 @@ class RankingModel(tfrs.Model, abc.ABC):
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Returns the mean log loss over the candidates that are not padding, summed over labels.
 
+        On several replicas it is this one's part of the mean over the candidates of them all, so
+        that the parts' sum is the loss, and the sum of their gradients its gradient.
+
         In training, `config.auxiliary_loss` times the log loss of a second head is added, which
         sees only the candidate's embedding and interest. Without it what the first head is given
         for free, statistics above all, explains so much so early that attention is left without
@@ -261,21 +266,21 @@ class RankingModel(tfrs.Model, abc.ABC):
         candidates, interest = self.candidates_and_interest(inputs, training)
         logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
         mask = inputs["candidate_mask"]
-        loss = _task_loss(self.task, inputs[self.label], logits[self.label], mask)
+        loss = _summed_loss(self.task, inputs[self.label], logits[self.label], mask)
         if (label := self.conversion_label) is not None:
-            loss += _task_loss(self.conversion_task, inputs[label], logits[label], mask)
+            loss += _summed_loss(self.conversion_task, inputs[label], logits[label], mask)
         if training and self.config.auxiliary_loss:
             labels = tf.boolean_mask(inputs[self.label], mask)
             alone = tf.boolean_mask(self.auxiliary_head((candidates, interest)), mask)
             losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, alone)
-            loss += self.config.auxiliary_loss * tf.reduce_mean(losses)
-        return loss
+            loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
+        return loss / distribution.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
 
 
-def _task_loss(
+def _summed_loss(
     task: tfrs.tasks.Ranking, labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
-    """Returns the mean over what is not masked, all `[R, C]`, and updates the task's metrics."""
+    """Returns the sum over what is not masked, all `[R, C]`, and updates the task's metrics."""
     labels, logits = (tf.boolean_mask(tensor, mask)[:, None] for tensor in (labels, logits))
     return task(labels=labels, predictions=logits)
 

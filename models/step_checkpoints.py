@@ -1,4 +1,4 @@
-"""Checkpoints of one folder, named by step."""
+"""Checkpoints of one folder, named by step; several workers write them together."""
 
 import glob
 import os
@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 
 import tensorflow as tf
+
+from models import distribution
 
 _INDEX = re.compile(r"step-(\d+)\.index")
 
@@ -19,18 +21,16 @@ class StepCheckpoints:
     """
 
     def __init__(self, folder: str, checkpoint: tf.train.Checkpoint) -> None:
-        self._folder = folder
+        self._folder, self._own = folder, distribution.own_folder(folder)
         self._checkpoint = checkpoint
 
     def steps(self) -> list[int]:
         """Returns the steps of which there is a checkpoint, whole or not, ascending."""
-        names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
-        found = [_INDEX.fullmatch(name) for name in names]
-        return sorted(int(match[1]) for match in found if match)
+        return self._steps_in(self._folder)
 
     def write(self, step: int) -> None:
         """Writes the checkpoint of a step, over one that is there."""
-        self._checkpoint.write(self._path(step))
+        self._checkpoint.write(self._path(step, self._own))
 
     def read(self, step: int) -> None:
         """Restores what the checkpoint of a step holds.
@@ -57,11 +57,17 @@ class StepCheckpoints:
 
     def keep(self, steps: Collection[int]) -> None:
         """Removes the checkpoints of all other steps."""
-        for step in self.steps():
-            if step not in steps:
-                # The index first: a checkpoint without one is none.
-                for path in sorted(glob.glob(f"{glob.escape(self._path(step))}.*"), reverse=True):
-                    os.remove(path)
+        for step in set(self._steps_in(self._own)) - set(steps):
+            # The index first: a checkpoint without one is none.
+            pattern = f"{glob.escape(self._path(step, self._own))}.*"
+            for path in sorted(glob.glob(pattern), reverse=True):
+                os.remove(path)
 
-    def _path(self, step: int) -> str:
-        return os.path.join(self._folder, f"step-{step}")
+    @staticmethod
+    def _steps_in(folder: str) -> list[int]:
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        found = [_INDEX.fullmatch(name) for name in names]
+        return sorted(int(match[1]) for match in found if match)
+
+    def _path(self, step: int, folder: str | None = None) -> str:
+        return os.path.join(folder or self._folder, f"step-{step}")

@@ -15,6 +15,7 @@ from absl import logging
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from models import (
+    distribution,
     entire_space,
     factory,
     input_pipeline,
@@ -82,7 +83,8 @@ def train(
         model.pretrain(data.one_pass, config.learning_rate)
         state.save()
     progress = _Progress(data.steps_per_evaluation, data.steps)
-    board = keras.callbacks.TensorBoard(os.path.join(folder, "tensorboard"), write_graph=False)
+    own_folder = distribution.own_folder(folder)
+    board = keras.callbacks.TensorBoard(os.path.join(own_folder, "tensorboard"), write_graph=False)
     try:
         TrainingLoop(model, data, config, [board, progress], stop_requested).run(state)
     except NonFiniteLossError as error:
@@ -97,8 +99,10 @@ def train(
         raise UserInputError(f"{error} {remedy}") from error
     state.restore_best()
     figures = {**progress.figures(data.candidates_per_batch), "history": state.history}
-    trained_model.write_trained_model(folder, model, figures)
-    tf.io.gfile.rmtree(os.path.join(folder, "backup"))
+    trained_model.write_trained_model(own_folder, model, figures)
+    distribution.wait_for_all()
+    if distribution.is_chief():
+        tf.io.gfile.rmtree(os.path.join(folder, "backup"))
     return model, figures
 
 

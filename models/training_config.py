@@ -13,7 +13,7 @@ class TrainingConfig:
     """Batches, optimisers and selection.
 
     Attributes:
-      batch_candidates: candidates in a batch, over all its requests.
+      batch_candidates: candidates in a batch, over all its requests and all replicas.
       batches_of: `candidates` mixes single candidates of all requests, see `candidate_mixing`;
         `requests` keeps a request's candidates together, which is cheaper where they are many,
         as its history is read once.
@@ -21,6 +21,7 @@ class TrainingConfig:
       evaluations_per_epoch: how often the validation split is scored; the best weights by
         validation AUC, the main label's where there are two, are kept.
       patience: evaluations without a better one before training stops; 0 never stops early.
+      strategy: how training is distributed, see `models.distribution`.
       optimizer: of everything but the bucket tables. `lazy_adam` (`models.lazy_adam`) is Adam
         for the rows of a batch and leaves the other rows of a table alone: its time does not grow
         with the table, Adam's does. `adagrad` keeps one slot instead of two.
@@ -41,6 +42,7 @@ class TrainingConfig:
     epochs: PositiveInt = 1
     evaluations_per_epoch: PositiveInt = 4
     patience: NonNegativeInt = 0
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = "auto"
     optimizer: Literal["adam", "lazy_adam", "adagrad"] = "adam"
     learning_rate: PositiveFloat = 4e-3
     bucket_learning_rate: PositiveFloat = 8e-3

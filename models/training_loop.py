@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tf_keras as keras
 
-from models import input_pipeline
+from models import distribution, input_pipeline
 from models.ranking_model import Batch, RankingModel
 from models.training_config import TrainingConfig
 from models.training_input import TrainingInput
@@ -88,16 +88,17 @@ class TrainingLoop:
         saved = time.monotonic()
         while state.step < end:
             if self._batches is None or state.step % per_pass == 0:
-                self._batches = iter(self._data.after(state.step))
+                self._batches = iter(distribution.shares(self._data.after(state.step)))
             logs = step_function(self._batches)
             if not np.isfinite(logs["loss"]):
                 raise NonFiniteLossError(f"The loss of step {state.step} is {logs['loss']}.")
             state.step += 1
             self._tell("on_train_batch_end", state.step - begin - 1, logs)
-            if self._stop_requested():
+            if distribution.agreed(self._stop_requested(), state.step):
                 state.save()
                 raise StoppedError
-            if time.monotonic() - saved >= self._config.checkpoint_seconds:
+            overdue = time.monotonic() - saved >= self._config.checkpoint_seconds
+            if distribution.agreed(overdue, state.step):
                 state.save()
                 saved = time.monotonic()
 
@@ -106,10 +107,11 @@ class TrainingLoop:
         self._model.reset_metrics()
         step_function = self._model.make_test_function()
         examples = self._data.examples
-        batches = iter(input_pipeline.evaluation_batches(examples, "validation"))
-        for _ in range(input_pipeline.count_batches(examples, "validation")):
-            step_function(batches)
-            if self._stop_requested():
+        batches = input_pipeline.evaluation_batches(examples, "validation")
+        shares = iter(distribution.shares(batches))
+        for number in range(input_pipeline.count_batches(examples, "validation")):
+            step_function(shares)
+            if distribution.agreed(self._stop_requested(), number):
                 raise StoppedError
         return self._figures()
 

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
+from models import distribution
 from models.ranking_model import RankingModel
 from models.step_checkpoints import StepCheckpoints
 
@@ -41,7 +42,7 @@ class TrainingState:
         """Writes a state, and removes what no state that is kept needs."""
         self._progress.values = {"step": self.step, "history": self.history}
         self._states.write(self.step)
-        kept = self._states.steps()[-_KEPT:]
+        kept = sorted({*self._states.steps(), self.step})[-_KEPT:]
         self._states.keep(kept)
         seen = [[row for row in self.history if row["step"] < step] for step in kept]
         self._weights.keep({int(best(rows)["step"]) for rows in (*seen, self.history) if rows})
@@ -71,6 +72,7 @@ class TrainingState:
 
     def restore_best(self) -> None:
         """Brings back the weights of the best evaluation."""
+        distribution.wait_for_all()
         self._weights.read(int(best(self.history)["step"]))
 
 

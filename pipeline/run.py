@@ -28,6 +28,7 @@ from pipeline import (
     latency,
     run_config,
     scored_request,
+    termination,
 )
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
@@ -95,9 +96,10 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         with clock.phase(f"train_{name}"):
             folder = os.path.join(output, "models", name)
             settings = run_config.with_name(config.model, name)
-            models[name], trained[name] = training.train(
-                examples, settings, config.training, folder, embeddings
-            )
+            with termination.saving() as stop_requested:
+                models[name], trained[name] = training.train(
+                    examples, settings, config.training, folder, embeddings, stop_requested
+                )
         with clock.phase(f"evaluate_{name}"):
             scored = evaluation.score(models[name], examples, "test")
             metrics[name] = evaluation.evaluate(scored, counts)

@@ -8,9 +8,9 @@ from absl import flags, logging
 
 from features import storage
 from features.errors import UserInputError
-from models import training
+from models import distribution, training
 from models.example_set import ExampleSet
-from pipeline import embedding_inputs, entry_point, run_config
+from pipeline import embedding_inputs, entry_point, run_config, termination
 
 _FLAGS = flags.FLAGS
 
@@ -46,13 +46,22 @@ def _main(arguments: Sequence[str]) -> None:
             "from there."
         )
     config = run_config.load(_FLAGS.config, _FLAGS.set)
+    # Before anything else of TensorFlow: workers find each other here.
+    strategy = distribution.strategy(config.training.strategy)
     examples = ExampleSet.open(_FLAGS.examples)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
-    _, figures = training.train(
-        examples, config.model, config.training, _FLAGS.model_dir, embeddings
-    )
-    with open(os.path.join(_FLAGS.model_dir, "run_config.json"), "w") as file:
-        json.dump(run_config.to_dict(config), file, indent=2, sort_keys=True)
+    with termination.saving() as stop_requested, strategy.scope():
+        _, figures = training.train(
+            examples,
+            config.model,
+            config.training,
+            _FLAGS.model_dir,
+            embeddings,
+            stop_requested,
+        )
+        if distribution.is_chief():
+            with open(os.path.join(_FLAGS.model_dir, "run_config.json"), "w") as file:
+                json.dump(run_config.to_dict(config), file, indent=2, sort_keys=True)
     best = max(row["val_auc"] for row in figures["history"])
     logging.info(
         "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",

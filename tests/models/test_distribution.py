@@ -1,0 +1,132 @@
+"""Replicas share batches and follow the curve of one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from features import example, manifest
+from features.errors import UserInputError
+from models import distribution, trained_model
+from tests import synthetic
+
+SETTINGS = (
+    "--set=model.hidden=(8,)",
+    "--set=model.embedding_width=4",
+    "--set=model.head_width=4",
+    "--set=model.id_dropout=0.0",
+    "--set=training.batch_candidates=64",
+    "--set=training.batches_of=requests",
+    "--set=training.evaluations_per_epoch=3",
+    "--set=training.learning_rate=0.01",
+    "--set=training.optimizer=lazy_adam",
+    "--set=training.checkpoint_seconds=0.1",
+)
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from pipeline import train
+train.main()
+"""
+
+
+def batch_of(count: int) -> dict[str, tf.Tensor]:
+    requests = synthetic.random_requests(count=count, seed=5)
+    records = [example.encode_request(synthetic.SCHEMA, request) for request in requests]
+    return example.parse_examples(synthetic.SCHEMA, tf.constant(records))
+
+
+@pytest.mark.parametrize(("requests", "replicas"), [(1, 1), (1, 2), (5, 2), (6, 3), (2, 4)])
+def test_every_request_is_in_one_share_and_shares_are_of_one_size(requests, replicas):
+    batch = batch_of(requests)
+    shares = [distribution.share(batch, number, replicas) for number in range(replicas)]
+    assert {len(share["user_id"]) for share in shares} == {-(-requests // replicas)}
+    shown = [share["candidate_mask"].numpy().any(axis=1) for share in shares]
+    for name, values in batch.items():
+        kept = [share[name].numpy()[mask] for share, mask in zip(shares, shown, strict=True)]
+        order = np.argsort(
+            np.concatenate([np.arange(n, requests, replicas) for n in range(replicas)])
+        )
+        np.testing.assert_array_equal(np.concatenate(kept)[order], values)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"cluster": {"worker": 3}}'])
+def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserInputError, match="TF_CONFIG is"):
+        distribution.strategy("auto")
+
+
+def test_several_workers_without_a_cluster_are_refused(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(UserInputError, match="names no workers"):
+        distribution.strategy("multi_worker")
+    assert distribution.strategy("auto").num_replicas_in_sync == 1
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("distribution")
+    synthetic.write_example_set(str(folder / "examples"))
+    assert trained(folder, "one") == [0]
+    return folder
+
+
+def trained(folder: Path, name: str, *flags: str, program=("-m", "pipeline.train"), clusters=("{}",)):
+    """Trains as a process for each `TF_CONFIG`, and returns their codes."""
+    paths = [f"--examples={folder}/examples", f"--model_dir={folder}/{name}"]
+    command = [sys.executable, *program, *paths, *SETTINGS, *flags]
+    processes = [
+        subprocess.Popen(command, env={**os.environ, "TF_CONFIG": cluster}, stderr=subprocess.PIPE)
+        for cluster in clusters
+    ]
+    said = [process.communicate()[1].decode() for process in processes]
+    print(*said, sep="\n\n")
+    return [process.returncode for process in processes]
+
+
+def clusters(count: int) -> list[str]:
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    workers = [f"localhost:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return [
+        json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+        for index in range(count)
+    ]
+
+
+def assert_same_curve(folder: Path, name: str) -> None:
+    """Float noise of sums in another order, and no more."""
+    one, other = (manifest.read_manifest(str(folder / n))["training"] for n in ("one", name))
+    assert len(one["history"]) == len(other["history"]) == 3
+    for row, again in zip(one["history"], other["history"], strict=True):
+        assert row == pytest.approx(again, abs=2e-4)
+    first, second = (
+        trained_model.read_trained_model(str(folder / n)).trainable_variables for n in ("one", name)
+    )
+    for variable, again in zip(first, second, strict=True):
+        np.testing.assert_allclose(variable, again, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_two_devices_follow_the_curve_of_one(folder):
+    flags = ["--set=training.strategy=mirrored"]
+    assert trained(folder, "devices", *flags, program=("-c", TWO_DEVICES)) == [0]
+    assert_same_curve(folder, "devices")
+
+
+@pytest.mark.slow
+def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
+    assert trained(folder, "workers", clusters=clusters(2)) == [0, 0]
+    assert_same_curve(folder, "workers")
+    left = [sorted(path.name for path in (folder / name).iterdir()) for name in ("one", "workers")]
+    assert left[0] == left[1]
