@@ -98,6 +98,7 @@ setup(
             "dmf-train=pipeline.train:main",
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",
+            "dmf-runs=pipeline.runs:main",
         ]
     },
     zip_safe=False,

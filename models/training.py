@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,15 +19,20 @@ from models import (
     factory,
     input_pipeline,
     optimizers,
+    tensorboard,
     trained_model,
 )
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
+from models.progress import Progress
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
 
 _ADAPT_BATCHES = 64
 """Batches of 1,024 candidates: some users' whole sequences, spread over the train split."""
+
+_SAMPLE = 8
+"""Batches of the validation split in which attention is looked at, at every evaluation."""
 
 
 def train(
@@ -80,7 +84,7 @@ def train(
     else:
         model.pretrain(batches, config.learning_rate)
     os.makedirs(backup, exist_ok=True)
-    progress = _Progress(steps, all_steps)
+    progress = Progress(steps, all_steps)
     callbacks = [
         keras.callbacks.ModelCheckpoint(
             best,
@@ -90,7 +94,7 @@ def train(
             save_weights_only=True,
             initial_value_threshold=max((row["val_auc"] for row in earlier), default=None),
         ),
-        keras.callbacks.TensorBoard(os.path.join(folder, "tensorboard"), write_graph=False),
+        *tensorboard.callbacks(os.path.join(folder, "tensorboard"), validation.take(_SAMPLE)),
         keras.callbacks.CSVLogger(log, append=bool(earlier)),
         progress,
         # After the others: what it restores, they have recorded.
@@ -125,60 +129,6 @@ def _training_batches(examples: ExampleSet, config: TrainingConfig) -> tuple[tf.
         return batches, input_pipeline.count_batches(examples, "train", size)
     mixed = candidate_mixing.mix_candidates(batches, examples.schema, size, seed)
     return mixed, candidate_mixing.count_mixed_batches(examples, "train", size)
-
-
-class _Progress(keras.callbacks.Callback):
-    """Logs each evaluation with rate and time left, and counts candidates."""
-
-    def __init__(self, steps_per_evaluation: int, steps: int) -> None:
-        super().__init__()
-        self._steps_per_evaluation = steps_per_evaluation
-        self._steps = steps
-        self._done = 0
-        self._training_seconds = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Starts the clock, which stands still while the validation split is scored."""
-        self._started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Starts it again after the first step, which traces; stops it before an evaluation."""
-        self._done += 1
-        if self._done == 1:
-            self._started = time.perf_counter()
-        if batch + 1 == self._steps_per_evaluation:
-            self._training_seconds += time.perf_counter() - self._started
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Logs one line."""
-        figures = logs or {}
-        rate = self._rate()
-        done = (epoch + 1) * self._steps_per_evaluation
-        logging.info(
-            "train %3.0f%%  step %d/%d  logloss %.4f  auc %.4f  validation logloss %.4f  auc %.4f  "
-            "%.0f steps/s  %.0f s left",
-            100 * done / self._steps,
-            done,
-            self._steps,
-            figures["logloss"],
-            figures["auc"],
-            figures["val_logloss"],
-            figures["val_auc"],
-            rate,
-            (self._steps - done) / rate,
-        )
-
-    def figures(self, batch_candidates: float) -> dict[str, float]:
-        """Returns steps, seconds in them without the first, and candidates per second."""
-        return {
-            "steps": self._done,
-            "seconds": self._training_seconds,
-            "candidates_per_second": self._rate() * batch_candidates,
-        }
-
-    def _rate(self) -> float:
-        """Returns steps per second, without the first, which traces."""
-        return max(1, self._done - 1) / max(self._training_seconds, 1e-9)
 
 
 def _rows(log: str, steps: int) -> list[dict[str, float]]:

@@ -18,7 +18,7 @@ import logging as python_logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from absl import app, flags, logging
 
@@ -90,6 +90,21 @@ def modality_folders(texts: Sequence[str], flag: str = "embeddings") -> dict[str
             raise UserInputError(f"--{flag} {text!r} must be {what}=FOLDER, each {what} once.")
         folders[name] = folder
     return folders
+
+
+def given_flags(without: Collection[str] = ()) -> list[str]:
+    """Returns the flags that this process was given, as `--name=value`, ready to be given again.
+
+    Args:
+      without: names of flags to leave out.
+    """
+    given = (flag for name in flags.FLAGS if (flag := flags.FLAGS[name]).present)
+    return [
+        text
+        for flag in sorted(given, key=lambda flag: flag.name)
+        if flag.name not in without
+        for text in flag.serialize().splitlines()
+    ]
 
 
 def _configure_logging() -> None:

@@ -4,10 +4,12 @@ python -m pipeline.run --config pipeline/configs/demo.py --output build/demo
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from absl import flags, logging
 
 from features import embedding_set
 from features.embedding_set import EmbeddingSet
-from models import attention_mass, evaluation, factory, input_pipeline, training
+from models import attention_mass, factory, input_pipeline, training
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import (
@@ -28,11 +30,13 @@ from pipeline import (
     latency,
     run_config,
     scored_request,
+    training_run,
 )
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from pipeline.report.page import render
 from pipeline.run_config import RunConfig
+from pipeline.training_run import Origin
 from serving_signatures import names
 from serving_signatures.signatures import ServingSignatures
 
@@ -90,8 +94,10 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         name: embedding_set.read_embedding_set(path) for name, path in data.embeddings.items()
     }
     models, trained, metrics = {}, {}, {}
-    counts = evaluation.train_counts(examples)
+    arguments = [f"--examples={options.output}"]
+    arguments += [f"--embeddings={name}={path}" for name, path in data.embeddings.items()]
     for name in (config.model.name, *config.baselines):
+        started = datetime.now(UTC)
         with clock.phase(f"train_{name}"):
             folder = os.path.join(output, "models", name)
             settings = run_config.with_name(config.model, name)
@@ -99,8 +105,16 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
                 examples, settings, config.training, folder, embeddings
             )
         with clock.phase(f"evaluate_{name}"):
-            scored = evaluation.score(models[name], examples, "test")
-            metrics[name] = evaluation.evaluate(scored, counts)
+            figures = training_run.record(
+                folder,
+                models[name],
+                examples,
+                dataclasses.replace(config, model=settings),
+                embeddings,
+                Origin(environment.command("pipeline.run"), arguments, started),
+                ("validation", "test"),
+            )
+            metrics[name] = figures["test"]
     model = models[config.model.name]
     with clock.phase("export"):
         exported = export.export_model(

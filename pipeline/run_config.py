@@ -1,6 +1,7 @@
 """The configuration of a run: a Python file and overrides, validated as one."""
 
 import ast
+import json
 import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,7 +93,8 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
     """Loads a configuration.
 
     Args:
-      path: a Python file whose `get_config()` returns a nested dictionary; None for defaults.
+      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file with
+        one, such as the `run_config.json` of a run; None for defaults.
       overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
         string.
 
@@ -118,6 +120,24 @@ def to_dict(config: RunConfig) -> dict[str, Any]:
     return TypeAdapter(RunConfig).dump_python(config, mode="json")
 
 
+def changed(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that are not the default, by dotted name.
+
+    >>> changed({"model": {"heads": 2}, "training": {"seed": 1}})
+    {'model.heads': 2}
+
+    Args:
+      sections: of `to_dict`, any of them; settings that this version does not know are changes.
+    """
+    defaults = to_dict(RunConfig())
+    return {
+        f"{section}.{name}": value
+        for section, values in sections.items()
+        for name, value in values.items()
+        if name not in defaults[section] or value != defaults[section][name]
+    }
+
+
 def with_name(config: ModelConfig, name: str) -> ModelConfig:
     """Returns the settings of another model on the same backbone.
 
@@ -132,6 +152,8 @@ def with_name(config: ModelConfig, name: str) -> ModelConfig:
 
 
 def _read(path: str) -> dict[str, Any]:
+    if path.endswith(".json"):
+        return _read_json(path)
     try:
         namespace = runpy.run_path(path)
     except (OSError, SyntaxError) as error:
@@ -141,6 +163,17 @@ def _read(path: str) -> dict[str, Any]:
             f"--config {path!r} defines no get_config(). It must return a nested dictionary."
         )
     return _copied(namespace["get_config"]())
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        with open(path) as file:
+            values = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UserInputError(f"--config {path!r} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise UserInputError(f"--config {path!r} must hold an object, received {values!r:.80}.")
+    return values
 
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Trains a model on joined examples: `python -m pipeline.train --examples DIR --model_dir DIR`."""
 
-import json
-import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from absl import flags, logging
 
@@ -10,7 +9,15 @@ from features import storage
 from features.errors import UserInputError
 from models import training
 from models.example_set import ExampleSet
-from pipeline import embedding_inputs, entry_point, run_config
+from pipeline import (
+    embedding_inputs,
+    entry_point,
+    environment,
+    run_config,
+    training_report,
+    training_run,
+)
+from pipeline.training_run import Origin
 
 _FLAGS = flags.FLAGS
 
@@ -39,15 +46,18 @@ def _main(arguments: Sequence[str]) -> None:
             "there while training runs. Copy the folder when it is done; the other jobs read it "
             "from there."
         )
+    started = datetime.now(UTC)
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     examples = ExampleSet.open(_FLAGS.examples)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
-    _, figures = training.train(
+    model, figures = training.train(
         examples, config.model, config.training, _FLAGS.model_dir, embeddings
     )
-    with open(os.path.join(_FLAGS.model_dir, "run_config.json"), "w") as file:
-        json.dump(run_config.to_dict(config), file, indent=2, sort_keys=True)
+    arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
+    origin = Origin(environment.command("pipeline.train"), arguments, started)
+    training_run.record(_FLAGS.model_dir, model, examples, config, embeddings, origin)
     best = max(row["val_auc"] for row in figures["history"])
+    logging.info("Report %s", training_report.path(_FLAGS.model_dir))
     logging.info(
         "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",
         config.model.name,

@@ -79,6 +79,7 @@ def test_entry_points_exist(wheel):
         "dmf-train",
         "dmf-evaluate",
         "dmf-export",
+        "dmf-runs",
     }
     for script, target in scripts.items():
         module, function = target.split(":")

@@ -20,18 +20,18 @@ CONFIGS = (
 
 KILLED = """
 import os, signal, sys
-from models import training
+from models import progress, training
 from models.example_set import ExampleSet
 from tests.models.test_resume import CONFIGS
 
-begun = training._Progress.on_epoch_begin
+begun = progress.Progress.on_epoch_begin
 
 def killed(self, epoch, logs=None):
     if epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     begun(self, epoch, logs)
 
-training._Progress.on_epoch_begin = killed
+progress.Progress.on_epoch_begin = killed
 training.train(ExampleSet.open(sys.argv[1]), *CONFIGS, sys.argv[2])
 """
 
