@@ -79,7 +79,9 @@ class Progress(keras.callbacks.Callback):
         }
 
     def _log(self, metrics: str) -> None:
-        pace = f"{self._rate():.3g} steps/s  {self._left()} left" if self._taken > 1 else "traced"
+        pace = (
+            f"{self._rate():.3g} steps/s  {self._left()} left" if self._taken > 1 else "first step"
+        )
         share = 100 * self._step / self._steps
         logging.info(
             "train %3.0f%%  step %d/%d  %s  %s", share, self._step, self._steps, metrics, pace

@@ -41,7 +41,8 @@ def _obstacles(listed: ListedRun) -> list[str]:
     if run_folder.has_patch(listed.folder):
         found.append(f"The code had changes on top: git apply {shlex.quote(patch)}")
     if here != run.code:
-        found.append(f"The code here is {_code(here)}; git checkout {run.code.get('commit', '')}")
+        checkout = f": git checkout {run.code['commit']}" if "commit" in run.code else ""
+        found.append(f"The code here is {_code(here)}{checkout}")
     now = environment.versions()
     found += [
         f"{name}: {was} then, {now.get(name, 'absent')} now"

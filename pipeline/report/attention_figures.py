@@ -29,7 +29,10 @@ def mass_figure(data: Mapping[str, Any]) -> Figure | None:
         return None
     legend = [Key("s1", "share of attention"), Key("backdrop", "share of behaviors")]
     split = data.get("split") or "test"
-    return Figure(f"Attention by similarity, {split} requests", "", drawings, legend)
+    caption = (
+        "A blue bar above its grey one: more attention than behaviors treated alike would get."
+    )
+    return Figure(f"Attention by similarity, {split} requests", caption, drawings, legend)
 
 
 def type_figure(data: Mapping[str, Any]) -> Figure | None:

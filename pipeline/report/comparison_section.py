@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Block, Cell, Drawing, Figure, Key, Section, Table
+from pipeline.report.blocks import Block, Cell, Details, Drawing, Figure, Key, Section, Table
 
 MODEL, BASELINE = "dmf", "id_only"
 
@@ -15,6 +15,20 @@ METRICS = (
     ("ne", "Normalised entropy", "lower"),
     ("calibration", "Predicted over observed", "nearer 1"),
 )
+_GLOSSARY = Details(
+    "What the metrics mean",
+    Table(
+        [],
+        [
+            ["AUC", "Chance that a positive candidate scores above a negative one; 0.5 is chance."],
+            ["GAUC", "The AUC within each user's candidates, averaged by their number."],
+            ["Log loss", "Mean of the negative log of the probability given to what happened."],
+            ["Normalised entropy", "Log loss in parts of that of the constant positive rate."],
+            ["Predicted over observed", "Sum of probabilities over number of positives."],
+        ],
+        numeric=False,
+    ),
+)
 _LABEL_ROOM = 0.28
 _SLICES = (
     ("history_length", "Gain by history length", "behaviors in the history"),
@@ -24,7 +38,8 @@ _SLICES = (
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns the section, or None where there are no metrics."""
-    found = [_table(data), *_other_labels(data), _figure(data)]
+    table = _table(data)
+    found = [table, table and _GLOSSARY, *_other_labels(data), _figure(data)]
     blocks: list[Block] = [block for block in found if block is not None]
     question = (
         "Does content add to ids, and for whom?"

@@ -64,7 +64,7 @@ def _sentence(slices: Slices) -> str:
         return f"{title}: {formats.fixed(known[0][0])} at {known[0][1]}."
     (worst, lowest), (best, highest) = min(known), max(known)
     return (
-        f"{title} ranks best at {highest} ({formats.fixed(best)}) and worst at {lowest} "
+        f"{title}: highest at {highest} ({formats.fixed(best)}), lowest at {lowest} "
         f"({formats.fixed(worst)})."
     )
 
@@ -99,6 +99,8 @@ def _panel(data: Mapping[str, Any], slices: Slices) -> svg.Panel:
                 f"{formats.count(candidates)} candidates"
             )
             panel.dot((auc, at), color(series), tip, 5)
+            if series == main:
+                panel.note((auc, at), formats.fixed(auc), shift=(9, 4))
     return panel
 
 
