@@ -1,4 +1,4 @@
-"""Distribution `dmf-ctr`: four import packages, five commands.
+"""Distribution `dmf-ctr`: four import packages, eight commands.
 
 This is the one place that pins versions. `requirements/*.lock` is compiled from it
 (`make lock`), and the Docker image and every `make` target install from those locks. The

@@ -124,9 +124,10 @@ def read(folder: str) -> Run:
     try:
         return TypeAdapter(Run).validate_python(values)
     except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise UserInputError(
-            f"{os.path.join(folder, FILE_NAME)!r} was written by another version: {error}. Use "
-            "the code that wrote it, or train again."
+            f"{os.path.join(folder, FILE_NAME)!r} was written by another version ({problems}). "
+            "Use the code that wrote it, or train again."
         ) from error
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from absl import logging
+
 from features.errors import UserInputError
 from pipeline import run_config, run_folder, text_table
 from pipeline.report import formats
@@ -44,7 +46,7 @@ class ListedRun:
 
 
 def find(folder: str) -> list[ListedRun]:
-    """Returns the runs below a folder, the newest first.
+    """Returns the runs below a folder, the newest first; those it cannot read are logged.
 
     Raises:
       UserInputError: there is none.
@@ -55,7 +57,12 @@ def find(folder: str) -> list[ListedRun]:
             f"No run is below {folder!r}. Give a folder below which are --model_dir folders of "
             "pipeline.train, or outputs of pipeline.run."
         )
-    runs = [_read(path, os.path.relpath(path, folder)) for path in paths]
+    runs = []
+    for path in paths:
+        try:
+            runs.append(_read(path, os.path.relpath(path, folder)))
+        except UserInputError as error:
+            logging.warning("Left out: %s", error)
     return sorted(runs, key=lambda one: (one.run.started, one.name), reverse=True)
 
 
