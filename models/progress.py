@@ -40,13 +40,15 @@ class Progress(keras.callbacks.Callback):
         self._line_seconds = line_seconds
         self._clock = clock
         self._taken = 0
+        self._before = 0
         self._step = 0
         self._training_seconds = 0.0
         self._evaluation_seconds: float | None = None
+        self._last = self._line = clock()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock, which stands still while the validation split is scored."""
-        self._step = epoch * self._steps_per_evaluation
+        self._before = epoch * self._steps_per_evaluation
         self._last = self._line = self._clock()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -56,7 +58,7 @@ class Progress(keras.callbacks.Callback):
             self._training_seconds += now - self._last
         self._last = now
         self._taken += 1
-        self._step += 1
+        self._step = self._before + batch + 1
         if now - self._line >= self._line_seconds and batch + 1 < self._steps_per_evaluation:
             self._line = now
             self._log(_metrics(logs))
@@ -64,6 +66,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Logs a line with the validation split's metrics."""
         self._evaluation_seconds = self._clock() - self._last
+        self._step = self._before + self._steps_per_evaluation
         self._log(f"{_metrics(logs)}  validation {_metrics(logs, 'val_')}")
 
     def figures(self, batch_candidates: float) -> dict[str, float]:
@@ -102,8 +105,8 @@ class Progress(keras.callbacks.Callback):
 
 
 def _metrics(logs: Mapping[str, Any] | None, prefix: str = "") -> str:
-    figures = logs or {}
-    return "  ".join(f"{name} {float(figures[prefix + name]):.4f}" for name in ("logloss", "auc"))
+    figures = {name: (logs or {}).get(prefix + name) for name in ("logloss", "auc")}
+    return "  ".join(f"{k} {float(one):.4f}" for k, one in figures.items() if one is not None)
 
 
 def duration(seconds: float) -> str:

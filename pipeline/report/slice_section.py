@@ -34,9 +34,10 @@ def section(data: Mapping[str, Any]) -> Section | None:
         slices = {name: formats.records(data, "metrics", name, "slices", key) for name in names}
         if not any(slices.values()):
             continue
-        caption = _sentence(slices)
-        drawings.append(Drawing(_title(key), _panel(data, slices).svg(caption), caption))
-        tables.append(Details(f"All metrics {_title(key).lower()}", _table(slices)))
+        title, caption = _title(key), _sentence(slices)
+        drawing = _panel(data, slices).svg(f"AUC {title.lower()}. {caption}")
+        drawings.append(Drawing(title, drawing, caption))
+        tables.append(Details(f"All metrics {title.lower()}", _table(slices)))
     if not drawings:
         return None
     legend = [Key(color(name), formats.model_name(name)) for name in names]

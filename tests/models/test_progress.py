@@ -76,6 +76,17 @@ def test_training_that_goes_on_counts_from_where_it_was(lines):
     assert progress.figures(1.0)["steps"] == 5
 
 
+def test_training_that_goes_on_within_an_interval_counts_from_its_batch(lines):
+    clock = Clock()
+    progress = Progress(steps_per_evaluation=10, steps=20, line_seconds=4, clock=clock)
+    progress.on_epoch_begin(1)
+    for batch in range(3, 9):
+        clock.now += 1
+        progress.on_train_batch_end(batch, LOGS)
+    assert "step 17/20" in lines()[0]
+    assert progress.figures(1.0)["steps"] == 6
+
+
 def test_a_first_step_that_takes_minutes_has_no_rate(lines):
     clock = Clock()
     progress = Progress(steps_per_evaluation=2, steps=4, clock=clock)
