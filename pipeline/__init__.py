@@ -48,8 +48,8 @@ The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of
 - `latency`: model against model on one request.
 - `report`: everything a run found, on one page.
 
-`entry_point` is the `main` that every job shares; `text_table` aligns what they print; `quiet`
-keeps libraries from talking over it.
+`entry_point` is the `main` that every job shares; `text_table` and `json_file` are for what they
+print and write; `quiet` keeps libraries from talking over it.
 """
 
 from pipeline import quiet as _quiet  # noqa: F401  Must precede TensorFlow and Beam.

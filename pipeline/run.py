@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 from absl import flags, logging
 
 from features import embedding_set
@@ -27,6 +26,7 @@ from pipeline import (
     environment,
     export,
     inspect_data,
+    json_file,
     latency,
     run_config,
     scored_request,
@@ -176,9 +176,9 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         "environment": environment.versions(),
         "command": environment.command("pipeline.run"),
     }
-    _write_json(os.path.join(output, "report.json"), report)
+    json_file.write(os.path.join(output, "report.json"), report)
     render(report, os.path.join(output, "report.html"))
-    _write_json(os.path.join(output, "summary.json"), summary)
+    json_file.write(os.path.join(output, "summary.json"), summary)
     return summary
 
 
@@ -288,18 +288,6 @@ def _row(model: str, figures: dict[str, Any]) -> str:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _write_json(path: str, values: dict[str, Any]) -> None:
-    with open(path, "w") as file:
-        json.dump(values, file, indent=2, default=_plain)
-        file.write("\n")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not JSON: {value!r}")
 
 
 def _main(arguments: Sequence[str]) -> None:

@@ -20,14 +20,13 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from features import manifest
 from features.errors import UserInputError
 from features.schema import STRICT
-from pipeline import environment, run_config
+from pipeline import environment, json_file, run_config
 from pipeline.run_config import RunConfig
 
 FILE_NAME = "run.json"
@@ -91,22 +90,22 @@ def write(
         if os.path.exists(path := os.path.join(folder, name)):
             os.remove(path)
     shutil.rmtree(os.path.join(folder, "metrics"), ignore_errors=True)
-    _write_json(os.path.join(folder, "run_config.json"), run_config.to_dict(config))
-    _write_json(os.path.join(folder, "data_manifest.json"), data_manifest)
-    _write_json(os.path.join(folder, "attention.json"), attention)
+    json_file.write(os.path.join(folder, "run_config.json"), run_config.to_dict(config))
+    json_file.write(os.path.join(folder, "data_manifest.json"), data_manifest)
+    json_file.write(os.path.join(folder, "attention.json"), attention)
     if patch := environment.uncommitted():
         path = os.path.join(folder, PATCH)
         with open(path, "w", errors="surrogateescape") as file:
             file.write(patch)
     for split, figures in metrics.items():
         write_metrics(folder, split, figures)
-    _write_json(os.path.join(folder, FILE_NAME), TypeAdapter(Run).dump_python(run, mode="json"))
+    json_file.write(os.path.join(folder, FILE_NAME), TypeAdapter(Run).dump_python(run, mode="json"))
 
 
 def write_metrics(folder: str, split: str, figures: Mapping[str, Any]) -> None:
     """Writes the figures of one split."""
     os.makedirs(os.path.join(folder, "metrics"), exist_ok=True)
-    _write_json(os.path.join(folder, "metrics", f"{split}.json"), figures)
+    json_file.write(os.path.join(folder, "metrics", f"{split}.json"), figures)
 
 
 def holds_run(folder: str) -> bool:
@@ -179,17 +178,3 @@ def _read_json(folder: str, name: str) -> dict[str, Any]:
             f"{folder!r} has no {name}: it is not the folder of a training run that ended. Give a "
             "--model_dir of pipeline.train, or run that again."
         ) from None
-
-
-def _write_json(path: str, values: Mapping[str, Any]) -> None:
-    """Writes beside the name and renames: a killed job leaves no half of a file."""
-    with open(f"{path}.unfinished", "w") as file:
-        json.dump(values, file, indent=2, sort_keys=True, default=_plain)
-        file.write("\n")
-    os.replace(f"{path}.unfinished", path)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not JSON: {value!r}")
