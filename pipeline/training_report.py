@@ -38,7 +38,7 @@ def write(folder: str) -> None:
             "examples": run.examples,
             "data fingerprint": run.data_fingerprint,
             "schema fingerprint": run_folder.read_schema_fingerprint(folder),
-            "embedding set": run.embeddings or "none read",
+            "vectors given": run.embeddings or "none, similarity codes alone",
             "code": run.code,
             "uncommitted changes": run_folder.PATCH if run_folder.has_patch(folder) else "none",
         },

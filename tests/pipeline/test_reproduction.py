@@ -1,6 +1,7 @@
 """A run's folder is enough to train the same weights again, and its report says what it is."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,9 @@ def test_the_printed_command_trains_the_same_weights(runs: Path) -> None:
     for name, values in first.items():
         np.testing.assert_array_equal(values, second[name], err_msg=name)
     compared = _job("runs", f"--folder={runs}/runs", "--compare=a,a-reproduced").stdout
-    assert compared.startswith("No setting, version or input differs.")
+    # The commit may differ: someone works here while this runs.
+    assert not re.search(r"^(model|training|data|embeddings|environment)\b", compared, re.M)
+    assert re.search(r"^validation\.auc .* 0\.0000$", compared, re.M)
 
 
 @pytest.mark.slow
