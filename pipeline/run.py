@@ -9,7 +9,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from absl import flags, logging
@@ -97,7 +96,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
     arguments = [f"--examples={options.output}"]
     arguments += [f"--embeddings={name}={path}" for name, path in data.embeddings.items()]
     for name in (config.model.name, *config.baselines):
-        started = datetime.now(UTC)
+        origin = Origin(environment.command("pipeline.run"), arguments)
         with clock.phase(f"train_{name}"):
             folder = os.path.join(output, "models", name)
             settings = run_config.with_name(config.model, name)
@@ -111,7 +110,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
                 examples,
                 dataclasses.replace(config, model=settings),
                 embeddings,
-                Origin(environment.command("pipeline.run"), arguments, started),
+                origin,
                 ("validation", "test"),
             )
             metrics[name] = figures["test"]

@@ -26,7 +26,7 @@ from pydantic.dataclasses import dataclass
 from features import manifest
 from features.errors import UserInputError
 from features.schema import STRICT
-from pipeline import environment, json_file, run_config
+from pipeline import json_file, run_config
 from pipeline.run_config import RunConfig
 
 FILE_NAME = "run.json"
@@ -75,6 +75,7 @@ def write(
     data_manifest: Mapping[str, Any],
     attention: Mapping[str, Any],
     metrics: Mapping[str, Mapping[str, Any]],
+    patch: str = "",
 ) -> None:
     """Writes what belongs to a run beside its model; what an earlier run left is removed.
 
@@ -85,6 +86,7 @@ def write(
       data_manifest: of the examples.
       attention: see `read_attention`.
       metrics: `evaluation.evaluate`'s figures by split.
+      patch: what the code differed in from its commit.
     """
     for name in (FILE_NAME, PATCH, "report.html"):
         if os.path.exists(path := os.path.join(folder, name)):
@@ -93,7 +95,7 @@ def write(
     json_file.write(os.path.join(folder, "run_config.json"), run_config.to_dict(config))
     json_file.write(os.path.join(folder, "data_manifest.json"), data_manifest)
     json_file.write(os.path.join(folder, "attention.json"), attention)
-    if patch := environment.uncommitted():
+    if patch:
         path = os.path.join(folder, PATCH)
         with open(path, "w", errors="surrogateescape") as file:
             file.write(patch)

@@ -1,7 +1,6 @@
 """Trains a model on joined examples: `python -m pipeline.train --examples DIR --model_dir DIR`."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from absl import flags, logging
 
@@ -46,15 +45,14 @@ def _main(arguments: Sequence[str]) -> None:
             "there while training runs. Copy the folder when it is done; the other jobs read it "
             "from there."
         )
-    started = datetime.now(UTC)
+    arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
+    origin = Origin(environment.command("pipeline.train"), arguments)
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     examples = ExampleSet.open(_FLAGS.examples)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
     model, figures = training.train(
         examples, config.model, config.training, _FLAGS.model_dir, embeddings
     )
-    arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
-    origin = Origin(environment.command("pipeline.train"), arguments, started)
     training_run.record(_FLAGS.model_dir, model, examples, config, embeddings, origin)
     best = max(row["val_auc"] for row in figures["history"])
     logging.info("Report %s", training_report.path(_FLAGS.model_dir))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,18 +22,22 @@ _LOOKED_AT_BATCHES = 8
 
 @dataclass(frozen=True)
 class Origin:
-    """Who asked for a training, when.
+    """Who asked for a training, when, and with what code; made before it starts.
 
     Attributes:
       command: as it was typed.
       arguments: flags of `pipeline.train` that train the same, without those of the
         configuration and of the output.
       started: when.
+      code: `environment.code`, as it was then.
+      patch: `environment.uncommitted`, as it was then.
     """
 
     command: str
     arguments: Sequence[str]
-    started: datetime
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    code: Mapping[str, str] = field(default_factory=environment.code)
+    patch: str = field(default_factory=environment.uncommitted)
 
 
 def record(
@@ -82,9 +86,9 @@ def record(
         embeddings={name: one.fingerprint for name, one in embeddings.items()},
         environment=environment.versions(),
         variables=environment.variables(),
-        code=environment.code(),
+        code=dict(origin.code),
     )
-    run_folder.write(folder, run, config, examples.manifest, attention, metrics)
+    run_folder.write(folder, run, config, examples.manifest, attention, metrics, origin.patch)
     training_report.write(folder)
     return metrics
 

@@ -141,7 +141,6 @@ def test_what_stands_between_a_run_and_its_repetition_is_said(folder: Path) -> N
         "code": environment.code(),
     }
     write_run(folder / "same", ["training.deterministic=True"], **same)
-    (folder / "same" / run_folder.PATCH).unlink(missing_ok=True)
     text = reproduction.script(run_list.select(run_list.find(str(folder)), "same"))
     assert len([line for line in text.splitlines() if line.startswith("#")]) == 1
 
