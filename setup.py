@@ -110,6 +110,7 @@ setup(
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",
             "dmf-submit=pipeline.submit:main",
+            "dmf-runs=pipeline.runs:main",
         ]
     },
     zip_safe=False,

@@ -13,6 +13,7 @@
 - `input_pipeline`: TFRecords to batches.
 - `lazy_adam`: Adam for the rows of a batch.
 - `optimizers`, `training`: one optimiser per group of variables; fit, checkpoint, select.
+- `progress`, `tensorboard`: what a training says and shows while it runs.
 - `attention_mass`: where a trained model looks, by similarity.
 - `metrics`, `evaluation`: AUC, GAUC, log loss, normalised entropy, calibration, by slice.
 - `trained_model`: a trained model as a folder.

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,10 +20,12 @@ from models import (
     input_pipeline,
     optimizers,
     record_check,
+    tensorboard,
     trained_model,
 )
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
+from models.progress import Progress
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
 from models.training_input import TrainingInput
@@ -33,6 +34,9 @@ from models.training_state import TrainingState
 
 _ADAPT_BATCHES = 64
 """Batches of 1,024 candidates: some users' whole sequences, spread over the train split."""
+
+_SAMPLE = 8
+"""Batches of the validation split in which attention is looked at, at every evaluation."""
 
 
 def train(
@@ -82,11 +86,12 @@ def train(
     else:
         model.pretrain(data.one_pass, config.learning_rate)
         state.save()
-    progress = _Progress(data.steps_per_evaluation, data.steps)
+    progress = Progress(data.steps_per_evaluation, data.steps)
     own_folder = distribution.own_folder(folder)
-    board = keras.callbacks.TensorBoard(os.path.join(own_folder, "tensorboard"), write_graph=False)
+    looked_at = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
+    board = tensorboard.callbacks(os.path.join(own_folder, "tensorboard"), looked_at)
     try:
-        TrainingLoop(model, data, config, [board, progress], stop_requested).run(state)
+        TrainingLoop(model, data, config, [*board, progress], stop_requested).run(state)
     except NonFiniteLossError as error:
         record = record_check.non_finite_record(examples, "train")
         remedy = (
@@ -104,60 +109,6 @@ def train(
     if distribution.is_chief():
         tf.io.gfile.rmtree(os.path.join(folder, "backup"))
     return model, figures
-
-
-class _Progress(keras.callbacks.Callback):
-    """Logs each evaluation with rate and time left, and counts candidates."""
-
-    def __init__(self, steps_per_evaluation: int, steps: int) -> None:
-        super().__init__()
-        self._steps_per_evaluation = steps_per_evaluation
-        self._steps = steps
-        self._done = 0
-        self._training_seconds = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Starts the clock, which stands still while the validation split is scored."""
-        self._started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Starts it again after the first step, which traces; stops it before an evaluation."""
-        self._done += 1
-        if self._done == 1:
-            self._started = time.perf_counter()
-        if batch + 1 == self._steps_per_evaluation:
-            self._training_seconds += time.perf_counter() - self._started
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Logs one line."""
-        figures = logs or {}
-        rate = self._rate()
-        done = (epoch + 1) * self._steps_per_evaluation
-        logging.info(
-            "train %3.0f%%  step %d/%d  logloss %.4f  auc %.4f  validation logloss %.4f  auc %.4f  "
-            "%.0f steps/s  %.0f s left",
-            100 * done / self._steps,
-            done,
-            self._steps,
-            figures["logloss"],
-            figures["auc"],
-            figures["val_logloss"],
-            figures["val_auc"],
-            rate,
-            (self._steps - done) / rate,
-        )
-
-    def figures(self, batch_candidates: float) -> dict[str, float]:
-        """Returns steps, seconds in them without the first, and candidates per second."""
-        return {
-            "steps": self._done,
-            "seconds": self._training_seconds,
-            "candidates_per_second": self._rate() * batch_candidates,
-        }
-
-    def _rate(self) -> float:
-        """Returns steps per second, without the first, which traces."""
-        return max(1, self._done - 1) / max(self._training_seconds, 1e-9)
 
 
 def _fingerprint(examples: ExampleSet, *configs: ModelConfig | TrainingConfig) -> str:

@@ -43,10 +43,13 @@ The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of
 - `demo_data`: the demo's ratings, films and content.
 - `scored_request`: one request for a person to look at.
 - `environment`: what a result was made with.
+- `training_run`, `run_folder`, `training_report`: a training scored, its folder, its page.
+- `runs`, `run_list`, `run_comparison`, `reproduction`: runs listed, compared and done again.
 - `latency`: model against model on one request.
 - `report`: everything a run found, on one page.
 
-`entry_point` is the `main` that every job shares; `quiet` keeps libraries from talking over it.
+`entry_point` is the `main` that every job shares; `text_table` and `json_file` are for what they
+print and write; `quiet` keeps libraries from talking over it.
 """
 
 from pipeline import quiet as _quiet  # noqa: F401  Must precede TensorFlow and Beam.

@@ -18,7 +18,7 @@ import logging as python_logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from absl import app, flags, logging
 
@@ -108,6 +108,21 @@ def _told() -> Iterator[None]:
         yield
     except UserInputError as error:
         raise SystemExit(_report(str(error))) from None
+
+
+def given_flags(without: Collection[str] = ()) -> list[str]:
+    """Returns the flags that this process was given, as `--name=value`, ready to be given again.
+
+    Args:
+      without: names of flags to leave out.
+    """
+    given = (flag for name in flags.FLAGS if (flag := flags.FLAGS[name]).present)
+    return [
+        text
+        for flag in sorted(given, key=lambda flag: flag.name)
+        if flag.name not in without
+        for text in flag.serialize().splitlines()
+    ]
 
 
 def _configure_logging() -> None:

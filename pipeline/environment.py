@@ -3,8 +3,12 @@
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
+
+from features.manifest import CODE_VERSION
 
 _PACKAGES = (
     "tensorflow",
@@ -16,6 +20,17 @@ _PACKAGES = (
     "numpy",
 )
 
+_VARIABLES = (
+    "TF_CONFIG",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "OMP_NUM_THREADS",
+)
+"""Environment variables that can change a result."""
+
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that decide results, and the CPUs."""
@@ -26,3 +41,34 @@ def versions() -> dict[str, str]:
 def command(module: str) -> str:
     """Returns the command line of this process, started with `python -m module`."""
     return shlex.join(["python", "-m", module, *sys.argv[1:]])
+
+
+def variables() -> dict[str, str]:
+    """Returns the environment variables that can change a result, where they are set."""
+    return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+
+
+def code() -> dict[str, str]:
+    """Returns the version of this project's code, and its `commit` where it runs from a clone."""
+    try:
+        # Not the commit of a repository that merely has the installed package below it.
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return {"version": CODE_VERSION, "commit": _git("rev-parse", "HEAD").strip()}
+    except (OSError, subprocess.CalledProcessError):
+        return {"version": CODE_VERSION}
+
+
+def uncommitted() -> str:
+    """Returns the patch from the commit to the code that runs; empty without git or changes.
+
+    New files are not in it until `git add`.
+    """
+    return _git("diff", "--binary", "HEAD") if "commit" in code() else ""
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    run = subprocess.run(
+        command, check=True, capture_output=True, text=True, errors="surrogateescape"
+    )
+    return run.stdout

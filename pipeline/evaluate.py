@@ -8,7 +8,7 @@ from absl import flags
 from features import storage
 from models import evaluation, trained_model
 from models.example_set import ExampleSet
-from pipeline import entry_point
+from pipeline import entry_point, training_run
 
 _FLAGS = flags.FLAGS
 
@@ -33,6 +33,7 @@ def _main(arguments: Sequence[str]) -> None:
     trained_model.check_schema(model, examples)
     scored = evaluation.score(model, examples, _FLAGS.split)
     metrics = evaluation.evaluate(scored, evaluation.train_counts(examples))
+    training_run.add_metrics(_FLAGS.model_dir, examples, _FLAGS.split, metrics)
     text = json.dumps({"split": _FLAGS.split, **metrics}, indent=2, sort_keys=True)
     if _FLAGS.output is None:
         print(text)

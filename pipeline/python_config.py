@@ -1,6 +1,7 @@
-"""Configuration from a Python file and `key=value` overrides, validated by a dataclass."""
+"""Configuration from a Python or JSON file and `key=value` overrides, validated by a dataclass."""
 
 import ast
+import json
 import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -16,7 +17,8 @@ def read(path: str | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Returns the values that were given, by key, not yet validated.
 
     Args:
-      path: a Python file whose `get_config()` returns a nested dictionary; None for none.
+      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file of one,
+        such as a run's `run_config.json`; None for none.
       overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
         string.
 
@@ -51,6 +53,8 @@ def validate(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Con
 
 
 def _read_file(path: str) -> dict[str, Any]:
+    if path.endswith(".json"):
+        return _read_json(path)
     try:
         namespace = runpy.run_path(path)
     except (OSError, SyntaxError) as error:
@@ -60,6 +64,17 @@ def _read_file(path: str) -> dict[str, Any]:
             f"--config {path!r} defines no get_config(). It must return a nested dictionary."
         )
     return _copied(namespace["get_config"]())
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        with open(path) as file:
+            values = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UserInputError(f"--config {path!r} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise UserInputError(f"--config {path!r} must hold an object, received {values!r:.80}.")
+    return values
 
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,18 +4,18 @@ python -m pipeline.run --config pipeline/configs/demo.py --output build/demo
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from absl import flags, logging
 
 from features import embedding_set
 from features.embedding_set import EmbeddingSet
-from models import attention_mass, evaluation, factory, input_pipeline, training
+from models import attention_mass, factory, input_pipeline, training
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import (
@@ -25,15 +25,18 @@ from pipeline import (
     environment,
     export,
     inspect_data,
+    json_file,
     latency,
     run_config,
     scored_request,
     termination,
+    training_run,
 )
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from pipeline.report.page import render
 from pipeline.run_config import RunConfig
+from pipeline.training_run import Origin
 from serving_signatures import names
 from serving_signatures.signatures import ServingSignatures
 
@@ -91,8 +94,10 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         name: embedding_set.read_embedding_set(path) for name, path in data.embeddings.items()
     }
     models, trained, metrics = {}, {}, {}
-    counts = evaluation.train_counts(examples)
+    arguments = [f"--examples={options.output}"]
+    arguments += [f"--embeddings={name}={path}" for name, path in data.embeddings.items()]
     for name in (config.model.name, *config.baselines):
+        origin = Origin(environment.command("pipeline.run"), arguments)
         with clock.phase(f"train_{name}"):
             folder = os.path.join(output, "models", name)
             settings = run_config.with_name(config.model, name)
@@ -101,8 +106,16 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
                     examples, settings, config.training, folder, embeddings, stop_requested
                 )
         with clock.phase(f"evaluate_{name}"):
-            scored = evaluation.score(models[name], examples, "test")
-            metrics[name] = evaluation.evaluate(scored, counts)
+            figures = training_run.record(
+                folder,
+                models[name],
+                examples,
+                dataclasses.replace(config, model=settings),
+                embeddings,
+                origin,
+                ("validation", "test"),
+            )
+            metrics[name] = figures["test"]
     model = models[config.model.name]
     with clock.phase("export"):
         exported = export.export_model(
@@ -164,9 +177,9 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         "environment": environment.versions(),
         "command": environment.command("pipeline.run"),
     }
-    _write_json(os.path.join(output, "report.json"), report)
+    json_file.write(os.path.join(output, "report.json"), report)
     render(report, os.path.join(output, "report.html"))
-    _write_json(os.path.join(output, "summary.json"), summary)
+    json_file.write(os.path.join(output, "summary.json"), summary)
     return summary
 
 
@@ -276,18 +289,6 @@ def _row(model: str, figures: dict[str, Any]) -> str:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _write_json(path: str, values: dict[str, Any]) -> None:
-    with open(path, "w") as file:
-        json.dump(values, file, indent=2, default=_plain)
-        file.write("\n")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not JSON: {value!r}")
 
 
 def _check_flags(arguments: Sequence[str]) -> None:

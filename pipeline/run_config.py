@@ -1,7 +1,7 @@
 """The configuration of a run: a Python file and overrides, validated as one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
@@ -92,7 +92,8 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
     """Loads a configuration.
 
     Args:
-      path: a Python file whose `get_config()` returns a nested dictionary; None for defaults.
+      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file with
+        one, such as the `run_config.json` of a run; None for defaults.
       overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
         string.
 
@@ -116,6 +117,24 @@ def check(path: str | None, overrides: Sequence[str]) -> None:
 def to_dict(config: RunConfig) -> dict[str, Any]:
     """Returns the resolved configuration as plain JSON values."""
     return TypeAdapter(RunConfig).dump_python(config, mode="json")
+
+
+def changed(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that are not the default, by dotted name.
+
+    >>> changed({"model": {"heads": 2}, "training": {"seed": 1}})
+    {'model.heads': 2}
+
+    Args:
+      sections: of `to_dict`, any of them; settings that this version does not know are changes.
+    """
+    defaults = to_dict(RunConfig())
+    return {
+        f"{section}.{name}": value
+        for section, values in sections.items()
+        for name, value in values.items()
+        if name not in defaults[section] or value != defaults[section][name]
+    }
 
 
 def with_name(config: ModelConfig, name: str) -> ModelConfig:

@@ -1,7 +1,5 @@
 """Trains a model on joined examples: `python -m pipeline.train --examples DIR --model_dir DIR`."""
 
-import json
-import os
 from collections.abc import Sequence
 
 from absl import flags, logging
@@ -10,7 +8,16 @@ from features import storage
 from features.errors import UserInputError
 from models import distribution, training
 from models.example_set import ExampleSet
-from pipeline import embedding_inputs, entry_point, run_config, termination
+from pipeline import (
+    embedding_inputs,
+    entry_point,
+    environment,
+    run_config,
+    termination,
+    training_report,
+    training_run,
+)
+from pipeline.training_run import Origin
 
 _FLAGS = flags.FLAGS
 
@@ -45,13 +52,15 @@ def _main(arguments: Sequence[str]) -> None:
             "there while training runs. Copy the folder when it is done; the other jobs read it "
             "from there."
         )
+    arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
+    origin = Origin(environment.command("pipeline.train"), arguments)
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     # Before anything else of TensorFlow: workers find each other here.
     strategy = distribution.strategy(config.training.strategy)
     examples = ExampleSet.open(_FLAGS.examples)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
     with termination.saving() as stop_requested, strategy.scope():
-        _, figures = training.train(
+        model, figures = training.train(
             examples,
             config.model,
             config.training,
@@ -59,10 +68,11 @@ def _main(arguments: Sequence[str]) -> None:
             embeddings,
             stop_requested,
         )
-        if distribution.is_chief():
-            with open(os.path.join(_FLAGS.model_dir, "run_config.json"), "w") as file:
-                json.dump(run_config.to_dict(config), file, indent=2, sort_keys=True)
+        if not distribution.is_chief():
+            return
+    training_run.record(_FLAGS.model_dir, model, examples, config, embeddings, origin)
     best = max(row["val_auc"] for row in figures["history"])
+    logging.info("Report %s", training_report.path(_FLAGS.model_dir))
     logging.info(
         "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",
         config.model.name,

@@ -80,6 +80,7 @@ def test_entry_points_exist(wheel):
         "dmf-evaluate",
         "dmf-export",
         "dmf-submit",
+        "dmf-runs",
     }
     for script, target in scripts.items():
         module, function = target.split(":")

@@ -8,6 +8,6 @@
 
 A module a section, each with `section(data)`, in the order of the page:
 `data_section`, `check_section`, `time_section`, `column_section`, `embedding_section`,
-`similarity_section`, `training_section`, `comparison_section`, `calibration_section`,
-`latency_section`, `bias_section`, `request_section`, `facts_section`.
+`similarity_section`, `training_section`, `comparison_section`, `slice_section`,
+`calibration_section`, `latency_section`, `bias_section`, `request_section`, `facts_section`.
 """

@@ -28,7 +28,11 @@ def mass_figure(data: Mapping[str, Any]) -> Figure | None:
     if not drawings:
         return None
     legend = [Key("s1", "share of attention"), Key("backdrop", "share of behaviors")]
-    return Figure("Attention by similarity, test requests", "", drawings, legend)
+    split = data.get("split") or "test"
+    caption = (
+        "A blue bar above its grey one: more attention than behaviors treated alike would get."
+    )
+    return Figure(f"Attention by similarity, {split} requests", caption, drawings, legend)
 
 
 def type_figure(data: Mapping[str, Any]) -> Figure | None:

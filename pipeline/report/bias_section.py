@@ -61,7 +61,11 @@ def _bias_figure(data: Mapping[str, Any]) -> Figure | None:
     legend.append(Key("", "unknown similarity", "rule"))
     if counted:
         legend.append(Key("backdrop", "where train's pairs are, not to scale"))
-    return Figure("Attention bias by similarity bucket", "", drawings, legend)
+    caption = (
+        "What the model adds to a behavior's score by its similarity to the candidate: the higher, "
+        "the more attention."
+    )
+    return Figure("Attention bias by similarity bucket", caption, drawings, legend)
 
 
 def _buckets(data: Mapping[str, Any], name: str) -> _Buckets | None:

@@ -1,19 +1,33 @@
-"""DMF against the ID-only baseline: all metrics, and where the gain is."""
+"""The model against the ID-only baseline: all metrics, and where the gain is."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Block, Cell, Drawing, Figure, Key, Section, Table
+from pipeline.report.blocks import Block, Cell, Details, Drawing, Figure, Key, Section, Table
 
 MODEL, BASELINE = "dmf", "id_only"
 
-_METRICS = (
+METRICS = (
     ("auc", "AUC", "higher"),
     ("gauc", "GAUC", "higher"),
     ("logloss", "Log loss", "lower"),
     ("ne", "Normalised entropy", "lower"),
     ("calibration", "Predicted over observed", "nearer 1"),
+)
+_GLOSSARY = Details(
+    "What the metrics mean",
+    Table(
+        [],
+        [
+            ["AUC", "Chance that a positive candidate scores above a negative one; 0.5 is chance."],
+            ["GAUC", "The AUC within each user's candidates, averaged by their number."],
+            ["Log loss", "Mean of the negative log of the probability given to what happened."],
+            ["Normalised entropy", "Log loss in parts of that of the constant positive rate."],
+            ["Predicted over observed", "Sum of probabilities over number of positives."],
+        ],
+        numeric=False,
+    ),
 )
 _LABEL_ROOM = 0.28
 _SLICES = (
@@ -24,36 +38,63 @@ _SLICES = (
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns the section, or None where there are no metrics."""
-    found = [_table(data), *_other_labels(data), _figure(data)]
+    table = _table(data)
+    found = [table, table and _GLOSSARY, *_other_labels(data), _figure(data)]
     blocks: list[Block] = [block for block in found if block is not None]
-    question = "Does content add to ids, and for whom?"
+    question = (
+        "Does content add to ids, and for whom?"
+        if baseline(data)
+        else "How good is the model where it was not trained?"
+    )
     return Section("quality", "Quality", question, blocks) if blocks else None
 
 
+def series(data: Mapping[str, Any]) -> list[str]:
+    """Returns what there are metrics of, the main one first.
+
+    These are models, DMF first and the baseline last; or the splits that one model was scored on.
+    """
+    names = [*formats.mapping(data, "metrics"), *formats.mapping(data, "summary", "metrics")]
+    return sorted(dict.fromkeys(names), key=lambda name: (name != MODEL, name == BASELINE))
+
+
+def baseline(data: Mapping[str, Any]) -> str | None:
+    """Returns the name of the baseline that the main model is compared with, if there is one."""
+    names = series(data)
+    return BASELINE if BASELINE in names[1:] else None
+
+
 def metrics_of(data: Mapping[str, Any], model: str) -> Mapping[str, Any]:
-    """Returns a model's metrics, from the evaluation or else from the summary."""
+    """Returns the metrics of one of the series, from the evaluation or else from the summary."""
     return formats.mapping(data, "metrics", model) or formats.mapping(
         data, "summary", "metrics", model
     )
 
 
-def tone(metric: str, model: float | None, baseline: float | None) -> str:
-    """Returns whether a model's metric is better than the baseline's: `good`, `bad`, or nothing.
+def tone(metric: str, model: float | None, other: float | None) -> str:
+    """Returns whether a model's metric is better than another's: `good`, `bad`, or nothing.
 
     >>> tone("auc", 0.8, 0.7), tone("logloss", 0.8, 0.7), tone("calibration", 0.98, 1.1)
     ('good', 'bad', 'good')
     """
-    if model is None or baseline is None:
+    if model is None or other is None:
         return ""
-    direction = next(better for key, _, better in _METRICS if key == metric)
-    if direction == "nearer 1":
-        model, baseline = -abs(model - 1), -abs(baseline - 1)
-    gain = baseline - model if direction == "lower" else model - baseline
+    gain = goodness(metric, model) - goodness(metric, other)
     return "" if round(gain, 4) == 0 else "good" if gain > 0 else "bad"
 
 
+def goodness(metric: str, value: float) -> float:
+    """Returns a number that is the larger, the better the metric is.
+
+    >>> goodness("auc", 0.8), goodness("logloss", 0.5), goodness("calibration", 1.5)
+    (0.8, -0.5, -0.5)
+    """
+    direction = next(better for key, _, better in METRICS if key == metric)
+    return value if direction == "higher" else -value if direction == "lower" else -abs(value - 1)
+
+
 def _table(data: Mapping[str, Any]) -> Table | None:
-    models = _models(data)
+    models = series(data)
     if not models:
         return None
     figures = {name: metrics_of(data, name) for name in models}
@@ -62,7 +103,7 @@ def _table(data: Mapping[str, Any]) -> Table | None:
 
 def _other_labels(data: Mapping[str, Any]) -> list[Table]:
     """Returns a table for each label that only a positive of the main one can have."""
-    models = _models(data)
+    models = series(data)
     labels = dict.fromkeys(
         label for name in models for label in formats.mapping(metrics_of(data, name), "labels")
     )
@@ -76,21 +117,16 @@ def _other_labels(data: Mapping[str, Any]) -> list[Table]:
     ]
 
 
-def _models(data: Mapping[str, Any]) -> list[str]:
-    names = [*formats.mapping(data, "metrics"), *formats.mapping(data, "summary", "metrics")]
-    return sorted(dict.fromkeys(names), key=lambda name: (name != MODEL, name == BASELINE))
-
-
 def _metrics_table(figures: Mapping[str, Mapping[str, Any]], note: str, title: str) -> Table:
     """Returns a row a metric, a column a model."""
     models = list(figures)
-    compared = MODEL in models and BASELINE in models
+    compared = BASELINE in models[1:]
     rows: list[list[Cell | str]] = []
-    for key, name, better in _METRICS:
+    for key, name, better in METRICS:
         values = [formats.number(one, key) for one in figures.values()]
         row: list[Cell | str] = [name, *map(formats.fixed, values)]
         if compared:
-            pair = values[models.index(MODEL)], values[models.index(BASELINE)]
+            pair = values[0], values[models.index(BASELINE)]
             row.append(Cell(formats.signed(formats.difference(*pair)), tone(key, *pair)))
         rows.append([*row, better])
     head = ["Metric", *map(formats.model_name, models), *(["Difference"] if compared else [])]
@@ -111,6 +147,8 @@ def _users_sentence(data: Mapping[str, Any], model: str) -> str:
 
 
 def _figure(data: Mapping[str, Any]) -> Figure | None:
+    if baseline(data) is None:
+        return None
     drawings = []
     for key, title, unit in [*_SLICES, *_similarity_slices(data)]:
         gains = _gains(data, key)
@@ -120,7 +158,7 @@ def _figure(data: Mapping[str, Any]) -> Figure | None:
     if not drawings:
         return None
     return Figure(
-        f"{formats.model_name(MODEL)} minus {formats.model_name(BASELINE)}, by slice",
+        f"{formats.model_name(series(data)[0])} minus {formats.model_name(BASELINE)}, by slice",
         "",
         drawings,
         [Key("s1", "AUC"), Key("s4", "GAUC")],
@@ -128,13 +166,13 @@ def _figure(data: Mapping[str, Any]) -> Figure | None:
 
 
 def _similarity_slices(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    prefix = "similarity_"
+    prefix, model = "similarity_", series(data)[0]
     names = [
         key.removeprefix(prefix)
-        for key in formats.mapping(data, "metrics", MODEL, "slices")
+        for key in formats.mapping(data, "metrics", model, "slices")
         # A single slice says nothing that the table does not.
         if key.startswith(prefix)
-        and len(formats.records(data, "metrics", MODEL, "slices", key)) > 1
+        and len(formats.records(data, "metrics", model, "slices", key)) > 1
     ]
     return [
         (f"{prefix}{name}", f"Gain by {name} similarity", f"{name} similarity to the history")
@@ -147,16 +185,15 @@ Gain = tuple[str, float | None, float | None, float | None]
 
 def _gains(data: Mapping[str, Any], key: str) -> list[Gain]:
     """Name, candidates, and gain in AUC and GAUC of the slices that both models have."""
-    found = [formats.records(data, "metrics", model, "slices", key) for model in (MODEL, BASELINE)]
-    baseline = {str(one.get("slice")): one for one in found[1]}
+    pair = series(data)[0], BASELINE
+    found = [formats.records(data, "metrics", model, "slices", key) for model in pair]
+    other = {str(one.get("slice")): one for one in found[1]}
     gains: list[Gain] = []
     for one in found[0]:
         name = str(one.get("slice"))
-        if name in baseline:
+        if name in other:
             auc, gauc = (
-                formats.difference(
-                    formats.number(one, metric), formats.number(baseline[name], metric)
-                )
+                formats.difference(formats.number(one, metric), formats.number(other[name], metric))
                 for metric in ("auc", "gauc")
             )
             gains.append((name, formats.number(one, "candidates"), auc, gauc))

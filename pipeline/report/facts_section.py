@@ -1,4 +1,4 @@
-"""The exported model's facts, and what is needed to run it again."""
+"""What was run and exported, and what is needed to run it again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,15 +9,25 @@ from pipeline.report.blocks import Block, Cell, Details, Section, Table
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns the facts that the data has, or None."""
-    found = [_export(data), _parity(data), _phases(data), _command(data)]
-    found += [
+    published = _export(data)
+    found = [
+        published,
+        _run(data),
+        _changed(data),
+        _parity(data),
+        _phases(data),
+        _command(data),
         _named("Configuration", "Setting", formats.mapping(data, "config")),
         _named("The join's parameters", "Setting", formats.mapping(data, "manifest", "parameters")),
         _named("Environment", "Package", formats.mapping(data, "environment")),
     ]
     blocks: list[Block] = [block for block in found if block is not None]
-    question = "What was published, and how is it made again?"
-    return Section("facts", "Export", question, blocks) if blocks else None
+    if not blocks:
+        return None
+    if published is None:
+        question = "What made this, and how is it made again?"
+        return Section("facts", "Reproduction", question, blocks)
+    return Section("facts", "Export", "What was published, and how is it made again?", blocks)
 
 
 def signatures(data: Mapping[str, Any]) -> list[str]:
@@ -59,6 +69,22 @@ def _export(data: Mapping[str, Any]) -> Table | None:
         [key.replace("_", " "), value] for key, value in formats.flat(data.get("tags") or {}) if key
     ]
     return Table([], rows, numeric=False, title="Published model") if rows else None
+
+
+def _run(data: Mapping[str, Any]) -> Table | None:
+    facts = formats.mapping(data, "run")
+    rows = [list(pair) for pair in formats.flat(facts)]
+    return Table([], rows, numeric=False, title="Run") if facts else None
+
+
+def _changed(data: Mapping[str, Any]) -> Table | None:
+    """Returns the settings that differ from the defaults; None where it is not known."""
+    changed = data.get("changed_settings")
+    if not isinstance(changed, Mapping):
+        return None
+    rows = [[str(name), str(value)] for name, value in changed.items()]
+    caption = "" if rows else "None: every setting is the default."
+    return Table([], rows, caption, numeric=False, title="Settings that differ from the defaults")
 
 
 def _parity(data: Mapping[str, Any]) -> Details | None:

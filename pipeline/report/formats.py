@@ -14,6 +14,8 @@ _MODEL_NAMES = {
     "id_only": "ID-only",
     "early_fusion": "Early fusion",
     "dmf_materialised": "DMF, materialised",
+    "validation": "Validation",
+    "test": "Test",
 }
 
 
@@ -154,7 +156,7 @@ def short_count(value: float) -> str:
 
 
 def model_name(key: str) -> str:
-    """Returns a model's name for people."""
+    """Returns the name of a model, or of a split that one was scored on, for people."""
     return _MODEL_NAMES.get(key, key)
 
 

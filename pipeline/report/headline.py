@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.report import comparison_section, facts_section, formats
 from pipeline.report.blocks import Tile
-from pipeline.report.comparison_section import BASELINE, MODEL
+from pipeline.report.comparison_section import MODEL
 
 
 def tiles(data: Mapping[str, Any]) -> list[Tile]:
@@ -26,14 +26,15 @@ def tiles(data: Mapping[str, Any]) -> list[Tile]:
 def subtitle(data: Mapping[str, Any]) -> str:
     """Returns one line on what was predicted, over how much, and how long it took."""
     label = data.get("label")
-    test = formats.mapping(data, "manifest", "splits", "test")
+    split = data.get("split") or "test"
+    test = formats.mapping(data, "manifest", "splits", split)
     candidates, positives = (
         formats.number(test, "candidates"),
         formats.number(test, "positives", str(label)),
     )
     parts = [f"Label: {label}"] if label else []
     if candidates is not None:
-        parts.append(f"test: {formats.count(candidates)} candidates")
+        parts.append(f"{split}: {formats.count(candidates)} candidates")
         if candidates and positives is not None:
             parts[-1] += f", {formats.percent(positives / candidates)} {label}"
     phases = formats.mapping(data, "summary", "phases")
@@ -44,18 +45,24 @@ def subtitle(data: Mapping[str, Any]) -> str:
 
 
 def _metric(data: Mapping[str, Any], key: str, title: str, digits: int = 4) -> Tile | None:
-    value = formats.number(comparison_section.metrics_of(data, MODEL), key)
-    if value is None:
+    names = comparison_section.series(data)
+    values = [formats.number(comparison_section.metrics_of(data, name), key) for name in names]
+    if not values or values[0] is None:
         return None
-    baseline = formats.number(comparison_section.metrics_of(data, BASELINE), key)
-    if baseline is None:
-        return Tile(title, formats.fixed(value, digits), note=formats.model_name(MODEL))
-    change = formats.signed(value - baseline, digits)
-    note = f"{change} against {formats.model_name(BASELINE)}"
-    tone = comparison_section.tone(key, value, baseline)
+    shown = formats.fixed(values[0], digits)
+    baseline = comparison_section.baseline(data)
+    other = values[names.index(baseline)] if baseline else None
+    if baseline is None or other is None:
+        note = formats.model_name(names[0])
+        if "test" in names[1:]:
+            note += f"; test {formats.fixed(values[names.index('test')], digits)}"
+        return Tile(title, shown, note=note)
     if key == "calibration":
-        note, tone = f"{formats.model_name(BASELINE)}: {formats.fixed(baseline, digits)}", ""
-    return Tile(title, formats.fixed(value, digits), note=note, tone=tone)
+        return Tile(
+            title, shown, note=f"{formats.model_name(baseline)}: {formats.fixed(other, digits)}"
+        )
+    note = f"{formats.signed(values[0] - other, digits)} against {formats.model_name(baseline)}"
+    return Tile(title, shown, note=note, tone=comparison_section.tone(key, values[0], other))
 
 
 def _latency(data: Mapping[str, Any]) -> Tile | None:
@@ -76,7 +83,8 @@ def _latency(data: Mapping[str, Any]) -> Tile | None:
 
 
 def _training(data: Mapping[str, Any]) -> Tile | None:
-    train = formats.mapping(data, "summary", "train") or formats.mapping(data, "training", MODEL)
+    model = next(iter(formats.mapping(data, "training")), MODEL)
+    train = formats.mapping(data, "summary", "train") or formats.mapping(data, "training", model)
     speed = formats.number(train, "candidates_per_second")
     if speed is None:
         return None

@@ -20,6 +20,7 @@ from pipeline.report import (
     latency_section,
     request_section,
     similarity_section,
+    slice_section,
     time_section,
     training_section,
 )
@@ -34,6 +35,7 @@ _SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     similarity_section.section,
     training_section.section,
     comparison_section.section,
+    slice_section.section,
     calibration_section.section,
     latency_section.section,
     bias_section.section,
@@ -49,8 +51,9 @@ def render(data: Mapping[str, Any], path: str) -> None:
       data: what a run learned: `title`, `label`, `summary`, `manifest`, `statistics` and
         `assessment` (see `pipeline.data_statistics`), `training`, `metrics`, `latency`,
         `bucket_effect`, `attention_mass`, `scored`, `tags`, `parity`, `config`, `environment` and
-        `command`. A section whose data is absent is left out; a number that is None or not
-        finite is a dash or a gap.
+        `command`; of a single training also `run`, `changed_settings` and `split`, the one that
+        is looked at (`test` by default), and `metrics` by split, not by model. A section whose
+        data is absent is left out; a number that is None or not finite is a dash or a gap.
       path: the HTML file; written beside itself and renamed.
     """
     sections = [found for section in _SECTIONS if (found := section(data)) is not None]

@@ -4,10 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Key, Section
+from pipeline.report.blocks import Details, Drawing, Figure, Key, Section, Table
 
-_COLORS = {"dmf": "s1", "id_only": "s2", "early_fusion": "s3"}
+_COLORS = {"dmf": "s1", "id_only": "s2", "early_fusion": "s3", "validation": "s1", "test": "s3"}
 _CURVES = (("logloss", "Log loss"), ("auc", "AUC"))
+_COLUMNS = (
+    ("logloss", "Train log loss"),
+    ("auc", "Train AUC"),
+    ("val_logloss", "Validation log loss"),
+    ("val_auc", "Validation AUC"),
+)
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
@@ -31,14 +37,33 @@ def section(data: Mapping[str, Any]) -> Section | None:
         Key("", "train, as it goes", "dashed"),
     ]
     figure = Figure("Training curves", f"{'; '.join(parts)}.", drawings, legend)
-    return Section(
-        "training", "Training", "Did the models learn, and did they stop in time?", [figure]
-    )
+    question = "Did training help, and did it stop in time?"
+    return Section("training", "Training", question, [figure, *_evaluations(histories)])
 
 
-def color(model: str) -> str:
-    """Returns the class of a model's series; the same all over the report."""
-    return _COLORS.get(model, "s4")
+def color(series: str) -> str:
+    """Returns the class of a model's or a split's series; the same all over the report."""
+    return _COLORS.get(series, "s4")
+
+
+def _evaluations(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Details]:
+    """Returns a table a model with the metrics of every evaluation."""
+    return [
+        Details(
+            f"Evaluations of {formats.model_name(name)} ({len(points)})",
+            Table(
+                ["Step", *(title for _, title in _COLUMNS)],
+                [
+                    [
+                        formats.count(point["step"]),
+                        *(formats.fixed(formats.number(point, key)) for key, _ in _COLUMNS),
+                    ]
+                    for point in points
+                ],
+            ),
+        )
+        for name, points in histories.items()
+    ]
 
 
 def _history(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

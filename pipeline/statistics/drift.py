@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from features.errors import UserInputError
+from pipeline import text_table
 from pipeline.statistics import distances
 from pipeline.statistics.findings import share
 from pipeline.statistics.options import DriftThresholds
@@ -83,9 +84,7 @@ def table(changes: Sequence[Change]) -> str:
         )
         for one in changes
     ]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    lines = ("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return text_table.aligned(rows)
 
 
 _Measured = Iterator[tuple[str, str, float | None, float | str | None, float | str | None]]

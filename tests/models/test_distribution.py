@@ -80,7 +80,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def trained(folder: Path, name: str, *flags: str, program=("-m", "pipeline.train"), clusters=("{}",)):
+def trained(
+    folder: Path, name: str, *flags: str, program=("-m", "pipeline.train"), clusters=("{}",)
+):
     """Trains as a process for each `TF_CONFIG`, and returns their codes."""
     paths = [f"--examples={folder}/examples", f"--model_dir={folder}/{name}"]
     command = [sys.executable, *program, *paths, *SETTINGS, *flags]

@@ -12,8 +12,8 @@ from pipeline.report.page import render
 
 METRICS = {"auc": 0.8, "gauc": 0.7, "logloss": 0.5, "ne": 0.75, "calibration": 0.98}
 SECTIONS = [
-    "data", "similarity", "training", "quality", "calibration", "latency", "attention", "request",
-    "facts",
+    "data", "similarity", "training", "quality", "slices", "calibration", "latency", "attention",
+    "request", "facts",
 ]  # fmt: skip
 
 
@@ -286,7 +286,7 @@ def test_page_needs_nothing_else(data, page, tmp_path):
 
 def test_every_drawing_says_what_is_seen(data, page):
     panels = [attrs for tag, attrs in page(data).tags if attrs.get("class") == "panel"]
-    assert len(panels) == 16
+    assert len(panels) == 19
     for attrs in panels:
         assert attrs["role"] == "img" and len(attrs["aria-label"]) > 20
 

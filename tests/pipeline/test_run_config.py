@@ -1,5 +1,7 @@
 """Configuration: what is given wins over the default, and nothing unknown slips through."""
 
+import json
+
 import pytest
 
 from features.errors import UserInputError
@@ -57,3 +59,28 @@ def test_file_without_get_config_is_refused(tmp_path) -> None:
 def test_unknown_baseline_is_named() -> None:
     with pytest.raises(UserInputError, match="'dien'"):
         run_config.with_name(ModelConfig(), "dien")
+
+
+def test_a_written_configuration_is_a_configuration(tmp_path) -> None:
+    config = run_config.load("pipeline/configs/demo.py", ["model.hidden=(8, 4)", "training.seed=3"])
+    path = tmp_path / "run_config.json"
+    path.write_text(json.dumps(run_config.to_dict(config)))
+    again = run_config.load(str(path))
+    assert (again.model, again.training, again.title) == (
+        config.model,
+        config.training,
+        config.title,
+    )
+    assert run_config.load(str(path), ["training.seed=4"]).training.seed == 4
+    for text, problem in (("[1]", "must hold an object"), ("{", "cannot be read")):
+        path.write_text(text)
+        with pytest.raises(UserInputError, match=problem):
+            run_config.load(str(path))
+
+
+def test_what_is_not_the_default_is_named() -> None:
+    config = run_config.to_dict(run_config.load(None, ["model.hidden=(8, 4)", "training.seed=3"]))
+    assert run_config.changed({name: config[name] for name in ("model", "training")}) == {
+        "model.hidden": [8, 4],
+        "training.seed": 3,
+    }

@@ -1,0 +1,122 @@
+"""Says how far a training is: how fast it goes, and when it will be done."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tf_keras as keras
+from absl import logging
+
+LINE_SECONDS = 60.0
+"""How long a training is silent at most, while it takes steps."""
+
+
+class Progress(keras.callbacks.Callback):
+    """Logs a line at each evaluation and once a minute between, with rate and time left.
+
+    The rate is of training alone: neither the first step of this process, which traces, nor the
+    scoring of the validation split counts. The time left counts both steps and the evaluations
+    to come, each as long as the one before; until the first the lines say that it is missing.
+
+    Args:
+      steps_per_evaluation: batches between two evaluations, a Keras epoch.
+      steps: of the whole training.
+      line_seconds: between two lines within an evaluation's steps.
+      clock: seconds, ascending.
+    """
+
+    def __init__(
+        self,
+        steps_per_evaluation: int,
+        steps: int,
+        line_seconds: float = LINE_SECONDS,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        super().__init__()
+        # Keras' own callbacks say so too: without it every step waits for its metrics.
+        self._supports_tf_logs = True
+        self._steps_per_evaluation = steps_per_evaluation
+        self._steps = steps
+        self._line_seconds = line_seconds
+        self._clock = clock
+        self._taken = 0
+        self._before = 0
+        self._step = 0
+        self._training_seconds = 0.0
+        self._evaluation_seconds: float | None = None
+        self._last = self._line = clock()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Starts the clock, which stands still while the validation split is scored."""
+        self._before = epoch * self._steps_per_evaluation
+        self._last = self._line = self._clock()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Counts a step and logs a line where the last was a minute ago."""
+        now = self._clock()
+        if self._taken:
+            self._training_seconds += now - self._last
+        self._last = now
+        self._taken += 1
+        self._step = self._before + batch + 1
+        if now - self._line >= self._line_seconds and batch + 1 < self._steps_per_evaluation:
+            self._line = now
+            self._log(_metrics(logs))
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Logs a line with the validation split's metrics."""
+        self._evaluation_seconds = self._clock() - self._last
+        self._step = self._before + self._steps_per_evaluation
+        self._log(f"{_metrics(logs)}  validation {_metrics(logs, 'val_')}")
+
+    def figures(self, batch_candidates: float) -> dict[str, float]:
+        """Returns steps, seconds in them without the first, and candidates per second.
+
+        Args:
+          batch_candidates: candidates in a batch, on average.
+        """
+        return {
+            "steps": self._taken,
+            "seconds": self._training_seconds,
+            "candidates_per_second": self._rate() * batch_candidates,
+        }
+
+    def _log(self, metrics: str) -> None:
+        pace = (
+            f"{self._rate():.3g} steps/s  {self._left()} left" if self._taken > 1 else "first step"
+        )
+        share = 100 * self._step / self._steps
+        logging.info(
+            "train %3.0f%%  step %d/%d  %s  %s", share, self._step, self._steps, metrics, pace
+        )
+
+    def _left(self) -> str:
+        """Returns the time that steps and evaluations to come will take, as a person reads it."""
+        seconds = (self._steps - self._step) / self._rate()
+        if self._evaluation_seconds is None:
+            return f"{duration(seconds)} and the evaluations"
+        steps = self._steps_per_evaluation
+        to_come = self._steps // steps - self._step // steps
+        return duration(seconds + self._evaluation_seconds * to_come)
+
+    def _rate(self) -> float:
+        """Returns steps per second, without the first, which traces."""
+        return max(1, self._taken - 1) / max(self._training_seconds, 1e-9)
+
+
+def _metrics(logs: Mapping[str, Any] | None, prefix: str = "") -> str:
+    names = ("loss", "logloss", "auc")
+    figures = {name: (logs or {}).get(prefix + name) for name in names}
+    return "  ".join(f"{k} {float(one):.4f}" for k, one in figures.items() if one is not None)
+
+
+def duration(seconds: float) -> str:
+    """Formats a wall time.
+
+    >>> duration(42.4), duration(125), duration(7260)
+    ('42 s', '2 min 5 s', '2 h 1 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
