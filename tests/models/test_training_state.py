@@ -1,0 +1,110 @@
+"""A state gives back what it was given, and a damaged one the one before."""
+
+import logging as python_logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.training_state import TrainingState, best
+
+
+def new(folder: Path) -> tuple[TrainingState, tf.Module]:
+    model = tf.Module()
+    model.weight = tf.Variable(tf.zeros([1000]))
+    model.generator = tf.random.Generator.from_seed(1)
+    return TrainingState(str(folder), model), model
+
+
+def filled(folder: Path, steps: int) -> None:
+    """Saves a state every ten steps, each before its evaluation; every second one is worse."""
+    state, model = new(folder)
+    for step in range(0, steps, 10):
+        state.step = step
+        model.weight.assign(tf.fill([1000], float(step)))
+        state.save()
+        state.add_evaluation({"val_auc": step - 30.0 * (step % 20 > 0)})
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def test_everything_is_of_one_moment(tmp_path):
+    state, model = new(tmp_path)
+    state.step, state.history = 7, [{"step": 5, "val_auc": 0.5}]
+    model.weight.assign(tf.fill([1000], 7.0))
+    drawn = [model.generator.uniform([2]).numpy()]
+    state.save()
+    drawn.append(model.generator.uniform([2]).numpy())
+    again, other = new(tmp_path)
+    assert again.restore()
+    assert (again.step, again.history) == (state.step, state.history)
+    np.testing.assert_array_equal(other.weight, model.weight)
+    np.testing.assert_array_equal(other.generator.uniform([2]), drawn[1])
+    assert not np.array_equal(*drawn)
+
+
+def test_without_a_state_nothing_is_restored(tmp_path):
+    state, model = new(tmp_path)
+    assert not state.restore()
+    assert (state.step, state.history) == (0, [])
+    assert not np.any(model.weight)
+
+
+def test_the_last_two_states_stay_and_the_best_weights_that_they_know_of(tmp_path):
+    filled(tmp_path, 60)
+    assert sorted(path.name for path in tmp_path.glob("states/*.index")) == [
+        "step-40.index",
+        "step-50.index",
+    ]
+    # The state of step 40 was saved before the evaluation that made step 40 the best.
+    assert sorted(path.name for path in tmp_path.glob("weights/*.index")) == [
+        "step-20.index",
+        "step-40.index",
+    ]
+    state, model = new(tmp_path)
+    state.restore()
+    assert best(state.history)["step"] == 40
+    state.restore_best()
+    np.testing.assert_array_equal(model.weight, np.full(1000, 40, np.float32))
+
+
+@pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink])
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, caplog, damage, part):
+    filled(tmp_path, 60)
+    damage(tmp_path / "states" / f"step-50.{part}")
+    state, model = new(tmp_path)
+    with caplog.at_level(python_logging.WARNING, "absl"):
+        assert state.restore()
+    assert state.step == 40
+    assert [row["step"] for row in state.history] == [0, 10, 20, 30]
+    np.testing.assert_array_equal(model.weight, np.full(1000, 40, np.float32))
+    state.restore_best()
+    np.testing.assert_array_equal(model.weight, np.full(1000, 20, np.float32))
+    absent = damage is Path.unlink and part == "index"
+    assert ("Checkpoint of step 50 skipped, it is damaged" in caplog.text) != absent
+
+
+def test_where_all_are_damaged_nothing_is_restored(tmp_path, caplog):
+    filled(tmp_path, 60)
+    for path in tmp_path.glob("states/*.data*"):
+        cut(path)
+    state, model = new(tmp_path)
+    with caplog.at_level(python_logging.WARNING, "absl"):
+        assert not state.restore()
+    assert caplog.text.count("damaged") == 2
+    assert (state.step, state.history) == (0, [])
+    assert not np.any(model.weight)
