@@ -80,6 +80,18 @@ class ExampleSet:
         counts = self._split(split)["candidates_per_record"]
         return {int(candidates): records for candidates, records in counts.items()}
 
+    def check_label(self, label: str) -> None:
+        """Raises `UserInputError` where all candidates that training needs have one label."""
+        for split in ("train", "validation"):
+            values = self._split(split)
+            positives, candidates = values.get("positives", {}).get(label), values["candidates"]
+            if positives in (0, candidates):
+                raise UserInputError(
+                    f"{label!r} is {int(positives > 0)} for all {candidates:,} candidates of the "
+                    f"{split} split of {self.folder!r}: there is nothing to learn. Join with "
+                    "another label or rule, or let the split cover more of the log."
+                )
+
     def vocabulary(self) -> np.ndarray:
         """Returns the item ids of the train split, `[N]` int64, ascending."""
         (name,) = self.manifest.get("vocabulary", {_VOCABULARY: {}})

@@ -72,6 +72,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
     vocabulary = None if model_config.hashed_buckets else examples.vocabulary()
     model = factory.build_model(model_config, examples.schema, vocabulary, embeddings)
+    examples.check_label(model.label)
     if model.conversion_label is not None:
         positives = examples.manifest["splits"]["train"].get("positives", {})
         entire_space.check_positives(model.conversion_label, model.label, positives)

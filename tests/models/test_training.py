@@ -1,5 +1,6 @@
 """Training learns a planted signal, keeps the best weights, and the folder gives them back."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -212,3 +213,14 @@ def test_the_best_weights_are_kept_when_later_ones_are_worse_and_patience_ends_i
         scored = evaluation.score(kept, examples, "validation")
         # Keras estimates the area with 2000 thresholds.
         assert metrics.auc(scored.label, scored.probability) == pytest.approx(first, abs=2e-3)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_label_of_one_value_is_refused(examples, tmp_path, split, share):
+    values = examples.manifest["splits"]
+    positives = {"click": share * values[split]["candidates"]}
+    splits = {**values, split: {**values[split], "positives": positives}}
+    spoiled = dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
+    with pytest.raises(UserInputError, match=f"'click' is {share} for all .* of the {split} split"):
+        training.train(spoiled, MODEL, TRAINING, str(tmp_path))
