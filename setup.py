@@ -17,6 +17,8 @@ INSTALL_REQUIRES = [
     "tensorflow-recommenders==0.7.7",
     # Remote file systems for records and SavedModels; its last release, built for 2.16 only.
     "tensorflow-io==0.37.1",
+    # Curves, and the `tf.summary` that writes them: later TensorFlow comes without.
+    "tensorboard>=2.16",
     # PredictionLog (warm-up) and PredictionService (client); follows TensorFlow's version.
     "tensorflow-serving-api==2.16.1",
     # The join; `tfrecord` is the extra that WriteToTFRecord needs. The worker image's SDK
@@ -40,6 +42,8 @@ INSTALL_REQUIRES = [
     "threadpoolctl>=3.5",
     # Kubernetes manifests.
     "pyyaml>=6",
+    # Versions and specifiers, for the doctor.
+    "packaging>=22",
     # The report's page.
     "jinja2>=3.1",
     # AUC of the evaluation; TF-IDF and SVD of the demo's text encoder.
@@ -111,6 +115,7 @@ setup(
             "dmf-export=pipeline.export:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",
+            "dmf-doctor=pipeline.doctor:main",
         ]
     },
     zip_safe=False,

@@ -81,6 +81,7 @@ def test_entry_points_exist(wheel):
         "dmf-export",
         "dmf-submit",
         "dmf-runs",
+        "dmf-doctor",
     }
     for script, target in scripts.items():
         module, function = target.split(":")
