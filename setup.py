@@ -3,7 +3,8 @@
 This is the one place that pins versions. `requirements/*.lock` is compiled from it
 (`make lock`), and the Docker image and every `make` target install from those locks. The
 versions were tried together on Python 3.11. Each pin has its reason beside it: a pin without a
-reason is never removed.
+reason is never removed. What the newest TensorFlow needs otherwise is in
+`requirements/latest.overrides`, and is tested with `requirements/latest.lock`.
 """
 
 from setuptools import find_packages, setup
