@@ -2,6 +2,8 @@
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
+# The newest TensorFlow, without tensorflow-io.
+LATEST_VENV ?= .venv-latest
 INSTALLED := $(VENV)/.installed
 # One process a core; the tests of a file share their fixtures.
 PYTEST_ARGS ?= -n 2 --dist loadfile
@@ -13,17 +15,18 @@ FLINK_JARS := build/flink/jars
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-flink flink-jars lint format bench lock clean distclean
+.PHONY: help setup demo test test-fast test-latest test-flink flink-jars lint format bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       every test (PYTEST_ARGS="-x -k join" goes to pytest)'
 	@echo 'make test-fast  every test but the slow ones'
+	@echo 'make test-latest every test on the newest TensorFlow, in .venv-latest'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make lint       format check, lint, types (make format mends what can be mended)'
 	@echo 'make bench      benchmarks'
 	@echo 'make lock       compile requirements/*.lock from setup.py (LOCK_ARGS=--upgrade to move)'
-	@echo 'make clean      remove outputs and caches (make distclean: .venv as well)'
+	@echo 'make clean      remove outputs and caches (make distclean: the environments as well)'
 
 setup: $(INSTALLED)
 
@@ -39,6 +42,14 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(PY) -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+test-latest: $(LATEST_VENV)/.installed
+	$(LATEST_VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+$(LATEST_VENV)/.installed: requirements/latest.lock requirements/bootstrap.lock requirements/setup_venv.sh
+	@sh requirements/setup_venv.sh $(LATEST_VENV) requirements/latest.lock
+	@$(LATEST_VENV)/bin/python -m pip --disable-pip-version-check check
+	@touch $@
 
 test-flink: $(INSTALLED) flink-jars
 	REQUIRE_FLINK=1 $(PY) -m pytest -m flink tests/pipeline/test_flink.py
@@ -68,7 +79,7 @@ lock: $(INSTALLED)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './$(LATEST_VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LATEST_VENV)

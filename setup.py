@@ -3,7 +3,8 @@
 This is the one place that pins versions. `requirements/*.lock` is compiled from it
 (`make lock`), and the Docker image and every `make` target install from those locks. The
 versions were tried together on Python 3.11. Each pin has its reason beside it: a pin without a
-reason is never removed.
+reason is never removed. What the newest TensorFlow needs otherwise is in
+`requirements/latest.overrides`, and is tested with `requirements/latest.lock`.
 """
 
 from setuptools import find_packages, setup
@@ -17,6 +18,8 @@ INSTALL_REQUIRES = [
     "tensorflow-recommenders==0.7.7",
     # Remote file systems for records and SavedModels; its last release, built for 2.16 only.
     "tensorflow-io==0.37.1",
+    # Curves, and the `tf.summary` that writes them: later TensorFlow comes without.
+    "tensorboard>=2.16",
     # PredictionLog (warm-up) and PredictionService (client); follows TensorFlow's version.
     "tensorflow-serving-api==2.16.1",
     # The join; `tfrecord` is the extra that WriteToTFRecord needs. The worker image's SDK
@@ -40,6 +43,8 @@ INSTALL_REQUIRES = [
     "threadpoolctl>=3.5",
     # Kubernetes manifests.
     "pyyaml>=6",
+    # Versions and specifiers, for the doctor.
+    "packaging>=22",
     # The report's page.
     "jinja2>=3.1",
     # AUC of the evaluation; TF-IDF and SVD of the demo's text encoder.
@@ -111,6 +116,7 @@ setup(
             "dmf-export=pipeline.export:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",
+            "dmf-doctor=pipeline.doctor:main",
         ]
     },
     zip_safe=False,

@@ -13,6 +13,11 @@ from features.errors import UserInputError
 
 _CONNECT_MILLISECONDS = 3_000
 _REQUEST_MILLISECONDS = 10_000
+_REMEDY = (
+    "Install what it was compiled for, pip install tensorflow-io==0.37.1 tensorflow==2.16.2 "
+    "tf-keras==2.16.0 (there is none for a later TensorFlow), or copy the folder to a local disk "
+    "and name that."
+)
 
 
 def register(path: str) -> None:
@@ -39,8 +44,8 @@ def register(path: str) -> None:
         import tensorflow_io  # noqa: F401  Registers file systems; slow to import.
     except (ImportError, NotImplementedError) as error:
         raise UserInputError(
-            f"{path!r} needs tensorflow-io, which does not load here ({error}). BUILD.md lists "
-            "the versions that work together."
+            f"{path!r}: TensorFlow {tf.__version__} opens {match[1]}:// through tensorflow-io, "
+            f"which does not load here ({error}). {_REMEDY}"
         ) from error
     if match[1] not in tf.io.gfile.get_registered_schemes():
         raise UserInputError(

@@ -3,6 +3,7 @@
 #
 # dev.lock      the virtual environment of every make target: run time and all extras
 # runtime.lock  the worker image: no extras, a subset of dev.lock, version for version
+# latest.lock   `make test-latest`: dev.lock but for what latest.overrides says
 # bootstrap.lock  pip, setuptools and wheel, installed first
 #
 # The present locks are uv's preferences: it changes what setup.py forces and no more. Add
@@ -24,4 +25,6 @@ compile() {
 
 compile dev.lock setup.py --extra demo --extra submit --extra dev "$@"
 compile runtime.lock setup.py --constraints requirements/dev.lock "$@"
+compile latest.lock setup.py --extra demo --extra submit --extra dev \
+    --overrides requirements/latest.overrides "$@"
 compile bootstrap.lock requirements/bootstrap.in --constraints requirements/dev.lock "$@"

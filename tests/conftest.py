@@ -1,5 +1,6 @@
 """What all tests share: quiet libraries, repeatable Hypothesis, the real data set's folder."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.shared)
+
+
+@pytest.fixture(scope="session")
+def tensorflow_io() -> None:
+    """Skips the tests that need tensorflow-io beside a TensorFlow that has none."""
+    if importlib.util.find_spec("tensorflow_io") is None:
+        pytest.skip("tensorflow-io is not installed: TensorFlow opens no s3:// here")
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,7 @@ def test_entry_points_exist(wheel):
         "dmf-export",
         "dmf-submit",
         "dmf-runs",
+        "dmf-doctor",
     }
     for script, target in scripts.items():
         module, function = target.split(":")
@@ -92,7 +93,12 @@ def test_entry_points_exist(wheel):
 
 
 def test_locks_are_there():
-    assert [lock.name for lock in LOCKS] == ["bootstrap.lock", "dev.lock", "runtime.lock"]
+    assert [lock.name for lock in LOCKS] == [
+        "bootstrap.lock",
+        "dev.lock",
+        "latest.lock",
+        "runtime.lock",
+    ]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
@@ -108,6 +114,15 @@ def test_image_and_virtual_environment_agree():
     assert runtime.items() <= dev.items()
     assert "pytest" in dev
     assert "pytest" not in runtime
+
+
+def test_the_latest_lock_has_a_newer_tensorflow_without_tensorflow_io():
+    dev, latest = pins("dev.lock"), pins("latest.lock")
+    assert int(latest["tensorflow"].split(".")[1]) > int(dev["tensorflow"].split(".")[1])
+    assert {name for name in dev if name not in latest} <= {
+        "tensorflow-io",
+        "tensorflow-io-gcs-filesystem",
+    }
 
 
 def test_locks_keep_setup_py_pins():

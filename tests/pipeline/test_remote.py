@@ -111,6 +111,7 @@ def test_the_shuffle_gives_the_same_shards(s3, local, bucket, joined):
     assert set(found) == set(expected)
 
 
+@pytest.mark.usefixtures("tensorflow_io")
 def test_a_data_set_grows_by_parts(s3, local, bucket, tmp_path):
     rows = sorted(logs.random_rows(3, events=300, users=9), key=lambda row: row["timestamp"])
     middle = rows[150]["timestamp"]
@@ -254,6 +255,7 @@ entry_point.run(work, pass_unknown_flags=True)
         pytest.param("code", 7, "", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.usefixtures("tensorflow_io")
 def test_the_exit_code_is_the_jobs_own_after_reading_s3(joined, how, code, message):
     command = [sys.executable, "-c", ENDING, joined, how]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -276,6 +278,7 @@ def run_job(job, *arguments, **environment):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow_io")
 def test_train_and_evaluate_from_s3(s3, local, bucket, joined, tmp_path):
     run = run_job("train", f"--examples={joined}", f"--model_dir={tmp_path}/model", *SMALL)
     assert run.returncode == 0, run.stderr
@@ -296,6 +299,7 @@ def test_train_and_evaluate_from_s3(s3, local, bucket, joined, tmp_path):
     assert "no records in split 'nosuch'" in run.stderr and "Traceback" not in run.stderr
 
 
+@pytest.mark.usefixtures("tensorflow_io")
 def test_a_shard_that_was_cut_short_is_told(s3, local, bucket):
     s3.upload(bucket, local / "examples", "short")
     key, data = next(iter(s3.objects(bucket, "short/train-").items()))
@@ -305,6 +309,7 @@ def test_a_shard_that_was_cut_short_is_told(s3, local, bucket):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow_io")
 def test_a_shard_that_is_damaged_fails_the_training(s3, local, bucket, tmp_path):
     s3.upload(bucket, local / "examples", "damaged")
     for key, data in s3.objects(bucket, "damaged/train-").items():

@@ -1,0 +1,104 @@
+"""Everything that the doctor's checks read."""
+
+import dataclasses
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from pipeline.checkup import child_process, distributions, folders, machine
+from pipeline.checkup.child_process import Loading
+from pipeline.checkup.distributions import Pins
+from pipeline.checkup.folders import Folder
+from pipeline.checkup.machine import Machine
+
+# Of one URI: name look-ups that fail are tried again for minutes.
+_REMOTE_SECONDS = 60
+
+DEPENDENTS = (
+    "apache-beam",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+    "tensorflow-recommenders",
+    "tensorflow-serving-api",
+    "tf-keras",
+)
+"""Distributions whose requirements decide whether versions work together."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """An environment and the machine it is on.
+
+    Attributes:
+      python: version of the interpreter.
+      installed: version by distribution.
+      requirements: what each of `DEPENDENTS` asks for.
+      pins: the versions that work together.
+      loading: what happened when libraries were loaded: `tensorflow`, `tensorflow_io` (if
+        installed), `serving_api` and `beam`.
+      environment: environment variables.
+      serving_image: version of TensorFlow Serving that `docker-compose.yml` names; None outside
+        a checkout.
+      beam_image: version of Beam's SDK that the worker image is built on; likewise.
+      folders: local folders that jobs would write to.
+      remote_paths: what happened when each URI was looked at.
+      machine: memory and CPUs.
+    """
+
+    python: tuple[int, int, int]
+    installed: Mapping[str, str]
+    requirements: Mapping[str, Sequence[str]]
+    pins: Pins
+    loading: Mapping[str, Loading]
+    environment: Mapping[str, str]
+    serving_image: str | None
+    beam_image: str | None
+    folders: Sequence[Folder]
+    remote_paths: Mapping[str, Loading]
+    machine: Machine
+
+
+def gather(paths: Sequence[str] = ()) -> Facts:
+    """Looks at this environment and machine; loads each library in a process of its own.
+
+    Args:
+      paths: folders that jobs will read or write, local or URIs, besides the temporary folder.
+    """
+    installed = distributions.installed()
+    remote = [path for path in paths if _is_remote(path)]
+    local = [tempfile.gettempdir(), *(path for path in paths if not _is_remote(path))]
+    loading = {
+        "tensorflow": child_process.load(child_process.TENSORFLOW),
+        "serving_api": child_process.load(child_process.SERVING_API),
+        "beam": child_process.load(child_process.BEAM),
+    }
+    if "tensorflow-io" in installed:
+        loading["tensorflow_io"] = child_process.load(child_process.TENSORFLOW_IO)
+    return Facts(
+        python=sys.version_info[:3],
+        installed=installed,
+        requirements=distributions.requirements(DEPENDENTS),
+        pins=distributions.pins(installed.get("tensorflow")),
+        loading=loading,
+        environment=dict(os.environ),
+        serving_image=distributions.image_version(
+            "tensorflow/serving", "docker/docker-compose.yml"
+        ),
+        beam_image=distributions.image_version(
+            "apache/beam_python3.11_sdk", "docker/worker/Dockerfile"
+        ),
+        folders=[folders.try_out(path) for path in local],
+        remote_paths={
+            path: child_process.load(child_process.REMOTE_PATH, path, seconds=_REMOTE_SECONDS)
+            for path in remote
+        },
+        machine=machine.read(),
+    )
+
+
+def _is_remote(path: str) -> bool:
+    """As `features.file_system.is_remote`, which may not load here: it needs pyarrow."""
+    return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", path) is not None

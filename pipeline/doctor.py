@@ -1,0 +1,60 @@
+"""Looks at the environment and the machine, and says what to do: `python -m pipeline.doctor`.
+
+Exits with 0 when there is no problem, with 2 otherwise. A library that crashes the interpreter
+is a problem like any other: each is loaded in a process of its own.
+"""
+
+import json
+from collections.abc import Sequence
+
+from absl import flags, logging
+
+from features.errors import UserInputError
+from pipeline import entry_point
+from pipeline.checkup import machine_checks, package_checks
+from pipeline.checkup.facts import Facts, gather
+from pipeline.checkup.outcome import Outcome
+
+_FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines the job's flags."""
+    flags.DEFINE_multi_string(
+        "paths", [], "Folder or URI that jobs will read or write; repeatable."
+    )
+    flags.DEFINE_string("json", None, "File to write the outcomes to.")
+
+
+def main() -> None:
+    """Runs the job."""
+    entry_point.run(_main, define_flags)
+
+
+def examine(facts: Facts) -> list[Outcome]:
+    """Returns the outcome of every check, in the order in which causes come before effects."""
+    checks = (*package_checks.CHECKS, *machine_checks.CHECKS)
+    return [*(check(facts) for check in checks), *machine_checks.paths(facts)]
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    logging.info("Loading each library in a process of its own, about 20 s")
+    outcomes = examine(gather(_FLAGS.paths))
+    print("\n".join(one.text() for one in outcomes), flush=True)
+    if _FLAGS.json:
+        try:
+            with open(_FLAGS.json, "w") as file:
+                json.dump([one.to_dict() for one in outcomes], file, indent=2)
+        except OSError as error:
+            raise UserInputError(f"--json {_FLAGS.json!r} cannot be written: {error}.") from error
+    problems = [one.check for one in outcomes if one.status == "problem"]
+    if problems:
+        raise UserInputError(
+            f"{len(problems)} of {len(outcomes)} checks found a problem ({', '.join(problems)}): "
+            "each says above, after ->, what to do."
+        )
+
+
+if __name__ == "__main__":
+    main()
