@@ -77,7 +77,8 @@ def compiled_heads(model: RankingModel, compiled: bool) -> Iterator[None]:
     heads = [layer for layer in model.layers if compiled and isinstance(layer, RankingHead)]
     for head in heads:
         # Wrapped, so that checkpoints do not take it for a part of the model.
-        head.call = functools.partial(tf.function(head.call, jit_compile=True, autograph=False))
+        compiled_call = tf.function(head.call, jit_compile=True, autograph=False)
+        head.call = functools.partial(compiled_call)  # type: ignore[method-assign]
     try:
         yield
     finally:

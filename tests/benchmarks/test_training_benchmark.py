@@ -12,7 +12,7 @@ from features import similarity
 from models.decoupled_attention import DecoupledTargetAttention
 from tests.models.reference_attention import random_case, randomize
 
-SIZES = training_records.RecordSizes(40, 20, 6, items=90, content_width=8)
+SIZES = training_records.RecordSizes(50, 20, 6, items=90, content_width=8)
 EDGES = {"text": similarity.uniform_edges(20), "image": (-0.3, 0.4)}
 
 
