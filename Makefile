@@ -73,6 +73,7 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PY) -m benchmarks.attention
+	$(PY) -m benchmarks.training
 
 lock: $(INSTALLED)
 	sh requirements/lock.sh $(VENV)/bin/uv $(LOCK_ARGS)

@@ -3,19 +3,18 @@
     python -m benchmarks.attention --output FILE.json
 
 One request of 1,200 candidates, two modalities, several history lengths. `materialised` gathers
-bucket keys and values into `[C, L, d]`; it leaves out biases, time gaps and types, which
-flatters it. Ratios hold across machines, milliseconds do not.
+bucket keys and values into `[C, L, d]`. Ratios hold across machines, milliseconds do not.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from benchmarks.materialised_attention import MaterialisedTargetAttention
 from features import similarity
-from models import masking
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 from models.early_fusion_attention import EarlyFusionAttention
@@ -37,31 +36,6 @@ def define_flags() -> None:
 def main() -> None:
     """Runs the benchmark."""
     entry_point.run(_main, define_flags)
-
-
-def materialised(
-    attention: DecoupledTargetAttention,
-    candidates: tf.Tensor,
-    history: tf.Tensor,
-    codes: Mapping[str, tf.Tensor],
-    behaviors: Behaviors,
-) -> tf.Tensor:
-    """Computes the similarity terms of one head by way of `[R, C, L, d]`, as is often done."""
-    query = attention.project_query(candidates)[:, :, 0]
-    key, value = (projected[:, :, 0] for projected in attention.project_history(history))
-    edges = similarity.bucket_of_code(similarity.uniform_edges(20))
-    buckets = [tf.gather(edges, tf.cast(codes[name], tf.int32)) for name in _MODALITIES]
-    tables = attention.bucket_variables()
-    keys, values = tables[: len(_MODALITIES)], tables[len(_MODALITIES) : 2 * len(_MODALITIES)]
-    pair_keys = key[:, None] + sum(
-        tf.gather(table[:, 0], bucket) for table, bucket in zip(keys, buckets, strict=True)
-    )  # [R, C, L, d]
-    pair_values = value[:, None] + sum(
-        tf.gather(table[:, 0], bucket) for table, bucket in zip(values, buckets, strict=True)
-    )
-    scores = tf.einsum("rcd,rcld->rcl", query, pair_keys) * query.shape[-1] ** -0.5
-    weights = masking.masked_softmax(scores[:, :, None], behaviors.mask)
-    return tf.einsum("rchl,rcld->rcd", weights, pair_values)
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -98,12 +72,12 @@ def _ways(length: int) -> dict[str, Callable[[], object]]:
     edges = {name: similarity.uniform_edges(20) for name in _MODALITIES}
     factorised = DecoupledTargetAttention(edges, head_width=width)
     early = EarlyFusionAttention(edges, head_width=width)
+    materialised = MaterialisedTargetAttention(edges, head_width=width)
     id_only = DecoupledTargetAttention({}, head_width=width)
-    factorised(candidates, history, codes, behaviors)
     ways = {
         "id_only": lambda: id_only(candidates, history, {}, behaviors),
         "factorised": lambda: factorised(candidates, history, codes, behaviors),
-        "materialised": lambda: materialised(factorised, candidates, history, codes, behaviors),
+        "materialised": lambda: materialised(candidates, history, codes, behaviors),
         "early_fusion": lambda: early(candidates, history, codes, behaviors),
     }
     return {name: _compiled(way) for name, way in ways.items()}

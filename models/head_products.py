@@ -3,8 +3,9 @@
 R requests, C candidates, L behaviors, H heads, d head width, D embedding width, B codes.
 
 An einsum transposes its operands, and its gradient does so twice more; with one head, the usual
-case, nothing has to be moved. And an einsum with an ellipsis becomes a batch product that
-broadcasts a kernel, for which oneDNN in TensorFlow 2.16.2 returns wrong values from 31 rows on.
+case, nothing has to be moved. There the axis is squeezed: the gradient of a slice is a padded
+copy. And an einsum with an ellipsis becomes a batch product that broadcasts a kernel, for which
+oneDNN in TensorFlow 2.16.2 returns wrong values from 31 rows on.
 """
 
 import tensorflow as tf
@@ -39,14 +40,16 @@ def pair_scores(query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     """Returns `q . k` of every pair, `[R, C, H, d]` and `[R, L, H, d]` to `[R, C, H, L]`."""
     if key.shape[2] != 1:
         return tf.einsum("rchd,rlhd->rchl", query, key)
-    return tf.matmul(query[:, :, 0], key[:, :, 0], transpose_b=True)[:, :, None]
+    scores = tf.matmul(tf.squeeze(query, 2), tf.squeeze(key, 2), transpose_b=True)
+    return tf.expand_dims(scores, 2)
 
 
 def pool(weights: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """Sums values by weight, `[R, C, H, L]` and `[R, L, H, d]` to `[R, C, H, d]`."""
     if value.shape[2] != 1:
         return tf.einsum("rchl,rlhd->rchd", weights, value)
-    return tf.matmul(weights[:, :, 0], value[:, :, 0])[:, :, None]
+    pooled = tf.matmul(tf.squeeze(weights, 2), tf.squeeze(value, 2))
+    return tf.expand_dims(pooled, 2)
 
 
 def shared_pair_scores(query: tf.Tensor, history: tf.Tensor) -> tf.Tensor:

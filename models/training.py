@@ -16,6 +16,7 @@ from features.errors import UserInputError
 from models import (
     distribution,
     entire_space,
+    execution,
     factory,
     input_pipeline,
     optimizers,
@@ -67,6 +68,7 @@ def train(
       UserInputError: the model does not fit the records, or the loss is no longer finite.
       StoppedError: a stop was requested.
     """
+    execution.set_threads(config)
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -92,7 +94,8 @@ def train(
     looked_at = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
     board = tensorboard.callbacks(os.path.join(own_folder, "tensorboard"), looked_at)
     try:
-        TrainingLoop(model, data, config, [*board, progress], stop_requested).run(state)
+        with execution.settings(model, config):
+            TrainingLoop(model, data, config, [*board, progress], stop_requested).run(state)
     except NonFiniteLossError as error:
         record = record_check.non_finite_record(examples, "train")
         remedy = (

@@ -6,7 +6,7 @@ from absl import flags, logging
 
 from features import storage
 from features.errors import UserInputError
-from models import distribution, training
+from models import distribution, execution, training
 from models.example_set import ExampleSet
 from pipeline import (
     embedding_inputs,
@@ -14,6 +14,7 @@ from pipeline import (
     environment,
     run_config,
     termination,
+    training_flags,
     training_report,
     training_run,
 )
@@ -31,6 +32,7 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
+    training_flags.define_flags()
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
 def _check_flags(arguments: Sequence[str]) -> None:
     del arguments
     entry_point.modality_folders(_FLAGS.embeddings)
-    run_config.check(_FLAGS.config, _FLAGS.set)
+    run_config.check(_FLAGS.config, [*_FLAGS.set, *training_flags.overrides()])
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -54,7 +56,8 @@ def _main(arguments: Sequence[str]) -> None:
         )
     arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
     origin = Origin(environment.command("pipeline.train"), arguments)
-    config = run_config.load(_FLAGS.config, _FLAGS.set)
+    config = run_config.load(_FLAGS.config, [*_FLAGS.set, *training_flags.overrides()])
+    execution.set_threads(config.training)
     # Before anything else of TensorFlow: workers find each other here.
     strategy = distribution.strategy(config.training.strategy)
     examples = ExampleSet.open(_FLAGS.examples)

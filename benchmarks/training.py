@@ -1,0 +1,196 @@
+"""Candidates a second in training: ours, the usual way, and reading alone, in one run.
+
+    python -m benchmarks.training --output benchmarks/results/training.json
+
+Batches of 512 candidates, 50 behaviors, width 128, 100,000 items, two modalities, an MLP of 1024,
+512 and 256. `materialised` is the same model, shown equal before anything is timed, with keys and
+values of shape `[C, L, d]` and one dense Adam over everything. Ways take turns, round by round; a
+ratio is the median over rounds of the ratio within a round. The number of threads is a process's,
+so each has processes of its own, which take turns too.
+
+Wall time is what counts on a machine of one's own; where others work on it, the time of the
+processor (`_cpu`) holds better.
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from benchmarks import measured_process, training_records, training_ways
+from benchmarks.training_records import RecordSizes
+from benchmarks.training_ways import Way
+from models import execution
+from models.example_set import ExampleSet
+from models.training_config import TrainingConfig
+from pipeline import entry_point, environment
+
+_FLAGS = flags.FLAGS
+_BASE = "ours"
+_THREADS = ("1,1", "1,2", "2,1", "2,2")
+
+
+def define_flags() -> None:
+    """Defines the benchmark's flags."""
+    flags.DEFINE_integer("requests", 2000, "Requests of the records.")
+    flags.DEFINE_integer("candidates", 20, "C of a request.")
+    flags.DEFINE_integer("history_length", 50, "L.")
+    flags.DEFINE_integer("items", 100_000, "N, rows of the table.")
+    flags.DEFINE_integer("rounds", 7, "Turns of each way.")
+    flags.DEFINE_integer("steps", 4, "Steps a turn.")
+    flags.DEFINE_integer("thread_rounds", 3, "Processes for each number of threads.")
+    flags.DEFINE_string("threads", "2,2", "Threads within an op, ops at once.")
+    flags.DEFINE_bool("only_ours", False, "Times one way, without the settings.")
+    flags.DEFINE_string("output", None, "JSON file.")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    entry_point.run(_main, define_flags)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    within, at_once = map(int, _FLAGS.threads.split(","))
+    ours = TrainingConfig(optimizer="lazy_adam", intra_op_threads=within, inter_op_threads=at_once)
+    execution.set_threads(ours)
+    sizes = RecordSizes(_FLAGS.requests, _FLAGS.candidates, _FLAGS.history_length, _FLAGS.items)
+    with tempfile.TemporaryDirectory() as folder:
+        examples = training_records.write(os.path.join(folder, "examples"), sizes)
+        if _FLAGS.only_ours:
+            ways = {_BASE: training_ways.training(examples, "flat", _FLAGS.steps, ours)}
+            _write({"rows": _rows(ways, _measure(ways))})
+            return
+        difference = training_ways.check_equal(examples)
+        ways = _ways(examples, ours)
+        times = _measure(ways)
+    rows = _rows(ways, times)
+    _write(
+        {
+            "ratio_materialised": _ratio(times, _BASE, "materialised"),
+            "ratio_input": _ratio(times, "reading", _BASE),
+            "ratio_grouped": _ratio(times, "ours, grouped", _BASE),
+            "ratio_materialised_cpu": _ratio(times, _BASE, "materialised", 1),
+            "ratio_input_cpu": _ratio(times, "reading", _BASE, 1),
+            "ratio_grouped_cpu": _ratio(times, "ours, grouped", _BASE, 1),
+            "largest_difference": difference,
+            "rows": rows + _thread_rows(),
+        }
+    )
+
+
+def _ways(examples: ExampleSet, ours: TrainingConfig) -> dict[str, Way]:
+    """Returns every way by name."""
+
+    def with_settings(**changes: Any) -> Way:
+        config = TrainingConfig(optimizer=changes.pop("optimizer", ours.optimizer), **changes)
+        return training_ways.training(examples, "flat", _FLAGS.steps, config)
+
+    size = (_FLAGS.steps, ours)
+    return {
+        _BASE: training_ways.training(examples, "flat", *size),
+        "ours, grouped": training_ways.training(examples, "grouped", *size),
+        "ours, read and trained": training_ways.fed(examples, "flat", *size),
+        "ours, adam": with_settings(optimizer="adam"),
+        "ours, mixed_precision": with_settings(mixed_precision=True),
+        "ours, jit_compile": with_settings(jit_compile=True),
+        "materialised": training_ways.materialised(examples, "flat", *size),
+        "materialised, grouped": training_ways.materialised(examples, "grouped", *size),
+        "reading": training_ways.reading(examples, "flat"),
+        "reading, grouped": training_ways.reading(examples, "grouped"),
+    }
+
+
+def _measure(ways: Mapping[str, Way]) -> dict[str, list[tuple[float, float]]]:
+    """Returns candidates a second of wall and of processor time, by way, for each round."""
+    for way in ways.values():
+        for _ in range(3):
+            way.run()
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(_FLAGS.rounds):
+        for name, way in ways.items():
+            wall, processor = time.perf_counter(), time.process_time()
+            count = sum(way.run() for _ in range(way.calls))
+            wall, processor = time.perf_counter() - wall, time.process_time() - processor
+            rates[name].append((count / wall, count / processor))
+    return rates
+
+
+def _ratio(
+    rates: Mapping[str, Sequence[tuple[float, float]]], way: str, other: str, clock: int = 0
+) -> float:
+    """Returns how many times as fast one way is as another: the median over rounds."""
+    pairs = zip(rates[way], rates[other], strict=True)
+    return statistics.median(one[clock] / two[clock] for one, two in pairs)
+
+
+def _rows(
+    ways: Mapping[str, Way], rates: Mapping[str, Sequence[tuple[float, float]]]
+) -> list[dict[str, Any]]:
+    rows = []
+    for name, way in ways.items():
+        wall, processor = zip(*rates[name], strict=True)
+        row = {"way": name, "layout": way.layout, "threads": _FLAGS.threads}
+        row |= {
+            "candidates_per_second": statistics.median(wall),
+            "candidates_per_cpu_second": statistics.median(processor),
+            "ratio_to_ours": _ratio(rates, name, _BASE),
+            "ratio_to_ours_cpu": _ratio(rates, name, _BASE, 1),
+        }
+        rows.append(row)
+        print(
+            f"{name:<24} {row['candidates_per_second']:>9,.0f} candidates/s   "
+            f"{row['ratio_to_ours']:6.2f} x ours   {row['ratio_to_ours_cpu']:6.2f} x by CPU time",
+            flush=True,
+        )
+    return rows
+
+
+def _thread_rows() -> list[dict[str, Any]]:
+    """Times ours by number of threads, each time in a process of its own."""
+    if not _FLAGS.thread_rounds:
+        return []
+    rates = {threads: [] for threads in (*_THREADS, _FLAGS.threads)}
+    for _ in range(_FLAGS.thread_rounds):
+        for threads, found in rates.items():
+            found.append(_in_a_process(threads))
+    rows = []
+    for threads in rates:
+        ratio = _ratio(rates, threads, _FLAGS.threads)
+        rows.append({"way": _BASE, "layout": "flat", "threads": threads, "ratio_to_ours": ratio})
+        print(f"threads {threads:<16} {ratio:26.2f} x {_FLAGS.threads}")
+    return rows
+
+
+def _in_a_process(threads: str) -> tuple[float, float]:
+    names = ("requests", "candidates", "history_length", "items", "rounds", "steps")
+    same = [f"--{name}={_FLAGS[name].value}" for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        output = os.path.join(folder, "row.json")
+        command = [sys.executable, "-m", "benchmarks.training", "--only_ours", *same]
+        measured_process.run([*command, f"--threads={threads}", f"--output={output}"])
+        with open(output) as file:
+            (row,) = json.load(file)["rows"]
+    return row["candidates_per_second"], row["candidates_per_cpu_second"]
+
+
+def _write(result: dict[str, Any]) -> None:
+    if _FLAGS.output is None:
+        return
+    values = {
+        "command": environment.command("benchmarks.training"),
+        "environment": environment.versions(),
+        **result,
+    }
+    with open(_FLAGS.output, "w") as file:
+        file.write(json.dumps(values, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

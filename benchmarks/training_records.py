@@ -1,0 +1,107 @@
+"""Joined records of random content, to measure how fast they are read and trained on."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from features import columnar, embedding_set, id_table, manifest, similarity, tfrecord
+from features.columnar import Slices
+from features.embedding_set import EmbeddingSet
+from features.schema import ExampleSchema, Modality
+from models.example_set import ExampleSet
+from pipeline.shards import HashedFile, shard_name
+
+_SHARDS = 4
+_LARGEST_GAP = 10**7
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSizes:
+    """How much there is of everything.
+
+    Attributes:
+      requests: Q.
+      candidates: C, of every request.
+      history_length: L, of every request.
+      items: N, drawn evenly: of all distributions the one whose batches hold most rows of a
+        table.
+      content_width: M, of each modality.
+    """
+
+    requests: int
+    candidates: int
+    history_length: int
+    items: int
+    content_width: int = 128
+
+
+def write(folder: str, sizes: RecordSizes, seed: int = 0) -> ExampleSet:
+    """Writes a train split and opens it.
+
+    Args:
+      folder: created; must not exist.
+      sizes: of the records.
+      seed: of everything that is drawn.
+    """
+    schema = ExampleSchema(
+        labels=("click",),
+        modalities=tuple(Modality(name, sizes.content_width) for name in ("text", "image")),
+        history_length=sizes.history_length,
+        behavior_types=2,
+    )
+    records = columnar.encode_requests(schema, _features(schema, sizes, seed))
+    os.makedirs(os.path.join(folder, "vocabulary"))
+    shards = {}
+    for shard in range(_SHARDS):
+        own = records[shard::_SHARDS]
+        name = shard_name("train", shard, _SHARDS)
+        with HashedFile(os.path.join(folder, name)) as file:
+            for record in own:
+                file.write(tfrecord.frame(record))
+        shards[name] = {"split": "train", "records": len(own), "sha256": file.sha256}
+    id_table.write_vocabulary(
+        os.path.join(folder, "vocabulary", "item_id.txt"), np.arange(1, sizes.items + 1)
+    )
+    by_candidates = {str(sizes.candidates): len(records)}
+    split = {"shards": list(shards), "candidates_per_record": by_candidates}
+    manifest.write_manifest(
+        folder, {"schema": schema.to_dict(), "shards": shards, "splits": {"train": split}}
+    )
+    return ExampleSet.open(folder)
+
+
+def _features(schema: ExampleSchema, sizes: RecordSizes, seed: int) -> dict[str, Slices]:
+    """Draws Q requests and returns what the records hold of them."""
+    rng = np.random.default_rng(seed)
+    count, c, b = sizes.requests, sizes.candidates, sizes.history_length
+    shown = rng.integers(1, sizes.items + 1, (count, c))
+    seen = rng.integers(1, sizes.items + 1, (count, b))
+    gaps = -np.sort(-rng.integers(1, _LARGEST_GAP, (count, b)))
+    types = rng.integers(0, schema.behavior_types, (count, b))
+    clicks = rng.integers(0, 2, (count, c)).astype(np.float32)
+    request = np.arange(count)
+    scalars = {"user_id": request, "request_id": request, "timestamp": request * 10**6}
+    features = {name: Slices.one_each(values) for name, values in scalars.items()}
+    features["history_item_id"] = Slices.one_each(seen)
+    features["history_time_gap"] = Slices.one_each(gaps)
+    features["history_type"] = Slices.one_each(types)
+    features["candidate_item_id"] = Slices.one_each(shown)
+    features["click"] = Slices.one_each(clicks)
+    for modality in schema.modalities:
+        vectors = rng.standard_normal((sizes.items, modality.dimension), np.float32)
+        content = embedding_set.from_vectors(np.arange(1, sizes.items + 1), vectors)
+        codes = [_codes(content, *pair) for pair in zip(shown, seen, strict=True)]
+        name = f"similarity_{modality.name}"
+        features[name] = Slices.one_each(np.reshape(codes, [count, c * b]))
+        rows = content.quantized[content.rows(shown.reshape(-1))].reshape(count, -1)
+        features[f"candidate_embedding_{modality.name}"] = Slices.one_each(rows)
+    return features
+
+
+def _codes(content: EmbeddingSet, shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Returns `[C, L]` uint8 codes of one request."""
+    a, b = content.rows(shown), content.rows(seen)
+    return similarity.codes(
+        content.quantized[a], content.norms[a], content.quantized[b], content.norms[b]
+    )

@@ -1,0 +1,146 @@
+"""Ways to spend a training step, each as a call that the benchmark times."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from benchmarks.materialised_attention import MaterialisedDMF
+from models import execution, factory, optimizers
+from models.dmf import DMF
+from models.example_set import ExampleSet
+from models.model_config import ModelConfig
+from models.ranking_model import RankingModel
+from models.training_config import TrainingConfig
+from models.training_input import TrainingInput
+
+MODEL = ModelConfig(embedding_width=128, head_width=128, hidden=(1024, 512, 256))
+BATCH = 512
+_CANDIDATES_OF_BUCKET = 32
+_SHUFFLE_BUFFER = 2000
+_STEPS_OF_SCHEDULE = 10_000
+_IN_MEMORY = 8
+_LARGEST_DIFFERENCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One way.
+
+    Attributes:
+      layout: `flat`, single candidates of all requests as `candidate_mixing` makes them, or
+        `grouped`, whole requests.
+      run: does it once and returns how many candidates that were.
+      calls: of `run` in a round.
+    """
+
+    layout: str
+    run: Callable[[], int]
+    calls: int
+
+
+def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
+    """Returns one pass as training reads it, about 512 candidates a batch."""
+    (candidates,) = examples.candidates_per_record("train")
+    # A batch of whole requests is sized for the largest of its bucket; this fills it.
+    size = BATCH if layout == "flat" else BATCH // candidates * _CANDIDATES_OF_BUCKET
+    config = TrainingConfig(
+        batch_candidates=size,
+        batches_of="candidates" if layout == "flat" else "requests",
+        shuffle_buffer=_SHUFFLE_BUFFER,
+    )
+    return TrainingInput(examples, config).one_pass(0)
+
+
+def reading(examples: ExampleSet, layout: str) -> Way:
+    """Returns a whole pass over the records, without a model."""
+
+    def run() -> int:
+        count = 0
+        for batch in batches(examples, layout):
+            count += int(np.prod(batch["candidate_mask"].shape))
+        return count
+
+    return Way(layout, run, 1)
+
+
+def training(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
+    """Returns a step of `dmf` on batches in memory."""
+    model = build(DMF, examples)
+    model.compile(optimizer=optimizers.build_optimizer(model, config, _STEPS_OF_SCHEDULE))
+    return _steps(model, in_memory(examples, layout), layout, steps, config)
+
+
+def fed(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
+    """Returns a step of `dmf` that reads its batch from the records, as training does."""
+    model = build(DMF, examples)
+    model.compile(optimizer=optimizers.build_optimizer(model, config, _STEPS_OF_SCHEDULE))
+    return _steps(model, batches(examples, layout).repeat(), layout, steps, config)
+
+
+def materialised(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
+    """Returns a step of the model with materialised attention and one dense Adam."""
+    model = build(MaterialisedDMF, examples)
+    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    return _steps(model, in_memory(examples, layout), layout, steps, config)
+
+
+def check_equal(examples: ExampleSet) -> float:
+    """Checks that both models are the same function, on random weights.
+
+    Returns:
+      The largest difference of a logit.
+
+    Raises:
+      RuntimeError: they differ.
+    """
+    ours, other = build(DMF, examples), build(MaterialisedDMF, examples)
+    rng = np.random.default_rng(0)
+    for variable in ours.attention.trainable_variables:
+        variable.assign(0.2 * rng.standard_normal(variable.shape))
+    other.set_weights(ours.get_weights())
+    largest = 0.0
+    for layout in ("flat", "grouped"):
+        batch = next(iter(batches(examples, layout)))
+        found, expected = ours(batch), other(batch)
+        largest = max(largest, float(tf.reduce_max(tf.abs(found - expected))))
+    if not largest <= _LARGEST_DIFFERENCE:
+        raise RuntimeError(
+            f"The materialised model differs from ours by {largest} in a logit, expected at "
+            f"most {_LARGEST_DIFFERENCE}: no ratio of their times would mean anything."
+        )
+    return largest
+
+
+def in_memory(examples: ExampleSet, layout: str) -> tf.data.Dataset:
+    """Returns a few batches over and over, read once."""
+    return batches(examples, layout).take(_IN_MEMORY).cache().repeat()
+
+
+def build(kind: type[DMF], examples: ExampleSet) -> DMF:
+    """Returns a model of the benchmark's size whose variables exist."""
+    keras.utils.set_random_seed(1)
+    model = kind(MODEL, examples.schema, examples.vocabulary())
+    model.create_variables(factory.zero_batch(examples.schema))
+    return model
+
+
+def _steps(
+    model: RankingModel,
+    data: tf.data.Dataset,
+    layout: str,
+    steps: int,
+    config: TrainingConfig,
+) -> Way:
+    """Returns the step that `fit` takes, on the next batch."""
+    count = int(np.prod(next(iter(data))["candidate_mask"].shape))
+    step, iterator = model.make_train_function(), iter(data)
+
+    def run() -> int:
+        with execution.settings(model, config):
+            step(iterator)
+        return count
+
+    return Way(layout, run, steps)
