@@ -20,9 +20,12 @@ from features.errors import UserInputError
 
 Batch = Mapping[str, tf.Tensor]
 
-Kind = Literal["auto", "one_device", "mirrored", "multi_worker"]
+Kind = Literal["auto", "one_device", "mirrored", "multi_worker", "parameter_server"]
 
 _CLUSTER = "TF_CONFIG"
+_SMALLEST_PART = 256 << 10
+"""Bytes of a variable below which it is not spread over parameter servers."""
+
 _QUESTION_STEPS = 10
 """Steps of several workers between two questions: each costs a round over the network."""
 
@@ -31,13 +34,22 @@ def strategy(kind: Kind) -> tf.distribute.Strategy:
     """Returns how training is distributed; to be called before anything else of TensorFlow.
 
     Args:
-      kind: `auto` is `multi_worker` where the environment's `TF_CONFIG` names several workers,
-        and otherwise `one_device`; `mirrored` uses every device of this machine.
+      kind: `auto` is `parameter_server` where the environment's `TF_CONFIG` names parameter
+        servers, `multi_worker` where it names several workers, and otherwise `one_device`;
+        `mirrored` uses every device of this machine. A worker or parameter server of
+        `parameter_server` serves for as long as its process lives, and never returns from here.
 
     Raises:
-      UserInputError: `multi_worker` without a cluster, or `TF_CONFIG` is not what TensorFlow reads.
+      UserInputError: `TF_CONFIG` is not what TensorFlow reads, or lacks the cluster.
     """
-    workers = _workers()
+    workers, servers = _tasks("chief", "worker"), _tasks("ps")
+    if kind == "parameter_server" or (kind == "auto" and servers):
+        if not servers or not _tasks("chief") or not _tasks("worker"):
+            raise UserInputError(
+                f"training.strategy is {kind!r}, for which {_CLUSTER} has to name a chief, workers "
+                f"and ps; received {os.environ.get(_CLUSTER, '')!r}."
+            )
+        return _of_parameter_servers(servers)
     if kind == "multi_worker" and not workers:
         raise UserInputError(
             f"training.strategy is 'multi_worker', but {_CLUSTER} names no workers. Start every "
@@ -94,6 +106,8 @@ def share(batch: Batch, replica: tf.Tensor | int, count: int) -> dict[str, tf.Te
 
 def total(value: tf.Tensor) -> tf.Tensor:
     """Returns the sum of a scalar over all replicas; within a step."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return value
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
@@ -136,11 +150,31 @@ def own_folder(folder: str) -> str:
     return folder if is_chief() else tempfile.mkdtemp(prefix="worker-")
 
 
-def _workers() -> int:
+def batches_in_flight() -> int:
+    """Returns how many batches are given out at once: one that each worker is at, one to follow."""
+    return 2 * _tasks("worker")
+
+
+def _of_parameter_servers(count: int) -> tf.distribute.ParameterServerStrategy:
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if resolver.task_type in ("worker", "ps"):
+        tf.distribute.Server(
+            resolver.cluster_spec(),
+            job_name=resolver.task_type,
+            task_index=resolver.task_id,
+            protocol="grpc",
+        ).join()
+    partitioner = tf.distribute.experimental.partitioners.MinSizePartitioner(
+        _SMALLEST_PART, max_shards=count
+    )
+    return tf.distribute.ParameterServerStrategy(resolver, variable_partitioner=partitioner)
+
+
+def _tasks(*jobs: str) -> int:
     text = os.environ.get(_CLUSTER, "")
     try:
         cluster = json.loads(text or "{}").get("cluster", {})
-        return sum(len(cluster.get(name, ())) for name in ("chief", "worker"))
+        return sum(len(cluster.get(name, ())) for name in jobs)
     except (ValueError, AttributeError, TypeError) as error:
         raise UserInputError(
             f"{_CLUSTER} is {text!r}, expected a JSON object with cluster and task: {error}."

@@ -92,7 +92,8 @@ class IdEmbedding(keras.layers.Layer):
             unknown = in_graph.bucket(ids, self._oov_buckets)
             draws = self._generator.uniform(tf.shape(ids))
             rows = tf.where(draws < self._dropout, unknown, rows)
-        return tf.gather(self._table, rows)
+        # Unlike a gather it reads a table that lies on several parameter servers row by row.
+        return tf.nn.embedding_lookup(self._table, rows)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns each id's row of the table, int64 of the same shape."""

@@ -36,7 +36,7 @@ from models.training_state import TrainingState
 _ADAPT_BATCHES = 64
 """Batches of 1,024 candidates: some users' whole sequences, spread over the train split."""
 
-_SAMPLE = 8
+_SAMPLE = 2
 """Batches of the validation split in which attention is looked at, at every evaluation."""
 
 

@@ -47,7 +47,7 @@ class TrainingConfig:
     epochs: PositiveInt = 1
     evaluations_per_epoch: PositiveInt = 4
     patience: NonNegativeInt = 0
-    strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = "auto"
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "parameter_server"] = "auto"
     optimizer: Literal["adam", "lazy_adam", "adagrad"] = "adam"
     learning_rate: PositiveFloat = 4e-3
     bucket_learning_rate: PositiveFloat = 8e-3

@@ -1,14 +1,14 @@
 """Steps and evaluations, from wherever the state stands to the end."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import tf_keras as keras
 
-from models import distribution, input_pipeline
-from models.ranking_model import Batch, RankingModel
+from models import distribution, input_pipeline, training_steps
+from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
 from models.training_input import TrainingInput
 from models.training_state import TrainingState, best
@@ -50,7 +50,8 @@ class TrainingLoop:
         self._callbacks = callbacks
         for callback in callbacks:
             callback.set_model(model)
-        self._batches: Iterator[Batch] | None = None
+        self._steps = training_steps.steps_of(model)
+        self._batches: Iterator[Any] | None = None
         self._intervals = config.epochs * config.evaluations_per_epoch
 
     def run(self, state: TrainingState) -> None:
@@ -65,7 +66,7 @@ class TrainingLoop:
             place = len(state.history)
             self._tell("on_epoch_begin", place)
             self._train(state, (place + 1) * self._data.steps_per_evaluation)
-            state.save()
+            self._save(state)
             figures = self._figures()
             figures |= {f"val_{name}": value for name, value in self._evaluate().items()}
             state.add_evaluation(figures)
@@ -84,35 +85,38 @@ class TrainingLoop:
         begin = end - self._data.steps_per_evaluation
         if state.step == begin:
             self._model.reset_metrics()
-        step_function, per_pass = self._model.make_train_function(), self._data.batches_per_pass
-        saved = time.monotonic()
+        per_pass, saved = self._data.batches_per_pass, time.monotonic()
         while state.step < end:
             if self._batches is None or state.step % per_pass == 0:
-                self._batches = iter(distribution.shares(self._data.after(state.step)))
-            logs = step_function(self._batches)
-            if not np.isfinite(logs["loss"]):
-                raise NonFiniteLossError(f"The loss of step {state.step} is {logs['loss']}.")
+                self._batches = self._steps.iterate(self._data.after(state.step))
+            loss = self._steps.train(self._batches)
+            if loss is not None and not math.isfinite(loss):
+                raise NonFiniteLossError(f"The loss at step {state.step} is {loss}.")
             state.step += 1
+            logs = {} if loss is None else {"loss": loss}
             self._tell("on_train_batch_end", state.step - begin - 1, logs)
             if distribution.agreed(self._stop_requested(), state.step):
-                state.save()
+                self._save(state)
                 raise StoppedError
             overdue = time.monotonic() - saved >= self._config.checkpoint_seconds
             if distribution.agreed(overdue, state.step):
-                state.save()
+                self._save(state)
                 saved = time.monotonic()
+
+    def _save(self, state: TrainingState) -> None:
+        self._steps.finish()
+        state.save()
 
     def _evaluate(self) -> dict[str, float]:
         """Returns the metrics of the validation split."""
         self._model.reset_metrics()
-        step_function = self._model.make_test_function()
         examples = self._data.examples
-        batches = input_pipeline.evaluation_batches(examples, "validation")
-        shares = iter(distribution.shares(batches))
+        batches = self._steps.iterate(input_pipeline.evaluation_batches(examples, "validation"))
         for number in range(input_pipeline.count_batches(examples, "validation")):
-            step_function(shares)
+            self._steps.evaluate(batches)
             if distribution.agreed(self._stop_requested(), number):
                 raise StoppedError
+        self._steps.finish()
         return self._figures()
 
     def _figures(self) -> dict[str, float]:

@@ -28,6 +28,7 @@ SETTINGS = (
     "--set=training.optimizer=lazy_adam",
     "--set=training.checkpoint_seconds=0.1",
 )
+SERVED = {"chief": 1, "worker": 1, "ps": 2}
 TWO_DEVICES = """
 import sys
 import tensorflow as tf
@@ -84,8 +85,7 @@ def trained(
     folder: Path, name: str, *flags: str, program=("-m", "pipeline.train"), clusters=("{}",)
 ):
     """Trains as a process for each `TF_CONFIG`, and returns their codes."""
-    paths = [f"--examples={folder}/examples", f"--model_dir={folder}/{name}"]
-    command = [sys.executable, *program, *paths, *SETTINGS, *flags]
+    command = [sys.executable, *program, *paths(folder, name), *SETTINGS, *flags]
     processes = [
         subprocess.Popen(command, env={**os.environ, "TF_CONFIG": cluster}, stderr=subprocess.PIPE)
         for cluster in clusters
@@ -95,15 +95,20 @@ def trained(
     return [process.returncode for process in processes]
 
 
-def clusters(count: int) -> list[str]:
+def paths(folder: Path, name: str) -> list[str]:
+    return [f"--examples={folder}/examples", f"--model_dir={folder}/{name}"]
+
+
+def ports(count: int) -> list[str]:
     sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    workers = [f"localhost:{one.getsockname()[1]}" for one in sockets]
+    addresses = [f"localhost:{one.getsockname()[1]}" for one in sockets]
     for one in sockets:
         one.close()
-    return [
-        json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
-        for index in range(count)
-    ]
+    return addresses
+
+
+def task_of(cluster: dict[str, list[str]], job: str, index: int) -> str:
+    return json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
 
 
 def assert_same_curve(folder: Path, name: str) -> None:
@@ -128,7 +133,32 @@ def test_two_devices_follow_the_curve_of_one(folder):
 
 @pytest.mark.slow
 def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
-    assert trained(folder, "workers", clusters=clusters(2)) == [0, 0]
+    cluster = {"worker": ports(2)}
+    workers = [task_of(cluster, "worker", index) for index in range(2)]
+    assert trained(folder, "workers", clusters=workers) == [0, 0]
     assert_same_curve(folder, "workers")
     left = [sorted(path.name for path in (folder / name).iterdir()) for name in ("one", "workers")]
     assert left[0] == left[1]
+
+
+@pytest.mark.slow
+def test_workers_of_parameter_servers_follow_the_curve_and_see_every_batch(folder):
+    """One worker takes its batches in order, so that nothing differs but where variables lie."""
+    addresses = iter(ports(4))
+    cluster = {job: [next(addresses) for _ in range(n)] for job, n in SERVED.items()}
+    servers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pipeline.train", *paths(folder, "served"), *SETTINGS],
+            env={**os.environ, "TF_CONFIG": task_of(cluster, job, index)},
+        )
+        for job, n in SERVED.items()
+        for index in range(n)
+        if job != "chief"
+    ]
+    try:
+        assert trained(folder, "served", clusters=[task_of(cluster, "chief", 0)]) == [0]
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()
+    assert_same_curve(folder, "served")
