@@ -1,4 +1,4 @@
-"""Distribution `dmf-ctr`: four import packages, five commands.
+"""Distribution `dmf-ctr`: four import packages, a command a job.
 
 This is the one place that pins versions. `requirements/*.lock` is compiled from it
 (`make lock`), and the Docker image and every `make` target install from those locks. The
@@ -93,6 +93,7 @@ setup(
         "console_scripts": [
             "dmf-run=pipeline.run:main",
             "dmf-build-examples=pipeline.build_examples:main",
+            "dmf-build-vocabulary=pipeline.build_vocabulary:main",
             "dmf-convert=pipeline.convert:main",
             "dmf-inspect-data=pipeline.inspect_data:main",
             "dmf-train=pipeline.train:main",

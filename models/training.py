@@ -194,5 +194,5 @@ def _rows(log: str, steps: int) -> list[dict[str, float]]:
 
 def _fingerprint(examples: ExampleSet, *configs: ModelConfig | TrainingConfig) -> str:
     """Returns a name for this very run, so that no other run's backup is resumed."""
-    parts = [examples.manifest["shards"], *map(dataclasses.asdict, configs)]
+    parts = [examples.identity(), *map(dataclasses.asdict, configs)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

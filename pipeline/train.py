@@ -9,8 +9,7 @@ from absl import flags, logging
 from features import storage
 from features.errors import UserInputError
 from models import training
-from models.example_set import ExampleSet
-from pipeline import embedding_inputs, entry_point, run_config
+from pipeline import embedding_inputs, entry_point, run_config, training_inputs
 
 _FLAGS = flags.FLAGS
 
@@ -21,6 +20,9 @@ def define_flags() -> None:
     flags.DEFINE_string("model_dir", None, "Folder to write the model to.", required=True)
     flags.DEFINE_multi_string(
         "embeddings", [], "modality=DIR of an embedding set, for models that read vectors."
+    )
+    flags.DEFINE_string(
+        "vocabulary", None, "--output of build_vocabulary, or a file of ids; the join's by default."
     )
     flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
@@ -40,7 +42,7 @@ def _main(arguments: Sequence[str]) -> None:
             "from there."
         )
     config = run_config.load(_FLAGS.config, _FLAGS.set)
-    examples = ExampleSet.open(_FLAGS.examples)
+    examples = training_inputs.open_examples(_FLAGS.examples, _FLAGS.vocabulary, config.model)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
     _, figures = training.train(
         examples, config.model, config.training, _FLAGS.model_dir, embeddings
