@@ -13,6 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
+from features import manifest, storage
 from features.embedding_set import EmbeddingSet
 from models import (
     candidate_mixing,
@@ -21,6 +22,7 @@ from models import (
     input_pipeline,
     optimizers,
     trained_model,
+    warm_start,
 )
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
@@ -37,6 +39,7 @@ def train(
     config: TrainingConfig,
     folder: str,
     embeddings: Mapping[str, EmbeddingSet] | None = None,
+    start: str | None = None,
 ) -> tuple[RankingModel, dict[str, Any]]:
     """Trains on the train split and keeps the weights that are best on validation.
 
@@ -48,6 +51,7 @@ def train(
         `backup/`, from which the same run, killed, goes on after its last evaluation; the rest
         of that pass then starts again from the first records.
       embeddings: frozen vectors by modality, for models that read them.
+      start: folder of an earlier model to start from (`warm_start`); None for initial values.
 
     Returns:
       The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
@@ -66,18 +70,20 @@ def train(
         entire_space.check_positives(model.conversion_label, model.label, positives)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
+    if start is not None:
+        warm_start.warm_start(model, trained_model.read_trained_model(start)).log(start)
     batches, total = _training_batches(examples, config)
     validation = input_pipeline.evaluation_batches(examples, "validation")
     steps = -(-total // config.evaluations_per_epoch)
     all_steps = steps * config.evaluations_per_epoch * config.epochs
     model.compile(optimizer=optimizers.build_optimizer(model, config, all_steps))
-    backup = os.path.join(folder, "backup", _fingerprint(examples, model_config, config))
+    backup = os.path.join(folder, "backup", _fingerprint(examples, start, model_config, config))
     best = os.path.join(backup, "best", "weights")
     log = os.path.join(backup, "evaluations.csv")
     earlier = _rows(log, steps) if os.path.isdir(os.path.join(backup, "last")) else []
     if earlier:
         logging.info("Going on after step %d of a run that did not end.", earlier[-1]["step"])
-    else:
+    elif start is None:
         model.pretrain(batches, config.learning_rate)
     os.makedirs(backup, exist_ok=True)
     progress = _Progress(steps, all_steps)
@@ -192,7 +198,12 @@ def _rows(log: str, steps: int) -> list[dict[str, float]]:
     return [rows[step] for step in sorted(rows)]
 
 
-def _fingerprint(examples: ExampleSet, *configs: ModelConfig | TrainingConfig) -> str:
+def _fingerprint(
+    examples: ExampleSet, start: str | None, *configs: ModelConfig | TrainingConfig
+) -> str:
     """Returns a name for this very run, so that no other run's backup is resumed."""
-    parts = [examples.identity(), *map(dataclasses.asdict, configs)]
+    earlier = (
+        None if start is None else manifest.file_sha256(storage.join(start, manifest.FILE_NAME))
+    )
+    parts = [examples.identity(), earlier, *map(dataclasses.asdict, configs)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

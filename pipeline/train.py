@@ -24,6 +24,13 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "vocabulary", None, "--output of build_vocabulary, or a file of ids; the join's by default."
     )
+    flags.DEFINE_string("part", None, "Train on this part alone of a data set of parts.")
+    flags.DEFINE_string(
+        "warm_start",
+        None,
+        "Folder of a trained model to start from; `last` for the one beside --model_dir whose "
+        "name comes next before its own.",
+    )
     flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
 
@@ -42,10 +49,13 @@ def _main(arguments: Sequence[str]) -> None:
             "from there."
         )
     config = run_config.load(_FLAGS.config, _FLAGS.set)
-    examples = training_inputs.open_examples(_FLAGS.examples, _FLAGS.vocabulary, config.model)
+    examples = training_inputs.open_examples(
+        _FLAGS.examples, _FLAGS.vocabulary, config.model, _FLAGS.part
+    )
+    start = training_inputs.find_start(_FLAGS.warm_start, _FLAGS.model_dir)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
     _, figures = training.train(
-        examples, config.model, config.training, _FLAGS.model_dir, embeddings
+        examples, config.model, config.training, _FLAGS.model_dir, embeddings, start
     )
     with open(os.path.join(_FLAGS.model_dir, "run_config.json"), "w") as file:
         json.dump(run_config.to_dict(config), file, indent=2, sort_keys=True)
