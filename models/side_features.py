@@ -59,6 +59,11 @@ class SideFeatures(keras.layers.Layer):
         return [self._vector(side, batch[self._prefix + side.name]) for side in self._features]
 
     @property
+    def tables(self) -> dict[str, tf.Variable]:
+        """The embedding tables, `[buckets, width]` float32, by name in the batch."""
+        return {f"{self._prefix}{name}": table for name, table in self._tables.items()}
+
+    @property
     def wants_sample(self) -> bool:
         """Whether `adapt` has anything to do."""
         return bool(self._running)
