@@ -2,11 +2,12 @@
 
     python -m benchmarks.big_table --output benchmarks/results/big_table.json
 
-A whole model of `--rows` items is built and takes steps over random batches, each optimiser in a
-process of its own. `peak` is the most resident memory while steps run, less what the process held
-before there was a model, in multiples of the table's bytes. It should be what has to be there: the
-table, the optimiser's slots (two for Adam, one for Adagrad), the ids, and little else. A dense
-gradient, or a copy of the table, would add 1 or more, as `adam` shows for comparison. Linux only.
+A whole model of `--rows` items is built and takes steps over random batches, in a process of its
+own, and so does one of few items. `grown` is by how much more the most resident memory while steps
+run is with many, in multiples of the table's bytes. It should be `needed`: the table, the
+optimiser's slots (two for Adam, one for Adagrad), and the ids, once to look up and once to write
+with the model. A dense gradient, or a copy of the table, would add 1 or more, as `adam` shows for
+comparison. Linux only.
 """
 
 import json
@@ -30,6 +31,7 @@ from pipeline import entry_point, environment
 _FLAGS = flags.FLAGS
 SLOTS = {"lazy_adam": 2, "adagrad": 1, "adam": 2}
 _OOV_BUCKETS = 8
+_FEW = 1_000
 
 
 def define_flags() -> None:
@@ -52,8 +54,8 @@ def main() -> None:
 
 def measure(
     optimizer: str, rows: int, width: int, embedding_l2: float, batch: int, history: int, steps: int
-) -> dict[str, Any]:
-    """Returns what this process holds, MiB, and in multiples of the table.
+) -> dict[str, float]:
+    """Returns what this process holds while steps run, and the table alone, MiB.
 
     Args:
       optimizer: name of one.
@@ -64,7 +66,6 @@ def measure(
       history: L.
       steps: to take.
     """
-    before = resident_memory.now_mib()
     config = ModelConfig(
         name="id_only",
         embedding_width=width,
@@ -72,7 +73,7 @@ def measure(
         hidden=(32,),
         embedding_l2=embedding_l2,
     )
-    schema = ExampleSchema(labels=("click",), history_length=history)
+    schema = ExampleSchema(labels=("click",), modalities=(), history_length=history)
     model = factory.build_model(config, schema, np.arange(rows, dtype=np.int64))
     settings = TrainingConfig(optimizer=optimizer)
     model.compile(optimizer=optimizers.build_optimizer(model, settings, steps))
@@ -80,18 +81,10 @@ def measure(
     step = tf.function(model.train_step, autograph=False)
     rng = np.random.default_rng(0)
     resident_memory.reset_peak()
-    held = resident_memory.now_mib()
     for _ in range(steps):
         step(_random_batch(schema, rng, rows, batch, history))
-    peak = resident_memory.peak_mib()
     size = table.shape.num_elements() * table.dtype.size / 2**20
-    return {
-        "optimizer": optimizer,
-        "table_mib": size,
-        "held_before_steps": (held - before) / size,
-        "peak": (peak - before) / size,
-        "needed": 1 + SLOTS[optimizer] + rows * np.dtype(np.int64).itemsize / 2**20 / size,
-    }
+    return {"peak_mib": resident_memory.peak_mib(), "table_mib": size}
 
 
 def _random_batch(
@@ -114,15 +107,19 @@ def _main(arguments: Sequence[str]) -> None:
         return
     results = []
     for kind in _FLAGS.optimizers:
-        command = [sys.executable, "-m", "benchmarks.big_table", "--here", f"--optimizers={kind}"]
-        command += [f"--{name}={value}" for name, value in values.items()]
-        # Freed memory goes back to the system at once, so that what is resident is in use.
-        environ = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "0"}
-        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environ)
-        results.append(json.loads(said.stdout.splitlines()[-1]))
+        few, many = (_in_a_process(kind, {**values, "rows": rows}) for rows in (_FEW, _FLAGS.rows))
+        size = many["table_mib"]
+        ids = 2 * _FLAGS.rows * np.dtype(np.int64).itemsize / 2**20
+        found = {
+            "optimizer": kind,
+            **many,
+            "needed": 1 + SLOTS[kind] + ids / size,
+            "grown": (many["peak_mib"] - few["peak_mib"]) / (size - few["table_mib"]),
+        }
+        results.append(found)
         print(
-            "{optimizer:>10}: table {table_mib:,.0f} MiB, needed {needed:.2f} x, peak of steps "
-            "{peak:.2f} x".format(**results[-1]),
+            "{optimizer:>10}: table {table_mib:,.0f} MiB, needed {needed:.2f} x, grown {grown:.2f} "
+            "x, peak of the process {peak_mib:,.0f} MiB".format(**found),
             flush=True,
         )
     if _FLAGS.output is not None:
@@ -134,6 +131,15 @@ def _main(arguments: Sequence[str]) -> None:
         }
         with open(_FLAGS.output, "w") as file:
             file.write(json.dumps(written, indent=2, sort_keys=True) + "\n")
+
+
+def _in_a_process(kind: str, values: dict[str, Any]) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.big_table", "--here", f"--optimizers={kind}"]
+    command += [f"--{name}={value}" for name, value in values.items()]
+    # Freed memory goes back to the system at once, so that what is resident is in use.
+    environ = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "0"}
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environ)
+    return json.loads(said.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":
