@@ -109,6 +109,7 @@ setup(
         "console_scripts": [
             "dmf-run=pipeline.run:main",
             "dmf-build-examples=pipeline.build_examples:main",
+            "dmf-build-vocabulary=pipeline.build_vocabulary:main",
             "dmf-convert=pipeline.convert:main",
             "dmf-inspect-data=pipeline.inspect_data:main",
             "dmf-train=pipeline.train:main",

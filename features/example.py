@@ -148,6 +148,17 @@ def candidate_item_ids(serialized: tf.Tensor) -> tf.Tensor:
     return tf.io.parse_example(serialized, spec)["candidate_item_id"].values
 
 
+def item_ids(serialized: tf.Tensor) -> tf.Tensor:
+    """Returns the item ids of all behaviors and candidates of a batch, `[R]` string to `[N]` int64.
+
+    An id stands there as often as the batch holds it.
+    """
+    names = ("history_item_id", "candidate_item_id")
+    spec = {name: tf.io.VarLenFeature(tf.int64) for name in names}
+    parsed = tf.io.parse_example(serialized, spec)
+    return tf.concat([parsed[name].values for name in names], axis=0)
+
+
 def side_feature_dtype(side: SideFeature) -> tf.DType:
     """Returns the dtype in which a side feature is stored and parsed."""
     return tf.int64 if side.kind == "categorical" else tf.float32

@@ -104,9 +104,14 @@ def share(batch: Batch, replica: tf.Tensor | int, count: int) -> dict[str, tf.Te
     return taken | {"candidate_mask": taken["candidate_mask"] & inside[:, None]}
 
 
+def replicas() -> int:
+    """Returns how many replicas take each step together."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def total(value: tf.Tensor) -> tf.Tensor:
     """Returns the sum of a scalar over all replicas; within a step."""
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+    if replicas() == 1:
         return value
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)

@@ -23,11 +23,13 @@ class ExampleSet:
       folder: where it is.
       schema: what its records hold.
       manifest: everything the join said of it.
+      vocabulary_path: a vocabulary file instead of the join's, see `with_vocabulary`.
     """
 
     folder: str
     schema: ExampleSchema
     manifest: dict[str, Any]
+    vocabulary_path: str | None = None
 
     @classmethod
     def open(cls, folder: str) -> "ExampleSet":
@@ -92,10 +94,43 @@ class ExampleSet:
                     "another label or rule, or let the split cover more of the log."
                 )
 
+    def with_vocabulary(self, path: str) -> "ExampleSet":
+        """Returns the same data set with another vocabulary.
+
+        Args:
+          path: folder that `pipeline.build_vocabulary` wrote, or a file of ids, one a line,
+            ascending.
+
+        Raises:
+          UserInputError: it is neither.
+        """
+        if storage.is_file(path):
+            return dataclasses.replace(self, vocabulary_path=path)
+        values = manifest.read_manifest(path)
+        if "vocabulary" not in values:
+            raise UserInputError(
+                f"{path!r} holds {sorted(values)}, but no vocabulary. Give the --output of "
+                "pipeline.build_vocabulary, or a file of ids."
+            )
+        (name,) = values["vocabulary"]
+        return dataclasses.replace(self, vocabulary_path=storage.join(path, name))
+
     def vocabulary(self) -> np.ndarray:
-        """Returns the item ids of the train split, `[N]` int64, ascending."""
+        """Returns the ids that have a row of their own, `[N]` int64, ascending.
+
+        By default all items of the train split's candidates.
+        """
+        return id_table.read_vocabulary(self._vocabulary_path())
+
+    def identity(self) -> dict[str, Any]:
+        """Returns JSON values that are equal for data sets with the same content."""
+        path = self._vocabulary_path()
+        vocabulary = manifest.file_sha256(path) if storage.is_file(path) else None
+        return {"shards": self.manifest["shards"], "vocabulary": vocabulary}
+
+    def _vocabulary_path(self) -> str:
         (name,) = self.manifest.get("vocabulary", {_VOCABULARY: {}})
-        return id_table.read_vocabulary(storage.join(self.folder, name))
+        return self.vocabulary_path or storage.join(self.folder, name)
 
     def _split(self, split: str) -> dict[str, Any]:
         splits = self.manifest["splits"]

@@ -8,6 +8,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
+from features.errors import UserInputError
+
+_ROWS_AT_ONCE = 1 << 18
 
 
 class IdEmbedding(keras.layers.Layer):
@@ -84,6 +87,57 @@ class IdEmbedding(keras.layers.Layer):
     def vocabulary(self) -> np.ndarray | None:
         """The ids with a row of their own, `[N]` int64, or None for a hashed table."""
         return self._vocabulary_ids
+
+    def adopt(self, earlier: "IdEmbedding") -> tuple[int, int, int]:
+        """Takes over the rows of an earlier table, matched by id.
+
+        An id that is new starts with what the earlier table gave it. Where the number of OOV rows
+        changed, each starts with the mean of the earlier ones.
+
+        Args:
+          earlier: built.
+
+        Returns:
+          How many ids keep their row, are new, and have none any more.
+
+        Raises:
+          UserInputError: the rows have another width, or these ids are hashed and those were not
+            hashed alike.
+        """
+        if earlier._width != self._width:
+            raise UserInputError(
+                f"{self.name} has rows of width {self._width}, the earlier one of "
+                f"{earlier._width}. Set model.embedding_width={earlier._width}, or train from "
+                "scratch."
+            )
+        if self._vocabulary_ids is not None:
+            sources = earlier.rows(tf.constant(self._vocabulary_ids))
+            known = np.zeros(0, np.int64) if earlier.vocabulary is None else earlier.vocabulary
+            kept = int(np.isin(self._vocabulary_ids, known, assume_unique=True).sum())
+            counts = kept, len(self._vocabulary_ids) - kept, len(known) - kept
+        elif earlier._hashed_buckets == self._hashed_buckets:
+            sources = earlier._oov_buckets + tf.range(self._hashed_buckets, dtype=tf.int64)
+            counts = self._hashed_buckets, 0, 0
+        else:
+            raise UserInputError(
+                f"{self.name} hashes ids into {self._hashed_buckets} rows, the earlier one into "
+                f"{earlier._hashed_buckets} (0: it has a vocabulary). Set "
+                f"model.hashed_buckets={earlier._hashed_buckets}, or train from scratch."
+            )
+        unknown = earlier.table[: earlier._oov_buckets]
+        if earlier._oov_buckets != self._oov_buckets:
+            mean = tf.reduce_mean(unknown, axis=0, keepdims=True)
+            unknown = tf.repeat(mean, self._oov_buckets, axis=0)
+        self._write(0, unknown)
+        for start in range(0, len(sources), _ROWS_AT_ONCE):
+            part = tf.gather(earlier.table, sources[start : start + _ROWS_AT_ONCE])
+            self._write(self._oov_buckets + start, part)
+        return counts
+
+    def _write(self, start: int, values: tf.Tensor) -> None:
+        """Writes consecutive rows, `[K, D]`, from row `start` on."""
+        rows = tf.range(start, start + len(values), dtype=tf.int64)
+        self._table.scatter_update(tf.IndexedSlices(values, rows))
 
     def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Embeds ids, int64 of any shape `[...]` to `[..., D]` float32."""

@@ -9,6 +9,7 @@ import tf_keras as keras
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import ExampleSchema
+from models import distribution
 from models.content_embedding import ContentEmbedding
 from models.content_model import ContentModel
 from models.model_config import ModelConfig
@@ -84,7 +85,7 @@ class MAKE(ContentModel):
         Raises:
           UserInputError: training is distributed.
         """
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        if distribution.replicas() > 1:
             raise UserInputError(
                 "make trains its content model on one device: set training.strategy=one_device."
             )

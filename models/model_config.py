@@ -39,6 +39,8 @@ class ModelConfig:
       hashed_buckets: 0 uses the vocabulary that the join wrote; above 0 hashes ids instead.
       oov_buckets: rows for ids outside the vocabulary.
       id_dropout: share of ids treated as unknown in training; 0.1 helps cold items.
+      embedding_l2: weight in training of the sum of squares of the item rows that a batch reads,
+        each once; 0 for none. It costs what those rows cost, whatever the table's size.
       attention_length: behaviors that attention reads, the newest; 0 for all. Tiers, similarity
         scores and kernels read all of a history, at a look-up a pair: on long histories they gain
         from what attention does not, at a fraction of its cost.
@@ -71,6 +73,7 @@ class ModelConfig:
     hashed_buckets: NonNegativeInt = 0
     oov_buckets: PositiveInt = 8
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    embedding_l2: NonNegativeFloat = 0.0
     attention_length: NonNegativeInt = 64
     heads: PositiveInt = 1
     head_width: PositiveInt = 32

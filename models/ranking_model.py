@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, Modality
-from models import distribution, entire_space, newest_behaviors
+from models import distribution, entire_space, newest_behaviors, row_penalty
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 from models.id_embedding import IdEmbedding
@@ -98,6 +98,12 @@ class RankingModel(tfrs.Model, abc.ABC):
     def modalities(self) -> tuple[Modality, ...]:
         """The modalities whose similarity codes the model reads."""
         return self.schema.modalities
+
+    @property
+    def tables(self) -> dict[str, tf.Variable]:
+        """The embedding tables, `[rows, width]` float32, by the feature that they embed."""
+        side = self.item_side.tables | self.context_side.tables
+        return {"item_id": self.item_embedding.table, **side}
 
     @abc.abstractmethod
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
@@ -261,7 +267,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         In training, `config.auxiliary_loss` times the log loss of a second head is added, which
         sees only the candidate's embedding and interest. Without it what the first head is given
         for free, statistics above all, explains so much so early that attention is left without
-        a gradient to learn from (deep supervision, Lee et al., AISTATS 2015).
+        a gradient to learn from (deep supervision, Lee et al., AISTATS 2015). With
+        `config.embedding_l2`, the squares of the item rows that the batch reads are added too.
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
         logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
@@ -274,7 +281,11 @@ class RankingModel(tfrs.Model, abc.ABC):
             alone = tf.boolean_mask(self.auxiliary_head((candidates, interest)), mask)
             losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, alone)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
-        return loss / distribution.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
+        loss /= distribution.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
+        if training and self.config.embedding_l2:
+            penalty = row_penalty.squared_rows(self.item_embedding, self.attended(inputs))
+            loss += self.config.embedding_l2 * penalty / distribution.replicas()
+        return loss
 
 
 def _summed_loss(

@@ -54,14 +54,14 @@ class SideFeatures(keras.layers.Layer):
             if feature.kind == "running"
         }
 
-    @property
-    def tables(self) -> Mapping[str, tf.Variable]:
-        """The tables `[buckets, width]` float32 of the categorical features, by name."""
-        return self._tables
-
     def call(self, batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Returns one `[..., width]` tensor a feature, from `[..., K]` in the batch."""
         return [self._vector(side, batch[self._prefix + side.name]) for side in self._features]
+
+    @property
+    def tables(self) -> dict[str, tf.Variable]:
+        """The embedding tables, `[buckets, width]` float32, by name in the batch."""
+        return {f"{self._prefix}{name}": table for name, table in self._tables.items()}
 
     @property
     def wants_sample(self) -> bool:

@@ -10,9 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from models import attention_mass
-from models.id_embedding import IdEmbedding
 from models.ranking_model import Batch, RankingModel
-from models.side_features import SideFeatures
 
 _MOST_ROWS = 100_000
 """Rows of a table whose norms are looked at, evenly spread: a sample, so that no large table is
@@ -61,7 +59,7 @@ class ContentSummaries(keras.callbacks.Callback):
         with self._writer.as_default(step=epoch):
             for tag, value in attention_scalars(self.model, self._sample):
                 tf.summary.scalar(tag, value)
-            for name, table in embedding_tables(self.model):
+            for name, table in self.model.tables.items():
                 norms = row_norms(table)
                 tag = f"embedding_norm/{name}"
                 tf.summary.histogram(tag, norms)
@@ -89,16 +87,6 @@ def attention_scalars(model: RankingModel, sample: Iterable[Batch]) -> Iterator[
         bias = np.mean(one["bias"], axis=1)
         for name, value in zip(_bucket_names(one["edges"]), bias, strict=True):
             yield f"attention_bias/{modality}/{name}", float(value)
-
-
-def embedding_tables(model: RankingModel) -> Iterator[tuple[str, tf.Variable]]:
-    """Yields the names and the tables `[rows, width]` of ids and of categorical side features."""
-    for module in model.submodules:
-        if isinstance(module, IdEmbedding):
-            yield module.name, module.table
-        elif isinstance(module, SideFeatures):
-            for feature, table in module.tables.items():
-                yield f"{module.name}_{feature}", table
 
 
 def row_norms(table: tf.Variable) -> np.ndarray:

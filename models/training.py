@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
+from features import manifest, storage
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from models import (
@@ -23,6 +24,7 @@ from models import (
     record_check,
     tensorboard,
     trained_model,
+    warm_start,
 )
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
@@ -47,6 +49,7 @@ def train(
     folder: str,
     embeddings: Mapping[str, EmbeddingSet] | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
+    start: str | None = None,
 ) -> tuple[RankingModel, dict[str, Any]]:
     """Trains on the train split and keeps the weights that are best on validation.
 
@@ -59,6 +62,7 @@ def train(
         last state: with `config.deterministic` to the very weights of a run that was not killed.
       embeddings: frozen vectors by modality, for models that read them.
       stop_requested: asked after every batch; once it says so, the state is saved.
+      start: folder of an earlier model to start from (`warm_start`); None for initial values.
 
     Returns:
       The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
@@ -81,13 +85,18 @@ def train(
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
     data = TrainingInput(examples, config)
-    state_folder = os.path.join(folder, "backup", _fingerprint(examples, model_config, config))
+    state_folder = os.path.join(
+        folder, "backup", _fingerprint(examples, start, model_config, config)
+    )
     model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
     state = TrainingState(state_folder, model)
     if state.restore():
         logging.info("Going on after step %d of a run that did not end.", state.step)
     else:
-        model.pretrain(data.one_pass, config.learning_rate)
+        if start is None:
+            model.pretrain(data.one_pass, config.learning_rate)
+        else:
+            warm_start.warm_start(model, trained_model.read_trained_model(start)).log(start)
         state.save()
     progress = Progress(data.steps_per_evaluation, data.steps)
     own_folder = distribution.own_folder(folder)
@@ -115,7 +124,12 @@ def train(
     return model, figures
 
 
-def _fingerprint(examples: ExampleSet, *configs: ModelConfig | TrainingConfig) -> str:
+def _fingerprint(
+    examples: ExampleSet, start: str | None, *configs: ModelConfig | TrainingConfig
+) -> str:
     """Returns a name for this very run, so that no other run's backup is resumed."""
-    parts = [examples.manifest["shards"], *map(dataclasses.asdict, configs)]
+    earlier = (
+        None if start is None else manifest.file_sha256(storage.join(start, manifest.FILE_NAME))
+    )
+    parts = [examples.identity(), earlier, *map(dataclasses.asdict, configs)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -7,6 +7,22 @@ from pydantic.dataclasses import dataclass
 
 from features.schema import STRICT
 
+OptimizerName = Literal["adam", "lazy_adam", "adagrad"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class TableOptimizer:
+    """How one embedding table is trained.
+
+    Attributes:
+      optimizer: of the table.
+      learning_rate: its step size at the start, which decays like the others; None for that of
+        the rest.
+    """
+
+    optimizer: OptimizerName
+    learning_rate: PositiveFloat | None = None
+
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
@@ -26,6 +42,8 @@ class TrainingConfig:
         for the rows of a batch and leaves the other rows of a table alone: its time does not grow
         with the table, Adam's does. `adagrad` keeps one slot instead of two.
       learning_rate: its step size at the start.
+      table_optimizers: an optimiser of its own for an embedding table, by the table's name:
+        `item_id`, or a categorical feature's in the records, such as `candidate_genres`.
       bucket_learning_rate: Adam's step size for the bucket tables at the start.
       learning_rate_decay: `linear` brings both step sizes down to a twentieth over all steps;
         `none` keeps them. With decay a larger start pays: +.002 validation AUC, and
@@ -48,8 +66,9 @@ class TrainingConfig:
     evaluations_per_epoch: PositiveInt = 4
     patience: NonNegativeInt = 0
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "parameter_server"] = "auto"
-    optimizer: Literal["adam", "lazy_adam", "adagrad"] = "adam"
+    optimizer: OptimizerName = "adam"
     learning_rate: PositiveFloat = 4e-3
+    table_optimizers: dict[str, TableOptimizer] = Field(default_factory=dict)
     bucket_learning_rate: PositiveFloat = 8e-3
     learning_rate_decay: Literal["linear", "none"] = "linear"
     checkpoint_seconds: PositiveFloat = 600.0

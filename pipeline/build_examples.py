@@ -33,8 +33,8 @@ from pipeline import (
     planner,
     publish,
 )
+from pipeline.beam_options import check_beam_flags, is_in_process, parse_beam_options
 from pipeline.embedding_inputs import EmbeddingCounts
-from pipeline.job_endpoint import check_job_endpoint
 from pipeline.join_flags import define_flags, options_from_flags
 from pipeline.join_inputs import JoinInputs
 from pipeline.join_options import JoinOptions
@@ -42,8 +42,6 @@ from pipeline.join_plan import JoinPlan
 from pipeline.publish import QUARANTINE, Publication
 
 _VOCABULARY = "vocabulary/item_id.txt"
-_DEFAULT_RUNNER = "FnApiRunner"
-_IN_PROCESS = ("FnApiRunner", "BundleBasedDirectRunner", "DirectRunner", "SwitchingDirectRunner")
 
 
 def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[str, Any]:
@@ -61,7 +59,7 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
       UserInputError: the input, an option or an existing output must be changed. Nothing is
         published then.
     """
-    beam_options = _beam_options(beam_args)
+    beam_options = parse_beam_options(beam_args)
     inputs = join_inputs.open_inputs(options)
     decision = planner.decide(options, inputs.rows, inputs.embeddings)
     parameters = join_plan.parameters(options, decision.partitions)
@@ -91,7 +89,7 @@ def main() -> None:
 
 def _check_flags(beam_args: Sequence[str]) -> None:
     options_from_flags()
-    _refuse_unknown_flags(beam_args)
+    check_beam_flags(beam_args)
 
 
 def _main(beam_args: Sequence[str]) -> None:
@@ -142,7 +140,6 @@ class _Job:
         options, inputs, schema = self._options, self._inputs, self._schema
         quarantine = storage.join(building, QUARANTINE)
         storage.make_folder(quarantine)
-        runner = self._beam_options.get_all_options()["runner"] or ""
         plan = join_plan.make(
             options,
             inputs,
@@ -150,7 +147,7 @@ class _Job:
             building,
             work,
             self._earlier.last,
-            in_process=runner.rpartition(".")[2] in _IN_PROCESS,
+            in_process=is_in_process(self._beam_options),
         )
         counted = self._save_tables(plan)
         units = (*inputs.units, *self._earlier.units)
@@ -192,33 +189,6 @@ class _Job:
         storage.make_folder(path.rpartition("/")[0])
         id_table.write_vocabulary(path, items.tolist())
         return {_VOCABULARY: {"ids": len(items), "sha256": manifest.file_sha256(path)}}
-
-
-def _beam_options(beam_args: Sequence[str]) -> PipelineOptions:
-    """Returns Beam's options.
-
-    Raises:
-      UserInputError: a flag is neither ours nor Beam's, which Beam itself would ignore, or
-        nobody answers at `--job_endpoint`.
-    """
-    _refuse_unknown_flags(beam_args)
-    options = PipelineOptions(list(beam_args))
-    if not any(text.startswith("--runner") for text in beam_args):
-        options = PipelineOptions([*beam_args, f"--runner={_DEFAULT_RUNNER}"])
-    check_job_endpoint(options)
-    return options
-
-
-def _refuse_unknown_flags(beam_args: Sequence[str]) -> None:
-    known = set(PipelineOptions([]).get_all_options())
-    options = PipelineOptions(list(beam_args))
-    unknown = set(options.get_all_options(retain_unknown_options=True)) - known
-    stray = [text for text in beam_args[:1] if not text.startswith("-")]
-    if unknown or stray:
-        names = [f"--{name}" for name in sorted(unknown)] + stray
-        raise UserInputError(
-            f"Unknown flags {', '.join(names)}: neither this job's (see --help) nor Beam's."
-        )
 
 
 if __name__ == "__main__":

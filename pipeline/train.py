@@ -7,7 +7,6 @@ from absl import flags, logging
 from features import storage
 from features.errors import UserInputError
 from models import distribution, execution, training
-from models.example_set import ExampleSet
 from pipeline import (
     embedding_inputs,
     entry_point,
@@ -15,6 +14,7 @@ from pipeline import (
     run_config,
     termination,
     training_flags,
+    training_inputs,
     training_report,
     training_run,
 )
@@ -29,6 +29,16 @@ def define_flags() -> None:
     flags.DEFINE_string("model_dir", None, "Folder to write the model to.", required=True)
     flags.DEFINE_multi_string(
         "embeddings", [], "modality=DIR of an embedding set, for models that read vectors."
+    )
+    flags.DEFINE_string(
+        "vocabulary", None, "--output of build_vocabulary, or a file of ids; the join's by default."
+    )
+    flags.DEFINE_string("part", None, "Train on this part alone of a data set of parts.")
+    flags.DEFINE_string(
+        "warm_start",
+        None,
+        "Folder of a trained model to start from; `last` for the one beside --model_dir whose "
+        "name comes next before its own.",
     )
     flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
@@ -60,7 +70,10 @@ def _main(arguments: Sequence[str]) -> None:
     execution.set_threads(config.training)
     # Before anything else of TensorFlow: workers find each other here.
     strategy = distribution.strategy(config.training.strategy)
-    examples = ExampleSet.open(_FLAGS.examples)
+    examples = training_inputs.open_examples(
+        _FLAGS.examples, _FLAGS.vocabulary, config.model, _FLAGS.part
+    )
+    start = training_inputs.find_start(_FLAGS.warm_start, _FLAGS.model_dir)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
     with termination.saving() as stop_requested, strategy.scope():
         model, figures = training.train(
@@ -70,6 +83,7 @@ def _main(arguments: Sequence[str]) -> None:
             _FLAGS.model_dir,
             embeddings,
             stop_requested,
+            start,
         )
         if not distribution.is_chief():
             return

@@ -74,6 +74,7 @@ def test_entry_points_exist(wheel):
     assert set(scripts) == {
         "dmf-run",
         "dmf-build-examples",
+        "dmf-build-vocabulary",
         "dmf-convert",
         "dmf-inspect-data",
         "dmf-train",

@@ -69,9 +69,8 @@ def test_norms_of_every_table_are_read_back_after_each_evaluation(tmp_path, samp
     events = written(tmp_path, model, sample)
     found = scalars(events)
     assert not [tag for tag in found if tag.startswith("attention")], "it reads no content"
-    names = [name for name, _ in tensorboard.embedding_tables(model)]
-    assert sorted(names) == ["context_side_country", "item_embedding", "item_side_genres"]
-    for name, table in tensorboard.embedding_tables(model):
+    assert sorted(model.tables) == ["candidate_genres", "context_country", "item_id"]
+    for name, table in model.tables.items():
         norms = np.sqrt(np.sum(table.numpy().astype(np.float64) ** 2, axis=1))
         tag = f"embedding_norm/{name}"
         assert found[f"{tag}/mean"] == pytest.approx([norms.mean()] * 2, rel=1e-5)

@@ -1,0 +1,138 @@
+"""What training day by day ranks on the next day, against training from scratch.
+
+    python -m benchmarks.daily_training --work build/daily --output benchmarks/results/daily.json
+
+A simulated marketplace (`benchmarks.simulate`) is joined day by day as parts. Before the last day
+is joined, three models are trained on the days before it: from scratch on the latest of them
+alone; on all of them at once; and day by day, each from the model of the day before on its own
+records. All are scored on the last day, which none has seen. `candidates` counts what training
+read, that day by day of the latest day alone, which is what each day costs.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from absl import flags, logging
+
+from benchmarks.marketplace_settings import MarketplaceSettings
+from benchmarks.simulate import simulate
+from models import evaluation, metrics, training
+from models.example_part import hold_out_shard, open_part
+from models.example_set import ExampleSet
+from models.model_config import ModelConfig
+from models.training_config import TrainingConfig
+from pipeline import entry_point, environment
+from pipeline.build_examples import build_examples
+from pipeline.join_options import JoinOptions
+
+_FLAGS = flags.FLAGS
+_DAY_MS = 86_400_000
+
+
+def define_flags() -> None:
+    """Defines the benchmark's flags."""
+    flags.DEFINE_string("work", None, "Folder for logs, examples and models.", required=True)
+    flags.DEFINE_integer("events", 300_000, "Impressions.")
+    flags.DEFINE_integer("users", 3_000, "Users.")
+    flags.DEFINE_integer("items", 3_000, "Items.")
+    flags.DEFINE_integer("days", 6, "Days; the last one is scored.", lower_bound=3)
+    flags.DEFINE_string("output", None, "JSON file.")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    entry_point.run(_main, define_flags)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    names = ("events", "users", "items", "days")
+    settings = MarketplaceSettings.from_dict(
+        {**{name: _FLAGS[name].value for name in names}, "modalities": {"text": 32}}
+    )
+    log = os.path.join(_FLAGS.work, "log")
+    simulate(log, settings)
+    days = _write_days(log, os.path.join(_FLAGS.work, "days"))
+    for day in days[:-1]:
+        _join(log, day)
+    before = ExampleSet.open(os.path.join(_FLAGS.work, "examples"))
+    latest = os.path.basename(days[-2])
+    ways = {
+        "latest day": _train("latest", open_part(before, latest), None),
+        "all days": _train("all", hold_out_shard(before, latest), None),
+    }
+    start = None
+    for day in map(os.path.basename, days[:-1]):
+        ways["day by day"] = _train(day, open_part(before, day), start)
+        start = os.path.join(_FLAGS.work, "models", day)
+    _join(log, days[-1])
+    following = open_part(
+        ExampleSet.open(os.path.join(_FLAGS.work, "examples")), os.path.basename(days[-1])
+    )
+    results = {name: _scored(following, *way) for name, way in ways.items()}
+    if _FLAGS.output is not None:
+        values = {
+            "command": environment.command("benchmarks.daily_training"),
+            "environment": environment.versions(),
+            "results": results,
+        }
+        with open(_FLAGS.output, "w") as file:
+            file.write(json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
+def _write_days(log: str, folder: str) -> list[str]:
+    """Writes the log's impressions as one folder a day and returns these, in order."""
+    impressions: pa.Table = pq.read_table(os.path.join(log, "impressions"))
+    first = pc.min(impressions["timestamp"]).as_py()
+    day = pc.divide(pc.subtract(impressions["timestamp"], first), _DAY_MS)
+    found = []
+    for number in sorted(pc.unique(day).to_pylist()):
+        found.append(os.path.join(folder, f"day-{number:02d}"))
+        os.makedirs(found[-1], exist_ok=True)
+        rows = impressions.filter(pc.equal(day, number))
+        pq.write_table(rows, os.path.join(found[-1], "part-0.parquet"))
+    return found
+
+
+def _join(log: str, day: str) -> None:
+    build_examples(
+        JoinOptions.from_dict(
+            {
+                "part": os.path.basename(day),
+                "events": day,
+                "output": os.path.join(_FLAGS.work, "examples"),
+                "embeddings": {"text": os.path.join(log, "embeddings", "text")},
+                "timestamp_unit": "ms",
+                "splits": "train:..2100-01-01",
+                "partitions": 8,
+            }
+        )
+    )
+
+
+def _train(name: str, examples: ExampleSet, start: str | None) -> tuple[Any, int]:
+    """Returns the model, and the candidates that its training read."""
+    folder = os.path.join(_FLAGS.work, "models", name)
+    model, _ = training.train(examples, ModelConfig(), TrainingConfig(), folder, None, start)
+    counts = examples.candidates_per_record("train")
+    return model, sum(candidates * records for candidates, records in counts.items())
+
+
+def _scored(following: ExampleSet, model: Any, candidates: int) -> dict[str, float]:
+    scored = evaluation.score(model, following, "train")
+    found = {
+        "auc": metrics.auc(scored.label, scored.probability),
+        "logloss": metrics.log_loss(scored.label, scored.probability),
+        "candidates": candidates,
+    }
+    logging.info("AUC %.4f  log loss %.4f  %d candidates", *found.values())
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Tags of a warm-started model: a cache stays valid just as long as what it was filled from."""
+
+from models import factory
+from models.warm_start import warm_start
+from serving_signatures.signatures import ServingSignatures
+from tests import synthetic
+from tests.serving_signatures import serving
+
+
+def started(earlier, vocabulary):
+    model = factory.build_model(earlier.config, earlier.schema, vocabulary)
+    warm_start(model, earlier)
+    return model
+
+
+def test_equal_values_have_equal_tags_and_another_vocabulary_changes_the_id_tag_alone(embeddings):
+    earlier = serving.random_model(seed=5)
+    tags = ServingSignatures(earlier, embeddings).tags
+    ids = earlier.item_embedding.vocabulary
+    assert ServingSignatures(started(earlier, ids), embeddings).tags == tags
+    changed = ServingSignatures(started(earlier, synthetic.item_ids()), embeddings).tags
+    assert changed["id_tag"] != tags["id_tag"]
+    assert changed["target_aware_tag"] == tags["target_aware_tag"]
