@@ -118,7 +118,7 @@ def _join(log: str, day: str) -> None:
 def _train(name: str, examples: ExampleSet, start: str | None) -> tuple[Any, int]:
     """Returns the model, and the candidates that its training read."""
     folder = os.path.join(_FLAGS.work, "models", name)
-    model, _ = training.train(examples, ModelConfig(), TrainingConfig(), folder, None, start)
+    model, _ = training.train(examples, ModelConfig(), TrainingConfig(), folder, start=start)
     counts = examples.candidates_per_record("train")
     return model, sum(candidates * records for candidates, records in counts.items())
 

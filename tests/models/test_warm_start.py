@@ -146,8 +146,8 @@ def test_training_starts_from_the_folder_and_says_how_many_rows(examples, tmp_pa
     )
     with caplog.at_level(logging.INFO, logger="absl"):
         sets = synthetic.embedding_sets()
-        args = (earlier.config, still, str(tmp_path / "2"), sets, start)
-        model, _ = training.train(examples, *args)
+        args = (earlier.config, still, str(tmp_path / "2"), sets)
+        model, _ = training.train(examples, *args, start=start)
     assert "40 ids keep their rows, 15 are new, 0 are dropped" in caplog.text
     np.testing.assert_allclose(logits(model, batch()), logits(earlier, batch()), atol=1e-5)
 
