@@ -10,6 +10,7 @@ from models import factory, input_pipeline, optimizers, training
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.training_config import TrainingConfig
+from models.training_input import TrainingInput
 from pipeline import training_inputs
 from tests.pipeline.three_days import DAY, DAYS, Source, random_days
 
@@ -98,13 +99,9 @@ def by_hand(examples, earlier):
             if not any(mine is one for one in own):
                 mine.assign(other)
         model.item_embedding.table.assign(table)
-    size = TRAINING.batch_candidates
-    steps = input_pipeline.count_batches(examples, "train", size)
-    optimizer = optimizers.build_optimizer(model, TRAINING, steps)
-    batches = input_pipeline.training_batches(
-        examples, "train", size, TRAINING.shuffle_buffer, TRAINING.seed
-    )
-    for batch in batches:
+    data = TrainingInput(examples, TRAINING)
+    optimizer = optimizers.build_optimizer(model, TRAINING, data.steps)
+    for batch in data.one_pass(0):
         with tf.GradientTape() as tape:
             loss = model.compute_loss(batch, training=True)
         variables = model.trainable_variables
