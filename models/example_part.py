@@ -1,16 +1,22 @@
 """One part of a data set that grows, as a data set to train on."""
 
+import collections
 import dataclasses
 import zlib
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from features import example, storage
 from features.errors import UserInputError
+from features.schema import ExampleSchema
 from models.example_set import ExampleSet
 
 _TRAIN, _VALIDATION = "train", "validation"
+_RECORDS_AT_ONCE = 1024
+
+Counts = dict[str, collections.Counter[str]]
+"""What a split's entry in the manifest counts, by name."""
 
 
 def open_part(examples: ExampleSet, part: str) -> ExampleSet:
@@ -53,38 +59,40 @@ def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
             f"--part {part!r} has no validation split, and its train split is one shard, of which "
             "none can be held out. Join parts with --partitions of 2 or more."
         )
+    number = zlib.crc32(part.encode()) % len(paths)
     train = examples.manifest["splits"][_TRAIN]
-    held = zlib.crc32(part.encode()) % len(paths)
-    counts = _candidates_per_record(paths[held])
-    rest = {
-        int(candidates): records - counts.get(int(candidates), 0)
-        for candidates, records in train["candidates_per_record"].items()
-    }
     names = train["shards"]
+    held = _counts(paths[number], examples.schema)
+    rest = {name: collections.Counter(train[name]) for name in held}
+    for name, counts in held.items():
+        rest[name].subtract(counts)  # Unlike a difference it keeps zeros.
     splits = {
         **examples.manifest["splits"],
-        _TRAIN: _split(names[:held] + names[held + 1 :], rest, train),
-        _VALIDATION: _split([names[held]], counts, train),
+        _TRAIN: _split(names[:number] + names[number + 1 :], rest),
+        _VALIDATION: _split([names[number]], held),
     }
     return dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
 
 
-def _split(shards: list[str], counts: dict[int, int], whole: dict) -> dict:
-    """Returns a split's entry; whether a label has positives is that of the whole."""
-    filled = {str(candidates): records for candidates, records in counts.items() if records}
+def _split(shards: list[str], counts: Counts) -> dict[str, Any]:
+    """Returns a split's entry in the manifest."""
+    records = counts["candidates_per_record"]
     return {
         "shards": shards,
-        "records": sum(counts.values()),
-        "candidates": sum(candidates * records for candidates, records in counts.items()),
-        "candidates_per_record": filled,
-        "positives": whole.get("positives", {}),
+        "records": records.total(),
+        "candidates": sum(int(candidates) * one for candidates, one in records.items()),
+        **{name: dict(values) for name, values in counts.items()},
     }
 
 
-def _candidates_per_record(path: str) -> dict[int, int]:
-    """Counts a shard's records by their candidates, in one pass over it."""
-    records = tf.data.TFRecordDataset(path)
-    count = tf.autograph.experimental.do_not_convert(example.candidate_count)
-    found = np.fromiter(records.map(count).as_numpy_iterator(), np.int64)
-    sizes, occurrences = np.unique(found, return_counts=True)
-    return dict(zip(sizes.tolist(), occurrences.tolist(), strict=True))
+def _counts(path: str, schema: ExampleSchema) -> Counts:
+    """Counts a shard's records by their candidates, and the positives of its labels."""
+    records: collections.Counter[str] = collections.Counter()
+    positives: collections.Counter[str] = collections.Counter(dict.fromkeys(schema.labels, 0))
+    for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
+        batch = example.parse_examples(schema, serialized)
+        mask = batch["candidate_mask"].numpy()
+        records.update(str(candidates) for candidates in mask.sum(axis=1))
+        for label in schema.labels:
+            positives[label] += int((batch[label].numpy()[mask] > 0).sum())
+    return {"candidates_per_record": records, "positives": positives}

@@ -56,6 +56,9 @@ def test_a_part_inside_the_train_split_holds_out_one_partition(folder, day):
         assert input_pipeline.count_batches(part, split, 16) == len(batches)
         shown = sum(c * n for c, n in part.candidates_per_record(split).items())
         assert shown == sum(int(np.sum(one["candidate_mask"])) for one in batches)
+        clicks = sum(float(np.sum(one["click"])) for one in batches)
+        values = part.manifest["splits"][split]
+        assert (values["candidates"], values["positives"]["click"]) == (shown, clicks)
     users = [
         {
             int(user)
