@@ -18,8 +18,6 @@ from tests import synthetic
 
 SETTINGS = (
     "--set=model.hidden=(8,)",
-    # Large enough to be spread over parameter servers.
-    "--set=model.hashed_buckets=20000",
     "--set=model.embedding_width=4",
     "--set=model.head_width=4",
     "--set=model.id_dropout=0.0",

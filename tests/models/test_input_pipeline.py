@@ -1,5 +1,6 @@
 """Every record once a pass, in batches that pad little, in an order that the seed decides."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,8 @@ from features import manifest
 from features.errors import UserInputError
 from models import input_pipeline
 from models.example_set import ExampleSet
+from models.training_config import TrainingConfig
+from models.training_input import TrainingInput
 from tests import synthetic
 
 EDGES = (1, 2, 3, 5, 9, 17, 33, 65, 129)
@@ -77,16 +80,25 @@ def test_batches_hold_about_the_candidates_asked_for_and_pad_only_within_their_b
     assert len(seen) == 5
 
 
-def test_order_changes_with_each_pass_and_is_repeated_by_the_seed(tmp_path):
+@pytest.mark.parametrize("mixed", ["requests", "candidates"])
+def test_a_pass_has_an_order_of_its_own_whatever_was_read_before(tmp_path, mixed):
     # One shard, so that the order of shards cannot stand in for that of records.
     examples = synthetic.write_example_set(str(tmp_path / "set"), shards=1)
-    first, again = training(examples, seed=1), training(examples, seed=1)
-    passes = [request_ids(first), request_ids(first)]
-    assert passes[0] != passes[1]
+    config = TrainingConfig(batch_candidates=16, batches_of=mixed, shuffle_buffer=1000)
+    data, other = (
+        TrainingInput(examples, config),
+        TrainingInput(examples, dataclasses.replace(config, seed=2)),
+    )
+    passes = [request_ids(data.one_pass(number)) for number in (0, 1)]
+    assert sorted(flat(passes[0])) == sorted(flat(passes[1]))
     # Not only the order of batches: what shares a batch differs too.
     assert set(map(frozenset, passes[0])) != set(map(frozenset, passes[1]))
-    assert [request_ids(again), request_ids(again)] == passes
-    assert request_ids(training(examples, seed=2)) not in passes
+    assert request_ids(other.one_pass(0)) not in passes
+    assert [request_ids(data.one_pass(number)) for number in (1, 0)] == passes[::-1]
+    per_pass = data.batches_per_pass
+    assert len(passes[0]) == per_pass
+    assert request_ids(data.after(per_pass + 3)) == passes[1][3:]
+    assert request_ids(data.after(2 * per_pass)) == request_ids(data.one_pass(2))
 
 
 def test_evaluation_keeps_its_order(examples):

@@ -46,7 +46,7 @@ def test_the_record_is_named(examples):
         f"train-00001-of-00003.tfrecord, record 5 (request_id {request}) holds a number that is "
         "not finite in 'candidate_price'"
     ) in str(raised.value)
-    assert "The loss of step" in str(raised.value)
+    assert "The loss at step" in str(raised.value)
 
 
 def test_steps_that_are_too_large_are_named(examples, tmp_path):
