@@ -6,8 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from features import similarity
+from models.batch import Batch, behaviors_of, codes_of
 from models.decoupled_attention import DecoupledTargetAttention
-from models.ranking_model import Batch, RankingModel, behaviors_of, codes_of
+from models.ranking_model import RankingModel
 
 
 def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str, list]]:

@@ -63,7 +63,38 @@ class Behaviors(NamedTuple):
             shares.append(tf.math.divide_no_nan(sums, total))
         return tf.concat(shares, axis=-1)
 
+    def code(self, behavior_types: int, residuals: bool) -> tf.Tensor:
+        """Returns each behavior's row of `rows_by_code`, `[R, L]` int32.
+
+        Args:
+          behavior_types: Y.
+          residuals: whether residuals are told apart.
+        """
+        if residuals:
+            row, rows = self.residual_bucket(), behavior_types * RESIDUAL_BUCKETS
+        else:
+            row, rows = tf.cast(self.type, tf.int32), behavior_types
+        return self.gap_bucket() * rows + row
+
     def residual_bucket(self) -> tf.Tensor:
         """Returns the bucket of type and residual, `[R, L]` int32 in `[0, Y * 21)`."""
         bucket = tf.gather(_BUCKET_OF_CODE, tf.cast(self.residual, tf.int32))
         return tf.cast(self.type, tf.int32) * RESIDUAL_BUCKETS + bucket
+
+
+def rows_by_code(gaps: tf.Tensor, types: tf.Tensor, residuals: tf.Tensor | None) -> tf.Tensor:
+    """Adds up a behavior's own tables, so that it needs one row rather than one of each.
+
+    Args:
+      gaps: `[14, H, d]`, by bucket of the time gap.
+      types: `[Y, H, d]`.
+      residuals: `[Y * 21, H, d]`, by type and residual; None where they are not told apart.
+
+    Returns:
+      `[14 * rows, H, d]` by `Behaviors.code`, with Y rows, or Y * 21 with residuals.
+    """
+    rows = types
+    if residuals is not None:
+        rows = residuals + tf.repeat(types, RESIDUAL_BUCKETS, axis=0)
+    table = gaps[:, None] + rows[None]
+    return tf.reshape(table, [gaps.shape[0] * rows.shape[0], *gaps.shape[1:]])

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from features.schema import ExampleSchema
+from models.batch import Batch
 from models.example_set import ExampleSet
-from models.ranking_model import Batch
 
 _MIXED_BATCHES = 16
 """How many batches of candidates are shuffled at once."""

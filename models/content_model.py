@@ -5,9 +5,10 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema
+from models.batch import Batch
 from models.content_projection import ContentProjection
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, RankingModel
+from models.ranking_model import RankingModel
 from models.similarity_tiers import SimilarityTiers
 
 

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features import similarity
 from models import code_terms, head_products, masking
-from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors
+from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors, rows_by_code
 
 _GAPS = len(TIME_GAP_EDGES) + 1
 
@@ -233,30 +233,16 @@ class DecoupledTargetAttention(keras.layers.Layer):
     def _behavior_keys(self) -> tf.Tensor:
         """Returns what is added to a behavior's key, by its code, `[codes, H, d]`."""
         residuals = self._residual_keys if self._residuals else None
-        return self._by_behavior_code(self._gap_keys, self._type_keys, residuals)
+        return rows_by_code(self._gap_keys, self._type_keys, residuals)
 
     def _behavior_values(self) -> tf.Tensor:
         """Returns what is added to a behavior's value, by its code, `[codes, H, d]`."""
         residuals = self._residual_values if self._residuals else None
-        return self._by_behavior_code(self._gap_values, self._type_values, residuals)
-
-    def _by_behavior_code(
-        self, gaps: tf.Tensor, types: tf.Tensor, residuals: tf.Tensor | None
-    ) -> tf.Tensor:
-        """Adds up the tables, so that a behavior needs one row rather than one of each."""
-        rows = types
-        if residuals is not None:  # Its rows are by type and residual.
-            rows = residuals + tf.repeat(types, RESIDUAL_BUCKETS, axis=0)
-        table = gaps[:, None] + rows[None]
-        return tf.reshape(table, [_GAPS * rows.shape[0], self._heads, self._head_width])
+        return rows_by_code(self._gap_values, self._type_values, residuals)
 
     def _behavior_code(self, behaviors: Behaviors) -> tf.Tensor:
         """Returns each behavior's row of those tables, `[R, L]` int32."""
-        if self._residuals:
-            row, rows = behaviors.residual_bucket(), self._behavior_types * RESIDUAL_BUCKETS
-        else:
-            row, rows = tf.cast(behaviors.type, tf.int32), self._behavior_types
-        return behaviors.gap_bucket() * rows + row
+        return behaviors.code(self._behavior_types, self._residuals)
 
     def _weights(
         self,

@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from features.schema import ExampleSchema, Modality
 from models.activation_unit import ActivationUnit
+from models.batch import Batch, behaviors_of
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, RankingModel, behaviors_of
+from models.ranking_model import RankingModel
 
 
 class DIN(RankingModel):

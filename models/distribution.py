@@ -11,16 +11,12 @@ R requests, N replicas.
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from typing import Literal
 
 import tensorflow as tf
 
 from features.errors import UserInputError
-
-Batch = Mapping[str, tf.Tensor]
-
-Kind = Literal["auto", "one_device", "mirrored", "multi_worker", "parameter_server"]
+from models.batch import Batch
+from models.training_config import StrategyName
 
 _CLUSTER = "TF_CONFIG"
 _SMALLEST_PART = 256 << 10
@@ -30,7 +26,7 @@ _QUESTION_STEPS = 10
 """Steps of several workers between two questions: each costs a round over the network."""
 
 
-def strategy(kind: Kind) -> tf.distribute.Strategy:
+def strategy(kind: StrategyName) -> tf.distribute.Strategy:
     """Returns how training is distributed; to be called before anything else of TensorFlow.
 
     Args:

@@ -5,10 +5,10 @@ import tensorflow as tf
 
 from features.schema import ExampleSchema
 from models import similarity_kernel
+from models.batch import Batch, behaviors_of, codes_of
 from models.dta import DTA
 from models.fusion import ComplementaryFusion
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, behaviors_of, codes_of
 
 
 class DMF(DTA):

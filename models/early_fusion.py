@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
+from models.batch import Batch, behaviors_of, codes_of
 from models.content_model import ContentModel
 from models.early_fusion_attention import EarlyFusionAttention
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, behaviors_of, codes_of
 
 
 class EarlyFusion(ContentModel):

@@ -4,8 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema, Modality
+from models.batch import Batch, behaviors_of
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, RankingModel, behaviors_of
+from models.ranking_model import RankingModel
 
 
 class IdOnly(RankingModel):

@@ -10,10 +10,10 @@ from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models import distribution
+from models.batch import Batch, behaviors_of
 from models.content_embedding import ContentEmbedding
 from models.content_model import ContentModel
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, behaviors_of
 
 
 class MAKE(ContentModel):

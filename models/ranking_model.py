@@ -1,7 +1,7 @@
 """The backbone that every ranking model here shares."""
 
 import abc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,9 +10,9 @@ import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from features.errors import UserInputError
-from features.schema import HISTORY_RESIDUAL, ExampleSchema, Modality
+from features.schema import ExampleSchema, Modality
 from models import distribution, entire_space, newest_behaviors, row_penalty
-from models.behaviors import Behaviors
+from models.batch import Batch, behaviors_of
 from models.decoupled_attention import DecoupledTargetAttention
 from models.id_embedding import IdEmbedding
 from models.model_config import ModelConfig
@@ -22,9 +22,6 @@ from models.side_features import SideFeatures
 _AUXILIARY_HIDDEN = 128
 _NEWEST = (10, 50)
 """Behaviors whose types the head sees: of the moment, and of lately."""
-
-Batch = Mapping[str, tf.Tensor]
-"""Parsed requests by feature name, as `features.example.parse_examples` returns them."""
 
 
 class RankingModel(tfrs.Model, abc.ABC):
@@ -294,18 +291,3 @@ def _summed_loss(
     """Returns the sum over what is not masked, all `[R, C]`, and updates the task's metrics."""
     labels, logits = (tf.boolean_mask(tensor, mask)[:, None] for tensor in (labels, logits))
     return task(labels=labels, predictions=logits)
-
-
-def behaviors_of(batch: Batch) -> Behaviors:
-    """Returns what a batch says of its behaviors."""
-    return Behaviors(
-        batch["history_mask"],
-        batch["history_time_gap"],
-        batch["history_type"],
-        batch.get(HISTORY_RESIDUAL),
-    )
-
-
-def codes_of(batch: Batch, modalities: Sequence[Modality]) -> dict[str, tf.Tensor]:
-    """Returns a batch's similarity codes by modality."""
-    return {modality.name: batch[f"similarity_{modality.name}"] for modality in modalities}

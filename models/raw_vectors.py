@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from features.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema
+from models.batch import Batch, behaviors_of
 from models.content_embedding import ContentEmbedding
 from models.content_model import ContentModel
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, behaviors_of
 
 
 class RawVectors(ContentModel):

@@ -6,9 +6,9 @@ import tensorflow as tf
 from features import similarity
 from features.schema import ExampleSchema
 from models import code_terms
+from models.batch import Batch, behaviors_of
 from models.content_model import ContentModel
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, behaviors_of
 
 _LOWEST = -2.0
 

@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
+from models.batch import Batch, behaviors_of, codes_of
 from models.content_model import ContentModel
 from models.model_config import ModelConfig
-from models.ranking_model import Batch, behaviors_of, codes_of
 
 
 class SimTier(ContentModel):

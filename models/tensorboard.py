@@ -10,7 +10,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from models import attention_mass
-from models.ranking_model import Batch, RankingModel
+from models.batch import Batch
+from models.ranking_model import RankingModel
 
 _MOST_ROWS = 100_000
 """Rows of a table whose norms are looked at, evenly spread: a sample, so that no large table is

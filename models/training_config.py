@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 from features.schema import STRICT
 
 OptimizerName = Literal["adam", "lazy_adam", "adagrad"]
+StrategyName = Literal["auto", "one_device", "mirrored", "multi_worker", "parameter_server"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -65,7 +66,7 @@ class TrainingConfig:
     epochs: PositiveInt = 1
     evaluations_per_epoch: PositiveInt = 4
     patience: NonNegativeInt = 0
-    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "parameter_server"] = "auto"
+    strategy: StrategyName = "auto"
     optimizer: OptimizerName = "adam"
     learning_rate: PositiveFloat = 4e-3
     table_optimizers: dict[str, TableOptimizer] = Field(default_factory=dict)

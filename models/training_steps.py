@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from models import distribution
-from models.ranking_model import Batch, RankingModel
+from models.batch import Batch
+from models.ranking_model import RankingModel
 
 
 class Steps(Protocol):
