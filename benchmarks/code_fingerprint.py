@@ -1,9 +1,10 @@
 """What code this is, so that results of other code are not taken for this one's."""
 
 import hashlib
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+
+from pipeline import environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -23,13 +24,5 @@ def code_sha256(paths: Sequence[str]) -> str:
 
 def commit() -> str:
     """Returns the commit that runs, with a plus where files differ from it; empty outside git."""
-    try:
-        changed = _git("status", "--porcelain", "--untracked-files=no")
-        return _git("rev-parse", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(REPOSITORY), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    code = environment.code().get("commit", "")
+    return code + ("+" if environment.uncommitted() else "")

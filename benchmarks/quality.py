@@ -38,7 +38,7 @@ from benchmarks.quality_trial import Task
 from benchmarks.trial_pool import Outcome, TrialPool
 from features.errors import UserInputError
 from models.example_set import ExampleSet
-from pipeline import entry_point, environment, run_config
+from pipeline import entry_point, environment, json_file, run_config
 from pipeline.run_config import RunConfig
 
 _FLAGS = flags.FLAGS
@@ -273,11 +273,7 @@ def _selection(trial: dict[str, Any]) -> float:
 
 def _read(path: str) -> dict[str, Any]:
     """Returns an earlier output."""
-    try:
-        with open(path) as file:
-            result = json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserInputError(f"--render: {path!r} cannot be read ({error}).") from error
+    result = json_file.read(path, "--render:")
     if "protocol" not in result:
         raise UserInputError(f"--render: {path!r} has no protocol; run the benchmark again.")
     return result

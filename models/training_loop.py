@@ -90,8 +90,7 @@ class TrainingLoop:
             if self._batches is None or state.step % per_pass == 0:
                 self._batches = self._steps.iterate(self._data.after(state.step))
             loss = self._steps.train(self._batches)
-            if loss is not None and not math.isfinite(loss):
-                raise NonFiniteLossError(f"The loss at step {state.step} is {loss}.")
+            _check([] if loss is None else [loss], state.step)
             state.step += 1
             logs = {} if loss is None else {"loss": loss}
             self._tell("on_train_batch_end", state.step - begin - 1, logs)
@@ -104,7 +103,7 @@ class TrainingLoop:
                 saved = time.monotonic()
 
     def _save(self, state: TrainingState) -> None:
-        self._steps.finish()
+        _check(self._steps.finish(), state.step)
         state.save()
 
     def _evaluate(self) -> dict[str, float]:
@@ -127,3 +126,9 @@ class TrainingLoop:
         # Keras's own list of callbacks also prints which of them take long.
         for callback in self._callbacks:
             getattr(callback, event)(*arguments)
+
+
+def _check(losses: Sequence[float], step: int) -> None:
+    for loss in losses:
+        if not math.isfinite(loss):
+            raise NonFiniteLossError(f"The loss at step {step} is {loss}.")

@@ -23,8 +23,8 @@ class Steps(Protocol):
     def evaluate(self, batches: Iterator[Any]) -> None:
         """Updates the metrics by the next batch."""
 
-    def finish(self) -> None:
-        """Returns once every step that was asked for is taken."""
+    def finish(self) -> list[float]:
+        """Waits until every step that was asked for is taken; returns losses not yet returned."""
 
 
 class SynchronousSteps:
@@ -49,8 +49,9 @@ class SynchronousSteps:
         """Updates the metrics by the next batch."""
         self._evaluate(batches)
 
-    def finish(self) -> None:
-        """Nothing is left to wait for."""
+    def finish(self) -> list[float]:
+        """Returns none: nothing is left to wait for."""
+        return []
 
 
 class ParameterServerSteps:
@@ -97,10 +98,12 @@ class ParameterServerSteps:
         """Gives out the next batch."""
         self._give_out(self._evaluate, next(batches))
 
-    def finish(self) -> None:
-        """Waits for what is given out."""
+    def finish(self) -> list[float]:
+        """Waits for what is given out, and returns its losses."""
         self._coordinator.join()
+        losses = [float(loss.fetch()) for loss in self._losses]
         self._losses.clear()
+        return losses
 
     def _give_out(self, function: Any, batch: Batch) -> float | None:
         loss = None

@@ -4,7 +4,6 @@ python -m pipeline.inspect_data --events DIR --embeddings text=DIR --output DIR
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from absl import flags
 
 from features import manifest, storage
 from features.errors import UserInputError
-from pipeline import data_statistics, entry_point, environment, expressions
+from pipeline import data_statistics, entry_point, environment, expressions, json_file
 from pipeline.join_options import DEFAULT_LABEL
 from pipeline.report.page import render
 from pipeline.statistics import drift, findings, options
@@ -126,15 +125,8 @@ def describe(assessment: data_statistics.Assessment, output: str) -> str:
 
 
 def _thresholds() -> DriftThresholds:
-    values: dict[str, Any] = {}
-    if path := _FLAGS.thresholds:
-        try:
-            with open(path) as file:
-                values = json.load(file)
-        except (OSError, ValueError) as error:
-            raise UserInputError(f"--thresholds {path!r} is not readable JSON: {error}.") from error
-        if not isinstance(values, dict):
-            raise UserInputError(f"--thresholds {path!r}: expected an object, received {values!r}.")
+    path = _FLAGS.thresholds
+    values = json_file.read(path, "--thresholds") if path else {}
     values |= _assigned("max_drift", _FLAGS.max_drift)
     return options.parse(DriftThresholds, values, "Thresholds of the drift")
 

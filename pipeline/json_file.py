@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from features.errors import UserInputError
+
 
 def write(path: str, values: Mapping[str, Any]) -> None:
     """Writes beside the name and renames: a killed job leaves no half of a file.
@@ -19,6 +21,26 @@ def write(path: str, values: Mapping[str, Any]) -> None:
         json.dump(values, file, indent=2, default=_plain)
         file.write("\n")
     os.replace(f"{path}.unfinished", path)
+
+
+def read(path: str, flag: str) -> dict[str, Any]:
+    """Reads an object that a user named.
+
+    Args:
+      path: local.
+      flag: that named it, for the message.
+
+    Raises:
+      UserInputError: there is no such file, or it holds no JSON object.
+    """
+    try:
+        with open(path) as file:
+            values = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UserInputError(f"{flag} {path!r} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise UserInputError(f"{flag} {path!r} must hold an object, received {values!r:.80}.")
+    return values
 
 
 def _plain(value: object) -> object:

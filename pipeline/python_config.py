@@ -1,7 +1,6 @@
 """Configuration from a Python or JSON file and `key=value` overrides, validated by a dataclass."""
 
 import ast
-import json
 import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from features.errors import UserInputError
+from pipeline import json_file
 
 _Config = TypeVar("_Config")
 
@@ -54,7 +54,7 @@ def validate(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Con
 
 def _read_file(path: str) -> dict[str, Any]:
     if path.endswith(".json"):
-        return _read_json(path)
+        return json_file.read(path, "--config")
     try:
         namespace = runpy.run_path(path)
     except (OSError, SyntaxError) as error:
@@ -64,17 +64,6 @@ def _read_file(path: str) -> dict[str, Any]:
             f"--config {path!r} defines no get_config(). It must return a nested dictionary."
         )
     return _copied(namespace["get_config"]())
-
-
-def _read_json(path: str) -> dict[str, Any]:
-    try:
-        with open(path) as file:
-            values = json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserInputError(f"--config {path!r} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise UserInputError(f"--config {path!r} must hold an object, received {values!r:.80}.")
-    return values
 
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:

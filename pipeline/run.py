@@ -28,6 +28,7 @@ from pipeline import (
     json_file,
     latency,
     run_config,
+    run_summary,
     scored_request,
     termination,
     training_run,
@@ -42,7 +43,6 @@ from serving_signatures.signatures import ServingSignatures
 
 _FLAGS = flags.FLAGS
 _LOOKED_AT_BATCHES = 8
-_HEADLINE = ("auc", "gauc", "logloss", "ne", "calibration")
 
 
 def define_flags() -> None:
@@ -134,12 +134,12 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
     with clock.phase("latency"):
         times = _latency(config, examples, models, embeddings, request)
     summary = {
-        "join": _join_summary(manifest, clock.seconds["join"]),
+        "join": run_summary.of_join(manifest, clock.seconds["join"]),
         "train": {
             name: trained[config.model.name][name]
             for name in ("candidates_per_second", "steps", "seconds")
         },
-        "metrics": {name: _headline(values) for name, values in metrics.items()},
+        "metrics": {name: run_summary.headline(values) for name, values in metrics.items()},
         "export": {
             "saved_model": exported.folder,
             "signatures": list(exported.signatures),
@@ -181,34 +181,6 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
     render(report, os.path.join(output, "report.html"))
     json_file.write(os.path.join(output, "summary.json"), summary)
     return summary
-
-
-def describe(summary: dict[str, Any], label: str, output: str) -> str:
-    """Returns a summary as a person reads it."""
-    join, export_, serving = summary["join"], summary["export"], summary["serving"]
-    lines = [
-        f"Join      {join['events_read']:,} events -> {join['requests_written']:,} requests, "
-        f"{join['candidates_written']:,} candidates; {join['quarantined']:,} quarantined, "
-        f"{join['dropped']:,} dropped ({join['seconds']:.0f} s)",
-        f"Train     {summary['train']['steps']} steps, "
-        f"{summary['train']['candidates_per_second']:,.0f} candidates/s",
-        f"Test      {'':13}" + "".join(f"{name:>12}" for name in _HEADLINE) + f"   ({label})",
-    ]
-    lines += [_row(model, figures) for model, figures in summary["metrics"].items()]
-    lines += [
-        _row(model, figures) + f"   ({other})"
-        for model, all_figures in summary["metrics"].items()
-        for other, figures in all_figures.get("labels", {}).items()
-    ]
-    times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in serving["latency_ms"].items())
-    lines += [
-        f"Export    {export_['saved_model']}: {', '.join(export_['signatures'])}",
-        f"          largest difference from serving_default {export_['parity_max_abs_diff']:.1e}",
-        f"Serving   {serving['candidates']:,} candidates, {serving['history_length']} behaviors: "
-        + times,
-        f"Report    {os.path.join(output, 'report.html')}",
-    ]
-    return "\n".join(lines)
 
 
 class _Clock:
@@ -262,35 +234,6 @@ def _latency(
     return latency.measure(calls, config.serving.repeats)
 
 
-def _join_summary(manifest: dict[str, Any], seconds: float) -> dict[str, Any]:
-    counts = manifest["counts"]
-    splits = manifest["splits"].values()
-    return {
-        "events_read": counts["read"],
-        "requests_written": sum(split["requests"] for split in splits),
-        "candidates_written": counts["written"],
-        "quarantined": sum(counts["quarantined"].values()),
-        "dropped": sum(counts["dropped"].values()),
-        "seconds": seconds,
-    }
-
-
-def _headline(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns the headline figures of the main label, and of a conversion's as `labels`."""
-    figures = {name: values[name] for name in _HEADLINE}
-    if others := values.get("labels"):
-        figures["labels"] = {label: _headline(one) for label, one in others.items()}
-    return figures
-
-
-def _row(model: str, figures: dict[str, Any]) -> str:
-    return f"          {model:<13}" + "".join(f"{_figure(figures[k]):>12}" for k in _HEADLINE)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
 def _check_flags(arguments: Sequence[str]) -> None:
     del arguments
     run_config.check(_FLAGS.config, _FLAGS.set)
@@ -302,7 +245,7 @@ def _main(arguments: Sequence[str]) -> None:
     summary = run(config, _FLAGS.output)
     with open(os.path.join(_FLAGS.output, "report.json")) as file:
         label = json.load(file)["label"]
-    print(describe(summary, label, _FLAGS.output))
+    print(run_summary.describe(summary, label, _FLAGS.output))
 
 
 if __name__ == "__main__":
