@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run import _headline, describe
+from pipeline.run_summary import describe, headline
 
 KEYS = {
     "join": {
@@ -74,7 +74,7 @@ def test_report_and_model_are_published(demo: Path) -> None:
 def test_a_second_label_is_summarised_beside_the_first() -> None:
     figures = {"auc": 0.8, "gauc": 0.7, "logloss": 0.5, "ne": 0.9, "calibration": 1.01}
     other = {**figures, "auc": 0.6543, "gauc": None}
-    values = _headline({**figures, "labels": {"conversion": {**other, "of_positives": None}}})
+    values = headline({**figures, "labels": {"conversion": {**other, "of_positives": None}}})
     assert values == {**figures, "labels": {"conversion": other}}
     counts = dict.fromkeys(KEYS["join"], 1)
     summary = {
