@@ -11,6 +11,7 @@ from benchmarks.materialised_attention import MaterialisedDMF
 from models import execution, factory, optimizers
 from models.dmf import DMF
 from models.example_set import ExampleSet
+from models.lazy_adam import LazyAdam
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training_config import TrainingConfig
@@ -55,15 +56,18 @@ def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
 
 
 def reading(examples: ExampleSet, layout: str) -> Way:
-    """Returns a whole pass over the records, without a model."""
+    """Returns the next batch of the records, without a model; a round is a whole pass.
+
+    Passes follow each other without end: the graph of a pass is built once, as in training.
+    """
+    data = batches(examples, layout)
+    calls = int(data.reduce(0, lambda count, _: count + 1))
+    iterator = iter(data.repeat())
 
     def run() -> int:
-        count = 0
-        for batch in batches(examples, layout):
-            count += int(np.prod(batch["candidate_mask"].shape))
-        return count
+        return int(np.prod(next(iterator)["candidate_mask"].shape))
 
-    return Way(layout, run, 1)
+    return Way(layout, run, calls)
 
 
 def training(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
@@ -85,6 +89,31 @@ def materialised(examples: ExampleSet, layout: str, steps: int, config: Training
     model = build(MaterialisedDMF, examples)
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     return _steps(model, in_memory(examples, layout), layout, steps, config)
+
+
+def head_alone(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
+    """Returns a step of nothing but the head, on inputs of its width: every model's floor."""
+    head = build(DMF, examples).head
+    variables = head.trainable_variables
+    shape = next(iter(batches(examples, layout)))["candidate_mask"].shape
+    inputs = tf.random.stateless_normal([*shape, variables[0].shape[0]], seed=(0, 0))
+    optimizer = LazyAdam(config.learning_rate)
+    optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)  # What lies below the head wants its gradient.
+            loss = tf.reduce_sum(head([inputs]))
+        below, *gradients = tape.gradient(loss, [inputs, *variables])
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return tf.reduce_sum(below)
+
+    def run() -> int:
+        step()
+        return int(np.prod(shape))
+
+    return Way(layout, run, steps)
 
 
 def check_equal(examples: ExampleSet) -> float:

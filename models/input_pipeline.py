@@ -33,7 +33,7 @@ def training_batches(
     records = _shuffled(tf.data.Dataset.from_tensor_slices(paths), len(paths), seed)
     records = records.interleave(tf.data.TFRecordDataset, cycle_length=4, block_length=16)
     records = _shuffled(records, shuffle_buffer, seed)
-    batches = _bucketed(records, batch_candidates)
+    batches = _bucketed(records, _records_by_bucket(examples, split), batch_candidates)
     # The rare long requests fill their batches last; without this they would end every pass.
     batches = _shuffled(batches, -(-shuffle_buffer // batch_candidates), seed)
     return _parsed(examples, batches)
@@ -50,18 +50,16 @@ def evaluation_batches(
       batch_candidates: candidates in a batch.
     """
     records = tf.data.TFRecordDataset(examples.shards(split))
-    return _parsed(examples, _bucketed(records, batch_candidates))
+    batches = _bucketed(records, _records_by_bucket(examples, split), batch_candidates)
+    return _parsed(examples, batches)
 
 
 def count_batches(
     examples: ExampleSet, split: str, batch_candidates: int = EVALUATION_CANDIDATES
 ) -> int:
     """Returns how many batches one pass over a split gives."""
-    records = np.zeros(len(_CANDIDATE_EDGES) + 1, np.int64)
-    for candidates, count in examples.candidates_per_record(split).items():
-        records[np.searchsorted(_CANDIDATE_EDGES, candidates, side="right")] += count
     sizes = np.array(_batch_sizes(batch_candidates))
-    return int(np.sum(-(-records // sizes)))
+    return int(np.sum(-(-_records_by_bucket(examples, split) // sizes)))
 
 
 def _shuffled(dataset: tf.data.Dataset, buffer: int, seed: int) -> tf.data.Dataset:
@@ -74,8 +72,22 @@ def _batch_sizes(batch_candidates: int) -> list[int]:
     return [max(1, batch_candidates // (edge - 1)) for edge in _CANDIDATE_EDGES] + [1]
 
 
-def _bucketed(records: tf.data.Dataset, batch_candidates: int) -> tf.data.Dataset:
+def _records_by_bucket(examples: ExampleSet, split: str) -> np.ndarray:
+    """Returns how many records of a split are in each bucket of the number of candidates."""
+    records = np.zeros(len(_CANDIDATE_EDGES) + 1, np.int64)
+    for candidates, count in examples.candidates_per_record(split).items():
+        records[np.searchsorted(_CANDIDATE_EDGES, candidates, side="right")] += count
+    return records
+
+
+def _bucketed(
+    records: tf.data.Dataset, by_bucket: np.ndarray, batch_candidates: int
+) -> tf.data.Dataset:
     """Batches serialized records with others of about as many candidates."""
+    buckets = np.flatnonzero(by_bucket)
+    if len(buckets) == 1:
+        # Looking for the bucket of each record takes as long as all other reading.
+        return records.batch(_batch_sizes(batch_candidates)[buckets[0]])
     return records.bucket_by_sequence_length(
         tf.autograph.experimental.do_not_convert(example.candidate_count),
         _CANDIDATE_EDGES,

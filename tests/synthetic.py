@@ -21,6 +21,8 @@ from models.example_set import ExampleSet
 
 ITEMS = 60
 HIDDEN = 6
+CANDIDATES = (1, 2, 3, 4, 7, 20)
+"""How many a request has: one of these."""
 SPLITS = {"train": 400, "validation": 120, "test": 120}
 
 SCHEMA = ExampleSchema(
@@ -54,7 +56,10 @@ def embedding_sets(schema: ExampleSchema = SCHEMA, seed: int = 0) -> dict[str, E
 
 
 def random_requests(
-    schema: ExampleSchema = SCHEMA, count: int = 100, seed: int = 0
+    schema: ExampleSchema = SCHEMA,
+    count: int = 100,
+    seed: int = 0,
+    sizes: Sequence[int] = CANDIDATES,
 ) -> list[example.Request]:
     """Draws requests, as the join would build them."""
     rng = np.random.default_rng(seed)
@@ -64,7 +69,7 @@ def random_requests(
     for index in range(count):
         taste = _directions(rng, 1)[0]
         likes = 1 / (1 + np.exp(-8 * hidden @ taste - 2 * hidden[:, 0]))
-        candidates = rng.integers(0, ITEMS, rng.choice([1, 2, 3, 4, 7, 20]))
+        candidates = rng.integers(0, ITEMS, rng.choice(sizes))
         length = rng.integers(0, schema.history_length + 1)
         behaviors = rng.choice(ITEMS, length, p=likes**3 / np.sum(likes**3))
         labels = (rng.random(len(candidates)) < likes[candidates]).astype(np.float32)
@@ -101,6 +106,7 @@ def write_example_set(
     shards: int = 3,
     seed: int = 0,
     inverted: Sequence[str] = (),
+    candidates: Sequence[int] = CANDIDATES,
 ) -> ExampleSet:
     """Writes shards, vocabulary and manifest, and opens the folder.
 
@@ -111,11 +117,12 @@ def write_example_set(
       shards: files a split.
       seed: of the requests.
       inverted: splits with every label turned round, so that learning makes a model worse there.
+      candidates: how many a request has, one of these.
     """
     os.makedirs(os.path.join(folder, "vocabulary"))
     shard_values, split_values = {}, {}
     for number, (split, count) in enumerate(splits.items()):
-        requests = random_requests(schema, count, seed=1000 * seed + number)
+        requests = random_requests(schema, count, 1000 * seed + number, candidates)
         if split in inverted:
             requests = [_inverted(request) for request in requests]
         names = [f"{split}-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]

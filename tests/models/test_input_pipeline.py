@@ -80,6 +80,17 @@ def test_batches_hold_about_the_candidates_asked_for_and_pad_only_within_their_b
     assert len(seen) == 5
 
 
+def test_records_of_one_bucket_give_the_batches_that_a_search_for_it_gives(tmp_path, monkeypatch):
+    examples = synthetic.write_example_set(str(tmp_path / "set"), candidates=(3, 4))
+    assert set(examples.candidates_per_record("train")) == {3, 4}
+    quick = request_ids(training(examples))
+    evaluated = request_ids(input_pipeline.evaluation_batches(examples, "validation"))
+    every = np.ones(len(EDGES), np.int64)
+    monkeypatch.setattr(input_pipeline, "_records_by_bucket", lambda *_: every)
+    assert request_ids(training(examples)) == quick
+    assert request_ids(input_pipeline.evaluation_batches(examples, "validation")) == evaluated
+
+
 @pytest.mark.parametrize("mixed", ["requests", "candidates"])
 def test_a_pass_has_an_order_of_its_own_whatever_was_read_before(tmp_path, mixed):
     # One shard, so that the order of shards cannot stand in for that of records.
