@@ -1,0 +1,191 @@
+"""Latency and throughput of exported models, in one run: ID-only, DMF and what DMF replaces.
+
+    python -m benchmarks.serving --output benchmarks/results/serving.json
+
+One request of C candidates and L behaviors, two modalities of 128, ids in, the embedding sets
+inside the model, 100,000 items. All models have the same head and attend to the whole history;
+`dmf_materialised` is `dmf` with keys and values of shape `[C, L, d]`, `early_fusion` projects
+`[id ; similarity]` of every pair. Each is loaded from its SavedModel. Models take turns, round by
+round; a ratio is the median over rounds of the ratio within a round.
+"""
+
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from benchmarks import serving_models
+from features.embedding_set import EmbeddingSet
+from pipeline import entry_point, environment
+from serving_signatures import names, parity_process, sample_requests
+
+Call = Callable[[], None]
+Key = tuple[str, str]
+
+_FLAGS = flags.FLAGS
+_ID_ONLY, _EARLY = (
+    (model, names.SCORE_REQUEST) for model in ("id_only", "early_fusion")
+)
+_WARM_UP = 3
+_TARGET = 1200
+"""Candidates at which the issue's and the paper's ratios are stated."""
+
+
+def define_flags() -> None:
+    """Defines the benchmark's flags."""
+    flags.DEFINE_list("candidates", ["100", "400", "1200"], "C.")
+    flags.DEFINE_list("history_lengths", ["50", "200", "1000"], "L.")
+    flags.DEFINE_list("concurrency", ["1", "4"], "Requests at once.")
+    flags.DEFINE_integer("items", 100_000, "N, rows of the tables.")
+    flags.DEFINE_integer("rounds", 7, "Turns of each model.")
+    flags.DEFINE_float("seconds", 0.3, "Of a turn; it ends with the call that exceeds it.")
+    flags.DEFINE_list("models", [], "Of these alone; empty for all.")
+    flags.DEFINE_string("output", None, "JSON file.")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    entry_point.run(_main, define_flags)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    embeddings = serving_models.content(_FLAGS.items)
+    with tempfile.TemporaryDirectory() as folder:
+        exported = serving_models.export_all(folder, embeddings)
+        signatures = {
+            model: tf.saved_model.load(path).signatures
+            for model, path in exported.items()
+            if not _FLAGS.models or model in _FLAGS.models
+        }
+    rows = []
+    sizes = (_FLAGS.candidates, _FLAGS.history_lengths, _FLAGS.concurrency)
+    for count, length, at_once in itertools.product(*(map(int, values) for values in sizes)):
+        calls = _calls(signatures, embeddings, count, length)
+        rows += _measure(calls, count, length, at_once)
+    result = {"ratios": _ratios(rows), "rows": rows}
+    print(json.dumps(result["ratios"], indent=2))
+    if _FLAGS.output:
+        values = {
+            "command": environment.command("benchmarks.serving"),
+            "environment": environment.versions(),
+            **result,
+        }
+        with open(_FLAGS.output, "w") as file:
+            file.write(json.dumps(values, indent=2) + "\n")
+
+
+def _calls(
+    signatures: dict[str, Any], embeddings: dict[str, EmbeddingSet], count: int, length: int
+) -> dict[Key, Call]:
+    """Returns a call that waits for its scores, by model and signature."""
+    items = next(iter(embeddings.values())).item_ids
+    sample = sample_requests.sample_requests(
+        serving_models.SCHEMA, items, embeddings, (1, count, length), seed=length
+    )
+    inputs = sample.score_request(tables_inside=True)
+    calls = {}
+    for model, functions in signatures.items():
+        calls[model, names.SCORE_REQUEST] = _call(functions[names.SCORE_REQUEST], inputs)
+        if model == "dmf":
+            cached = parity_process.cached_inputs(functions, inputs)
+            calls[model, names.SCORE_CACHED] = _call(functions[names.SCORE_CACHED], cached)
+    return calls
+
+
+def _call(function: Callable[..., Any], inputs: dict[str, np.ndarray]) -> Call:
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+
+    def call() -> None:
+        function(**tensors)["click"].numpy()
+
+    return call
+
+
+def _measure(calls: dict[Key, Call], count: int, length: int, at_once: int) -> list[dict[str, Any]]:
+    """Times calls in turns and returns a row each."""
+    for call in calls.values():
+        for _ in range(_WARM_UP):
+            call()
+    latencies: dict[Key, list[float]] = {key: [] for key in calls}
+    rates: dict[Key, list[float]] = {key: [] for key in calls}
+    with futures.ThreadPoolExecutor(at_once) as threads:
+        for _ in range(_FLAGS.rounds):
+            for key, call in calls.items():
+                seconds, rate = _turn(threads, call, at_once)
+                latencies[key] += seconds
+                rates[key].append(rate)
+    rows = []
+    for (model, signature), seconds in latencies.items():
+        row = {
+            "model": model,
+            "signature": signature,
+            "candidates": count,
+            "history_length": length,
+            "concurrency": at_once,
+            "calls": len(seconds),
+            "p50_ms": 1e3 * float(np.percentile(seconds, 50)),
+            "p99_ms": 1e3 * float(np.percentile(seconds, 99)),
+            "qps": statistics.median(rates[model, signature]),
+            "rate_to_id_only": _ratio(rates, (model, signature), _ID_ONLY),
+            "rate_to_early_fusion": _ratio(rates, (model, signature), _EARLY),
+        }
+        rows.append(row)
+        print(
+            f"C={count:<5} L={length:<5} at once {at_once}  {model:<17} {signature:<14} "
+            f"p50 {row['p50_ms']:8.2f} ms  p99 {row['p99_ms']:8.2f} ms  {row['qps']:8.1f}/s",
+            flush=True,
+        )
+    return rows
+
+
+def _turn(threads: futures.Executor, call: Call, at_once: int) -> tuple[list[float], float]:
+    """Calls for a while from several threads; returns seconds a call, and calls a second."""
+    started = time.perf_counter()
+    end = started + _FLAGS.seconds
+
+    def one_client() -> list[float]:
+        seconds = []
+        while not seconds or time.perf_counter() < end:
+            before = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - before)
+        return seconds
+
+    clients = [threads.submit(one_client) for _ in range(at_once)]
+    seconds = [second for client in clients for second in client.result()]
+    return seconds, len(seconds) / (time.perf_counter() - started)
+
+
+def _ratio(rates: dict[Key, list[float]], one: Key, other: Key) -> float | None:
+    """Returns how many times the calls a second of another: the median over rounds."""
+    if other not in rates:
+        return None
+    return statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
+
+
+def _ratios(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns what is claimed: DMF against early fusion and ID-only at 1,200 candidates."""
+    return [
+        {
+            "history_length": row["history_length"],
+            "concurrency": row["concurrency"],
+            "signature": row["signature"],
+            "qps_over_early_fusion": row["rate_to_early_fusion"],
+            "latency_over_id_only": row["rate_to_id_only"] and 1 / row["rate_to_id_only"],
+        }
+        for row in rows
+        if row["model"] == "dmf" and row["candidates"] == _TARGET
+    ]
+
+
+if __name__ == "__main__":
+    main()

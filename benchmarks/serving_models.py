@@ -1,0 +1,70 @@
+"""Models of one head with random weights, exported as the pipeline exports them."""
+
+import os
+
+import numpy as np
+import tf_keras as keras
+
+from benchmarks.materialised_attention import MaterialisedDMF
+from features import embedding_set
+from features.embedding_set import EmbeddingSet
+from features.schema import ExampleSchema, Modality
+from models import factory
+from models.dmf import DMF
+from models.early_fusion import EarlyFusion
+from models.id_only import IdOnly
+from models.model_config import ModelConfig
+from models.ranking_model import RankingModel
+from serving_signatures import export
+
+SCHEMA = ExampleSchema(
+    labels=("click",),
+    modalities=(Modality("text", 128), Modality("image", 128)),
+    history_length=1000,
+    behavior_types=2,
+)
+CONFIG = ModelConfig(embedding_width=64, head_width=64, attention_length=0)
+"""Attention reads the whole history, so that every model attends to the same behaviors."""
+
+_KINDS: dict[str, type[RankingModel]] = {
+    "id_only": IdOnly,
+    "dmf": DMF,
+    "dmf_materialised": MaterialisedDMF,
+    "early_fusion": EarlyFusion,
+}
+
+
+def content(items: int) -> dict[str, EmbeddingSet]:
+    """Returns a set of random vectors for each modality, for items 1 to N."""
+    rng = np.random.default_rng(0)
+    ids = np.arange(1, items + 1)
+    return {
+        modality.name: embedding_set.from_vectors(
+            ids, rng.standard_normal((items, modality.dimension), np.float32)
+        )
+        for modality in SCHEMA.modalities
+    }
+
+
+def export_all(folder: str, embeddings: dict[str, EmbeddingSet]) -> dict[str, str]:
+    """Exports every model with the embedding sets inside, each past the export's gate.
+
+    Args:
+      folder: for the SavedModels.
+      embeddings: by modality; their items are the vocabulary.
+
+    Returns:
+      The version folder by model. `dmf_materialised` has the weights of `dmf`.
+    """
+    vocabulary = next(iter(embeddings.values())).item_ids
+    folders = {}
+    for name, kind in _KINDS.items():
+        keras.utils.set_random_seed(1)
+        model = kind(CONFIG, SCHEMA, vocabulary)
+        model.create_variables(factory.zero_batch(SCHEMA))
+        own = {modality.name: embeddings[modality.name] for modality in model.modalities}
+        exported = export.export_saved_model(
+            model, os.path.join(folder, name), own, batch_sizes=(1,)
+        )
+        folders[name] = exported.folder
+    return folders
