@@ -31,9 +31,7 @@ Call = Callable[[], None]
 Key = tuple[str, str]
 
 _FLAGS = flags.FLAGS
-_ID_ONLY, _EARLY = (
-    (model, names.SCORE_REQUEST) for model in ("id_only", "early_fusion")
-)
+_ID_ONLY, _EARLY = ((model, names.SCORE_REQUEST) for model in ("id_only", "early_fusion"))
 _WARM_UP = 3
 _TARGET = 1200
 """Candidates at which the issue's and the paper's ratios are stated."""

@@ -103,13 +103,17 @@ def codes(
     dots = tf.matmul(
         tf.cast(quantized_a, tf.float32), tf.cast(quantized_b, tf.float32), transpose_b=True
     )
-    norms = norms_a[..., :, None] * norms_b[..., None, :]
-    known = norms > 0
-    cosines = dots / tf.where(known, norms, tf.ones_like(norms))
-    return tf.cast(
-        tf.where(known, _ONE + tf.round((cosines + _ONE) * similarity.SCALE), tf.zeros_like(norms)),
-        tf.uint8,
-    )
+    cosines = dots / (_or_one(norms_a)[..., :, None] * _or_one(norms_b)[..., None, :])
+    found = _ONE + tf.round((cosines + _ONE) * similarity.SCALE)
+    # Masks rather than a choice by pair: each step is a pass over all pairs.
+    for norms in (norms_a[..., :, None], norms_b[..., None, :]):
+        found *= tf.cast(norms > 0, tf.float32)
+    return tf.cast(found, tf.uint8)
+
+
+def _or_one(norms: tf.Tensor) -> tf.Tensor:
+    """Replaces the norms of missing embeddings, to divide by."""
+    return tf.where(norms > 0, norms, tf.ones_like(norms))
 
 
 def _xor_shift(values: tf.Tensor, shift: int) -> tf.Tensor:

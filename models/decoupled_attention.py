@@ -186,6 +186,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
     ) -> tf.Tensor:
         """Returns the attention weights, `[R, C, H, L]`; arguments as of `attend`."""
         key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
+        query = self._scaled(query)
         scores = head_products.pair_scores(query, key)
         return self._weights(scores, query, codes, behaviors)
 
@@ -220,6 +221,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
     ) -> tf.Tensor:
         """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
         code = _per_candidate(self._behavior_code(behaviors), query)
+        query = self._scaled(query)
         absorbed = head_products.project_each(query, tf.transpose(self._key_kernel, [1, 2, 0]))
         scores = head_products.shared_pair_scores(absorbed, history)
         by_code = head_products.table_scores(query, self._behavior_keys())
@@ -244,6 +246,10 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Returns each behavior's row of those tables, `[R, L]` int32."""
         return behaviors.code(self._behavior_types, self._residuals)
 
+    def _scaled(self, query: tf.Tensor) -> tf.Tensor:
+        """Scales queries, which are fewer than the scores."""
+        return query * self._head_width**-0.5
+
     def _weights(
         self,
         scores: tf.Tensor,
@@ -251,33 +257,40 @@ class DecoupledTargetAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Adds the scalar terms to unscaled scores and normalises, `[R, C, H, L]`."""
+        """Adds the terms by similarity, type and gap to scores and normalises, `[R, C, H, L]`.
+
+        Every step is a pass over all pairs, so what a behavior adds is summed up before.
+        """
+        pairs = self._similarity_terms(query, codes, behaviors)
+        by_gap, padding = self._behavior_terms(behaviors)
+        return tf.nn.softmax(tf.add_n([scores, *pairs]) + (by_gap + padding))
+
+    def _behavior_terms(self, behaviors: Behaviors) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what a behavior's own age and type add to scores, and what keeps padding out.
+
+        `[R, 1, H, L]` and `[R, 1, 1, L]`.
+        """
         types = tf.cast(behaviors.type, tf.int32)
         by_gap = tf.gather(
             tf.reshape(self._gap_bias, [-1, self._heads]), types * _GAPS + behaviors.gap_bucket()
         )  # [R, L, H]
-        scores = scores * self._head_width**-0.5 + tf.transpose(by_gap, [0, 2, 1])[:, None]
-        scores = self._with_similarity(scores, query, codes, behaviors)
-        return masking.masked_softmax(scores, behaviors.mask)
+        padding = masking.offsets(behaviors.mask, by_gap.dtype)
+        return tf.transpose(by_gap, [0, 2, 1])[:, None], padding[:, None, None]
 
-    def _with_similarity(
-        self,
-        scores: tf.Tensor,
-        query: tf.Tensor,
-        codes: Mapping[str, tf.Tensor],
-        behaviors: Behaviors,
-    ) -> tf.Tensor:
-        """Adds what similarity adds to scaled scores, `[R, C, H, L]`."""
-        scale = self._head_width**-0.5
+    def _similarity_terms(
+        self, query: tf.Tensor, codes: Mapping[str, tf.Tensor], behaviors: Behaviors
+    ) -> list[tf.Tensor]:
+        """Returns what the similarity in each modality adds to scores, each `[R, C, H, L]`."""
+        terms = []
         for modality, key_table in self._bucket_keys.items():
             bucket_of_code = self._bucket_of_code[modality]
-            by_code = (
-                head_products.table_scores(query, tf.gather(key_table, bucket_of_code)) * scale
-            )
-            scores += code_terms.gather_by_code(by_code, codes[modality])
+            by_code = head_products.table_scores(query, tf.gather(key_table, bucket_of_code))
             bias = tf.gather(self._bucket_biases[modality], bucket_of_code, axis=1)
-            scores += code_terms.gather_by_type_and_code(bias, behaviors.type, codes[modality])
-        return scores
+            found = code_terms.gather_by_type_and_code(
+                by_code, bias, behaviors.type, codes[modality]
+            )
+            terms.append(found)
+        return terms
 
     def _finish(
         self,

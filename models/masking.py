@@ -18,8 +18,12 @@ def masked_softmax(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     Returns:
       `[R, C, H, L]`.
     """
-    masked = tf.where(mask, tf.zeros([], scores.dtype), _MASKED)
-    return tf.nn.softmax(scores + masked[:, None, None, :])
+    return tf.nn.softmax(scores + offsets(mask, scores.dtype)[:, None, None, :])
+
+
+def offsets(mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns what keeps padding out of a softmax when added to scores, `[R, L]`."""
+    return tf.where(mask, tf.zeros([], dtype), _MASKED)
 
 
 def zero_empty(interest: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import similarity
+from models import code_terms
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 
@@ -69,17 +70,19 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         del config["bucket_edges"]
         return config
 
-    def _with_similarity(
+    def _weights(
         self,
         scores: tf.Tensor,
         query: tf.Tensor,
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Mixes similarities into the scores of the ids, `[R, C, H, L]`."""
-        added, factor = tf.zeros([], scores.dtype), tf.ones([], scores.dtype)
+        """Mixes similarities into the scores of the ids and normalises, `[R, C, H, L]`."""
+        by_gap, padding = self._behavior_terms(behaviors)
+        added, factor = padding, tf.ones([], scores.dtype)
         for name in self._modalities:
-            cosine = tf.gather(self._cosine_of_code, tf.cast(codes[name], tf.int32))[:, :, None]
+            code = tf.cast(codes[name], tf.int32)
+            cosine = code_terms.look_up(tf.constant(self._cosine_of_code), code)[:, :, None]
             added += self._gates[name][:, None] * cosine
             factor += self._products[name][:, None] * cosine
-        return factor * scores + added
+        return tf.nn.softmax(factor * (scores + by_gap) + added)

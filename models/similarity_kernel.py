@@ -1,11 +1,13 @@
 """How the behaviors most similar to a candidate were typed: a kernel regression."""
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from features import similarity
+from models import code_terms
 from models.behaviors import Behaviors
 
 
@@ -48,9 +50,9 @@ def similar_behaviors(
         columns.append(behaviors.residual_value()[..., None])
     values = tf.concat([*columns, tf.ones_like(known)], axis=-1) * known  # [R, L, Y + 2]
     table = kernel_of_code(width)
-    kernels = [tf.gather(table, tf.cast(one, tf.int32)) for one in codes.values()]
+    kernels = [code_terms.look_up(table, tf.cast(one, tf.int32)) for one in codes.values()]
     if len(kernels) > 1:
-        kernels.append(tf.math.reduce_prod(tf.stack(kernels), axis=0))
+        kernels.append(functools.reduce(tf.multiply, kernels))
     sums = [tf.matmul(kernel, values) for kernel in kernels]  # [R, C, Y + 2]
     means = [tf.math.divide_no_nan(one[..., :-1], one[..., -1:]) for one in sums]
     return tf.concat(means, axis=-1)

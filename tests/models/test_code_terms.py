@@ -101,10 +101,14 @@ def test_codes_up_to_255_and_shapes_known_only_at_run_time():
 @pytest.mark.parametrize("heads", [1, 3])
 def test_gather_by_type_and_code_looks_up_every_pair(heads):
     rng = np.random.default_rng(heads)
-    terms = rng.standard_normal((4, 7, heads)).astype(np.float32)
+    terms = rng.standard_normal((2, 3, heads, 7)).astype(np.float32)
+    biases = rng.standard_normal((4, 7, heads)).astype(np.float32)
     types, codes = rng.integers(0, 4, (2, 5)), rng.integers(0, 7, (2, 3, 5)).astype(np.uint8)
-    received = gather_by_type_and_code(terms, tf.constant(types), tf.constant(codes))
+    received = gather_by_type_and_code(
+        tf.constant(terms), tf.constant(biases), tf.constant(types), tf.constant(codes)
+    )
     expected = np.zeros((2, 3, heads, 5), np.float32)
     for r, c, h, b in np.ndindex(expected.shape):
-        expected[r, c, h, b] = terms[types[r, b], codes[r, c, b], h]
+        code = codes[r, c, b]
+        expected[r, c, h, b] = terms[r, c, h, code] + biases[types[r, b], code, h]
     np.testing.assert_array_equal(received, expected)
