@@ -6,6 +6,7 @@ import fcntl
 import glob
 import os
 import shutil
+import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
@@ -164,9 +165,11 @@ class ExportFolder:
 
 
 def _held(path: str) -> IO[str]:
-    """Returns a new lock file, held by this process until it is closed."""
+    """Returns a new lock file, held by this process until it is closed, which names it."""
     lock = open(path, "x")  # noqa: SIM115
     fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
     return lock
 
 

@@ -14,9 +14,10 @@ from features.errors import UserInputError
 from models.id_only import IdOnly
 from serving_signatures import parity_process
 from serving_signatures.export import ExportRefusedError, export_saved_model
+from serving_signatures.exported_version import ExportedVersion
 from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
-from tests.serving_signatures import serving
+from tests.serving_signatures import exports, serving
 
 
 class DiffersBySignature(IdOnly):
@@ -81,6 +82,11 @@ def test_manifest_says_what_was_exported(published):
     assert values["tags"] == dict(published.exported.tags)
     assert values["schema"] == synthetic.SCHEMA.to_dict()
     assert values["parity"]["max_abs_diff"] <= serving.TOLERANCE
+    assert values["parity"]["warmup"] == {name: [1, 2, 4, 8] for name in published.signatures}
+    assert published.exported.caches == tuple(
+        f"{tag}_tag is new: fill {tag}_projections" for tag in ("id", "target_aware")
+    )
+    assert ExportedVersion.read(published.exported.folder).damage() == []
     inside = published.embeddings if published.tables_inside else {}
     assert values["embeddings"] == {name: values.fingerprint for name, values in inside.items()}
 
@@ -95,13 +101,15 @@ def test_only_the_version_is_in_the_models_folder(published):
     ("kind", "conversion_label"),
     [(DiffersBySignature, None), (DiffersInConversions, "conversion")],
 )
-def test_a_model_whose_signatures_differ_is_not_published_and_leaves_nothing(
+def test_a_model_whose_signatures_differ_replaces_no_good_one_and_leaves_nothing(
     tmp_path, kind, conversion_label
 ):
+    good = exports.publish(tmp_path / "ctr")
     model = of_class(kind, conversion_label=conversion_label)
     with pytest.raises(ExportRefusedError, match=r"differ from serving_default.*score_request/"):
         export_saved_model(model, str(tmp_path / "ctr"))
-    assert os.listdir(tmp_path / "ctr") == [".lock"]
+    assert sorted(os.listdir(tmp_path / "ctr")) == [".lock", "1"]
+    assert good.damage() == []
 
 
 @pytest.mark.slow
