@@ -1,7 +1,9 @@
 """What an operator does with the exported versions of a model; each step returns what to print."""
 
+from collections.abc import Sequence
+
 from features.errors import UserInputError
-from pipeline import version_list
+from pipeline import server_status, version_list
 from serving_signatures import cache_validity, pruning
 from serving_signatures.export_folder import ExportFolder
 from serving_signatures.exported_version import ExportedVersion
@@ -39,12 +41,15 @@ class ModelVersions:
         """
         return version_list.describe(self._folder.versions(), self._rollout(), verify)
 
-    def promote(self, number: int | None = None, label: str | None = None) -> str:
+    def promote(
+        self, number: int | None = None, label: str | None = None, servers: Sequence[str] = ()
+    ) -> str:
         """Has a version served, under a label or without one.
 
         Args:
           number: the version; None for the newest whole one.
           label: `stable` or `canary`.
+          servers: host and REST port of TF Serving; a label waits until each has the version.
 
         Raises:
           UserInputError: the version is not there or damaged, or TF Serving would refuse it.
@@ -56,6 +61,8 @@ class ModelVersions:
                 after = before.serve(version.number)
             else:
                 after = before.promote(version.number, label)
+                for server in servers:
+                    server_status.require_available(server, self._folder.name, version.number)
             said = self._write(before, after)
         stable = before.labels.get(STABLE)
         if stable is not None and stable != version.number:

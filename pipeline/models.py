@@ -28,6 +28,12 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "base_path", None, "promote: the folder as the server sees it; else /models/<name>."
     )
+    flags.DEFINE_multi_string(
+        "server",
+        [],
+        "promote --label: host and REST port of a TF Serving that has to have loaded the version; "
+        "repeatable.",
+    )
     flags.DEFINE_integer("keep", MINIMUM_KEPT, "prune: how many whole versions stay.")
     flags.DEFINE_boolean("verify", False, "list: compare every file's sha256, not its size alone.")
     flags.DEFINE_boolean("dry_run", False, "Say what would change, and change nothing.")
@@ -55,7 +61,7 @@ def _main(arguments: Sequence[str]) -> None:
         case "list":
             print(versions.show(_FLAGS.verify))
         case "promote":
-            print(versions.promote(_FLAGS.version, _FLAGS.label))
+            print(versions.promote(_FLAGS.version, _FLAGS.label, _FLAGS.server))
         case "rollback":
             print(versions.rollback())
         case "prune":

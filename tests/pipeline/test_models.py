@@ -1,8 +1,12 @@
 """`python -m pipeline.models`: what an operator sees and what it leaves in the folder."""
 
+import contextlib
+import http.server
+import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -102,6 +106,43 @@ def test_prune_keeps_the_newest_three_and_what_is_served(folder, versions):
     assert "remove version 2" in shown and "remove version 3" in shown
     assert sorted(os.listdir(folder)) == [".lock", "1", "4", "5", "6", "models.config"]
     assert versions.prune() == "Nothing to remove."
+
+
+@contextlib.contextmanager
+def tf_serving(state):
+    """A server whose only version is 4."""
+    body = json.dumps({"model_version_status": [{"version": "4", "state": state}]}).encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/v1/models/ctr/versions/4" else 404)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_label_waits_for_every_server_that_is_named(folder, versions):
+    versions.promote(1, "stable")
+    versions.promote(4)
+    with tf_serving("AVAILABLE") as ready, tf_serving("LOADING") as busy:
+        with pytest.raises(UserInputError, match=r"version 4 is LOADING, not AVAILABLE"):
+            versions.promote(4, "stable", [ready, busy])
+        with pytest.raises(UserInputError, match=r"version 5 is unknown there \(HTTP 404\)"):
+            versions.promote(5, "canary", [ready])
+        assert rollout(folder).labels == {"stable": 1}
+        versions.promote(4, "stable", [ready])
+    assert rollout(folder).labels == {"stable": 4, "previous": 1}
+    with pytest.raises(UserInputError, match="cannot be asked"):
+        versions.promote(4, "canary", [ready])
 
 
 def test_base_path_is_asked_for_once(folder):
