@@ -15,7 +15,7 @@ from absl import logging
 
 from features import manifest
 from features.errors import UserInputError
-from serving_signatures import cache_validity
+from serving_signatures import cache_validity, rollout
 from serving_signatures.exported_version import EXTRAS, ExportedVersion, list_files
 
 _BUILDING = ".building-"
@@ -147,12 +147,16 @@ class ExportFolder:
         names = os.listdir(self.path) if os.path.isdir(self.path) else []
         return sorted(int(name) for name in names if name.isdecimal())
 
+    def _hidden(self, pattern: str) -> list[str]:
+        return glob.glob(os.path.join(glob.escape(self.path), pattern))
+
     def _remove_leftovers(self) -> None:
         """Removes hidden folders without a living owner; every owner gets its lock under ours."""
-        pattern = os.path.join(glob.escape(self.path), f"{_REMOVED}*")
-        for removed in glob.glob(pattern):
+        for removed in self._hidden(f"{_REMOVED}*"):
             shutil.rmtree(removed, ignore_errors=True)
-        for folder in glob.glob(os.path.join(glob.escape(self.path), f"{_BUILDING}*")):
+        for unfinished in self._hidden(f"{rollout.FILE_NAME}.*.tmp"):
+            os.remove(unfinished)
+        for folder in self._hidden(f"{_BUILDING}*"):
             try:
                 with open(os.path.join(folder, "lock"), "r+") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

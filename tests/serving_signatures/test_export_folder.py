@@ -103,6 +103,16 @@ class Raced(ExportFolder):
         return found
 
 
+def test_what_killed_jobs_leave_goes_and_what_others_put_there_stays(tmp_path):
+    exports.publish(tmp_path)
+    for name in (".removed-1-x", ".building-x", "mine"):
+        (tmp_path / name).mkdir()
+    for name in ("models.config.0a.tmp", "models.config", "note.tmp"):
+        (tmp_path / name).touch()
+    ExportFolder(str(tmp_path)).clean()
+    assert exports.hidden(tmp_path) == ["mine", "models.config", "note.tmp"]
+
+
 def test_a_number_that_a_stranger_takes_meanwhile_is_left_to_it(tmp_path):
     assert exports.publish(tmp_path, kind=Raced).number == 2
     assert os.listdir(tmp_path / "1") == ["theirs"]
