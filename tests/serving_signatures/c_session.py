@@ -34,10 +34,9 @@ class Session:
         for name in (
             *("TF_NewStatus", "TF_NewGraph", "TF_NewSessionOptions", "TF_GraphOperationByName"),
             *("TF_LoadSessionFromSavedModel", "TF_AllocateTensor", "TF_TensorData"),
-            *("TF_StringGetDataPointer"),
+            "TF_StringGetDataPointer",
         ):
-            if hasattr(self.tf, name):
-                getattr(self.tf, name).restype = ctypes.c_void_p
+            getattr(self.tf, name).restype = ctypes.c_void_p
         self.tf.TF_Message.restype = ctypes.c_char_p
         for name in ("TF_Dim", "TF_TensorByteSize", "TF_StringGetSize"):
             getattr(self.tf, name).restype = ctypes.c_int64
