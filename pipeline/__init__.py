@@ -44,6 +44,8 @@ The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of
 - `scored_request`: one request for a person to look at.
 - `environment`: what a result was made with.
 - `training_run`, `run_folder`, `training_report`: a training scored, its folder, its page.
+- `models`, `model_versions`, `version_list`, `server_status`: exported versions promoted, rolled
+  back and pruned.
 - `runs`, `run_list`, `run_comparison`, `reproduction`: runs listed, compared and done again.
 - `latency`: model against model on one request.
 - `report`: everything a run found, on one page.

@@ -36,6 +36,7 @@ def run(
     define_flags: Callable[[], None] | None = None,
     pass_unknown_flags: bool = False,
     check_flags: Callable[[Sequence[str]], None] | None = None,
+    verbs: Sequence[str] = (),
 ) -> None:
     """Parses the flags, runs the job and exits.
 
@@ -47,6 +48,7 @@ def run(
       check_flags: called with absl's `--only_check_args`, which ends the process before
         `main_fn` and which `pipeline.submit` gives: raises `UserInputError` for what the flags
         alone show to be wrong. It looks at no input, which another machine may hold.
+      verbs: what the job can do; it is given one of them, as its only positional argument.
 
     Where the end of the process could lose the exit code (tensorflow-io's does),
     this function ends the process itself, after everything that Python does at exit.
@@ -63,7 +65,12 @@ def run(
             arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
         except flags.Error as error:
             raise SystemExit(_report(f"{error} See --help.")) from None
-        if arguments[1:] and not pass_unknown_flags:
+        if verbs:
+            if len(arguments) != 2 or arguments[1] not in verbs:
+                raise SystemExit(
+                    _report(f"Give one of {', '.join(verbs)}, received {arguments[1:] or 'none'}.")
+                )
+        elif arguments[1:] and not pass_unknown_flags:
             raise SystemExit(
                 _report(f"Unexpected arguments {arguments[1:]}: this job takes flags only.")
             )

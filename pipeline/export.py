@@ -12,7 +12,7 @@ from models import trained_model
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import entry_point
-from serving_signatures import export
+from serving_signatures import export, warmup
 from serving_signatures.sample_requests import SampleRequests
 
 _FLAGS = flags.FLAGS
@@ -42,7 +42,7 @@ def export_model(
     export_dir: str,
     examples: ExampleSet | None,
     embeddings: Mapping[str, EmbeddingSet],
-    batch_sizes: Sequence[int] = (1, 2, 4, 8),
+    batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     requests: int = 8,
 ) -> export.Exported:
     """Exports a model and holds it to held-out requests as well as to random ones.
@@ -133,6 +133,8 @@ def _main(arguments: Sequence[str]) -> None:
         exported.parity["max_abs_diff"],
         dict(exported.tags),
     )
+    for line in exported.caches:
+        print(line)
 
 
 if __name__ == "__main__":

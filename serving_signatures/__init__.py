@@ -4,7 +4,10 @@
 - `signatures`: `ServingSignatures`, the named functions with explicit TensorSpecs.
 - `content_table`: a quantised embedding set inside the model.
 - `tags`: which variables a cache depends on, as a fingerprint.
-- `export`: write, verify in a fresh process, publish by rename.
+- `export`: write, verify in a fresh process, publish.
+- `export_folder`: a model's folder, where versions appear by rename; `exported_version`: one.
+- `cache_validity`: which caches of an earlier version a new one may use.
+- `rollout`: TF Serving's model configuration, with labels; `pruning`: what may go.
 - `parity_process`: the verification; knows nothing of this project but the names.
 - `sample_requests`: requests of any R, C, L for verification and warm-up.
 - `warmup`: warm-up records for TF Serving.

@@ -3,11 +3,8 @@
 import dataclasses
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from features import manifest
 from features.embedding_set import EmbeddingSet
 from models.ranking_model import RankingModel
 from serving_signatures import names, parity_process, warmup
+from serving_signatures.export_folder import ExportFolder
 from serving_signatures.sample_requests import SampleRequests, sample_requests
 from serving_signatures.signatures import ServingSignatures
 
@@ -45,19 +42,21 @@ class Exported:
       signatures: names of its signatures.
       tags: cache tag by name, for a model with split signatures.
       parity: what the verification measured.
+      caches: a line a tag: whether the cache of the version before stays valid, and why.
     """
 
     folder: str
     signatures: tuple[str, ...]
     tags: Mapping[str, str]
     parity: Mapping[str, Any]
+    caches: tuple[str, ...] = ()
 
 
 def export_saved_model(
     model: RankingModel,
     export_dir: str,
     embeddings: Mapping[str, EmbeddingSet] | None = None,
-    batch_sizes: Sequence[int] = (1, 2, 4, 8),
+    batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     real_cases: Sequence[SampleRequests] = (),
 ) -> Exported:
     """Exports a model as the next version.
@@ -75,22 +74,27 @@ def export_saved_model(
       ExportRefusedError: a check failed; nothing was published.
     """
     signatures = ServingSignatures(model, embeddings)
-    export_dir = os.path.abspath(export_dir)
-    building = os.path.join(export_dir, f".building-{uuid.uuid4().hex}")
-    os.makedirs(building)
-    try:
-        _save(signatures, building)
-        items = _items(model, embeddings or {})
+    embeddings = embeddings or {}
+    items = _items(model, embeddings)
+    folder = ExportFolder(export_dir)
+    with folder.workspace() as workspace:
+        saved_model = os.path.join(workspace, "saved_model")
+        _save(signatures, saved_model)
+        _write_warmup(saved_model, folder.name, signatures, embeddings, batch_sizes, items)
         samples = [
-            sample_requests(model.schema, items, embeddings or {}, shape, _PARITY_SEED + index)
+            sample_requests(model.schema, items, embeddings, shape, _PARITY_SEED + index)
             for index, shape in enumerate(PARITY_SHAPES)
         ]
-        parity = _verify(building, [*samples, *real_cases], not signatures.vectors_in_request)
-        _write_extras(building, signatures, embeddings or {}, batch_sizes, items, parity)
-        folder = _publish(building, export_dir)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return Exported(folder, tuple(parity["signatures"]), signatures.tags, parity)
+        cases = os.path.join(workspace, "cases")
+        os.mkdir(cases)
+        for index, sample in enumerate([*samples, *real_cases]):
+            _write_case(cases, index, sample, not signatures.vectors_in_request)
+        parity = _verify(saved_model, cases, batch_sizes)
+        version = folder.publish(saved_model, _manifest_values(signatures, embeddings, parity))
+    caches = tuple(one["reason"] for one in version.manifest["caches"].values())
+    for line in caches:
+        logging.info("Version %d: %s", version.number, line)
+    return Exported(version.folder, tuple(parity["signatures"]), signatures.tags, parity, caches)
 
 
 def _save(signatures: ServingSignatures, folder: str) -> None:
@@ -112,20 +116,15 @@ def _items(model: RankingModel, embeddings: Mapping[str, EmbeddingSet]) -> np.nd
     return np.unique(np.concatenate(known))
 
 
-def _verify(
-    saved_model: str, samples: Sequence[SampleRequests], tables_inside: bool
-) -> dict[str, Any]:
+def _verify(saved_model: str, cases: str, batch_sizes: Sequence[int]) -> dict[str, Any]:
     """Runs `parity_process` and raises unless everything holds."""
-    with tempfile.TemporaryDirectory() as folder:
-        for index, sample in enumerate(samples):
-            _write_case(folder, index, sample, tables_inside)
-        result = subprocess.run(
-            [sys.executable, parity_process.__file__, saved_model, folder],
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            check=False,
-        )
+    result = subprocess.run(
+        [sys.executable, parity_process.__file__, saved_model, cases],
+        capture_output=True,
+        text=True,
+        cwd=cases,
+        check=False,
+    )
     if result.returncode:
         raise ExportRefusedError(
             "The SavedModel does not load or run in a fresh process, so it was not published:\n"
@@ -142,6 +141,8 @@ def _verify(
         failures.append(f"ops that stock TensorFlow does not have: {parity['foreign_ops']}")
     if not parity["wrong_tags_refused"]:
         failures.append(f"{names.SCORE_CACHED} accepted a tag of another model")
+    if parity["warmup"] != {name: sorted(batch_sizes) for name in parity["signatures"]}:
+        failures.append(f"warm-up does not cover sizes {sorted(batch_sizes)}: {parity['warmup']}")
     if failures:
         raise ExportRefusedError(f"The SavedModel was not published: {'; '.join(failures)}.")
     return parity
@@ -158,15 +159,15 @@ def _write_case(folder: str, index: int, sample: SampleRequests, tables_inside: 
     )
 
 
-def _write_extras(
+def _write_warmup(
     saved_model: str,
+    model_name: str,
     signatures: ServingSignatures,
     embeddings: Mapping[str, EmbeddingSet],
     batch_sizes: Sequence[int],
     items: np.ndarray,
-    parity: Mapping[str, Any],
 ) -> None:
-    """Writes warm-up records and the manifest into `assets.extra`."""
+    """Writes a warm-up record for each signature and allowed batch size."""
     schema = signatures.schema
     requests: list[tuple[str, dict[str, np.ndarray]]] = []
     for size in batch_sizes:
@@ -181,31 +182,21 @@ def _write_extras(
             requests.append((names.SCORE_CACHED, cached))
             for name, arrays in parity_process.projection_inputs(inputs, "candidate").items():
                 requests.append((name, {key: value[:size] for key, value in arrays.items()}))
-    model_name = os.path.basename(os.path.dirname(saved_model))
     warmup.write_warmup(saved_model, model_name, requests)
-    manifest.write_manifest(
-        os.path.join(saved_model, "assets.extra"),
-        {
-            "schema": schema.to_dict(),
-            "label": signatures.model.label,
-            "conversion_label": signatures.model.config.conversion_label,
-            "tags": signatures.tags,
-            "embeddings": {name: values.fingerprint for name, values in embeddings.items()},
-            "parity": dict(parity),
-            "tensorflow": tf.__version__,
-        },
-    )
 
 
-def _publish(building: str, export_dir: str) -> str:
-    """Renames to the next free version; a concurrent exporter takes another number."""
-    while True:
-        versions = [int(name) for name in os.listdir(export_dir) if name.isdigit()]
-        folder = os.path.join(export_dir, str(max(versions, default=0) + 1))
-        try:
-            os.rename(building, folder)
-        except OSError:
-            if not os.path.isdir(folder):
-                raise
-            continue
-        return folder
+def _manifest_values(
+    signatures: ServingSignatures,
+    embeddings: Mapping[str, EmbeddingSet],
+    parity: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Returns what the manifest says of a model besides its files and its age."""
+    return {
+        "schema": signatures.schema.to_dict(),
+        "label": signatures.model.label,
+        "conversion_label": signatures.model.config.conversion_label,
+        "tags": signatures.tags,
+        "embeddings": {name: values.fingerprint for name, values in embeddings.items()},
+        "parity": dict(parity),
+        "tensorflow": tf.__version__,
+    }

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
+from tensorflow_serving.apis import prediction_log_pb2
 
 
 def load_case(path: str) -> tuple[list[bytes], dict[str, np.ndarray]]:
@@ -90,6 +91,19 @@ def foreign_ops(saved_model: str) -> list[str]:
     return sorted((ops - own - registered) | (ops & python))
 
 
+def replay_warmup(saved_model: str, signatures: dict) -> dict[str, list[int]]:
+    """Calls every warm-up record, as TF Serving does, and returns their sizes by signature."""
+    path = os.path.join(saved_model, "assets.extra", "tf_serving_warmup_requests")
+    sizes: dict[str, list[int]] = {}
+    for record in tf.data.TFRecordDataset(path):
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        outputs = call(signatures[request.model_spec.signature_name], inputs)
+        (size,) = {len(value) for value in (*inputs.values(), *outputs.values())}
+        sizes.setdefault(request.model_spec.signature_name, []).append(size)
+    return {name: sorted(found) for name, found in sizes.items()}
+
+
 def verify(saved_model: str, cases: str) -> dict[str, object]:
     """Compares every signature on every case."""
     signatures = dict(tf.saved_model.load(saved_model).signatures.items())
@@ -113,6 +127,7 @@ def verify(saved_model: str, cases: str) -> dict[str, object]:
         "differences": differences,
         "max_abs_diff": max(differences.values()),
         "wrong_tags_refused": refused,
+        "warmup": replay_warmup(saved_model, signatures),
         "foreign_ops": foreign_ops(saved_model),
         "signatures": sorted(signatures),
     }

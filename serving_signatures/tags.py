@@ -1,7 +1,6 @@
 """Cache tags: a fingerprint of exactly the variables that a function reads."""
 
 import hashlib
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -18,26 +17,29 @@ def fingerprint(function: tf.types.experimental.ConcreteFunction) -> str:
 
     Args:
       function: traced; its variables must hold their final values.
+
+    Raises:
+      ValueError: it reads a resource that is not a variable, such as a hash table.
     """
-    return fingerprint_variables(_in_order_of_capture(function))
-
-
-def fingerprint_variables(variables: Sequence[tf.Variable]) -> str:
-    """Returns 16 hexadecimal digits over dtypes, shapes and values, in the given order."""
     digest = hashlib.sha256(_LAYOUT.encode())
-    for variable in variables:
-        digest.update(f"{variable.dtype.name}{variable.shape.as_list()}".encode())
-        digest.update(variable.numpy().tobytes())
+    for value in _in_order_of_capture(function):
+        digest.update(f"{value.dtype.name}{value.shape.as_list()}".encode())
+        digest.update(value.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
 def _in_order_of_capture(
     function: tf.types.experimental.ConcreteFunction,
-) -> list[tf.Variable]:
-    """Orders a function's variables as the trace met them, which only the code decides."""
+) -> list[tf.Variable | tf.Tensor]:
+    """Orders what a function reads as the trace met it, which only the code decides."""
     by_handle = {id(variable.handle): variable for variable in function.variables}
-    return [
-        by_handle[id(captured)]
-        for captured in function.captured_inputs
-        if id(captured) in by_handle
-    ]
+    read = []
+    for captured in function.captured_inputs:
+        value = by_handle.get(id(captured), captured)
+        if value is captured and captured.dtype == tf.resource:
+            raise ValueError(
+                f"{function.name} reads a resource that is no variable, whose content no tag can "
+                "cover. Keep the values in variables."
+            )
+        read.append(value)
+    return read

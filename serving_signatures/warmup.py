@@ -9,6 +9,12 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 FILE_NAME = "tf_serving_warmup_requests"
 
+BATCH_SIZES = (1, 2, 4, 8)
+"""The allowed batch sizes of `docker/serving/batching_parameters.txt`."""
+
+MAXIMUM_RECORDS = 1000
+"""TF Serving does not load a model with more."""
+
 
 def write_warmup(
     saved_model: str, model_name: str, requests: Iterable[tuple[str, Mapping[str, np.ndarray]]]
@@ -18,11 +24,19 @@ def write_warmup(
     Args:
       saved_model: the folder of the SavedModel.
       model_name: as in TF Serving's model configuration.
-      requests: signature and its inputs; TF Serving takes at most 1000.
+      requests: signature and its inputs.
+
+    Raises:
+      ValueError: there are more than TF Serving takes.
     """
+    requests = list(requests)
+    if len(requests) > MAXIMUM_RECORDS:
+        raise ValueError(
+            f"{len(requests)} warm-up records, but TF Serving loads no model with more than "
+            f"{MAXIMUM_RECORDS}: give fewer batch sizes."
+        )
     folder = os.path.join(saved_model, "assets.extra")
     os.makedirs(folder, exist_ok=True)
-    count = 0
     with tf.io.TFRecordWriter(os.path.join(folder, FILE_NAME)) as writer:
         for signature, inputs in requests:
             request = predict_pb2.PredictRequest()
@@ -34,5 +48,4 @@ def write_warmup(
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
-            count += 1
-    return count
+    return len(requests)

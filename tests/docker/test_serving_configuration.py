@@ -12,6 +12,9 @@ import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf import wrappers_pb2 as wrappers
 
+from pipeline import run_config
+from serving_signatures import rollout, warmup
+from serving_signatures.rollout import Rollout
 from tests.test_layout import REPOSITORY
 from tests.test_packaging import pins
 
@@ -74,14 +77,16 @@ def parse(name: str, message):
     return text_format.Parse((DOCKER / "serving" / name).read_text(encoding="utf-8"), message)
 
 
-def test_models_config():
+def test_models_config_is_what_promote_writes():
     from tensorflow_serving.config import model_server_config_pb2
 
     parsed = parse("models.config", model_server_config_pb2.ModelServerConfig())
     (model,) = parsed.model_config_list.config
     assert model.base_path == f"/models/{model.name}"
-    assert model.model_platform == "tensorflow"
-    assert model.model_version_policy.latest.num_versions == 2
+    nothing = Rollout(model.name, model.base_path, {}, frozenset())
+    written = nothing.promote(1, "stable").promote(2, "canary").render()
+    text = (DOCKER / "serving" / "models.config").read_text(encoding="utf-8")
+    assert "".join(line for line in text.splitlines(True) if line[0] != "#") == written
 
 
 def test_batching_parameters():
@@ -89,6 +94,8 @@ def test_batching_parameters():
     sizes = list(parsed.allowed_batch_sizes)
     assert sizes == sorted(set(sizes))
     assert sizes[-1] == parsed.max_batch_size.value, "TensorFlow Serving refuses to start"
+    assert sizes == list(warmup.BATCH_SIZES), "each has warm-up records"
+    assert sizes == list(run_config.ExportConfig().batch_sizes)
     assert parsed.num_batch_threads.value >= 1
     # Padding repeats a tensor's first value: a mask would come out wrong.
     assert not parsed.pad_variable_length_inputs
@@ -110,12 +117,14 @@ def test_serving_is_the_minor_version_that_exports(compose):
     assert tag.split(".")[:2] == pins("runtime.lock")["tensorflow"].split(".")[:2]
 
 
-def test_serving_reads_the_files_of_this_folder(compose):
+def test_serving_reads_the_files_of_this_folder_and_what_promote_writes(compose):
     service = compose["services"]["serving"]
     assert "./serving:/config:ro" in service["volumes"]
-    named = re.findall(r"=/config/(\S+)", "\n".join(service["command"]))
+    command = "\n".join(service["command"])
     held = {path.name for path in (DOCKER / "serving").iterdir()} - {"README.md"}
-    assert set(named) == held
+    assert set(re.findall(r"=/config/(\S+)", command)) == held - {rollout.FILE_NAME}
+    assert f"--model_config_file=/models/dmf/{rollout.FILE_NAME}" in service["command"]
+    assert "--allow_version_labels_for_unavailable_models=true" in service["command"]
 
 
 def test_ports_are_published_on_loopback_only(compose):

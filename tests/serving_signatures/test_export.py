@@ -14,9 +14,10 @@ from features.errors import UserInputError
 from models.id_only import IdOnly
 from serving_signatures import parity_process
 from serving_signatures.export import ExportRefusedError, export_saved_model
+from serving_signatures.exported_version import ExportedVersion
 from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
-from tests.serving_signatures import serving
+from tests.serving_signatures import exports, serving
 
 
 class DiffersBySignature(IdOnly):
@@ -81,6 +82,11 @@ def test_manifest_says_what_was_exported(published):
     assert values["tags"] == dict(published.exported.tags)
     assert values["schema"] == synthetic.SCHEMA.to_dict()
     assert values["parity"]["max_abs_diff"] <= serving.TOLERANCE
+    assert values["parity"]["warmup"] == {name: [1, 2, 4, 8] for name in published.signatures}
+    assert published.exported.caches == tuple(
+        f"{tag}_tag is new: fill {tag}_projections" for tag in ("id", "target_aware")
+    )
+    assert ExportedVersion.read(published.exported.folder).damage() == []
     inside = published.embeddings if published.tables_inside else {}
     assert values["embeddings"] == {name: values.fingerprint for name, values in inside.items()}
 
@@ -88,28 +94,29 @@ def test_manifest_says_what_was_exported(published):
 def test_only_the_version_is_in_the_models_folder(published):
     folder = os.path.dirname(published.exported.folder)
     assert os.path.basename(published.exported.folder) == "1"
-    assert "1" in os.listdir(folder)
-    assert all(name.isdigit() for name in os.listdir(folder))
+    assert sorted(os.listdir(folder)) == [".lock", "1"]
 
 
 @pytest.mark.parametrize(
     ("kind", "conversion_label"),
     [(DiffersBySignature, None), (DiffersInConversions, "conversion")],
 )
-def test_a_model_whose_signatures_differ_is_not_published_and_leaves_nothing(
+def test_a_model_whose_signatures_differ_replaces_no_good_one_and_leaves_nothing(
     tmp_path, kind, conversion_label
 ):
+    good = exports.publish(tmp_path / "ctr")
     model = of_class(kind, conversion_label=conversion_label)
     with pytest.raises(ExportRefusedError, match=r"differ from serving_default.*score_request/"):
         export_saved_model(model, str(tmp_path / "ctr"))
-    assert os.listdir(tmp_path / "ctr") == []
+    assert sorted(os.listdir(tmp_path / "ctr")) == [".lock", "1"]
+    assert good.damage() == []
 
 
 @pytest.mark.slow
 def test_a_model_that_calls_python_is_not_published_and_leaves_nothing(tmp_path):
     with pytest.raises(ExportRefusedError, match=r"not published(.|\n)*pyfunc"):
         export_saved_model(of_class(CallsPython), str(tmp_path / "ctr"))
-    assert os.listdir(tmp_path / "ctr") == []
+    assert os.listdir(tmp_path / "ctr") == [".lock"]
 
 
 def test_python_in_the_graph_is_a_foreign_op_and_the_rest_is_not(tmp_path, published):
@@ -134,7 +141,7 @@ def test_the_next_export_is_the_next_version_and_the_first_stays(tmp_path):
     model.head.trainable_variables[-1].assign_add([1.0])
     second = export_saved_model(model, folder, batch_sizes=(1,))
     assert [os.path.basename(version.folder) for version in (first, second)] == ["1", "2"]
-    assert sorted(os.listdir(folder)) == ["1", "2"]
+    assert sorted(os.listdir(folder)) == [".lock", "1", "2"]
     assert first.tags == second.tags == {}
     assert set(first.signatures) == {"serving_default", "score_request"}
     for version, expected in ((first, before), (second, serving.oracle(model, sample))):

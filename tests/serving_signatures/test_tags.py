@@ -1,13 +1,19 @@
 """A tag changes with exactly what its cache depends on."""
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from serving_signatures import tags
 from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
+from tests.conftest import REPOSITORY
 from tests.serving_signatures import serving
 
 
@@ -32,19 +38,23 @@ def tags_now(signatures):
 
 
 @contextlib.contextmanager
-def changed(variable):
+def changed(variable, row=0):
     """One value of a variable, changed by the smallest step."""
     before = variable.numpy()
     after = before.copy()
-    after[(0,) * after.ndim] = np.nextafter(after[(0,) * after.ndim], np.float32(9))
+    place = (row,) + (0,) * (after.ndim - 1) if after.ndim else ()
+    if after.dtype.kind == "f":
+        after[place] = np.nextafter(after[place], np.float32(9))
+    else:
+        after[place] += 1
     variable.assign(after)
     yield
     variable.assign(before)
 
 
-def changed_tags(signatures, variable):
+def changed_tags(signatures, variable, row=0):
     assert tags_now(signatures) == signatures.tags
-    with changed(variable):
+    with changed(variable, row):
         now = tags_now(signatures)
     return {name for name, tag in now.items() if tag != signatures.tags[name]}
 
@@ -62,6 +72,23 @@ def test_what_id_projections_read_changes_the_id_tag_alone(signatures, own_model
     variables = {v.name.split("/")[-1].removesuffix(":0"): v for v in own_model.attention.variables}
     variables["table"] = own_model.item_embedding.table
     assert changed_tags(signatures, variables[name]) == {"id_tag"}
+
+
+@pytest.mark.parametrize("row", [0, 17, -1])
+def test_one_row_of_the_id_table_changes_the_id_tag_alone(signatures, own_model, row):
+    assert changed_tags(signatures, own_model.item_embedding.table, row) == {"id_tag"}
+
+
+def test_the_vocabulary_changes_the_id_tag_alone(signatures, own_model):
+    (vocabulary,) = (v for v in own_model.item_embedding.variables if v.dtype.is_integer)
+    assert changed_tags(signatures, vocabulary, row=3) == {"id_tag"}
+
+
+def test_the_top_mlp_changes_no_tag(signatures, own_model):
+    kernels = [v for v in own_model.head.trainable_variables if v.shape.rank == 2]
+    assert len(kernels) >= 2
+    for kernel in kernels:
+        assert changed_tags(signatures, kernel) == set()
 
 
 def test_the_content_projection_changes_the_target_aware_tag_alone(signatures, own_model):
@@ -106,3 +133,41 @@ def test_a_model_built_anew_has_the_same_tags_and_another_embedding_set_another(
     other = ServingSignatures(serving.random_model(seed=5), synthetic.embedding_sets(seed=1)).tags
     assert other["id_tag"] == first["id_tag"]
     assert other["target_aware_tag"] != first["target_aware_tag"]
+
+
+@pytest.mark.slow
+def test_a_trace_anew_and_a_fresh_process_give_the_same_tags(signatures, own_model, embeddings):
+    inside = embeddings if signatures.tables else None
+    assert ServingSignatures(own_model, inside).tags == signatures.tags
+    code = (
+        "import json\n"
+        "from serving_signatures.signatures import ServingSignatures\n"
+        "from tests import synthetic\n"
+        "from tests.serving_signatures import serving\n"
+        f"sets = {'synthetic.embedding_sets()' if signatures.tables else None}\n"
+        "print(json.dumps(ServingSignatures(serving.random_model(seed=5), sets).tags))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == signatures.tags
+
+
+def test_a_tensor_that_is_no_variable_counts_and_a_hash_table_is_refused():
+    def tag(values):
+        constant = tf.constant(values)
+        function = tf.function(lambda x: x + tf.reduce_sum(constant), autograph=False)
+        return tags.fingerprint(function.get_concrete_function(tf.TensorSpec([], tf.float32)))
+
+    zeros = np.zeros(1000, np.float32)
+    assert tag(zeros) == tag(zeros) != tag(zeros + np.float32(1e-9))
+    pairs = tf.lookup.KeyValueTensorInitializer([1], [2.0], tf.int64, tf.float32)
+    table = tf.lookup.StaticHashTable(pairs, 0.0)
+    function = tf.function(table.lookup, autograph=False)
+    with pytest.raises(ValueError, match="no tag can cover"):
+        tags.fingerprint(function.get_concrete_function(tf.TensorSpec([None], tf.int64)))

@@ -1,0 +1,40 @@
+"""What a TF Serving server says of a version."""
+
+import json
+import urllib.error
+import urllib.request
+
+from features.errors import UserInputError
+
+_SECONDS = 10
+AVAILABLE = "AVAILABLE"
+
+
+def require_available(server: str, model: str, version: int) -> None:
+    """Raises unless a server has loaded a version.
+
+    Args:
+      server: host and REST port, `localhost:8501`.
+      model: its name.
+      version: a number.
+
+    Raises:
+      UserInputError: the server cannot be asked, or has not loaded it.
+    """
+    url = f"http://{server}/v1/models/{model}/versions/{version}"
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
+            statuses = json.load(answer)["model_version_status"]
+    except urllib.error.HTTPError as error:
+        statuses = [{"state": f"unknown there (HTTP {error.code})"}]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserInputError(
+            f"--server {server}: {url} cannot be asked: {error}. Give host and REST port of a "
+            "running TF Serving, localhost:8501."
+        ) from error
+    states = [status["state"] for status in statuses]
+    if states != [AVAILABLE]:
+        raise UserInputError(
+            f"--server {server}: version {version} is {', '.join(states)}, not {AVAILABLE}. "
+            "Promote it without --label, wait, and give the label again."
+        )

@@ -1,0 +1,84 @@
+"""A version in a model's folder, as its manifest describes it."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from features import manifest
+from features.errors import UserInputError
+
+EXTRAS = "assets.extra"
+"""The folder that TF Serving leaves to others; the manifest lies there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedVersion:
+    """A complete export.
+
+    Attributes:
+      number: the version.
+      folder: `<export_dir>/<number>`.
+      manifest: what export wrote: `tags`, `caches`, `created`, `parity`, `files` and more.
+    """
+
+    number: int
+    folder: str
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: str) -> "ExportedVersion":
+        """Reads a version's manifest.
+
+        Raises:
+          UserInputError: it has none, or one that `pipeline.export` did not write.
+        """
+        values = manifest.read_manifest(os.path.join(folder, EXTRAS))
+        if not isinstance(values.get("files"), dict):
+            raise UserInputError(
+                f"{folder!r} lists no files in its {manifest.FILE_NAME}: it was not written by "
+                "this version of pipeline.export. Export the model again."
+            )
+        return cls(int(os.path.basename(folder)), folder, values)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Cache tag by name; empty for a model without split signatures."""
+        return self.manifest.get("tags", {})
+
+    @property
+    def bytes(self) -> int:
+        """Size of its files."""
+        return sum(file["bytes"] for file in self.manifest["files"].values())
+
+    def damage(self, contents: bool = True) -> list[str]:
+        """Returns what is wrong with its files, one short text a file; empty for a whole version.
+
+        Args:
+          contents: compare sha256 too, which reads every byte; otherwise sizes alone.
+        """
+        found = []
+        for name, expected in sorted(self.manifest["files"].items()):
+            path = os.path.join(self.folder, name)
+            if not os.path.isfile(path):
+                found.append(f"{name} is missing")
+            elif os.path.getsize(path) != expected["bytes"]:
+                found.append(
+                    f"{name} has {os.path.getsize(path)} bytes instead of {expected['bytes']}"
+                )
+            elif contents and manifest.file_sha256(path) != expected["sha256"]:
+                found.append(f"{name} has another sha256")
+        return found
+
+
+def list_files(folder: str) -> dict[str, dict[str, Any]]:
+    """Returns bytes and sha256 of every file below a folder, by relative path."""
+    found = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            found[os.path.relpath(path, folder)] = {
+                "bytes": os.path.getsize(path),
+                "sha256": manifest.file_sha256(path),
+            }
+    return found

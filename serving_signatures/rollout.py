@@ -1,0 +1,143 @@
+"""Which versions TF Serving serves, and under which labels: its model configuration."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from features import storage
+from features.errors import UserInputError
+
+FILE_NAME = "models.config"
+
+STABLE = "stable"
+CANARY = "canary"
+PREVIOUS = "previous"
+"""The stable version before this one: kept loaded, for rollback and for older caches."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rollout:
+    """The model configuration of TF Serving, which is the one place that holds this state.
+
+    TF Serving applies a changed configuration's labels before its versions, and all or nothing:
+    one that moves a label to a version that is not loaded is refused, at every reading, and
+    loads nothing either. So a version is served first, without a label, and gets a label in a
+    later configuration; and what a label is taken from stays served.
+
+    Attributes:
+      name: of the model.
+      base_path: where the server finds the versions.
+      labels: version by label.
+      served: the versions to load; all with a label are among them.
+    """
+
+    name: str
+    base_path: str
+    labels: Mapping[str, int]
+    served: frozenset[int]
+
+    @classmethod
+    def read(cls, folder: str, name: str, base_path: str | None = None) -> "Rollout":
+        """Reads the configuration in a model's folder; without one, nothing is served.
+
+        Args:
+          folder: the model's folder.
+          name: of the model.
+          base_path: where the server finds it; None for what the configuration says, or
+            `/models/<name>`, where TF Serving's image looks.
+
+        Raises:
+          UserInputError: it cannot be parsed, or serves another model.
+        """
+        path = os.path.join(folder, FILE_NAME)
+        if not os.path.exists(path):
+            return cls(name, base_path or f"/models/{name}", {}, frozenset())
+        try:
+            text = storage.read_bytes(path).decode()
+            config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+        except (text_format.ParseError, UnicodeDecodeError) as error:
+            raise UserInputError(
+                f"{path!r} is no ModelServerConfig ({error}). Mend it, or move it away and "
+                "promote the stable version again."
+            ) from error
+        models = config.model_config_list.config
+        if [model.name for model in models] != [name]:
+            raise UserInputError(
+                f"{path!r} configures {[model.name for model in models]}, expected {[name]}: the "
+                "model is called as its folder."
+            )
+        (model,) = models
+        served = frozenset(model.model_version_policy.specific.versions)
+        labels = dict(model.version_labels)
+        return cls(name, base_path or model.base_path, labels, served | set(labels.values()))
+
+    def serve(self, version: int) -> "Rollout":
+        """Returns it with a version loaded that gets its label later."""
+        return self._with(self.labels, version)
+
+    def promote(self, version: int, label: str) -> "Rollout":
+        """Returns it with a label at a version.
+
+        Args:
+          version: exists, and is whole.
+          label: `stable` or `canary`; the version that was stable is kept as `previous`.
+
+        Raises:
+          UserInputError: the label is in use and the version is not served yet.
+        """
+        holder = self.labels.get(label)
+        if holder not in (None, version) and version not in self.served:
+            raise UserInputError(
+                f"Version {version} is not served yet, and TF Serving refuses to move a label to "
+                f"a version that it has not loaded ({label} is at {holder}). First promote "
+                f"--version {version} without --label; when the server says that it is "
+                "AVAILABLE, promote it with the label."
+            )
+        labels = {**self.labels, label: version}
+        if label == STABLE and holder not in (None, version):
+            labels[PREVIOUS] = holder
+        return self._with(labels, version)
+
+    def rollback(self) -> "Rollout":
+        """Returns it with the previous stable version as the stable one.
+
+        A canary label at the version that is left goes along. That version stays served, without
+        a label, until something else is promoted: clients that pinned it finish.
+
+        Raises:
+          UserInputError: there is no previous stable version.
+        """
+        if STABLE not in self.labels or PREVIOUS not in self.labels:
+            raise UserInputError(
+                f"There is no previous stable version to go back to (labels are "
+                f"{dict(self.labels)}). Give the label to the version that you want: promote "
+                f"--label {STABLE} --version N."
+            )
+        left, back = self.labels[STABLE], self.labels[PREVIOUS]
+        labels = {
+            name: back if version == left else version for name, version in self.labels.items()
+        }
+        del labels[PREVIOUS]
+        return self._with(labels, left)
+
+    def render(self) -> str:
+        """Returns the configuration as text."""
+        config = model_server_config_pb2.ModelServerConfig()
+        model = config.model_config_list.config.add(
+            name=self.name, base_path=self.base_path, model_platform="tensorflow"
+        )
+        model.model_version_policy.specific.versions.extend(sorted(self.served))
+        for label, version in sorted(self.labels.items()):
+            model.version_labels[label] = version
+        return text_format.MessageToString(config)
+
+    def write(self, folder: str) -> None:
+        """Writes the configuration; who reads it sees the one before or this one."""
+        storage.write_bytes(os.path.join(folder, FILE_NAME), self.render().encode())
+
+    def _with(self, labels: Mapping[str, int], version: int) -> "Rollout":
+        served = frozenset({*labels.values(), version})
+        return dataclasses.replace(self, labels=labels, served=served)

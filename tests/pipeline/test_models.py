@@ -1,0 +1,186 @@
+"""`python -m pipeline.models`: what an operator sees and what it leaves in the folder."""
+
+import contextlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from features.errors import UserInputError
+from pipeline.model_versions import ModelVersions
+from serving_signatures.rollout import Rollout
+from tests.conftest import REPOSITORY
+from tests.serving_signatures import exports
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five versions; the embedding set changed with the second, ids with the fourth."""
+    path = tmp_path / "ctr"
+    content = {**exports.TAGS, "target_aware_tag": "b" * 16}
+    ids = {**content, "id_tag": "2" * 16}
+    for number, tags in enumerate((exports.TAGS, content, content, ids, ids), start=1):
+        exports.publish(path, f"model {number}", tags)
+    return path
+
+
+@pytest.fixture
+def versions(folder):
+    return ModelVersions(str(folder))
+
+
+def rollout(folder):
+    return Rollout.read(str(folder), "ctr")
+
+
+def test_list_shows_labels_caches_and_damage(folder, versions):
+    versions.promote(1, "stable")
+    versions.promote(2)
+    (folder / "4" / "saved_model.pb").write_text("broken!")
+    head, five, four, three, two, one = versions.show(verify=True).splitlines()
+    assert head.split()[:3] == ["version", "created", "labels"]
+    assert [line.split()[0] for line in (five, four, three, two, one)] == list("54321")
+    assert "id valid, target_aware valid" in five and five.endswith("whole")
+    assert "id stale, target_aware valid" in four
+    assert four.endswith("damaged: saved_model.pb has another sha256")
+    assert "id valid, target_aware stale" in two and "b" * 16 in two and "(served)" in two
+    assert " stable " in one and "id stale, target_aware stale" in one
+    assert "2026-05-01T00:00:00+00:00" in one and "1.0e-07" in one
+    assert versions.show().splitlines()[1].endswith("sizes right")
+
+
+def test_from_canary_to_stable_and_back(folder, versions):
+    versions.promote(2, "stable")
+    assert "loads version 4 when it next reads" in versions.promote(4)
+    shown = versions.promote(4, "canary")
+    assert "canary: none -> 4" in shown and "loads version" not in shown
+    assert "Against stable version 2:" in shown
+    assert "id_tag changed since version 2: fill id_projections again" in shown
+    assert "target_aware_tag unchanged since version 2" in shown
+    assert "stable: 2 -> 4" in versions.promote(4, "stable")
+    assert rollout(folder).labels == {"stable": 4, "canary": 4, "previous": 2}
+    assert rollout(folder).served == {2, 4}
+    assert "stable: 4 -> 2" in versions.rollback()
+    assert rollout(folder).labels == {"stable": 2, "canary": 2}
+    with pytest.raises(UserInputError, match="no previous stable version"):
+        versions.rollback()
+
+
+def test_promote_takes_the_newest_whole_version(folder, versions):
+    (folder / "5" / "saved_model.pb").unlink()
+    versions.promote(label="stable")
+    assert rollout(folder).labels == {"stable": 4}
+    with pytest.raises(UserInputError, match=r"is damaged: saved_model.pb is missing"):
+        versions.promote(5)
+
+
+@pytest.mark.parametrize("what", ["gone", "damaged"])
+def test_rollback_to_a_version_that_is_gone_or_damaged_is_refused(folder, versions, what):
+    versions.promote(1, "stable")
+    versions.promote(2)
+    versions.promote(2, "stable")
+    before = rollout(folder)
+    if what == "gone":
+        os.rename(folder / "1", folder.parent / "elsewhere")
+    else:
+        (folder / "1" / "saved_model.pb").write_text("")
+    with pytest.raises(UserInputError, match=r"no version 1|Version 1 is damaged"):
+        versions.rollback()
+    assert rollout(folder) == before
+
+
+def test_prune_keeps_the_newest_three_and_what_is_served(folder, versions):
+    versions.promote(1, "stable")
+    exports.publish(folder, "model 6")
+    (folder / ".building-dead").mkdir()
+    dry = ModelVersions(str(folder), dry_run=True)
+    before = sorted(os.listdir(folder))
+    assert dry.prune().startswith("would remove version 2")
+    assert "would serve 1, 6" in dry.promote(6)
+    assert sorted(os.listdir(folder)) == before and rollout(folder).served == {1}
+    shown = versions.prune(keep=3)
+    assert "remove version 2" in shown and "remove version 3" in shown
+    assert sorted(os.listdir(folder)) == [".lock", "1", "4", "5", "6", "models.config"]
+    assert versions.prune() == "Nothing to remove."
+
+
+@contextlib.contextmanager
+def tf_serving(state):
+    """A server whose only version is 4."""
+    body = json.dumps({"model_version_status": [{"version": "4", "state": state}]}).encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/v1/models/ctr/versions/4" else 404)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_label_waits_for_every_server_that_is_named(folder, versions):
+    versions.promote(1, "stable")
+    versions.promote(4)
+    with tf_serving("AVAILABLE") as ready, tf_serving("LOADING") as busy:
+        with pytest.raises(UserInputError, match=r"version 4 is LOADING, not AVAILABLE"):
+            versions.promote(4, "stable", [ready, busy])
+        with pytest.raises(UserInputError, match=r"version 5 is unknown there \(HTTP 404\)"):
+            versions.promote(5, "canary", [ready])
+        assert rollout(folder).labels == {"stable": 1}
+        versions.promote(4, "stable", [ready])
+    assert rollout(folder).labels == {"stable": 4, "previous": 1}
+    with pytest.raises(UserInputError, match="cannot be asked"):
+        versions.promote(4, "canary", [ready])
+
+
+def test_base_path_is_asked_for_once(folder):
+    ModelVersions(str(folder), base_path="/srv/ctr").promote(1, "stable")
+    ModelVersions(str(folder)).promote(2)
+    assert rollout(folder).base_path == "/srv/ctr"
+
+
+def test_a_folder_without_versions_is_told(tmp_path):
+    with pytest.raises(UserInputError, match="holds no version"):
+        ModelVersions(str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "pipeline.models", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def test_verbs_and_flags_of_the_command(folder):
+    done = run("promote", "--export_dir", folder, "--version=3", "--label=stable")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("stable: none -> 3\nserve 3\n")
+    assert rollout(folder).labels == {"stable": 3}
+    assert run("--only_check_args", "list", f"--export_dir={folder}/none").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only_check_args", "prune", "--keep=2"], "--keep 2 must be at least 3"),
+        (["promote", "--version=9"], "no version 9; it has [1, 2, 3, 4, 5]"),
+        (["demote"], "Give one of list, promote, rollback, prune, received ['demote']"),
+    ],
+    ids=["keep", "version", "verb"],
+)
+def test_what_is_wrong_is_told(folder, arguments, message):
+    done = run(*arguments, f"--export_dir={folder}")
+    assert done.returncode == 2
+    assert message in done.stderr and "Traceback" not in done.stderr
+    assert "models.config" not in os.listdir(folder)
