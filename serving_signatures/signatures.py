@@ -289,7 +289,7 @@ def _require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
     return tf.debugging.Assert(
         tf.reduce_all(tf.equal(received, expected)),
         [
-            f"{name}: the cached projections are of another model. Expected",
+            f"{name}: {names.OF_ANOTHER_MODEL}. Expected",
             expected,
             "received",
             received,
