@@ -69,7 +69,11 @@ class Servable:
         arrays = tensor_protos.decode(signature.inputs, inputs)
         fetches = {name: signature.outputs[name].name for name in _wanted(signature, output_filter)}
         feeds = {signature.inputs[name].name: array for name, array in arrays.items()}
-        return self._session.run(fetches, feeds)
+        try:
+            return self._session.run(fetches, feeds)
+        except UnicodeDecodeError as error:
+            # The message quotes bytes of the request.
+            raise tensor_protos.invalid(error.object.decode(errors="replace")) from None
 
     def close(self) -> None:
         """Frees the model's memory; nothing may run any more."""

@@ -23,6 +23,7 @@ _MAX_MESSAGE_BYTES = 2**28
 _MAX_DETAILS = 1024
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
+_PYTHON_PREFIX = "Graph execution error:\n\n"
 
 Response = TypeVar("Response")
 
@@ -153,5 +154,6 @@ def _answer(context: grpc.ServicerContext, call: Callable[[], Response]) -> Resp
     try:
         return call()
     except tf.errors.OpError as error:
-        context.abort(_CODES[error.error_code], error.message[:_MAX_DETAILS])
+        details = error.message.removeprefix(_PYTHON_PREFIX)[:_MAX_DETAILS]
+        context.abort(_CODES[error.error_code], details)
         raise  # Never reached: abort raises.

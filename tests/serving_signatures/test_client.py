@@ -132,7 +132,7 @@ def test_vectors_are_sent_of_items_that_the_cache_lacks_alone(with_vectors, addr
     (bare,) = local_server.ranking_requests(sample, vectors_inside=True)
     with local_server.channel_to(addresses[False]) as channel:
         client = RankingClient(RemoteModel(channel, local_server.NAME), sizes=local_server.SIZES)
-        with pytest.raises(ValueError, match="The model wants .*_vector_"):
+        with pytest.raises(ValueError, match=r"The model wants \w+_vector_"):
             client.score_cached([bare])
         assert client.counts()["fallbacks"] == 1
         client.score_cached([request])
