@@ -37,7 +37,7 @@ Before and beside it:
 - `inspect_data`, `data_statistics`, `statistics`: a look at logs, embeddings and records, and
   drift against an earlier one.
 
-The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of them:
+The other jobs are `train`, `evaluate`, `export`, `serve_local`, and `run`, which chains those before it:
 
 - `run_config`: `RunConfig`, a Python file and overrides, validated as one.
 - `demo_data`: the demo's ratings, films and content.
@@ -46,6 +46,7 @@ The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of
 - `training_run`, `run_folder`, `training_report`: a training scored, its folder, its page.
 - `runs`, `run_list`, `run_comparison`, `reproduction`: runs listed, compared and done again.
 - `latency`: model against model on one request.
+- `serve_local`, `local_serving`: a development server that speaks TF Serving's gRPC API.
 - `report`: everything a run found, on one page.
 
 `entry_point` is the `main` that every job shares; `text_table` and `json_file` are for what they

@@ -71,7 +71,7 @@ class LruProjectionStore:
     def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
         """Looks items up."""
         with self._lock:
-            table = self._tables.get(cache, {}).get(tag)
+            table = self._tables.get(cache, OrderedDict()).get(tag)
             if table is None:
                 return np.zeros(len(item_ids), bool), {}
             return table.get(item_ids)

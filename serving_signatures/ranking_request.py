@@ -10,6 +10,7 @@ from serving_signatures import names
 Arrays = dict[str, np.ndarray]
 
 _SIDES = ("candidate", "history")
+_NAMED = ("candidate_item_id", "history_item_id", "history_time_gap", "history_type")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +39,8 @@ class RankingRequest:
         Raises:
           ValueError: lengths do not fit each other.
         """
-        values = {
-            "candidate_item_id": np.asarray(self.candidate_item_id, np.int64),
-            "history_item_id": np.asarray(self.history_item_id, np.int64),
-            "history_time_gap": np.asarray(self.history_time_gap, np.int64),
-            "history_type": np.asarray(self.history_type, np.int64),
-            **{name: np.asarray(value) for name, value in self.features.items()},
-        }
+        values = {name: np.asarray(getattr(self, name), np.int64) for name in _NAMED}
+        values |= {name: np.asarray(value) for name, value in self.features.items()}
         for side in _SIDES:
             expected = values[f"{side}_item_id"].shape[:1]
             for name, value in values.items():
@@ -103,6 +99,25 @@ def pad(requests: Sequence[RankingRequest], sizes: PaddedSizes) -> Arrays:
     for name in [name for name in rows[0] if not name.startswith(("candidate_", "history_"))]:
         padded[name] = np.stack([row[name] for row in rows])
     return padded
+
+
+def unpad(arrays: Arrays) -> list[RankingRequest]:
+    """Returns the requests of padded arrays, the inverse of `pad`.
+
+    Args:
+      arrays: inputs of `score_request`, with their masks.
+    """
+    counts = {side: arrays[f"{side}_mask"].sum(axis=1) for side in _SIDES}
+    requests = []
+    for row in range(len(arrays["candidate_mask"])):
+        own = {}
+        for name, value in arrays.items():
+            side = name.partition("_")[0]
+            own[name] = value[row, : counts[side][row]] if side in counts else value[row]
+        named = {name: own.pop(name) for name in _NAMED}
+        features = {name: value for name, value in own.items() if not name.endswith("_mask")}
+        requests.append(RankingRequest(**named, features=features))
+    return requests
 
 
 def projected_items(arrays: Arrays, wanted: Sequence[str]) -> Arrays:

@@ -98,7 +98,8 @@ class RemoteModel:
             answer = _answer(self._stub.Predict(self._request(signature, inputs, version)))
         except grpc.RpcError:
             # A new version may want other inputs than those that this client knows.
-            self._saw(None if version is None else self._current)
+            if version is None:
+                self._saw(None)
             raise
         if version is None:
             self._saw(answer.version)

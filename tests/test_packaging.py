@@ -80,6 +80,7 @@ def test_entry_points_exist(wheel):
         "dmf-train",
         "dmf-evaluate",
         "dmf-export",
+        "dmf-serve-local",
         "dmf-submit",
         "dmf-runs",
         "dmf-doctor",

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.local_serving import services
 from pipeline.local_serving.served_model import ServedModel
 from pipeline.serve_local import open_model
+from serving_signatures import ranking_request
 from serving_signatures.client_channel import open_channel
 from serving_signatures.ranking_request import PaddedSizes, RankingRequest
 
@@ -55,20 +56,7 @@ def channel_to(address: str, **options) -> Iterator:
 
 def ranking_requests(sample, vectors_inside: bool) -> list[RankingRequest]:
     """The sample's requests without padding, as a caller has them."""
-    inputs = sample.score_request(vectors_inside)
-    requests = []
-    for row, (candidates, behaviors) in enumerate(
-        zip(inputs["candidate_mask"].sum(1), inputs["history_mask"].sum(1), strict=True)
-    ):
-        ends = {"candidate": candidates, "history": behaviors}
-        own = {
-            name: value[row, : ends[side]] if (side := name.split("_")[0]) in ends else value[row]
-            for name, value in inputs.items()
-            if not name.endswith("_mask")
-        }
-        named = {name: own.pop(name) for name in RankingRequest.__dataclass_fields__ if name in own}
-        requests.append(RankingRequest(**named, features=own))
-    return requests
+    return ranking_request.unpad(sample.score_request(vectors_inside))
 
 
 def expected_of(published, sample) -> list[np.ndarray]:
