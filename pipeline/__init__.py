@@ -37,7 +37,7 @@ Before and beside it:
 - `inspect_data`, `data_statistics`, `statistics`: a look at logs, embeddings and records, and
   drift against an earlier one.
 
-The other jobs are `train`, `evaluate`, `export`, `serve_local`, and `run`, which chains those before it:
+The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of them:
 
 - `run_config`: `RunConfig`, a Python file and overrides, validated as one.
 - `demo_data`: the demo's ratings, films and content.

@@ -50,7 +50,7 @@ def served(folder: str, **options) -> Iterator[tuple[ServedModel, str]]:
 
 @contextlib.contextmanager
 def channel_to(address: str, **options) -> Iterator:
-    with open_channel(address, **{"timeout_seconds": 20.0, **options}) as channel:
+    with open_channel(address, **{"timeout_seconds": 300.0, **options}) as channel:
         yield channel
 
 

@@ -12,7 +12,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from serving_signatures import parity_process
 from tests.serving_signatures import fuzz, local_server, serving
 
-REQUESTS = 600
+REQUESTS = 500
 NAMES = {
     grpc.StatusCode.NOT_FOUND: "Servable not found for request",
     grpc.StatusCode.FAILED_PRECONDITION: "Serving signature key",

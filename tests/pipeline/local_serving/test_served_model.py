@@ -107,7 +107,7 @@ def test_no_request_meets_a_closed_version_while_versions_change(model, folders)
             with model.servable() as (_, servable):
                 failures.extend([servable] if servable.closed else [])
 
-    threads = [threading.Thread(target=use) for _ in range(4)]
+    threads = [threading.Thread(target=use, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for version in range(4, 300):
