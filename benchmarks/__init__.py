@@ -2,4 +2,5 @@
 
 - `quality`: models against each other on real data, several seeds.
 - `attention`: the factorised attention against materialised and early fusion.
+- `serving_load`: memory and latency of a server, for as long as one likes.
 """

@@ -1,9 +1,9 @@
-"""The resident memory of this process, now and at its peak since a moment; Linux only."""
+"""The resident memory of a process, now and at its peak since a moment; Linux only."""
 
 
-def now_mib() -> float:
-    """Returns what is resident, MiB."""
-    return _status("VmRSS")
+def now_mib(process: int | str = "self") -> float:
+    """Returns what is resident of a process, this one or that of a number, MiB."""
+    return _status("VmRSS", process)
 
 
 def peak_mib() -> float:
@@ -17,7 +17,7 @@ def reset_peak() -> None:
         file.write("5")
 
 
-def _status(name: str) -> float:
-    with open("/proc/self/status") as file:
+def _status(name: str, process: int | str = "self") -> float:
+    with open(f"/proc/{process}/status") as file:
         values = dict(line.split(":", 1) for line in file)
     return int(values[name].split()[0]) / 1024  # In kB.

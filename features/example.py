@@ -108,14 +108,16 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
       The parsed features of the module's table, by name.
 
     Raises:
-      InvalidArgumentError: at run time, when a record lacks a feature or its similarity codes
-        do not fit its candidates and behaviors.
+      InvalidArgumentError: at run time, when a record lacks a feature, or has more or less of one
+        than fits its candidates and behaviors.
     """
     parsed = tf.io.parse_example(serialized, _parsing_spec(schema))
     behaviors = parsed["history_item_id"].row_lengths()
     candidates = parsed["candidate_item_id"].row_lengths()
     batch = {name: parsed[name] for name in SCALARS}
-    for name in (*schema.history, "candidate_item_id", *schema.labels):
+    for name in schema.history:
+        batch[name] = _padded(parsed[name], behaviors, name)
+    for name in ("candidate_item_id", *schema.labels):
         batch[name] = parsed[name].to_tensor()
     length = tf.shape(batch["history_item_id"], tf.int64)[1]
     count = tf.shape(batch["candidate_item_id"], tf.int64)[1]
@@ -128,9 +130,10 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
             name = f"candidate_embedding_{modality.name}"
             batch[name] = _decode_rows(parsed[name], candidates, modality.dimension, name)
     for side in schema.item_features:
-        values = parsed[f"candidate_{side.name}"].to_tensor()
+        name = f"candidate_{side.name}"
+        values = _padded(parsed[name], candidates * side.width, name)
         shape = [tf.shape(values)[0], tf.cast(count, tf.int32), side.width]
-        batch[f"candidate_{side.name}"] = tf.reshape(values, shape)
+        batch[name] = tf.reshape(values, shape)
     for side in schema.context_features:
         batch[f"context_{side.name}"] = parsed[f"context_{side.name}"]
     return batch
@@ -190,6 +193,16 @@ def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:
     for side in schema.context_features:
         spec[f"context_{side.name}"] = tf.io.FixedLenFeature([side.width], side_feature_dtype(side))
     return spec
+
+
+def _padded(values: tf.RaggedTensor, lengths: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns `[R, max(lengths)]`, zero padded, and checks that `lengths` `[R]` is right."""
+    check = tf.debugging.Assert(
+        tf.reduce_all(tf.equal(values.row_lengths(), lengths)),
+        [f"{name}: the number of values does not fit the record's candidates and behaviors"],
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(values.to_tensor())
 
 
 def _decode_matrix(

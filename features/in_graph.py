@@ -66,13 +66,13 @@ def quantize(vectors: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
     Raises:
       InvalidArgumentError: at run time, when a value is not finite or a norm too large.
     """
-    vectors = tf.debugging.assert_all_finite(
-        vectors, f"{name}: embeddings must be finite, received NaN or infinity"
+    # The product, because a finite value beyond 2.6e36 would become infinite there.
+    scaled = tf.debugging.assert_all_finite(
+        similarity.SCALE * vectors,
+        f"{name}: embeddings must be finite, received NaN, infinity or a value beyond 2.6e36",
     )
     largest = tf.reduce_max(tf.abs(vectors), axis=-1, keepdims=True)
-    rounded = tf.round(
-        similarity.SCALE * vectors / tf.where(largest > 0, largest, tf.ones_like(largest))
-    )
+    rounded = tf.round(scaled / tf.where(largest > 0, largest, tf.ones_like(largest)))
     squares = tf.reduce_sum(tf.square(tf.cast(rounded, tf.int32)), axis=-1)
     with tf.control_dependencies(
         [

@@ -48,6 +48,7 @@ The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of
   back and pruned.
 - `runs`, `run_list`, `run_comparison`, `reproduction`: runs listed, compared and done again.
 - `latency`: model against model on one request.
+- `serve_local`, `local_serving`: a development server that speaks TF Serving's gRPC API.
 - `report`: everything a run found, on one page.
 
 `entry_point` is the `main` that every job shares; `text_table` and `json_file` are for what they

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compiles the locks from setup.py. Usage, from the repository root: requirements/lock.sh UV [uv's arguments]
 #
-# dev.lock      the virtual environment of every make target: run time and all extras
+# dev.lock      the virtual environment of every make target: run time and all extras but redis
 # runtime.lock  the worker image: no extras, a subset of dev.lock, version for version
 # latest.lock   `make test-latest`: dev.lock but for what latest.overrides says
 # bootstrap.lock  pip, setuptools and wheel, installed first

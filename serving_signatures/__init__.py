@@ -11,4 +11,14 @@
 - `parity_process`: the verification; knows nothing of this project but the names.
 - `sample_requests`: requests of any R, C, L for verification and warm-up.
 - `warmup`: warm-up records for TF Serving.
+- `input_checks`: what signatures refuse, in the graph, by the input's name.
+
+And the other side of the wire:
+
+- `client`: `RankingClient`, which scores requests by ids, with caches or without.
+- `ranking_request`: `RankingRequest`, and padding to agreed sizes.
+- `client_channel`, `remote_model`: deadlines and retries; signatures called with arrays.
+- `cached_projections`: looks projections up, has missing ones computed, all of one version.
+- `projection_store`, `catalog_store`, `redis_store`: where they are kept.
+- `client_counts`: what happened.
 """

@@ -22,6 +22,9 @@ PROJECTION = "projection"
 ID_TAG = "id_tag"
 TARGET_AWARE_TAG = "target_aware_tag"
 
+OF_ANOTHER_MODEL = "the cached projections are of another model"
+"""What follows a tag's name in the message of `score_cached` when it refuses the tag."""
+
 
 def quantized(modality: str) -> str:
     """Names the quantised vectors of a modality, int8 `[..., M]`."""

@@ -12,7 +12,7 @@ from features.schema import HISTORY_RESIDUAL, Modality
 from models.content_table import ContentTable
 from models.dmf import DMF
 from models.ranking_model import RankingModel
-from serving_signatures import names, tags
+from serving_signatures import input_checks, names, tags
 
 Tensors = dict[str, tf.Tensor]
 
@@ -102,20 +102,21 @@ class ServingSignatures:
         }
 
     def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
-        batch = example.parse_examples(self.schema, inputs[names.EXAMPLES])
-        return self._outputs(self.model.logits_by_label(batch), batch)
+        examples = input_checks.require_rows(inputs[names.EXAMPLES], names.EXAMPLES)
+        parsed = example.parse_examples(self.schema, examples)
+        read = self._context_specs().keys() | {"candidate_item_id", "history_item_id"}
+        batch = parsed | self._checked({name: parsed[name] for name in read})
+        return self._outputs(self.model.logits_by_label(batch), batch, {})
 
     def _score_request(self, **inputs: tf.Tensor) -> Tensors:
-        batch = dict(inputs)
-        for name in self._side_specs():
-            batch[name] = _finite(inputs[name], name)
+        batch = self._checked(inputs)
         for modality in self.model.modalities:
             candidates, behaviors = (
-                self._content(modality, inputs, side("item_id"), side(names.vector(modality.name)))
+                self._content(modality, batch, side("item_id"), side(names.vector(modality.name)))
                 for side in (names.candidate, names.history)
             )
             self._add_content(batch, modality, candidates, behaviors)
-        return self._outputs(self.model.logits_by_label(batch), batch)
+        return self._outputs(self.model.logits_by_label(batch), batch, inputs)
 
     def _id_projections(self, **inputs: tf.Tensor) -> Tensors:
         embedding = self.model.item_embedding(inputs[names.ITEM_IDS])
@@ -129,6 +130,7 @@ class ServingSignatures:
 
     def _target_aware_projections(self, **inputs: tf.Tensor) -> Tensors:
         outputs = {}
+        inputs = input_checks.same_rows(inputs)
         for modality in self.model.modalities:
             vectors = names.vector(modality.name)
             quantized, norm = self._content(modality, inputs, names.ITEM_IDS, vectors)
@@ -145,10 +147,10 @@ class ServingSignatures:
 
     def _score_cached(self, **inputs: tf.Tensor) -> Tensors:
         checks = [
-            _require_tag(name, inputs[name], expected) for name, expected in self.tags.items()
+            input_checks.require_tag(name, inputs[name], tag) for name, tag in self.tags.items()
         ]
         with tf.control_dependencies(checks):
-            batch = {name: _finite(tensor, name) for name, tensor in inputs.items()}
+            batch = self._checked(inputs)
         for modality in self.model.modalities:
             candidates, behaviors = (
                 (
@@ -168,7 +170,16 @@ class ServingSignatures:
         if self.model.projected_modalities:
             content.append(batch[names.candidate(names.PROJECTION)])
         embedding = batch[names.candidate(names.ID_EMBEDDING)]
-        return self._outputs(self.model.logits(embedding, interest, content, batch), batch)
+        logits = self.model.logits(embedding, interest, content, batch)
+        return self._outputs(logits, batch, inputs)
+
+    def _checked(self, inputs: Tensors) -> Tensors:
+        vectors = [
+            side(names.vector(modality.name))
+            for modality in self.model.modalities
+            for side in (names.candidate, names.history)
+        ]
+        return input_checks.checked(inputs, self.schema.behavior_types, vectors)
 
     def _content(
         self, modality: Modality, inputs: Tensors, item_ids: str, vectors: str
@@ -192,10 +203,13 @@ class ServingSignatures:
         batch[f"similarity_{modality.name}"] = codes
         batch[f"candidate_embedding_{modality.name}"] = candidates[0]
 
-    def _outputs(self, logits: Tensors, batch: Tensors) -> Tensors:
+    def _outputs(self, logits: Tensors, batch: Tensors, inputs: Tensors) -> Tensors:
         mask = batch["candidate_mask"]
-        outputs = {label: tf.where(mask, tf.sigmoid(one), 0.0) for label, one in logits.items()}
-        return {**outputs, names.MASK: tf.identity(mask)}
+        outputs = {names.MASK: tf.identity(mask)}
+        for label, one in logits.items():
+            scores = tf.where(mask, tf.sigmoid(one), 0.0)
+            outputs[label] = input_checks.finite_scores(scores, label, inputs)
+        return outputs
 
     def _tagged(self, function: Callable[..., Tensors], tag: str) -> Callable[..., Tensors]:
         def tagged(**inputs: tf.Tensor) -> Tensors:
@@ -273,31 +287,3 @@ def _trace(
     """Traces a function of named inputs."""
     named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
     return tf.function(function, autograph=False).get_concrete_function(**named)
-
-
-def _finite(tensor: tf.Tensor, name: str) -> tf.Tensor:
-    """Fails where an input holds NaN or infinity, naming it."""
-    if not tensor.dtype.is_floating:
-        return tf.identity(tensor)
-    return tf.debugging.assert_all_finite(
-        tensor, f"{name}: values must be finite, received NaN or infinity"
-    )
-
-
-def _require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
-    """Fails with both values unless every received tag is this model's.
-
-    Only the others are named: in a batch of several clients' requests most are right.
-    """
-    other = tf.not_equal(received, expected)
-    return tf.debugging.Assert(
-        tf.logical_not(tf.reduce_any(other)),
-        [
-            f"{name}: the cached projections are of another model. Expected",
-            expected,
-            "received",
-            tf.boolean_mask(received, other),
-            "Fill the cache again from this model's signatures.",
-        ],
-        summarize=4,
-    )

@@ -81,6 +81,7 @@ def test_entry_points_exist(wheel):
         "dmf-evaluate",
         "dmf-export",
         "dmf-models",
+        "dmf-serve-local",
         "dmf-submit",
         "dmf-runs",
         "dmf-doctor",

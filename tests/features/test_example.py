@@ -133,6 +133,20 @@ def test_codes_that_do_not_fit_the_candidates_are_refused():
         example.parse_examples(SCHEMA, tf.constant([serialized]))
 
 
+@pytest.mark.parametrize("name", ["history_type", "history_time_gap", "candidate_price"])
+def test_a_feature_of_another_length_is_refused_by_name(name):
+    random = np.random.default_rng(0)
+    requests = [random_request(random, SCHEMA, 4, 5) for _ in range(2)]
+    examples = [tf.train.Example.FromString(example.encode_request(SCHEMA, r)) for r in requests]
+    feature = examples[0].features.feature[name]
+    values = feature.float_list.value or feature.int64_list.value
+    assert len(values) >= 4
+    del values[-1]  # The other record keeps the batch's shape.
+    serialized = tf.constant([one.SerializeToString() for one in examples])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{name}: the number of values"):
+        example.parse_examples(SCHEMA, serialized)
+
+
 def test_candidate_count():
     request = random_request(np.random.default_rng(0), SCHEMA, 3, 0)
     serialized = example.encode_request(SCHEMA, request)

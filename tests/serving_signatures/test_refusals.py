@@ -14,6 +14,13 @@ def cached_inputs(published, shape=(2, 3, 4)):
     return parity_process.cached_inputs(published.signatures, inputs)
 
 
+def inputs_of(published, signature):
+    if signature == "score_cached":
+        return cached_inputs(published)
+    sample = serving.requests((2, 3, 4), published.embeddings)
+    return sample.score_request(published.tables_inside)
+
+
 @pytest.mark.parametrize("tag", ["id_tag", "target_aware_tag"])
 @pytest.mark.parametrize("rows", [[0], [1], [0, 1]], ids=str)
 def test_a_tag_of_another_model_is_refused_with_both_values(published, tag, rows):
@@ -88,3 +95,52 @@ def test_a_cached_value_that_is_not_finite_is_refused_by_name(published, name):
     inputs[name].reshape(-1)[-1] = np.nan
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"\b{name}: values must be finite"):
         parity_process.call(published.signatures["score_cached"], inputs)
+
+
+@pytest.mark.parametrize("signature", ["score_request", "score_cached"])
+@pytest.mark.parametrize("bad", [-1, 2, 2**32, -(2**63)])
+def test_a_behavior_type_that_there_is_not_is_refused_by_name(published, signature, bad):
+    inputs = inputs_of(published, signature)
+    inputs["history_type"][0, 1] = bad
+    assert inputs["history_mask"][0, 1]
+    message = rf"\bhistory_type: expected values from 0 to 1,.* {bad}\b"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        parity_process.call(published.signatures[signature], inputs)
+
+
+@pytest.mark.parametrize("signature", ["score_request", "score_cached"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_input_of_another_shape_is_refused_by_name(published, signature, axis):
+    inputs = inputs_of(published, signature)
+    masks = {f"{side}_mask" for side in ("candidate", "history")}
+    for name, value in inputs.items():
+        if name in masks or axis >= value.ndim or (axis == 1 and name.startswith("context_")):
+            continue
+        if axis == 0 and name.endswith("_tag"):
+            continue
+        longer = np.concatenate([value, value], axis)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"\b{name}:\W+ its shape does"):
+            parity_process.call(published.signatures[signature], {**inputs, name: longer})
+
+
+def test_vectors_of_different_numbers_of_items_are_refused_by_name(with_vectors):
+    vectors = {"vector_text": np.ones((3, 12), np.float32), "vector_image": np.ones((4, 9), "f")}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\bvector_\w+:\W+ its shape does"):
+        parity_process.call(with_vectors.signatures["target_aware_projections"], vectors)
+
+
+def test_values_too_large_to_be_scored_are_refused_by_name(published):
+    inputs = cached_inputs(published)
+    inputs["candidate_query"] = np.full_like(inputs["candidate_query"], 3e38)
+    inputs["history_key"] = np.full_like(inputs["history_key"], 3e38)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"\bcandidate_query,.* click is not a"
+    ):
+        parity_process.call(published.signatures["score_cached"], inputs)
+
+
+def test_a_vector_too_large_to_be_quantised_is_refused_by_name(with_vectors):
+    vectors = {"vector_text": np.ones((3, 12), np.float32), "vector_image": np.ones((3, 9), "f")}
+    vectors["vector_text"][1, 2] = 3e38
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\bvector_text: embeddings must be"):
+        parity_process.call(with_vectors.signatures["target_aware_projections"], vectors)

@@ -1,0 +1,245 @@
+"""Memory and latency of a server under load: `python -m benchmarks.serving_load --saved_model DIR`.
+
+    python -m benchmarks.serving_load --saved_model build/demo/serving/dmf --seconds 600 \
+        --output build/serving_load.json
+
+`pipeline.serve_local` runs as a process of its own. Clients send requests of several sizes, by ids
+and from caches that are too small to hold all items, and now and then one that is refused, until
+the time is over. Memory is the server's, resident; `after_warmup` is when every client has sent
+each of its requests once, or a tenth of the time is over, whichever is later.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+from absl import flags, logging
+
+from benchmarks import resident_memory
+from features import manifest
+from features.errors import UserInputError
+from features.schema import ExampleSchema
+from pipeline import entry_point
+from serving_signatures import names, ranking_request
+from serving_signatures.client import RankingClient
+from serving_signatures.client_channel import open_channel
+from serving_signatures.projection_store import LruProjectionStore
+from serving_signatures.ranking_request import PaddedSizes, RankingRequest
+from serving_signatures.remote_model import RemoteModel
+from serving_signatures.sample_requests import sample_requests
+
+_FLAGS = flags.FLAGS
+_SHAPES = ((1, 100, 50), (1, 400, 50), (2, 100, 200), (4, 20, 20), (1, 1, 0))
+_ITEMS = 2000
+_SAMPLES = 20
+_CACHED_ITEMS = 1000
+_REFUSED_EVERY = 10
+_POINTS = 60
+"""How often memory is looked at."""
+
+
+def define_flags() -> None:
+    """Defines the benchmark's flags."""
+    flags.DEFINE_string("saved_model", None, "What pipeline.export wrote.", required=True)
+    flags.DEFINE_float("seconds", 600, "How long to send requests.", 1)
+    flags.DEFINE_integer("concurrency", 2, "Clients, each with a request at a time.", 1)
+    flags.DEFINE_string("output", None, "JSON file.")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    entry_point.run(_main, define_flags)
+
+
+def measure(saved_model: str, seconds: float, concurrency: int) -> dict[str, Any]:
+    """Serves a model and sends requests to it.
+
+    Args:
+      saved_model: a version's folder, or the model's.
+      seconds: how long.
+      concurrency: clients.
+
+    Returns:
+      `requests`, `refused`, `qps`, `latency_ms` (`p50`, `p99`) by signature, `rss_mib` (`start`,
+      `after_warmup`, `end`, and all `samples`), `growth_mib` from warm-up to end, and `counts` of
+      the clients' caches.
+
+    Raises:
+      UserInputError: the folder holds no model that `pipeline.export` wrote.
+      RuntimeError: the server ended.
+    """
+    process, name, address = _start(saved_model)
+    try:
+        with open_channel(address, timeout_seconds=60) as channel:
+            workers = _workers(saved_model, RemoteModel(channel, name), concurrency)
+            rss = _load(process, workers, seconds)
+        process.send_signal(signal.SIGTERM)
+        if process.wait(60):
+            raise RuntimeError(f"The server ended with code {process.returncode}.")
+    finally:
+        process.kill()
+    return _report(workers, rss, seconds)
+
+
+class _Worker(threading.Thread):
+    """One client: sends its requests in turns until it is stopped."""
+
+    def __init__(self, remote: RemoteModel, requests: list[list[RankingRequest]]) -> None:
+        super().__init__()
+        sizes = PaddedSizes(candidates=(1, 20, 100, 400), behaviors=(1, 20, 50, 200))
+        self.client = RankingClient(remote, LruProjectionStore(_CACHED_ITEMS), sizes)
+        self.latencies: dict[str, list[float]] = {names.SCORE_REQUEST: [], names.SCORE_CACHED: []}
+        self.refused = 0
+        self.stopped = threading.Event()
+        self.warm = threading.Event()
+        self._requests = requests
+        # A behavior type that there is not; the first request has behaviors.
+        self._bad = dataclasses.replace(
+            requests[0][0], history_type=-requests[0][0].history_type - 1
+        )
+
+    def run(self) -> None:
+        turn = 0
+        while not self.stopped.is_set():
+            requests = self._requests[turn % len(self._requests)]
+            if turn % _REFUSED_EVERY == 0:
+                self._be_refused()
+            for score in (self.client.score_request, self.client.score_cached):
+                begin = time.perf_counter()
+                scored = score(requests)
+                self.latencies[scored.signature].append(time.perf_counter() - begin)
+            turn += 1
+            if turn == len(self._requests):
+                self.warm.set()
+
+    def _be_refused(self) -> None:
+        try:
+            self.client.score_request([self._bad])
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            self.refused += 1
+
+
+def _workers(saved_model: str, remote: RemoteModel, concurrency: int) -> list[_Worker]:
+    schema = _schema(saved_model)
+    inside = not any("_vector_" in name for name in remote.signatures()[names.SCORE_REQUEST])
+    workers = []
+    for worker in range(concurrency):
+        requests = []
+        for number in range(_SAMPLES):
+            seed = worker * _SAMPLES + number
+            shape = _SHAPES[number % len(_SHAPES)]
+            sample = sample_requests(schema, np.arange(_ITEMS), {}, shape, seed)
+            requests.append(ranking_request.unpad(sample.score_request(inside)))
+        workers.append(_Worker(remote, requests))
+    return workers
+
+
+def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> dict[str, Any]:
+    """Runs the clients and watches the server's memory, MiB."""
+    memory = [resident_memory.now_mib(process.pid)]
+    begin = time.monotonic()
+    for worker in workers:
+        worker.start()
+    warm = None
+    try:
+        while (elapsed := time.monotonic() - begin) < seconds:
+            time.sleep(min(seconds / _POINTS, seconds - elapsed))
+            if process.poll() is not None or not all(worker.is_alive() for worker in workers):
+                raise RuntimeError("The server or a client ended before its time.")
+            memory.append(resident_memory.now_mib(process.pid))
+            begun = time.monotonic() - begin > seconds / 10
+            if warm is None and begun and all(worker.warm.is_set() for worker in workers):
+                warm = memory[-1]
+    finally:
+        for worker in workers:
+            worker.stopped.set()
+        for worker in workers:
+            worker.join()
+    return {
+        "start": memory[0],
+        "after_warmup": warm,
+        "end": memory[-1],
+        "samples": [round(one, 1) for one in memory],
+    }
+
+
+def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict[str, Any]:
+    latencies = {
+        signature: np.concatenate([worker.latencies[signature] for worker in workers]) * 1000
+        for signature in workers[0].latencies
+    }
+    scored = sum(len(values) for values in latencies.values())
+    counts = [worker.client.counts() for worker in workers]
+    warm = rss["after_warmup"]
+    return {
+        "seconds": seconds,
+        "requests": scored,
+        "refused": sum(worker.refused for worker in workers),
+        "qps": scored / seconds,
+        "latency_ms": {
+            signature: dict(zip(("p50", "p99"), np.percentile(values, [50, 99]), strict=True))
+            for signature, values in latencies.items()
+            if len(values)
+        },
+        "rss_mib": rss,
+        "growth_mib": None if warm is None else rss["end"] - warm,
+        "counts": {
+            name: sum(one.get(name, 0) for one in counts) for name in sorted(set().union(*counts))
+        },
+    }
+
+
+def _start(saved_model: str) -> tuple[subprocess.Popen, str, str]:
+    """Starts the server, and returns the process, the model's name and the address."""
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115  The server writes it to its end.
+    command = [sys.executable, "-m", "pipeline.serve_local", "--port=0"]
+    process = subprocess.Popen([*command, f"--saved_model={saved_model}"], stderr=log, text=True)
+    while True:
+        ended = process.poll() is not None
+        log.seek(0)
+        said = log.read()
+        if found := re.search(r"^Model (\S+) on (\S+);", said, re.MULTILINE):
+            return process, found[1], found[2]
+        if ended:
+            raise UserInputError(said.removeprefix("Error: ").strip())
+        time.sleep(0.1)
+
+
+def _schema(saved_model: str) -> ExampleSchema:
+    """Returns the schema that the export wrote beside the newest version."""
+    folders = [saved_model]
+    folders += [
+        os.path.join(saved_model, name) for name in os.listdir(saved_model) if name.isdigit()
+    ]
+    newest = max(folders, key=lambda one: int(os.path.basename(one)) if one != saved_model else -1)
+    extras = os.path.join(newest, "assets.extra")
+    return ExampleSchema.from_dict(manifest.read_manifest(extras)["schema"])
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    logging.set_verbosity(logging.INFO)
+    report = measure(_FLAGS.saved_model, _FLAGS.seconds, _FLAGS.concurrency)
+    text = json.dumps(report, indent=2)
+    if _FLAGS.output is None:
+        print(text)
+        return
+    with open(_FLAGS.output, "w") as file:
+        file.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""A model's folder in TF Serving's sense: its newest versions, labels, and states."""
+
+import contextlib
+import dataclasses
+import enum
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+
+import tensorflow as tf
+from absl import logging
+
+from pipeline.local_serving.servable import Servable
+from pipeline.local_serving.tensor_protos import invalid
+
+_REMEMBERED = 16
+"""How many versions that are no longer served keep a state."""
+
+
+class State(enum.IntEnum):
+    """Where a version stands; numbers as in `ModelVersionStatus.State`."""
+
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionState:
+    """A version's state, and the error that ended it, if one did."""
+
+    version: int
+    state: State
+    error: tf.errors.OpError | None = None
+
+
+@dataclasses.dataclass
+class _Loaded:
+    servable: Servable
+    users: int = 0
+    retired: bool = False
+
+
+class ServedModel:
+    """The newest versions of a model; safe to use from many threads.
+
+    Args:
+      name: what clients call it.
+      folders: returns the folder of each version there is, by number.
+      newest: versions served at a time.
+      labels: version by label.
+      load: makes a `Servable` of a folder.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folders: Callable[[], Mapping[int, str]],
+        newest: int = 2,
+        labels: Mapping[str, int] | None = None,
+        load: Callable[[str], Servable] = Servable,
+    ) -> None:
+        if newest < 1:
+            raise ValueError(f"newest must be at least 1, received {newest}.")
+        self.name = name
+        self._folders = folders
+        self._newest = newest
+        self._labels = dict(labels or {})
+        self._load = load
+        self._lock = threading.RLock()
+        self._loaded: dict[int, _Loaded] = {}
+        self._states: dict[int, VersionState] = {}
+
+    @property
+    def versions(self) -> list[int]:
+        """The versions that are served, ascending."""
+        with self._lock:
+            return sorted(self._loaded)
+
+    def states(self) -> list[VersionState]:
+        """Returns the state of each version that is known, newest first."""
+        with self._lock:
+            return sorted(self._states.values(), key=lambda one: -one.version)
+
+    def refresh(self) -> None:
+        """Loads what is new and among the newest, then unloads what no longer is.
+
+        A version that does not load is not tried again while its folder is there, and takes
+        nothing away: the last version that is served stays until another one is.
+        """
+        folders = self._folders()
+        wanted = sorted(folders)[-self._newest :]
+        with self._lock:
+            for version in [v for v, one in self._states.items() if one.error and v not in folders]:
+                del self._states[version]
+            new = [v for v in wanted if v not in self._loaded and not self._failed(v)]
+        for version in reversed(new):
+            self._add(version, folders[version])
+        with self._lock:
+            good = [version for version in wanted if version in self._loaded]
+            stale = [version for version in self._loaded if version not in wanted] if good else []
+        for version in stale:
+            self._remove(version)
+
+    @contextlib.contextmanager
+    def servable(
+        self, version: int | None = None, label: str | None = None
+    ) -> Iterator[tuple[int, Servable]]:
+        """Lends a version, which stays loaded for as long.
+
+        Args:
+          version: its number; None for the newest.
+          label: instead of a number.
+
+        Yields:
+          The version's number, and the version.
+
+        Raises:
+          NotFoundError: it is not served.
+          InvalidArgumentError: there is no such label.
+        """
+        if label is not None:
+            if label not in self._labels:
+                raise invalid(f"Unrecognized servable version label: {label}")
+            version = self._labels[label]
+        with self._lock:
+            number = max(self._loaded, default=-1) if version is None else version
+            lent = self._loaded.get(number)
+            if lent is None:
+                raise not_found(self.name, version)
+            lent.users += 1
+        try:
+            yield number, lent.servable
+        finally:
+            with self._lock:
+                lent.users -= 1
+                unused = lent.retired and not lent.users
+            if unused:
+                self._end(number, lent)
+
+    def close(self) -> None:
+        """Unloads every version that nothing uses."""
+        for version in self.versions:
+            self._remove(version)
+
+    def _failed(self, version: int) -> bool:
+        return version in self._states and self._states[version].error is not None
+
+    def _add(self, version: int, folder: str) -> None:
+        self._set(VersionState(version, State.LOADING))
+        try:
+            servable = self._load(folder)
+        except (OSError, tf.errors.OpError, ValueError) as error:
+            logging.error("Version %d of %s cannot be loaded: %s", version, self.name, error)
+            if not isinstance(error, tf.errors.OpError):
+                error = tf.errors.UnknownError(None, None, str(error))
+            self._set(VersionState(version, State.END, error))
+            return
+        with self._lock:
+            self._loaded[version] = _Loaded(servable)
+            self._set(VersionState(version, State.AVAILABLE))
+        logging.info("Serving version %d of %s", version, self.name)
+
+    def _remove(self, version: int) -> None:
+        with self._lock:
+            gone = self._loaded.pop(version)
+            gone.retired = True
+            unused = not gone.users
+            self._set(VersionState(version, State.UNLOADING))
+        if unused:
+            self._end(version, gone)
+
+    def _end(self, version: int, gone: _Loaded) -> None:
+        gone.servable.close()
+        self._set(VersionState(version, State.END))
+        logging.info("Unloaded version %d of %s", version, self.name)
+
+    def _set(self, state: VersionState) -> None:
+        with self._lock:
+            self._states[state.version] = state
+            ended = sorted(v for v, one in self._states.items() if one.state == State.END)
+            for version in ended[:-_REMEMBERED]:
+                del self._states[version]
+
+
+def not_found(name: str, version: int | None = None) -> tf.errors.NotFoundError:
+    """Returns the error of a request for what is not served."""
+    wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+    return tf.errors.NotFoundError(None, None, f"Servable not found for request: {wanted}")
+
+
+def version_folders(folder: str) -> dict[int, str]:
+    """Returns the folders whose names are numbers, by number."""
+    if not os.path.isdir(folder):
+        return {}
+    return {
+        int(name): os.path.join(folder, name)
+        for name in os.listdir(folder)
+        if name.isascii() and name.isdigit() and os.path.isdir(os.path.join(folder, name))
+    }

@@ -1,0 +1,159 @@
+"""TF Serving's gRPC services over a `ServedModel`."""
+
+from collections.abc import Callable
+from concurrent import futures
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from pipeline.local_serving.servable import Servable
+from pipeline.local_serving.served_model import ServedModel, VersionState, not_found
+from pipeline.local_serving.tensor_protos import invalid
+
+_MAX_MESSAGE_BYTES = 2**28
+_MAX_DETAILS = 1024
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_SIGNATURES = "signature_def"
+_PYTHON_PREFIX = "Graph execution error:\n\n"
+
+Response = TypeVar("Response")
+
+
+def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
+    """Returns a server that is not started and has no port.
+
+    Args:
+      model: what it serves.
+      threads: requests at a time; others wait.
+    """
+    server = grpc.server(
+        futures.ThreadPoolExecutor(threads),
+        options=[
+            ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", -1),
+            # Without it a second server takes the same port and half of the requests.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(model), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(model), server)
+    return server
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict and GetModelMetadata; the other methods are UNIMPLEMENTED."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+
+    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        """Runs a signature of the version that the request names, or of the newest."""
+        return _answer(context, lambda: self._predict(request))
+
+    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        """Returns the signatures of a version."""
+        return _answer(context, lambda: self._metadata(request))
+
+    def _predict(self, request: Any) -> Any:
+        name = request.model_spec.signature_name
+        with _lent(self._model, request) as (version, servable):
+            outputs = servable.predict(name, request.inputs, list(request.output_filter))
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = self._model.name
+        response.model_spec.version.value = version
+        response.model_spec.signature_name = (
+            name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+        )
+        for output, array in outputs.items():
+            response.outputs[output].CopyFrom(tf.make_tensor_proto(array))
+        return response
+
+    def _metadata(self, request: Any) -> Any:
+        fields = set(request.metadata_field)
+        if not fields:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        if unknown := fields - {_SIGNATURES}:
+            raise invalid(f"Metadata field {min(unknown)} is not supported")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        with _lent(self._model, request) as (version, servable):
+            for name, signature in servable.signatures.items():
+                signatures.signature_def[name].CopyFrom(signature)
+        response.model_spec.name = self._model.name
+        response.model_spec.version.value = version
+        response.metadata[_SIGNATURES].Pack(signatures)
+        return response
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """GetModelStatus; the configuration cannot be reloaded."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        """Returns the state of one version or of all."""
+        return _answer(context, lambda: self._status(request))
+
+    def _status(self, request: Any) -> Any:
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        name = request.model_spec.name
+        states = self._model.states() if name == self._model.name else []
+        if request.model_spec.HasField("version"):
+            version = request.model_spec.version.value
+            states = [state for state in states if state.version == version]
+            if not states:
+                raise tf.errors.NotFoundError(
+                    None, None, f"Could not find version {version} of model {name}"
+                )
+        if not states:
+            raise tf.errors.NotFoundError(
+                None, None, f"Could not find any versions of model {name}"
+            )
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for state in states:
+            _add_status(response, state)
+        return response
+
+
+def _add_status(response: Any, state: VersionState) -> None:
+    status = response.model_version_status.add(version=state.version, state=int(state.state))
+    if state.error is not None:
+        status.status.error_code = state.error.error_code
+        status.status.error_message = state.error.message[:_MAX_DETAILS]
+
+
+def _lent(model: ServedModel, request: Any) -> AbstractContextManager[tuple[int, Servable]]:
+    """Lends the version that a request's ModelSpec names."""
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    spec = request.model_spec
+    if not spec.name:
+        raise invalid("ModelSpec has no name specified.")
+    version = spec.version.value if spec.HasField("version") else None
+    label = spec.version_label if spec.HasField("version_label") else None
+    if spec.name != model.name:
+        raise not_found(spec.name, version)
+    return model.servable(version, label)
+
+
+def _answer(context: grpc.ServicerContext, call: Callable[[], Response]) -> Response:
+    """Answers with what the call returns, or with the code and message of its error."""
+    try:
+        return call()
+    except tf.errors.OpError as error:
+        details = error.message.removeprefix(_PYTHON_PREFIX)[:_MAX_DETAILS]
+        context.abort(_CODES[error.error_code], details)
+        raise  # Never reached: abort raises.

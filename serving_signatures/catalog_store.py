@@ -1,0 +1,68 @@
+"""A backfill's projections of a whole catalogue, and a store for what came after it."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from serving_signatures.projection_store import Arrays, ProjectionStore
+
+
+class Catalog(Protocol):
+    """One cache's projections, all of one tag, such as `ProjectionCache`."""
+
+    tag: str
+
+    def lookup(self, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+        """Returns which of `[N]` items are known, and each projection `[N, ...]` by name."""
+
+
+class CatalogStore:
+    """Looks items up in catalogues first, then in another store, which takes what is new.
+
+    A catalogue whose tag the model refused is not asked again.
+
+    Args:
+      catalogs: by cache.
+      store: for items that the catalogues lack, and for other tags.
+    """
+
+    def __init__(self, catalogs: Mapping[str, Catalog], store: ProjectionStore) -> None:
+        self._catalogs = dict(catalogs)
+        self._store = store
+
+    def tag(self, cache: str) -> str | None:
+        """Returns the tag that the store saw last, else the catalogue's."""
+        catalog = self._catalogs.get(cache)
+        return self._store.tag(cache) or (None if catalog is None else catalog.tag)
+
+    def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+        """Looks items up."""
+        catalog = self._catalogs.get(cache)
+        if catalog is None or catalog.tag != tag:
+            return self._store.get(cache, tag, item_ids)
+        known, projections = catalog.lookup(item_ids)
+        if known.all():
+            return known, projections
+        missing = np.flatnonzero(~known)
+        found, others = self._store.get(cache, tag, item_ids[missing])
+        rows = missing[found]
+        known = known.copy()
+        known[rows] = True
+        for name, value in projections.items():
+            if len(rows):
+                value[rows] = others[name][found]
+        return known, projections
+
+    def put(
+        self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
+    ) -> None:
+        """Gives projections to the store."""
+        self._store.put(cache, tag, item_ids, projections)
+
+    def drop(self, cache: str, tag: str) -> None:
+        """Forgets a tag, in the store and, for this process, in the catalogue."""
+        catalog = self._catalogs.get(cache)
+        if catalog is not None and catalog.tag == tag:
+            self._catalogs.pop(cache, None)
+        self._store.drop(cache, tag)

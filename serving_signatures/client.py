@@ -1,0 +1,188 @@
+"""Scores requests by ids against TF Serving, or `pipeline.serve_local`, with caches or without."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import grpc
+import numpy as np
+
+from serving_signatures import names, ranking_request
+from serving_signatures.cached_projections import (
+    TAGS,
+    CachedPathUnavailableError,
+    CachedProjections,
+    Projections,
+)
+from serving_signatures.client_counts import ClientCounts
+from serving_signatures.projection_store import (
+    LruProjectionStore,
+    ProjectionStore,
+    ProjectionStoreError,
+)
+from serving_signatures.ranking_request import PaddedSizes, RankingRequest
+from serving_signatures.remote_model import Answer, RemoteModel
+
+Arrays = dict[str, np.ndarray]
+
+_GONE = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
+"""The pinned version was unloaded, or the one that serves now has no split signatures."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Probabilities of requests.
+
+    Attributes:
+      probabilities: by label, a `[c]` float32 array a request.
+      version: the version that computed them.
+      signature: `score_cached` or `score_request`.
+    """
+
+    probabilities: Mapping[str, list[np.ndarray]]
+    version: int
+    signature: str
+
+
+class RankingClient:
+    """Builds requests from ids, and caches projections; safe to use from many threads.
+
+        channel = open_channel("localhost:8500", timeout_seconds=0.2)
+        client = RankingClient(RemoteModel(channel, "dmf"))
+        scored = client.score_cached([RankingRequest(...)])
+
+    Deadlines and retries are the channel's (`client_channel`), a call.
+
+    Args:
+      model: what to call.
+      store: keeps projections; None for an `LruProjectionStore`.
+      sizes: what C and L are padded to.
+      max_batch_size: TF Serving's; the most requests, and items to project, a call.
+    """
+
+    def __init__(
+        self,
+        model: RemoteModel,
+        store: ProjectionStore | None = None,
+        sizes: PaddedSizes | None = None,
+        max_batch_size: int = 8,
+    ) -> None:
+        if max_batch_size < 1:
+            raise ValueError(f"max_batch_size must be at least 1, received {max_batch_size}.")
+        self._model = model
+        self._sizes = sizes or PaddedSizes()
+        self._max_batch_size = max_batch_size
+        self._counts = ClientCounts()
+        self._projections = CachedProjections(
+            model,
+            LruProjectionStore() if store is None else store,
+            self._counts,
+            max_batch_size,
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Returns what happened so far.
+
+        `<cache>.hits` and `<cache>.misses` in items, `<cache>.calls` of the projection signature,
+        `<cache>.refusals` of its tag, and `fallbacks` to `score_request`.
+        """
+        return self._counts.to_dict()
+
+    def score_request(self, requests: Sequence[RankingRequest]) -> Scored:
+        """Scores requests by ids alone.
+
+        Raises:
+          ValueError: a request lacks an input, or is too large.
+          grpc.RpcError: the server refuses, or does not answer in time.
+        """
+        return self._score_request(self._padded(requests))
+
+    def score_cached(self, requests: Sequence[RankingRequest]) -> Scored:
+        """Scores requests from cached projections, and fills the caches with what is missing.
+
+        All calls are answered by one version, the one that answered first. Where the caches
+        cannot be used, the model refuses a tag, or the version was unloaded meanwhile, the
+        requests are scored by ids; entries of a refused tag are forgotten.
+
+        Raises:
+          ValueError: a request lacks an input, or is too large.
+          grpc.RpcError: the server refuses for another reason, or does not answer in time.
+        """
+        arrays = self._padded(requests)
+        found: Projections | None = None
+        try:
+            found = self._projections.fetch(arrays)
+            answer = self._call_cached(arrays, found)
+            return _scored(answer, arrays, names.SCORE_CACHED)
+        except (CachedPathUnavailableError, ProjectionStoreError):
+            pass
+        except grpc.RpcError as error:
+            if not self._can_do_without(error, found):
+                raise
+        self._counts.add("fallbacks")
+        return self._score_request(arrays)
+
+    def _padded(self, requests: Sequence[RankingRequest]) -> Arrays:
+        if len(requests) > self._max_batch_size:
+            raise ValueError(
+                f"Received {len(requests)} requests, expected at most {self._max_batch_size} "
+                "(max_batch_size): split them."
+            )
+        return ranking_request.pad(requests, self._sizes)
+
+    def _call_cached(self, arrays: Arrays, found: Projections) -> Answer:
+        specs = self._model.signatures(found.version)[names.SCORE_CACHED]
+        inputs = _inputs({**arrays, **found.inputs(arrays, specs)}, specs)
+        return self._model.call(names.SCORE_CACHED, inputs, found.version)
+
+    def _score_request(self, arrays: Arrays) -> Scored:
+        specs = self._model.signatures()[names.SCORE_REQUEST]
+        answer = self._model.call(names.SCORE_REQUEST, _inputs(arrays, specs))
+        return _scored(answer, arrays, names.SCORE_REQUEST)
+
+    def _can_do_without(self, error: grpc.RpcError, found: Projections | None) -> bool:
+        """Whether an error is the cached path's own; forgets the entries of a refused tag."""
+        if error.code() in _GONE:
+            return True
+        if error.code() != grpc.StatusCode.INVALID_ARGUMENT or found is None:
+            return False
+        refused = [
+            cache
+            for cache, tag in TAGS.items()
+            if f"{tag}: {names.OF_ANOTHER_MODEL}" in error.details()
+        ]
+        for cache in refused:
+            self._counts.add(f"{cache}.refusals")
+            with contextlib.suppress(ProjectionStoreError):
+                self._projections.drop(cache, found.tags[cache])
+        return bool(refused)
+
+
+def _inputs(arrays: Arrays, specs: Mapping[str, np.dtype]) -> Arrays:
+    """Returns a signature's inputs, in its dtypes."""
+    inputs = {}
+    for name, dtype in specs.items():
+        if name not in arrays:
+            raise ValueError(
+                f"The model wants {name}, which the requests lack: give it in "
+                f"RankingRequest.features. Received {sorted(arrays)}."
+            )
+        value = arrays[name]
+        if not np.can_cast(value.dtype, dtype, "same_kind"):
+            raise ValueError(f"{name}: expected {dtype.name}, received {value.dtype.name}.")
+        inputs[name] = value.astype(dtype, copy=False)
+    return inputs
+
+
+def _scored(answer: Answer, arrays: Arrays, signature: str) -> Scored:
+    """Returns what an answer says of candidates that are no padding."""
+    counts = arrays["candidate_mask"].sum(axis=1)
+    return Scored(
+        {
+            label: [row[:count] for row, count in zip(values, counts, strict=True)]
+            for label, values in answer.outputs.items()
+            if label != names.MASK
+        },
+        answer.version,
+        signature,
+    )

@@ -1,0 +1,147 @@
+"""Checks in the graph: TF Serving has nothing else that could name a bad input.
+
+Every failure is INVALID_ARGUMENT and begins with the input's name.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import tensorflow as tf
+
+from features import similarity
+from features.schema import HISTORY_RESIDUAL
+from serving_signatures import names
+
+Tensors = dict[str, tf.Tensor]
+
+
+def checked(
+    inputs: Mapping[str, tf.Tensor], behavior_types: int, not_here: Collection[str] = ()
+) -> Tensors:
+    """Returns the inputs of a scoring signature, once their shapes and values hold.
+
+    What is padding in `history_type` and `history_residual` becomes 0, whatever it was.
+
+    Args:
+      inputs: `candidate_*` `[R, C, ...]`, `history_*` `[R, L, ...]`, all others `[R, ...]`.
+      behavior_types: how many values `history_type` may take.
+      not_here: inputs whose values are checked where they are used.
+    """
+    with tf.control_dependencies(_shapes_agree(inputs)):
+        batch = {
+            name: tf.identity(tensor) if name in not_here else _finite(tensor, name)
+            for name, tensor in inputs.items()
+        }
+    ends = {"history_type": behavior_types, HISTORY_RESIDUAL: similarity.CODES}
+    for name, end in ends.items():
+        if name in batch:
+            batch[name] = _below(batch[name], batch["history_mask"], name, end)
+    return batch
+
+
+def require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
+    """Fails with both values unless every received tag is this model's.
+
+    Only the others are named: in a batch of several clients' requests most are right.
+    """
+    other = tf.not_equal(received, expected)
+    return tf.debugging.Assert(
+        tf.logical_not(tf.reduce_any(other)),
+        [
+            f"{name}: {names.OF_ANOTHER_MODEL}. Expected",
+            expected,
+            "received",
+            tf.boolean_mask(received, other),
+            "Fill the cache again from this model's signatures.",
+        ],
+        summarize=4,
+    )
+
+
+def same_rows(inputs: Mapping[str, tf.Tensor]) -> Tensors:
+    """Returns inputs `[N, ...]`, once they are of one N."""
+    with tf.control_dependencies(
+        [_leading_dimensions(inputs, list(inputs), next(iter(inputs.values())), 1)]
+    ):
+        return {name: tf.identity(tensor) for name, tensor in inputs.items()}
+
+
+def require_rows(tensor: tf.Tensor, name: str) -> tf.Tensor:
+    """Fails if the first dimension is 0."""
+    check = tf.debugging.Assert(tf.size(tensor) > 0, [f"{name}: expected at least one, received 0"])
+    with tf.control_dependencies([check]):
+        return tf.identity(tensor)
+
+
+def finite_scores(scores: tf.Tensor, label: str, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Fails where finite inputs were so large that a score is not.
+
+    Args:
+      scores: `[R, C]`.
+      label: their name.
+      inputs: of the signature; those of floats are named.
+    """
+    floats = sorted(name for name, tensor in inputs.items() if tensor.dtype.is_floating)
+    blamed = ", ".join(floats) or names.EXAMPLES
+    return tf.debugging.assert_all_finite(
+        scores,
+        f"{blamed}: a value is so far beyond those of training that {label} is not a number",
+    )
+
+
+def _shapes_agree(inputs: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
+    """Checks that R, C and L are the masks'."""
+    masks = {side: inputs[f"{side}_mask"] for side in ("candidate", "history")}
+    checks = []
+    for side, mask in masks.items():
+        same = [name for name in inputs if name.startswith(f"{side}_") and name != f"{side}_mask"]
+        checks.append(_leading_dimensions(inputs, same, mask, 2))
+    others = [name for name in inputs if not name.startswith("candidate_")]
+    checks.append(_leading_dimensions(inputs, others, masks["candidate"], 1))
+    return checks
+
+
+def _leading_dimensions(
+    inputs: Mapping[str, tf.Tensor], compared: Sequence[str], model: tf.Tensor, count: int
+) -> tf.Operation:
+    """Fails unless inputs begin with a tensor's dimensions; names the first that does not."""
+    expected = tf.shape(model)[:count]
+    received = tf.stack([tf.shape(inputs[name])[:count] for name in compared])
+    agree = tf.reduce_all(tf.equal(received, expected), axis=1)
+    first = tf.argmin(tf.cast(agree, tf.int32))
+    return tf.debugging.Assert(
+        tf.reduce_all(agree),
+        [
+            tf.gather(tf.constant([f"{name}:" for name in compared]), first),
+            "its shape does not fit the other inputs. Expected to begin with",
+            expected,
+            "received",
+            tf.gather(received, first),
+        ],
+    )
+
+
+def _finite(tensor: tf.Tensor, name: str) -> tf.Tensor:
+    """Fails where an input holds NaN or infinity."""
+    if not tensor.dtype.is_floating:
+        return tf.identity(tensor)
+    return tf.debugging.assert_all_finite(
+        tensor, f"{name}: values must be finite, received NaN or infinity"
+    )
+
+
+def _below(values: tf.Tensor, mask: tf.Tensor, name: str, end: int) -> tf.Tensor:
+    """Fails unless values that are no padding are in [0, end); the others become 0."""
+    values = tf.where(mask, values, tf.zeros_like(values))
+    lowest = tf.reduce_min(values)
+    highest = tf.reduce_max(values)
+    check = tf.debugging.Assert(
+        tf.reduce_all((values >= 0) & (values < end)),
+        [
+            f"{name}: expected values from 0 to {end - 1}, received from",
+            tf.strings.as_string(lowest),
+            "to",
+            tf.strings.as_string(highest),
+        ],
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(values)

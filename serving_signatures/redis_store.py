@@ -1,0 +1,150 @@
+"""Projections in Redis, shared between processes; `pip install 'dmf-ctr[redis]'`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from features.errors import UserInputError
+from serving_signatures.projection_store import Arrays, ProjectionStoreError
+
+_Layout = list[tuple[str, np.dtype, tuple[int, ...]]]
+
+
+class RedisProjectionStore:
+    """Keeps an entry an item under `<prefix>:<cache>:<tag>:<item id>`.
+
+    An entry is the item's projections one after another; what they are is kept once a tag, so
+    that forgetting a tag is forgetting that, and its entries expire.
+
+    Args:
+      client: of the library `redis`, or one with its `get`, `mget`, `delete` and `pipeline`.
+      prefix: of every key; one a model.
+      ttl_seconds: how long an entry lives after it was written.
+      errors: what the client raises when the server does not answer.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        prefix: str = "dmf",
+        ttl_seconds: int = 7 * 86_400,
+        errors: tuple[type[Exception], ...] = (OSError,),
+    ) -> None:
+        if ttl_seconds < 1:
+            raise ValueError(f"ttl_seconds must be at least 1, received {ttl_seconds}.")
+        self._client = client
+        self._prefix = prefix
+        self._ttl_seconds = ttl_seconds
+        self._errors = errors
+
+    @classmethod
+    def connect(cls, url: str, timeout_seconds: float = 0.05, **options: Any) -> Any:
+        """Connects by a URL such as `redis://host:6379/0`.
+
+        Args:
+          url: of the server.
+          timeout_seconds: of connecting, and of an answer.
+          **options: of the constructor.
+
+        Raises:
+          UserInputError: the library is not installed.
+        """
+        try:
+            import redis
+        except ImportError as error:
+            raise UserInputError(
+                "A cache in Redis needs the library `redis`, which is not installed: "
+                "pip install 'dmf-ctr[redis]'. LruProjectionStore needs nothing."
+            ) from error
+        client = redis.Redis.from_url(
+            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
+        )
+        return cls(client, errors=(redis.RedisError, OSError), **options)
+
+    def tag(self, cache: str) -> str | None:
+        """Returns the tag that any process wrote last."""
+        try:
+            tag = self._client.get(self._key(cache, "tag"))
+        except self._errors as error:
+            raise _failed(error) from error
+        return None if tag is None else tag.decode()
+
+    def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+        """Looks items up, all at once."""
+        keys = [self._key(cache, tag, "layout")]
+        keys += [self._key(cache, tag, str(item)) for item in item_ids.tolist()]
+        try:
+            encoded, *entries = self._client.mget(keys)
+        except self._errors as error:
+            raise _failed(error) from error
+        if encoded is None:
+            return np.zeros(len(item_ids), bool), {}
+        layout = _layout(encoded)
+        size = sum(_size(dtype, shape) for _, dtype, shape in layout)
+        known = np.array([entry is not None and len(entry) == size for entry in entries], bool)
+        blank = bytes(size)
+        data = b"".join(
+            entry if good else blank for entry, good in zip(entries, known, strict=True)
+        )
+        rows = np.frombuffer(data, np.uint8).reshape(len(item_ids), size)
+        return known, _split(rows, layout)
+
+    def put(
+        self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
+    ) -> None:
+        """Keeps projections, all at once."""
+        layout = [(name, value.dtype.str, value.shape[1:]) for name, value in projections.items()]
+        rows = np.concatenate(
+            [
+                np.ascontiguousarray(value).reshape(len(item_ids), -1).view(np.uint8)
+                for value in projections.values()
+            ],
+            axis=1,
+        )
+        expiry = {"ex": self._ttl_seconds}
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for item, row in zip(item_ids.tolist(), rows, strict=True):
+                    pipeline.set(self._key(cache, tag, str(item)), row.tobytes(), **expiry)
+                pipeline.set(self._key(cache, tag, "layout"), json.dumps(layout), **expiry)
+                pipeline.set(self._key(cache, "tag"), tag, **expiry)
+                pipeline.execute()
+        except self._errors as error:
+            raise _failed(error) from error
+
+    def drop(self, cache: str, tag: str) -> None:
+        """Makes a tag's entries unreadable; they expire."""
+        keys = [self._key(cache, tag, "layout")]
+        if self.tag(cache) == tag:
+            keys.append(self._key(cache, "tag"))
+        try:
+            self._client.delete(*keys)
+        except self._errors as error:
+            raise _failed(error) from error
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((self._prefix, *parts))
+
+
+def _layout(encoded: bytes) -> _Layout:
+    return [(name, np.dtype(dtype), tuple(shape)) for name, dtype, shape in json.loads(encoded)]
+
+
+def _size(dtype: np.dtype, shape: tuple[int, ...]) -> int:
+    return dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+
+
+def _split(rows: np.ndarray, layout: _Layout) -> Arrays:
+    """Splits `[N, bytes]` into the arrays that lie in it."""
+    arrays, begin = {}, 0
+    for name, dtype, shape in layout:
+        end = begin + _size(dtype, shape)
+        arrays[name] = np.ascontiguousarray(rows[:, begin:end]).view(dtype).reshape(-1, *shape)
+        begin = end
+    return arrays
+
+
+def _failed(error: Exception) -> ProjectionStoreError:
+    return ProjectionStoreError(f"Redis does not answer: {error}")

@@ -1,0 +1,155 @@
+"""A model behind TF Serving's gRPC API: signatures called with arrays."""
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    model_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+Arrays = dict[str, np.ndarray]
+
+_VERSIONS_REMEMBERED = 8
+_CALLS_AT_A_TIME = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Outputs of a signature, and the version that computed them."""
+
+    outputs: Arrays
+    version: int
+
+
+class RemoteModel:
+    """Calls signatures of one model; safe to use from many threads.
+
+    Args:
+      channel: to the server; its service config says how long a call may take.
+      name: the model's.
+      label: version label for calls that pin no version; None for the newest version.
+    """
+
+    def __init__(self, channel: grpc.Channel, name: str, label: str | None = None) -> None:
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        self._name = name
+        self._label = label
+        self._lock = threading.Lock()
+        self._signatures: OrderedDict[int, dict[str, dict[str, np.dtype]]] = OrderedDict()
+        self._current: int | None = None
+
+    def signatures(self, version: int | None = None) -> Mapping[str, Mapping[str, np.dtype]]:
+        """Returns the inputs of each signature with their dtypes.
+
+        Args:
+          version: which; None for what is served now, as far as this client has seen.
+
+        Raises:
+          grpc.RpcError: the server does not answer.
+        """
+        with self._lock:
+            wanted = self._current if version is None else version
+            if wanted is not None and wanted in self._signatures:
+                return self._signatures[wanted]
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            model_spec=self._spec(version), metadata_field=["signature_def"]
+        )
+        response = self._stub.GetModelMetadata(request)
+        packed = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(packed)
+        found = {
+            name: {
+                key: np.dtype(tf.dtypes.as_dtype(info.dtype).as_numpy_dtype)
+                for key, info in signature.inputs.items()
+            }
+            for name, signature in packed.signature_def.items()
+        }
+        with self._lock:
+            self._signatures[response.model_spec.version.value] = found
+            while len(self._signatures) > _VERSIONS_REMEMBERED:
+                self._signatures.popitem(last=False)
+            if version is None:
+                self._current = response.model_spec.version.value
+        return found
+
+    def call(
+        self, signature: str, inputs: Mapping[str, np.ndarray], version: int | None = None
+    ) -> Answer:
+        """Calls a signature.
+
+        Args:
+          signature: its name.
+          inputs: arrays by input.
+          version: the version that has to answer; None for any.
+
+        Raises:
+          grpc.RpcError: the server refuses, or does not answer in time.
+        """
+        try:
+            answer = _answer(self._stub.Predict(self._request(signature, inputs, version)))
+        except grpc.RpcError:
+            # A new version may want other inputs than those that this client knows.
+            if version is None:
+                self._saw(None)
+            raise
+        if version is None:
+            self._saw(answer.version)
+        return answer
+
+    def call_each(
+        self, signature: str, inputs: Sequence[Mapping[str, np.ndarray]], version: int | None
+    ) -> list[Answer]:
+        """Calls a signature many times, some at a time, all on one version.
+
+        Args:
+          signature: its name.
+          inputs: of each call; at least one.
+          version: the version that has to answer; None for the one that answers first.
+
+        Raises:
+          grpc.RpcError: the server refuses, or does not answer in time.
+        """
+        answers = [self.call(signature, inputs[0], version)]
+        version = answers[0].version
+        for start in range(1, len(inputs), _CALLS_AT_A_TIME):
+            calls = [
+                self._stub.Predict.future(self._request(signature, one, version))
+                for one in inputs[start : start + _CALLS_AT_A_TIME]
+            ]
+            answers += [_answer(call.result()) for call in calls]
+        return answers
+
+    def _saw(self, version: int | None) -> None:
+        with self._lock:
+            self._current = version
+
+    def _request(
+        self, signature: str, inputs: Mapping[str, np.ndarray], version: int | None
+    ) -> Any:
+        request = predict_pb2.PredictRequest(model_spec=self._spec(version))
+        request.model_spec.signature_name = signature
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        return request
+
+    def _spec(self, version: int | None) -> Any:
+        spec = model_pb2.ModelSpec(name=self._name)
+        if version is not None:
+            spec.version.value = version
+        elif self._label is not None:
+            spec.version_label = self._label
+        return spec
+
+
+def _answer(response: Any) -> Answer:
+    outputs = {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
+    return Answer(outputs, response.model_spec.version.value)

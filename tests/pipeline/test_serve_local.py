@@ -1,0 +1,98 @@
+"""The development server as a process: it starts, finds new versions, and ends when told."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import grpc
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from features.errors import UserInputError
+from pipeline import serve_local
+from tests.pipeline.local_serving import tiny_model
+
+COMMAND = (sys.executable, "-m", "pipeline.serve_local", "--port=0")
+
+
+def start(folder, *flags):
+    command = [*COMMAND, f"--saved_model={folder}", *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    said = ""
+    for line in process.stderr:
+        said += line
+        if found := re.search(r"^Model (\S+) on (\S+);", line):
+            return process, found[1], found[2]
+    raise AssertionError(said)
+
+
+@pytest.mark.slow
+def test_sigterm_lets_a_request_finish_and_new_versions_are_found(tmp_path):
+    folder = tmp_path / "m"
+    tiny_model.save(folder / "1")
+    process, name, address = start(folder, "--poll_seconds=0.05")
+    try:
+        with grpc.insecure_channel(address) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            request = tiny_model.request(name=name, **tiny_model.inputs())
+            assert stub.Predict(request).model_spec.version.value == 1
+            tiny_model.save(tmp_path / "building")
+            (tmp_path / "building").rename(folder / "2")
+            end = time.monotonic() + 60
+            while stub.Predict(request).model_spec.version.value != 2:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            steps = 1_000_000
+            running = stub.Predict.future(tiny_model.request("slow", name, steps=steps))
+            time.sleep(0.2)
+            assert not running.done()
+            process.send_signal(signal.SIGTERM)
+            assert tf.make_ndarray(running.result().outputs["steps"]) == steps
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+    finally:
+        process.kill()
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_and_an_empty_folder_are_the_users(tmp_path):
+    tiny_model.save(tmp_path / "m" / "7")
+    process, name, address = start(tmp_path / "m" / "7")
+    try:
+        assert name == "m"
+        port = address.rpartition(":")[2]
+        flags = (f"--saved_model={tmp_path}/m", f"--port={port}")
+        done = subprocess.run([*COMMAND, *flags], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert f"Cannot listen on localhost:{port}" in done.stderr
+        assert "Traceback" not in done.stderr
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_a_folder_without_versions_is_refused(tmp_path, make):
+    folder = tmp_path / "m"
+    if make:
+        (folder / "1").mkdir(parents=True)
+    with pytest.raises(UserInputError, match=r"nothing to serve: expected saved_model\.pb"):
+        serve_local.open_model(str(folder))
+
+
+def test_a_version_that_is_served_alone_keeps_its_number(tmp_path):
+    tiny_model.save(tmp_path / "ctr" / "12")
+    model = serve_local.open_model(str(tmp_path / "ctr" / "12"))
+    assert (model.name, model.versions) == ("ctr", [12])
+    model.close()
+
+
+def test_labels_are_numbers_by_name():
+    assert serve_local.parse_labels(["stable=3", "canary=4"]) == {"stable": 3, "canary": 4}
+    for texts in (["stable"], ["stable=x"], ["=3"], ["a=1", "a=2"], ["a=-1"]):
+        with pytest.raises(UserInputError, match="must be label=version"):
+            serve_local.parse_labels(texts)

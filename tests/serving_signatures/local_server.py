@@ -1,0 +1,70 @@
+"""What the tests of client and server share: a server in this process, and requests by ids."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.local_serving import services
+from pipeline.local_serving.served_model import ServedModel
+from pipeline.serve_local import open_model
+from serving_signatures import ranking_request
+from serving_signatures.client_channel import open_channel
+from serving_signatures.ranking_request import PaddedSizes, RankingRequest
+
+NAME = "ctr"
+SIZES = PaddedSizes(candidates=(1, 4, 8, 32), behaviors=(2, 8, 16))
+
+
+def copy_versions(exported: str, folder, versions=(1,)) -> str:
+    """Lays an export out as the model's folder of a server that has nothing to warm up."""
+    model = folder / NAME
+    for version in versions:
+        shutil.copytree(exported, model / str(version))
+        os.remove(model / str(version) / "assets.extra" / "tf_serving_warmup_requests")
+    return str(model)
+
+
+@contextlib.contextmanager
+def serving_on(model: ServedModel, threads=4) -> Iterator[str]:
+    """Serves on a free port, and yields the address."""
+    server = services.grpc_server(model, threads)
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@contextlib.contextmanager
+def served(folder: str, **options) -> Iterator[tuple[ServedModel, str]]:
+    """Serves a model's folder, and yields the model and the address."""
+    model = open_model(folder, **options)
+    with serving_on(model) as address:
+        yield model, address
+    model.close()
+
+
+@contextlib.contextmanager
+def channel_to(address: str, **options) -> Iterator:
+    with open_channel(address, **{"timeout_seconds": 300.0, **options}) as channel:
+        yield channel
+
+
+def ranking_requests(sample, vectors_inside: bool) -> list[RankingRequest]:
+    """The sample's requests without padding, as a caller has them."""
+    return ranking_request.unpad(sample.score_request(vectors_inside))
+
+
+def expected_of(published, sample) -> list[np.ndarray]:
+    """What `score_request` of the SavedModel says, called directly, by request."""
+    outputs = published.score("score_request", sample)
+    return [
+        row[:count]
+        for row, count in zip(
+            outputs["click"], sample.context["candidate_mask"].sum(1), strict=True
+        )
+    ]
