@@ -115,6 +115,7 @@ setup(
             "dmf-train=pipeline.train:main",
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",
+            "dmf-check-skew=pipeline.check_skew:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",
             "dmf-doctor=pipeline.doctor:main",

@@ -80,6 +80,7 @@ def test_entry_points_exist(wheel):
         "dmf-train",
         "dmf-evaluate",
         "dmf-export",
+        "dmf-check-skew",
         "dmf-submit",
         "dmf-runs",
         "dmf-doctor",
