@@ -64,8 +64,8 @@ def _main(arguments: Sequence[str]) -> None:
     for row in lookup:
         print(
             f"{row['items']:>9,} {row['way']:<18} p50 {row['p50_ms']:6.2f} ms   "
-            f"{row['speed_up']:5.2f} x   index {row['index_bytes_an_item']:5.1f} bytes an item, loads in "
-            f"{row['index_load_ms']:6.0f} ms"
+            f"{row['speed_up']:5.2f} x   index {row['index_bytes_an_item']:5.1f} bytes an item, "
+            f"loads in {row['index_load_ms']:6.0f} ms"
         )
     models = [_model_row(int(items)) for items in _FLAGS.catalogues]
     for row in models:

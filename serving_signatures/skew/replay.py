@@ -155,9 +155,18 @@ def _compare_scores(
     where: Sequence[str],
     tally: Tally,
 ) -> None:
-    """Compares the outputs of both signatures, of the candidates that are no padding."""
+    """Compares the outputs of both signatures, of the candidates that are no padding.
+
+    What `serving_default` scores and `score_request` refuses differs as `score:refused`.
+    """
     expected = model.call(names.SERVING_DEFAULT, {names.EXAMPLES: np.array(serialized, object)})
-    received = model.call(names.SCORE_REQUEST, inputs)
+    try:
+        received = model.call(names.SCORE_REQUEST, inputs)
+    except tf.errors.InvalidArgumentError as error:
+        refusal = np.array([error.message.splitlines()[0]], object)
+        place = [f"{where[0]} or one of the next {len(where) - 1} drawn"]
+        tally.add("score:refused", np.array([""], object), refusal, place)
+        return
     mask = inputs["candidate_mask"]
     late = np.zeros((len(where), 1), bool)
     for name, one in computed.items():

@@ -106,15 +106,16 @@ class Tally:
 
 
 def _distance(expected: np.ndarray, received: np.ndarray) -> np.ndarray:
-    """Returns how far apart values are, float64; 0 only where they are equal."""
+    """Returns how far apart values are, float64; 0 only where they are equal, or both NaN."""
     if expected.dtype.kind not in _NUMBERS or received.dtype.kind not in _NUMBERS:
         return (expected != received).astype(np.float64)
+    numbers = [values.astype(np.float64) for values in (expected, received)]
     with np.errstate(invalid="ignore"):
-        distance = np.abs(expected.astype(np.float64) - received.astype(np.float64))
+        distance = np.abs(numbers[0] - numbers[1])
     distance[~np.isfinite(distance)] = np.inf
-    unequal = expected != received
-    # Integers that are too large for a float, yet differ.
-    return np.where(unequal, np.where(distance == 0, 1.0, distance), 0.0)
+    equal = (expected == received) | (np.isnan(numbers[0]) & np.isnan(numbers[1]))
+    # Integers may be too large for a float to show that they differ.
+    return np.where(equal, 0.0, np.where(distance == 0, 1.0, distance))
 
 
 def _plain(value: Any) -> Any:

@@ -192,6 +192,20 @@ def test_a_record_that_knew_a_late_vector_is_found(tables, joined, late):
     }
 
 
+def test_a_record_that_score_request_refuses_is_found(tmp_path, tables, joined):
+    def change(record, number):
+        if number != 5:
+            return record
+        parsed = tf.train.Example.FromString(record)
+        parsed.features.feature["context_rating"].float_list.value[0] = np.nan
+        return parsed.SerializeToString(deterministic=True)
+
+    changed = served_examples.with_changed_record(tmp_path / "changed", joined, change)
+    found, _ = check(tables, changed)
+    assert different(found) == {"score:refused"}
+    assert "context_rating: values must be finite" in found["score:refused"].worst["received"]
+
+
 def logged(model, joined, count=6):
     """Requests of several signatures and what the model answers."""
     drawn = records.draw(joined.examples.shards("test"), count, 0)
@@ -308,11 +322,13 @@ def test_differences_that_a_float_cannot_show_count():
     large = np.array([[2**62, 2**62]])
     tally.add("ids", large, large + np.array([0, 1]), ["a"])
     tally.add("nan", np.array([[0.5]]), np.array([[np.nan]]), ["b"], tolerance=1.0)
+    tally.add("both nan", np.array([[np.nan]]), np.array([[np.nan]]), ["b"])
     tally.add("shape", np.zeros((1, 2)), np.zeros((1, 3)), ["c"])
     found = {one.feature: one for one in tally.worst_first()}
     assert found["ids"].different == 1
     assert found["ids"].worst["position"] == [1]
     assert found["nan"].different == 1
+    assert not found["both nan"].different
     assert found["nan"].to_dict()["largest"] == "inf"
     assert found["shape"].different == 2
 
