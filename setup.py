@@ -121,6 +121,7 @@ setup(
             "dmf-export=pipeline.export:main",
             "dmf-models=pipeline.models:main",
             "dmf-serve-local=pipeline.serve_local:main",
+            "dmf-check-skew=pipeline.check_skew:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",
             "dmf-doctor=pipeline.doctor:main",

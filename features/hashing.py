@@ -14,6 +14,8 @@ import pyarrow as pa
 
 MULTIPLIER_1 = 0xBF58476D1CE4E5B9
 MULTIPLIER_2 = 0x94D049BB133111EB
+GOLDEN_RATIO = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio, odd."""
 
 
 def fingerprint_strings(strings: np.ndarray) -> np.ndarray:
@@ -48,6 +50,16 @@ def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
     """Returns the bucket in `[0, buckets)` of each id, any shape, int64 to int64."""
     mixed = mix(np.asarray(ids, np.int64).view(np.uint64))
     return (mixed >> np.uint64(1)).view(np.int64) % np.int64(buckets)
+
+
+def multiplicative(ids: np.ndarray, bits: int) -> np.ndarray:
+    """Returns the bucket in `[0, 2^bits)` of each id, any shape, int64 to int64.
+
+    Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): less even than `bucket`,
+    and a third of its operations in the graph. `bits` is from 1 to 63.
+    """
+    product = np.asarray(ids, np.int64).view(np.uint64) * np.uint64(GOLDEN_RATIO)
+    return (product >> np.uint64(64 - bits)).view(np.int64)
 
 
 def mix(values: np.ndarray) -> np.ndarray:

@@ -25,6 +25,13 @@ def bucket(ids: tf.Tensor, buckets: int) -> tf.Tensor:
     return tf.math.floormod(tf.bitcast(mixed, tf.int64), tf.constant(buckets, tf.int64))
 
 
+def multiplicative(ids: tf.Tensor, bits: int) -> tf.Tensor:
+    """Returns the bucket in `[0, 2^bits)` of each id; equal to `hashing.multiplicative`."""
+    product = tf.bitcast(ids, tf.uint64) * tf.constant(hashing.GOLDEN_RATIO, tf.uint64)
+    shift = tf.constant(64 - bits, tf.uint64)
+    return tf.bitcast(tf.bitwise.right_shift(product, shift), tf.int64)
+
+
 def vocabulary_rows(ids: tf.Tensor, vocabulary: tf.Tensor, oov_buckets: int) -> tf.Tensor:
     """Returns each id's row; equal to `id_table.vocabulary_rows`."""
     position, known = find(ids, vocabulary)
@@ -51,6 +58,29 @@ def find(ids: tf.Tensor, vocabulary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     position = tf.minimum(position, tf.size(vocabulary, tf.int64) - 1)
     known = tf.equal(tf.gather(vocabulary, position), flat)
     return tf.reshape(position, tf.shape(ids)), tf.reshape(known, tf.shape(ids))
+
+
+def indexed_positions(
+    ids: tf.Tensor, indexed: tf.Tensor, starts: tf.Tensor, longest: int
+) -> tf.Tensor:
+    """Looks ids up in an `id_index`; equal to `id_table.positions` but for the order.
+
+    Args:
+      ids: int64, any shape.
+      indexed: `[N]` int64, in the order of the index.
+      starts: `[B]` int32, of the index; its shape is static.
+      longest: of the index.
+
+    Returns:
+      Each id's position in `indexed`, N where it is absent, int32 of the shape of `ids`.
+    """
+    flat = tf.reshape(ids, [-1, 1])
+    bits = starts.shape[0].bit_length() - 1
+    start = tf.gather(starts, multiplicative(flat, bits))
+    position = start + tf.range(longest)
+    found = tf.equal(tf.gather(indexed, position), flat)
+    nowhere = tf.size(indexed)
+    return tf.reshape(tf.reduce_min(tf.where(found, position, nowhere), axis=1), tf.shape(ids))
 
 
 def quantize(vectors: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:

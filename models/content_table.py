@@ -3,12 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from features import in_graph
+from features import id_index, in_graph
 from features.embedding_set import EmbeddingSet
 
 
 class ContentTable(tf.Module):
     """Quantised embeddings as variables, so that they are saved and fingerprinted as such.
+
+    Rows stand in the order of a hash index over the ids.
 
     Args:
       embeddings: the set; items outside it get the zero vector and norm 0.
@@ -22,12 +24,16 @@ class ContentTable(tf.Module):
         super().__init__(name=f"content_{name}")
         if not embeddings.item_ids.size:
             raise ValueError(f"The embedding set of modality {name!r} holds no item.")
-        self._item_ids = tf.Variable(embeddings.item_ids, trainable=False, name="item_ids")
-        self._quantized = tf.Variable(embeddings.quantized, trainable=False, name="quantized")
-        self._norms = tf.Variable(embeddings.norms, trainable=False, name="norms")
+        index = id_index.index(embeddings.item_ids)
+        rows = np.append(index.order, len(index.order))
+        self._longest = index.longest
+        self._starts = _variable(index.starts, "starts")
+        self._item_ids = _variable(embeddings.item_ids[index.order], "item_ids")
+        self._quantized = _variable(embeddings.quantized[rows], "quantized")
+        self._norms = _variable(embeddings.norms[rows], "norms")
 
     def vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the item ids `[N]` int64 and their quantised vectors `[N, M]` int8."""
+        """Returns item ids `[N]` int64, in any order, and their quantised vectors `[N, M]` int8."""
         return self._item_ids.numpy(), self._quantized.numpy()[:-1]
 
     def lookup(self, item_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -36,7 +42,9 @@ class ContentTable(tf.Module):
         Returns:
           Quantised vectors int8 `[..., M]` and norms float32 `[...]`.
         """
-        position, known = in_graph.find(item_ids, self._item_ids)
-        missing = tf.size(self._item_ids, tf.int64)
-        row = tf.where(known, position, missing)
+        row = in_graph.indexed_positions(item_ids, self._item_ids, self._starts, self._longest)
         return tf.gather(self._quantized, row), tf.gather(self._norms, row)
+
+
+def _variable(values: np.ndarray, name: str) -> tf.Variable:
+    return tf.Variable(values, trainable=False, name=name)

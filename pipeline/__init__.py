@@ -37,7 +37,8 @@ Before and beside it:
 - `inspect_data`, `data_statistics`, `statistics`: a look at logs, embeddings and records, and
   drift against an earlier one.
 
-The other jobs are `train`, `evaluate`, `export`, and `run`, which chains all of them:
+The other jobs are `train`, `evaluate`, `export`, `check_skew`, which holds what is served to what
+was trained on, and `run`, which chains the first three after the join:
 
 - `run_config`: `RunConfig`, a Python file and overrides, validated as one.
 - `demo_data`: the demo's ratings, films and content.

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from absl import flags, logging
 
-from features import embedding_set, example
+from features import embedding_set
+from features.decoded_example import decode_request
 from features.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from models import trained_model
@@ -13,6 +14,7 @@ from models.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import entry_point
 from serving_signatures import export, warmup
+from serving_signatures.recorded_requests import recorded_requests
 from serving_signatures.sample_requests import SampleRequests
 
 _FLAGS = flags.FLAGS
@@ -81,14 +83,8 @@ def held_out_requests(examples: ExampleSet, count: int) -> SampleRequests:
     """
     records = tf.data.TFRecordDataset(examples.shards("test")).take(count)
     serialized = list(records.as_numpy_iterator())
-    parsed = example.parse_examples(examples.schema, tf.constant(serialized))
-    batch = {name: tensor.numpy() for name, tensor in parsed.items()}
-    items = {side: batch.pop(f"{side}_item_id") for side in ("candidate", "history")}
-    wanted = ["candidate_mask", "history_mask"]
-    wanted += [name for name in examples.schema.history if name != "history_item_id"]
-    wanted += [f"candidate_{side.name}" for side in examples.schema.item_features]
-    wanted += [f"context_{side.name}" for side in examples.schema.context_features]
-    return SampleRequests(serialized, {name: batch[name] for name in wanted}, items, {})
+    requests = [decode_request(examples.schema, record) for record in serialized]
+    return recorded_requests(examples.schema, serialized, requests)
 
 
 def _codes_are_comparable(

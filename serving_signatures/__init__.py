@@ -2,7 +2,6 @@
 
 - `names`: what signatures, inputs and outputs are called.
 - `signatures`: `ServingSignatures`, the named functions with explicit TensorSpecs.
-- `content_table`: a quantised embedding set inside the model.
 - `tags`: which variables a cache depends on, as a fingerprint.
 - `export`: write, verify in a fresh process, publish.
 - `export_folder`: a model's folder, where versions appear by rename; `exported_version`: one.
@@ -10,6 +9,8 @@
 - `rollout`: TF Serving's model configuration, with labels; `pruning`: what may go.
 - `parity_process`: the verification; knows nothing of this project but the names.
 - `sample_requests`: requests of any R, C, L for verification and warm-up.
+- `recorded_requests`: training records as a client would send them.
+- `skew`: records and logged requests replayed.
 - `warmup`: warm-up records for TF Serving.
 - `input_checks`: what signatures refuse, in the graph, by the input's name.
 

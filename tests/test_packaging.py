@@ -82,6 +82,7 @@ def test_entry_points_exist(wheel):
         "dmf-export",
         "dmf-models",
         "dmf-serve-local",
+        "dmf-check-skew",
         "dmf-submit",
         "dmf-runs",
         "dmf-doctor",

@@ -48,6 +48,13 @@ def test_bucket_equals_the_graph(ids, buckets):
     assert np.all((rows >= 0) & (rows < buckets))
 
 
+@given(IDS, st.integers(1, 63))
+def test_multiplicative_hash_equals_the_graph(ids, bits):
+    buckets = hashing.multiplicative(ids, bits)
+    np.testing.assert_array_equal(buckets, in_graph.multiplicative(tf.constant(ids), bits))
+    assert np.all((buckets >= 0) & (buckets < 2**bits))
+
+
 def test_consecutive_ids_spread_evenly():
     counts = np.bincount(hashing.bucket(np.arange(100_000), 100), minlength=100)
     assert counts.min() > 850

@@ -116,7 +116,7 @@ def test_an_embedding_set_changes_the_target_aware_tag_alone(own_model, embeddin
     if not signatures.tables:
         pytest.skip("the embedding sets are not in this model")
     for table in signatures.tables.values():
-        for variable in (table._item_ids, table._quantized, table._norms):
+        for variable in (table._item_ids, table._starts, table._quantized, table._norms):
             before = variable.numpy()
             variable.assign_add((before * 0 + 1).astype(before.dtype))
             now = tags_now(signatures)

@@ -1,0 +1,66 @@
+"""The vectors of some items of an embedding set, as they came from the encoder."""
+
+import dataclasses
+
+import numpy as np
+
+from features import embedding_files, id_table
+
+
+@dataclasses.dataclass(frozen=True)
+class ItemVectors:
+    """Vectors of K items; row K, one past the last, stands for every other item.
+
+    Attributes:
+      item_ids: `[K]` int64, strictly ascending.
+      vectors: `[K + 1, M]` float32, as they came; the last is zero.
+      available_at: `[K + 1]` int64, microseconds; a vector counts from then on.
+    """
+
+    item_ids: np.ndarray
+    vectors: np.ndarray
+    available_at: np.ndarray
+
+    def rows(self, item_ids: np.ndarray) -> np.ndarray:
+        """Returns each item's row, K where it has no vector; any shape."""
+        return id_table.positions(item_ids, self.item_ids)
+
+
+def of_items(item_ids: np.ndarray, vectors: np.ndarray, available_at: np.ndarray) -> ItemVectors:
+    """Puts vectors in order; of several of one item the first counts.
+
+    Args:
+      item_ids: `[K]` int64.
+      vectors: `[K, M]` numbers.
+      available_at: `[K]` int64 microseconds.
+    """
+    distinct, first = np.unique(item_ids, return_index=True)
+    zero = np.zeros((1, vectors.shape[1]), np.float32)
+    return ItemVectors(
+        distinct,
+        np.concatenate([vectors[first].astype(np.float32), zero]),
+        np.append(available_at[first], embedding_files.ALWAYS).astype(np.int64),
+    )
+
+
+def read_item_vectors(folder: str, item_ids: np.ndarray) -> ItemVectors:
+    """Reads the vectors of some items, a row group at a time.
+
+    Args:
+      folder: an embedding set, see `embedding_files`.
+      item_ids: `[N]` int64; those without a vector are not in the result.
+
+    Raises:
+      UserInputError: as `embedding_set.read_embedding_set` does.
+    """
+    files = embedding_files.open_files(folder)
+    ids = [np.zeros(0, np.int64)]
+    vectors = [np.zeros((0, files.dimension), np.float32)]
+    times = [np.zeros(0, np.int64)]
+    for group in files.row_groups:
+        rows = embedding_files.read_rows(files.dimension, group)
+        wanted = np.isin(rows.item_ids, item_ids)
+        ids.append(rows.item_ids[wanted])
+        vectors.append(rows.vectors[wanted])
+        times.append(rows.available_at[wanted])
+    return of_items(np.concatenate(ids), np.concatenate(vectors), np.concatenate(times))

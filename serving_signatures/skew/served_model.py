@@ -1,0 +1,90 @@
+"""An exported SavedModel and what it asks for."""
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from features import manifest
+from features.errors import UserInputError
+from features.schema import ExampleSchema
+from serving_signatures import names, parity_process
+from serving_signatures.sample_requests import Arrays
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedModel:
+    """A version as TF Serving would load it.
+
+    Attributes:
+      folder: `<export_dir>/<version>`.
+      schema: what the model was trained with.
+      loaded: keeps the variables alive.
+      signatures: by name.
+    """
+
+    folder: str
+    schema: ExampleSchema
+    loaded: Any
+    signatures: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str) -> "ServedModel":
+        """Loads a version.
+
+        Raises:
+          UserInputError: the folder is not what `pipeline.export` publishes.
+        """
+        if not tf.saved_model.contains_saved_model(folder):
+            raise UserInputError(
+                f"{folder!r} holds no SavedModel. Give a version that pipeline.export published: "
+                "<export_dir>/<number>."
+            )
+        extra = manifest.read_manifest(os.path.join(folder, "assets.extra"))
+        schema = ExampleSchema.from_dict(extra["schema"])
+        loaded = tf.saved_model.load(folder)
+        return cls(folder, schema, loaded, dict(loaded.signatures.items()))
+
+    @property
+    def version(self) -> str:
+        """The number that TF Serving knows it by."""
+        return os.path.basename(os.path.abspath(self.folder))
+
+    @property
+    def wants_vectors(self) -> tuple[str, ...]:
+        """The modalities whose vectors `score_request` is sent."""
+        inputs = self.inputs(names.SCORE_REQUEST)
+        return tuple(
+            name
+            for name in self.schema.modality_names
+            if names.candidate(names.vector(name)) in inputs
+        )
+
+    @property
+    def holds_tables(self) -> tuple[str, ...]:
+        """The modalities whose embedding sets lie inside and can be looked at."""
+        signature = self.signatures.get(names.TARGET_AWARE_PROJECTIONS)
+        if signature is None or names.ITEM_IDS not in self.inputs(names.TARGET_AWARE_PROJECTIONS):
+            return ()
+        return tuple(
+            name
+            for name in self.schema.modality_names
+            if names.quantized(name) in signature.structured_outputs
+        )
+
+    def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
+        """Returns a signature's inputs by name."""
+        return self.signatures[signature].structured_input_signature[1]
+
+    def call(self, signature: str, inputs: Arrays) -> Arrays:
+        """Calls a signature."""
+        return parity_process.call(self.signatures[signature], inputs)
+
+    def vocabulary(self) -> np.ndarray | None:
+        """Returns the item ids with a row of their own, `[N]` int64; None where ids are hashed."""
+        for variable in self.signatures[names.SCORE_REQUEST].variables:
+            if variable.name.split("/")[-1].startswith("vocabulary"):
+                return variable.numpy()
+        return None
