@@ -7,5 +7,6 @@
 - `export`: write, verify in a fresh process, publish by rename.
 - `parity_process`: the verification; knows nothing of this project but the names.
 - `sample_requests`: requests of any R, C, L for verification and warm-up.
+- `projection_cache`: what `pipeline.backfill` computed, looked up by item id.
 - `warmup`: warm-up records for TF Serving.
 """
