@@ -31,7 +31,7 @@ ITEM_ID = "item_id"
 TAG_KEY = b"tag"
 """The key of the tag in a part's own metadata."""
 
-_ADVICE = "Run the backfill with --recompute, which computes every row again."
+ADVICE = "Run the backfill with --recompute, which computes every row again."
 
 
 class DamagedPartError(UserInputError):
@@ -169,11 +169,11 @@ def read_part(base: str, part: Mapping[str, Any], tag: str) -> pa.Table:
     try:
         data = storage.read_bytes(path)
     except OSError as error:
-        raise DamagedPartError(f"{path!r} cannot be read: {error}. {_ADVICE}") from error
+        raise DamagedPartError(f"{path!r} cannot be read: {error}. {ADVICE}") from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != part["sha256"]:
         raise DamagedPartError(
-            f"{path!r} is damaged: its sha256 is {digest}, expected {part['sha256']}. {_ADVICE}"
+            f"{path!r} is damaged: its sha256 is {digest}, expected {part['sha256']}. {ADVICE}"
         )
     table = pq.read_table(pa.BufferReader(data))
     check_tag(path, table.schema, tag)
@@ -188,7 +188,7 @@ def check_tag(path: str, schema: pa.Schema, tag: str) -> None:
     """
     own = (schema.metadata or {}).get(TAG_KEY, b"").decode()
     if own != tag:
-        raise DamagedPartError(f"{path!r} is of tag {own!r}, its version of {tag!r}. {_ADVICE}")
+        raise DamagedPartError(f"{path!r} is of tag {own!r}, its version of {tag!r}. {ADVICE}")
 
 
 def column_values(column: pa.ChunkedArray, shape: tuple[int, ...]) -> np.ndarray:
