@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
-from pipeline import entry_point
+from pipeline import entry_point, publish
 from pipeline.beam_options import check_beam_flags, parse_beam_options
-from pipeline.projection_cache import cache_folder
 from pipeline.projection_cache.backfill_inputs import Catalogue, ExportedModel, ItemVectors
 from pipeline.projection_cache.backfill_job import BackfillJob
 from pipeline.projection_cache.cache_plan import CachePlan
@@ -95,7 +94,7 @@ def backfill(
     job = BackfillJob(output, model, catalogue, vectors)
     if dry_run:
         return job.plan(rows_per_part, recompute)
-    with cache_folder.locked(output):
+    with publish.locked(output):
         plans = job.plan(rows_per_part, recompute)
         try:
             job.compute(plans, batch_size, options)

@@ -46,7 +46,7 @@ def load(folder: str) -> Tables:
     """Maps what `save` wrote; once a process, since each folder's name is used once."""
     folder = local_copy(folder)
     embeddings = {}
-    for modality in children(os.path.join(folder, "embeddings")):
+    for modality in _children(os.path.join(folder, "embeddings")):
         arrays = (map_array(folder, f"embeddings/{modality}/{name}") for name in _EMBEDDING_ARRAYS)
         item_ids, quantized, norms, available_at = arrays
         embeddings[modality] = EmbeddingSet(item_ids, quantized, norms, available_at, "")
@@ -54,13 +54,12 @@ def load(folder: str) -> Tables:
 
 
 def _load_side(folder: str, kind: str) -> SideTable:
-    names = [name.removesuffix(".npy") for name in children(os.path.join(folder, kind, "values"))]
+    names = [name.removesuffix(".npy") for name in _children(os.path.join(folder, kind, "values"))]
     values = {name: map_array(folder, f"{kind}/values/{name}") for name in names}
     return SideTable(ids=map_array(folder, f"{kind}/ids"), values=values)
 
 
-def children(folder: str) -> list[str]:
-    """Returns the names in a local folder, in order; none where it is absent."""
+def _children(folder: str) -> list[str]:
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 

@@ -1,16 +1,14 @@
 """A cache on disk, for the one who writes it."""
 
-import contextlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from features import manifest, storage, versions
-from pipeline import output_folder
 from pipeline.projection_cache import cache_part
 from serving_signatures import projection_cache
 from serving_signatures.projection_cache import ITEM_ID, DamagedPartError
@@ -127,20 +125,6 @@ class CacheFolder:
         folder = storage.join(self.path, versions.FOLDER)
         stems = (storage.base_name(path)[:-5] for path in storage.list_files(folder, ".json"))
         return [int(stem) for stem in stems if stem.isdigit()]
-
-
-@contextlib.contextmanager
-def locked(output: str) -> Iterator[None]:
-    """On local disks, keeps other backfills from an output meanwhile.
-
-    Raises:
-      UserInputError: another one writes it.
-    """
-    if storage.is_remote(output):
-        yield
-        return
-    with output_folder.locked(output):
-        yield
 
 
 def _keep_only(folder: str, kept: set[str]) -> None:

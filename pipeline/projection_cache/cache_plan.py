@@ -117,7 +117,7 @@ def _anew(wanted: Wanted, rows_per_part: int, stale: int, why: str) -> CachePlan
     computed = np.ones(count, bool)
     new = tuple(_spread(wanted, computed, np.full(count, -1), (), rows_per_part))
     reason = f"{why}; all {count:,} items are computed, in {len(new)} parts of tag {wanted.tag}."
-    return CachePlan(wanted, (), new, _counts(stale=stale, new=count, computed=count), reason)
+    return CachePlan(wanted, (), new, _counts(stale=stale, computed=count), reason)
 
 
 def _compare(

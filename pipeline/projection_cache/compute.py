@@ -32,6 +32,7 @@ class PartTask:
       tag: what its rows depend on.
       work: folder of the arrays.
       key: of the part, see `NewPart.key`.
+      modalities: whose vectors are among the arrays.
       reads: entries of the earlier parts to copy from.
     """
 
@@ -40,6 +41,7 @@ class PartTask:
     tag: str
     work: str
     key: str
+    modalities: tuple[str, ...]
     reads: tuple[Mapping[str, Any], ...]
 
 
@@ -66,7 +68,7 @@ def save_task(
     arrays |= {f"quantized/{name}": values for name, values in quantized.items()}
     for name, array in arrays.items():
         broadcast.write_array(storage.join(work, key), name, array)
-    return PartTask(output, folder.cache, tag, work, key, part.reads)
+    return PartTask(output, folder.cache, tag, work, key, tuple(quantized), part.reads)
 
 
 class WriteParts(beam.PTransform):
@@ -139,8 +141,7 @@ class _WritePart(beam.DoFn):
         if not len(item_ids):
             return {}
         quantized = {
-            name: broadcast.map_array(arrays, f"quantized/{name}")
-            for name in broadcast.children(os.path.join(arrays, "quantized"))
+            name: broadcast.map_array(arrays, f"quantized/{name}") for name in task.modalities
         }
         values = self._projections.compute(task.cache, task.tag, item_ids, quantized)
         columns = {}
