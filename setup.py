@@ -115,6 +115,8 @@ setup(
             "dmf-train=pipeline.train:main",
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",
+            "dmf-backfill=pipeline.backfill:main",
+            "dmf-ingest-embeddings=pipeline.ingest_embeddings:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",
             "dmf-doctor=pipeline.doctor:main",

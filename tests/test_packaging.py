@@ -80,6 +80,8 @@ def test_entry_points_exist(wheel):
         "dmf-train",
         "dmf-evaluate",
         "dmf-export",
+        "dmf-backfill",
+        "dmf-ingest-embeddings",
         "dmf-submit",
         "dmf-runs",
         "dmf-doctor",
