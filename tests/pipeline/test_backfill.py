@@ -5,6 +5,7 @@ import functools
 import hashlib
 import io
 import json
+import logging
 
 import numpy as np
 import pyarrow as pa
@@ -385,12 +386,13 @@ def test_the_sample_check_catches_a_part_with_other_values(
     projection_data.assert_holds(filled, ID, more, expected)
 
 
-def test_a_dry_run_plans_and_writes_nothing(plain, data, tmp_path):
+def test_a_dry_run_plans_and_writes_nothing(plain, data, tmp_path, caplog):
     output = tmp_path / "out"
-    plans = backfill(plain.folder, data.items, str(output), data.embeddings, dry_run=True)
+    with caplog.at_level(logging.INFO, logger="absl"):
+        plans = backfill(plain.folder, data.items, str(output), data.embeddings, dry_run=True)
     assert not output.exists()
-    for plan in plans.values():
-        assert plan.reason.startswith("nothing is published yet; all 1,000 items are computed")
+    for cache in plans:
+        assert f"Plan: {cache}: nothing is published yet; all 1,000 items are co" in caplog.text
 
 
 class KilledError(BaseException):
@@ -424,7 +426,7 @@ def stop_after(monkeypatch):
 
 
 def killed(run, *arguments):
-    with pytest.raises(BaseException) as ended:  # noqa: B017, PT011  Beam wraps what it meets.
+    with pytest.raises(BaseException) as ended:
         run(*arguments)
     assert "KilledError" in repr(ended.value)
 
