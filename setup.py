@@ -122,6 +122,8 @@ setup(
             "dmf-models=pipeline.models:main",
             "dmf-serve-local=pipeline.serve_local:main",
             "dmf-check-skew=pipeline.check_skew:main",
+            "dmf-backfill=pipeline.backfill:main",
+            "dmf-ingest-embeddings=pipeline.ingest_embeddings:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",
             "dmf-doctor=pipeline.doctor:main",

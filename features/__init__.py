@@ -11,6 +11,7 @@
 - `storage`: files and folders, local or remote; `file_system`: what serves them; `local_copy`:
   remote folders to memory-map.
 - `manifest`: what makes an output folder a data set.
+- `versions`: numbered versions of a folder, one of them published by a pointer.
 - `errors`: what a user did, in words a user can act on.
 """
 

@@ -3,7 +3,8 @@
 A folder of Parquet files with `item_id` (int64 or string), `embedding` (a list of float16,
 float32 or int8) and optionally `available_at` (int64, microseconds), and a `manifest.json` with
 encoder, version, dimension, count and sha256. A folder without a manifest is accepted, since
-encoders often write bare Parquet; one with a manifest is held to it.
+encoders often write bare Parquet; one with a manifest is held to it. Of a folder of versions
+(`pipeline.ingest_embeddings`) the published one is read.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import hashing, manifest, storage
+from features import hashing, manifest, storage, versions
 from features.errors import UserInputError
 
 ALWAYS = np.iinfo(np.int64).min
@@ -77,14 +78,21 @@ class VectorRows:
     rejected: tuple[dict[str, object], ...]
 
 
+def published_folder(folder: str) -> str:
+    """Returns the folder of the published version, or the folder itself where it has none."""
+    version = versions.current(folder)
+    return folder if version is None else versions.path_of(folder, version)
+
+
 def parquet_files(folder: str) -> list[str]:
-    """Returns the Parquet files of a folder in the order of their names.
+    """Returns the Parquet files of a folder, or of its published version, by name.
 
     Raises:
       UserInputError: there is no such folder, or it holds no Parquet file.
     """
     if folder.endswith(".parquet") and storage.is_file(folder):
         return [folder]
+    folder = published_folder(folder)
     paths = storage.list_files(folder, ".parquet")
     if not paths:
         raise UserInputError(f"{folder!r} holds no .parquet file. Give a folder that does.")
@@ -101,6 +109,7 @@ def open_files(folder: str) -> EmbeddingFiles:
       UserInputError: the folder holds no Parquet, a file lacks a column or has it in another
         type, or a file is not what the manifest says.
     """
+    folder = published_folder(folder)
     paths = parquet_files(folder)
     declared, encoder = _manifest(folder, paths)
     groups, rows = [], 0

@@ -88,6 +88,13 @@ def file_sizes(folder: str) -> dict[str, int]:
     return {join(folder, name): size for name, size in files}
 
 
+def list_folders(folder: str) -> list[str]:
+    """Returns the names of the folders in a folder, in order; none where it is absent."""
+    with resolved(folder) as (filesystem, name):
+        found = filesystem.get_file_info(fs.FileSelector(name, allow_not_found=True))
+    return sorted(one.base_name for one in found if one.type == fs.FileType.Directory)
+
+
 def size(path: str) -> int:
     """Returns a file's bytes."""
     with resolved(path) as (filesystem, name):

@@ -37,6 +37,10 @@ Before and beside it:
 - `inspect_data`, `data_statistics`, `statistics`: a look at logs, embeddings and records, and
   drift against an earlier one.
 
+- `ingest_embeddings`, `embedding_delivery`, `embedding_versions`: new vectors from an encoder,
+  as the next version of an embedding set.
+- `backfill`, `projection_cache`: a catalogue's projections, for clients to look up.
+
 The other jobs are `train`, `evaluate`, `export`, `check_skew`, which holds what is served to what
 was trained on, and `run`, which chains the first three after the join:
 

@@ -33,12 +33,12 @@ def save(folder: str, tables: Tables) -> None:
     """Writes every array as a .npy file, for `load`."""
     for modality, embedding_set in tables.embeddings.items():
         for name in _EMBEDDING_ARRAYS:
-            _write(folder, f"embeddings/{modality}/{name}", getattr(embedding_set, name))
+            write_array(folder, f"embeddings/{modality}/{name}", getattr(embedding_set, name))
     for kind in ("items", "users"):
         table: SideTable = getattr(tables, kind)
-        _write(folder, f"{kind}/ids", table.ids)
+        write_array(folder, f"{kind}/ids", table.ids)
         for name, values in table.values.items():
-            _write(folder, f"{kind}/values/{name}", values)
+            write_array(folder, f"{kind}/values/{name}", values)
 
 
 @functools.lru_cache(maxsize=2)
@@ -47,7 +47,7 @@ def load(folder: str) -> Tables:
     folder = local_copy(folder)
     embeddings = {}
     for modality in _children(os.path.join(folder, "embeddings")):
-        arrays = (_map(folder, f"embeddings/{modality}/{name}") for name in _EMBEDDING_ARRAYS)
+        arrays = (map_array(folder, f"embeddings/{modality}/{name}") for name in _EMBEDDING_ARRAYS)
         item_ids, quantized, norms, available_at = arrays
         embeddings[modality] = EmbeddingSet(item_ids, quantized, norms, available_at, "")
     return Tables(embeddings, _load_side(folder, "items"), _load_side(folder, "users"))
@@ -55,21 +55,23 @@ def load(folder: str) -> Tables:
 
 def _load_side(folder: str, kind: str) -> SideTable:
     names = [name.removesuffix(".npy") for name in _children(os.path.join(folder, kind, "values"))]
-    values = {name: _map(folder, f"{kind}/values/{name}") for name in names}
-    return SideTable(ids=_map(folder, f"{kind}/ids"), values=values)
+    values = {name: map_array(folder, f"{kind}/values/{name}") for name in names}
+    return SideTable(ids=map_array(folder, f"{kind}/ids"), values=values)
 
 
 def _children(folder: str) -> list[str]:
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
-def _write(folder: str, name: str, array: np.ndarray) -> None:
+def write_array(folder: str, name: str, array: np.ndarray) -> None:
+    """Writes an array as a .npy file of this name, for `map_array`."""
     path = storage.join(folder, f"{name}.npy")
     storage.make_folder(path.rpartition("/")[0])
     with storage.OutputFile(path) as file:
         np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def _map(folder: str, name: str) -> np.ndarray:
+def map_array(folder: str, name: str) -> np.ndarray:
+    """Maps what `write_array` wrote into a folder that is local by now."""
     # A plain array of the same pages: indexing np.memmap itself costs microseconds more.
     return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="r"))

@@ -4,11 +4,13 @@ On local disks it is built in a folder beside its name, checked, and renamed (`o
 on object stores its manifest is written last (`output_objects`).
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from features import manifest, storage
 from features.errors import UserInputError
+from pipeline import output_folder
 from pipeline.output_folder import QUARANTINE as QUARANTINE
 from pipeline.output_folder import OutputFolder
 from pipeline.output_objects import OutputObjects
@@ -81,6 +83,20 @@ class Publication:
     def release(self) -> None:
         """Lets other jobs write the output; call it when done, however the job ended."""
         self._place.release()
+
+
+@contextlib.contextmanager
+def locked(output: str) -> Iterator[None]:
+    """On local disks, keeps other jobs from an output that is not built as a whole.
+
+    Raises:
+      UserInputError: another job writes it.
+    """
+    if storage.is_remote(output):
+        yield
+        return
+    with output_folder.locked(output):
+        yield
 
 
 def newest_version(output: str, identity: Mapping[str, Any]) -> Publication:

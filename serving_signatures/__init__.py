@@ -11,6 +11,7 @@
 - `sample_requests`: requests of any R, C, L for verification and warm-up.
 - `recorded_requests`: training records as a client would send them.
 - `skew`: records and logged requests replayed.
+- `projection_cache`: what `pipeline.backfill` computed, looked up by item id.
 - `warmup`: warm-up records for TF Serving.
 - `input_checks`: what signatures refuse, in the graph, by the input's name.
 

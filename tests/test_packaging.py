@@ -83,6 +83,8 @@ def test_entry_points_exist(wheel):
         "dmf-models",
         "dmf-serve-local",
         "dmf-check-skew",
+        "dmf-backfill",
+        "dmf-ingest-embeddings",
         "dmf-submit",
         "dmf-runs",
         "dmf-doctor",

@@ -1,4 +1,4 @@
-"""The join on a real local Flink: `make test-flink`. Same command, same bytes."""
+"""Join and backfill on a real local Flink: `make test-flink`. Same command, same bytes."""
 
 import concurrent.futures
 import contextlib
@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.pipeline import flink_cluster, logs
+from tests.pipeline import flink_cluster, logs, projection_data
+from tests.serving_signatures import serving
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow]
 
@@ -154,6 +155,36 @@ def test_a_row_group_that_no_worker_can_read_publishes_nothing(
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.building").exists()
+
+
+def test_flink_backfills_the_local_runners_bytes(
+    cluster: flink_cluster.FlinkCluster, tmp_path: Path
+) -> None:
+    item_ids = projection_data.catalogue(400)
+    model = projection_data.save_model(tmp_path / "1", serving.random_model())
+    items = projection_data.write_items(tmp_path / "items.parquet", item_ids)
+    folders = projection_data.write_embeddings(
+        tmp_path, item_ids, projection_data.vectors(item_ids)
+    )
+    command = [sys.executable, "-m", "pipeline.backfill", f"--saved_model={model}"]
+    command += [f"--embeddings={name}={folder}" for name, folder in folders.items()]
+    command += [f"--items={items}", "--rows_per_part=50"]
+    before = cluster.jobs()
+    for output, flags in (("local", []), ("flink", _on(cluster, "EXTERNAL", 2))):
+        run = subprocess.run(
+            [*command, f"--output={tmp_path / output}", *flags],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPOSITORY,
+            timeout=400,
+        )
+        assert run.returncode == 0, run.stderr
+    (job,) = cluster.jobs().keys() - before.keys()
+    assert cluster.jobs()[job][0] == "DONE"
+    found = _hashes(tmp_path / "flink")
+    assert len(found) == 2 * (8 + 2)
+    assert found == _hashes(tmp_path / "local")
 
 
 def test_a_flink_that_dies_leaves_no_output_and_no_process(

@@ -1,0 +1,104 @@
+"""What a backfill costs: a whole catalogue, then one with some new items, then the same again.
+
+    python -m benchmarks.backfill --items 200000 --output build/backfill.json
+
+A DMF of default size with random weights, two modalities of 128, vectors in the request. Every
+run is a process of its own, start of Python and TensorFlow included; processor time is the
+better guide on a busy machine. Ratios hold across machines, seconds do not.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from absl import flags
+
+from benchmarks import measured_process
+from features import embedding_set, storage, versions
+from features.schema import ExampleSchema, Modality
+from models import factory
+from models.model_config import ModelConfig
+from pipeline import entry_point, environment
+from serving_signatures import export, names, projection_cache
+
+_FLAGS = flags.FLAGS
+_MODALITIES = (Modality("text", 128), Modality("image", 128))
+
+
+def define_flags() -> None:
+    """Defines the benchmark's flags."""
+    flags.DEFINE_integer("items", 200_000, "Items of the catalogue.")
+    flags.DEFINE_float("new_fraction", 0.01, "New items of the second run, of the catalogue.")
+    flags.DEFINE_string("output", None, "JSON file.")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    entry_point.run(_main, define_flags)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    del arguments
+    items = _FLAGS.items
+    new = round(items * _FLAGS.new_fraction)
+    with tempfile.TemporaryDirectory() as folder:
+        command = _prepare(folder, items + new)
+        rows = []
+        for name, count in (("all", items), ("new items", items + new), ("again", items + new)):
+            pq.write_table(pa.table({"item_id": np.arange(count)}), f"{folder}/items.parquet")
+            used = measured_process.run(command)
+            values = _published(folder, names.TARGET_AWARE_PROJECTIONS)
+            rows.append(
+                {
+                    "run": name,
+                    "items": values["items"],
+                    "computed": 0 if name == "again" else values["computed"],
+                    "seconds": used.seconds,
+                    "cpu_seconds": used.cpu_seconds,
+                    "peak_mib": used.peak_mib,
+                }
+            )
+            print(rows[-1])
+        result = {
+            "command": environment.command("benchmarks.backfill"),
+            "environment": environment.versions(),
+            "cpu_new_to_all": rows[1]["cpu_seconds"] / rows[0]["cpu_seconds"],
+            "rows": rows,
+        }
+    text = json.dumps(result, indent=2, sort_keys=True)
+    if _FLAGS.output is not None:
+        storage.write_bytes(_FLAGS.output, f"{text}\n".encode())
+
+
+def _prepare(folder: str, items: int) -> list[str]:
+    """Exports a model, writes its embedding sets and returns the command to measure."""
+    schema = ExampleSchema(labels=("click",), modalities=_MODALITIES, history_length=50)
+    model = factory.build_model(ModelConfig(), schema, np.arange(items))
+    exported = export.export_saved_model(model, os.path.join(folder, "dmf"), batch_sizes=(1,))
+    command = [sys.executable, "-m", "pipeline.backfill", f"--saved_model={exported.folder}"]
+    for index, modality in enumerate(_MODALITIES):
+        drawn = np.random.default_rng(index).standard_normal((items, modality.dimension))
+        path = os.path.join(folder, modality.name)
+        embedding_set.write_embedding_set(
+            path, np.arange(items), drawn.astype(np.float32), "random", "1"
+        )
+        command.append(f"--embeddings={modality.name}={path}")
+    return [*command, f"--items={folder}/items.parquet", f"--output={folder}/projections"]
+
+
+def _published(folder: str, cache: str) -> dict[str, Any]:
+    base = os.path.join(folder, "projections", cache)
+    version = versions.current(base)
+    if version is None:
+        raise RuntimeError(f"{base!r} has no published version.")
+    return projection_cache.read_version(base, version)
+
+
+if __name__ == "__main__":
+    main()

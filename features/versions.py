@@ -1,0 +1,62 @@
+"""Numbered versions of a folder, of which one is published by a pointer.
+
+    <folder>/versions/000001...   complete before it is published, and never changed
+    <folder>/CURRENT              the number of the published version; replaced by rename, last
+
+So whoever reads sees one whole version, whatever happens to a job that makes the next one. To
+roll back, write an older number into `CURRENT`; numbers above it then count as unpublished.
+"""
+
+from collections.abc import Collection
+
+from features import storage
+from features.errors import UserInputError
+
+POINTER = "CURRENT"
+FOLDER = "versions"
+
+
+def current(folder: str) -> int | None:
+    """Returns the number of the published version, None where there is none.
+
+    Raises:
+      UserInputError: the pointer holds no number.
+    """
+    path = storage.join(folder, POINTER)
+    if not storage.is_file(path):
+        return None
+    text = storage.read_bytes(path).decode(errors="replace").strip()
+    if not text.isdigit():
+        raise UserInputError(
+            f"{path!r} holds {text[:40]!r}, expected the number of a version in "
+            f"{storage.join(folder, FOLDER)!r}. Write one of those into it."
+        )
+    return int(text)
+
+
+def publish(folder: str, version: int) -> None:
+    """Makes a complete version the published one, at once."""
+    storage.write_bytes(storage.join(folder, POINTER), f"{version}\n".encode())
+
+
+def path_of(folder: str, version: int, suffix: str = "") -> str:
+    """Returns the path of a version.
+
+    >>> path_of("cache", 7, ".json")
+    'cache/versions/000007.json'
+    """
+    return storage.join(folder, FOLDER, f"{version:06d}{suffix}")
+
+
+def kept(numbers: Collection[int], published: int, keep: int) -> list[int]:
+    """Returns the versions to keep, ascending: the published one and those before it.
+
+    Args:
+      numbers: of all versions that are there.
+      published: the number of the published one.
+      keep: how many, at least 1.
+
+    >>> kept([1, 2, 3, 4, 5], 4, 3)
+    [2, 3, 4]
+    """
+    return sorted(number for number in numbers if number <= published)[-keep:]

@@ -1,0 +1,68 @@
+"""A part's bytes: item ids in order, and the projections of each."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from serving_signatures import names
+from serving_signatures.projection_cache import ITEM_ID, TAG_KEY
+
+ROW_GROUP = 4096
+"""Rows that are read at once to look at a few of them."""
+
+SOURCE = "source"
+"""Hash of what a target-aware row was computed from, int64."""
+
+
+def has_source(cache: str) -> bool:
+    """Whether a cache's parts tell what each row was computed from."""
+    return cache == names.TARGET_AWARE_PROJECTIONS
+
+
+def encode(
+    cache: str,
+    tag: str,
+    item_ids: np.ndarray,
+    sources: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+) -> bytes:
+    """Returns a part as Parquet; the same rows are the same bytes.
+
+    Args:
+      cache: its name.
+      tag: what the rows depend on.
+      item_ids: `[N]` int64, ascending.
+      sources: `[N]` int64.
+      columns: `[N, ...]` float32 or int8 by output.
+    """
+    arrays: dict[str, pa.Array] = {ITEM_ID: pa.array(item_ids)}
+    if has_source(cache):
+        arrays[SOURCE] = pa.array(sources)
+    for name in sorted(columns):
+        flat = pa.array(np.ascontiguousarray(columns[name]).reshape(-1))
+        width = int(np.prod(columns[name].shape[1:]))
+        is_list = columns[name].ndim > 1
+        arrays[name] = pa.FixedSizeListArray.from_arrays(flat, width) if is_list else flat
+    table = pa.table(arrays).replace_schema_metadata({"cache": cache, TAG_KEY.decode(): tag})
+    # Parquet has no type of one byte: by a dictionary, int8 takes one byte rather than four.
+    small = [f"{name}.list.element" for name in columns if columns[name].dtype == np.int8]
+    sink = io.BytesIO()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=ROW_GROUP,
+        use_dictionary=small,
+        write_statistics=[ITEM_ID],
+        compression="NONE",
+    )
+    return sink.getvalue()
+
+
+def entry(data: bytes, rows: int) -> dict[str, object]:
+    """Returns what a version's manifest says of a part."""
+    digest = hashlib.sha256(data).hexdigest()
+    return {"file": f"{digest}.parquet", "rows": rows, "sha256": digest}

@@ -1,0 +1,114 @@
+"""Exported models, catalogues and vectors for the tests of the backfill."""
+
+import hashlib
+import json
+import pathlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from features import embedding_set, manifest
+from serving_signatures import parity_process, projection_cache
+from serving_signatures.projection_cache import CACHES
+from serving_signatures.signatures import ServingSignatures
+from tests import synthetic
+
+ID, TARGET = CACHES
+
+
+def save_model(folder, model, embeddings=None):
+    """Writes what `pipeline.export` writes, without its checks, which take a process."""
+    signatures = ServingSignatures(model, embeddings)
+    tf.saved_model.save(signatures.module(), str(folder), signatures.functions)
+    manifest.write_manifest(
+        str(folder / "assets.extra"),
+        {
+            "schema": model.schema.to_dict(),
+            "tags": signatures.tags,
+            "embeddings": {name: one.fingerprint for name, one in (embeddings or {}).items()},
+        },
+    )
+    return str(folder)
+
+
+def catalogue(count):
+    """Ids of the model's vocabulary, of its embedding sets, and far more that are in neither."""
+    known = synthetic.item_ids()
+    return np.concatenate([known, 7 + 10**12 + 3 * np.arange(count - len(known))])
+
+
+def write_items(path, item_ids):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"item_id": item_ids, "title": ["x"] * len(item_ids)}), path)
+    return str(path)
+
+
+def vectors(item_ids, seed=0):
+    """Float vectors by modality; an item's own do not depend on which others there are."""
+    return {
+        one.name: np.stack(
+            [
+                np.random.default_rng([seed, index, abs(int(item))])
+                .standard_normal(one.dimension)
+                .astype(np.float32)
+                for item in item_ids
+            ]
+        )
+        for index, one in enumerate(synthetic.SCHEMA.modalities)
+    }
+
+
+def write_embeddings(folder, item_ids, values):
+    """Writes a set a modality and returns their folders."""
+    for name, one in values.items():
+        embedding_set.write_embedding_set(str(folder / name), item_ids, one, "encoder", "1")
+    return {name: str(folder / name) for name in values}
+
+
+def outputs(loaded, cache, item_ids, values=None):
+    """What the signature itself gives, without the tag."""
+    inputs = {"item_ids": item_ids}
+    if cache == TARGET and values is not None:
+        inputs = {f"vector_{name}": one for name, one in values.items()}
+    found = parity_process.call(loaded.signatures[cache], inputs)
+    del found[CACHES[cache]]
+    return found
+
+
+def assert_holds(output, cache, item_ids, expected, tag=None):
+    """The published version has just these items and, within float noise, these rows."""
+    opened = projection_cache.ProjectionCache.open(str(output), cache)
+    assert opened.item_ids.tolist() == sorted(item_ids.tolist())
+    assert tag is None or opened.tag == tag
+    known, found = opened.lookup(item_ids)
+    assert known.all()
+    assert found.keys() == expected.keys()
+    for name, wanted in expected.items():
+        assert found[name].dtype == wanted.dtype
+        np.testing.assert_allclose(found[name], wanted, rtol=1e-6, atol=1e-6, err_msg=name)
+    return opened
+
+
+def published(output, cache):
+    """The manifest of the published version, after a look at every file that it names."""
+    folder = pathlib.Path(output) / cache
+    version = int((folder / "CURRENT").read_text())
+    values = json.loads((folder / "versions" / f"{version:06d}.json").read_text())
+    assert (values["version"], values["cache"]) == (version, cache)
+    for part in values["parts"]:
+        data = (folder / "parts" / part["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == part["sha256"] == part["file"][:-8]
+    assert sum(part["rows"] for part in values["parts"]) == values["items"]
+    assert values["computed"] + values["reused"] == values["items"]
+    return values
+
+
+def contents(folder):
+    """Bytes by path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(pathlib.Path(folder).rglob("*"))
+        if path.is_file()
+    }

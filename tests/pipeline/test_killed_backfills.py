@@ -1,0 +1,90 @@
+"""A backfill that is killed at any moment leaves a whole version, and a rerun has the same bytes.
+
+`make test PYTEST_ARGS="tests/pipeline/test_killed_backfills.py --kills=40"` kills more often.
+"""
+
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from serving_signatures.projection_cache import CACHES, ProjectionCache
+from tests.conftest import REPOSITORY
+from tests.pipeline import projection_data
+from tests.pipeline.projection_data import contents, published
+from tests.serving_signatures import serving
+
+pytestmark = pytest.mark.slow
+
+ITEMS = 3000
+POLL_SECONDS = 0.002
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A model, two catalogues and vectors for the larger."""
+    folder = tmp_path_factory.mktemp("data")
+    item_ids = projection_data.catalogue(2 * ITEMS)
+    projection_data.save_model(folder / "1", serving.random_model())
+    for name, count in (("first", ITEMS), ("second", 2 * ITEMS)):
+        projection_data.write_items(folder / f"{name}.parquet", item_ids[:count])
+    projection_data.write_embeddings(folder, item_ids, projection_data.vectors(item_ids))
+    return folder
+
+
+def command(data, items, output, *more):
+    return [
+        *(sys.executable, "-m", "pipeline.backfill", f"--saved_model={data / '1'}"),
+        *(f"--items={data / items}.parquet", f"--output={output}", "--rows_per_part=100"),
+        *(f"--embeddings={name}={data / name}" for name in ("text", "image")),
+        *more,
+    ]
+
+
+def run(arguments):
+    done = subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def kill_at(arguments, output, changes):
+    """Kills a run after so many changes of what the output's folders list; says if it ran still."""
+    job = subprocess.Popen(
+        arguments, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    before, seen = None, -1
+    while job.poll() is None and seen < changes:
+        now = [
+            path.stat().st_mtime_ns for path in pathlib.Path(output).rglob("*/") if path.exists()
+        ]
+        seen += now != before
+        before = now
+        time.sleep(POLL_SECONDS)
+    job.send_signal(signal.SIGKILL)
+    return job.wait() == -signal.SIGKILL
+
+
+def test_killed_backfill_leaves_a_whole_version_and_runs_again(data, tmp_path, kills):
+    whole = tmp_path / "whole" / "out"
+    run(command(data, "first", whole))
+    begun = contents(whole)
+    before = {cache: published(whole, cache) for cache in CACHES}
+    run(command(data, "second", whole))
+    after = {cache: published(whole, cache) for cache in CACHES}
+    rng, killed = np.random.default_rng(0), 0
+    output = tmp_path / "cut" / "out"
+    for name, content in begun.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).write_bytes(content)
+    for _ in range(max(3, kills // 7)):
+        killed += kill_at(command(data, "second", output), output, int(rng.integers(0, 90)))
+        for cache in CACHES:
+            assert published(output, cache) in (before[cache], after[cache])
+            assert len(ProjectionCache.open(str(output), cache)) in (ITEMS, 2 * ITEMS)
+    assert killed >= 2
+    run(command(data, "second", output))
+    assert contents(output) == contents(whole)
+    assert [path.name for path in output.parent.iterdir()] == ["out"]
