@@ -7,6 +7,7 @@ import sys
 import time
 
 import grpc
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
@@ -33,7 +34,7 @@ def start(folder, *flags):
 def test_sigterm_lets_a_request_finish_and_new_versions_are_found(tmp_path):
     folder = tmp_path / "m"
     tiny_model.save(folder / "1")
-    process, name, address = start(folder, "--poll_seconds=0.05")
+    process, name, address = start(folder, "--poll_seconds=0.05", "--grace_seconds=300")
     try:
         with grpc.insecure_channel(address) as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -41,17 +42,17 @@ def test_sigterm_lets_a_request_finish_and_new_versions_are_found(tmp_path):
             assert stub.Predict(request).model_spec.version.value == 1
             tiny_model.save(tmp_path / "building")
             (tmp_path / "building").rename(folder / "2")
-            end = time.monotonic() + 60
+            end = time.monotonic() + 300
             while stub.Predict(request).model_spec.version.value != 2:
                 assert time.monotonic() < end
                 time.sleep(0.05)
-            steps = 1_000_000
-            running = stub.Predict.future(tiny_model.request("slow", name, steps=steps))
+            steps = 400_000
+            running = stub.Predict.future(tiny_model.request("slow", name, steps=np.int64(steps)))
             time.sleep(0.2)
             assert not running.done()
             process.send_signal(signal.SIGTERM)
             assert tf.make_ndarray(running.result().outputs["steps"]) == steps
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=300)[1]
         assert process.returncode == 0, said
         assert "Traceback" not in said
     finally:
@@ -72,7 +73,7 @@ def test_a_port_that_is_taken_and_an_empty_folder_are_the_users(tmp_path):
         assert "Traceback" not in done.stderr
     finally:
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
 
 
 @pytest.mark.parametrize("make", [False, True])

@@ -103,7 +103,7 @@ def test_a_behavior_type_that_there_is_not_is_refused_by_name(published, signatu
     inputs = inputs_of(published, signature)
     inputs["history_type"][0, 1] = bad
     assert inputs["history_mask"][0, 1]
-    message = rf"\bhistory_type: expected values from 0 to 1,.* {bad}\b"
+    message = rf"\bhistory_type: expected values from 0 to 1,.*\[{bad}\]"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         parity_process.call(published.signatures[signature], inputs)
 
@@ -119,13 +119,13 @@ def test_an_input_of_another_shape_is_refused_by_name(published, signature, axis
         if axis == 0 and name.endswith("_tag"):
             continue
         longer = np.concatenate([value, value], axis)
-        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"\b{name}:\W+ its shape does"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"\b{name}:\W+its shape does"):
             parity_process.call(published.signatures[signature], {**inputs, name: longer})
 
 
 def test_vectors_of_different_numbers_of_items_are_refused_by_name(with_vectors):
     vectors = {"vector_text": np.ones((3, 12), np.float32), "vector_image": np.ones((4, 9), "f")}
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\bvector_\w+:\W+ its shape does"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\bvector_\w+:\W+its shape does"):
         parity_process.call(with_vectors.signatures["target_aware_projections"], vectors)
 
 
