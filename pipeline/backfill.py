@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
+from features.local_copy import remove_local_copy
 from pipeline import entry_point, publish
 from pipeline.beam_options import check_beam_flags, parse_beam_options
 from pipeline.projection_cache.backfill_inputs import Catalogue, ExportedModel, ItemVectors
@@ -103,6 +104,8 @@ def backfill(
             # Of parts that may be wrong, a rerun takes none.
             job.forget()
             raise
+        finally:
+            remove_local_copy(saved_model)
     return plans
 
 

@@ -83,7 +83,7 @@ class BackfillJob:
             cache: self._version(cache, plan) for cache, plan in plans.items() if not plan.is_done
         }
         if versions:
-            self._check(versions, batch_size, verify_rows)
+            self._check(versions, plans, batch_size, verify_rows)
         for cache, values in versions.items():
             number = self._folders[cache].publish(values)
             logging.info("Published version %d of %s in %s", number, cache, self._output)
@@ -133,7 +133,11 @@ class BackfillJob:
         }
 
     def _check(
-        self, versions: Mapping[str, dict[str, Any]], batch_size: int, verify_rows: int
+        self,
+        versions: Mapping[str, dict[str, Any]],
+        plans: Mapping[str, CachePlan],
+        batch_size: int,
+        verify_rows: int,
     ) -> None:
         """Compares a sample of each version with the model, and adds what its columns are."""
         # A dry run, and one with nothing to do, is spared the import of TensorFlow.
@@ -142,7 +146,14 @@ class BackfillJob:
 
         projections = Projections(self._model.folder, batch_size)
         for cache, values in versions.items():
+            kept = {part["file"] for part in plans[cache].kept}
             values["columns"] = check_sample(
-                self._folders[cache], values, projections, self._vectors, verify_rows, _SAMPLE_SEED
+                self._folders[cache],
+                values,
+                projections,
+                self._vectors,
+                {part["file"] for part in values["parts"]} - kept,
+                verify_rows,
+                _SAMPLE_SEED,
             )
             logging.info("%s: a sample equals what the model computes.", cache)

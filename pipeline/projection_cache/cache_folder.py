@@ -82,7 +82,10 @@ class CacheFolder:
         return entry
 
     def new_work(self) -> str:
-        """Returns a folder of its own for what workers map."""
+        """Returns a folder for what workers map, and removes those of earlier jobs."""
+        work = storage.join(self.path, _WORK)
+        for name in storage.list_folders(work):
+            storage.remove_folder(storage.join(work, name))
         return storage.join(self.path, _WORK, f"work-{uuid.uuid4().hex}")
 
     def publish(self, values: Mapping[str, Any]) -> int:

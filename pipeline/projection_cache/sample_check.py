@@ -1,6 +1,6 @@
 """Rows of a finished version, computed again by a model that is loaded again."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ def check_sample(
     values: Mapping[str, Any],
     projections: Projections,
     vectors: ItemVectors,
+    written: Collection[str],
     rows: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
@@ -36,6 +37,7 @@ def check_sample(
       values: the version's manifest in the making: `tag`, `parts`.
       projections: the model, loaded for this.
       vectors: the items' own.
+      written: names of the parts that are new; half of the sample is of them, if that many are.
       rows: about how many to compare; they lie in at most 32 row groups.
       seed: of the sample.
 
@@ -51,9 +53,12 @@ def check_sample(
         for part in values["parts"]
         for group in range(-(-part["rows"] // cache_part.ROW_GROUP))
     ]
-    chosen = rng.permutation(len(groups))[:_ROW_GROUPS]
+    drawn = rng.permutation(len(groups)).tolist()
+    # What was just written has not been looked at before.
+    fresh = [index for index in drawn if groups[index][0]["file"] in written]
+    chosen = list(dict.fromkeys([*fresh[: _ROW_GROUPS // 2], *drawn]))[:_ROW_GROUPS]
     columns = {}
-    for index in sorted(chosen.tolist()):
+    for index in sorted(chosen):
         part, group = groups[index]
         table = _read(folder, part, group)
         take = np.sort(rng.permutation(len(table))[: -(-rows // len(chosen))])
