@@ -30,12 +30,13 @@ def calls_of(published):
     sample = serving.requests((3, 7, 8), published.embeddings)
     inputs = sample.score_request(published.tables_inside)
     cached = parity_process.cached_inputs(published.signatures, inputs)
+    stale = np.array([*cached["id_tag"][:2], STALE], object)
     return {
         "serving_default": {"examples": np.array(sample.examples, object)},
         "score_request": inputs,
         "score_cached": cached,
         **parity_process.projection_inputs(inputs, "candidate"),
-        "score_cached-stale": {**cached, "id_tag": np.array([*cached["id_tag"][:2], STALE])},
+        "score_cached-stale": {**cached, "id_tag": stale},
     }
 
 
