@@ -6,7 +6,7 @@
 `pipeline.serve_local` runs as a process of its own. Clients send requests of several sizes, by ids
 and from caches that are too small to hold all items, and now and then one that is refused, until
 the time is over. Memory is the server's, resident; `after_warmup` is when every client has sent
-each of its requests once, or a tenth of the time is over, whichever is later.
+each of its requests once, but not before a tenth and not after half of the time.
 """
 
 import dataclasses
@@ -153,15 +153,16 @@ def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> 
     begin = time.monotonic()
     for worker in workers:
         worker.start()
-    warm = None
+    warm: float | None = None
     try:
         while (elapsed := time.monotonic() - begin) < seconds:
             time.sleep(min(seconds / _POINTS, seconds - elapsed))
             if process.poll() is not None or not all(worker.is_alive() for worker in workers):
                 raise RuntimeError("The server or a client ended before its time.")
             memory.append(resident_memory.now_mib(process.pid))
-            begun = time.monotonic() - begin > seconds / 10
-            if warm is None and begun and all(worker.warm.is_set() for worker in workers):
+            share = (time.monotonic() - begin) / seconds
+            sent = all(worker.warm.is_set() for worker in workers)
+            if warm is None and (share > 0.5 or (share > 0.1 and sent)):
                 warm = memory[-1]
     finally:
         for worker in workers:
@@ -170,7 +171,7 @@ def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> 
             worker.join()
     return {
         "start": memory[0],
-        "after_warmup": warm,
+        "after_warmup": memory[-1] if warm is None else warm,
         "end": memory[-1],
         "samples": [round(one, 1) for one in memory],
     }
@@ -183,7 +184,6 @@ def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict
     }
     scored = sum(len(values) for values in latencies.values())
     counts = [worker.client.counts() for worker in workers]
-    warm = rss["after_warmup"]
     return {
         "seconds": seconds,
         "requests": scored,
@@ -195,7 +195,7 @@ def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict
             if len(values)
         },
         "rss_mib": rss,
-        "growth_mib": None if warm is None else rss["end"] - warm,
+        "growth_mib": rss["end"] - rss["after_warmup"],
         "counts": {
             name: sum(one.get(name, 0) for one in counts) for name in sorted(set().union(*counts))
         },
