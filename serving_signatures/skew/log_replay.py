@@ -9,7 +9,7 @@ from serving_signatures import names
 from serving_signatures.skew.records import Record
 from serving_signatures.skew.replay import SCORE_TOLERANCE
 from serving_signatures.skew.request_log import LoggedRequest
-from serving_signatures.skew.served_model import ServedModel
+from serving_signatures.skew.served_model import ServedModel, reason
 from serving_signatures.skew.tally import Tally
 
 
@@ -64,4 +64,4 @@ def _answer(model: ServedModel, request: LoggedRequest) -> dict[str, np.ndarray]
     try:
         return model.call(request.signature, request.inputs)
     except (tf.errors.InvalidArgumentError, TypeError, ValueError) as error:
-        return str(error).splitlines()[0]
+        return reason(error)

@@ -15,7 +15,7 @@ from serving_signatures.sample_requests import Arrays
 from serving_signatures.skew import codes, content, records
 from serving_signatures.skew.codes import Recomputed
 from serving_signatures.skew.records import Record
-from serving_signatures.skew.served_model import ServedModel
+from serving_signatures.skew.served_model import ServedModel, reason
 from serving_signatures.skew.tally import Tally
 
 SCORE_TOLERANCE = 1e-6
@@ -163,7 +163,7 @@ def _compare_scores(
     try:
         received = model.call(names.SCORE_REQUEST, inputs)
     except tf.errors.InvalidArgumentError as error:
-        refusal = np.array([error.message.splitlines()[0]], object)
+        refusal = np.array([reason(error)], object)
         place = [f"{where[0]} or one of the next {len(where) - 1} drawn"]
         tally.add("score:refused", np.array([""], object), refusal, place)
         return

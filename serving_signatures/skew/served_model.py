@@ -88,3 +88,10 @@ class ServedModel:
             if variable.name.split("/")[-1].startswith("vocabulary"):
                 return variable.numpy()
         return None
+
+
+def reason(error: Exception) -> str:
+    """Returns the line of a refusal that says why, without the graph's nodes around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    nodes = [number for number, line in enumerate(lines) if line.startswith("[[")]
+    return lines[max(nodes[0] - 1, 0)] if nodes else lines[0]
