@@ -7,11 +7,7 @@ from typing import Any
 from serving_signatures import names
 from serving_signatures.exported_version import ExportedVersion
 
-CACHES = {
-    names.ID_TAG: names.ID_PROJECTIONS,
-    names.TARGET_AWARE_TAG: names.TARGET_AWARE_PROJECTIONS,
-}
-"""The signature that fills a cache, by the tag that the cache carries."""
+_CACHE_OF_TAG = {tag: cache for cache, tag in names.CACHES.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +45,7 @@ def compare(tags: Mapping[str, str], earlier: ExportedVersion | None) -> list[Ca
 
 
 def _compare_one(tag: str, value: str, earlier: ExportedVersion | None) -> CacheValidity:
-    signature = CACHES[tag]
+    signature = _CACHE_OF_TAG[tag]
     if earlier is None:
         return CacheValidity(tag, False, None, f"{tag} is new: fill {signature}")
     if tag not in earlier.tags:

@@ -12,12 +12,6 @@ from serving_signatures.remote_model import Answer, RemoteModel
 
 Arrays = dict[str, np.ndarray]
 
-TAGS = {
-    names.ID_PROJECTIONS: names.ID_TAG,
-    names.TARGET_AWARE_PROJECTIONS: names.TARGET_AWARE_TAG,
-}
-"""The name of the tag by the name of the cache, which is that of the signature that fills it."""
-
 
 class CachedPathUnavailableError(RuntimeError):
     """The model has no split signatures, or a request lacks what they need."""
@@ -58,7 +52,7 @@ class Projections:
                     inputs[f"{side}_{name}"] = padded
         count = len(requests["candidate_mask"])
         for cache, tag in self.tags.items():
-            inputs[TAGS[cache]] = np.array([tag.encode()] * count, object)
+            inputs[names.CACHES[cache]] = np.array([tag.encode()] * count, object)
         return inputs
 
 
@@ -93,14 +87,14 @@ class CachedProjections:
           grpc.RpcError: the model refuses, or does not answer in time.
         """
         signatures = self._model.signatures()
-        if not signatures.keys() >= {names.SCORE_CACHED, *TAGS}:
+        if not signatures.keys() >= {names.SCORE_CACHED, *names.CACHES}:
             raise CachedPathUnavailableError("the model has no split signatures")
-        wanted = [name for cache in TAGS for name in signatures[cache]]
+        wanted = [name for cache in names.CACHES for name in signatures[cache]]
         items = ranking_request.projected_items(requests, wanted)
         if not len(items[names.ITEM_IDS]):
             raise CachedPathUnavailableError("there is no item to look up")
         found = Projections(items[names.ITEM_IDS])
-        for cache in TAGS:
+        for cache in names.CACHES:
             self._add(found, cache, items)
         return found
 
@@ -156,7 +150,7 @@ class CachedProjections:
         answers = self._model.call_each(cache, inputs, found.version)
         self._counts.add(f"{cache}.calls", len(answers))
         found.version = answers[0].version
-        tag, projections = _joined(answers, TAGS[cache])
+        tag, projections = _joined(answers, names.CACHES[cache])
         self._store.put(cache, tag, found.item_ids[rows], projections)
         _write(found, rows, projections)
         return tag

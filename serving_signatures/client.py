@@ -9,7 +9,6 @@ import numpy as np
 
 from serving_signatures import names, ranking_request
 from serving_signatures.cached_projections import (
-    TAGS,
     CachedPathUnavailableError,
     CachedProjections,
     Projections,
@@ -148,7 +147,7 @@ class RankingClient:
             return False
         refused = [
             cache
-            for cache, tag in TAGS.items()
+            for cache, tag in names.CACHES.items()
             if f"{tag}: {names.OF_ANOTHER_MODEL}" in error.details()
         ]
         for cache in refused:

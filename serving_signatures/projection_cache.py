@@ -19,13 +19,6 @@ import pyarrow.parquet as pq
 
 from features import id_table, storage, versions
 from features.errors import UserInputError
-from serving_signatures import names
-
-CACHES = {
-    names.ID_PROJECTIONS: names.ID_TAG,
-    names.TARGET_AWARE_PROJECTIONS: names.TARGET_AWARE_TAG,
-}
-"""The name of the tag by the name of the cache."""
 
 ITEM_ID = "item_id"
 TAG_KEY = b"tag"

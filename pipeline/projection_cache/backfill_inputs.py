@@ -16,7 +16,8 @@ from features.errors import UserInputError
 from features.schema import ExampleSchema
 from pipeline import embedding_inputs, parquet
 from serving_signatures import names
-from serving_signatures.projection_cache import CACHES, ITEM_ID
+from serving_signatures.names import CACHES
+from serving_signatures.projection_cache import ITEM_ID
 
 _EXTRAS = "assets.extra"
 

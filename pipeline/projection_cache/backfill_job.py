@@ -16,7 +16,7 @@ from pipeline.projection_cache.cache_folder import CacheFolder
 from pipeline.projection_cache.cache_plan import CachePlan, Wanted
 from pipeline.projection_cache.compute import PartTask, WriteParts, save_task
 from serving_signatures import names
-from serving_signatures.projection_cache import CACHES
+from serving_signatures.names import CACHES
 
 _SAMPLE_SEED = 20251011
 

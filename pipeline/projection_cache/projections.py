@@ -8,7 +8,7 @@ import tensorflow as tf
 from features.errors import UserInputError
 from features.local_copy import local_copy
 from pipeline.projection_cache import backfill_inputs
-from serving_signatures.projection_cache import CACHES
+from serving_signatures.names import CACHES
 
 
 class Projections:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from features import embedding_set, manifest
 from serving_signatures import parity_process, projection_cache
-from serving_signatures.projection_cache import CACHES
+from serving_signatures.names import CACHES
 from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
 

@@ -19,7 +19,8 @@ from pipeline import publish
 from pipeline.backfill import backfill
 from pipeline.projection_cache.projections import Projections
 from serving_signatures import parity_process, projection_cache
-from serving_signatures.projection_cache import CACHES, ProjectionCache
+from serving_signatures.names import CACHES
+from serving_signatures.projection_cache import ProjectionCache
 from tests import synthetic
 from tests.pipeline import projection_data
 from tests.pipeline.projection_data import ID, TARGET, contents, published
