@@ -157,10 +157,11 @@ def _compare_scores(
 ) -> None:
     """Compares the outputs of both signatures, of the candidates that are no padding.
 
-    What `serving_default` scores and `score_request` refuses differs as `score:refused`.
+    Records that a signature refuses, though they were trained on, differ as `score:refused`.
     """
-    expected = model.call(names.SERVING_DEFAULT, {names.EXAMPLES: np.array(serialized, object)})
+    examples = {names.EXAMPLES: np.array(serialized, object)}
     try:
+        expected = model.call(names.SERVING_DEFAULT, examples)
         received = model.call(names.SCORE_REQUEST, inputs)
     except tf.errors.InvalidArgumentError as error:
         refusal = np.array([reason(error)], object)

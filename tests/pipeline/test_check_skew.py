@@ -192,7 +192,7 @@ def test_a_record_that_knew_a_late_vector_is_found(tables, joined, late):
     }
 
 
-def test_a_record_that_score_request_refuses_is_found(tmp_path, tables, joined):
+def test_a_record_that_serving_refuses_is_found(tmp_path, tables, joined):
     def change(record, number):
         if number != 5:
             return record

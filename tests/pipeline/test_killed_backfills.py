@@ -3,6 +3,8 @@
 `make test PYTEST_ARGS="tests/pipeline/test_killed_backfills.py --kills=40"` kills more often.
 """
 
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -54,19 +56,21 @@ def kill_when(arguments, output, files):
     )
     started = time.time()
     while job.poll() is None:
-        if sum(is_newer(path, started) for path in output.rglob("*.*")) >= files:
+        if written(output, started) >= files:
             break
         time.sleep(POLL_SECONDS)
     job.send_signal(signal.SIGKILL)
     return job.wait() == -signal.SIGKILL
 
 
-def is_newer(path, time_):
-    """Whether a file was written after a time; one that is gone by now was not."""
-    try:
-        return path.stat().st_mtime > time_
-    except FileNotFoundError:
-        return False
+def written(output, started):
+    """How many files were written after a time; those that are gone by now were not."""
+    count = 0
+    for folder, _, names in os.walk(output):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                count += os.stat(os.path.join(folder, name)).st_mtime > started
+    return count
 
 
 def test_killed_backfill_leaves_a_whole_version_and_runs_again(data, tmp_path, kills):
