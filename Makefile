@@ -74,6 +74,7 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(PY) -m benchmarks.attention
 	$(PY) -m benchmarks.training
+	$(PY) -m benchmarks.serving
 
 lock: $(INSTALLED)
 	sh requirements/lock.sh $(VENV)/bin/uv $(LOCK_ARGS)
