@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks import resident_memory
 from pipeline.local_serving import tensor_protos
 from pipeline.local_serving.servable import Servable
 from tests.pipeline.local_serving import tiny_model
@@ -132,3 +133,18 @@ def test_a_warm_up_record_that_does_not_fit_keeps_a_version_from_being_served(tm
     tiny_model.save(tmp_path, [{"x": np.ones((1, 2), np.float32)}])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"required: \{item_ids\}"):
         Servable(str(tmp_path))
+
+
+def test_requests_leave_nothing_in_memory(servable):
+    request = tiny_model.protos(tiny_model.inputs())
+    specs = servable.signatures["serving_default"].inputs
+
+    def grown(calls):
+        before = resident_memory.now_mib()
+        for _ in range(calls):
+            tensor_protos.decode(specs, request)
+        return resident_memory.now_mib() - before
+
+    grown(2000)
+    # A third of a kilobyte an input would be 13 MiB.
+    assert grown(20_000) < 2
