@@ -19,7 +19,6 @@ from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from features import id_table, manifest, storage
-from features.errors import UserInputError
 from features.local_copy import remove_local_copy
 from pipeline import (
     broadcast,
@@ -118,20 +117,12 @@ class _Job:
             return found
         for reason in self._decision.reasons:
             logging.info("Plan: %s", reason)
-        building = publication.begin()
-        work = storage.join(building, f"work-{uuid.uuid4().hex}")
-        try:
-            published = publication.complete(self._build(building, work))
-        except UserInputError as error:
-            kept = publication.abandon()
-            where = f" The rows that were left out are in {kept!r}." if kept else ""
-            raise UserInputError(f"{error}{where} Nothing was published.") from error
-        except Exception:
-            publication.abandon()
-            raise
-        finally:
-            remove_local_copy(work)
-            publication.release()
+        with publication.attempt() as building:
+            work = storage.join(building, f"work-{uuid.uuid4().hex}")
+            try:
+                published = publication.complete(self._build(building, work))
+            finally:
+                remove_local_copy(work)
         join_report.log_counts(published, publication.output)
         return published
 

@@ -73,8 +73,7 @@ def build_vocabulary(
     if (found := publication.existing()) is not None:
         logging.info("%s holds just this vocabulary already: nothing to do.", output)
         return found
-    building = publication.begin()
-    try:
+    with publication.attempt() as building:
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
@@ -83,11 +82,6 @@ def build_vocabulary(
                 >> vocabulary_count.CountVocabulary(building, minimum_count, maximum_size)
             )
         published = publication.complete(_manifest_values(building, minimum_count))
-    except BaseException:
-        publication.abandon()
-        raise
-    finally:
-        publication.release()
     _log(published, output)
     return published
 

@@ -106,8 +106,7 @@ def ingest(
         # What has a higher number was never published, or was rolled back.
         storage.remove_folder(path)
         publication = Publication(path, identity)
-        building = publication.begin()
-        try:
+        with publication.attempt() as building:
             _write_quarantine(building, delivery)
             _check_counts(delivery, vectors, max_bad_fraction)
             earlier = None if before is None else embedding_versions.read_published(output)
@@ -121,15 +120,6 @@ def ingest(
                 return before
             hashes = embedding_versions.write(building, merged.vectors)
             published = publication.complete(_manifest_values(merged, hashes, delivery, number))
-        except UserInputError as error:
-            kept = publication.abandon()
-            where = f" The rows that were left out are in {kept!r}." if kept else ""
-            raise UserInputError(f"{error}{where} Nothing was published.") from error
-        except Exception:
-            publication.abandon()
-            raise
-        finally:
-            publication.release()
         versions.publish(output, number)
         embedding_versions.prune(output, keep)
     logging.info("Published version %d of %s: %d items.", number, output, published["count"])

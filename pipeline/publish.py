@@ -62,14 +62,28 @@ class Publication:
             )
         return found
 
-    def begin(self) -> str:
-        """Removes what a killed job left and returns the empty building folder.
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[str]:
+        """Gives the empty building folder, without what a killed job left in it.
+
+        What the body did not complete when it fails is removed, but for the quarantine.
 
         Raises:
-          UserInputError: another job writes there, or it cannot be written.
+          UserInputError: another job writes there, or it cannot be written; or the body's, which
+            then says that nothing was published, and where the quarantine is.
         """
         self._place.begin()
-        return self.building
+        try:
+            yield self.building
+        except UserInputError as error:
+            kept = self.abandon()
+            where = f" The rows that were left out are in {kept!r}." if kept else ""
+            raise UserInputError(f"{error}{where} Nothing was published.") from error
+        except Exception:
+            self.abandon()
+            raise
+        finally:
+            self._place.release()
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Publishes, the manifest last, and returns the manifest."""
@@ -79,10 +93,6 @@ class Publication:
     def abandon(self) -> str | None:
         """Removes what was built, keeps its quarantine and returns where that is, if any."""
         return self._place.abandon()
-
-    def release(self) -> None:
-        """Lets other jobs write the output; call it when done, however the job ended."""
-        self._place.release()
 
 
 @contextlib.contextmanager

@@ -146,8 +146,8 @@ def run(
     if (found := publication.existing()) is not None:
         logging.info("%s holds just this conversion already: nothing to do.", output)
         return found
-    tables = Tables(source, publication.begin(), output, max_bad_fraction, chunk_rows)
-    try:
+    with publication.attempt() as building:
+        tables = Tables(source, building, output, max_bad_fraction, chunk_rows)
         flags = adapter.convert(sources, tables)
         counts = tables.counts()
         if not counts["events"]["written"]:
@@ -161,12 +161,6 @@ def run(
             "join_command": _join_command(flags, output),
         }
         return publication.complete(values)
-    except UserInputError as error:
-        kept = publication.abandon()
-        where = f" The rows that were left out are in {kept!r}." if kept else ""
-        raise UserInputError(f"{error}{where} Nothing was published.") from error
-    finally:
-        publication.release()
 
 
 def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tuple[str, ...]:
