@@ -90,7 +90,7 @@ class Tally:
         if set_apart is not None:
             one.set_apart += int(np.sum(counted & set_apart))
             counted = counted & ~set_apart
-        distance = _distance(expected, received) * counted
+        distance = np.where(counted, _distance(expected, received), 0.0)
         one.compared += int(np.sum(counted))
         one.different += int(np.sum(distance > tolerance))
         if not distance.size or distance.max() <= one.largest:
