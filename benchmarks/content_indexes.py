@@ -1,5 +1,6 @@
 """Ways to find an item's row of a table inside a model, all of TensorFlow's own ops."""
 
+import abc
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +11,7 @@ from features import hashing, id_index, in_graph
 _PROBED = 2  # Slots an id at least: open addressing wants half of them empty.
 
 
-class ItemIndex(tf.Module):
+class ItemIndex(tf.Module, abc.ABC):
     """Item ids, and what finds them.
 
     Args:
@@ -24,9 +25,9 @@ class ItemIndex(tf.Module):
         super().__init__()
         self.ids = ids
 
+    @abc.abstractmethod
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns each id's row, N where it is absent; integers of the same shape."""
-        raise NotImplementedError
 
 
 class BinarySearch(ItemIndex):

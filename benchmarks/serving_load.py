@@ -27,11 +27,10 @@ import numpy as np
 from absl import flags, logging
 
 from benchmarks import resident_memory
-from features import manifest
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from pipeline import entry_point
-from serving_signatures import names, ranking_request
+from serving_signatures import exported_version, names, ranking_request
 from serving_signatures.client import RankingClient
 from serving_signatures.client_channel import open_channel
 from serving_signatures.projection_store import LruProjectionStore
@@ -225,8 +224,7 @@ def _schema(saved_model: str) -> ExampleSchema:
         os.path.join(saved_model, name) for name in os.listdir(saved_model) if name.isdigit()
     ]
     newest = max(folders, key=lambda one: int(os.path.basename(one)) if one != saved_model else -1)
-    extras = os.path.join(newest, "assets.extra")
-    return ExampleSchema.from_dict(manifest.read_manifest(extras)["schema"])
+    return ExampleSchema.from_dict(exported_version.read_values(newest)["schema"])
 
 
 def _main(arguments: Sequence[str]) -> None:

@@ -50,6 +50,17 @@ class EmbeddingSet:
         """Returns each item's row, N where it has no embedding; any shape."""
         return id_table.positions(item_ids, self.item_ids)
 
+    def vectors(self, item_ids: np.ndarray) -> np.ndarray:
+        """Returns vectors of items that quantise to their own, as a request may carry them.
+
+        Args:
+          item_ids: int64, any shape.
+
+        Returns:
+          `[*shape of item_ids, M]` float32, zeros where an item has no embedding.
+        """
+        return self.quantized[self.rows(item_ids)].astype(np.float32)
+
 
 def from_vectors(
     item_ids: np.ndarray,

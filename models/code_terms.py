@@ -11,6 +11,8 @@ import contextlib
 
 import tensorflow as tf
 
+from models import head_products
+
 
 def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
     """Looks up each pair's term by its code.
@@ -94,6 +96,28 @@ def _per_head(codes: tf.Tensor, heads: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(codes)
     expanded = tf.cast(codes, tf.int32)[:, :, None, :]
     return tf.broadcast_to(expanded, [shape[0], shape[1], heads, shape[2]])
+
+
+def table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
+    """Returns `sum_i a_i table[code_i]` as mass by code times the table.
+
+    Args:
+      weights: `[R, C, H, L]` float.
+      codes: `[R, C, L]` integer in `[0, B)`.
+      table: `[B, H, d]` float.
+
+    Returns:
+      `[R, C, H, d]` float.
+    """
+    mass = sum_by_code(weights, codes, table.shape[0])
+    return head_products.table_values(mass, table)
+
+
+def for_each_candidate(codes: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+    """Repeats behaviors' codes for each of C candidates, `[R, L]` to `[R, C, L]` int32."""
+    shape = tf.shape(codes)
+    codes = tf.cast(codes, tf.int32)[:, None, :]
+    return tf.broadcast_to(codes, [shape[0], candidates, shape[1]])
 
 
 def _row_starts(shape: tf.Tensor) -> tf.Tensor:

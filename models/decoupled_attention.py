@@ -220,7 +220,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
-        code = _per_candidate(self._behavior_code(behaviors), query)
+        code = code_terms.for_each_candidate(self._behavior_code(behaviors), tf.shape(query)[1])
         query = self._scaled(query)
         absorbed = head_products.project_each(query, tf.transpose(self._key_kernel, [1, 2, 0]))
         scores = head_products.shared_pair_scores(absorbed, history)
@@ -229,7 +229,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         weights = self._weights(scores, query, codes, behaviors)
         pooled = head_products.shared_pool(weights, history)
         interest = head_products.project_each(pooled, tf.transpose(self._value_kernel, [1, 0, 2]))
-        interest += _table_values(weights, code, self._behavior_values())
+        interest += code_terms.table_values(weights, code, self._behavior_values())
         return self._finish(interest, weights, codes, behaviors)
 
     def _behavior_keys(self) -> tf.Tensor:
@@ -302,7 +302,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Adds the similarity values, zeroes empty histories and joins the heads."""
         for modality, value_table in self._bucket_values.items():
             by_code = tf.gather(value_table, self._bucket_of_code[modality])
-            interest += _table_values(weights, codes[modality], by_code)
+            interest += code_terms.table_values(weights, codes[modality], by_code)
         interest = masking.zero_empty(interest, behaviors.mask)
         shape = tf.shape(interest)
         return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])
@@ -325,16 +325,3 @@ class DecoupledTargetAttention(keras.layers.Layer):
     def _bias(self, name: str, rows: int) -> tf.Variable:
         shape = (self._behavior_types, rows, self._heads)
         return self.add_weight(name, shape, initializer="zeros")
-
-
-def _per_candidate(codes: tf.Tensor, query: tf.Tensor) -> tf.Tensor:
-    """Repeats behavior codes for every candidate, `[R, L]` to `[R, C, L]` int32."""
-    shape = tf.shape(codes)
-    codes = tf.cast(codes, tf.int32)[:, None, :]
-    return tf.broadcast_to(codes, [shape[0], tf.shape(query)[1], shape[1]])
-
-
-def _table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-    """Returns `sum_i a_i table[code_i]` as mass by code times the table, `[R, C, H, d]`."""
-    mass = code_terms.sum_by_code(weights, codes, table.shape[0])
-    return head_products.table_values(mass, table)

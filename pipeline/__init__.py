@@ -4,7 +4,8 @@ The join (`build_examples`), in the order in which an event passes through it:
 
 - `join_options`, `join_flags`: `JoinOptions`, what a user asks for, and its flags.
 - `expressions`: the small expressions of `--behavior_rule` and its like, parsed, never run.
-- `event_log`, `event_batches`: the behavior log's pre-flight; reading and validation with reasons.
+- `event_log`, `log_columns`: the behavior log's pre-flight, and what its columns are for;
+  `event_batches`: reading and validation with reasons.
 - `prior_behaviors`: given behavior sequences, and what earlier parts left.
 - `join_inputs`: everything that is read, opened and checked.
 - `planner`: partitions, and how vectors reach the workers; chosen and explained.

@@ -18,7 +18,7 @@ from features.errors import UserInputError
 from models.example_set import ExampleSet
 from pipeline import entry_point, text_table
 from serving_signatures.skew import log_replay, records, replay, request_log
-from serving_signatures.skew.served_model import ServedModel
+from serving_signatures.skew.loaded_version import LoadedVersion
 from serving_signatures.skew.tally import Comparison, Tally
 
 SKEW_CODE = 1
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def check(
-    model: ServedModel,
+    model: LoadedVersion,
     examples: ExampleSet | None,
     split: str,
     logs: Sequence[str],
@@ -144,7 +144,7 @@ def _main(arguments: Sequence[str]) -> None:
     _check_flags(arguments)
     examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
     tally, found = check(
-        ServedModel.open(_FLAGS.saved_model),
+        LoadedVersion.open(_FLAGS.saved_model),
         examples,
         _FLAGS.split,
         _FLAGS.requests,

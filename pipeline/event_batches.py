@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from features import hashing, storage
 from features.schema import SideFeature
 from pipeline import parquet, splits
-from pipeline.event_log import REQUEST_ID, LogColumns, ReadUnit, Role
+from pipeline.event_log import REQUEST_ID, ReadUnit
+from pipeline.log_columns import LogColumns, Role
 
 BATCH_ROWS = 1 << 16
 

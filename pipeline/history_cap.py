@@ -7,7 +7,7 @@ behaviors suffice: of a user with millions of events every batch keeps L.
 import numpy as np
 import pyarrow as pa
 
-from pipeline.event_log import Role
+from pipeline.log_columns import Role
 
 
 def cap(events: pa.RecordBatch, begin: int, delay: int, length: int) -> pa.RecordBatch:

@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 from features import storage
 from features.schema import ExampleSchema
 from pipeline import negatives, splits
-from pipeline.event_log import LogColumns
 from pipeline.join_inputs import JoinInputs
 from pipeline.join_options import JoinOptions
+from pipeline.log_columns import LogColumns
 from pipeline.negatives import NegativesRule
 from pipeline.planner import Decision, EmbeddingShuffle
 from pipeline.prior_behaviors import SequenceRules

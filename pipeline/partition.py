@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import attribution, negatives, sequences, summary
-from pipeline.event_log import Role
 from pipeline.join_plan import JoinPlan
+from pipeline.log_columns import Role
 
 
 @dataclasses.dataclass(frozen=True)

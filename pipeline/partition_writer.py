@@ -18,9 +18,9 @@ from pipeline import (
     splits,
     summary,
 )
-from pipeline.event_log import Role
 from pipeline.join_outputs import PartitionShards
 from pipeline.join_plan import JoinPlan
+from pipeline.log_columns import Role
 from pipeline.records import RecordEncoder
 from pipeline.running_statistics import PartitionStatistics
 from pipeline.shards import HashedFile, shard_name

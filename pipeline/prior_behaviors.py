@@ -18,8 +18,9 @@ from features import hashing, storage
 from features.errors import UserInputError
 from pipeline import parquet, splits
 from pipeline.event_batches import BATCH_ROWS, ValidatedBatch, categorical, event_schema
-from pipeline.event_log import LogColumns, ReadUnit, Role, row_groups
+from pipeline.event_log import ReadUnit, row_groups
 from pipeline.join_options import JoinOptions
+from pipeline.log_columns import LogColumns, Role
 from pipeline.sequence_checks import SPLIT, list_lengths, reasons_against
 
 HISTORIES = "histories"

@@ -10,9 +10,10 @@ import pyarrow as pa
 from features import hashing, storage
 from pipeline import arrow_bytes, history_cap, prior_behaviors, spill, summary
 from pipeline.event_batches import ValidatedBatch, event_schema, read_batches
-from pipeline.event_log import EVENTS, ReadUnit, Role
+from pipeline.event_log import EVENTS, ReadUnit
 from pipeline.join_outputs import Quarantine
 from pipeline.join_plan import JoinPlan
+from pipeline.log_columns import Role
 from pipeline.negatives import ItemCounts
 from pipeline.time_histogram import TimeHistogram
 

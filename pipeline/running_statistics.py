@@ -12,7 +12,7 @@ import numpy as np
 
 from features.running_statistics import RESIDUAL_STRENGTH, residual_codes
 from pipeline.cumulative_sums import CumulativeSums
-from pipeline.event_log import LogColumns, Role
+from pipeline.log_columns import LogColumns, Role
 from pipeline.sequences import Requests
 
 Columns = dict[str, np.ndarray]

@@ -151,12 +151,12 @@ def _latest(batch: Mapping[str, tf.Tensor], name: str, items: np.ndarray) -> np.
 def _with_vectors(
     inputs: dict[str, np.ndarray], embeddings: Mapping[str, EmbeddingSet]
 ) -> dict[str, np.ndarray]:
-    """Adds the vectors of a request's items; quantised ones quantise to themselves."""
-    vectors = {}
-    for side in (names.candidate, names.history):
-        for modality, one in embeddings.items():
-            rows = one.rows(inputs[side("item_id")])
-            vectors[side(names.vector(modality))] = one.quantized[rows].astype(np.float32)
+    """Adds the vectors of a request's items."""
+    vectors = {
+        side(names.vector(modality)): one.vectors(inputs[side("item_id")])
+        for side in (names.candidate, names.history)
+        for modality, one in embeddings.items()
+    }
     return {**inputs, **vectors}
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from features import manifest
+from features import manifest, storage
 from features.errors import UserInputError
 
 EXTRAS = "assets.extra"
@@ -33,7 +33,7 @@ class ExportedVersion:
         Raises:
           UserInputError: it has none, or one that `pipeline.export` did not write.
         """
-        values = manifest.read_manifest(os.path.join(folder, EXTRAS))
+        values = read_values(folder)
         if not isinstance(values.get("files"), dict):
             raise UserInputError(
                 f"{folder!r} lists no files in its {manifest.FILE_NAME}: it was not written by "
@@ -69,6 +69,24 @@ class ExportedVersion:
             elif contents and manifest.file_sha256(path) != expected["sha256"]:
                 found.append(f"{name} has another sha256")
         return found
+
+
+def read_values(folder: str) -> dict[str, Any]:
+    """Returns what a version's manifest says.
+
+    Args:
+      folder: the version's, local or remote.
+
+    Raises:
+      UserInputError: there is no manifest.
+    """
+    extras = storage.join(folder, EXTRAS)
+    if not storage.is_file(storage.join(extras, manifest.FILE_NAME)):
+        raise UserInputError(
+            f"{folder!r} has no {EXTRAS}/{manifest.FILE_NAME}. Give a version's folder that "
+            "`python -m pipeline.export` wrote, such as serving/dmf/1."
+        )
+    return manifest.read_manifest(extras)
 
 
 def list_files(folder: str) -> dict[str, dict[str, Any]]:

@@ -104,12 +104,9 @@ def _draw_items(rng: np.random.Generator, item_ids: np.ndarray, mask: np.ndarray
 def _vectors(
     rng: np.random.Generator, embeddings: EmbeddingSet | None, width: int, items: Arrays
 ) -> Arrays:
-    """Returns each side's vectors; the quantised ones quantise to themselves."""
+    """Returns each side's vectors."""
     if embeddings is not None:
-        return {
-            side: embeddings.quantized[embeddings.rows(ids)].astype(np.float32)
-            for side, ids in items.items()
-        }
+        return {side: embeddings.vectors(ids) for side, ids in items.items()}
     return {
         side: (
             rng.standard_normal((*ids.shape, width)) * (rng.random(ids.shape) < 0.9)[..., None]

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from serving_signatures.exported_version import EXTRAS
+
 FILE_NAME = "tf_serving_warmup_requests"
 
 BATCH_SIZES = (1, 2, 4, 8)
@@ -35,7 +37,7 @@ def write_warmup(
             f"{len(requests)} warm-up records, but TF Serving loads no model with more than "
             f"{MAXIMUM_RECORDS}: give fewer batch sizes."
         )
-    folder = os.path.join(saved_model, "assets.extra")
+    folder = os.path.join(saved_model, EXTRAS)
     os.makedirs(folder, exist_ok=True)
     with tf.io.TFRecordWriter(os.path.join(folder, FILE_NAME)) as writer:
         for signature, inputs in requests:

@@ -11,6 +11,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from pipeline.local_serving import tensor_protos
 from serving_signatures import warmup
+from serving_signatures.exported_version import EXTRAS
 
 _CALLABLE = (
     "tensorflow/serving/predict",
@@ -122,7 +123,7 @@ def _wanted(signature: Any, output_filter: Sequence[str]) -> list[str]:
 
 
 def _warmup_requests(folder: str) -> list[tuple[str, Mapping[str, Any]]]:
-    path = os.path.join(folder, "assets.extra", warmup.FILE_NAME)
+    path = os.path.join(folder, EXTRAS, warmup.FILE_NAME)
     if not os.path.exists(path):
         return []
     requests = []

@@ -15,11 +15,9 @@ from features.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from pipeline import embedding_inputs, parquet
-from serving_signatures import names
+from serving_signatures import exported_version, names
 from serving_signatures.names import CACHES
 from serving_signatures.projection_cache import ITEM_ID
-
-_EXTRAS = "assets.extra"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +45,7 @@ class ExportedModel:
         Raises:
           UserInputError: there is none, or the model has no projection signatures.
         """
-        extras = storage.join(folder, _EXTRAS)
-        path = storage.join(extras, manifest.FILE_NAME)
-        if not storage.is_file(path):
-            raise UserInputError(
-                f"--saved_model {folder!r} has no {_EXTRAS}/{manifest.FILE_NAME}. Give a version's "
-                "folder that `python -m pipeline.export` wrote, such as serving/dmf/1."
-            )
-        values = manifest.read_manifest(extras)
+        values = exported_version.read_values(folder)
         tags = {cache: values["tags"].get(tag) for cache, tag in CACHES.items()}
         if None in tags.values():
             raise UserInputError(
@@ -64,7 +55,9 @@ class ExportedModel:
         schema = ExampleSchema.from_dict(values["schema"])
         identity = {
             "version": storage.base_name(os.path.abspath(folder)),
-            "sha256": manifest.file_sha256(path),
+            "sha256": manifest.file_sha256(
+                storage.join(folder, exported_version.EXTRAS, manifest.FILE_NAME)
+            ),
         }
         modalities = {one.name: one.dimension for one in schema.modalities}
         return cls(folder, identity, tags, modalities, values["embeddings"])

@@ -1,6 +1,6 @@
 """Whether serving computes what training read: records and logged requests, replayed.
 
-- `served_model`: an exported SavedModel and what it asks for.
+- `loaded_version`: an exported SavedModel and what it asks for.
 - `content`: the vectors of the items in question, from embedding sets or from inside the model.
 - `records`: records, drawn from files.
 - `tally`: what was compared, and what differed most.

@@ -8,11 +8,11 @@ from features import embedding_files, item_vectors
 from features.errors import UserInputError
 from features.item_vectors import ItemVectors
 from serving_signatures import names
-from serving_signatures.skew.served_model import ServedModel
+from serving_signatures.skew.loaded_version import LoadedVersion
 
 
 def read(
-    model: ServedModel, folders: Mapping[str, str], item_ids: np.ndarray
+    model: LoadedVersion, folders: Mapping[str, str], item_ids: np.ndarray
 ) -> dict[str, ItemVectors]:
     """Returns the vectors of some items by modality, of every modality of the records.
 
@@ -52,7 +52,7 @@ def read(
 
 
 def tables(
-    model: ServedModel, item_ids: np.ndarray, modalities: list[str]
+    model: LoadedVersion, item_ids: np.ndarray, modalities: list[str]
 ) -> dict[str, ItemVectors]:
     """Returns what lies inside the model; quantised vectors quantise to themselves.
 

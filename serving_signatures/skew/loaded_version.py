@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from features import manifest
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-from serving_signatures import names, parity_process
+from serving_signatures import exported_version, names, parity_process
 from serving_signatures.sample_requests import Arrays
 
 
 @dataclasses.dataclass(frozen=True)
-class ServedModel:
+class LoadedVersion:
     """A version as TF Serving would load it.
 
     Attributes:
@@ -31,7 +30,7 @@ class ServedModel:
     signatures: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: str) -> "ServedModel":
+    def open(cls, folder: str) -> "LoadedVersion":
         """Loads a version.
 
         Raises:
@@ -42,8 +41,7 @@ class ServedModel:
                 f"{folder!r} holds no SavedModel. Give a version that pipeline.export published: "
                 "<export_dir>/<number>."
             )
-        extra = manifest.read_manifest(os.path.join(folder, "assets.extra"))
-        schema = ExampleSchema.from_dict(extra["schema"])
+        schema = ExampleSchema.from_dict(exported_version.read_values(folder)["schema"])
         loaded = tf.saved_model.load(folder)
         return cls(folder, schema, loaded, dict(loaded.signatures.items()))
 

@@ -6,14 +6,14 @@ import numpy as np
 import tensorflow as tf
 
 from serving_signatures import names
+from serving_signatures.skew.loaded_version import LoadedVersion, reason
 from serving_signatures.skew.records import Record
 from serving_signatures.skew.replay import SCORE_TOLERANCE
 from serving_signatures.skew.request_log import LoggedRequest
-from serving_signatures.skew.served_model import ServedModel, reason
 from serving_signatures.skew.tally import Tally
 
 
-def replay(model: ServedModel, requests: Sequence[LoggedRequest], tally: Tally) -> None:
+def replay(model: LoadedVersion, requests: Sequence[LoggedRequest], tally: Tally) -> None:
     """Calls the logged signatures with the logged inputs and compares what was answered.
 
     Numbers may differ by `SCORE_TOLERANCE`, everything else not at all. A request that the model
@@ -53,7 +53,7 @@ def examples(requests: Sequence[LoggedRequest]) -> list[Record]:
     ]
 
 
-def _answer(model: ServedModel, request: LoggedRequest) -> dict[str, np.ndarray] | str:
+def _answer(model: LoadedVersion, request: LoggedRequest) -> dict[str, np.ndarray] | str:
     """Returns the outputs, or why there are none."""
     if request.signature not in model.signatures:
         return f"the model has no such signature, only {sorted(model.signatures)}"

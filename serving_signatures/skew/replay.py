@@ -14,8 +14,8 @@ from serving_signatures.recorded_requests import item_ids, recorded_requests
 from serving_signatures.sample_requests import Arrays
 from serving_signatures.skew import codes, content, records
 from serving_signatures.skew.codes import Recomputed
+from serving_signatures.skew.loaded_version import LoadedVersion, reason
 from serving_signatures.skew.records import Record
-from serving_signatures.skew.served_model import ServedModel, reason
 from serving_signatures.skew.tally import Tally
 
 SCORE_TOLERANCE = 1e-6
@@ -25,7 +25,7 @@ _RECORDS_AT_ONCE = 8
 
 
 def replay(
-    model: ServedModel, drawn: Sequence[Record], folders: Mapping[str, str], tally: Tally
+    model: LoadedVersion, drawn: Sequence[Record], folders: Mapping[str, str], tally: Tally
 ) -> dict[str, Any]:
     """Scores records as they are and by their ids, and compares all that both are computed from.
 
@@ -86,7 +86,7 @@ def replay(
     }
 
 
-def _parsed(model: ServedModel, serialized: list[bytes], where: Sequence[str]) -> Arrays:
+def _parsed(model: LoadedVersion, serialized: list[bytes], where: Sequence[str]) -> Arrays:
     """Parses records as `serving_default` does."""
     try:
         parsed = example.parse_examples(model.schema, tf.constant(serialized))
@@ -98,7 +98,7 @@ def _parsed(model: ServedModel, serialized: list[bytes], where: Sequence[str]) -
 
 
 def _compare_tables(
-    model: ServedModel, sets: Mapping[str, ItemVectors], items: np.ndarray, tally: Tally
+    model: LoadedVersion, sets: Mapping[str, ItemVectors], items: np.ndarray, tally: Tally
 ) -> None:
     """Compares embedding sets with the tables inside the model, item by item."""
     inside = content.tables(model, items, [name for name in sets if name in model.holds_tables])
@@ -148,7 +148,7 @@ def _compare_content(
 
 
 def _compare_scores(
-    model: ServedModel,
+    model: LoadedVersion,
     serialized: list[bytes],
     inputs: Arrays,
     computed: Mapping[str, Recomputed],

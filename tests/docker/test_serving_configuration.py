@@ -1,11 +1,7 @@
 """TensorFlow Serving's files parse as its own messages, and Compose mounts and checks them."""
 
-import http.server
-import json
 import re
 import subprocess
-import threading
-from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -15,6 +11,7 @@ from google.protobuf import wrappers_pb2 as wrappers
 from pipeline import run_config
 from serving_signatures import rollout, warmup
 from serving_signatures.rollout import Rollout
+from tests.model_status import model_status_server
 from tests.test_layout import REPOSITORY
 from tests.test_packaging import pins
 
@@ -132,32 +129,11 @@ def test_ports_are_published_on_loopback_only(compose):
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
-@contextmanager
-def model_status_server(state: str):
-    body = json.dumps({"model_version_status": [{"version": "1", "state": state}]}).encode()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/v1/models/dmf" else 404)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
-
-
 @pytest.mark.parametrize(("state", "healthy"), [("AVAILABLE", True), ("LOADING", False)])
 def test_serving_health_is_the_models_state(compose, state, healthy):
     kind, *command = compose["services"]["serving"]["healthcheck"]["test"]
     assert kind == "CMD"
-    with model_status_server(state) as port:
+    with model_status_server("/v1/models/dmf", 1, state) as port:
         command = [word.replace("8501", str(port)) for word in command]
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)
     assert (done.returncode == 0) is healthy, done.stderr

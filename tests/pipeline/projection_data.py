@@ -1,5 +1,6 @@
 """Exported models, catalogues and vectors for the tests of the backfill."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -16,6 +17,28 @@ from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
 
 ID, TARGET = CACHES
+ITEMS = 1000
+"""Of the catalogue that the tests share."""
+SMALL = {"rows_per_part": 150, "batch_size": 64}
+"""Options of a backfill that make several parts, and batches, of it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """A model on disk and in memory."""
+
+    folder: str
+    loaded: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """A catalogue and its vectors, on disk and in memory."""
+
+    items: str
+    item_ids: np.ndarray
+    embeddings: dict
+    vectors: dict
 
 
 def save_model(folder, model, embeddings=None):
@@ -112,3 +135,22 @@ def contents(folder):
         for path in sorted(pathlib.Path(folder).rglob("*"))
         if path.is_file()
     }
+
+
+def write(folder, item_ids, values=None):
+    """Writes a catalogue and its vectors."""
+    values = vectors(item_ids) if values is None else values
+    return Data(
+        write_items(folder / "items" / "a.parquet", item_ids),
+        item_ids,
+        write_embeddings(folder, item_ids, values),
+        values,
+    )
+
+
+def copied(files, output):
+    """Writes files by path into a folder of their own."""
+    for name, content in files.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).write_bytes(content)
+    return output

@@ -14,7 +14,7 @@ from models.model_config import ModelConfig
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from serving_signatures.signatures import ServingSignatures
-from serving_signatures.skew.served_model import ServedModel
+from serving_signatures.skew.loaded_version import LoadedVersion
 from tests.pipeline import logs
 
 ITEMS = [f"item-{number}" for number in range(40)]
@@ -77,7 +77,7 @@ def publish(folder, joined, tables_inside, config=CONFIG):
     extra = os.path.join(version, "assets.extra")
     os.makedirs(extra)
     manifest.write_manifest(extra, {"schema": schema.to_dict()})
-    return ServedModel.open(version)
+    return LoadedVersion.open(version)
 
 
 def with_changed_record(folder, joined, change):

@@ -1,12 +1,9 @@
 """`python -m pipeline.models`: what an operator sees and what it leaves in the folder."""
 
 import contextlib
-import http.server
-import json
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -14,6 +11,7 @@ from features.errors import UserInputError
 from pipeline.model_versions import ModelVersions
 from serving_signatures.rollout import Rollout
 from tests.conftest import REPOSITORY
+from tests.model_status import model_status_server
 from tests.serving_signatures import exports
 
 
@@ -111,23 +109,8 @@ def test_prune_keeps_the_newest_three_and_what_is_served(folder, versions):
 @contextlib.contextmanager
 def tf_serving(state):
     """A server whose only version is 4."""
-    body = json.dumps({"model_version_status": [{"version": "4", "state": state}]}).encode()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/v1/models/ctr/versions/4" else 404)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with model_status_server("/v1/models/ctr/versions/4", 4, state) as port:
+        yield f"127.0.0.1:{port}"
 
 
 def test_a_label_waits_for_every_server_that_is_named(folder, versions):

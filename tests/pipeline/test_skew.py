@@ -15,8 +15,8 @@ from benchmarks import measured_process
 from features import embedding_files, hashing
 from features.schema import ExampleSchema, Modality
 from pipeline import embedding_shuffle, history_cap, planner
-from pipeline.event_log import Role
 from pipeline.join_options import JoinOptions
+from pipeline.log_columns import Role
 from tests.pipeline import logs, oracle
 
 HOT_USER, HOT_ITEM = "user-hot", "item-0"

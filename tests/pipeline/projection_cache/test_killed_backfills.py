@@ -1,6 +1,6 @@
 """A backfill that is killed at any moment leaves a whole version, and a rerun has the same bytes.
 
-`make test PYTEST_ARGS="tests/pipeline/test_killed_backfills.py --kills=40"` kills more often.
+`make test PYTEST_ARGS="tests/pipeline/projection_cache/ -k killed --kills=40"` kills more often.
 """
 
 import contextlib

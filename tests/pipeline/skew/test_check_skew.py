@@ -1,4 +1,4 @@
-"""Replayed records and logs are equal to what is served, and what is not is found and named."""
+"""Replayed records are equal to what is served, and what is not is found and named."""
 
 import dataclasses
 import json
@@ -14,68 +14,19 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
 from models.example_set import ExampleSet
-from pipeline import check_skew
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from serving_signatures.skew import records
-from serving_signatures.skew.served_model import ServedModel
-from serving_signatures.skew.tally import Tally
+from serving_signatures.skew.loaded_version import LoadedVersion
 from tests.pipeline import logs, served_examples
-
-MODALITIES = tuple(served_examples.WIDTHS)
-COMPARED = {
-    "candidate_item_id",
-    "candidate_mask",
-    "candidate_length",
-    "candidate_running_statistics",
-    "context_rating",
-    "context_running_statistics",
-    "history_item_id",
-    "history_length",
-    "history_mask",
-    "history_residual",
-    "history_time_gap",
-    "history_type",
-    "score:click",
-    "score:mask",
-    *(f"similarity_{name}" for name in MODALITIES),
-    *(f"candidate_embedding_{name}" for name in MODALITIES),
-}
-
-
-@pytest.fixture(scope="module")
-def joined(tmp_path_factory):
-    return served_examples.join(tmp_path_factory.mktemp("joined"))
-
-
-@pytest.fixture(scope="module")
-def late(tmp_path_factory):
-    return served_examples.join(tmp_path_factory.mktemp("late"), times=served_examples.TIMES)
-
-
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory, joined):
-    return served_examples.publish(tmp_path_factory.mktemp("tables"), joined, True)
-
-
-@pytest.fixture(scope="module")
-def vectors(tmp_path_factory, joined):
-    return served_examples.publish(tmp_path_factory.mktemp("vectors"), joined, False)
-
-
-@pytest.fixture(params=["tables", "vectors"])
-def model(request):
-    return request.getfixturevalue(request.param)
-
-
-def check(model, examples=None, embeddings=None, requests=(), count=1000, split="test"):
-    """Returns comparisons by feature, and what was replayed."""
-    tally, found = check_skew.check(model, examples, split, requests, embeddings or {}, count, 0)
-    return {one.feature: one for one in tally.worst_first()}, found
-
-
-def different(comparisons):
-    return {name for name, one in comparisons.items() if one.different}
+from tests.pipeline.skew.comparisons import (
+    COMPARED,
+    MODALITIES,
+    check,
+    different,
+    with_code_plus_one,
+    write_log,
+)
 
 
 def test_joined_records_are_served_as_they_were_joined(model, joined):
@@ -105,18 +56,6 @@ def test_the_choice_is_seeded(joined):
     assert some != records.draw(paths, 20, 2)
     assert [one for one in every if one in some] == some
     assert len(set(some)) == 20
-
-
-def with_code_plus_one(record, modality):
-    """Adds one to the first code that is neither unknown nor the last."""
-    parsed = tf.train.Example.FromString(record)
-    (codes,) = parsed.features.feature[f"similarity_{modality}"].bytes_list.value
-    place = next((place for place, code in enumerate(codes) if 0 < code < 255), None)
-    if place is None:
-        return None
-    changed = codes[:place] + bytes([codes[place] + 1]) + codes[place + 1 :]
-    parsed.features.feature[f"similarity_{modality}"].bytes_list.value[0] = changed
-    return parsed.SerializeToString(deterministic=True)
 
 
 def test_one_changed_code_is_found_and_ends_with_1(tmp_path, tables, joined):
@@ -206,84 +145,6 @@ def test_a_record_that_serving_refuses_is_found(tmp_path, tables, joined):
     assert "context_rating: values must be finite" in found["score:refused"].worst["received"]
 
 
-def logged(model, joined, count=6):
-    """Requests of several signatures and what the model answers."""
-    drawn = records.draw(joined.examples.shards("test"), count, 0)
-    entries = []
-    ids = np.array([records.decode(model.schema, drawn[0]).candidate_item_id[0]])
-    calls = [("", {"examples": np.array([one.data], object)}) for one in drawn]
-    calls += [("serving_default", {"examples": np.array([one.data for one in drawn], object)})]
-    calls += [("id_projections", {"item_ids": ids})]
-    for signature, inputs in calls:
-        log = prediction_log_pb2.PredictionLog()
-        log.predict_log.request.model_spec.signature_name = signature
-        for name, value in inputs.items():
-            log.predict_log.request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        log.predict_log.response.model_spec.version.value = 1
-        for name, value in model.call(signature or "serving_default", inputs).items():
-            log.predict_log.response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-        entries.append(log)
-    entries.append(prediction_log_pb2.PredictionLog())
-    return entries
-
-
-def write_log(path, entries):
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for entry in entries:
-            writer.write(entry.SerializeToString())
-    return [str(path)]
-
-
-def test_a_log_is_answered_again_alike(tmp_path, model, joined):
-    paths = write_log(tmp_path / "log", logged(model, joined))
-    found, what = check(model, None, joined.embeddings, paths)
-    assert different(found) == set()
-    assert what["requests"] == {"replayed": 8, "left_out": {"empty": 1}, "versions": ["1"]}
-    assert what["logged_examples"] == 12
-    assert found["id_projections:id_tag"].compared == 1
-    assert set(found) >= COMPARED
-
-
-def test_a_changed_answer_is_found(tmp_path, tables, joined):
-    entries = logged(tables, joined)
-    answer = entries[3].predict_log.response.outputs
-    scores = tf.make_ndarray(answer["click"]).copy()
-    scores[0, 0] += 1e-5
-    answer["click"].CopyFrom(tf.make_tensor_proto(scores))
-    tag = entries[7].predict_log.response.outputs["id_tag"]
-    tag.CopyFrom(tf.make_tensor_proto([b"another"]))
-    found, _ = check(tables, requests=write_log(tmp_path / "log", entries))
-    assert different(found) == {"serving_default:click", "id_projections:id_tag"}
-    assert found["serving_default:click"].different == 1
-    assert found["serving_default:click"].worst["record"] == "log, record 3"
-    assert found["id_projections:id_tag"].worst["expected"] == "another"
-
-
-def test_a_logged_record_goes_through_score_request_too(tmp_path, tables, joined):
-    entries = logged(tables, joined)
-    changed = None
-    for entry in entries[:6]:
-        (record,) = entry.predict_log.request.inputs["examples"].string_val
-        changed = with_code_plus_one(record, "text")
-        if changed is not None:
-            break
-    inputs = {"examples": np.array([changed], object)}
-    entry.predict_log.request.inputs["examples"].CopyFrom(tf.make_tensor_proto([changed]))
-    for name, value in tables.call("serving_default", inputs).items():
-        entry.predict_log.response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-    found, _ = check(tables, requests=write_log(tmp_path / "log", entries))
-    assert "similarity_text" in different(found)
-    assert not any(name.startswith("serving_default:") for name in different(found))
-
-
-def test_a_logged_request_that_is_refused_now_is_found(tmp_path, tables, vectors, joined):
-    entries = logged(tables, joined)
-    entries[7].predict_log.request.model_spec.signature_name = "target_aware_projections"
-    found, _ = check(vectors, None, joined.embeddings, write_log(tmp_path / "log", entries))
-    assert different(found) == {"target_aware_projections:refused"}
-    assert "item_ids" in found["target_aware_projections:refused"].worst["received"]
-
-
 def test_what_is_missing_or_does_not_belong_is_told(tmp_path, tables, vectors, joined):
     text = {"text": joined.embeddings["text"]}
     with pytest.raises(UserInputError, match=r"--embeddings image=DIR"):
@@ -314,23 +175,7 @@ def test_nothing_to_replay_ends_with_2(tmp_path):
 
 def test_a_folder_without_a_model_is_told(tmp_path):
     with pytest.raises(UserInputError, match=r"pipeline\.export published"):
-        ServedModel.open(str(tmp_path))
-
-
-def test_differences_that_a_float_cannot_show_count():
-    tally = Tally()
-    large = np.array([[2**62, 2**62]])
-    tally.add("ids", large, large + np.array([0, 1]), ["a"])
-    tally.add("nan", np.array([[0.5]]), np.array([[np.nan]]), ["b"], tolerance=1.0)
-    tally.add("both nan", np.array([[np.nan]]), np.array([[np.nan]]), ["b"])
-    tally.add("shape", np.zeros((1, 2)), np.zeros((1, 3)), ["c"])
-    found = {one.feature: one for one in tally.worst_first()}
-    assert found["ids"].different == 1
-    assert found["ids"].worst["position"] == [1]
-    assert found["nan"].different == 1
-    assert not found["both nan"].different
-    assert found["nan"].to_dict()["largest"] == "inf"
-    assert found["shape"].different == 2
+        LoadedVersion.open(str(tmp_path))
 
 
 @pytest.mark.slow
