@@ -22,6 +22,8 @@ INSTALL_REQUIRES = [
     "tensorboard>=2.16",
     # PredictionLog (warm-up) and PredictionService (client); follows TensorFlow's version.
     "tensorflow-serving-api==2.16.1",
+    # Client and development server; tensorflow-serving-api's stubs want it too.
+    "grpcio>=1.60",
     # The join; `tfrecord` is the extra that WriteToTFRecord needs. The worker image's SDK
     # harness has to be of exactly this version.
     "apache-beam[tfrecord]==2.77.0",
