@@ -28,7 +28,7 @@ from benchmarks import resident_memory
 from features.schema import ExampleSchema
 from models import factory, optimizers
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training_config import OptimizerName, TrainingConfig
 from pipeline import entry_point, environment
 
 _FLAGS = flags.FLAGS
@@ -58,7 +58,13 @@ def main() -> None:
 
 
 def measure(
-    optimizer: str, rows: int, width: int, embedding_l2: float, batch: int, history: int, steps: int
+    optimizer: OptimizerName,
+    rows: int,
+    width: int,
+    embedding_l2: float,
+    batch: int,
+    history: int,
+    steps: int,
 ) -> dict[str, float]:
     """Returns what this process holds while steps run, and the table alone, MiB.
 
@@ -105,7 +111,7 @@ def _random_batch(
 def _main(arguments: Sequence[str]) -> None:
     del arguments
     sizes = ("rows", "width", "embedding_l2", "batch", "history", "steps")
-    values = {name: _FLAGS[name].value for name in sizes}
+    values: dict[str, Any] = {name: _FLAGS[name].value for name in sizes}
     if _FLAGS.here:
         (kind,) = _FLAGS.optimizers
         print(json.dumps(measure(kind, **values)))

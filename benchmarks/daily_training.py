@@ -123,7 +123,7 @@ def _train(name: str, examples: ExampleSet, start: str | None) -> tuple[Any, int
     return model, sum(candidates * records for candidates, records in counts.items())
 
 
-def _scored(following: ExampleSet, model: Any, candidates: int) -> dict[str, float]:
+def _scored(following: ExampleSet, model: Any, candidates: int) -> dict[str, float | None]:
     scored = evaluation.score(model, following, "train")
     found = {
         "auc": metrics.auc(scored.label, scored.probability),

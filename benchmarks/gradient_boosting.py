@@ -184,7 +184,7 @@ def _compute(examples: ExampleSet) -> Any:
     side_values = record_features.SideValues.of(
         {name: train[name] for name, side in sides if side.kind == "categorical"}
     )
-    priors = {}
+    priors: dict[str, float] = {}
     for name, side in sides:
         if side.kind == "running":
             columns = running_statistics.columns(side)

@@ -37,14 +37,14 @@ def rows(
         name: [_predictions(outcome) for outcome in found] for name, found in outcomes.items()
     }
     first = predictions[BASELINE][0]
-    for name, found in predictions.items():
-        for one in found:
+    for name, scored in predictions.items():
+        for one in scored:
             if any(not np.array_equal(one[k], first[k]) for k in ("user_id", "item_id", "label")):
                 raise ValueError(f"{name} scored other candidates than {BASELINE} did.")
     draws = Draws.of(first["user_id"], resamples)
     drawn = {
-        name: {figure: _drawn(figure, draws, found) for figure in _COMPARED}
-        for name, found in predictions.items()
+        name: {figure: _drawn(figure, draws, scored) for figure in _COMPARED}
+        for name, scored in predictions.items()
     }
     table = []
     for name, found in outcomes.items():

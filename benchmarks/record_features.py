@@ -200,7 +200,9 @@ def _kernel_types(
         ]
         for kind, values in enumerate(share[1:], start=1):
             columns[f"{name}_kernel_{width}_type_{kind}"] = values
-        columns[f"{name}_kernel_{width}_type"] = sum(k * v for k, v in enumerate(share))
+        columns[f"{name}_kernel_{width}_type"] = np.sum(
+            [k * v for k, v in enumerate(share)], axis=0
+        )
         columns[f"{name}_kernel_{width}_mass"] = mass
         if schema.has_residuals:
             mean = (weight * _residuals(batch)[:, None]).sum(2) / np.maximum(mass, 1e-9)

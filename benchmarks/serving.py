@@ -151,7 +151,7 @@ def _turn(threads: futures.Executor, call: Call, at_once: int) -> tuple[list[flo
     end = started + _FLAGS.seconds
 
     def one_client() -> list[float]:
-        seconds = []
+        seconds: list[float] = []
         while not seconds or time.perf_counter() < end:
             before = time.perf_counter()
             call()

@@ -92,12 +92,8 @@ def simulate(
     if (found := publication.existing()) is not None:
         logging.info("%s holds just this log already: nothing to do.", output)
         return found
-    folder = publication.begin()
-    try:
+    with publication.attempt() as folder:
         return publication.complete(_write(folder, settings, rows_a_file))
-    except BaseException:
-        publication.abandon()
-        raise
 
 
 def _write(folder: str, settings: MarketplaceSettings, rows_a_file: int) -> dict[str, Any]:

@@ -167,7 +167,9 @@ def _thread_rows() -> list[dict[str, Any]]:
     """Times ours by number of threads, each time in a process of its own."""
     if not _FLAGS.thread_rounds:
         return []
-    rates = {threads: [] for threads in (*_THREADS, _FLAGS.threads)}
+    rates: dict[str, list[tuple[float, float]]] = {
+        threads: [] for threads in (*_THREADS, _FLAGS.threads)
+    }
     for _ in range(_FLAGS.thread_rounds):
         for threads, found in rates.items():
             found.append(_in_a_process(threads))

@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 _WARM_UP = 5
 
 
-def measure(
-    calls: Mapping[str, Callable[[], object]], repeats: int
-) -> dict[str, dict[str, object]]:
+def measure(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, dict[str, Any]]:
     """Times calls that take turns, so that noise on the machine meets all of them alike.
 
     Args:
