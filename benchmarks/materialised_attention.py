@@ -50,7 +50,7 @@ class MaterialisedTargetAttention(DecoupledTargetAttention):
         gap = tf.gather_nd(self._gap_bias, tf.stack([types, behaviors.gap_bucket()], -1))
         bias = gap[:, None, :, 0]  # [R, 1, L]
         for name, bucket_of_code in self._bucket_of_code.items():
-            bucket = tf.gather(bucket_of_code, tf.cast(codes[name], tf.int32))  # [R, C, L]
+            bucket = bucket_of_code(codes[name])  # [R, C, L]
             pair_key += tf.gather(self._bucket_keys[name][:, 0], bucket)  # [R, C, L, d]
             pair_value += tf.gather(self._bucket_values[name][:, 0], bucket)
             by_pair = tf.broadcast_to(types[:, None], tf.shape(bucket))

@@ -4,11 +4,14 @@ Each function equals its NumPy twin in `hashing`, `id_table` or `similarity` bit
 hold them to it. They stand apart so that the join's workers need no TensorFlow.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from features import hashing, similarity
 
 _ONE = similarity.ONE
+_ZERO_COSINE = _ONE + similarity.SCALE
 
 
 def fingerprint_strings(strings: tf.Tensor) -> tf.Tensor:
@@ -139,6 +142,49 @@ def codes(
     for norms in (norms_a[..., :, None], norms_b[..., None, :]):
         found *= tf.cast(norms > 0, tf.float32)
     return tf.cast(found, tf.uint8)
+
+
+class BucketOfCode:
+    """The bucket of each code; equal to `similarity.bucket_of_code`.
+
+    Args:
+      edges: ascending inner edges in (-1, 1).
+
+    Raises:
+      ValueError: they are not.
+    """
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self._table = similarity.bucket_of_code(edges)
+        self._line = similarity.bucket_line(tuple(edges))
+
+    def __call__(self, codes: tf.Tensor) -> tf.Tensor:
+        """Returns int32 in `[0, len(edges) + 2)`, of the shape of integer codes."""
+        if self._line is None:
+            return tf.gather(self._table, tf.cast(codes, tf.int32))
+        slope, offset = self._line
+        return tf.cast(slope * tf.cast(codes, tf.float32) + offset, tf.int32)
+
+
+def cosine_of_code(codes: tf.Tensor) -> tf.Tensor:
+    """Returns the cosine in the middle of each code; equal to `similarity.cosine_of_code`.
+
+    Args:
+      codes: uint8, any shape.
+
+    Returns:
+      float32 of that shape, but 0 where that has NaN, for the unknown code.
+    """
+    return (code_or_zero_cosine(codes) - _ONE) / similarity.SCALE - _ONE
+
+
+def code_or_zero_cosine(codes: tf.Tensor) -> tf.Tensor:
+    """Returns the codes as float32, that of a cosine of 0 where they are unknown.
+
+    Without a choice by pair: the line below the codes is above them at 0 alone.
+    """
+    values = tf.cast(codes, tf.float32)
+    return tf.maximum(values, _ZERO_COSINE - _ZERO_COSINE * values)
 
 
 def _or_one(norms: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ and correctly rounded. `code = 1 + round((cosine + 1) * 127)`; code 0 means that
 no embedding. A zero vector has no direction and counts as no embedding.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,9 @@ UNKNOWN_CODE = 0
 LARGEST_EXACT_INTEGER = 2**24
 SCALE = np.float32(127)
 ONE = np.float32(1)
+
+_SLOPES = 20_001
+_SMALLEST_MARGIN = 1e-3  # Float32 rounds numbers below 256 by less than 1e-4 in two steps.
 
 
 def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,3 +109,27 @@ def bucket_of_code(edges: Sequence[float]) -> np.ndarray:
     table = 1 + np.searchsorted(array, cosines, side="right")
     table[UNKNOWN_CODE] = 0
     return table.astype(np.int32)
+
+
+@functools.cache
+def bucket_line(edges: tuple[float, ...]) -> tuple[np.float32, np.float32] | None:
+    """Returns the line whose integer part is the bucket, where there is one.
+
+    Equal buckets have one, so that a bucket costs a multiplication and an addition a pair instead
+    of a look-up.
+
+    Args:
+      edges: as of `bucket_of_code`.
+
+    Returns:
+      Slope and offset, of all that fit those that stay furthest from the next integer; None where
+      no line fits, or none that float32 can tell apart whatever way it rounds.
+    """
+    table, code = bucket_of_code(edges), np.arange(CODES)
+    slopes = np.linspace(0, 1, _SLOPES) * (table[-1] + 1) / (CODES - 2)
+    rise = slopes[:, None] * code
+    low, high = np.max(table - rise, axis=1), np.min(table + 1 - rise, axis=1)
+    best = np.argmax(high - low)
+    if high[best] - low[best] < 2 * _SMALLEST_MARGIN:
+        return None
+    return np.float32(slopes[best]), np.float32((low[best] + high[best]) / 2)

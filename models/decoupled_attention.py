@@ -6,7 +6,7 @@ from typing import Any, Literal
 import tensorflow as tf
 import tf_keras as keras
 
-from features import similarity
+from features import in_graph
 from models import code_terms, head_products, masking
 from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors, rows_by_code
 
@@ -80,14 +80,14 @@ class DecoupledTargetAttention(keras.layers.Layer):
         if form not in ("auto", "shared", "absorbed"):
             raise ValueError(f"form must be auto, shared or absorbed, received {form!r}.")
         self._bucket_edges = {name: tuple(edges) for name, edges in bucket_edges.items()}
+        self._bucket_of_code = {
+            name: in_graph.BucketOfCode(edges) for name, edges in self._bucket_edges.items()
+        }
         self._heads = heads
         self._head_width = head_width
         self._behavior_types = behavior_types
         self._residuals = residuals
         self._form = form
-        self._bucket_of_code = {
-            name: similarity.bucket_of_code(edges) for name, edges in self._bucket_edges.items()
-        }
 
     def build(self, candidates_shape: tf.TensorShape) -> None:
         """Creates the projections and the tables."""
@@ -283,13 +283,14 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Returns what the similarity in each modality adds to scores, each `[R, C, H, L]`."""
         terms = []
         for modality, key_table in self._bucket_keys.items():
-            bucket_of_code = self._bucket_of_code[modality]
-            by_code = head_products.table_scores(query, tf.gather(key_table, bucket_of_code))
-            bias = tf.gather(self._bucket_biases[modality], bucket_of_code, axis=1)
-            found = code_terms.gather_by_type_and_code(
-                by_code, bias, behaviors.type, codes[modality]
+            terms.append(
+                code_terms.gather_by_type_and_code(
+                    head_products.table_scores(query, key_table),
+                    self._bucket_biases[modality],
+                    behaviors.type,
+                    self._bucket_of_code[modality](codes[modality]),
+                )
             )
-            terms.append(found)
         return terms
 
     def _finish(
@@ -301,8 +302,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
     ) -> tf.Tensor:
         """Adds the similarity values, zeroes empty histories and joins the heads."""
         for modality, value_table in self._bucket_values.items():
-            by_code = tf.gather(value_table, self._bucket_of_code[modality])
-            interest += code_terms.table_values(weights, codes[modality], by_code)
+            buckets = self._bucket_of_code[modality](codes[modality])
+            interest += code_terms.table_values(weights, buckets, value_table)
         interest = masking.zero_empty(interest, behaviors.mask)
         shape = tf.shape(interest)
         return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])

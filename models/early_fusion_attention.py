@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from features import similarity
+from features import in_graph
 from models import masking
 from models.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors
 
@@ -41,14 +41,14 @@ class EarlyFusionAttention(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self._bucket_edges = {name: tuple(edges) for name, edges in bucket_edges.items()}
+        self._bucket_of_code = {
+            name: in_graph.BucketOfCode(edges) for name, edges in self._bucket_edges.items()
+        }
         self._heads = heads
         self._head_width = head_width
         self._behavior_types = behavior_types
         self._side_width = side_width
         self._residuals = residuals
-        self._bucket_of_code = {
-            name: similarity.bucket_of_code(edges) for name, edges in self._bucket_edges.items()
-        }
         width = heads * head_width
         self._query = keras.layers.Dense(
             width, bias_initializer=keras.initializers.RandomNormal(stddev=1.0), name="query"
@@ -135,7 +135,7 @@ class EarlyFusionAttention(keras.layers.Layer):
         )
         parts = [repeated]
         for modality, table in self._buckets.items():
-            bucket = tf.gather(self._bucket_of_code[modality], tf.cast(codes[modality], tf.int32))
+            bucket = self._bucket_of_code[modality](codes[modality])
             parts.append(tf.gather(table, bucket))  # [R, C, L, side_width]
         return tf.concat(parts, axis=-1)
 

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from features import similarity
-from models import code_terms
+from features import in_graph
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 
@@ -45,8 +43,6 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         super().__init__({}, heads, head_width, behavior_types, **kwargs)
         self._modalities = tuple(modalities)
         self._gate = gate
-        cosines = similarity.cosine_of_code(np.arange(similarity.CODES))
-        self._cosine_of_code = np.nan_to_num(cosines).astype(np.float32)
 
     def build(self, candidates_shape: tf.TensorShape) -> None:
         """Creates the gates beside the projections."""
@@ -81,8 +77,7 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         by_gap, padding = self._behavior_terms(behaviors)
         added, factor = padding, tf.ones([], scores.dtype)
         for name in self._modalities:
-            code = tf.cast(codes[name], tf.int32)
-            cosine = code_terms.look_up(tf.constant(self._cosine_of_code), code)[:, :, None]
+            cosine = in_graph.cosine_of_code(codes[name])[:, :, None]
             added += self._gates[name][:, None] * cosine
             factor += self._products[name][:, None] * cosine
         return tf.nn.softmax(factor * (scores + by_gap) + added)

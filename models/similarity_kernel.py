@@ -3,22 +3,10 @@
 import functools
 from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
 
-from features import similarity
-from models import code_terms
+from features import in_graph, similarity
 from models.behaviors import Behaviors
-
-
-def kernel_of_code(width: float) -> np.ndarray:
-    """Returns `exp((cosine - 1) / width)` by similarity code, `[256]` float32.
-
-    The unknown code counts as a cosine of 0, so that a candidate without embedding gets the mean
-    of all behaviors.
-    """
-    cosine = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
-    return np.exp((cosine - 1) / width).astype(np.float32)
 
 
 def similar_behaviors(
@@ -31,8 +19,10 @@ def similar_behaviors(
 
         share_t = sum_{i of type t} k_i / sum_i k_i
 
-    Nothing is learned here: an input that a network finds hard to compute, easy to use. It costs
-    one gather a modality and one product `[C, L] [L, Y + 2]` a kernel.
+    The unknown code counts as a cosine of 0, so that a candidate without embedding gets the mean
+    of all behaviors. Nothing is learned here: an input that a network finds hard to compute, easy
+    to use. It costs one exponential a pair and modality and one product `[C, L] [L, Y + 2]` a
+    kernel.
 
     Args:
       codes: `[R, C, L]` uint8 by modality.
@@ -49,10 +39,19 @@ def similar_behaviors(
     if behaviors.residual is not None:
         columns.append(behaviors.residual_value()[..., None])
     values = tf.concat([*columns, tf.ones_like(known)], axis=-1) * known  # [R, L, Y + 2]
-    table = kernel_of_code(width)
-    kernels = [code_terms.look_up(table, tf.cast(one, tf.int32)) for one in codes.values()]
+    kernels = [_kernel(one, width) for one in codes.values()]
     if len(kernels) > 1:
         kernels.append(functools.reduce(tf.multiply, kernels))
     sums = [tf.matmul(kernel, values) for kernel in kernels]  # [R, C, Y + 2]
     means = [tf.math.divide_no_nan(one[..., :-1], one[..., -1:]) for one in sums]
     return tf.concat(means, axis=-1)
+
+
+def _kernel(codes: tf.Tensor, width: float) -> tf.Tensor:
+    """Returns `exp((cosine - 1) / width)` of every pair, `[R, C, L]` uint8 to float32.
+
+    Of the code itself in one multiplication and one addition: `cosine - 1 = (code - 255) / 127`.
+    """
+    slope = 1 / (float(similarity.SCALE) * width)
+    largest = similarity.CODES - 1
+    return tf.exp(slope * in_graph.code_or_zero_cosine(codes) - slope * largest)

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from features import similarity
+from features import in_graph
 from models import code_terms
 
 
@@ -30,6 +30,9 @@ class SimilarityTiers(keras.layers.Layer):
         if width < 1:
             raise ValueError(f"width must be at least 1, received {width}.")
         self._tier_edges = {name: tuple(edges) for name, edges in tier_edges.items()}
+        self._bucket_of_code = {
+            name: in_graph.BucketOfCode(edges) for name, edges in self._tier_edges.items()
+        }
         self._width = width
         self._towers = {
             name: keras.layers.Dense(width, activation="relu", name=f"tower_{name}")
@@ -55,10 +58,9 @@ class SimilarityTiers(keras.layers.Layer):
 
     def histogram(self, modality: str, codes: tf.Tensor) -> tf.Tensor:
         """Counts behaviors by tier, `[R, C, L]` uint8 to `[R, C, tiers]` float32."""
-        edges = self._tier_edges[modality]
-        tier_of_code = similarity.bucket_of_code(edges) - 1  # -1, one-hot to zeros: no tier
-        membership = tf.one_hot(tier_of_code, len(edges) + 1)
-        return tf.tensordot(code_terms.count_by_code(codes, similarity.CODES), membership, 1)
+        count = len(self._tier_edges[modality]) + 2
+        buckets = self._bucket_of_code[modality](codes)
+        return code_terms.count_by_code(buckets, count)[..., 1:]  # 0: unknown, in no tier
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

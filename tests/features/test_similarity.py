@@ -112,3 +112,37 @@ def test_buckets():
             similarity.bucket_of_code(wrong)
     with pytest.raises(ValueError, match="at least 1"):
         similarity.uniform_edges(0)
+
+
+ODD_EDGES = (-0.9, -0.35, 0.1, 0.2, 0.21, 0.8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+@pytest.mark.parametrize(
+    "edges", [*map(similarity.uniform_edges, (1, 2, 3, 20, 21, 64, 254)), (), ODD_EDGES]
+)
+def test_buckets_in_the_graph(edges, dtype):
+    codes = np.arange(256).astype(dtype)
+    received = in_graph.BucketOfCode(edges)(tf.constant(codes))
+    assert received.dtype == tf.int32
+    np.testing.assert_array_equal(received, similarity.bucket_of_code(edges))
+
+
+def test_equal_buckets_cost_no_look_up():
+    assert similarity.bucket_line(similarity.uniform_edges(20)) is not None
+    assert similarity.bucket_line(ODD_EDGES) is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 127, 254])
+def test_a_bucket_line_bears_roundings(count):
+    edges = similarity.uniform_edges(count)
+    slope, offset = similarity.bucket_line(edges)
+    for wrong in (-1e-4, 1e-4):
+        found = np.floor(slope * np.arange(256) + offset + wrong)
+        np.testing.assert_array_equal(found, similarity.bucket_of_code(edges))
+
+
+def test_cosines_in_the_graph():
+    codes = np.arange(256).astype(np.uint8)
+    expected = np.nan_to_num(similarity.cosine_of_code(codes))
+    np.testing.assert_array_equal(in_graph.cosine_of_code(tf.constant(codes)), expected)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import similarity
 from models import similarity_kernel
 from models.behaviors import Behaviors
 
@@ -90,8 +89,9 @@ def test_a_candidate_without_embedding_gets_the_mean_of_all_behaviors():
 
 
 def test_the_most_dissimilar_pair_still_has_a_weight():
-    assert similarity_kernel.kernel_of_code(0.1)[1] > np.finfo(np.float32).tiny
-    assert similarity_kernel.kernel_of_code(0.1)[similarity.CODES - 1] == 1
+    codes = {name: np.ones((1, 1, 1), np.uint8) for name in ("text", "image")}
+    shares = received(codes, np.ones((1, 1), bool), np.array([[1]]), None)
+    np.testing.assert_array_equal(shares, np.eye(TYPES)[None, None, [1, 1, 1]].reshape(1, 1, -1))
 
 
 @pytest.mark.parametrize("shape", [(4, 1, 12), (1, 1, 1), (2, 1, 0)])
