@@ -57,6 +57,8 @@ def find(ids: tf.Tensor, vocabulary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
       The position of each id (int64, in range even where unknown) and whether it is known.
     """
     flat = tf.reshape(ids, [-1])
+    # The search reads all of it; and a gather from a variable in parts returns rows by part.
+    vocabulary = tf.convert_to_tensor(vocabulary)
     position = tf.searchsorted(vocabulary, flat, out_type=tf.int64)
     position = tf.minimum(position, tf.size(vocabulary, tf.int64) - 1)
     known = tf.equal(tf.gather(vocabulary, position), flat)

@@ -11,6 +11,7 @@ R requests, N replicas.
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 
 import tensorflow as tf
 
@@ -154,6 +155,14 @@ def own_folder(folder: str) -> str:
 def batches_in_flight() -> int:
     """Returns how many batches are given out at once: one that each worker is at, one to follow."""
     return 2 * _tasks("worker")
+
+
+def parts(variables: Iterable[tf.Variable]) -> list[tf.Variable]:
+    """Returns variables, and of each that lies on several parameter servers its parts."""
+    spread = tf.__internal__.distribute.ShardedVariable  # TensorFlow's one name for it.
+    return [
+        part for one in variables for part in (one.variables if isinstance(one, spread) else [one])
+    ]
 
 
 def _of_parameter_servers(count: int) -> tf.distribute.ParameterServerStrategy:

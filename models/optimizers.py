@@ -7,6 +7,7 @@ import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from features.errors import UserInputError
+from models import distribution
 from models.lazy_adam import LazyAdam
 from models.ranking_model import RankingModel
 from models.training_config import TableOptimizer, TrainingConfig
@@ -35,14 +36,14 @@ def build_optimizer(
     Raises:
       UserInputError: a table that the configuration names does not exist.
     """
-    buckets = model.bucket_variables()
+    buckets = distribution.parts(model.bucket_variables())
     rest: list[tf.Variable] = []
     groups = [(_optimizer(config.optimizer, config.learning_rate, config, steps), rest)]
     if buckets:
         groups.append((_optimizer("adam", config.bucket_learning_rate, config, steps), buckets))
     for table, own in _own_tables(model, config):
         rate = own.learning_rate or config.learning_rate
-        groups.append((_optimizer(own.optimizer, rate, config, steps), [table]))
+        groups.append((_optimizer(own.optimizer, rate, config, steps), distribution.parts([table])))
     apart = {id(variable) for _, variables in groups for variable in variables}
     rest.extend(one for one in model.trainable_variables if id(one) not in apart)
     # Slots that the first step created would make Keras trace that step a second time.

@@ -90,7 +90,8 @@ class SideFeatures(keras.layers.Layer):
         if side.kind == "numeric":
             return tf.sign(values) * tf.math.log1p(tf.abs(values))
         table = self._tables[side.name]
-        embedded = tf.gather(table, in_graph.bucket(values, self._buckets))
+        # As in `id_embedding`: a table may lie on several parameter servers.
+        embedded = tf.nn.embedding_lookup(table, in_graph.bucket(values, self._buckets))
         known = tf.cast(values != 0, embedded.dtype)[..., None]
         count = tf.maximum(tf.reduce_sum(known, axis=-2), 1.0)
         return tf.reduce_sum(embedded * known, axis=-2) / count

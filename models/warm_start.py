@@ -9,6 +9,7 @@ from absl import logging
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema
+from models import distribution
 from models.ranking_model import RankingModel
 
 
@@ -101,7 +102,7 @@ def _by_place(model: RankingModel) -> dict[str, tf.Variable]:
             if id(child) in seen:
                 continue
             seen.add(id(child))
-            if id(child) in weights:
+            if weights.issuperset(map(id, distribution.parts([child]))):
                 found[f"{place}{name}"] = child
             waiting.append((f"{place}{name}/", child))
     return found

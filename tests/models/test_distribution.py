@@ -37,6 +37,12 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from pipeline import train
 train.main()
 """
+SMALL_PARTS = """
+from models import distribution
+distribution._SMALLEST_PART = 64  # Bytes: all but the smallest variables lie on both servers.
+from pipeline import train
+train.main()
+"""
 
 
 def batch_of(count: int) -> dict[str, tf.Tensor]:
@@ -111,14 +117,14 @@ def task_of(cluster: dict[str, list[str]], job: str, index: int) -> str:
     return json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
 
 
-def assert_same_curve(folder: Path, name: str) -> None:
+def assert_same_curve(folder: Path, *names: str) -> None:
     """Float noise of sums in another order, and no more."""
-    one, other = (manifest.read_manifest(str(folder / n))["training"] for n in ("one", name))
+    one, other = (manifest.read_manifest(str(folder / name))["training"] for name in names)
     assert len(one["history"]) == len(other["history"]) == 3
     for row, again in zip(one["history"], other["history"], strict=True):
         assert row == pytest.approx(again, abs=2e-4)
     first, second = (
-        trained_model.read_trained_model(str(folder / n)).trainable_variables for n in ("one", name)
+        trained_model.read_trained_model(str(folder / name)).trainable_variables for name in names
     )
     for variable, again in zip(first, second, strict=True):
         np.testing.assert_allclose(variable, again, atol=1e-3)
@@ -128,7 +134,7 @@ def assert_same_curve(folder: Path, name: str) -> None:
 def test_two_devices_follow_the_curve_of_one(folder):
     flags = ["--set=training.strategy=mirrored"]
     assert trained(folder, "devices", *flags, program=("-c", TWO_DEVICES)) == [0]
-    assert_same_curve(folder, "devices")
+    assert_same_curve(folder, "one", "devices")
 
 
 @pytest.mark.slow
@@ -136,7 +142,7 @@ def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
     cluster = {"worker": ports(2)}
     workers = [task_of(cluster, "worker", index) for index in range(2)]
     assert trained(folder, "workers", clusters=workers) == [0, 0]
-    assert_same_curve(folder, "workers")
+    assert_same_curve(folder, "one", "workers")
     left = [sorted(path.name for path in (folder / name).iterdir()) for name in ("one", "workers")]
     assert left[0] == left[1]
 
@@ -144,11 +150,27 @@ def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
 @pytest.mark.slow
 def test_workers_of_parameter_servers_follow_the_curve_and_see_every_batch(folder):
     """One worker takes its batches in order, so that nothing differs but where variables lie."""
+    assert served(folder, "served") == [0]
+    assert_same_curve(folder, "one", "served")
+
+
+@pytest.mark.slow
+def test_variables_in_parts_follow_the_curve_of_whole_ones(folder):
+    """From a model's weights, because parts draw initial values of their own."""
+    own = "training.table_optimizers={'item_id': {'optimizer': 'adagrad'}}"
+    flags = [f"--warm_start={folder}/one", f"--set={own}"]
+    assert trained(folder, "whole", *flags) == [0]
+    assert served(folder, "parts", *flags, program=("-c", SMALL_PARTS)) == [0]
+    assert_same_curve(folder, "whole", "parts")
+
+
+def served(folder: Path, name: str, *flags: str, program=("-m", "pipeline.train")) -> list[int]:
+    """Trains with two parameter servers and a worker, and returns the chief's code."""
     addresses = iter(ports(4))
     cluster = {job: [next(addresses) for _ in range(n)] for job, n in SERVED.items()}
     servers = [
         subprocess.Popen(
-            [sys.executable, "-m", "pipeline.train", *paths(folder, "served"), *SETTINGS],
+            [sys.executable, *program, *paths(folder, name), *SETTINGS, *flags],
             env={**os.environ, "TF_CONFIG": task_of(cluster, job, index)},
         )
         for job, n in SERVED.items()
@@ -156,9 +178,9 @@ def test_workers_of_parameter_servers_follow_the_curve_and_see_every_batch(folde
         if job != "chief"
     ]
     try:
-        assert trained(folder, "served", clusters=[task_of(cluster, "chief", 0)]) == [0]
+        chief = [task_of(cluster, "chief", 0)]
+        return trained(folder, name, *flags, program=program, clusters=chief)
     finally:
         for server in servers:
             server.kill()
             server.wait()
-    assert_same_curve(folder, "served")
