@@ -1,5 +1,6 @@
 """A training that was stopped, killed or damaged ends with the weights of one that was not."""
 
+import contextlib
 import dataclasses
 import logging as python_logging
 import os
@@ -140,25 +141,39 @@ def test_another_configuration_does_not_go_on_from_it(examples, tmp_path, caplog
 
 @pytest.mark.slow
 def test_kills_at_random_moments_change_nothing(examples, straight, tmp_path):
-    """With `KILLS=50` in the environment it is killed so often."""
-    folder = tmp_path / "model"
-    command = [sys.executable, "-c", TRAIN, examples.folder, str(folder)]
+    """With `KILLS=50` in the environment so many, in as many trainings as that takes."""
     rng = random.Random(int(os.environ.get("KILL_SEED", "0")))
-    for _ in range(KILLS):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        before = newest(folder)
-        # A kill counts once training has gone on: start-up is not what is tested.
-        while newest(folder) == before and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.5))
-        process.kill()
-        if process.wait() == 0:
-            break
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    model = trained_model.read_trained_model(str(folder))
-    figures = manifest.read_manifest(str(folder))["training"]
-    assert_same(straight, model, figures)
+    left, trainings = KILLS, 0
+    while left or not trainings:
+        folder = tmp_path / str(trainings)
+        command = [sys.executable, "-c", TRAIN, examples.folder, str(folder)]
+        while left and killed(command, folder, rng.uniform(0, 0.5)):
+            left -= 1
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        model = trained_model.read_trained_model(str(folder))
+        assert_same(straight, model, manifest.read_manifest(str(folder))["training"])
+        trainings += 1
+    print(f"{KILLS} kills in {trainings} trainings")
+
+
+def killed(command: list[str], folder: Path, seconds: float) -> bool:
+    """Starts training and kills it some time after it has gone on; False if it ended before.
+
+    Before it goes on it only starts up, which is not what is tested.
+    """
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    before = newest(folder)
+    while newest(folder) == before and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.kill()
+    return process.wait() != 0
 
 
 def newest(folder: Path) -> float:
-    return max((path.stat().st_mtime for path in folder.glob("backup/*/states/*")), default=0)
+    """Returns when a state was written last; those that vanish meanwhile do not count."""
+    times = []
+    for path in folder.glob("backup/*/states/*"):
+        with contextlib.suppress(FileNotFoundError):
+            times.append(path.stat().st_mtime)
+    return max(times, default=0)
