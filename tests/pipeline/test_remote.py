@@ -133,6 +133,7 @@ def test_a_data_set_grows_by_parts(s3, local, bucket, tmp_path):
     assert {shard.rpartition("/")[0][-1] for shard in shards} == {"1", "2"}
 
 
+@pytest.mark.usefixtures("tensorflow_io")
 def test_rerun_does_nothing_and_other_parameters_are_refused(s3, bucket, joined):
     def times():
         answer = s3.client.list_objects_v2(Bucket=bucket, Prefix="examples/")
@@ -146,6 +147,7 @@ def test_rerun_does_nothing_and_other_parameters_are_refused(s3, bucket, joined)
     assert times() == before
 
 
+@pytest.mark.usefixtures("tensorflow_io")
 def test_a_job_that_is_killed_leaves_no_data_set_and_a_rerun_completes(s3, local, bucket):
     code = (
         "import os; from features import manifest; from pipeline import build_examples;"
@@ -323,10 +325,12 @@ def test_a_shard_that_is_damaged_fails_the_training(s3, local, bucket, tmp_path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("job", ["train", "evaluate", "build_examples"])
-def test_a_server_that_is_down_is_told_soon(job, joined, tmp_path):
-    arguments = [f"--examples={joined}", f"--model_dir={tmp_path}/model"]
+def test_a_server_that_is_down_is_told_soon(job, joined, tmp_path, request):
     if job == "build_examples":
         arguments = [f"--events={joined}", f"--output={tmp_path}/out"]
+    else:
+        request.getfixturevalue("tensorflow_io")
+        arguments = [f"--examples={joined}", f"--model_dir={tmp_path}/model"]
     endpoint = f"http://127.0.0.1:{free_port()}"
     run = run_job(job, *arguments, AWS_ENDPOINT_URL=endpoint)
     assert run.returncode == 2
