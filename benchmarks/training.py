@@ -7,9 +7,9 @@ Batches of 512 candidates, 50 behaviors, width 128, 100,000 items, two modalitie
 same in both. `materialised` is the same model, shown equal before anything is timed, with keys and
 values of shape `[C, L, d]` and one dense Adam over everything. Implementations that know no
 requests have a row a candidate: `ratio_grouped_to_materialised` is what keeping requests together
-and all the rest gain over that. Ways take turns, round by round; a
-ratio is the median over rounds of the ratio within a round. The number of threads is a process's,
-so each has processes of its own, which take turns too.
+and all the rest gain over that. Ways take turns, round by round; a ratio is the median over rounds
+of the ratio within a round. The number of threads is a process's, so each has processes of its own,
+which take turns too.
 
 Wall time is what counts on a machine of one's own; where others work on it, the time of the
 processor (`_cpu`) holds better.

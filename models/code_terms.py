@@ -25,7 +25,7 @@ def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
       `[R, C, H, L]` float.
     """
     rows = tf.cast(codes, tf.int32)[:, :, None, :]
-    return look_up(tf.reshape(terms, [-1]), _row_starts(tf.shape(terms)) + rows)
+    return _look_up(tf.reshape(terms, [-1]), _row_starts(tf.shape(terms)) + rows)
 
 
 def gather_by_type_and_code(
@@ -52,7 +52,7 @@ def gather_by_type_and_code(
     return gather_by_code(table, offsets + tf.cast(codes, tf.int32))
 
 
-def look_up(table: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+def _look_up(table: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """Returns `table[positions]`, `[N]` and any shape of int32.
 
     `tf.gather` copies slices of any size, which for single numbers takes a third longer.

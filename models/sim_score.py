@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from features import similarity
+from features import in_graph, similarity
 from features.schema import ExampleSchema
 from models import code_terms
 from models.batch import Batch, behaviors_of
@@ -59,15 +59,13 @@ def scores(codes: tf.Tensor, types: tf.Tensor, behavior_types: int) -> tf.Tensor
     Returns:
       `[R, C, 2 + behavior_types]`.
     """
-    codes = tf.cast(codes, tf.int32)
-    cosine_of_code = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
-    cosine = tf.gather(cosine_of_code.astype(np.float32), codes)
+    cosine = in_graph.cosine_of_code(codes)
     known = tf.cast(codes != similarity.UNKNOWN_CODE, tf.float32)
     empty = tf.fill([tf.shape(codes)[0], tf.shape(codes)[1], 1], _LOWEST)
     filled = tf.concat([empty, tf.where(known > 0, cosine, _LOWEST)], axis=2)
     largest = tf.reduce_max(filled, axis=2, keepdims=True)
     largest = tf.where(largest > _LOWEST, largest, 0.0)
-    kinds = tf.broadcast_to(tf.cast(types, tf.int32)[:, None], tf.shape(codes))
+    kinds = code_terms.for_each_candidate(types, tf.shape(codes)[1])
     both = tf.stack([cosine * known, known], axis=2)  # [R, C, 2, L]
     sums = code_terms.sum_by_code(both, kinds, behavior_types)
     by_type = tf.math.divide_no_nan(sums[:, :, 0], sums[:, :, 1])
