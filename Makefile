@@ -7,6 +7,8 @@ LATEST_VENV ?= .venv-latest
 INSTALLED := $(VENV)/.installed
 # One process a core; the tests of a file share their fixtures.
 PYTEST_ARGS ?= -n 2 --dist loadfile
+# SLOW=1: the tests that are marked slow too, as CI does.
+TESTS := $(if $(SLOW),,-m 'not slow')
 
 # Beam's Flink job server and what it needs.
 FLINK_JARS := build/flink/jars
@@ -15,13 +17,12 @@ FLINK_JARS := build/flink/jars
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-latest test-flink flink-jars lint format bench lock clean distclean
+.PHONY: help setup demo test test-latest test-flink flink-jars lint format bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
-	@echo 'make test       every test (PYTEST_ARGS="-x -k join" goes to pytest)'
-	@echo 'make test-fast  every test but the slow ones'
-	@echo 'make test-latest every test on the newest TensorFlow, in .venv-latest'
+	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
+	@echo 'make test-latest the same on the newest TensorFlow, in .venv-latest'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make lint       format check, lint, types (make format mends what can be mended)'
 	@echo 'make bench      benchmarks'
@@ -38,13 +39,10 @@ demo: $(INSTALLED)
 	$(PY) -m pipeline.run --config pipeline/configs/demo.py --output build/demo $(if $(DATA),--set data.source=$(DATA))
 
 test: $(INSTALLED)
-	$(PY) -m pytest $(PYTEST_ARGS)
-
-test-fast: $(INSTALLED)
-	$(PY) -m pytest -m 'not slow' $(PYTEST_ARGS)
+	$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
 
 test-latest: $(LATEST_VENV)/.installed
-	$(LATEST_VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(LATEST_VENV)/bin/python -m pytest $(TESTS) $(PYTEST_ARGS)
 
 $(LATEST_VENV)/.installed: requirements/latest.lock requirements/bootstrap.lock requirements/setup_venv.sh
 	@sh requirements/setup_venv.sh $(LATEST_VENV) requirements/latest.lock

@@ -166,6 +166,7 @@ def test_other_candidates_are_not_compared(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["popularity", "gradient_boosting", "id_only"])
+@pytest.mark.slow
 def test_a_tuning_trial_needs_no_test_split(examples, tmp_path, model):
     folder = tmp_path / "set"
     shutil.copytree(examples.folder, folder)

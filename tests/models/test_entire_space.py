@@ -186,6 +186,7 @@ def test_conversions_are_ranked_by_more_than_the_chance_of_a_click(learnable):
     assert gain > 0.1 if learnable else gain < 0.05
 
 
+@pytest.mark.slow
 def test_training_learns_both(tmp_path):
     examples = synthetic.write_example_set(str(tmp_path / "set"))
     config = ModelConfig(**TINY, conversion_label="conversion")

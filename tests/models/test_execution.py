@@ -39,6 +39,7 @@ def test_threads_cannot_change_once_tensorflow_runs():
         execution.set_threads(TrainingConfig(intra_op_threads=7))
 
 
+@pytest.mark.slow
 def test_heads_are_compiled_inside_and_only_there():
     model = factory.build_model(ModelConfig(), SCHEMA, item_ids())
     batch = factory.zero_batch(SCHEMA)

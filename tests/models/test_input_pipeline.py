@@ -92,6 +92,7 @@ def test_records_of_one_bucket_give_the_batches_that_a_search_for_it_gives(tmp_p
 
 
 @pytest.mark.parametrize("mixed", ["requests", "candidates"])
+@pytest.mark.slow
 def test_a_pass_has_an_order_of_its_own_whatever_was_read_before(tmp_path, mixed):
     # One shard, so that the order of shards cannot stand in for that of records.
     examples = synthetic.write_example_set(str(tmp_path / "set"), shards=1)

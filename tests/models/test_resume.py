@@ -98,6 +98,7 @@ def steps_in(states: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("place", ["middle", "last", "evaluation", "second pass"])
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path, place):
     interval = straight[1][0]["step"]
     question = {
@@ -117,6 +118,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path,
     np.testing.assert_array_equal(again.item_embedding.table, model.item_embedding.table)
 
 
+@pytest.mark.slow
 def test_whole_requests_and_early_stopping_go_on_too(examples, tmp_path):
     config = dataclasses.replace(
         TRAINING, batches_of="requests", epochs=6, patience=1, learning_rate=0.3
@@ -130,6 +132,7 @@ def test_whole_requests_and_early_stopping_go_on_too(examples, tmp_path):
     assert_same((weights(model), history), again, figures)
 
 
+@pytest.mark.slow
 def test_another_configuration_does_not_go_on_from_it(examples, tmp_path, caplog):
     stopped(examples, tmp_path, 3)
     other = dataclasses.replace(TRAINING, seed=2, epochs=1)

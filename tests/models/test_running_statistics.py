@@ -122,6 +122,7 @@ def test_padding_is_not_part_of_the_sample():
     np.testing.assert_array_equal(received, alone(values))
 
 
+@pytest.mark.slow
 def test_training_adapts_and_the_saved_model_keeps_it(tmp_path):
     examples = synthetic.write_example_set(
         str(tmp_path / "examples"), SCHEMA, {"train": 60, "validation": 20, "test": 20}

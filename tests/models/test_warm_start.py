@@ -133,6 +133,7 @@ def examples(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["dmf", "make"])
+@pytest.mark.slow
 def test_training_starts_from_the_folder_and_says_how_many_rows(examples, tmp_path, name, caplog):
     earlier = built(IDS[:40], seed=1, name=name)
     trained_model.write_trained_model(str(tmp_path / "1"), earlier, {})

@@ -112,6 +112,7 @@ def by_hand(examples, earlier):
     return model
 
 
+@pytest.mark.slow
 def test_day_by_day_gives_the_weights_that_it_gives_by_hand(folder, tmp_path):
     earlier = None
     for number, day in enumerate(DAYS):

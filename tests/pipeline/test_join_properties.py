@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,7 @@ def test_no_record_sees_its_instant_or_later(rows, values):
 
 @settings(max_examples=10, phases=PHASES)
 @given(LOGS, JOINS, st.integers(1, 5))
+@pytest.mark.slow
 def test_both_strategies_give_the_same_bytes(rows, values, partitions):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -123,6 +125,7 @@ def test_both_strategies_give_the_same_bytes(rows, values, partitions):
     st.integers(2, 7),
     st.integers(1, 9),
 )
+@pytest.mark.slow
 def test_partitions_and_files_do_not_decide(rows, values, partitions, row_group_size):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -140,6 +143,7 @@ def test_partitions_and_files_do_not_decide(rows, values, partitions, row_group_
 
 @settings(max_examples=10, phases=PHASES)
 @given(st.lists(EVENT, min_size=20, max_size=40, unique_by=lambda row: tuple(row.values())), JOINS)
+@pytest.mark.slow
 def test_the_order_of_rows_decides_ties_only(rows, values):
     """Rows of distinct times may come in any order."""
     rows = [{**row, "timestamp": 20 * number} for number, row in enumerate(rows)]

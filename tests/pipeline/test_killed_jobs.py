@@ -1,6 +1,6 @@
 """A join that is killed at any moment publishes nothing, and run again has the same bytes.
 
-`make test PYTEST_ARGS="tests/pipeline/test_killed_jobs.py --kills=200"` kills ten times as often.
+`SLOW=1 make test PYTEST_ARGS="tests/pipeline/test_killed_jobs.py --kills=200"`: ten times more.
 """
 
 import hashlib

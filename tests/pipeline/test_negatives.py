@@ -126,6 +126,7 @@ def test_nothing_is_drawn_before_the_request_that_the_log_shows_later(tmp_path):
     assert found[1] == [oracle.int64("a"), oracle.int64("b")]
 
 
+@pytest.mark.slow
 def test_partitions_files_and_strategy_do_not_matter(tmp_path, log, joined):
     rows = log[1]
     embeddings = {

@@ -1,5 +1,7 @@
 """Tags of a warm-started model: a cache stays valid just as long as what it was filled from."""
 
+import pytest
+
 from models import factory
 from models.warm_start import warm_start
 from serving_signatures.signatures import ServingSignatures
@@ -13,6 +15,7 @@ def started(earlier, vocabulary):
     return model
 
 
+@pytest.mark.slow
 def test_equal_values_have_equal_tags_and_another_vocabulary_changes_the_id_tag_alone(embeddings):
     earlier = serving.random_model(seed=5)
     tags = ServingSignatures(earlier, embeddings).tags

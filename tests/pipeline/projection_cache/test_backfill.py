@@ -134,6 +134,7 @@ def test_changed_vectors_are_computed_again_and_departed_items_leave(
         projection_data.assert_holds(filled, cache, later.item_ids, expected)
 
 
+@pytest.mark.slow
 def test_a_new_id_training_makes_one_cache_stale_and_a_new_set_the_other(
     tables, tmp_path, computed
 ):

@@ -1,6 +1,6 @@
 """A backfill that is killed at any moment leaves a whole version, and a rerun has the same bytes.
 
-`make test PYTEST_ARGS="tests/pipeline/projection_cache/ -k killed --kills=40"` kills more often.
+`SLOW=1 make test PYTEST_ARGS="tests/pipeline/projection_cache/ -k killed --kills=40"`: more kills.
 """
 
 import contextlib

@@ -58,6 +58,7 @@ def test_the_choice_is_seeded(joined):
     assert len(set(some)) == 20
 
 
+@pytest.mark.slow
 def test_one_changed_code_is_found_and_ends_with_1(tmp_path, tables, joined):
     done = []
 
