@@ -65,7 +65,7 @@ class VectorRows:
 
     Attributes:
       item_ids: `[N]` int64; ids may repeat.
-      vectors: `[N, M]` float32, finite.
+      vectors: `[N, M]` float32, finite, or int8 where the file has that.
       available_at: `[N]` int64, microseconds.
       rows: `[N]` int64, their positions in the file.
       rejected: row and reason of the others.
@@ -148,10 +148,12 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
     wrong = (lengths >= 0) & (lengths != dimension)
     reasons[wrong] = f"embedding does not have {dimension} values"
     complete = lengths == dimension
-    values = pc.list_flatten(embedding.filter(pa.array(complete)))
-    vectors = np.full((len(table), dimension), np.nan, np.float32)
-    vectors[complete] = values.to_numpy(zero_copy_only=False).reshape(-1, dimension)
-    reasons[complete & ~np.isfinite(vectors).all(axis=1)] = "embedding holds NaN or infinity"
+    values = pc.list_flatten(embedding.filter(pa.array(complete))).to_numpy(zero_copy_only=False)
+    vectors = values.reshape(-1, dimension)
+    if vectors.dtype != np.int8:
+        vectors = vectors.astype(np.float32, copy=False)
+        finite = np.isfinite(vectors).all(axis=1)
+        reasons[np.flatnonzero(complete)[~finite]] = "embedding holds NaN or infinity"
     good = reasons == ""
     rejected = tuple(
         {"row": group.first_row + int(row), "reason": reasons[row]} for row in np.flatnonzero(~good)
@@ -161,7 +163,7 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
         times = table["available_at"].fill_null(ALWAYS).to_numpy()
     return VectorRows(
         item_ids=hashing.ids_of_column(table["item_id"].filter(pa.array(good))),
-        vectors=vectors[good],
+        vectors=vectors[good[complete]],
         available_at=times[good],
         rows=group.first_row + np.flatnonzero(good),
         rejected=rejected,

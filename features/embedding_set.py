@@ -12,6 +12,9 @@ import pyarrow.parquet as pq
 from features import embedding_files, hashing, id_table, manifest, similarity, storage
 from features.errors import UserInputError
 
+_ROWS_IN_CACHE = 4096
+"""Rows whose fingerprints are mixed at once, a column after another."""
+
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddingSet:
@@ -125,6 +128,16 @@ def row_fingerprints(
     Returns:
       `[N]` uint64.
     """
+    mixed = np.zeros(len(quantized), np.uint64)
+    for begin in range(0, len(quantized), _ROWS_IN_CACHE):
+        some = slice(begin, begin + _ROWS_IN_CACHE)
+        mixed[some] = _row_fingerprints(item_ids[some], quantized[some], available_at[some])
+    return mixed
+
+
+def _row_fingerprints(
+    item_ids: np.ndarray, quantized: np.ndarray, available_at: np.ndarray
+) -> np.ndarray:
     count, width = quantized.shape
     words = -(-width // 8)
     padded = np.zeros((count, words * 8), np.int8)

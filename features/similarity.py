@@ -38,11 +38,8 @@ def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       ValueError: a value is not finite, or M is so large that dot products are not exact.
     """
-    vectors = np.asarray(vectors, np.float32)
-    if not np.isfinite(vectors).all():
-        raise ValueError("Embeddings must be finite, received NaN or infinity.")
-    largest = np.max(np.abs(vectors), axis=-1, keepdims=True, initial=0)
-    quantized = np.rint(SCALE * vectors / np.where(largest > 0, largest, ONE)).astype(np.int8)
+    vectors = np.asarray(vectors)
+    quantized = vectors if _is_quantized(vectors) else _scaled(vectors.astype(np.float32))
     squares = np.sum(np.square(quantized, dtype=np.int32), axis=-1, dtype=np.int64)
     if np.any(squares > LARGEST_EXACT_INTEGER):
         raise ValueError(
@@ -51,6 +48,23 @@ def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             "not be exact in float32. Reduce the width (for instance by PCA)."
         )
     return quantized, np.sqrt(squares.astype(np.float64)).astype(np.float32)
+
+
+def _is_quantized(vectors: np.ndarray) -> bool:
+    """Whether vectors are what they quantise to, as those are that were quantised before."""
+    if vectors.dtype != np.int8:
+        return False
+    highest = vectors.max(axis=-1, initial=0).astype(np.int16)
+    lowest = vectors.min(axis=-1, initial=0).astype(np.int16)
+    return bool(np.isin(np.maximum(highest, -lowest), (0, 127)).all())
+
+
+def _scaled(vectors: np.ndarray) -> np.ndarray:
+    """Returns float32 vectors in int8, the largest value of each 127."""
+    if not np.isfinite(vectors).all():
+        raise ValueError("Embeddings must be finite, received NaN or infinity.")
+    largest = np.max(np.abs(vectors), axis=-1, keepdims=True, initial=0)
+    return np.rint(SCALE * vectors / np.where(largest > 0, largest, ONE)).astype(np.int8)
 
 
 def codes(

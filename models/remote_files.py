@@ -7,8 +7,6 @@ One environment serves everything that reads `s3://`: what the AWS libraries sha
 import os
 import re
 
-import tensorflow as tf
-
 from features.errors import UserInputError
 
 _CONNECT_MILLISECONDS = 3_000
@@ -38,6 +36,9 @@ def register(path: str) -> None:
         return
     if match[1] == "s3":
         _complete_environment()
+    # What reads no more than a local data set's manifest is spared the seconds of this import.
+    import tensorflow as tf
+
     if match[1] in tf.io.gfile.get_registered_schemes():
         return
     try:

@@ -21,7 +21,6 @@ from pipeline.statistics import (
     example_findings,
     findings,
     log_findings,
-    records,
 )
 from pipeline.statistics.database import MEMORY_LIMIT, open_database
 from pipeline.statistics.drift import Change
@@ -137,6 +136,9 @@ def collect(
 
 def of_examples(examples: ExampleSet) -> dict[str, Any]:
     """Returns the statistics of joined examples, label rates by time included."""
+    # Logs and embedding sets are looked at without the seconds that TensorFlow takes to import.
+    from pipeline.statistics import records
+
     values = example_statistics(examples.manifest)
     return {**values, "time": records.label_rates_by_time(examples)}
 

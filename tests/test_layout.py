@@ -2,6 +2,8 @@
 
 import ast
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,16 @@ def test_planted_violation_is_caught(path, source, expected):
 )
 def test_allowed_import_is_not_flagged(path, source):
     assert violations(path, source) == []
+
+
+def test_commands_that_run_no_model_start_without_tensorflow():
+    names = ("backfill", "build_examples", "ingest_embeddings", "inspect_data", "models", "runs")
+    code = "import sys\n" + "".join(
+        f"import pipeline.{name}\nprint({name!r}, 'tensorflow' in sys.modules)\n"
+        for name in (*names, "submit", "train")
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    expected = [f"{name} False" for name in (*names, "submit")]
+    assert run.stdout.splitlines() == [*expected, "train True"]

@@ -63,6 +63,20 @@ def test_fixed_size_lists_and_int8(tmp_path):
     np.testing.assert_array_equal(found.quantized[0], [64, -127])
 
 
+def test_a_quantised_set_reads_as_the_floats_it_was_made_of(tmp_path):
+    random = np.random.default_rng(0)
+    ids, vectors = random.permutation(300)[:200], random.normal(size=(200, 12)).astype(np.float32)
+    vectors[::7] = 0
+    written = embedding_set.from_vectors(ids, vectors)
+    rows = [None if row == 50 else written.quantized[row] for row in range(200)]
+    write(tmp_path / "a.parquet", written.item_ids, rows, pa.list_(pa.int8()))
+    found = embedding_set.read_embedding_set(str(tmp_path))
+    kept = np.delete(np.arange(201), 50)
+    np.testing.assert_array_equal(found.quantized, written.quantized[kept])
+    np.testing.assert_array_equal(found.norms, written.norms[kept])
+    assert [row["row"] for row in found.rejected] == [50]
+
+
 def test_what_arrow_cannot_read(tmp_path):
     write(tmp_path / "a.parquet", [1, 2], [[1, -2], None], pa.list_(pa.int8(), 2))
     with pytest.raises(UserInputError, match=r"cannot be read: .*fixed-size list must hold no"):

@@ -8,14 +8,14 @@ from features import embedding_set, similarity
 
 def test_fingerprints_of_parts_add_up():
     random = np.random.default_rng(0)
-    ids, times = random.permutation(100), random.integers(-5, 5, 100)
-    vectors = random.normal(size=(100, 13)).astype(np.float32)
+    ids, times = random.permutation(5000), random.integers(-5, 5, 5000)
+    vectors = random.normal(size=(5000, 13)).astype(np.float32)
     whole = embedding_set.from_vectors(ids, vectors, times)
     rows = embedding_set.row_fingerprints(ids, similarity.quantize(vectors)[0], times)
-    part = random.integers(4, size=100)
+    part = random.integers(4, size=5000)
     sums = [rows[part == number].sum(dtype=np.uint64) for number in random.permutation(4)]
     assert embedding_set.sum_fingerprints(np.array(sums)) == whole.fingerprint
-    assert len(set(rows.tolist())) == 100
+    assert len(set(rows.tolist())) == 5000  # more than are mixed at once
 
 
 @pytest.mark.parametrize("width", [1, 7, 8, 9])

@@ -34,6 +34,21 @@ def test_numpy_equals_graph(shape, seed):
         np.testing.assert_array_equal(similarity.codes(*(side[r] for side in sides)), found[r])
 
 
+@given(SHAPES, st.integers(0, 2**32))
+def test_bytes_quantise_as_their_floats_do(shape, seed):
+    R, A, _, M = shape
+    random = np.random.default_rng(seed)
+    anything = random.integers(-128, 128, (R, A, M), np.int8)
+    quantized, _ = similarity.quantize(random_vectors(random, R, A, M))
+    for sent in (anything, quantized):
+        for found, expected in zip(
+            similarity.quantize(sent), similarity.quantize(sent.astype(np.float32)), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+            assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(similarity.quantize(quantized)[0], quantized)
+
+
 @pytest.mark.parametrize("modality", ["text", "image"])
 def test_numpy_equals_graph_on_real_vectors(shared_data, modality):
     path = shared_data / "embeddings" / f"{modality}.parquet"
