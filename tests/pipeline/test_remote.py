@@ -16,7 +16,7 @@ from pipeline import output_objects
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from tests.pipeline import logs
-from tests.pipeline.conftest import free_port
+from tests.server_process import free_port
 
 ITEMS = [f"item-{number}" for number in range(12)]
 SMALL = (

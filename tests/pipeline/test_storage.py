@@ -14,7 +14,7 @@ import pytest
 from features import storage
 from features.errors import UserInputError
 from features.local_copy import local_copy, remove_local_copy
-from tests.pipeline.conftest import free_port
+from tests.server_process import free_port
 
 
 @pytest.fixture(params=["local", "file", "s3"])

