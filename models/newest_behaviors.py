@@ -10,8 +10,8 @@ def of_batch(
 ) -> dict[str, tf.Tensor]:
     """Returns a batch whose histories end where they ended and are at most `count` long.
 
-    R requests, C candidates, L behaviors. It costs a look-up a behavior and, of the codes, one a
-    pair; what then reads the codes costs `count / L` of what it did.
+    R requests, C candidates, L behaviors. It costs a look-up a behavior that is
+    kept, and as many of the codes; what then reads those costs `count / L` of what it did.
 
     Args:
       batch: parsed requests; every `history_*` is `[R, L, ...]`, every `similarity_*` of the
@@ -40,8 +40,6 @@ def of_batch(
 
 
 def _cut_codes(codes: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns `[R, C, W]` of `[R, C, L]`, by one flat look-up."""
-    shape = tf.shape(codes)
-    rows = tf.reshape(tf.range(shape[0] * shape[1]) * shape[2], shape[:2])
-    cut = tf.gather(tf.reshape(codes, [-1]), rows[:, :, None] + places[:, None])
-    return tf.ensure_shape(cut, [*codes.shape[:2], None])
+    """Returns `[R, C, W]` of `[R, C, L]`: C codes a look-up, not one."""
+    cut = tf.gather(tf.transpose(codes, [0, 2, 1]), places, batch_dims=1)
+    return tf.ensure_shape(tf.transpose(cut, [0, 2, 1]), [*codes.shape[:2], None])

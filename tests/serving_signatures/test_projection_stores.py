@@ -108,3 +108,17 @@ def test_a_catalogue_comes_first_and_the_store_has_the_rest():
     store.drop("ids", "catalog")
     assert store.tag("ids") is None
     assert not store.get("ids", "catalog", IDS)[0].any()
+
+
+def test_a_store_is_not_asked_for_what_the_catalogue_has(monkeypatch):
+    inner = LruProjectionStore()
+    store = CatalogStore({"ids": OneTag(IDS, seed=0)}, inner)
+    monkeypatch.setattr(inner, "get", None)
+    assert store.get("ids", "catalog", IDS)[0].all()
+
+
+@pytest.mark.parametrize("room", [{"max_items": 0}, {"max_tags": 0}])
+def test_a_cache_without_room_is_refused(room):
+    with pytest.raises(ValueError, match="must be >= 1"):
+        LruProjectionStore(**room)
+    LruProjectionStore(max_items=1, max_tags=1)
