@@ -10,7 +10,12 @@ OTHER_CONTENT = {**exports.TAGS, "target_aware_tag": "b" * 16}
 
 
 def said(version):
-    return [one["reason"] for one in version.manifest["caches"].values()]
+    """What a version says of its caches to a person, which is what it says to programs."""
+    caches = version.manifest["caches"].values()
+    for one in caches:
+        assert one["valid"] == one["reason"].endswith("stay valid")
+        assert (one["since"] is not None) == one["valid"]
+    return [one["reason"] for one in caches]
 
 
 def test_the_first_version_has_caches_to_fill(tmp_path):
