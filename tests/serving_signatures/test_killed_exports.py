@@ -1,4 +1,4 @@
-"""Real exports: two at once, one of them killed while its model is verified."""
+"""Real exports, killed: one of two while its model is verified, and one at any moment."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -24,15 +25,15 @@ EXPORT = (
 )
 
 
-def workspace_of(process, folder):
-    """The folder that a process builds in, once its model is being verified."""
+def workspace_of(process, folder, holding="lock"):
+    """The folder that a process builds in, once it holds something."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         for lock in folder.glob(".building-*/lock"):
-            if f"process {process.pid} on" in lock.read_text() and (lock.parent / "cases").exists():
+            if f"process {process.pid} on" in lock.read_text() and (lock.parent / holding).exists():
                 return lock.parent
         time.sleep(0.05)
-    raise AssertionError("the export did not come to its verification")
+    raise AssertionError(f"the export did not come to {holding}")
 
 
 @pytest.mark.slow
@@ -41,7 +42,7 @@ def test_a_killed_export_disturbs_neither_another_one_nor_the_next(tmp_path):
     command = [sys.executable, "-c", EXPORT, str(folder)]
     victim, other = (subprocess.Popen(command, cwd=REPOSITORY) for _ in range(2))
     try:
-        left = workspace_of(victim, folder)
+        left = workspace_of(victim, folder, "cases")  # while it is verified
         victim.send_signal(signal.SIGKILL)
         assert other.wait(timeout=300) == 0
     finally:
@@ -60,3 +61,37 @@ def test_a_killed_export_disturbs_neither_another_one_nor_the_next(tmp_path):
         loaded = tf.saved_model.load(str(folder / number))
         received = serving.score(loaded.signatures, "score_request", sample)
         serving.assert_same(received, serving.oracle(model, sample))
+
+
+@pytest.mark.slow
+def test_exports_killed_at_any_moment_leave_the_versions_before_and_a_rerun_finishes(
+    tmp_path, kills
+):
+    folder = tmp_path / "ctr"
+    command = [sys.executable, "-c", EXPORT, str(folder)]
+    whole = subprocess.Popen(command, cwd=REPOSITORY)
+    workspace_of(whole, folder)
+    begin = time.monotonic()
+    assert whole.wait(timeout=300) == 0
+    seconds = time.monotonic() - begin
+    random, killed = np.random.default_rng(0), 0
+    for _ in range(max(3, kills // 7)):
+        before = ExportFolder(str(folder)).versions()
+        process = subprocess.Popen(command, cwd=REPOSITORY)
+        workspace_of(process, folder)
+        time.sleep(random.uniform(0, seconds))
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+        after = ExportFolder(str(folder)).versions()
+        assert [one.number for one in after][: len(before)] == [one.number for one in before]
+        assert len(after) <= len(before) + 1
+        assert all(one.damage() == [] for one in after)
+    assert killed
+    model = serving.random_model(name="id_only", seed=1)
+    again = export_saved_model(model, str(folder), batch_sizes=(1,))
+    assert Path(again.folder).name == str(len(after) + 1)
+    assert exports.hidden(folder) == []
+    loaded = tf.saved_model.load(str(folder / "1"))
+    sample = serving.requests((2, 5, 4), {})
+    received = serving.score(loaded.signatures, "score_request", sample)
+    serving.assert_same(received, serving.oracle(model, sample))
