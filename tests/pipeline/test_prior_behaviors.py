@@ -278,9 +278,11 @@ def test_bad_sequences_are_quarantined(tmp_path):
         ({"user_id": 1}, "'user_id' is a string in .* and an integer in"),
         ({"timestamp": [0.5]}, "'timestamp' is list<.*double>.*expected a list of integers"),
         ({"type": ["x"]}, "'type' is list<.*string>.*expected a list of integers"),
+        ({"split": 1}, "'split' is int64, expected string"),
+        ({"split": "train"}, "each sequence is of one split.*Give --split_column"),
     ],
 )
-def test_columns_of_another_type_are_refused(tmp_path, change, message):
+def test_columns_that_do_not_fit_the_log_are_refused(tmp_path, change, message):
     rows = [{"user_id": "u", "item_id": "a", "timestamp": 10, "click": 1}]
     log = logs.write_log(tmp_path / "log", rows, files=1)
     sequence = {"user_id": "u", "item_id": ["b"], **change}

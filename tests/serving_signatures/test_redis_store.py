@@ -30,6 +30,11 @@ def calls(store):
     )
 
 
+def assert_scores(scored, expected):
+    for one, other in zip(scored.probabilities["click"], expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6, rtol=0)
+
+
 def test_many_items_are_one_round_trip_and_entries_expire(redis_url, monkeypatch):
     store = RedisProjectionStore.connect(
         redis_url, timeout_seconds=10, prefix="ctr", ttl_seconds=60
@@ -121,8 +126,7 @@ def test_what_one_client_computed_another_scores_from(with_tables, tmp_path):
         for client in clients:
             scored = client.score_cached(requests)
             assert scored.signature == "score_cached"
-            for one, other in zip(scored.probabilities["click"], expected, strict=True):
-                np.testing.assert_allclose(one, other, atol=1e-6, rtol=0)
+            assert_scores(scored, expected)
         first, second = (client.counts() for client in clients)
         for cache in CACHES:
             assert first[f"{cache}.hits"] == second[f"{cache}.misses"] == 0
@@ -132,8 +136,7 @@ def test_what_one_client_computed_another_scores_from(with_tables, tmp_path):
         scored = clients[1].score_cached(requests)
         assert scored.signature == "score_request"
         assert clients[1].counts()["fallbacks"] == 1
-        for one, other in zip(scored.probabilities["click"], expected, strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-6, rtol=0)
+        assert_scores(scored, expected)
 
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
