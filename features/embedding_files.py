@@ -1,10 +1,11 @@
 """An embedding set on disk.
 
 A folder of Parquet files with `item_id` (int64 or string), `embedding` (a list of float16,
-float32 or int8) and optionally `available_at` (int64, microseconds), and a `manifest.json` with
-encoder, version, dimension, count and sha256. A folder without a manifest is accepted, since
-encoders often write bare Parquet; one with a manifest is held to it. Of a folder of versions
-(`pipeline.ingest_embeddings`) the published one is read.
+float32 or int8, or int8 as binary of fixed size, see `byte_vectors`) and optionally
+`available_at` (int64, microseconds), and a `manifest.json` with encoder, version, dimension,
+count and sha256. A folder without a manifest is accepted, since encoders often write bare
+Parquet; one with a manifest is held to it. Of a folder of versions (`pipeline.ingest_embeddings`)
+the published one is read.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import hashing, manifest, storage, versions
+from features import byte_vectors, hashing, manifest, storage, versions
 from features.errors import UserInputError
 
 ALWAYS = np.iinfo(np.int64).min
@@ -21,6 +22,10 @@ ALWAYS = np.iinfo(np.int64).min
 
 DUPLICATE = "item_id appeared before"
 """The reason against a row whose id an earlier row has."""
+
+
+VECTORS = "a list of float or int8, or fixed-size binary of int8"
+"""What `is_vector` takes, for messages."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +81,24 @@ class VectorRows:
     available_at: np.ndarray
     rows: np.ndarray
     rejected: tuple[dict[str, object], ...]
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    """Whether a type can hold embeddings."""
+    if byte_vectors.is_column(kind):
+        return True
+    if not (
+        pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    ):
+        return False
+    return pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type)
+
+
+def fixed_width(kind: pa.DataType) -> int | None:
+    """Returns the embedding width M that a type of embeddings tells, None where it does not."""
+    if byte_vectors.is_column(kind):
+        return kind.byte_width
+    return kind.list_size if pa.types.is_fixed_size_list(kind) else None
 
 
 def published_folder(folder: str) -> str:
@@ -140,7 +163,7 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
             f"{group.path!r} cannot be read: {error}. Write it again; a fixed-size list must hold "
             "no null, so leave such rows out or write a plain list."
         ) from error
-    embedding = table["embedding"].combine_chunks()
+    embedding = byte_vectors.as_lists(table["embedding"].combine_chunks())
     lengths = pc.fill_null(pc.list_value_length(embedding), -1).to_numpy(zero_copy_only=False)
     reasons = np.full(len(table), "", object)
     reasons[table["item_id"].is_null().to_numpy()] = "item_id is null"
@@ -188,9 +211,9 @@ def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str]:
 def _first_dimension(path: str) -> int:
     """Returns M from the first file: of a plain list the most frequent length."""
     with storage.open_parquet(path) as file:
-        embedding = file.schema_arrow.field("embedding").type
-        if pa.types.is_fixed_size_list(embedding):
-            return embedding.list_size
+        width = fixed_width(file.schema_arrow.field("embedding").type)
+        if width is not None:
+            return width
         lengths = pc.list_value_length(file.read(columns=["embedding"])["embedding"])
     return pc.mode(lengths)[0]["mode"].as_py() if len(lengths) else 1
 
@@ -202,7 +225,7 @@ def _row_group_sizes(path: str) -> list[int]:
             schema, metadata = file.schema_arrow, file.metadata
     except (pa.ArrowException, OSError) as error:
         raise UserInputError(f"{path!r} is not a readable Parquet file: {error}") from error
-    for name, accepted in (("item_id", _is_id), ("embedding", _is_vector)):
+    for name, accepted in (("item_id", _is_id), ("embedding", is_vector)):
         if name not in schema.names:
             raise UserInputError(
                 f"{path!r} has no column {name!r}, only {schema.names}. An embedding set has "
@@ -211,7 +234,7 @@ def _row_group_sizes(path: str) -> list[int]:
         if not accepted(schema.field(name).type):
             raise UserInputError(
                 f"{path!r}: column {name!r} is {schema.field(name).type}, expected "
-                f"{'int64 or string' if name == 'item_id' else 'a list of float or int8'}."
+                f"{'int64 or string' if name == 'item_id' else VECTORS}."
             )
     if "available_at" in schema.names:
         received = schema.field("available_at").type
@@ -224,11 +247,3 @@ def _row_group_sizes(path: str) -> list[int]:
 
 def _is_id(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def _is_vector(kind: pa.DataType) -> bool:
-    if not (
-        pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    ):
-        return False
-    return pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type)

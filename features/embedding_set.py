@@ -100,14 +100,17 @@ def from_quantized(
       available_at: `[N]` int64 microseconds.
       rejected: rows that the caller left out.
     """
-    order = np.argsort(item_ids, kind="stable")
-    item_ids = np.asarray(item_ids, np.int64)[order]
-    if np.any(np.diff(item_ids) == 0):
-        raise ValueError("item_ids must be distinct.")
-    width = quantized.shape[1]
-    quantized = np.concatenate([quantized[order], np.zeros((1, width), np.int8)])
-    norms = np.append(norms[order], np.float32(0))
-    times = np.append(available_at[order], embedding_files.ALWAYS).astype(np.int64)
+    item_ids = np.asarray(item_ids, np.int64)
+    if np.any(np.diff(item_ids) <= 0):
+        order = np.argsort(item_ids, kind="stable")
+        item_ids, quantized, norms, available_at = (
+            one[order] for one in (item_ids, quantized, norms, available_at)
+        )
+        if np.any(np.diff(item_ids) == 0):
+            raise ValueError("item_ids must be distinct.")
+    quantized = np.concatenate([quantized, np.zeros((1, quantized.shape[1]), np.int8)])
+    norms = np.append(norms, np.float32(0))
+    times = np.append(available_at, embedding_files.ALWAYS).astype(np.int64)
     fingerprint = sum_fingerprints(row_fingerprints(item_ids, quantized[:-1], times[:-1]))
     return EmbeddingSet(item_ids, quantized, norms, times, fingerprint, rejected)
 
@@ -215,11 +218,11 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     _, first = np.unique(ids, return_index=True)
-    again = np.ones(len(ids), bool)
-    again[first] = False
-    for duplicate in np.flatnonzero(again):
-        path = files.paths[origin[duplicate]]
-        reason = embedding_files.DUPLICATE
-        rejected.append({"file": path, "row": int(row[duplicate]), "reason": reason})
+    if len(first) < len(ids):
+        for duplicate in np.setdiff1d(np.arange(len(ids)), first):
+            path = files.paths[origin[duplicate]]
+            reason = embedding_files.DUPLICATE
+            rejected.append({"file": path, "row": int(row[duplicate]), "reason": reason})
+        ids, vectors, norms, times = (one[first] for one in (ids, vectors, norms, times))
     rejected.sort(key=lambda one: (files.paths.index(str(one["file"])), one["row"]))
-    return from_quantized(ids[first], vectors[first], norms[first], times[first], tuple(rejected))
+    return from_quantized(ids, vectors, norms, times, tuple(rejected))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import embedding_files, id_table, manifest, storage, versions
+from features import byte_vectors, embedding_files, id_table, manifest, storage, versions
 from features.embedding_files import ALWAYS
 from features.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
@@ -120,12 +120,9 @@ def write(folder: str, vectors: Vectors) -> dict[str, str]:
     late = bool(np.any(vectors.available_at != ALWAYS))
     for number, begin in enumerate(range(0, len(vectors.item_ids), _ROWS_PER_FILE)):
         some = vectors.take(np.arange(begin, min(begin + _ROWS_PER_FILE, len(vectors.item_ids))))
-        width = some.quantized.shape[1]
         columns = {
             "item_id": some.keys,
-            "embedding": pa.FixedSizeListArray.from_arrays(
-                pa.array(some.quantized.reshape(-1)), width
-            ),
+            "embedding": byte_vectors.to_column(some.quantized),
         }
         if late:
             always = some.available_at == ALWAYS

@@ -5,7 +5,8 @@
     <folder>/<cache>/CURRENT                   the number of the published version
 
 A part holds `item_id` (int64, ascending) and the outputs of the signature that the cache is
-named after, but for the tag: lists of fixed size in row-major order, or plain numbers.
+named after, but for the tag: lists of fixed size in row-major order, int8 as binary of fixed size
+(see `byte_vectors`), or plain numbers.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import id_table, storage, versions
+from features import byte_vectors, id_table, storage, versions
 from features.errors import UserInputError
 
 ITEM_ID = "item_id"
@@ -89,7 +90,7 @@ class ProjectionCache:
             end = begin + table.num_rows
             item_ids[begin:end] = table[ITEM_ID].to_numpy()
             for name, column in columns.items():
-                column[begin:end] = column_values(table[name], column.shape[1:])
+                column[begin:end] = flat_values(table[name]).reshape(-1, *column.shape[1:])
             begin = end
         return cls(values["version"], values["tag"], item_ids, columns)
 
@@ -184,9 +185,10 @@ def check_tag(path: str, schema: pa.Schema, tag: str) -> None:
         raise DamagedPartError(f"{path!r} is of tag {own!r}, its version of {tag!r}. {ADVICE}")
 
 
-def column_values(column: pa.ChunkedArray, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns a column as an array, `[N, *shape]`."""
-    flat = column.combine_chunks()
-    if pa.types.is_fixed_size_list(flat.type):
-        flat = flat.flatten()
-    return flat.to_numpy(zero_copy_only=False).reshape(len(column), *shape)
+def flat_values(column: pa.ChunkedArray) -> np.ndarray:
+    """Returns a column as an array, `[N]` or, of lists or bytes, `[N, K]`."""
+    rows = byte_vectors.as_lists(column.combine_chunks())
+    if not pa.types.is_fixed_size_list(rows.type):
+        return rows.to_numpy(zero_copy_only=False)
+    values = rows.flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(column), rows.type.list_size)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features import byte_vectors
 from serving_signatures import names
 from serving_signatures.projection_cache import ITEM_ID, TAG_KEY
 
@@ -43,23 +44,27 @@ def encode(
     if has_source(cache):
         arrays[SOURCE] = pa.array(sources)
     for name in sorted(columns):
-        flat = pa.array(np.ascontiguousarray(columns[name]).reshape(-1))
-        width = int(np.prod(columns[name].shape[1:]))
-        is_list = columns[name].ndim > 1
-        arrays[name] = pa.FixedSizeListArray.from_arrays(flat, width) if is_list else flat
+        arrays[name] = _column(columns[name])
     table = pa.table(arrays).replace_schema_metadata({"cache": cache, TAG_KEY.decode(): tag})
-    # Parquet has no type of one byte: by a dictionary, int8 takes one byte rather than four.
-    small = [f"{name}.list.element" for name in columns if columns[name].dtype == np.int8]
     sink = io.BytesIO()
     pq.write_table(
         table,
         sink,
         row_group_size=ROW_GROUP,
-        use_dictionary=small,
+        use_dictionary=False,
         write_statistics=[ITEM_ID],
         compression="NONE",
     )
     return sink.getvalue()
+
+
+def _column(values: np.ndarray) -> pa.Array:
+    if values.ndim == 1:
+        return pa.array(values)
+    rows = np.ascontiguousarray(values).reshape(len(values), -1)
+    if rows.dtype == np.int8:
+        return byte_vectors.to_column(rows)
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
 
 
 def entry(data: bytes, rows: int) -> dict[str, object]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
 from apache_beam.utils import shared
 
 from features import id_table, storage
@@ -168,19 +167,19 @@ def _copy(
     table = projection_cache.read_part(folder.path, part, task.tag)
     own = id_table.positions(item_ids, table[ITEM_ID].to_numpy())
     rows = np.flatnonzero(wanted & (own < len(table)))
-    outputs = [name for name in table.column_names if name not in (ITEM_ID, cache_part.SOURCE)]
+    outputs = {
+        name: projection_cache.flat_values(table[name])
+        for name in table.column_names
+        if name not in (ITEM_ID, cache_part.SOURCE)
+    }
     if not columns:
-        for name in outputs:
-            kind = table.schema.field(name).type
-            is_list = pa.types.is_fixed_size_list(kind)
-            shape, kind = ((kind.list_size,), kind.value_type) if is_list else ((), kind)
-            columns[name] = np.zeros((len(item_ids), *shape), kind.to_pandas_dtype())
+        for name, values in outputs.items():
+            columns[name] = np.zeros((len(item_ids), *values.shape[1:]), values.dtype)
     if set(outputs) != set(columns):
         raise DamagedPartError(
             f"{part['file']} has the outputs {sorted(outputs)}, expected {sorted(columns)}. "
             f"{projection_cache.ADVICE}"
         )
-    for name in outputs:
-        values = projection_cache.column_values(table[name], columns[name].shape[1:])
+    for name, values in outputs.items():
         columns[name][rows] = values[own[rows]]
     return len(rows)

@@ -86,7 +86,7 @@ def _compare(
             f"{projection_cache.ADVICE}"
         )
     for name, wanted in expected.items():
-        received = projection_cache.column_values(table[name], wanted.shape[1:])
+        received = projection_cache.flat_values(table[name]).reshape(wanted.shape)
         difference = np.abs(received.astype(np.float64) - wanted) / np.maximum(1, np.abs(wanted))
         worst = difference.reshape(len(item_ids), -1).max(axis=1)
         # NaN is no agreement.

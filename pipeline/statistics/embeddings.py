@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from features import manifest, storage
+from features import byte_vectors, manifest, storage
+from features.embedding_files import VECTORS, fixed_width, is_vector
 from features.errors import UserInputError
 from pipeline import parquet
 from pipeline.statistics import columns, log
@@ -48,7 +49,7 @@ def embedding_statistics(
     dataset = parquet_dataset(folder, flag)
     schema = dataset.schema
     parquet.check_column(folder, schema, "item_id", parquet.is_id, "int64 or string")
-    parquet.check_column(folder, schema, "embedding", _is_vector, "a list of float or int8")
+    parquet.check_column(folder, schema, "embedding", is_vector, VECTORS)
     if "available_at" in schema.names:
         expected = "int64 (microseconds)"
         parquet.check_column(folder, schema, "available_at", parquet.is_integer, expected)
@@ -67,13 +68,6 @@ def embedding_statistics(
     return told
 
 
-def _is_vector(kind: pa.DataType) -> bool:
-    nested = (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
-    return nested and (pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type))
-
-
 def _is_text_name(name: str) -> bool:
     return name.endswith("string")
 
@@ -82,9 +76,9 @@ def _dimension(folder: str, dataset: pads.Dataset) -> int:
     """Returns M: as the manifest or the type says, else the most frequent of the first rows."""
     if storage.exists(storage.join(folder, manifest.FILE_NAME)):
         return int(manifest.read_manifest(folder)["dimension"])
-    kind = dataset.schema.field("embedding").type
-    if pa.types.is_fixed_size_list(kind):
-        return kind.list_size
+    width = fixed_width(dataset.schema.field("embedding").type)
+    if width is not None:
+        return width
     lengths = pc.list_value_length(dataset.head(_BATCH_ROWS, columns=["embedding"])["embedding"])
     return pc.mode(lengths)[0]["mode"].as_py() if len(lengths.drop_null()) else 1
 
@@ -127,7 +121,7 @@ def _reader(dataset: pads.Dataset, width: int, flag: str) -> pa.RecordBatchReade
 def _facts(
     batch: pa.RecordBatch, width: int, factors: np.ndarray
 ) -> tuple[pa.Array, pa.Array, pa.Array]:
-    embedding = batch["embedding"]
+    embedding = byte_vectors.as_lists(batch["embedding"])
     lengths = pc.fill_null(pc.list_value_length(embedding), -1).to_numpy(zero_copy_only=False)
     complete = lengths == width
     values = pc.list_flatten(embedding.filter(pa.array(complete)))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import embedding_set, hashing, similarity
+from features import byte_vectors, embedding_set, hashing, similarity
 from features.errors import UserInputError
 
 
@@ -75,6 +75,32 @@ def test_a_quantised_set_reads_as_the_floats_it_was_made_of(tmp_path):
     np.testing.assert_array_equal(found.quantized, written.quantized[kept])
     np.testing.assert_array_equal(found.norms, written.norms[kept])
     assert [row["row"] for row in found.rejected] == [50]
+
+
+def test_bytes_are_read_as_the_lists_that_they_stand_for(tmp_path):
+    vectors = np.random.default_rng(0).integers(-127, 128, (50, 12)).astype(np.int8)
+    rows = [None if row == 7 else values for row, values in enumerate(vectors)]
+    for name, kind, values in (
+        ("lists", pa.list_(pa.int8()), rows),
+        ("bytes", pa.binary(12), [None if row is None else row.tobytes() for row in rows]),
+    ):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "a.parquet", np.arange(50), values, kind)
+    lists, found = (
+        embedding_set.read_embedding_set(str(tmp_path / name)) for name in ("lists", "bytes")
+    )
+    assert found.fingerprint == lists.fingerprint
+    np.testing.assert_array_equal(found.norms, lists.norms)
+    assert [row["row"] for row in found.rejected] == [7]
+
+
+def test_a_slice_of_bytes_is_its_own_rows():
+    vectors = np.random.default_rng(0).integers(-127, 128, (9, 4)).astype(np.int8)
+    column = byte_vectors.to_column(vectors)
+    part = byte_vectors.as_lists(column.slice(3, 4))
+    assert part.to_pylist() == vectors[3:7].tolist()
+    gaps = pa.array([None, *(row.tobytes() for row in vectors)], pa.binary(4)).slice(0, 3)
+    assert byte_vectors.as_lists(gaps).to_pylist() == [None, *vectors[:2].tolist()]
 
 
 def test_what_arrow_cannot_read(tmp_path):

@@ -114,6 +114,12 @@ def assert_holds(output, cache, item_ids, expected, tag=None):
     return opened
 
 
+def as_lists(values):
+    """A column as earlier caches had it: lists, of int8 too."""
+    flat = pa.array(values.reshape(-1))
+    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
 def published(output, cache):
     """The manifest of the published version, after a look at every file that it names."""
     folder = pathlib.Path(output) / cache

@@ -124,7 +124,8 @@ def test_bad_rows_are_quarantined_with_reasons_and_the_counts_add_up(tmp_path):
     table = pq.read_table(tmp_path / "set" / "versions" / "000001" / "part-00000.parquet")
     assert table.schema.field("item_id").type == pa.string()
     received = {
-        row["item_id"]: (row["embedding"], row["available_at"]) for row in table.to_pylist()
+        row["item_id"]: (np.frombuffer(row["embedding"], np.int8).tolist(), row["available_at"])
+        for row in table.to_pylist()
     }
     good[20 - 10]["available_at"] = 9
     good[21 - 10]["embedding"] = [1.0] * M

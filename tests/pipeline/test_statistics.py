@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features import byte_vectors
 from features.errors import UserInputError
 from models.example_set import ExampleSet
 from pipeline import expressions
@@ -239,12 +240,13 @@ def test_embeddings_are_numpys(tmp_path):
 def test_embeddings_of_every_type(tmp_path, kind):
     values = np.random.default_rng(0).integers(-9, 9, (50, 8))
     flat = pa.array(values.ravel().astype(kind.to_pandas_dtype()))
-    for number, array in enumerate(
-        [
-            pa.FixedSizeListArray.from_arrays(flat, 8),
-            pa.array(list(values.astype(kind.to_pandas_dtype()))),
-        ]
-    ):
+    arrays = [
+        pa.FixedSizeListArray.from_arrays(flat, 8),
+        pa.array(list(values.astype(kind.to_pandas_dtype()))),
+    ]
+    if kind == pa.int8():
+        arrays.append(byte_vectors.to_column(values))
+    for number, array in enumerate(arrays):
         pq.write_table(
             pa.table({"item_id": np.arange(50), "embedding": array}), tmp_path / f"{number}.parquet"
         )

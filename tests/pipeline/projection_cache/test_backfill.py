@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import embedding_set
+from features import byte_vectors, embedding_set
 from pipeline.backfill import backfill
 from serving_signatures import parity_process
 from serving_signatures.names import CACHES
@@ -111,6 +111,25 @@ def test_one_percent_of_new_items_computes_only_those(plain, data, filled, tmp_p
     assert all(plan.is_done for plan in again.values())
     assert contents(filled) == state
     assert len(computed[ID]) == seen
+
+
+def test_caches_of_an_earlier_layout_are_read_and_added_to(
+    plain, data, tmp_path, computed, monkeypatch
+):
+    output = tmp_path / "out"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(byte_vectors, "to_column", projection_data.as_lists)
+        backfill(plain.folder, data.items, str(output), data.embeddings, **SMALL)
+    expected = projection_data.outputs(plain.loaded, TARGET, data.item_ids, data.vectors)
+    projection_data.assert_holds(output, TARGET, data.item_ids, expected)
+    vectors = {name: one.copy() for name, one in data.vectors.items()}
+    vectors["image"][3] *= -1
+    later = projection_data.write(tmp_path / "later", data.item_ids, vectors)
+    before = len(computed[TARGET])
+    backfill(plain.folder, later.items, str(output), later.embeddings, **SMALL)
+    assert published(output, TARGET)["computed"] == computed[TARGET][before] == 1
+    expected = projection_data.outputs(plain.loaded, TARGET, data.item_ids, vectors)
+    projection_data.assert_holds(output, TARGET, data.item_ids, expected)
 
 
 def test_changed_vectors_are_computed_again_and_departed_items_leave(

@@ -5,7 +5,6 @@ import io
 import json
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -68,15 +67,10 @@ def test_the_sample_check_catches_a_part_with_other_values(
     part = sorted((filled / cache / "parts").iterdir())[0]
 
     def change(table):
-        column = table[output_name].combine_chunks()
-        is_list = pa.types.is_fixed_size_list(column.type)
-        flat = (column.flatten() if is_list else column).to_numpy()
-        flat = np.where(flat < 127, flat + 1, flat - 1).astype(flat.dtype)
-        values = pa.array(flat)
-        if is_list:
-            values = pa.FixedSizeListArray.from_arrays(values, column.type.list_size)
+        values = projection_cache.flat_values(table[output_name])
+        values = np.where(values < 127, values + 1, values - 1).astype(values.dtype)
         place = table.schema.get_field_index(output_name)
-        return table.set_column(place, output_name, values)
+        return table.set_column(place, output_name, projection_data.as_lists(values))
 
     rewritten(part, change)
     more = np.append(data.item_ids, 4)

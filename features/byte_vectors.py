@@ -1,0 +1,33 @@
+"""int8 vectors as a column of Parquet: binary of fixed size, a byte a value.
+
+Parquet has no number of one byte. A list of int8 becomes int32 behind a dictionary there, as small
+but 25 times as slow to read and 10 times to write.
+"""
+
+import numpy as np
+import pyarrow as pa
+
+
+def to_column(vectors: np.ndarray) -> pa.FixedSizeBinaryArray:
+    """Returns `[N, M]` int8 as a column of N values of M bytes."""
+    count, width = vectors.shape
+    data = pa.py_buffer(np.ascontiguousarray(vectors, np.int8))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), count, [None, data])
+
+
+def as_lists(column: pa.Array) -> pa.Array:
+    """Returns such a column as lists of int8, on the same bytes; any other as it is."""
+    if not is_column(column.type):
+        return column
+    width = column.type.byte_width
+    # Slices share the buffers of what they were cut from.
+    values = pa.Array.from_buffers(
+        pa.int8(), len(column) * width, [None, column.buffers()[1]], offset=column.offset * width
+    )
+    mask = column.is_null() if column.null_count else None
+    return pa.FixedSizeListArray.from_arrays(values, width, mask=mask)
+
+
+def is_column(kind: pa.DataType) -> bool:
+    """Whether a type is of such columns."""
+    return pa.types.is_fixed_size_binary(kind)
