@@ -41,11 +41,13 @@ class RankingHead(keras.layers.Layer):
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns logits `[R, C]` from tensors `[R, C, *]`."""
-        first = tf.concat(inputs, axis=-1)
+        joined = tf.concat(inputs, axis=-1)
+        # With a row a candidate, TensorFlow fuses bias and ReLU into the matrix product.
+        first = tf.reshape(joined, [-1, joined.shape[-1]])
         crossed = first
         for cross in self._crosses:
             crossed = cross(first, crossed)
         hidden = crossed
         for layer in self._mlp:
             hidden = layer(hidden)
-        return tf.squeeze(self._logit(hidden), axis=-1)
+        return tf.reshape(self._logit(hidden), tf.shape(joined)[:-1])
