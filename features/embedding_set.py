@@ -101,7 +101,7 @@ def from_quantized(
       rejected: rows that the caller left out.
     """
     item_ids = np.asarray(item_ids, np.int64)
-    if np.any(np.diff(item_ids) <= 0):
+    if not id_table.is_ascending(item_ids):
         order = np.argsort(item_ids, kind="stable")
         item_ids, quantized, norms, available_at = (
             one[order] for one in (item_ids, quantized, norms, available_at)

@@ -34,12 +34,17 @@ def read_vocabulary(path: str) -> np.ndarray:
         raise UserInputError(
             f"Vocabulary file {path!r} must hold one int64 id a line: {error}."
         ) from error
-    if np.any(np.diff(ids) <= 0):
+    if not is_ascending(ids):
         raise UserInputError(
             f"Vocabulary file {path!r} must be strictly ascending, without duplicates: "
             "sort it numerically (`sort -nu`)."
         )
     return ids
+
+
+def is_ascending(ids: np.ndarray) -> bool:
+    """Whether ids `[N]` ascend strictly; their differences may be too large for an int64."""
+    return bool(np.all(ids[1:] > ids[:-1]))
 
 
 def write_vocabulary(path: str, ids: np.ndarray | Sequence[int]) -> None:

@@ -32,6 +32,16 @@ def test_written_equals_read(tmp_path, dtype, ids):
     assert found.rejected == ()
 
 
+@pytest.mark.parametrize("ids", [[2**62, -(2**63)], [-(2**63), 2**62, 2**63 - 1], [7, 3]])
+def test_rows_are_by_ascending_id_however_far_apart_ids_are(ids):
+    vectors = np.arange(1, len(ids) * 2 + 1).reshape(-1, 2).astype(np.float32)
+    found = embedding_set.from_vectors(np.array(ids), vectors)
+    assert found.item_ids.tolist() == sorted(ids)
+    quantized, norms = similarity.quantize(vectors)
+    np.testing.assert_array_equal(found.quantized[found.rows(np.array(ids))], quantized)
+    np.testing.assert_array_equal(found.norms[found.rows(np.array(ids))], norms)
+
+
 def test_unknown_items_have_the_zero_row():
     found = embedding_set.from_vectors(np.array([5, 3]), np.eye(2, dtype=np.float32))
     assert found.rows(np.array([[3, 4], [5, 9]])).tolist() == [[0, 2], [1, 2]]

@@ -106,3 +106,10 @@ def test_bad_vocabulary_file(tmp_path, text, message):
 def test_absent_vocabulary_file(tmp_path):
     with pytest.raises(UserInputError, match="does not exist"):
         id_table.read_vocabulary(str(tmp_path / "ids.txt"))
+
+
+def test_a_vocabulary_may_have_ids_further_apart_than_an_int64_counts(tmp_path):
+    path = str(tmp_path / "item_id.txt")
+    ids = np.array([-(2**63), 2**62, 2**63 - 1])
+    id_table.write_vocabulary(path, ids[::-1])
+    assert id_table.read_vocabulary(path).tolist() == ids.tolist()
