@@ -41,13 +41,13 @@ class RankingHead(keras.layers.Layer):
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns logits `[R, C]` from tensors `[R, C, *]`."""
-        joined = tf.concat(inputs, axis=-1)
-        # With a row a candidate, TensorFlow fuses bias and ReLU into the matrix product.
-        first = tf.reshape(joined, [-1, joined.shape[-1]])
+        # Not flattened to a row a candidate: of matrices TensorFlow fuses product, bias and ReLU,
+        # and oneDNN's fused ReLU turns NaN into 0, so that no check would see one (BUILD.md).
+        first = tf.concat(inputs, axis=-1)
         crossed = first
         for cross in self._crosses:
             crossed = cross(first, crossed)
         hidden = crossed
         for layer in self._mlp:
             hidden = layer(hidden)
-        return tf.reshape(self._logit(hidden), tf.shape(joined)[:-1])
+        return tf.squeeze(self._logit(hidden), axis=-1)
