@@ -168,6 +168,7 @@ def area(batch, label, logits):
     return metrics.auc(batch[label].numpy()[mask], logits[label].numpy()[mask])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learnable", [True, False])
 def test_conversions_are_ranked_by_more_than_the_chance_of_a_click(learnable):
     keras.utils.set_random_seed(3)

@@ -156,6 +156,7 @@ def test_a_part_that_is_there_is_not_made_again(grown, vectors, day, caplog):
     assert after == before
 
 
+@pytest.mark.slow
 def test_events_of_earlier_parts_are_dropped_and_counted(tmp_path, days):
     source = Source(tmp_path, days, True)
     values = {"negatives": "popularity:2"}

@@ -111,6 +111,7 @@ def test_the_shuffle_gives_the_same_shards(s3, local, bucket, joined):
     assert set(found) == set(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow_io")
 def test_a_data_set_grows_by_parts(s3, local, bucket, tmp_path):
     rows = sorted(logs.random_rows(3, events=300, users=9), key=lambda row: row["timestamp"])
@@ -147,6 +148,7 @@ def test_rerun_does_nothing_and_other_parameters_are_refused(s3, bucket, joined)
     assert times() == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow_io")
 def test_a_job_that_is_killed_leaves_no_data_set_and_a_rerun_completes(s3, local, bucket):
     code = (
