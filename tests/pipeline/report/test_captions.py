@@ -2,18 +2,6 @@
 
 import pytest
 
-from tests.pipeline import report_page
-
-
-@pytest.fixture
-def data():
-    return report_page.run_values()
-
-
-@pytest.fixture
-def page(tmp_path):
-    return lambda values: report_page.rendered(values, tmp_path)
-
 
 def set_auc(data):
     data["metrics"]["dmf"]["slices"]["history_length"][1]["auc"] = 0.9

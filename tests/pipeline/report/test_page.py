@@ -8,22 +8,12 @@ import pytest
 
 from features.similarity import CODES
 from pipeline.report.page import render
-from tests.pipeline import report_page
+from tests.pipeline.report import report_page
 
 SECTIONS = [
     "data", "similarity", "training", "quality", "slices", "calibration", "latency", "attention",
     "request", "facts",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def data():
-    return report_page.run_values()
-
-
-@pytest.fixture
-def page(tmp_path):
-    return lambda values: report_page.rendered(values, tmp_path)
 
 
 def test_every_section_is_there(data, page):
