@@ -23,7 +23,6 @@ ALWAYS = np.iinfo(np.int64).min
 DUPLICATE = "item_id appeared before"
 """The reason against a row whose id an earlier row has."""
 
-
 VECTORS = "a list of float or int8, or fixed-size binary of int8"
 """What `is_vector` takes, for messages."""
 
@@ -87,11 +86,10 @@ def is_vector(kind: pa.DataType) -> bool:
     """Whether a type can hold embeddings."""
     if byte_vectors.is_column(kind):
         return True
-    if not (
+    is_list = (
         pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    ):
-        return False
-    return pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type)
+    )
+    return is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type))
 
 
 def fixed_width(kind: pa.DataType) -> int | None:
@@ -225,7 +223,10 @@ def _row_group_sizes(path: str) -> list[int]:
             schema, metadata = file.schema_arrow, file.metadata
     except (pa.ArrowException, OSError) as error:
         raise UserInputError(f"{path!r} is not a readable Parquet file: {error}") from error
-    for name, accepted in (("item_id", _is_id), ("embedding", is_vector)):
+    for name, accepted, expected in (
+        ("item_id", _is_id, "int64 or string"),
+        ("embedding", is_vector, VECTORS),
+    ):
         if name not in schema.names:
             raise UserInputError(
                 f"{path!r} has no column {name!r}, only {schema.names}. An embedding set has "
@@ -233,8 +234,7 @@ def _row_group_sizes(path: str) -> list[int]:
             )
         if not accepted(schema.field(name).type):
             raise UserInputError(
-                f"{path!r}: column {name!r} is {schema.field(name).type}, expected "
-                f"{'int64 or string' if name == 'item_id' else VECTORS}."
+                f"{path!r}: column {name!r} is {schema.field(name).type}, expected {expected}."
             )
     if "available_at" in schema.names:
         received = schema.field("available_at").type
