@@ -1,0 +1,32 @@
+"""A log, its items and their vectors, to be joined from a local folder or from S3."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.join_options import JoinOptions
+from tests.pipeline import logs
+
+ITEMS = [f"item-{number}" for number in range(12)]
+
+
+def options(source, output, **values):
+    """Returns the options of a join whose inputs lie below `source`, a folder or a URI."""
+    return JoinOptions.from_dict(
+        {
+            "events": f"{source}/log",
+            "embeddings": {"text": f"{source}/text"},
+            "items": f"{source}/items",
+            "output": str(output),
+            "partitions": 3,
+            **values,
+        }
+    )
+
+
+def write(folder):
+    """Writes `log`, `text` and `items` below a folder."""
+    logs.write_log(folder / "log", logs.random_rows(3, events=300, users=9))
+    logs.write_embeddings(folder / "text", logs.random_embeddings(0, ITEMS, 5))
+    (folder / "items").mkdir()
+    items = pa.table({"item_id": ITEMS[:9], "year": list(range(9))})
+    pq.write_table(items, folder / "items" / "part.parquet")
