@@ -4,11 +4,18 @@ import hashlib
 import os
 
 from pipeline.join_options import JoinOptions
+from tests.pipeline import logs
 
 
 def options(events, output, **values):
     """Options of a join with the defaults otherwise."""
     return JoinOptions.from_dict({"events": str(events), "output": str(output), **values})
+
+
+def random_log(folder):
+    """Writes a log of 200 events; returns its folder and its rows."""
+    rows = logs.random_rows(3, events=200)
+    return logs.write_log(folder, rows), rows
 
 
 def shard_hashes(output):

@@ -13,7 +13,7 @@ from features.schema import ExampleSchema
 from pipeline import sequences
 from pipeline.build_examples import build_examples
 from tests.pipeline import logs, oracle
-from tests.pipeline.joins import add_up, options, shard_hashes
+from tests.pipeline.joins import add_up, options, random_log, shard_hashes
 
 ITEMS = [f"item-{number}" for number in range(12)]
 
@@ -111,9 +111,7 @@ def test_join_equals_the_oracle(tmp_path, name, seed):
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("log")
-    rows = logs.random_rows(3, events=200)
-    return logs.write_log(folder, rows), rows
+    return random_log(tmp_path_factory.mktemp("log"))
 
 
 def test_same_input_gives_the_same_bytes_and_manifest(tmp_path, log):

@@ -10,16 +10,14 @@ from features.errors import UserInputError
 from pipeline import join_outputs
 from pipeline.build_examples import build_examples
 from tests.pipeline import logs
-from tests.pipeline.joins import add_up, options, shard_hashes
+from tests.pipeline.joins import add_up, options, random_log, shard_hashes
 
 ITEMS = [f"item-{number}" for number in range(12)]
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("log")
-    rows = logs.random_rows(3, events=200)
-    return logs.write_log(folder, rows), rows
+    return random_log(tmp_path_factory.mktemp("log"))
 
 
 def test_rerun_does_nothing_and_other_parameters_are_refused(tmp_path, log):
