@@ -1,5 +1,6 @@
 """Real exports, killed: one of two while its model is verified, and one at any moment."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,8 +31,10 @@ def workspace_of(process, folder, holding="lock"):
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         for lock in folder.glob(".building-*/lock"):
-            if f"process {process.pid} on" in lock.read_text() and (lock.parent / holding).exists():
-                return lock.parent
+            with contextlib.suppress(FileNotFoundError):  # Of a process that has just ended.
+                owned = f"process {process.pid} on" in lock.read_text()
+                if owned and (lock.parent / holding).exists():
+                    return lock.parent
         time.sleep(0.05)
     raise AssertionError(f"the export did not come to {holding}")
 
@@ -40,15 +43,21 @@ def workspace_of(process, folder, holding="lock"):
 def test_a_killed_export_disturbs_neither_another_one_nor_the_next(tmp_path):
     folder = tmp_path / "ctr"
     command = [sys.executable, "-c", EXPORT, str(folder)]
-    victim, other = (subprocess.Popen(command, cwd=REPOSITORY) for _ in range(2))
-    try:
-        left = workspace_of(victim, folder, "cases")  # while it is verified
-        victim.send_signal(signal.SIGKILL)
+    with contextlib.ExitStack() as ending:
+
+        def being_verified():
+            process = subprocess.Popen(command, cwd=REPOSITORY)
+            ending.callback(process.wait)
+            ending.callback(process.kill)
+            return process, workspace_of(process, folder, "cases")
+
+        other, _ = being_verified()
+        other.send_signal(signal.SIGSTOP)  # It is there for as long as the victim.
+        victim, left = being_verified()
+        victim.kill()
+        victim.wait()
+        other.send_signal(signal.SIGCONT)
         assert other.wait(timeout=300) == 0
-    finally:
-        for process in (victim, other):
-            process.kill()
-            process.wait()
     (version,) = ExportFolder(str(folder)).versions()
     assert version.damage() == []
     assert exports.hidden(folder) == [left.name]
