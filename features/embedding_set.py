@@ -111,8 +111,20 @@ def from_quantized(
     quantized = np.concatenate([quantized, np.zeros((1, quantized.shape[1]), np.int8)])
     norms = np.append(norms, np.float32(0))
     times = np.append(available_at, embedding_files.ALWAYS).astype(np.int64)
-    fingerprint = sum_fingerprints(row_fingerprints(item_ids, quantized[:-1], times[:-1]))
-    return EmbeddingSet(item_ids, quantized, norms, times, fingerprint, rejected)
+    return _fingerprinted(item_ids, quantized, norms, times, rejected)
+
+
+def _fingerprinted(
+    item_ids: np.ndarray,
+    quantized: np.ndarray,
+    norms: np.ndarray,
+    available_at: np.ndarray,
+    rejected: tuple[dict[str, object], ...],
+) -> EmbeddingSet:
+    """Returns the set of arrays that are as its own, the zero row included."""
+    rows = row_fingerprints(item_ids, quantized[:-1], available_at[:-1])
+    fingerprint = sum_fingerprints(rows)
+    return EmbeddingSet(item_ids, quantized, norms, available_at, fingerprint, rejected)
 
 
 def row_fingerprints(
@@ -204,25 +216,50 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
         type, or a file is not what the manifest says.
     """
     files = embedding_files.open_files(folder)
+    # Made once, with a row for the zero vector, so that a set is in memory once and not in pieces
+    # and whole; the rows that are not used stay zeros.
+    ids = np.zeros(files.rows, np.int64)
+    quantized = np.zeros((files.rows + 1, files.dimension), np.int8)
+    norms = np.zeros(files.rows + 1, np.float32)
+    times = np.full(files.rows + 1, embedding_files.ALWAYS)
+    count = 0
     rejected: list[dict[str, object]] = []
-    parts = []
+    places: list[tuple[str, np.ndarray]] = []
     for group in files.row_groups:
         rows = embedding_files.read_rows(files.dimension, group)
-        origin = np.full(len(rows.item_ids), group.file)
-        quantized = similarity.quantize(rows.vectors)
-        parts.append((rows.item_ids, *quantized, rows.available_at, origin, rows.rows))
+        mine = slice(count, count + len(rows.item_ids))
+        ids[mine], times[mine] = rows.item_ids, rows.available_at
+        quantized[mine], norms[mine] = similarity.quantize(rows.vectors)
+        places.append((group.path, rows.rows))
         rejected += [{"file": group.path, **one} for one in rows.rejected]
-    if not any(len(part[0]) for part in parts):
+        count = mine.stop
+    if not count:
         raise UserInputError(f"Embedding set {folder!r} has no usable row. First: {rejected[:3]}.")
-    ids, vectors, norms, times, origin, row = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
-    _, first = np.unique(ids, return_index=True)
-    if len(first) < len(ids):
-        for duplicate in np.setdiff1d(np.arange(len(ids)), first):
-            path = files.paths[origin[duplicate]]
-            reason = embedding_files.DUPLICATE
-            rejected.append({"file": path, "row": int(row[duplicate]), "reason": reason})
-        ids, vectors, norms, times = (one[first] for one in (ids, vectors, norms, times))
+    ids = ids[:count]
+    if not id_table.is_ascending(ids):
+        ids, first = np.unique(ids, return_index=True)
+        rejected += _duplicates(np.setdiff1d(np.arange(count), first), places)
+        kept = np.append(first, count)
+        quantized, norms, times = (one[kept] for one in (quantized, norms, times))
+    size = len(ids) + 1
     rejected.sort(key=lambda one: (files.paths.index(str(one["file"])), one["row"]))
-    return from_quantized(ids, vectors, norms, times, tuple(rejected))
+    return _fingerprinted(ids, quantized[:size], norms[:size], times[:size], tuple(rejected))
+
+
+def _duplicates(
+    positions: np.ndarray, places: list[tuple[str, np.ndarray]]
+) -> list[dict[str, object]]:
+    """Returns file, row and reason of duplicates.
+
+    Args:
+      positions: theirs, among the rows of all row groups.
+      places: file and rows of each row group.
+    """
+    starts = np.cumsum([0, *(len(rows) for _, rows in places)])
+    found: list[dict[str, object]] = []
+    for position in positions:
+        group = np.searchsorted(starts, position, side="right") - 1
+        path, rows = places[group]
+        row = int(rows[position - starts[group]])
+        found.append({"file": path, "row": row, "reason": embedding_files.DUPLICATE})
+    return found

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import byte_vectors, embedding_set, hashing, similarity
+from features import byte_vectors, embedding_files, embedding_set, hashing, similarity
 from features.errors import UserInputError
 
 
@@ -65,6 +65,43 @@ def test_bad_rows_are_left_out_with_reasons(tmp_path):
         7: "item_id appeared before",
     }
     np.testing.assert_array_equal(found.quantized[0], [64, 127])
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+def test_the_first_good_row_of_an_item_counts_wherever_it_lies(tmp_path, ascending):
+    random = np.random.default_rng(1)
+    ids = np.arange(100) if ascending else random.integers(0, 40, 100)
+    vectors = random.normal(size=(100, 3)).astype(np.float32)
+    nulls = [0, 7, 29, 30, 98, 99]
+    values = [None if row in nulls else vectors[row] for row in range(100)]
+    times = random.integers(0, 1000, 100)
+    for name, rows in {"a": slice(0, 31), "b": slice(31, 100)}.items():
+        table = pa.table({"item_id": ids[rows], "available_at": times[rows]})
+        embedding = pa.array(values[rows], pa.list_(pa.float32()))
+        pq.write_table(
+            table.append_column("embedding", embedding),
+            tmp_path / f"{name}.parquet",
+            row_group_size=10,
+        )
+    first = {}
+    for row in range(100):
+        if row not in nulls:
+            first.setdefault(int(ids[row]), row)
+    kept = [first[item] for item in sorted(first)]
+    found = embedding_set.read_embedding_set(str(tmp_path))
+    expected = embedding_set.from_vectors(ids[kept], vectors[kept], times[kept])
+    for name in ("item_ids", "quantized", "norms", "available_at"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert found.fingerprint == expected.fingerprint
+    left_out = [row for row in range(100) if row not in kept]
+    assert [(row["file"], row["row"], row["reason"]) for row in found.rejected] == [
+        (
+            str(tmp_path / ("a.parquet" if row < 31 else "b.parquet")),
+            row if row < 31 else row - 31,
+            "embedding is null" if row in nulls else embedding_files.DUPLICATE,
+        )
+        for row in left_out
+    ]
 
 
 def test_fixed_size_lists_and_int8(tmp_path):
