@@ -1,6 +1,7 @@
 """Embedding sets: what is read, what is left out and why, and what stops the job."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +66,21 @@ def test_bad_rows_are_left_out_with_reasons(tmp_path):
         7: "item_id appeared before",
     }
     np.testing.assert_array_equal(found.quantized[0], [64, 127])
+
+
+def test_reading_holds_a_set_in_memory_once(tmp_path):
+    rows = np.random.default_rng(0).integers(-126, 127, (40_000, 128)).astype(np.int8)
+    rows[:, 0] = 127
+    table = pa.table({"item_id": np.arange(len(rows)), "embedding": byte_vectors.to_column(rows)})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=1000)
+    tracemalloc.start()
+    try:
+        found = embedding_set.read_embedding_set(str(tmp_path))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    arrays = (found.item_ids, found.quantized, found.norms, found.available_at)
+    assert peak < 1.5 * sum(array.nbytes for array in arrays)
 
 
 @pytest.mark.parametrize("ascending", [True, False])
