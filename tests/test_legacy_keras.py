@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+import pytest
+
+from tests.conftest import REPOSITORY
 
 
 def run(code: str) -> subprocess.CompletedProcess:
@@ -28,7 +29,8 @@ def test_importing_keras_3_first_is_a_clear_error():
     assert "set TF_USE_LEGACY_KERAS=1" in last
 
 
-def test_importing_tensorflow_first_is_not_too_late():
-    result = run("import tensorflow as tf, features; print(tf.keras.Model.__module__)")
+@pytest.mark.parametrize("imports", ["tensorflow as tf, features", "features, tensorflow as tf"])
+def test_keras_2_is_selected_whichever_is_imported_first(imports):
+    result = run(f"import {imports}; print(tf.keras.Model.__module__)")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("tf_keras")

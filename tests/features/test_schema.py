@@ -1,8 +1,6 @@
-"""The schema, the manifest and the choice of Keras."""
+"""The schema and the manifest."""
 
 import dataclasses
-import subprocess
-import sys
 
 import pytest
 
@@ -83,25 +81,6 @@ def test_manifest_round_trip_and_absence(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(UserInputError, match="not JSON"):
         manifest.read_manifest(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("program", "expected"),
-    [
-        ("import features, tensorflow as tf; print(tf.keras.Model.__module__)", "tf_keras"),
-        ("import tensorflow as tf; tf.keras.Model; import features", "already is keras"),
-    ],
-)
-def test_keras_2_is_selected_or_refused(program, expected):
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert expected in result.stdout + result.stderr
 
 
 def test_code_version_is_that_of_the_distribution():

@@ -35,10 +35,16 @@ def mass_on_similar(trained, query_bias, rate=0.01, seed=0):
         weights = layer.attention_weights(query, key, codes, behaviors)[:, :, 0]
         return tf.reduce_sum(tf.where(similar, weights, 0.0), axis=-1)
 
-    for _ in range(STEPS):
+    optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step():
         with tf.GradientTape() as tape:
             loss = -tf.reduce_mean(tf.math.log(mass()))
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    for _ in range(STEPS):
+        step()
     return float(tf.reduce_mean(mass()))
 
 

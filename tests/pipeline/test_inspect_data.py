@@ -21,6 +21,7 @@ def command(*arguments):
     return subprocess.run(call, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_command_exits_with_two_and_a_table(tmp_path):
     log = sample.write_log(tmp_path / "log", sample.clean_log())
     shifted_rows = sample.clean_log(seed=2)

@@ -84,7 +84,9 @@ def test_export_with_one_of_two_embedding_sets_is_refused(folder: Path) -> None:
     assert not os.path.exists(folder / "refused") or not os.listdir(folder / "refused")
 
 
-@pytest.mark.parametrize("job", ["train", "evaluate", "export"])
+@pytest.mark.parametrize(
+    "job", ["train", *(pytest.param(job, marks=pytest.mark.slow) for job in ("evaluate", "export"))]
+)
 def test_a_folder_that_is_no_data_set_is_told(job: str, tmp_path: Path) -> None:
     arguments = [f"--model_dir={tmp_path}/model", f"--examples={tmp_path}"]
     if job == "export":

@@ -79,6 +79,7 @@ def content(output):
 
 @settings(max_examples=15, phases=PHASES)
 @given(LOGS, JOINS)
+@pytest.mark.slow
 def test_no_record_sees_its_instant_or_later(rows, values):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

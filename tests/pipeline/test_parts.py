@@ -48,7 +48,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW_CASES = ("delay", "per_part_partitions")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if case in SLOW_CASES else ()) for case in CASES],
+)
 @pytest.mark.parametrize("strategy", ["broadcast", pytest.param("shuffle", marks=pytest.mark.slow)])
 def test_parts_equal_one_join_of_all_days(tmp_path, days, vectors, case, strategy):
     values = dict(CASES[case])

@@ -99,7 +99,10 @@ def test_only_the_version_is_in_the_models_folder(published):
 
 @pytest.mark.parametrize(
     ("kind", "conversion_label"),
-    [(DiffersBySignature, None), (DiffersInConversions, "conversion")],
+    [
+        (DiffersBySignature, None),
+        pytest.param(DiffersInConversions, "conversion", marks=pytest.mark.slow),
+    ],
 )
 def test_a_model_whose_signatures_differ_replaces_no_good_one_and_leaves_nothing(
     tmp_path, kind, conversion_label
