@@ -46,8 +46,6 @@ CASES = {
     "label_events": {"label_events": ["bought = rating > 4"], "labels": ["click", "bought"]},
     "per_part_partitions": {"vary": True},
 }
-
-
 SLOW_CASES = ("delay", "per_part_partitions")
 
 
