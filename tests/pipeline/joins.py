@@ -7,8 +7,8 @@ from pipeline.join_options import JoinOptions
 from tests.pipeline import logs
 
 
-def options(events, output, **values):
-    """Options of a join with the defaults otherwise."""
+def options(events, output, /, **values):
+    """Options of a join with the defaults otherwise; `values` may replace the two as well."""
     return JoinOptions.from_dict({"events": str(events), "output": str(output), **values})
 
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline import attribution
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
-from tests.pipeline import event_oracle, logs, oracle
+from tests.pipeline import event_oracle, joins, logs, oracle
 from tests.pipeline.event_oracle import Event
 
 BEGIN = 1_000_000
@@ -60,15 +59,8 @@ def test_request_ids_on_one_side_only_are_refused():
 
 
 def options(tmp_path, log, **values):
-    return JoinOptions.from_dict(
-        {
-            "events": str(log),
-            "output": str(tmp_path / "out"),
-            "history_length": 4,
-            "partitions": 3,
-            **values,
-        }
-    )
+    fixed = {"history_length": 4, "partitions": 3}
+    return joins.options(log, tmp_path / "out", **{**fixed, **values})
 
 
 def random_log(seed, request_ids, impressions=120):

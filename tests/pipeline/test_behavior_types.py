@@ -7,21 +7,13 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
-from tests.pipeline import event_oracle, logs
+from tests.pipeline import event_oracle, joins, logs
 from tests.pipeline.event_oracle import Event
 
 
 def options(tmp_path, log, **values):
-    return JoinOptions.from_dict(
-        {
-            "events": str(log),
-            "output": str(tmp_path / "out"),
-            "history_length": 5,
-            "partitions": 3,
-            **values,
-        }
-    )
+    fixed = {"history_length": 5, "partitions": 3}
+    return joins.options(log, tmp_path / "out", **{**fixed, **values})
 
 
 def random_rows(seed, events=100):

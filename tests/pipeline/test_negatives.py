@@ -8,23 +8,14 @@ import pytest
 from features.errors import UserInputError
 from pipeline import negatives
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
-from tests.pipeline import event_oracle, logs, oracle
+from tests.pipeline import event_oracle, joins, logs, oracle
 
 ITEMS = [f"item-{number}" for number in range(30)]
 
 
 def options(log, output, **values):
-    return JoinOptions.from_dict(
-        {
-            "events": str(log),
-            "output": str(output),
-            "history_length": 4,
-            "partitions": 3,
-            "negatives": "popularity:3",
-            **values,
-        }
-    )
+    fixed = {"history_length": 4, "partitions": 3, "negatives": "popularity:3"}
+    return joins.options(log, output, **{**fixed, **values})
 
 
 def random_rows(seed, events=200, request_ids=True):

@@ -3,24 +3,15 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.join_options import JoinOptions
-from tests.pipeline import logs
+from tests.pipeline import joins, logs
 
 ITEMS = [f"item-{number}" for number in range(12)]
 
 
 def options(source, output, **values):
     """Returns the options of a join whose inputs lie below `source`, a folder or a URI."""
-    return JoinOptions.from_dict(
-        {
-            "events": f"{source}/log",
-            "embeddings": {"text": f"{source}/text"},
-            "items": f"{source}/items",
-            "output": str(output),
-            "partitions": 3,
-            **values,
-        }
-    )
+    fixed = {"embeddings": {"text": f"{source}/text"}, "items": f"{source}/items", "partitions": 3}
+    return joins.options(f"{source}/log", output, **{**fixed, **values})
 
 
 def write(folder):
