@@ -121,7 +121,7 @@ def _fingerprinted(
     available_at: np.ndarray,
     rejected: tuple[dict[str, object], ...],
 ) -> EmbeddingSet:
-    """Returns the set of arrays that are as its own, the zero row included."""
+    """Returns the set of these arrays: ids ascending, the others with their zero row."""
     rows = row_fingerprints(item_ids, quantized[:-1], available_at[:-1])
     fingerprint = sum_fingerprints(rows)
     return EmbeddingSet(item_ids, quantized, norms, available_at, fingerprint, rejected)
@@ -216,8 +216,8 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
         type, or a file is not what the manifest says.
     """
     files = embedding_files.open_files(folder)
-    # Made once, with a row for the zero vector, so that a set is in memory once and not in pieces
-    # and whole; the rows that are not used stay zeros.
+    # Made once and filled, so that a set is not in memory in pieces and whole. What bad rows leave
+    # behind the last good one is zeros: the first of it is the zero row.
     ids = np.zeros(files.rows, np.int64)
     quantized = np.zeros((files.rows + 1, files.dimension), np.int8)
     norms = np.zeros(files.rows + 1, np.float32)
