@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks.materialised_attention import MaterialisedTargetAttention
-from features import similarity
+from features.embeddings import similarity
 from models.behaviors import Behaviors
 from models.decoupled_attention import DecoupledTargetAttention
 from models.early_fusion_attention import EarlyFusionAttention

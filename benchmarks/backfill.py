@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 from absl import flags
 
 from benchmarks import measured_process
-from features import embedding_set, storage, versions
+from features.embeddings import embedding_set
+from features.files import storage, versions
 from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig

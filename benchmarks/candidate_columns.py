@@ -8,7 +8,7 @@ from models import input_pipeline
 from models.example_set import ExampleSet
 
 Batch = Mapping[str, np.ndarray]
-"""Parsed requests by feature name, see `features.example`."""
+"""Parsed requests by feature name, see `features.records.example`."""
 
 
 def collect(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from features import hashing, id_index, in_graph
+from features import in_graph
+from features.ids import hashing, id_index
 
 _PROBED = 2  # Slots an id at least: open addressing wants half of them empty.
 
@@ -43,7 +44,7 @@ class BinarySearch(ItemIndex):
 
 
 class HashBuckets(ItemIndex):
-    """`features.id_index`, as in `models.content_table`."""
+    """`features.ids.id_index`, as in `models.content_table`."""
 
     def __init__(self, ids: np.ndarray) -> None:
         index = id_index.index(ids)

@@ -26,8 +26,8 @@ from absl import flags, logging
 from tensorflow_serving.apis import predict_pb2
 
 from benchmarks.content_indexes import WAYS, ItemIndex
-from features import embedding_set
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_set
+from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks import candidate_columns, record_features
 from benchmarks.code_fingerprint import code_sha256
-from features import running_statistics
 from features.errors import UserInputError
+from features.records import running_statistics
 from models.evaluation import Scored
 from models.example_set import ExampleSet
 from pipeline.cumulative_sums import CumulativeSums

@@ -18,9 +18,11 @@ from absl import flags
 
 from benchmarks.joined_records import MODALITY
 from benchmarks.limit_sequences import Events, Records, cut_times, valid
-from features import id_table, similarity, tfrecord
-from features.columnar import Slices, encode_requests
-from features.embedding_set import EmbeddingSet, read_embedding_set
+from features.embeddings import similarity
+from features.embeddings.embedding_set import EmbeddingSet, read_embedding_set
+from features.ids import id_table
+from features.records import tfrecord
+from features.records.columnar import Slices, encode_requests
 from features.schema import ExampleSchema, Modality
 from pipeline import entry_point
 

@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Iterator
 
-from features import tfrecord
+from features.records import tfrecord
 
 MODALITY = "text"
 """The one modality of the simulated log."""

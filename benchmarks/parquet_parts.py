@@ -6,7 +6,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import manifest
+from features.files import manifest
 
 
 class ParquetParts:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import candidate_columns
-from features import id_table
+from features.ids import id_table
 from models.evaluation import Scored
 from models.example_set import ExampleSet
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.code_fingerprint import code_sha256
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from models.example_set import ExampleSet
 from pipeline import demo_data
 from pipeline.build_examples import build_examples

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from benchmarks import gradient_boosting, popularity, quality_protocol
-from features import embedding_set
+from features.embeddings import embedding_set
 from features.schema import STRICT
 from models import evaluation, metrics, training
 from models.evaluation import Scored

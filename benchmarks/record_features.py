@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.candidate_columns import Batch
-from features import running_statistics, similarity
+from features.embeddings import similarity
+from features.records import running_statistics
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
 
 Columns = dict[str, np.ndarray]

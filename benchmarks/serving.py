@@ -23,7 +23,7 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import serving_models
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
 from pipeline import entry_point, environment
 from serving_signatures import names, parity_process, sample_requests
 

@@ -6,8 +6,8 @@ import numpy as np
 import tf_keras as keras
 
 from benchmarks.materialised_attention import MaterialisedDMF
-from features import embedding_set
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_set
+from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema, Modality
 from models import factory
 from models.dmf import DMF

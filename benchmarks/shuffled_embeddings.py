@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from features import embedding_set, manifest, similarity, tfrecord
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_set, similarity
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
+from features.files import manifest
+from features.records import tfrecord
 from features.schema import ExampleSchema
 from models.example_set import ExampleSet
 

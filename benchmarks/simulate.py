@@ -37,7 +37,7 @@ from benchmarks.marketplace import Marketplace
 from benchmarks.marketplace_settings import MarketplaceSettings, parse_modalities
 from benchmarks.parquet_parts import ParquetParts
 from benchmarks.simulated_embeddings import write_embeddings
-from features import manifest
+from features.files import manifest
 from pipeline import entry_point
 from pipeline.publish import Publication
 

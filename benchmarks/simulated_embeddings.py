@@ -9,7 +9,7 @@ from benchmarks import random_streams
 from benchmarks.catalog import CONTENT, Items
 from benchmarks.marketplace_settings import START, MarketplaceSettings
 from benchmarks.parquet_parts import ParquetParts
-from features import manifest
+from features.files import manifest
 
 _ITEMS_A_BATCH = 16_384
 _ITEMS_A_FILE = 262_144
@@ -20,7 +20,7 @@ _NOISE = 0.15
 def write_embeddings(
     folder: str, modality: str, settings: MarketplaceSettings, items: Items
 ) -> dict[str, str]:
-    """Writes one modality as `features.embedding_set` reads it: content seen through a map.
+    """Writes one modality, as `embedding_set` reads it: content seen through a map.
 
     The map is linear, random and the same for all items; noise is added to each value. Items
     that appear during the simulated time have `available_at` then, others none.

@@ -5,9 +5,12 @@ import os
 
 import numpy as np
 
-from features import columnar, embedding_set, id_table, manifest, similarity, tfrecord
-from features.columnar import Slices
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_set, similarity
+from features.embeddings.embedding_set import EmbeddingSet
+from features.files import manifest
+from features.ids import id_table
+from features.records import columnar, tfrecord
+from features.records.columnar import Slices
 from features.schema import ExampleSchema, Modality
 from models.example_set import ExampleSet
 from pipeline.shards import HashedFile, shard_name

@@ -16,8 +16,8 @@ from absl import logging
 
 from benchmarks.code_fingerprint import REPOSITORY, code_sha256
 from benchmarks.quality_trial import PREDICTIONS, RESULT, Task
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from pipeline import entry_point
 
 _CODE = ("features", "models", "benchmarks/quality_trial.py")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from features import hashing, similarity
+from features.embeddings import similarity
+from features.ids import hashing
 
 _ONE = similarity.ONE
 _ZERO_COSINE = _ONE + similarity.SCALE

@@ -28,7 +28,7 @@ HISTORY = ("history_item_id", "history_time_gap", "history_type")
 """Features of a record with an integer for each behavior."""
 
 HISTORY_RESIDUAL = "history_residual"
-"""A further one where there are running statistics, see `features.running_statistics`."""
+"""A further one where there are running statistics, see `features.records.running_statistics`."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -57,7 +57,7 @@ class SideFeature:
       name: as in the source column.
       kind: `categorical` values are int64, strings by fingerprint, 0 is padding; `numeric`
         values are float32, a missing one is 0; `running` values are float32 counts and sums,
-        see `features.running_statistics`.
+        see `features.records.running_statistics`.
       width: values a record carries (K); shorter lists are padded with 0, longer ones cut.
       statistics: what a `running` feature sums; of another kind none.
     """

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from features import similarity
+from features.embeddings import similarity
 from models.batch import Batch, behaviors_of, codes_of
 from models.decoupled_attention import DecoupledTargetAttention
 from models.ranking_model import RankingModel

@@ -8,7 +8,7 @@ from features.schema import HISTORY_RESIDUAL, Modality
 from models.behaviors import Behaviors
 
 Batch = Mapping[str, tf.Tensor]
-"""Parsed requests by feature name, as `features.example.parse_examples` returns them."""
+"""Parsed requests by feature name, as `features.records.example.parse_examples` returns them."""
 
 
 def behaviors_of(batch: Batch) -> Behaviors:

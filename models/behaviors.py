@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from features import similarity
+from features.embeddings import similarity
 
 TIME_GAP_EDGES = tuple(4.0**exponent for exponent in range(1, 14))
 """Inner edges of the time-gap buckets in seconds: 4 s, 16 s, 64 s, ... 2.1 years."""
@@ -25,8 +25,8 @@ class Behaviors(NamedTuple):
       mask: `[R, L]` bool, False for padding.
       time_gap: `[R, L]` int64, seconds before the request.
       type: `[R, L]` int64 in `[0, behavior_types)`.
-      residual: `[R, L]` int64 codes, see `features.running_statistics`; None where records have
-        none.
+      residual: `[R, L]` int64 codes, see `features.records.running_statistics`; None where
+        records have none.
     """
 
     mask: tf.Tensor

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
 from models.content_table import ContentTable
 
 

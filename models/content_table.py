@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from features import id_index, in_graph
-from features.embedding_set import EmbeddingSet
+from features import in_graph
+from features.embeddings.embedding_set import EmbeddingSet
+from features.ids import id_index
 
 
 class ContentTable(tf.Module):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from features import example, id_table
+from features.ids import id_table
+from features.records import example
 from models import input_pipeline, metrics
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel

@@ -7,8 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from features import example, storage
 from features.errors import UserInputError
+from features.files import storage
+from features.records import example
 from features.schema import ExampleSchema
 from models.example_set import ExampleSet
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from features import id_table, manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import id_table
 from features.schema import ExampleSchema
 from models import remote_files
 
@@ -36,7 +37,7 @@ class ExampleSet:
         """Opens a data set.
 
         Args:
-          folder: local or remote, see `features.storage`.
+          folder: local or remote, see `features.files.storage`.
 
         Raises:
           UserInputError: the folder is not a complete data set.

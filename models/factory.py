@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from features import example
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
+from features.records import example
 from features.schema import ExampleSchema
 from models.din import DIN
 from models.dmf import DMF

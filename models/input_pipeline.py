@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from features import example
+from features.records import example
 from models.example_set import ExampleSet
 
 EVALUATION_CANDIDATES = 1024

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models import distribution

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from features import similarity
+from features.embeddings import similarity
 from features.schema import STRICT
 
 ModelName = Literal[

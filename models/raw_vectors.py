@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema
 from models.batch import Batch, behaviors_of
 from models.content_embedding import ContentEmbedding

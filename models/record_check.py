@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from features import example
+from features.records import example
 from models.example_set import ExampleSet
 
 _RECORDS_AT_ONCE = 512

@@ -1,7 +1,7 @@
 """File systems that TensorFlow itself does not know, through tensorflow-io.
 
 One environment serves everything that reads `s3://`: what the AWS libraries share (see
-`features.storage`) is handed on under the names that tensorflow-io reads.
+`features.files.storage`) is handed on under the names that tensorflow-io reads.
 """
 
 import os

@@ -31,7 +31,7 @@ class RunningStatistics(keras.layers.Layer):
         if feature.kind != "running":
             raise ValueError(
                 f"{feature.name!r} is {feature.kind}, expected a running feature, see "
-                "features.running_statistics."
+                "features.records.running_statistics."
             )
         if prior_strength <= 0:
             raise ValueError(f"prior_strength must be > 0, received {prior_strength}.")

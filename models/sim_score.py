@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from features import in_graph, similarity
+from features import in_graph
+from features.embeddings import similarity
 from features.schema import ExampleSchema
 from models import code_terms
 from models.batch import Batch, behaviors_of

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from features import in_graph, similarity
+from features import in_graph
+from features.embeddings import similarity
 from models.behaviors import Behaviors
 
 

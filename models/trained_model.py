@@ -17,8 +17,10 @@ from typing import Any
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
-from features import embedding_set, id_table, manifest, storage
+from features.embeddings import embedding_set
 from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import id_table
 from features.schema import ExampleSchema
 from models import factory, remote_files
 from models.content_table import ContentTable

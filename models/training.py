@@ -11,9 +11,9 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
-from features import manifest, storage
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
+from features.files import manifest, storage
 from models import (
     distribution,
     entire_space,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
-from features.local_copy import remove_local_copy
+from features.files.local_copy import remove_local_copy
 from pipeline import entry_point, publish
 from pipeline.beam_options import check_beam_flags, parse_beam_options
 from pipeline.projection_cache.backfill_inputs import Catalogue, ExportedModel, ItemVectors

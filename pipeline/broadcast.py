@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
-from features import storage
-from features.embedding_set import EmbeddingSet
-from features.local_copy import local_copy
+from features.embeddings.embedding_set import EmbeddingSet
+from features.files import storage
+from features.files.local_copy import local_copy
 from pipeline.side_features import SideTable
 
 _EMBEDDING_ARRAYS = ("item_ids", "quantized", "norms", "available_at")

@@ -18,8 +18,9 @@ import numpy as np
 from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from features import id_table, manifest, storage
-from features.local_copy import remove_local_copy
+from features.files import manifest, storage
+from features.files.local_copy import remove_local_copy
+from features.ids import id_table
 from pipeline import (
     broadcast,
     embedding_inputs,

@@ -15,8 +15,8 @@ from typing import Any
 import apache_beam as beam
 from absl import flags, logging
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 from models.example_set import ExampleSet
 from pipeline import entry_point, vocabulary_count
 from pipeline.beam_options import check_beam_flags, parse_beam_options

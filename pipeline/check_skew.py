@@ -13,8 +13,8 @@ from typing import Any
 
 from absl import flags, logging
 
-from features import storage
 from features.errors import UserInputError
+from features.files import storage
 from models.example_set import ExampleSet
 from pipeline import entry_point, text_table
 from serving_signatures.skew import log_replay, records, replay, request_log

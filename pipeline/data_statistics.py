@@ -12,8 +12,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 from models.example_set import ExampleSet
 from pipeline.statistics import (
     drift,

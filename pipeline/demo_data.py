@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from absl import logging
 
-from features import embedding_set
+from features.embeddings import embedding_set
 from features.errors import UserInputError
 from pipeline.run_config import DataConfig
 

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import embedding_files, manifest, similarity, storage
-from features.embedding_files import ALWAYS, EmbeddingFiles, RowGroup
+from features.embeddings import embedding_files, similarity
+from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles, RowGroup
+from features.files import manifest, storage
 from pipeline import parquet
 
 EMPTY_ID = "item_id is empty"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from features import manifest, storage
-from features.embedding_files import EmbeddingFiles, parquet_files
-from features.embedding_set import EmbeddingSet, read_embedding_set
+from features.embeddings.embedding_files import EmbeddingFiles, parquet_files
+from features.embeddings.embedding_set import EmbeddingSet, read_embedding_set
 from features.errors import UserInputError
+from features.files import manifest, storage
 from pipeline import parquet
 from pipeline.shards import HashedFile, json_line
 

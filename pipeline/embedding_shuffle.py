@@ -12,8 +12,9 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from features import embedding_files, embedding_set, hashing, id_table, similarity
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_files, embedding_set, similarity
+from features.embeddings.embedding_set import EmbeddingSet
+from features.ids import hashing, id_table
 from features.schema import ExampleSchema
 from pipeline import array_bytes, spill, summary
 from pipeline.planner import EmbeddingShuffle, VectorUnit

@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import byte_vectors, embedding_files, id_table, manifest, storage, versions
-from features.embedding_files import ALWAYS
-from features.embedding_set import row_fingerprints, sum_fingerprints
+from features.embeddings import byte_vectors, embedding_files
+from features.embeddings.embedding_files import ALWAYS
+from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
+from features.files import manifest, storage, versions
+from features.ids import id_table
 from pipeline import embedding_delivery, parquet
 from pipeline.embedding_delivery import Vectors
 from pipeline.shards import HashedFile

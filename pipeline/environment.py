@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from features.manifest import CODE_VERSION
+from features.files.manifest import CODE_VERSION
 
 _PACKAGES = (
     "tensorflow",

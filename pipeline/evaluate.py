@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from features import storage
+from features.files import storage
 from models import evaluation, trained_model
 from models.example_set import ExampleSet
 from pipeline import entry_point, training_run

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import hashing, storage
+from features.files import storage
+from features.ids import hashing
 from features.schema import SideFeature
 from pipeline import parquet, splits
 from pipeline.event_log import REQUEST_ID, ReadUnit

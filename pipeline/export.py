@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from absl import flags, logging
 
-from features import embedding_set
-from features.decoded_example import decode_request
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_set
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
+from features.records.decoded_example import decode_request
 from models import trained_model
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import apache_beam as beam
 import numpy as np
 
-from features import hashing
+from features.ids import hashing
 
 _ADD_UP_AT = 1 << 20
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from absl import flags, logging
 
-from features import embedding_files, storage, versions
-from features.embedding_files import ALWAYS
+from features.embeddings import embedding_files
+from features.embeddings.embedding_files import ALWAYS
 from features.errors import UserInputError
+from features.files import storage, versions
 from pipeline import embedding_delivery, embedding_versions, entry_point
 from pipeline.embedding_delivery import Delivery
 from pipeline.embedding_versions import Merged

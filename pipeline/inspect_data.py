@@ -10,8 +10,8 @@ from typing import Any
 
 from absl import flags
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 from pipeline import data_statistics, entry_point, environment, expressions, json_file
 from pipeline.join_options import DEFAULT_LABEL
 from pipeline.report.page import render

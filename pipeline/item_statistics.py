@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import numpy as np
 
-from features import hashing
+from features.ids import hashing
 from pipeline import array_bytes, spill
 from pipeline.cumulative_sums import CumulativeSums
 from pipeline.running_statistics import Additions, Questions

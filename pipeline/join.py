@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from features import storage
+from features.files import storage
 from pipeline import (
     arrow_bytes,
     broadcast,

@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from features import embedding_files, running_statistics
-from features.embedding_files import EmbeddingFiles
+from features.embeddings import embedding_files
+from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
+from features.records import running_statistics
 from features.schema import ExampleSchema, Modality
 from pipeline import embedding_inputs, prior_behaviors
 from pipeline.event_log import EventLog, ReadUnit, open_label_logs, open_log

@@ -83,7 +83,7 @@ class JoinOptions:
         default all.
       statistics: labels and numeric columns of the log whose running sums records carry, of user
         and item just before the request, besides their counts of events; see
-        `features.running_statistics`.
+        `features.records.running_statistics`.
       negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
         event, with labels of 0.
       max_candidates: requests with more are cut into several records.

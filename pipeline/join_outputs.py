@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from features import storage, tfrecord
+from features.files import storage
+from features.records import tfrecord
 from pipeline import splits, summary
 from pipeline.event_batches import ValidatedBatch
 from pipeline.event_log import ReadUnit

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from features import storage
+from features.files import storage
 from features.schema import ExampleSchema
 from pipeline import negatives, splits
 from pipeline.join_inputs import JoinInputs

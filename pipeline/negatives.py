@@ -11,8 +11,8 @@ import dataclasses
 import apache_beam as beam
 import numpy as np
 
-from features import hashing
 from features.errors import UserInputError
+from features.ids import hashing
 
 _ATTEMPTS = 64
 _UNIT = 1 << 53

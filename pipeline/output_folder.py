@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 
 QUARANTINE = "quarantine"
 

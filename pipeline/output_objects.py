@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 from pipeline.output_folder import QUARANTINE
 
 

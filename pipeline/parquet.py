@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features import storage
-from features.embedding_files import parquet_files
+from features.embeddings.embedding_files import parquet_files
 from features.errors import UserInputError
+from features.files import storage
 
 
 def open_files(location: str, flag: str) -> dict[str, pq.ParquetFile]:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import threadpoolctl
 from absl import logging
 
-from features import hashing, storage
+from features.files import storage
+from features.ids import hashing
 from pipeline import (
     broadcast,
     item_statistics,

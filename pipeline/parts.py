@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from features import id_table, manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import id_table
 from features.schema import ExampleSchema
 from pipeline import join, output_folder, summary
 from pipeline.event_log import ReadUnit, row_groups

@@ -7,7 +7,7 @@ part of the data set; the strategy leaves no trace.
 import dataclasses
 from collections.abc import Mapping
 
-from features.embedding_files import EmbeddingFiles, RowGroup
+from features.embeddings.embedding_files import EmbeddingFiles, RowGroup
 from pipeline.join_options import JoinOptions
 
 _EVENTS_A_PARTITION = 25_000

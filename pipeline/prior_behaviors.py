@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features import hashing, storage
 from features.errors import UserInputError
+from features.files import storage
+from features.ids import hashing
 from pipeline import parquet, splits
 from pipeline.event_batches import BATCH_ROWS, ValidatedBatch, categorical, event_schema
 from pipeline.event_log import ReadUnit, row_groups

@@ -8,8 +8,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 from pipeline import output_folder
 from pipeline.output_folder import QUARANTINE as QUARANTINE
 from pipeline.output_folder import OutputFolder
@@ -24,7 +24,7 @@ class Publication:
     """A data set on its way to its name.
 
     Args:
-      output: the folder to publish, local or remote, see `features.storage`.
+      output: the folder to publish, local or remote, see `features.files.storage`.
       identity: JSON values that determine its bytes; compared with an existing manifest's.
 
     Attributes:

@@ -7,7 +7,8 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from features import hashing, storage
+from features.files import storage
+from features.ids import hashing
 from pipeline import arrow_bytes, history_cap, prior_behaviors, spill, summary
 from pipeline.event_batches import ValidatedBatch, event_schema, read_batches
 from pipeline.event_log import EVENTS, ReadUnit

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from features import similarity
-from features.embedding_set import EmbeddingSet
+from features.embeddings import similarity
+from features.embeddings.embedding_set import EmbeddingSet
 from pipeline import splits
 
 _PRODUCT_CANDIDATES = 96

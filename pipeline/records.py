@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from features import id_table, similarity
-from features.columnar import Slices, encode_requests
-from features.running_statistics import NAME
+from features.embeddings import similarity
+from features.ids import id_table
+from features.records.columnar import Slices, encode_requests
+from features.records.running_statistics import NAME
 from features.schema import HISTORY_RESIDUAL, ExampleSchema
 from pipeline import broadcast, record_window, splits
 from pipeline.record_window import Window

@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Mapping
 
-from features import manifest, storage
+from features.files import manifest, storage
 from models.example_set import ExampleSet
 from pipeline import environment, run_folder
 from pipeline.run_list import ListedRun

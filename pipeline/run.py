@@ -13,8 +13,8 @@ from typing import Any
 
 from absl import flags, logging
 
-from features import embedding_set
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_set
+from features.embeddings.embedding_set import EmbeddingSet
 from models import attention_mass, factory, input_pipeline, training
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel

@@ -23,8 +23,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from features.schema import STRICT
 from pipeline import json_file, run_config
 from pipeline.run_config import RunConfig

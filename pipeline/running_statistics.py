@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from features.running_statistics import RESIDUAL_STRENGTH, residual_codes
+from features.records.running_statistics import RESIDUAL_STRENGTH, residual_codes
 from pipeline.cumulative_sums import CumulativeSums
 from pipeline.log_columns import LogColumns, Role
 from pipeline.sequences import Requests
@@ -20,7 +20,7 @@ Columns = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class RunningStatistics:
-    """What records say; the layout is that of `features.running_statistics`.
+    """What records say; the layout is that of `features.records.running_statistics`.
 
     Attributes:
       candidates: `[C, 1 + S]` float32, in the order of `Requests.order`.

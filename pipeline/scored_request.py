@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from features import example, id_table
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
+from features.ids import id_table
+from features.records import example
 from models.example_set import ExampleSet
 from pipeline.side_features import read_side_table
 from serving_signatures import names

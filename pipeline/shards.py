@@ -10,7 +10,7 @@ import math
 from types import TracebackType
 from typing import Any
 
-from features import storage
+from features.files import storage
 
 _BUFFER_BYTES = 4 << 20
 

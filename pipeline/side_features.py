@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from absl import logging
 
-from features import hashing, manifest
 from features.errors import UserInputError
+from features.files import manifest
+from features.ids import hashing
 from features.schema import SideFeature
 from pipeline import parquet
 

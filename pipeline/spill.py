@@ -7,7 +7,7 @@ of them in memory, so there they wait in files of the work folder, and what is s
 import uuid
 from types import TracebackType
 
-from features import storage
+from features.files import storage
 
 Block = bytes | tuple[str, int, int]
 """The bytes themselves, or path, offset and length."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
-from features import storage
 from features.errors import UserInputError
+from features.files import storage
 from models import distribution, execution, training
 from pipeline import (
     embedding_inputs,

@@ -2,8 +2,8 @@
 
 import os
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 from models.example_part import open_part
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig

@@ -8,8 +8,8 @@ from typing import Any
 
 from absl import logging
 
-from features import storage
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
+from features.files import storage
 from models import attention_mass, evaluation, input_pipeline
 from models.example_set import ExampleSet
 from models.ranking_model import RankingModel

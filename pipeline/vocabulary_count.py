@@ -8,7 +8,9 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from features import example, id_table, storage
+from features.files import storage
+from features.ids import id_table
+from features.records import example
 from models import remote_files
 from pipeline import summary
 from pipeline.id_counts import IdCounts, SumIdCounts

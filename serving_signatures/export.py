@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
 from models.ranking_model import RankingModel
 from serving_signatures import names, parity_process, warmup
 from serving_signatures.export_folder import ExportFolder

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from absl import logging
 
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from serving_signatures import cache_validity, rollout
 from serving_signatures.exported_version import EXTRAS, ExportedVersion, list_files
 

@@ -5,8 +5,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 
 EXTRAS = "assets.extra"
 """The folder that TF Serving leaves to others; the manifest lies there."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 
-from features import similarity
+from features.embeddings import similarity
 from features.schema import HISTORY_RESIDUAL
 from serving_signatures import names
 

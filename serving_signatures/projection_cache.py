@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import byte_vectors, id_table, storage, versions
+from features.embeddings import byte_vectors
 from features.errors import UserInputError
+from features.files import storage, versions
+from features.ids import id_table
 
 ITEM_ID = "item_id"
 TAG_KEY = b"tag"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.example import Request
+from features.records.example import Request
 from features.schema import HISTORY_RESIDUAL, ExampleSchema
 from serving_signatures.sample_requests import Arrays, SampleRequests
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from features import storage
 from features.errors import UserInputError
+from features.files import storage
 
 FILE_NAME = "models.config"
 

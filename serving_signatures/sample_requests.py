@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from features import example, similarity
-from features.embedding_set import EmbeddingSet
+from features.embeddings import similarity
+from features.embeddings.embedding_set import EmbeddingSet
+from features.records import example
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
 from serving_signatures import names
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from features import example, in_graph
-from features.embedding_set import EmbeddingSet
+from features import in_graph
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
+from features.records import example
 from features.schema import HISTORY_RESIDUAL, Modality
 from models.content_table import ContentTable
 from models.dmf import DMF

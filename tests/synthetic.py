@@ -14,8 +14,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from features import embedding_set, example, id_table, manifest, similarity
-from features.embedding_set import EmbeddingSet
+from features.embeddings import embedding_set, similarity
+from features.embeddings.embedding_set import EmbeddingSet
+from features.files import manifest
+from features.ids import id_table
+from features.records import example
 from features.schema import ExampleSchema, Modality, SideFeature
 from models.example_set import ExampleSet
 

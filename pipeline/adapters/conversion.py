@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 from absl import logging
 
-from features import manifest, storage
 from features.errors import UserInputError
+from features.files import manifest, storage
 from pipeline.adapters.table import Table
 from pipeline.publish import QUARANTINE, Publication
 

@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from pipeline.adapters import parquet_rows
 from pipeline.adapters.conversion import Adapter, Sources, Tables, listing
 

@@ -100,5 +100,5 @@ def gather(paths: Sequence[str] = ()) -> Facts:
 
 
 def _is_remote(path: str) -> bool:
-    """As `features.file_system.is_remote`, which may not load here: it needs pyarrow."""
+    """As `features.files.file_system.is_remote`, which may not load here: it needs pyarrow."""
     return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", path) is not None

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import hashing, manifest, storage
-from features.embedding_files import parquet_files
-from features.embedding_set import EmbeddingSet, row_fingerprints
+from features.embeddings.embedding_files import parquet_files
+from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import hashing
 from features.schema import ExampleSchema
 from pipeline import embedding_inputs, parquet
 from serving_signatures import exported_version, names

@@ -9,7 +9,7 @@ from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from features.errors import UserInputError
-from features.local_copy import remove_local_copy
+from features.files.local_copy import remove_local_copy
 from pipeline.projection_cache import cache_plan
 from pipeline.projection_cache.backfill_inputs import Catalogue, ExportedModel, ItemVectors
 from pipeline.projection_cache.cache_folder import CacheFolder

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features import manifest, storage, versions
+from features.files import manifest, storage, versions
 from pipeline.projection_cache import cache_part
 from serving_signatures import projection_cache
 from serving_signatures.projection_cache import ITEM_ID, DamagedPartError

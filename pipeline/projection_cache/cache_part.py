@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import byte_vectors
+from features.embeddings import byte_vectors
 from serving_signatures import names
 from serving_signatures.projection_cache import ITEM_ID, TAG_KEY
 

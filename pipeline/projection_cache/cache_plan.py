@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from features import hashing, id_table, manifest
+from features.files import manifest
+from features.ids import hashing, id_table
 from pipeline.projection_cache.cache_folder import CacheFolder
 from serving_signatures.projection_cache import DamagedPartError
 

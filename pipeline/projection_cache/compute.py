@@ -10,9 +10,10 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.utils import shared
 
-from features import id_table, storage
 from features.errors import UserInputError
-from features.local_copy import local_copy
+from features.files import storage
+from features.files.local_copy import local_copy
+from features.ids import id_table
 from pipeline import broadcast
 from pipeline.projection_cache import cache_part
 from pipeline.projection_cache.cache_folder import CacheFolder

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.local_copy import local_copy
+from features.files.local_copy import local_copy
 from pipeline.projection_cache import backfill_inputs
 from serving_signatures.names import CACHES
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features import storage
 from features.errors import UserInputError
+from features.files import storage
 from pipeline.projection_cache import cache_part
 from pipeline.projection_cache.backfill_inputs import ItemVectors
 from pipeline.projection_cache.cache_folder import CacheFolder

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from features import similarity
+from features.embeddings import similarity
 from pipeline.report import attention_figures, formats, svg
 from pipeline.report.blocks import Drawing, Figure, Key, Section
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from features.errors import UserInputError
-from features.file_system import resolved
+from features.files.file_system import resolved
 from pipeline import parquet
 
 MEMORY_LIMIT = "1GB"
@@ -63,7 +63,7 @@ def parquet_dataset(location: str, flag: str) -> pads.Dataset:
     has another type in another file is read in a type that holds both.
 
     Args:
-      location: a folder or a file, local or remote (see `features.storage`).
+      location: a folder or a file, local or remote (see `features.files.storage`).
       flag: the flag that named it, for the messages.
 
     Raises:

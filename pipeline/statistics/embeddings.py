@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from features import byte_vectors, manifest, storage
-from features.embedding_files import VECTORS, fixed_width, is_vector
+from features.embeddings import byte_vectors
+from features.embeddings.embedding_files import VECTORS, fixed_width, is_vector
 from features.errors import UserInputError
+from features.files import manifest, storage
 from pipeline import parquet
 from pipeline.statistics import columns, log
 from pipeline.statistics.database import one_row, parquet_dataset

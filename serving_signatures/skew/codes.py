@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from features import in_graph
-from features.item_vectors import ItemVectors
+from features.embeddings.item_vectors import ItemVectors
 from serving_signatures.sample_requests import Arrays
 
 

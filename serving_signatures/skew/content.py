@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from features import embedding_files, item_vectors
+from features.embeddings import embedding_files, item_vectors
+from features.embeddings.item_vectors import ItemVectors
 from features.errors import UserInputError
-from features.item_vectors import ItemVectors
 from serving_signatures import names
 from serving_signatures.skew.loaded_version import LoadedVersion
 

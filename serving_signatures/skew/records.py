@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from features import decoded_example
 from features.errors import UserInputError
-from features.example import Request
+from features.records import decoded_example
+from features.records.example import Request
 from features.schema import ExampleSchema
 
 

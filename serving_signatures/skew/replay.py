@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from features import example
+from features.embeddings.item_vectors import ItemVectors
 from features.errors import UserInputError
-from features.item_vectors import ItemVectors
+from features.records import example
 from serving_signatures import names
 from serving_signatures.recorded_requests import item_ids, recorded_requests
 from serving_signatures.sample_requests import Arrays

@@ -15,7 +15,7 @@ import tensorflow as tf
 from benchmarks import join_limit, join_rowwise, joined_records, measured_process
 from benchmarks.marketplace_settings import MarketplaceSettings
 from benchmarks.simulate import simulate
-from features import tfrecord
+from features.records import tfrecord
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from tests.conftest import REPOSITORY

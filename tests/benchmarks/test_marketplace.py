@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.catalog import CATEGORIES, Items, Users
 from benchmarks.ground_truth import BinnedScore
 from benchmarks.marketplace import RECENT, STRENGTH
-from features.embedding_set import read_embedding_set
+from features.embeddings.embedding_set import read_embedding_set
 from models import metrics
 from tests.benchmarks.simulated import SMALL, Log, small
 

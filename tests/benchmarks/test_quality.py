@@ -20,7 +20,7 @@ from benchmarks.quality_data import DataSet
 from benchmarks.quality_protocol import Protocol
 from benchmarks.quality_trial import Task
 from benchmarks.trial_pool import Outcome, TrialPool, fingerprint
-from features import embedding_set
+from features.embeddings import embedding_set
 from features.errors import UserInputError
 from models import metrics
 from models.example_set import ExampleSet

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from benchmarks import record_features
 from benchmarks.record_features import SideValues
-from features import example
+from features.records import example
 from features.schema import ExampleSchema, Modality, SideFeature
 
 SCHEMA = ExampleSchema(

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import shuffled_embeddings
-from features import embedding_set, example, similarity
+from features.embeddings import embedding_set, similarity
 from features.errors import UserInputError
+from features.records import example
 from models.example_set import ExampleSet
 from tests import synthetic
 

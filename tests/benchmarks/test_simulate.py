@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.marketplace_settings import START, MarketplaceSettings, parse_modalities
 from benchmarks.simulate import simulate
-from features.embedding_set import read_embedding_set
+from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from benchmarks import training_records, training_ways
 from benchmarks.materialised_attention import MaterialisedTargetAttention
-from features import similarity
+from features.embeddings import similarity
 from models.decoupled_attention import DecoupledTargetAttention
 from tests.models.reference_attention import random_case, randomize
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.example import Request
+from features.records.example import Request
 from features.schema import ExampleSchema, Modality, SideFeature
 
 SCHEMA = ExampleSchema(

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import byte_vectors, embedding_files, embedding_set, hashing, similarity
+from features.embeddings import byte_vectors, embedding_files, embedding_set, similarity
 from features.errors import UserInputError
+from features.ids import hashing
 
 
 def write(path, ids, vectors, kind=None, **columns):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import columnar, example, tfrecord
+from features.records import columnar, example, tfrecord
 from features.schema import HISTORY, ExampleSchema
 from tests.features.requests import SCHEMA, random_request
 

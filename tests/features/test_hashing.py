@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from features import hashing, id_table, in_graph
+from features import in_graph
 from features.errors import UserInputError
+from features.ids import hashing, id_table
 
 IDS = arrays.arrays(np.int64, st.integers(0, 50))
 

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from features import embedding_set, id_index, id_table, in_graph
+from features import in_graph
+from features.embeddings import embedding_set
+from features.ids import id_index, id_table
 from models.content_table import ContentTable
 
 SOME_IDS = arrays.arrays(np.int64, st.integers(1, 60), elements=st.integers(-30, 30))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features import embedding_set, similarity
+from features.embeddings import embedding_set, similarity
 
 
 def test_fingerprints_of_parts_add_up():

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from features import manifest, running_statistics
 from features.errors import UserInputError
+from features.files import manifest
+from features.records import running_statistics
 from features.schema import ExampleSchema
 from tests.conftest import REPOSITORY
 from tests.features.requests import SCHEMA

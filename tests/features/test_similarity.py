@@ -6,7 +6,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import embedding_set, in_graph, similarity
+from features import in_graph
+from features.embeddings import embedding_set, similarity
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(0, 9), st.integers(0, 9), st.integers(1, 40))
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import example, similarity
+from features.embeddings import similarity
+from features.records import example
 from models import attention_mass, factory
 from models.model_config import ModelConfig
 from tests import synthetic

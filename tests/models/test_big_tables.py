@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
-from features import example
 from features.errors import UserInputError
+from features.records import example
 from models import factory, optimizers, row_penalty
 from models.model_config import ModelConfig
 from models.training_config import TableOptimizer, TrainingConfig

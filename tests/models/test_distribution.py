@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import example, manifest
 from features.errors import UserInputError
+from features.files import manifest
+from features.records import example
 from models import distribution, trained_model
 from tests import synthetic
 

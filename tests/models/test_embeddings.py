@@ -1,10 +1,10 @@
-"""`IdEmbedding` and `SideFeatures`: rows as `features.id_table` says, in NumPy."""
+"""`IdEmbedding` and `SideFeatures`: rows as `features.ids.id_table` says, in NumPy."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import hashing, id_table
+from features.ids import hashing, id_table
 from features.schema import SideFeature
 from models.id_embedding import IdEmbedding
 from models.side_features import SideFeatures

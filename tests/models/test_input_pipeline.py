@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from models import input_pipeline
 from models.example_set import ExampleSet
 from models.training_config import TrainingConfig

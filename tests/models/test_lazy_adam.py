@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from features import example
+from features.records import example
 from models import factory, optimizers
 from models.lazy_adam import LazyAdam
 from models.model_config import ModelConfig

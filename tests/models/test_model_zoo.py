@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import example
 from features.errors import UserInputError
+from features.records import example
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from tests import synthetic

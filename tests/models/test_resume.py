@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tensorflow.python.framework import config as framework_config
 
-from features import manifest
+from features.files import manifest
 from models import trained_model, training
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig

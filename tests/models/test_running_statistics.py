@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import running_statistics
+from features.records import running_statistics
 from features.schema import SideFeature
 from models import example_set, factory, trained_model, training
 from models.model_config import ModelConfig

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from features import example
+from features.records import example
 from models import attention_mass, factory, tensorboard
 from models.model_config import ModelConfig
 from tests import synthetic

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import example
 from features.errors import UserInputError
+from features.records import example
 from models import factory, trained_model, training
 from models.model_config import ModelConfig
 from models.training_config import TrainingConfig

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from features import embedding_set, manifest
+from features.embeddings import embedding_set
+from features.files import manifest
 from serving_signatures import parity_process, projection_cache
 from serving_signatures.names import CACHES
 from serving_signatures.signatures import ServingSignatures

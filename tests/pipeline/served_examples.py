@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
-from features import embedding_set, manifest
+from features.embeddings import embedding_set
+from features.files import manifest
 from models import factory
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from features import example, id_table
+from features.ids import id_table
+from features.records import example
 from features.schema import ExampleSchema
 from pipeline import sequences
 from pipeline.build_examples import build_examples

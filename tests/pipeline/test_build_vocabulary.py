@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import example, id_table
 from features.errors import UserInputError
+from features.ids import id_table
+from features.records import example
 from models import factory
 from models.example_set import ExampleSet
 from models.model_config import ModelConfig

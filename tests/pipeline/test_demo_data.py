@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import embedding_set
+from features.embeddings import embedding_set
 from features.errors import UserInputError
 from pipeline import demo_data
 from pipeline.run_config import DataConfig

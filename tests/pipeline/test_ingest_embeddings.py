@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import embedding_set, similarity
-from features.embedding_files import ALWAYS, DUPLICATE
-from features.embedding_set import read_embedding_set
+from features.embeddings import embedding_set, similarity
+from features.embeddings.embedding_files import ALWAYS, DUPLICATE
+from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from pipeline import embedding_versions, publish
 from pipeline.embedding_delivery import EMPTY_ID, OLDER_ROW, ZERO

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import embedding_set
+from features.embeddings import embedding_set
 from tests import synthetic
 
 SMALL = (

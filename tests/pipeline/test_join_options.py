@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from features import embedding_set
+from features.embeddings import embedding_set
 from features.errors import UserInputError
 from pipeline.join_options import JoinOptions
 from tests.pipeline import logs

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from pipeline.output_folder import OutputFolder
 
 HOLDER = """

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from features import id_table
 from features.errors import UserInputError
+from features.ids import id_table
 from models import input_pipeline
 from models.example_set import ExampleSet
 from tests.pipeline import event_oracle, logs, oracle

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from features import example, running_statistics
+from features.records import example, running_statistics
 from pipeline import scored_request
 from tests import synthetic
 

@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import measured_process
-from features import embedding_files, hashing
+from features.embeddings import embedding_files
+from features.ids import hashing
 from features.schema import ExampleSchema, Modality
 from pipeline import embedding_shuffle, history_cap, planner
 from pipeline.join_options import JoinOptions

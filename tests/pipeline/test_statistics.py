@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import byte_vectors
+from features.embeddings import byte_vectors
 from features.errors import UserInputError
 from models.example_set import ExampleSet
 from pipeline import expressions

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import storage
 from features.errors import UserInputError
-from features.local_copy import local_copy, remove_local_copy
+from features.files import storage
+from features.files.local_copy import local_copy, remove_local_copy
 from tests.server_process import free_port
 
 
@@ -178,7 +178,7 @@ def test_a_download_that_was_cut_short_is_not_used(copied):
 
 def test_processes_share_a_copy(copied):
     code = (
-        "import os, sys; from features.local_copy import local_copy; "
+        "import os, sys; from features.files.local_copy import local_copy; "
         "copy = local_copy(sys.argv[1]); print(copy, os.stat(copy + '/a.npy').st_ino)"
     )
     runs = [

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from features import manifest
+from features.files import manifest
 from models.training_loop import StoppedError
 from pipeline import entry_point, termination
 from tests import synthetic

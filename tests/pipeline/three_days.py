@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from features import embedding_set
+from features.embeddings import embedding_set
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from tests.pipeline import event_oracle, logs

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from features import manifest
+from features.files import manifest
 from pipeline import run_config, run_folder
 
 RUN = run_folder.Run(

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from features import example
-from features.embedding_set import EmbeddingSet
+from features.embeddings.embedding_set import EmbeddingSet
+from features.records import example
 from models import factory
 from models.model_config import ModelConfig
 from serving_signatures import parity_process

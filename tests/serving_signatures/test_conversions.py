@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import example
+from features.records import example
 from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
 from tests.serving_signatures import serving

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import running_statistics
+from features.records import running_statistics
 from serving_signatures.export import export_saved_model
 from serving_signatures.sample_requests import sample_requests
 from tests import synthetic

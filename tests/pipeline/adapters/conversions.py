@@ -8,7 +8,7 @@ import typing
 
 import pyarrow.parquet as pq
 
-from features import manifest
+from features.files import manifest
 from pipeline.adapters import conversion
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import manifest
 from features.errors import UserInputError
+from features.files import manifest
 from pipeline import convert as convert_job
 from pipeline.adapters import amazon_reviews, conversion, movielens, table, taobao_mm
 from tests.pipeline.adapters import conversions, test_amazon_reviews, test_movielens, test_taobao_mm

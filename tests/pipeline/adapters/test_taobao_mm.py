@@ -5,8 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import embedding_set, manifest
+from features.embeddings import embedding_set
 from features.errors import UserInputError
+from features.files import manifest
 from pipeline.adapters import taobao_mm
 from tests.pipeline import oracle
 from tests.pipeline.adapters import conversions

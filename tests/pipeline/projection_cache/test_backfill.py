@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features import byte_vectors, embedding_set
+from features.embeddings import byte_vectors, embedding_set
 from pipeline.backfill import backfill
 from serving_signatures import parity_process
 from serving_signatures.names import CACHES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from features import storage
+from features.files import storage
 from pipeline.backfill import backfill
 from serving_signatures.names import CACHES
 from tests.pipeline import projection_data

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from pathlib import Path
 
-from features.similarity import CODES
+from features.embeddings.similarity import CODES
 from pipeline.report.page import render
 
 METRICS = {"auc": 0.8, "gauc": 0.7, "logloss": 0.5, "ne": 0.75, "calibration": 0.98}

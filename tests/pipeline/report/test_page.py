@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from features.similarity import CODES
+from features.embeddings.similarity import CODES
 from pipeline.report.page import render
 from tests.pipeline.report import report_page
 

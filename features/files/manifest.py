@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from features import storage
 from features.errors import UserInputError
+from features.files import storage
 
 FILE_NAME = "manifest.json"
 

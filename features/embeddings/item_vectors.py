@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from features import embedding_files, id_table
+from features.embeddings import embedding_files
+from features.ids import id_table
 
 
 @dataclasses.dataclass(frozen=True)

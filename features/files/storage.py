@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from features.errors import UserInputError
-from features.file_system import is_remote as is_remote
-from features.file_system import local_path, resolved
+from features.files.file_system import is_remote as is_remote
+from features.files.file_system import local_path, resolved
 
 _CHUNK_BYTES = 8 << 20
 _SPOOL_BYTES = 32 << 20

@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features import embedding_files, hashing, id_table, manifest, similarity, storage
+from features.embeddings import embedding_files, similarity
 from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import hashing, id_table
 
 _ROWS_IN_CACHE = 4096
 """Rows whose fingerprints are mixed at once, a column after another."""

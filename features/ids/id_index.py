@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from features import hashing
+from features.ids import hashing
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import tempfile
 
 from pyarrow import fs
 
-from features import file_system, storage
 from features.errors import UserInputError
+from features.files import file_system, storage
 
 
 def local_copy(folder: str) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features import hashing, storage
 from features.errors import UserInputError
+from features.files import storage
+from features.ids import hashing
 
 
 def read_vocabulary(path: str) -> np.ndarray:

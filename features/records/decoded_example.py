@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from features.example import Request
+from features.records.example import Request
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
 
 

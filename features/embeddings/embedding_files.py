@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import byte_vectors, hashing, manifest, storage, versions
+from features.embeddings import byte_vectors
 from features.errors import UserInputError
+from features.files import manifest, storage, versions
+from features.ids import hashing
 
 ALWAYS = np.iinfo(np.int64).min
 """The `available_at` of an embedding that counts at any time."""

@@ -9,8 +9,8 @@ roll back, write an older number into `CURRENT`; numbers above it then count as 
 
 from collections.abc import Collection
 
-from features import storage
 from features.errors import UserInputError
+from features.files import storage
 
 POINTER = "CURRENT"
 FOLDER = "versions"

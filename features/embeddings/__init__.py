@@ -1,0 +1,1 @@
+"""Embedding sets and similarity codes."""

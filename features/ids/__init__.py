@@ -1,0 +1,1 @@
+"""Item ids: hashing, rows of an embedding table, the index over known ids."""

@@ -1,0 +1,1 @@
+"""One request as `tf.train.Example` bytes: encoding, decoding, columns, TFRecord framing."""
