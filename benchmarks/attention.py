@@ -15,9 +15,9 @@ from absl import flags
 
 from benchmarks.materialised_attention import MaterialisedTargetAttention
 from features.embeddings import similarity
-from models.behaviors import Behaviors
-from models.decoupled_attention import DecoupledTargetAttention
-from models.early_fusion_attention import EarlyFusionAttention
+from models.inputs.behaviors import Behaviors
+from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.early_fusion_attention import EarlyFusionAttention
 from pipeline import entry_point, latency
 
 _FLAGS = flags.FLAGS

@@ -26,9 +26,10 @@ from absl import flags
 
 from benchmarks import resident_memory
 from features.schema import ExampleSchema
-from models import factory, optimizers
+from models import factory
 from models.model_config import ModelConfig
-from models.training_config import OptimizerName, TrainingConfig
+from models.training import optimizers
+from models.training.config import OptimizerName, TrainingConfig
 from pipeline import entry_point, environment
 
 _FLAGS = flags.FLAGS

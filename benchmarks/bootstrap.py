@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from models import metrics
+from models.evaluation import metrics
 
 _BLOCK = 32
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from models import input_pipeline
-from models.example_set import ExampleSet
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
 
 Batch = Mapping[str, np.ndarray]
 """Parsed requests by feature name, see `features.records.example`."""

@@ -44,7 +44,7 @@ class BinarySearch(ItemIndex):
 
 
 class HashBuckets(ItemIndex):
-    """`features.ids.id_index`, as in `models.content_table`."""
+    """`features.ids.id_index`, as in `models.layers.content_table`."""
 
     def __init__(self, ids: np.ndarray) -> None:
         index = id_index.index(ids)

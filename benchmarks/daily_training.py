@@ -21,11 +21,12 @@ from absl import flags, logging
 
 from benchmarks.marketplace_settings import MarketplaceSettings
 from benchmarks.simulate import simulate
-from models import evaluation, metrics, training
-from models.example_part import hold_out_shard, open_part
-from models.example_set import ExampleSet
+from models.evaluation import metrics, scoring
+from models.inputs.example_part import hold_out_shard, open_part
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training import fit
+from models.training.config import TrainingConfig
 from pipeline import entry_point, environment
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
@@ -118,13 +119,13 @@ def _join(log: str, day: str) -> None:
 def _train(name: str, examples: ExampleSet, start: str | None) -> tuple[Any, int]:
     """Returns the model, and the candidates that its training read."""
     folder = os.path.join(_FLAGS.work, "models", name)
-    model, _ = training.train(examples, ModelConfig(), TrainingConfig(), folder, start=start)
+    model, _ = fit.train(examples, ModelConfig(), TrainingConfig(), folder, start=start)
     counts = examples.candidates_per_record("train")
     return model, sum(candidates * records for candidates, records in counts.items())
 
 
 def _scored(following: ExampleSet, model: Any, candidates: int) -> dict[str, float | None]:
-    scored = evaluation.score(model, following, "train")
+    scored = scoring.score(model, following, "train")
     found = {
         "auc": metrics.auc(scored.label, scored.probability),
         "logloss": metrics.log_loss(scored.label, scored.probability),

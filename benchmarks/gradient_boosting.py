@@ -18,8 +18,8 @@ from benchmarks import candidate_columns, record_features
 from benchmarks.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.records import running_statistics
-from models.evaluation import Scored
-from models.example_set import ExampleSet
+from models.evaluation.scoring import Scored
+from models.inputs.example_set import ExampleSet
 from pipeline.cumulative_sums import CumulativeSums
 
 PARAMETERS: dict[str, Any] = {

@@ -5,10 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from models import masking
-from models.behaviors import Behaviors
-from models.decoupled_attention import DecoupledTargetAttention
 from models.dmf import DMF
+from models.inputs.behaviors import Behaviors
+from models.layers import masking
+from models.layers.decoupled_attention import DecoupledTargetAttention
 
 
 class MaterialisedTargetAttention(DecoupledTargetAttention):

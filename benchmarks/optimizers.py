@@ -23,7 +23,7 @@ import tf_keras as keras
 from absl import flags
 
 from benchmarks import measured_process
-from models.lazy_adam import LazyAdam
+from models.training.lazy_adam import LazyAdam
 from pipeline import entry_point, environment
 
 _FLAGS = flags.FLAGS

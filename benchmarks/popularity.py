@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks import candidate_columns
 from features.ids import id_table
-from models.evaluation import Scored
-from models.example_set import ExampleSet
+from models.evaluation.scoring import Scored
+from models.inputs.example_set import ExampleSet
 
 PRIOR_STRENGTH = 20.0
 """Candidates of an item that its own rate needs for half the weight."""

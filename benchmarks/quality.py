@@ -37,7 +37,7 @@ from benchmarks.quality_protocol import SHUFFLED, Protocol, Setting
 from benchmarks.quality_trial import Task
 from benchmarks.trial_pool import Outcome, TrialPool
 from features.errors import UserInputError
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline import entry_point, environment, json_file, run_config
 from pipeline.run_config import RunConfig
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from benchmarks.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.files import manifest
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline import demo_data
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions

@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from features.errors import UserInputError
 from features.schema import STRICT
 from models import factory
-from models.training_config import TrainingConfig
+from models.training.config import TrainingConfig
 
 SHUFFLED = "_shuffled"
 BOOSTING, POPULARITY = "gradient_boosting", "popularity"

@@ -9,7 +9,7 @@ from benchmarks import bootstrap
 from benchmarks.bootstrap import Draws
 from benchmarks.quality_protocol import BASELINE
 from benchmarks.trial_pool import Outcome
-from models import metrics
+from models.evaluation import metrics
 
 _FIGURES = ("auc", "gauc", "logloss", "ne", "calibration")
 _COMPARED = {"auc": bootstrap.auc, "gauc": bootstrap.gauc}

@@ -22,11 +22,12 @@ from pydantic.dataclasses import dataclass
 from benchmarks import gradient_boosting, popularity, quality_protocol
 from features.embeddings import embedding_set
 from features.schema import STRICT
-from models import evaluation, metrics, training
-from models.evaluation import Scored
-from models.example_set import ExampleSet
+from models.evaluation import metrics, scoring
+from models.evaluation.scoring import Scored
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training import fit
+from models.training.config import TrainingConfig
 from pipeline import entry_point
 
 _FLAGS = flags.FLAGS
@@ -131,7 +132,7 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
             name: embedding_set.read_embedding_set(location)
             for name, location in task.embeddings.items()
         }
-    model, figures = training.train(
+    model, figures = fit.train(
         examples, model_config, config, os.path.join(folder, "model"), **extra
     )
     parameters = sum(int(np.prod(one.shape)) for one in model.trainable_variables)
@@ -144,7 +145,7 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
         "training_seconds": figures["seconds"],
         "evaluations": history,
     }
-    return evaluation.score(model, examples, task.evaluate), details
+    return scoring.score(model, examples, task.evaluate), details
 
 
 _REFERENCES: Mapping[str, Callable[[Task, ExampleSet, str], tuple[Scored, dict[str, Any]]]] = {

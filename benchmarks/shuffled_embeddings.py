@@ -19,7 +19,7 @@ from features.errors import UserInputError
 from features.files import manifest
 from features.records import tfrecord
 from features.schema import ExampleSchema
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 
 _CHUNK = 256
 

@@ -29,9 +29,9 @@ from absl import flags
 from benchmarks import measured_process, training_records, training_ways
 from benchmarks.training_records import RecordSizes
 from benchmarks.training_ways import Way
-from models import execution
-from models.example_set import ExampleSet
-from models.training_config import TrainingConfig
+from models.inputs.example_set import ExampleSet
+from models.training import execution
+from models.training.config import TrainingConfig
 from pipeline import entry_point, environment
 
 _FLAGS = flags.FLAGS

@@ -12,7 +12,7 @@ from features.ids import id_table
 from features.records import columnar, tfrecord
 from features.records.columnar import Slices
 from features.schema import ExampleSchema, Modality
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline.shards import HashedFile, shard_name
 
 _SHARDS = 4

@@ -8,14 +8,15 @@ import tensorflow as tf
 import tf_keras as keras
 
 from benchmarks.materialised_attention import MaterialisedDMF
-from models import execution, factory, optimizers
+from models import factory
 from models.dmf import DMF
-from models.example_set import ExampleSet
-from models.lazy_adam import LazyAdam
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.training_config import TrainingConfig
-from models.training_input import TrainingInput
+from models.training import execution, optimizers
+from models.training.config import TrainingConfig
+from models.training.lazy_adam import LazyAdam
+from models.training.passes import TrainingInput
 
 MODEL = ModelConfig(embedding_width=128, head_width=128, hidden=(1024, 512, 256))
 BATCH = 512

@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-from models.batch import Batch
-from models.content_projection import ContentProjection
+from models.inputs.batch import Batch
+from models.layers.content_projection import ContentProjection
+from models.layers.similarity_tiers import SimilarityTiers
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.similarity_tiers import SimilarityTiers
 
 
 class ContentModel(RankingModel):

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema, Modality
-from models.activation_unit import ActivationUnit
-from models.batch import Batch, behaviors_of
+from models.inputs.batch import Batch, behaviors_of
+from models.layers.activation_unit import ActivationUnit
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 

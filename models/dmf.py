@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
-from models import similarity_kernel
-from models.batch import Batch, behaviors_of, codes_of
 from models.dta import DTA
-from models.fusion import ComplementaryFusion
+from models.inputs.batch import Batch, behaviors_of, codes_of
+from models.layers import similarity_kernel
+from models.layers.fusion import ComplementaryFusion
 from models.model_config import ModelConfig
 
 

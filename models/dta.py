@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
-from models.batch import Batch, behaviors_of, codes_of
 from models.content_model import ContentModel
+from models.inputs.batch import Batch, behaviors_of, codes_of
 from models.model_config import ModelConfig
 
 

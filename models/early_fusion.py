@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema
-from models.batch import Batch, behaviors_of, codes_of
 from models.content_model import ContentModel
-from models.early_fusion_attention import EarlyFusionAttention
+from models.inputs.batch import Batch, behaviors_of, codes_of
+from models.layers.early_fusion_attention import EarlyFusionAttention
 from models.model_config import ModelConfig
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import ExampleSchema, Modality
-from models.batch import Batch, behaviors_of
+from models.inputs.batch import Batch, behaviors_of
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 

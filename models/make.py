@@ -9,11 +9,11 @@ import tf_keras as keras
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-from models import distribution
-from models.batch import Batch, behaviors_of
-from models.content_embedding import ContentEmbedding
 from models.content_model import ContentModel
+from models.inputs.batch import Batch, behaviors_of
+from models.layers.content_embedding import ContentEmbedding
 from models.model_config import ModelConfig
+from models.training import distribution
 
 
 class MAKE(ContentModel):

@@ -11,13 +11,16 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema, Modality
-from models import distribution, entire_space, newest_behaviors, row_penalty
-from models.batch import Batch, behaviors_of
-from models.decoupled_attention import DecoupledTargetAttention
-from models.id_embedding import IdEmbedding
+from models import entire_space
+from models.inputs import newest_behaviors
+from models.inputs.batch import Batch, behaviors_of
+from models.layers import row_penalty
+from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.id_embedding import IdEmbedding
+from models.layers.ranking_head import RankingHead
+from models.layers.side_features import SideFeatures
 from models.model_config import ModelConfig
-from models.ranking_head import RankingHead
-from models.side_features import SideFeatures
+from models.training import distribution
 
 _AUXILIARY_HIDDEN = 128
 _NEWEST = (10, 50)

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema
-from models.batch import Batch, behaviors_of
-from models.content_embedding import ContentEmbedding
 from models.content_model import ContentModel
+from models.inputs.batch import Batch, behaviors_of
+from models.layers.content_embedding import ContentEmbedding
 from models.model_config import ModelConfig
 
 

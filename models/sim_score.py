@@ -6,9 +6,9 @@ import tensorflow as tf
 from features import in_graph
 from features.embeddings import similarity
 from features.schema import ExampleSchema
-from models import code_terms
-from models.batch import Batch, behaviors_of
 from models.content_model import ContentModel
+from models.inputs.batch import Batch, behaviors_of
+from models.layers import code_terms
 from models.model_config import ModelConfig
 
 _LOWEST = -2.0

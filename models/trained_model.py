@@ -22,9 +22,10 @@ from features.errors import UserInputError
 from features.files import manifest, storage
 from features.ids import id_table
 from features.schema import ExampleSchema
-from models import factory, remote_files
-from models.content_table import ContentTable
-from models.example_set import ExampleSet
+from models import factory
+from models.inputs import remote_files
+from models.inputs.example_set import ExampleSet
+from models.layers.content_table import ContentTable
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 

@@ -17,7 +17,7 @@ from absl import flags, logging
 
 from features.errors import UserInputError
 from features.files import manifest, storage
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline import entry_point, vocabulary_count
 from pipeline.beam_options import check_beam_flags, parse_beam_options
 from pipeline.publish import Publication

@@ -14,7 +14,7 @@ from typing import Any
 
 from features.errors import UserInputError
 from features.files import manifest, storage
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline.statistics import (
     drift,
     embedding_findings,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from absl import flags
 
 from features.files import storage
-from models import evaluation, trained_model
-from models.example_set import ExampleSet
+from models import trained_model
+from models.evaluation import scoring
+from models.inputs.example_set import ExampleSet
 from pipeline import entry_point, training_run
 
 _FLAGS = flags.FLAGS
@@ -31,8 +32,8 @@ def _main(arguments: Sequence[str]) -> None:
     examples = ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     trained_model.check_schema(model, examples)
-    scored = evaluation.score(model, examples, _FLAGS.split)
-    metrics = evaluation.evaluate(scored, evaluation.train_counts(examples))
+    scored = scoring.score(model, examples, _FLAGS.split)
+    metrics = scoring.evaluate(scored, scoring.train_counts(examples))
     training_run.add_metrics(_FLAGS.model_dir, examples, _FLAGS.split, metrics)
     text = json.dumps({"split": _FLAGS.split, **metrics}, indent=2, sort_keys=True)
     if _FLAGS.output is None:

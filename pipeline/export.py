@@ -10,7 +10,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.records.decoded_example import decode_request
 from models import trained_model
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import entry_point
 from serving_signatures import export, warmup

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 
 from features.files import manifest, storage
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline import environment, run_folder
 from pipeline.run_list import ListedRun
 

@@ -15,9 +15,12 @@ from absl import flags, logging
 
 from features.embeddings import embedding_set
 from features.embeddings.embedding_set import EmbeddingSet
-from models import attention_mass, factory, input_pipeline, training
-from models.example_set import ExampleSet
+from models import factory
+from models.evaluation import attention_mass
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
+from models.training import fit
 from pipeline import (
     data_statistics,
     demo_data,
@@ -102,7 +105,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
             folder = os.path.join(output, "models", name)
             settings = run_config.with_name(config.model, name)
             with termination.saving() as stop_requested:
-                models[name], trained[name] = training.train(
+                models[name], trained[name] = fit.train(
                     examples, settings, config.training, folder, embeddings, stop_requested
                 )
         with clock.phase(f"evaluate_{name}"):

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from features.errors import UserInputError
 from features.schema import STRICT
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training.config import TrainingConfig
 from pipeline import python_config
 from pipeline.statistics.options import CheckLimits, DriftConfig
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import id_table
 from features.records import example
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline.side_features import read_side_table
 from serving_signatures import names
 

@@ -7,7 +7,7 @@ from types import FrameType
 
 from absl import logging
 
-from models.training_loop import StoppedError
+from models.training.loop import StoppedError
 from pipeline import entry_point
 
 
@@ -16,7 +16,7 @@ def saving() -> Iterator[Callable[[], bool]]:
     """Turns SIGTERM, which schedulers send some seconds before they kill, into a request to stop.
 
     Yields:
-      A function that says whether a stop was requested, for `models.training.train`.
+      A function that says whether a stop was requested, for `models.training.fit.train`.
 
     Raises:
       SystemExit: with code 75, which schedulers retry, once training has stopped for it.

@@ -6,7 +6,7 @@ from absl import flags, logging
 
 from features.errors import UserInputError
 from features.files import storage
-from models import distribution, execution, training
+from models.training import distribution, execution, fit
 from pipeline import (
     embedding_inputs,
     entry_point,
@@ -76,7 +76,7 @@ def _main(arguments: Sequence[str]) -> None:
     start = training_inputs.find_start(_FLAGS.warm_start, _FLAGS.model_dir)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
     with termination.saving() as stop_requested, strategy.scope():
-        model, figures = training.train(
+        model, figures = fit.train(
             examples,
             config.model,
             config.training,

@@ -4,8 +4,8 @@ import os
 
 from features.errors import UserInputError
 from features.files import manifest, storage
-from models.example_part import open_part
-from models.example_set import ExampleSet
+from models.inputs.example_part import open_part
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 
 LAST = "last"

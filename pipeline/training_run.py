@@ -10,8 +10,9 @@ from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.files import storage
-from models import attention_mass, evaluation, input_pipeline
-from models.example_set import ExampleSet
+from models.evaluation import attention_mass, scoring
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import environment, run_folder, training_report
 from pipeline.run_config import RunConfig
@@ -63,10 +64,9 @@ def record(
     Returns:
       `evaluation.evaluate`'s figures by split.
     """
-    counts = evaluation.train_counts(examples)
+    counts = scoring.train_counts(examples)
     metrics = {
-        split: evaluation.evaluate(evaluation.score(model, examples, split), counts)
-        for split in splits
+        split: scoring.evaluate(scoring.score(model, examples, split), counts) for split in splits
     }
     sample = input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES)
     attention = {

@@ -11,7 +11,7 @@ import tensorflow as tf
 from features.files import storage
 from features.ids import id_table
 from features.records import example
-from models import remote_files
+from models.inputs import remote_files
 from pipeline import summary
 from pipeline.id_counts import IdCounts, SumIdCounts
 from pipeline.shards import HashedFile

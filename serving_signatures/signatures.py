@@ -10,8 +10,8 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.records import example
 from features.schema import HISTORY_RESIDUAL, Modality
-from models.content_table import ContentTable
 from models.dmf import DMF
+from models.layers.content_table import ContentTable
 from models.ranking_model import RankingModel
 from serving_signatures import input_checks, names, tags
 

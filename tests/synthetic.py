@@ -20,7 +20,7 @@ from features.files import manifest
 from features.ids import id_table
 from features.records import example
 from features.schema import ExampleSchema, Modality, SideFeature
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 
 ITEMS = 60
 HIDDEN = 6

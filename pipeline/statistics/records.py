@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline.statistics import time_buckets
 
 _RECORDS = 200_000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import bootstrap
-from models import metrics
+from models.evaluation import metrics
 
 
 def candidates(seed=0, users=12, count=150):

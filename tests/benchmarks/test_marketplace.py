@@ -8,7 +8,7 @@ from benchmarks.catalog import CATEGORIES, Items, Users
 from benchmarks.ground_truth import BinnedScore
 from benchmarks.marketplace import RECENT, STRENGTH
 from features.embeddings.embedding_set import read_embedding_set
-from models import metrics
+from models.evaluation import metrics
 from tests.benchmarks.simulated import SMALL, Log, small
 
 

@@ -22,9 +22,9 @@ from benchmarks.quality_trial import Task
 from benchmarks.trial_pool import Outcome, TrialPool, fingerprint
 from features.embeddings import embedding_set
 from features.errors import UserInputError
-from models import metrics
-from models.example_set import ExampleSet
-from models.training_config import TrainingConfig
+from models.evaluation import metrics
+from models.inputs.example_set import ExampleSet
+from models.training.config import TrainingConfig
 from pipeline import run_config
 from tests import synthetic
 

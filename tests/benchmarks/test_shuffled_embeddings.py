@@ -8,7 +8,7 @@ from benchmarks import shuffled_embeddings
 from features.embeddings import embedding_set, similarity
 from features.errors import UserInputError
 from features.records import example
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from tests import synthetic
 
 

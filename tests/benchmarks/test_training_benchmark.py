@@ -9,7 +9,7 @@ import tensorflow as tf
 from benchmarks import training_records, training_ways
 from benchmarks.materialised_attention import MaterialisedTargetAttention
 from features.embeddings import similarity
-from models.decoupled_attention import DecoupledTargetAttention
+from models.layers.decoupled_attention import DecoupledTargetAttention
 from tests.models.reference_attention import random_case, randomize
 
 SIZES = training_records.RecordSizes(50, 20, 6, items=90, content_width=8)

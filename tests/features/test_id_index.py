@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from features import in_graph
 from features.embeddings import embedding_set
 from features.ids import id_index, id_table
-from models.content_table import ContentTable
+from models.layers.content_table import ContentTable
 
 SOME_IDS = arrays.arrays(np.int64, st.integers(1, 60), elements=st.integers(-30, 30))
 ANY_IDS = arrays.arrays(np.int64, st.integers(1, 60))

@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from models.behaviors import Behaviors
-from models.decoupled_attention import DecoupledTargetAttention
+from models.inputs.behaviors import Behaviors
+from models.layers.decoupled_attention import DecoupledTargetAttention
 
 GAP_EDGES = [4**exponent for exponent in range(1, 14)]
 

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from features.embeddings import similarity
 from features.records import example
-from models import attention_mass, factory
+from models import factory
+from models.evaluation import attention_mass
 from models.model_config import ModelConfig
 from tests import synthetic
 

@@ -7,9 +7,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from features.errors import UserInputError
 from features.records import example
-from models import factory, optimizers, row_penalty
+from models import factory
+from models.layers import row_penalty
 from models.model_config import ModelConfig
-from models.training_config import TableOptimizer, TrainingConfig
+from models.training import optimizers
+from models.training.config import TableOptimizer, TrainingConfig
 from tests import synthetic
 
 # Widths and rows that nothing else in the model has.

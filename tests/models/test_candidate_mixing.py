@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models import candidate_mixing, factory, input_pipeline
+from models import factory
+from models.inputs import candidate_mixing, input_pipeline
 from models.model_config import ModelConfig
 from tests import synthetic
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.decoupled_attention import DecoupledTargetAttention
+from models.layers.decoupled_attention import DecoupledTargetAttention
 from tests.models.reference_attention import (
     numpy_attention,
     random_case,

@@ -14,7 +14,8 @@ import tensorflow as tf
 from features.errors import UserInputError
 from features.files import manifest
 from features.records import example
-from models import distribution, trained_model
+from models import trained_model
+from models.training import distribution
 from tests import synthetic
 
 SETTINGS = (

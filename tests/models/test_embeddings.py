@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from features.ids import hashing, id_table
 from features.schema import SideFeature
-from models.id_embedding import IdEmbedding
-from models.side_features import SideFeatures
+from models.layers.id_embedding import IdEmbedding
+from models.layers.side_features import SideFeatures
 from tests.models.reference_attention import randomize
 
 VOCABULARY = np.array([-(2**60), -7, 0, 3, 5, 2**60])

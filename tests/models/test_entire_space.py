@@ -7,9 +7,11 @@ import tf_keras as keras
 from scipy import special
 
 from features.errors import UserInputError
-from models import entire_space, evaluation, factory, metrics, training
+from models import entire_space, factory
+from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training import fit
+from models.training.config import TrainingConfig
 from tests import synthetic
 from tests.models.test_training import batch_of
 
@@ -142,8 +144,8 @@ def test_without_a_second_label_loss_and_gradients_are_those_of_one_task():
 def test_metrics_of_both_labels(tmp_path):
     examples = synthetic.write_example_set(str(tmp_path / "set"))
     model = random_model()
-    scored = evaluation.score(model, examples, "test")
-    figures = evaluation.evaluate(scored, evaluation.train_counts(examples))
+    scored = scoring.score(model, examples, "test")
+    figures = scoring.evaluate(scored, scoring.train_counts(examples))
     assert list(figures["labels"]) == ["conversion"]
     conversion = figures["labels"]["conversion"]
     found = scored.conversions["conversion"]
@@ -151,8 +153,8 @@ def test_metrics_of_both_labels(tmp_path):
     assert (found.probability <= scored.probability).all()
     clicked = scored.label > 0
     assert conversion["of_positives"]["candidates"] == clicked.sum()
-    without = evaluation.score(random_model(conversion_label=None), examples, "test")
-    assert evaluation.evaluate(without, evaluation.train_counts(examples))["labels"] == {}
+    without = scoring.score(random_model(conversion_label=None), examples, "test")
+    assert scoring.evaluate(without, scoring.train_counts(examples))["labels"] == {}
 
 
 def cheap_clicks_convert(count, seed):
@@ -192,8 +194,8 @@ def test_training_learns_both(tmp_path):
     examples = synthetic.write_example_set(str(tmp_path / "set"))
     config = ModelConfig(**TINY, conversion_label="conversion")
     steps = TrainingConfig(batch_candidates=64, epochs=2, evaluations_per_epoch=2)
-    model, figures = training.train(examples, config, steps, str(tmp_path / "model"))
-    scored = evaluation.score(model, examples, "test")
+    model, figures = fit.train(examples, config, steps, str(tmp_path / "model"))
+    scored = scoring.score(model, examples, "test")
     found = scored.conversions["conversion"]
     assert metrics.auc(found.label, found.probability) > 0.62
     shuffled = np.random.default_rng(0).permutation(found.label)
@@ -207,7 +209,7 @@ def test_labels_the_other_way_round_are_refused_before_training(tmp_path):
     config = ModelConfig(**TINY, label="conversion", conversion_label="click")
     message = r"'click' with 1,200 positives.*90 of those.*model\.label=click and model\.conv"
     with pytest.raises(UserInputError, match=message):
-        training.train(examples, config, TrainingConfig(), str(tmp_path / "model"))
+        fit.train(examples, config, TrainingConfig(), str(tmp_path / "model"))
     assert not (tmp_path / "model").exists()
     entire_space.check_positives("conversion", "click", {"click": 1200, "conversion": 90})
     entire_space.check_positives("conversion", "click", {"click": 1200})

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from models import evaluation, factory, metrics
-from models.evaluation import Scored
+from models import factory
+from models.evaluation import metrics, scoring
+from models.evaluation.scoring import Scored
 from models.model_config import ModelConfig
 from tests import synthetic
 
@@ -26,7 +27,7 @@ def random_scored(size=400, seed=0):
 
 def test_slices_add_up_and_hold_the_metrics_of_their_candidates():
     scored = random_scored()
-    found = evaluation.evaluate(scored, COUNTS)["slices"]
+    found = scoring.evaluate(scored, COUNTS)["slices"]
     assert set(found) == {"history_length", "item_train_count", "similarity_text"}
     for name in ("history_length", "item_train_count"):
         assert sum(one["candidates"] for one in found[name]) == len(scored.label)
@@ -48,7 +49,7 @@ def test_similarity_is_unknown_to_candidates_without_an_embedding(tmp_path, name
     examples = synthetic.write_example_set(str(tmp_path / "set"), splits={"test": 60})
     config = ModelConfig(name=name, embedding_width=4, head_width=4, hidden=(8,))
     model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
-    scored = evaluation.score(model, examples, "test")
+    scored = scoring.score(model, examples, "test")
     assert list(scored.known_similarity) == list(synthetic.SCHEMA.modality_names)
     sets = synthetic.embedding_sets()
     for modality, known in scored.known_similarity.items():

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from models import execution, factory
+from models import factory
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training import execution
+from models.training.config import TrainingConfig
 from tests.synthetic import SCHEMA, item_ids
 
 

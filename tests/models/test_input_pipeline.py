@@ -8,10 +8,10 @@ import pytest
 
 from features.errors import UserInputError
 from features.files import manifest
-from models import input_pipeline
-from models.example_set import ExampleSet
-from models.training_config import TrainingConfig
-from models.training_input import TrainingInput
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
+from models.training.config import TrainingConfig
+from models.training.passes import TrainingInput
 from tests import synthetic
 
 EDGES = (1, 2, 3, 5, 9, 17, 33, 65, 129)

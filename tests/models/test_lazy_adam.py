@@ -6,10 +6,11 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features.records import example
-from models import factory, optimizers
-from models.lazy_adam import LazyAdam
+from models import factory
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training import optimizers
+from models.training.config import TrainingConfig
+from models.training.lazy_adam import LazyAdam
 from tests import synthetic
 
 RATE = keras.optimizers.schedules.PolynomialDecay(0.1, 8, 0.005)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import log_loss as sk_log_loss
 from sklearn.metrics import roc_auc_score
 
-from models import metrics
+from models.evaluation import metrics
 
 
 def draw(seed, size=600, users=40, levels=12):

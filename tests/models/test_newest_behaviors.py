@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from models import factory, newest_behaviors
+from models import factory
+from models.inputs import newest_behaviors
 from models.model_config import ModelConfig
 from tests import synthetic
 from tests.models.test_training import batch_of

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from features.schema import Modality
-from models import masking
-from models.content_projection import ContentProjection
-from models.fusion import ComplementaryFusion
-from models.similarity_tiers import SimilarityTiers
+from models.layers import masking
+from models.layers.content_projection import ContentProjection
+from models.layers.fusion import ComplementaryFusion
+from models.layers.similarity_tiers import SimilarityTiers
 from tests.models.reference_attention import bucket_of, randomize
 
 EDGES = (-0.5, 0.0, 0.25, 0.9)

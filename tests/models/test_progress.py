@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from models.progress import Progress, duration
+from models.training.progress import Progress, duration
 
 LOGS = {"logloss": 0.5, "auc": 0.75, "val_logloss": 0.6, "val_auc": 0.7}
 

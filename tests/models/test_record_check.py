@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from models import record_check, training
+from models.inputs import record_check
+from models.training import fit
 from tests import synthetic
 from tests.models.test_resume import MODEL, TRAINING
 
@@ -41,7 +42,7 @@ def test_where_all_records_are_finite_none_is_named(examples):
 def test_the_record_is_named(examples):
     request = spoil(examples.shards("train")[1], 5)
     with pytest.raises(UserInputError) as raised:
-        training.train(examples, MODEL, STEPS, os.path.join(examples.folder, "model"))
+        fit.train(examples, MODEL, STEPS, os.path.join(examples.folder, "model"))
     assert (
         f"train-00001-of-00003.tfrecord, record 5 (request_id {request}) holds a number that is "
         "not finite in 'candidate_price'"
@@ -52,4 +53,4 @@ def test_the_record_is_named(examples):
 def test_steps_that_are_too_large_are_named(examples, tmp_path):
     config = dataclasses.replace(STEPS, learning_rate=1e30, learning_rate_decay="none")
     with pytest.raises(UserInputError, match=r"Every record is finite.*rate, now 1e\+30"):
-        training.train(examples, MODEL, config, str(tmp_path / "model"))
+        fit.train(examples, MODEL, config, str(tmp_path / "model"))

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from models import remote_files
+from models.inputs import remote_files
 
 
 def test_local_paths_load_neither_tensorflow_nor_tensorflow_io() -> None:

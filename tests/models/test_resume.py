@@ -16,12 +16,13 @@ import pytest
 from tensorflow.python.framework import config as framework_config
 
 from features.files import manifest
-from models import trained_model, training
-from models.example_set import ExampleSet
+from models import trained_model
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.training_config import TrainingConfig
-from models.training_loop import StoppedError
+from models.training import fit
+from models.training.config import TrainingConfig
+from models.training.loop import StoppedError
 from tests import synthetic
 
 MODEL = ModelConfig(
@@ -43,7 +44,7 @@ import sys
 from models import training
 from models.example_set import ExampleSet
 from tests.models import test_resume
-training.train(ExampleSet.open(sys.argv[1]), test_resume.MODEL, test_resume.TRAINING, sys.argv[2])
+fit.train(ExampleSet.open(sys.argv[1]), test_resume.MODEL, test_resume.TRAINING, sys.argv[2])
 """
 
 
@@ -61,9 +62,7 @@ def examples(tmp_path_factory) -> ExampleSet:
 @pytest.fixture(scope="module")
 def straight(examples, tmp_path_factory):
     """Weights and history of a run that nothing stopped."""
-    model, figures = training.train(
-        examples, MODEL, TRAINING, str(tmp_path_factory.mktemp("straight"))
-    )
+    model, figures = fit.train(examples, MODEL, TRAINING, str(tmp_path_factory.mktemp("straight")))
     return weights(model), figures["history"]
 
 
@@ -80,7 +79,7 @@ def at_question(number: int) -> Callable[[], bool]:
 def stopped(examples: ExampleSet, folder: Path, questions: int, config=TRAINING) -> Path:
     """Trains until a question is answered with yes, and returns the folder of the states."""
     with pytest.raises(StoppedError):
-        training.train(examples, MODEL, config, str(folder), stop_requested=at_question(questions))
+        fit.train(examples, MODEL, config, str(folder), stop_requested=at_question(questions))
     assert not (folder / manifest.FILE_NAME).exists()
     (states,) = folder.glob("backup/*/states")
     return states
@@ -110,7 +109,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path,
     states = stopped(examples, tmp_path, question)
     if place != "second pass":
         assert steps_in(states)[-1] == min(question, interval)
-    model, figures = training.train(examples, MODEL, TRAINING, str(tmp_path))
+    model, figures = fit.train(examples, MODEL, TRAINING, str(tmp_path))
     assert_same(straight, model, figures)
     assert figures["steps"] < straight[1][-1]["step"], "only what was not done yet"
     assert not (tmp_path / "backup").exists()
@@ -123,12 +122,12 @@ def test_whole_requests_and_early_stopping_go_on_too(examples, tmp_path):
     config = dataclasses.replace(
         TRAINING, batches_of="requests", epochs=6, patience=1, learning_rate=0.3
     )
-    model, figures = training.train(examples, MODEL, config, str(tmp_path / "straight"))
+    model, figures = fit.train(examples, MODEL, config, str(tmp_path / "straight"))
     history = figures["history"]
     assert 1 < len(history) < 12, "it has to end early"
     last = len(history) * (history[0]["step"] + 2)
     stopped(examples, tmp_path / "stopped", last - history[0]["step"] // 2, config)
-    again, figures = training.train(examples, MODEL, config, str(tmp_path / "stopped"))
+    again, figures = fit.train(examples, MODEL, config, str(tmp_path / "stopped"))
     assert_same((weights(model), history), again, figures)
 
 
@@ -137,7 +136,7 @@ def test_another_configuration_does_not_go_on_from_it(examples, tmp_path, caplog
     stopped(examples, tmp_path, 3)
     other = dataclasses.replace(TRAINING, seed=2, epochs=1)
     with caplog.at_level(python_logging.INFO, "absl"):
-        _, figures = training.train(examples, MODEL, other, str(tmp_path))
+        _, figures = fit.train(examples, MODEL, other, str(tmp_path))
     assert "Going on" not in caplog.text
     assert figures["steps"] == figures["history"][-1]["step"]
 

@@ -8,11 +8,13 @@ import tensorflow as tf
 
 from features.records import running_statistics
 from features.schema import SideFeature
-from models import example_set, factory, trained_model, training
+from models import factory, trained_model
+from models.inputs import example_set
+from models.layers.running_statistics import RunningStatistics
+from models.layers.side_features import SideFeatures
 from models.model_config import ModelConfig
-from models.running_statistics import RunningStatistics
-from models.side_features import SideFeatures
-from models.training_config import TrainingConfig
+from models.training import fit
+from models.training.config import TrainingConfig
 from tests import synthetic
 
 STATISTICS = ("liked", "rating")
@@ -128,7 +130,7 @@ def test_training_adapts_and_the_saved_model_keeps_it(tmp_path):
         str(tmp_path / "examples"), SCHEMA, {"train": 60, "validation": 20, "test": 20}
     )
     config = ModelConfig(embedding_width=8, hidden=(8,), cross_layers=1)
-    model, _ = training.train(
+    model, _ = fit.train(
         examples, config, TrainingConfig(batch_candidates=64), str(tmp_path / "model")
     )
     again = trained_model.read_trained_model(str(tmp_path / "model"))

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from models.behaviors import Behaviors
-from models.decoupled_attention import DecoupledTargetAttention
+from models.inputs.behaviors import Behaviors
+from models.layers.decoupled_attention import DecoupledTargetAttention
 
 R, C, L, WIDTH = 8, 4, 10, 16
 STEPS = 30

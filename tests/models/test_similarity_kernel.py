@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import similarity_kernel
-from models.behaviors import Behaviors
+from models.inputs.behaviors import Behaviors
+from models.layers import similarity_kernel
 
 TYPES, WIDTH = 3, 0.1
 

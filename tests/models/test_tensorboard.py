@@ -6,8 +6,10 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from features.records import example
-from models import attention_mass, factory, tensorboard
+from models import factory
+from models.evaluation import attention_mass
 from models.model_config import ModelConfig
+from models.training import tensorboard
 from tests import synthetic
 
 SIZES = {"embedding_width": 4, "head_width": 4, "heads": 2, "hidden": (8,), "side_buckets": 16}

@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.records import example
-from models import evaluation, factory, metrics, optimizers, trained_model, training
+from models import factory, trained_model
+from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
+from models.training import fit, optimizers
+from models.training.config import TrainingConfig
 from tests import synthetic
 
 MODEL = ModelConfig(
@@ -38,7 +40,7 @@ def examples(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(examples, tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("model"))
-    model, figures = training.train(examples, MODEL, TRAINING, folder)
+    model, figures = fit.train(examples, MODEL, TRAINING, folder)
     return model, figures, folder
 
 
@@ -56,7 +58,7 @@ def test_training_learns_the_planted_signal(examples, trained):
     model, figures, _ = trained
     history = figures["history"]
     assert history[-1]["logloss"] < history[0]["logloss"] - 0.02
-    scored = evaluation.score(model, examples, "test")
+    scored = scoring.score(model, examples, "test")
     assert metrics.auc(scored.label, scored.probability) > 0.65
 
 
@@ -183,7 +185,7 @@ from tests.models.test_training import MODEL, TRAINING
 
 config = type(TRAINING)(**{**TRAINING.__dict__, "deterministic": True, "epochs": 1})
 for run in ("first", "second"):
-    model, _ = training.train(ExampleSet.open(sys.argv[1]), MODEL, config, f"{sys.argv[2]}/{run}")
+    model, _ = fit.train(ExampleSet.open(sys.argv[1]), MODEL, config, f"{sys.argv[2]}/{run}")
     np.savez(f"{sys.argv[2]}/{run}.npz", *model.get_weights())
 """
 
@@ -206,11 +208,11 @@ def test_the_best_weights_are_kept_when_later_ones_are_worse_and_patience_ends_i
     examples = synthetic.write_example_set(str(tmp_path / "set"), inverted=["validation"])
     within = {"epochs": 1, "evaluations_per_epoch": 4, "patience": 1}
     config = TrainingConfig(**{**TRAINING.__dict__, **within})
-    model, figures = training.train(examples, MODEL, config, str(tmp_path / "model"))
+    model, figures = fit.train(examples, MODEL, config, str(tmp_path / "model"))
     first, second = (row["val_auc"] for row in figures["history"])  # Of four, within the epoch.
     assert second < first - 5e-3
     for kept in (model, trained_model.read_trained_model(str(tmp_path / "model"))):
-        scored = evaluation.score(kept, examples, "validation")
+        scored = scoring.score(kept, examples, "validation")
         # Keras estimates the area with 2000 thresholds.
         assert metrics.auc(scored.label, scored.probability) == pytest.approx(first, abs=2e-3)
 
@@ -223,4 +225,4 @@ def test_a_label_of_one_value_is_refused(examples, tmp_path, split, share):
     splits = {**values, split: {**values[split], "positives": positives}}
     spoiled = dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
     with pytest.raises(UserInputError, match=f"'click' is {share} for all .* of the {split} split"):
-        training.train(spoiled, MODEL, TRAINING, str(tmp_path))
+        fit.train(spoiled, MODEL, TRAINING, str(tmp_path))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.training_state import TrainingState, best
+from models.training.state import TrainingState, best
 
 
 def new(folder: Path) -> tuple[TrainingState, tf.Module]:

@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.records import example
-from models import factory, trained_model, training
+from models import factory, trained_model
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
-from models.warm_start import warm_start
+from models.training import fit
+from models.training.config import TrainingConfig
+from models.training.warm_start import warm_start
 from pipeline import training_inputs
 from tests import synthetic
 
@@ -74,7 +75,7 @@ def test_rows_are_matched_by_id_and_a_new_id_starts_from_its_oov_row():
 
 
 def test_rows_beyond_one_block_are_copied_too(monkeypatch):
-    monkeypatch.setattr("models.id_embedding._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("models.layers.id_embedding._ROWS_AT_ONCE", 7)
     earlier, model = built(IDS, seed=1), built(IDS)
     warm_start(model, earlier)
     np.testing.assert_array_equal(model.item_embedding.table, earlier.item_embedding.table)
@@ -148,7 +149,7 @@ def test_training_starts_from_the_folder_and_says_how_many_rows(examples, tmp_pa
     with caplog.at_level(logging.INFO, logger="absl"):
         sets = synthetic.embedding_sets()
         args = (earlier.config, still, str(tmp_path / "2"), sets)
-        model, _ = training.train(examples, *args, start=start)
+        model, _ = fit.train(examples, *args, start=start)
     assert "40 ids keep their rows, 15 are new, 0 are dropped" in caplog.text
     np.testing.assert_allclose(logits(model, batch()), logits(earlier, batch()), atol=1e-5)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from features.embeddings import embedding_set
 from features.files import manifest
 from models import factory
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions

@@ -11,7 +11,7 @@ from features.errors import UserInputError
 from features.ids import id_table
 from features.records import example
 from models import factory
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from pipeline import training_inputs
 from pipeline.build_vocabulary import build_vocabulary

@@ -6,11 +6,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features.errors import UserInputError
-from models import factory, input_pipeline, optimizers, training
-from models.example_set import ExampleSet
+from models import factory
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
-from models.training_config import TrainingConfig
-from models.training_input import TrainingInput
+from models.training import fit, optimizers
+from models.training.config import TrainingConfig
+from models.training.passes import TrainingInput
 from pipeline import training_inputs
 from tests.pipeline.three_days import DAY, DAYS, Source, random_days
 
@@ -119,7 +121,7 @@ def test_day_by_day_gives_the_weights_that_it_gives_by_hand(folder, tmp_path):
         examples = opened(folder, day)
         model_dir = str(tmp_path / day)
         start = training_inputs.find_start("last" if number else None, model_dir)
-        trained, figures = training.train(examples, MODEL, TRAINING, model_dir, start=start)
+        trained, figures = fit.train(examples, MODEL, TRAINING, model_dir, start=start)
         hand = by_hand(examples, earlier)
         assert figures["steps"] > 1
         for mine, other in zip(trained.weights, hand.weights, strict=True):

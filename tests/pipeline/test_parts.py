@@ -9,8 +9,8 @@ import pytest
 
 from features.errors import UserInputError
 from features.ids import id_table
-from models import input_pipeline
-from models.example_set import ExampleSet
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
 from tests.pipeline import event_oracle, logs, oracle
 from tests.pipeline.three_days import (
     DAY,

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from features.files import manifest
-from models.training_loop import StoppedError
+from models.training.loop import StoppedError
 from pipeline import entry_point, termination
 from tests import synthetic
 

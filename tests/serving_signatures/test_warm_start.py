@@ -3,7 +3,7 @@
 import pytest
 
 from models import factory
-from models.warm_start import warm_start
+from models.training.warm_start import warm_start
 from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
 from tests.serving_signatures import serving

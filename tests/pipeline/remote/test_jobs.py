@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from features.errors import UserInputError
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from tests.server_process import free_port
 
 SMALL = (

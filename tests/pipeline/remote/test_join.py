@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from features.errors import UserInputError
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline import output_objects
 from pipeline.build_examples import build_examples
 from tests.pipeline import logs

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
-from models.example_set import ExampleSet
+from models.inputs.example_set import ExampleSet
 from pipeline.build_examples import build_examples
 from pipeline.join_options import JoinOptions
 from serving_signatures.skew import records

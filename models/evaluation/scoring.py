@@ -1,0 +1,176 @@
+"""A trained model's metrics on one split, also by slice."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from features.ids import id_table
+from features.records import example
+from models.evaluation import metrics
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
+from models.ranking_model import RankingModel
+
+_HISTORY_EDGES = (0, 1, 5, 20, 50)
+_COLDNESS_EDGES = (0, 1, 10, 100)
+_LEAST = np.finfo(np.float32).tiny
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What was predicted of a label and what happened, `[N]` each.
+
+    Attributes:
+      label: float32, 0 or 1.
+      probability: float32.
+    """
+
+    label: np.ndarray
+    probability: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Every candidate of a split with its prediction, `[N]` each.
+
+    Attributes:
+      user_id: int64.
+      item_id: int64.
+      label: float32, 0 or 1, the main one.
+      probability: float32.
+      history_length: int64, behaviors of the request.
+      known_similarity: by modality a bool, whether similarity to any behavior is known: it is to
+        none where the candidate has no embedding, and where the history is empty.
+      conversions: the prediction of the conversion label, by its name; empty without one.
+    """
+
+    user_id: np.ndarray
+    item_id: np.ndarray
+    label: np.ndarray
+    probability: np.ndarray
+    history_length: np.ndarray
+    known_similarity: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    conversions: Mapping[str, Prediction] = dataclasses.field(default_factory=dict)
+
+
+def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
+    """Scores every candidate of a split.
+
+    Args:
+      model: a trained model.
+      examples: the data set.
+      split: such as `test`.
+    """
+    batches = input_pipeline.evaluation_batches(examples, split)
+    modalities = examples.schema.modality_names
+
+    @tf.function(input_signature=[batches.element_spec], autograph=False)
+    def scored(batch: dict[str, tf.Tensor]) -> dict[str, Any]:
+        mask = batch["candidate_mask"]
+        shape = tf.shape(mask)
+        length = tf.reduce_sum(tf.cast(batch["history_mask"], tf.int64), axis=1)
+        logits = model.logits_by_label(batch)
+        columns = {
+            "user_id": tf.broadcast_to(batch["user_id"][:, None], shape),
+            "item_id": batch["candidate_item_id"],
+            "label": batch[model.label],
+            "probability": tf.sigmoid(logits.pop(model.label)),
+            "history_length": tf.broadcast_to(length[:, None], shape),
+            "known_similarity": {
+                name: tf.reduce_any(batch[f"similarity_{name}"] > 0, axis=2) for name in modalities
+            },
+            "conversions": {
+                label: (batch[label], tf.sigmoid(joint)) for label, joint in logits.items()
+            },
+        }
+        return tf.nest.map_structure(lambda column: tf.boolean_mask(column, mask), columns)
+
+    parts = [scored(batch) for batch in batches]
+    columns = tf.nest.map_structure(lambda *column: np.concatenate(column), *parts)
+    conversions = {name: Prediction(*pair) for name, pair in columns.pop("conversions").items()}
+    return Scored(**columns, conversions=conversions)
+
+
+def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the candidates' item ids in the train split and how often each occurs."""
+    records = tf.data.TFRecordDataset(examples.shards("train")).batch(4096)
+    ids = [batch.numpy() for batch in records.map(example.candidate_item_ids)]
+    return np.unique(np.concatenate(ids), return_counts=True)
+
+
+def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str, object]:
+    """Returns metrics over all candidates and by slice.
+
+    Args:
+      scored: what `score` returned.
+      counts: what `train_counts` returned.
+
+    Returns:
+      `metrics.summarize`'s figures, `calibration_curve`, and `slices`: history length, how often
+      the train split shows the item, and, over requests with behaviors, whether similarity is
+      `known` or `unknown` in each modality; each a list of named slices with their metrics.
+      `labels` has the conversion label's by its name, if there is one: `metrics.summarize`'s
+      figures of pCTCVR over all candidates, and `of_positives`, those of pCVR over the main
+      label's positives, None without any.
+    """
+    items, occurrences = counts
+    shown = np.append(occurrences, 0)[id_table.positions(scored.item_id, items)]
+    return {
+        **metrics.summarize(scored.label, scored.probability, scored.user_id),
+        "calibration_curve": metrics.calibration_curve(scored.label, scored.probability),
+        "labels": {name: _of_both(scored, one) for name, one in scored.conversions.items()},
+        "slices": {
+            "history_length": _slices(scored, scored.history_length, _HISTORY_EDGES),
+            "item_train_count": _slices(scored, shown, _COLDNESS_EDGES),
+            **{
+                f"similarity_{name}": _named_slices(
+                    scored, {"known": known, "unknown": ~known & (scored.history_length > 0)}
+                )
+                for name, known in scored.known_similarity.items()
+            },
+        },
+    }
+
+
+def _of_both(scored: Scored, conversion: Prediction) -> dict[str, object]:
+    """Returns the metrics of pCTCVR over all, and of pCVR over positives of the main label."""
+    positive = scored.label > 0
+    rate = conversion.probability[positive] / np.maximum(scored.probability[positive], _LEAST)
+    given = (conversion.label[positive], np.minimum(rate, 1), scored.user_id[positive])
+    return {
+        **metrics.summarize(conversion.label, conversion.probability, scored.user_id),
+        "of_positives": metrics.summarize(*given) if positive.any() else None,
+    }
+
+
+def _slices(scored: Scored, values: np.ndarray, edges: tuple[int, ...]) -> list[dict[str, object]]:
+    return _named_slices(
+        scored,
+        {
+            _name(low, high): (values >= low) & (True if high is None else values < high)
+            for low, high in zip(edges, (*edges[1:], None), strict=True)
+        },
+    )
+
+
+def _named_slices(scored: Scored, slices: Mapping[str, np.ndarray]) -> list[dict[str, object]]:
+    """Returns the metrics of each slice `[N]` bool that holds a candidate."""
+    return [
+        {
+            "slice": name,
+            **metrics.summarize(
+                scored.label[chosen], scored.probability[chosen], scored.user_id[chosen]
+            ),
+        }
+        for name, chosen in slices.items()
+        if chosen.any()
+    ]
+
+
+def _name(low: int, high: int | None) -> str:
+    if high is None:
+        return f"{low}+"
+    return str(low) if high == low + 1 else f"{low}-{high - 1}"

@@ -1,0 +1,1 @@
+"""What a model reads: example sets, batches, behaviors, candidate mixing."""

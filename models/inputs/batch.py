@@ -1,0 +1,26 @@
+"""A batch of parsed requests, and views of it."""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+from features.schema import HISTORY_RESIDUAL, Modality
+from models.inputs.behaviors import Behaviors
+
+Batch = Mapping[str, tf.Tensor]
+"""Parsed requests by feature name, as `features.records.example.parse_examples` returns them."""
+
+
+def behaviors_of(batch: Batch) -> Behaviors:
+    """Returns what a batch says of its behaviors."""
+    return Behaviors(
+        batch["history_mask"],
+        batch["history_time_gap"],
+        batch["history_type"],
+        batch.get(HISTORY_RESIDUAL),
+    )
+
+
+def codes_of(batch: Batch, modalities: Sequence[Modality]) -> dict[str, tf.Tensor]:
+    """Returns a batch's similarity codes by modality."""
+    return {modality.name: batch[f"similarity_{modality.name}"] for modality in modalities}

@@ -1,0 +1,99 @@
+"""One part of a data set that grows, as a data set to train on."""
+
+import collections
+import dataclasses
+import zlib
+from typing import Any
+
+import tensorflow as tf
+
+from features.errors import UserInputError
+from features.files import storage
+from features.records import example
+from features.schema import ExampleSchema
+from models.inputs.example_set import ExampleSet
+
+_TRAIN, _VALIDATION = "train", "validation"
+_RECORDS_AT_ONCE = 1024
+
+Counts = dict[str, collections.Counter[str]]
+"""What a split's entry in the manifest counts, by name."""
+
+
+def open_part(examples: ExampleSet, part: str) -> ExampleSet:
+    """Opens a part by itself: its records, and the vocabulary as of its end.
+
+    Validation selects weights, and a part that lies within the train split's range of time has no
+    validation split. There one of its train shards becomes that: the users of one partition are
+    held out, another one with each part, so that nobody is left out for good.
+
+    Args:
+      examples: the data set of all parts.
+      part: a name that its manifest has.
+
+    Raises:
+      UserInputError: there is no such part, it has no train record, or one shard of them only.
+    """
+    parts = examples.manifest.get("parts")
+    if parts is None or part not in parts:
+        found = "it is no data set of parts" if parts is None else f"it has {parts}"
+        raise UserInputError(f"--part {part!r} is not in {examples.folder!r}: {found}.")
+    opened = ExampleSet.open(storage.join(examples.folder, f"part={part}"))
+    if opened.manifest["splits"].get(_VALIDATION, {}).get("shards"):
+        return opened
+    return hold_out_shard(opened, part)
+
+
+def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
+    """Moves a train shard, the users of one partition, to the validation split.
+
+    Args:
+      examples: a data set, or a part of one.
+      part: a name, by which the shard is chosen.
+
+    Raises:
+      UserInputError: the train split is one shard only.
+    """
+    paths = examples.shards(_TRAIN)
+    if len(paths) < 2:
+        raise UserInputError(
+            f"--part {part!r} has no validation split, and its train split is one shard, of which "
+            "none can be held out. Join parts with --partitions of 2 or more."
+        )
+    number = zlib.crc32(part.encode()) % len(paths)
+    train = examples.manifest["splits"][_TRAIN]
+    names = train["shards"]
+    held = _counts(paths[number], examples.schema)
+    rest = {name: collections.Counter(train[name]) for name in held}
+    for name, counts in held.items():
+        rest[name].subtract(counts)  # Unlike a difference it keeps zeros.
+    splits = {
+        **examples.manifest["splits"],
+        _TRAIN: _split(names[:number] + names[number + 1 :], rest),
+        _VALIDATION: _split([names[number]], held),
+    }
+    return dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
+
+
+def _split(shards: list[str], counts: Counts) -> dict[str, Any]:
+    """Returns a split's entry in the manifest."""
+    records = counts["candidates_per_record"]
+    return {
+        "shards": shards,
+        "records": records.total(),
+        "candidates": sum(int(candidates) * one for candidates, one in records.items()),
+        **{name: dict(values) for name, values in counts.items()},
+    }
+
+
+def _counts(path: str, schema: ExampleSchema) -> Counts:
+    """Counts a shard's records by their candidates, and the positives of its labels."""
+    records: collections.Counter[str] = collections.Counter()
+    positives: collections.Counter[str] = collections.Counter(dict.fromkeys(schema.labels, 0))
+    for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
+        batch = example.parse_examples(schema, serialized)
+        mask = batch["candidate_mask"].numpy()
+        records.update(str(candidates) for candidates in mask.sum(axis=1))
+        for label in schema.labels:
+            positives[label] += int((batch[label].numpy()[mask] > 0).sum())
+    return {"candidates_per_record": records, "positives": positives}

@@ -1,0 +1,143 @@
+"""A joined data set, as the models see it."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import id_table
+from features.schema import ExampleSchema
+from models.inputs import remote_files
+
+_VOCABULARY = "vocabulary/item_id.txt"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleSet:
+    """A folder that the join wrote.
+
+    Attributes:
+      folder: where it is.
+      schema: what its records hold.
+      manifest: everything the join said of it.
+      vocabulary_path: a vocabulary file instead of the join's, see `with_vocabulary`.
+    """
+
+    folder: str
+    schema: ExampleSchema
+    manifest: dict[str, Any]
+    vocabulary_path: str | None = None
+
+    @classmethod
+    def open(cls, folder: str) -> "ExampleSet":
+        """Opens a data set.
+
+        Args:
+          folder: local or remote, see `features.files.storage`.
+
+        Raises:
+          UserInputError: the folder is not a complete data set.
+        """
+        remote_files.register(folder)
+        values = manifest.read_manifest(folder)
+        if "schema" not in values or "shards" not in values:
+            raise UserInputError(
+                f"{folder!r} is a {sorted(values)} folder, not joined examples. Give the --output "
+                "of pipeline.build_examples."
+            )
+        return cls(folder, ExampleSchema.from_dict(values["schema"]), values)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the content: the same where every shard has the same bytes, wherever it lies."""
+        hashes = {name: one["sha256"] for name, one in self.manifest["shards"].items()}
+        return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:16]
+
+    def shards(self, split: str) -> list[str]:
+        """Returns the paths of a split's shards, in order.
+
+        Raises:
+          UserInputError: the split is empty or unknown, or a shard is missing or cut short.
+        """
+        paths = {storage.join(self.folder, name): name for name in self._split(split)["shards"]}
+        present: dict[str, int] = {}
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            present |= storage.file_sizes(folder)
+        for path, name in paths.items():
+            if path not in present:
+                raise UserInputError(f"Shard {path!r} of the manifest is missing. Join again.")
+            declared = self.manifest["shards"][name].get("bytes", present[path])
+            if present[path] != declared:
+                raise UserInputError(
+                    f"Shard {path!r} has {present[path]} bytes, but the manifest says {declared}. "
+                    "Copy the data set again, or join again."
+                )
+        return list(paths)
+
+    def candidates_per_record(self, split: str) -> dict[int, int]:
+        """Returns how many records of a split hold each number of candidates."""
+        counts = self._split(split)["candidates_per_record"]
+        return {int(candidates): records for candidates, records in counts.items()}
+
+    def check_label(self, label: str) -> None:
+        """Raises `UserInputError` where all candidates that training needs have one label."""
+        for split in ("train", "validation"):
+            values = self._split(split)
+            positives, candidates = values.get("positives", {}).get(label), values["candidates"]
+            if positives in (0, candidates):
+                raise UserInputError(
+                    f"{label!r} is {int(positives > 0)} for all {candidates:,} candidates of the "
+                    f"{split} split of {self.folder!r}: there is nothing to learn. Join with "
+                    "another label or rule, or let the split cover more of the log."
+                )
+
+    def with_vocabulary(self, path: str) -> "ExampleSet":
+        """Returns the same data set with another vocabulary.
+
+        Args:
+          path: folder that `pipeline.build_vocabulary` wrote, or a file of ids, one a line,
+            ascending.
+
+        Raises:
+          UserInputError: it is neither.
+        """
+        if storage.is_file(path):
+            return dataclasses.replace(self, vocabulary_path=path)
+        values = manifest.read_manifest(path)
+        if "vocabulary" not in values:
+            raise UserInputError(
+                f"{path!r} holds {sorted(values)}, but no vocabulary. Give the --output of "
+                "pipeline.build_vocabulary, or a file of ids."
+            )
+        (name,) = values["vocabulary"]
+        return dataclasses.replace(self, vocabulary_path=storage.join(path, name))
+
+    def vocabulary(self) -> np.ndarray:
+        """Returns the ids that have a row of their own, `[N]` int64, ascending.
+
+        By default all items of the train split's candidates.
+        """
+        return id_table.read_vocabulary(self._vocabulary_path())
+
+    def identity(self) -> dict[str, Any]:
+        """Returns JSON values that are equal for data sets with the same content."""
+        path = self._vocabulary_path()
+        vocabulary = manifest.file_sha256(path) if storage.is_file(path) else None
+        return {"shards": self.manifest["shards"], "vocabulary": vocabulary}
+
+    def _vocabulary_path(self) -> str:
+        (name,) = self.manifest.get("vocabulary", {_VOCABULARY: {}})
+        return self.vocabulary_path or storage.join(self.folder, name)
+
+    def _split(self, split: str) -> dict[str, Any]:
+        splits = self.manifest["splits"]
+        if not splits.get(split, {}).get("shards"):
+            filled = sorted(name for name, values in splits.items() if values["shards"])
+            raise UserInputError(
+                f"{self.folder!r} has no records in split {split!r}; it has {filled}."
+            )
+        return splits[split]

@@ -1,0 +1,35 @@
+"""Finds the record that a number which is not finite comes from."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from features.records import example
+from models.inputs.example_set import ExampleSet
+
+_RECORDS_AT_ONCE = 512
+
+
+def non_finite_record(examples: ExampleSet, split: str) -> str | None:
+    """Reads a split until a record with an infinite number or NaN.
+
+    Returns:
+      What to tell a person: shard, record, request and feature; None where all are finite.
+    """
+    for path in examples.shards(split):
+        batches = tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE)
+        for number, serialized in enumerate(batches):
+            batch = example.parse_examples(examples.schema, serialized)
+            for name, values in batch.items():
+                if not values.dtype.is_floating:
+                    continue
+                finite = np.isfinite(values.numpy()).reshape(len(values), -1)
+                bad = np.flatnonzero(~np.all(finite, axis=1))
+                if len(bad):
+                    return (
+                        f"{os.path.basename(path)}, record {number * _RECORDS_AT_ONCE + bad[0]} "
+                        f"(request_id {int(batch['request_id'][bad[0]])}) holds a number that is "
+                        f"not finite in {name!r}"
+                    )
+    return None

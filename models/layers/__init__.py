@@ -1,0 +1,1 @@
+"""Keras layers and the operations they share."""

@@ -1,0 +1,328 @@
+"""Decoupled target attention: similarity as side information, keys and values per item."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import tensorflow as tf
+import tf_keras as keras
+
+from features import in_graph
+from models.inputs.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors, rows_by_code
+from models.layers import code_terms, head_products, masking
+
+_GAPS = len(TIME_GAP_EDGES) + 1
+
+
+class DecoupledTargetAttention(keras.layers.Layer):
+    """Attention from candidates to behaviors with similarity as side information.
+
+    R requests, C candidates, L behaviors, H heads, d head width, D embedding width, M modality.
+    With `q = W_Q e_c + b_Q`, `K = W_K e_i`, `V = W_V e_i`, and b the bucket of the similarity of
+    candidate and behavior in a modality:
+
+        score = (q . (K + G_K[gap] + Y_K[type] + Z_K[type, z]) + sum_M q . T_K[b]) / sqrt(d)
+                + gamma[type, gap] + sum_M beta[type, b]
+        u     = sum_i a_i (V_i + G_V[gap_i] + Y_V[type_i] + Z_V[type_i, z_i])
+                + sum_M sum_b (sum_{i in b} a_i) T_V[b]
+
+    The bucket z of the behavior's residual, how far it was from its item's mean, is left out
+    where records do not have it.
+    `W_K e_i` and `W_V e_i` depend on the item alone, so they can be cached per item, and no
+    tensor of shape `[C, L, d]` is built. An empty history gives zeros.
+
+    `beta[type, b]` lets a similar item that was disliked weigh otherwise than one that was liked,
+    and `gamma[type, gap]` how fast each type ages; both are scalars a pair, so they cost one more
+    gather a modality and one addition.
+
+    The query bias is drawn from N(0, 1), beta and gamma start at zero: with a small query bias
+    `q . T_K` is a product of two near-zero factors, a saddle that one epoch does not leave
+    (DESIGN section 11). The bucket tables want twice the learning rate of the rest.
+
+    Example:
+      >>> attention = DecoupledTargetAttention({"text": (-0.5, 0.0, 0.5)}, head_width=8)
+      >>> behaviors = Behaviors(
+      ...     tf.ones([2, 5], tf.bool), tf.zeros([2, 5], tf.int64), tf.zeros([2, 5], tf.int64)
+      ... )
+      >>> codes = {"text": tf.zeros([2, 3, 5], tf.uint8)}
+      >>> attention(tf.ones([2, 3, 4]), tf.ones([2, 5, 4]), codes, behaviors).shape
+      TensorShape([2, 3, 8])
+
+    Args:
+      bucket_edges: ascending inner edges in (-1, 1) by modality; `len(edges) + 1` buckets.
+        Empty for attention on ids alone.
+      heads: H.
+      head_width: d.
+      behavior_types: number of values that `Behaviors.type` takes.
+      residuals: whether behaviors have residuals.
+      form: `shared` projects the history once for all candidates; `absorbed` moves the
+        projections to the candidate's side, cheaper for one candidate; `auto` takes
+        `absorbed` where C is known to be 1. All agree to float rounding.
+    """
+
+    def __init__(
+        self,
+        bucket_edges: Mapping[str, Sequence[float]],
+        heads: int = 1,
+        head_width: int = 32,
+        behavior_types: int = 1,
+        residuals: bool = False,
+        form: Literal["auto", "shared", "absorbed"] = "auto",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (
+            ("heads", heads),
+            ("head_width", head_width),
+            ("behavior_types", behavior_types),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, received {value}.")
+        if form not in ("auto", "shared", "absorbed"):
+            raise ValueError(f"form must be auto, shared or absorbed, received {form!r}.")
+        self._bucket_edges = {name: tuple(edges) for name, edges in bucket_edges.items()}
+        self._bucket_of_code = {
+            name: in_graph.BucketOfCode(edges) for name, edges in self._bucket_edges.items()
+        }
+        self._heads = heads
+        self._head_width = head_width
+        self._behavior_types = behavior_types
+        self._residuals = residuals
+        self._form = form
+
+    def build(self, candidates_shape: tf.TensorShape) -> None:
+        """Creates the projections and the tables."""
+        width = candidates_shape[-1]
+        per_head = (self._heads, self._head_width)
+        self._query_kernel = self._projection("query_kernel", width)
+        self._query_bias = self.add_weight(
+            "query_bias", per_head, initializer=keras.initializers.RandomNormal(stddev=1.0)
+        )
+        self._key_kernel = self._projection("key_kernel", width)
+        self._value_kernel = self._projection("value_kernel", width)
+        self._gap_keys = self._table("gap_keys", _GAPS)
+        self._gap_values = self._table("gap_values", _GAPS)
+        self._type_keys = self._table("type_keys", self._behavior_types)
+        self._type_values = self._table("type_values", self._behavior_types)
+        if self._residuals:
+            rows = self._behavior_types * RESIDUAL_BUCKETS
+            self._residual_keys = self._table("residual_keys", rows)
+            self._residual_values = self._table("residual_values", rows)
+        self._gap_bias = self._bias("gap_bias", _GAPS)
+        self._bucket_keys = {}
+        self._bucket_values = {}
+        self._bucket_biases = {}
+        for modality, edges in self._bucket_edges.items():
+            buckets = len(edges) + 2
+            self._bucket_keys[modality] = self._table(f"bucket_keys_{modality}", buckets)
+            self._bucket_values[modality] = self._table(f"bucket_values_{modality}", buckets)
+            self._bucket_biases[modality] = self._bias(f"bucket_bias_{modality}", buckets)
+        super().build(candidates_shape)
+
+    def call(
+        self,
+        candidates: tf.Tensor,
+        history: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Returns each candidate's interest vector.
+
+        Args:
+          candidates: `[R, C, D]`.
+          history: `[R, L, D]`.
+          codes: `[R, C, L]` uint8 similarity codes by modality.
+          behaviors: mask, time gap and type.
+
+        Returns:
+          `[R, C, H * d]`.
+        """
+        query = self.project_query(candidates)
+        if self._form == "absorbed" or (self._form == "auto" and candidates.shape[1] == 1):
+            return self._attend_absorbed(query, history, codes, behaviors)
+        key, value = self.project_history(history)
+        return self.attend(query, key, value, codes, behaviors)
+
+    def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
+        """Projects candidates, `[..., D]` to `[..., H, d]`."""
+        return head_products.project(embedding, self._query_kernel) + self._query_bias
+
+    def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
+        return head_products.project(embedding, self._key_kernel), head_products.project(
+            embedding, self._value_kernel
+        )
+
+    def attend(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Attends from projected candidates to projected behaviors.
+
+        Args:
+          query: `[R, C, H, d]`.
+          key: `[R, L, H, d]`.
+          value: `[R, L, H, d]`.
+          codes: `[R, C, L]` uint8 by modality.
+          behaviors: mask, time gap and type.
+
+        Returns:
+          `[R, C, H * d]`.
+        """
+        value += tf.gather(self._behavior_values(), self._behavior_code(behaviors))
+        weights = self.attention_weights(query, key, codes, behaviors)
+        interest = head_products.pool(weights, value)
+        return self._finish(interest, weights, codes, behaviors)
+
+    def attention_weights(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Returns the attention weights, `[R, C, H, L]`; arguments as of `attend`."""
+        key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
+        query = self._scaled(query)
+        scores = head_products.pair_scores(query, key)
+        return self._weights(scores, query, codes, behaviors)
+
+    def bucket_variables(self) -> list[tf.Variable]:
+        """Returns the bucket tables and the biases, which want their own learning rate."""
+        tables = (self._bucket_keys, self._bucket_values, self._bucket_biases)
+        by_modality = [variable for table in tables for variable in table.values()]
+        return [*by_modality, self._gap_bias]
+
+    def bucket_bias(self, modality: str) -> tf.Variable:
+        """Returns the bias by behavior type and bucket, `[behavior_types, len(edges) + 2, H]`."""
+        return self._bucket_biases[modality]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "bucket_edges": self._bucket_edges,
+            "heads": self._heads,
+            "head_width": self._head_width,
+            "behavior_types": self._behavior_types,
+            "residuals": self._residuals,
+            "form": self._form,
+        }
+
+    def _attend_absorbed(
+        self,
+        query: tf.Tensor,
+        history: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
+        code = code_terms.for_each_candidate(self._behavior_code(behaviors), tf.shape(query)[1])
+        query = self._scaled(query)
+        absorbed = head_products.project_each(query, tf.transpose(self._key_kernel, [1, 2, 0]))
+        scores = head_products.shared_pair_scores(absorbed, history)
+        by_code = head_products.table_scores(query, self._behavior_keys())
+        scores += code_terms.gather_by_code(by_code, code)
+        weights = self._weights(scores, query, codes, behaviors)
+        pooled = head_products.shared_pool(weights, history)
+        interest = head_products.project_each(pooled, tf.transpose(self._value_kernel, [1, 0, 2]))
+        interest += code_terms.table_values(weights, code, self._behavior_values())
+        return self._finish(interest, weights, codes, behaviors)
+
+    def _behavior_keys(self) -> tf.Tensor:
+        """Returns what is added to a behavior's key, by its code, `[codes, H, d]`."""
+        residuals = self._residual_keys if self._residuals else None
+        return rows_by_code(self._gap_keys, self._type_keys, residuals)
+
+    def _behavior_values(self) -> tf.Tensor:
+        """Returns what is added to a behavior's value, by its code, `[codes, H, d]`."""
+        residuals = self._residual_values if self._residuals else None
+        return rows_by_code(self._gap_values, self._type_values, residuals)
+
+    def _behavior_code(self, behaviors: Behaviors) -> tf.Tensor:
+        """Returns each behavior's row of those tables, `[R, L]` int32."""
+        return behaviors.code(self._behavior_types, self._residuals)
+
+    def _scaled(self, query: tf.Tensor) -> tf.Tensor:
+        """Scales queries, which are fewer than the scores."""
+        return query * self._head_width**-0.5
+
+    def _weights(
+        self,
+        scores: tf.Tensor,
+        query: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Adds the terms by similarity, type and gap to scores and normalises, `[R, C, H, L]`.
+
+        Every step is a pass over all pairs, so what a behavior adds is summed up before.
+        """
+        pairs = self._similarity_terms(query, codes, behaviors)
+        by_gap, padding = self._behavior_terms(behaviors)
+        return tf.nn.softmax(tf.add_n([scores, *pairs]) + (by_gap + padding))
+
+    def _behavior_terms(self, behaviors: Behaviors) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what a behavior's own age and type add to scores, and what keeps padding out.
+
+        `[R, 1, H, L]` and `[R, 1, 1, L]`.
+        """
+        types = tf.cast(behaviors.type, tf.int32)
+        by_gap = tf.gather(
+            tf.reshape(self._gap_bias, [-1, self._heads]), types * _GAPS + behaviors.gap_bucket()
+        )  # [R, L, H]
+        padding = masking.offsets(behaviors.mask, by_gap.dtype)
+        return tf.transpose(by_gap, [0, 2, 1])[:, None], padding[:, None, None]
+
+    def _similarity_terms(
+        self, query: tf.Tensor, codes: Mapping[str, tf.Tensor], behaviors: Behaviors
+    ) -> list[tf.Tensor]:
+        """Returns what the similarity in each modality adds to scores, each `[R, C, H, L]`."""
+        terms = []
+        for modality, key_table in self._bucket_keys.items():
+            terms.append(
+                code_terms.gather_by_type_and_code(
+                    head_products.table_scores(query, key_table),
+                    self._bucket_biases[modality],
+                    behaviors.type,
+                    self._bucket_of_code[modality](codes[modality]),
+                )
+            )
+        return terms
+
+    def _finish(
+        self,
+        interest: tf.Tensor,
+        weights: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> tf.Tensor:
+        """Adds the similarity values, zeroes empty histories and joins the heads."""
+        for modality, value_table in self._bucket_values.items():
+            buckets = self._bucket_of_code[modality](codes[modality])
+            interest += code_terms.table_values(weights, buckets, value_table)
+        interest = masking.zero_empty(interest, behaviors.mask)
+        shape = tf.shape(interest)
+        return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])
+
+    def _projection(self, name: str, width: int) -> tf.Variable:
+        limit = (6.0 / (width + self._heads * self._head_width)) ** 0.5
+        return self.add_weight(
+            name,
+            (width, self._heads, self._head_width),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+
+    def _table(self, name: str, rows: int) -> tf.Variable:
+        return self.add_weight(
+            name,
+            (rows, self._heads, self._head_width),
+            initializer=keras.initializers.RandomNormal(stddev=0.05),
+        )
+
+    def _bias(self, name: str, rows: int) -> tf.Variable:
+        shape = (self._behavior_types, rows, self._heads)
+        return self.add_weight(name, shape, initializer="zeros")

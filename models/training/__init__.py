@@ -1,0 +1,1 @@
+"""Training: fit, configuration, loop, checkpointed state, distribution, optimizers."""

@@ -1,0 +1,86 @@
+"""How TensorFlow executes training: threads, precision and compilation."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from features.errors import UserInputError
+from models.layers.ranking_head import RankingHead
+from models.ranking_model import RankingModel
+from models.training.config import TrainingConfig
+
+_REWRITE = "auto_mixed_precision_onednn_bfloat16"
+
+
+def set_threads(config: TrainingConfig) -> None:
+    """Sets the sizes of the process's thread pools where the configuration names them.
+
+    Raises:
+      UserInputError: TensorFlow has started with other sizes.
+    """
+    threading = tf.config.threading
+    try:
+        if config.intra_op_threads:
+            threading.set_intra_op_parallelism_threads(config.intra_op_threads)
+        if config.inter_op_threads:
+            threading.set_inter_op_parallelism_threads(config.inter_op_threads)
+    except RuntimeError as error:
+        raise UserInputError(
+            f"training.intra_op_threads={config.intra_op_threads} and training.inter_op_threads="
+            f"{config.inter_op_threads} cannot be set any more: TensorFlow runs with "
+            f"{threading.get_intra_op_parallelism_threads()} and "
+            f"{threading.get_inter_op_parallelism_threads()} (0: as many as there are cores). A "
+            "process has one number of threads: train in a process of its own."
+        ) from error
+
+
+@contextlib.contextmanager
+def settings(model: RankingModel, config: TrainingConfig) -> Iterator[None]:
+    """Trains with the configured precision and compilation inside."""
+    with precision(config.mixed_precision), compiled_heads(model, config.jit_compile):
+        yield
+
+
+@contextlib.contextmanager
+def precision(mixed: bool) -> Iterator[None]:
+    """Rewrites graphs that run inside so that matrix products are in bfloat16.
+
+    TensorFlow's graph optimiser casts operands of products, and what is safe between them, and
+    leaves sums, softmax, loss and variables in float32; a bfloat16 has the range of a float32, so
+    losses need no scaling. What is saved and served is float32.
+
+    Args:
+      mixed: False changes nothing.
+    """
+    options = tf.config.optimizer
+    before = options.get_experimental_options().get(_REWRITE, False)
+    options.set_experimental_options({_REWRITE: mixed or before})
+    try:
+        yield
+    finally:
+        options.set_experimental_options({_REWRITE: before})
+
+
+@contextlib.contextmanager
+def compiled_heads(model: RankingModel, compiled: bool) -> Iterator[None]:
+    """Compiles the model's heads with XLA in steps that are traced inside, anew for each shape.
+
+    Not the whole step: XLA refuses the loss, whose candidates are selected by mask, so that their
+    number is known only when it runs.
+
+    Args:
+      model: its heads are as before when the block ends, so that it is exported without XLA.
+      compiled: False changes nothing.
+    """
+    heads = [layer for layer in model.layers if compiled and isinstance(layer, RankingHead)]
+    for head in heads:
+        # Wrapped, so that checkpoints do not take it for a part of the model.
+        compiled_call = tf.function(head.call, jit_compile=True, autograph=False)
+        head.call = functools.partial(compiled_call)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for head in heads:
+            del head.call

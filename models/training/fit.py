@@ -1,0 +1,126 @@
+"""Fits a model: validation selects, the best weights stay."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+from absl import logging
+
+from features.embeddings.embedding_set import EmbeddingSet
+from features.errors import UserInputError
+from features.files import manifest, storage
+from models import entire_space, factory, trained_model
+from models.inputs import input_pipeline, record_check
+from models.inputs.example_set import ExampleSet
+from models.model_config import ModelConfig
+from models.ranking_model import RankingModel
+from models.training import distribution, execution, optimizers, tensorboard, warm_start
+from models.training.config import TrainingConfig
+from models.training.loop import NonFiniteLossError, TrainingLoop
+from models.training.passes import TrainingInput
+from models.training.progress import Progress
+from models.training.state import TrainingState
+
+_ADAPT_BATCHES = 64
+"""Batches of 1,024 candidates: some users' whole sequences, spread over the train split."""
+
+_SAMPLE = 2
+"""Batches of the validation split in which attention is looked at, at every evaluation."""
+
+
+def train(
+    examples: ExampleSet,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    folder: str,
+    embeddings: Mapping[str, EmbeddingSet] | None = None,
+    stop_requested: Callable[[], bool] = lambda: False,
+    start: str | None = None,
+) -> tuple[RankingModel, dict[str, Any]]:
+    """Trains on the train split and keeps the weights that are best on validation.
+
+    Args:
+      examples: the data set.
+      model_config: what to train.
+      config: how to train it.
+      folder: receives the model (`trained_model`), `tensorboard/` and, while it runs,
+        `backup/`, from which the same run, killed at any moment, goes on at the very batch of its
+        last state: with `config.deterministic` to the very weights of a run that was not killed.
+      embeddings: frozen vectors by modality, for models that read them.
+      stop_requested: asked after every batch; once it says so, the state is saved.
+      start: folder of an earlier model to start from (`warm_start`); None for initial values.
+
+    Returns:
+      The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
+      `history`, a list with the metrics of every evaluation.
+
+    Raises:
+      UserInputError: the model does not fit the records, or the loss is no longer finite.
+      StoppedError: a stop was requested.
+    """
+    execution.set_threads(config)
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    vocabulary = None if model_config.hashed_buckets else examples.vocabulary()
+    model = factory.build_model(model_config, examples.schema, vocabulary, embeddings)
+    examples.check_label(model.label)
+    if model.conversion_label is not None:
+        positives = examples.manifest["splits"]["train"].get("positives", {})
+        entire_space.check_positives(model.conversion_label, model.label, positives)
+    sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
+    model.adapt(sample)
+    data = TrainingInput(examples, config)
+    state_folder = os.path.join(
+        folder, "backup", _fingerprint(examples, start, model_config, config)
+    )
+    model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
+    state = TrainingState(state_folder, model)
+    if state.restore():
+        logging.info("Going on after step %d of a run that did not end.", state.step)
+    else:
+        if start is None:
+            model.pretrain(data.one_pass, config.learning_rate)
+        else:
+            warm_start.warm_start(model, trained_model.read_trained_model(start)).log(start)
+        state.save()
+    progress = Progress(data.steps_per_evaluation, data.steps)
+    own_folder = distribution.own_folder(folder)
+    looked_at = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
+    board = tensorboard.callbacks(os.path.join(own_folder, "tensorboard"), looked_at)
+    try:
+        with execution.settings(model, config):
+            TrainingLoop(model, data, config, [*board, progress], stop_requested).run(state)
+    except NonFiniteLossError as error:
+        record = record_check.non_finite_record(examples, "train")
+        remedy = (
+            f"{record}: mend the log and join again."
+            if record
+            else "Every record is finite, so the steps are too large: lower "
+            f"training.learning_rate, now {config.learning_rate}, or "
+            f"training.bucket_learning_rate, now {config.bucket_learning_rate}."
+        )
+        raise UserInputError(f"{error} {remedy}") from error
+    state.restore_best()
+    figures = {**progress.figures(data.candidates_per_batch), "history": state.history}
+    trained_model.write_trained_model(own_folder, model, figures)
+    distribution.wait_for_all()
+    if distribution.is_chief():
+        tf.io.gfile.rmtree(os.path.join(folder, "backup"))
+    return model, figures
+
+
+def _fingerprint(
+    examples: ExampleSet, start: str | None, *configs: ModelConfig | TrainingConfig
+) -> str:
+    """Returns a name for this very run, so that no other run's backup is resumed."""
+    earlier = (
+        None if start is None else manifest.file_sha256(storage.join(start, manifest.FILE_NAME))
+    )
+    parts = [examples.identity(), earlier, *map(dataclasses.asdict, configs)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

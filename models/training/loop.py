@@ -1,0 +1,135 @@
+"""Steps and evaluations, from wherever the state stands to the end."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import tf_keras as keras
+
+from models.inputs import input_pipeline
+from models.ranking_model import RankingModel
+from models.training import distribution, steps
+from models.training.config import TrainingConfig
+from models.training.passes import TrainingInput
+from models.training.state import TrainingState, best
+
+
+class StoppedError(Exception):
+    """Training was asked to stop and did; its state is saved."""
+
+
+class NonFiniteLossError(Exception):
+    """The loss of a step is infinite or not a number; no state was saved since."""
+
+
+class TrainingLoop:
+    """Trains by intervals of equal numbers of steps, each ended by an evaluation.
+
+    The state is saved before each evaluation, every `config.checkpoint_seconds`, and where a stop
+    is requested. What happens after it is a function of the state alone.
+
+    Args:
+      model: compiled.
+      data: what it is trained on, and the data set whose validation split is scored.
+      config: how many passes and evaluations, when to end early, when to save.
+      callbacks: of Keras; an interval is their epoch. They are told of its begin and end, of the
+        training's, and of the end of every batch.
+      stop_requested: asked after every batch.
+    """
+
+    def __init__(
+        self,
+        model: RankingModel,
+        data: TrainingInput,
+        config: TrainingConfig,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._model, self._data = model, data
+        self._config, self._stop_requested = config, stop_requested
+        self._callbacks = callbacks
+        for callback in callbacks:
+            callback.set_model(model)
+        self._steps = steps.steps_of(model)
+        self._batches: Iterator[Any] | None = None
+        self._intervals = config.epochs * config.evaluations_per_epoch
+
+    def run(self, state: TrainingState) -> None:
+        """Goes on from a state to the end.
+
+        Raises:
+          StoppedError: a stop was requested.
+          NonFiniteLossError: at a step.
+        """
+        self._tell("on_train_begin")
+        while not self._ended(state):
+            place = len(state.history)
+            self._tell("on_epoch_begin", place)
+            self._train(state, (place + 1) * self._data.steps_per_evaluation)
+            self._save(state)
+            figures = self._figures()
+            figures |= {f"val_{name}": value for name, value in self._evaluate().items()}
+            state.add_evaluation(figures)
+            self._tell("on_epoch_end", place, figures)
+        self._tell("on_train_end")
+
+    def _ended(self, state: TrainingState) -> bool:
+        history, patience = state.history, self._config.patience
+        if not history or len(history) == self._intervals:
+            return bool(history)
+        without_a_better_one = len(history) - 1 - history.index(best(history))
+        return 0 < patience <= without_a_better_one
+
+    def _train(self, state: TrainingState, end: int) -> None:
+        """Takes the steps up to `end`, the interval's."""
+        begin = end - self._data.steps_per_evaluation
+        if state.step == begin:
+            self._model.reset_metrics()
+        per_pass, saved = self._data.batches_per_pass, time.monotonic()
+        while state.step < end:
+            if self._batches is None or state.step % per_pass == 0:
+                self._batches = self._steps.iterate(self._data.after(state.step))
+            loss = self._steps.train(self._batches)
+            _check([] if loss is None else [loss], state.step)
+            state.step += 1
+            logs = {} if loss is None else {"loss": loss}
+            self._tell("on_train_batch_end", state.step - begin - 1, logs)
+            if distribution.agreed(self._stop_requested(), state.step):
+                self._save(state)
+                raise StoppedError
+            overdue = time.monotonic() - saved >= self._config.checkpoint_seconds
+            if distribution.agreed(overdue, state.step):
+                self._save(state)
+                saved = time.monotonic()
+
+    def _save(self, state: TrainingState) -> None:
+        _check(self._steps.finish(), state.step)
+        state.save()
+
+    def _evaluate(self) -> dict[str, float]:
+        """Returns the metrics of the validation split."""
+        self._model.reset_metrics()
+        examples = self._data.examples
+        batches = self._steps.iterate(input_pipeline.evaluation_batches(examples, "validation"))
+        for number in range(input_pipeline.count_batches(examples, "validation")):
+            self._steps.evaluate(batches)
+            if distribution.agreed(self._stop_requested(), number):
+                raise StoppedError
+        self._steps.finish()
+        return self._figures()
+
+    def _figures(self) -> dict[str, float]:
+        """Returns the metrics as they stand."""
+        return {name: float(value) for name, value in self._model.get_metrics_result().items()}
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        # Keras's own list of callbacks also prints which of them take long.
+        for callback in self._callbacks:
+            getattr(callback, event)(*arguments)
+
+
+def _check(losses: Sequence[float], step: int) -> None:
+    for loss in losses:
+        if not math.isfinite(loss):
+            raise NonFiniteLossError(f"The loss at step {step} is {loss}.")

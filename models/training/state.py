@@ -1,0 +1,95 @@
+"""What a training that was stopped goes on from."""
+
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from models.ranking_model import RankingModel
+from models.training import distribution
+from models.training.checkpoints import StepCheckpoints
+
+_KEPT = 2
+
+
+class TrainingState:
+    """Weights, optimiser slots, random generators and metrics, and the step they stand at.
+
+    Each `save` is a checkpoint of its own, so that a kill in the middle of one leaves the ones
+    before it; the last two are kept. So are the best weights that a kept state knows of.
+
+    Args:
+      folder: receives the checkpoints.
+      model: compiled, its variables and its optimiser's made.
+
+    Attributes:
+      step: steps taken, over all passes.
+      history: a row an evaluation: `step`, metrics, and the validation split's as `val_...`.
+    """
+
+    def __init__(self, folder: str, model: RankingModel) -> None:
+        self._progress = _Progress()
+        everything = tf.train.Checkpoint(model=model, progress=self._progress)
+        self._states = StepCheckpoints(os.path.join(folder, "states"), everything)
+        only_model = tf.train.Checkpoint(model=model)
+        self._weights = StepCheckpoints(os.path.join(folder, "weights"), only_model)
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+
+    def save(self) -> None:
+        """Writes a state, and removes what no state that is kept needs."""
+        self._progress.values = {"step": self.step, "history": self.history}
+        self._states.write(self.step)
+        kept = sorted({*self._states.steps(), self.step})[-_KEPT:]
+        self._states.keep(kept)
+        seen = [[row for row in self.history if row["step"] < step] for step in kept]
+        self._weights.keep({int(best(rows)["step"]) for rows in (*seen, self.history) if rows})
+
+    def restore(self) -> bool:
+        """Goes back to the newest state that can be read.
+
+        Returns:
+          Whether there is one; otherwise nothing has changed.
+        """
+        for step in reversed(self._states.steps()):
+            problem = self._states.problem(step)
+            if problem is None:
+                self._states.read(step)
+                self.step = self._progress.values["step"]
+                self.history = self._progress.values["history"]
+                return True
+            logging.warning("Checkpoint of step %d skipped, it is damaged: %s", step, problem)
+        return False
+
+    def add_evaluation(self, figures: dict[str, float]) -> None:
+        """Adds a row to the history, and keeps the weights where they are the best so far."""
+        row = {"step": self.step, **figures}
+        self.history.append(row)
+        if best(self.history) is row:
+            self._weights.write(self.step)
+
+    def restore_best(self) -> None:
+        """Brings back the weights of the best evaluation."""
+        distribution.wait_for_all()
+        self._weights.read(int(best(self.history)["step"]))
+
+
+def best(history: list[dict[str, float]]) -> dict[str, float]:
+    """Returns the row with the best validation AUC, the first of equal ones."""
+    return max(history, key=lambda row: row["val_auc"])
+
+
+class _Progress(tf.train.experimental.PythonState):
+    """JSON values inside a checkpoint, so that they are of the same moment as its tensors."""
+
+    values: dict[str, Any]
+
+    def serialize(self) -> str:
+        """Returns the values as text."""
+        return json.dumps(self.values)
+
+    def deserialize(self, string_value: str) -> None:
+        """Takes the values from the text."""
+        self.values = json.loads(string_value)

@@ -1,0 +1,106 @@
+"""What TensorBoard shows besides Keras' scalars: attention by similarity, and embedding norms."""
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from models.evaluation import attention_mass
+from models.inputs.batch import Batch
+from models.ranking_model import RankingModel
+
+_MOST_ROWS = 100_000
+"""Rows of a table whose norms are looked at, evenly spread: a sample, so that no large table is
+copied."""
+
+_PERCENTILES = (5, 50, 95)
+
+
+def callbacks(folder: str, sample: Iterable[Batch]) -> list[keras.callbacks.Callback]:
+    """Returns what writes everything that TensorBoard shows of a training.
+
+    Args:
+      folder: to write events to; what is of content goes to its folder `content`.
+      sample: parsed requests, a few batches; read at every evaluation.
+    """
+    scalars = keras.callbacks.TensorBoard(folder, write_graph=False)
+    return [scalars, ContentSummaries(os.path.join(folder, "content"), sample)]
+
+
+class ContentSummaries(keras.callbacks.Callback):
+    """Writes summaries after each evaluation, at the steps of Keras' own.
+
+    | tag | holds |
+    |---|---|
+    | `attention/<modality>/<bucket>` | attention in parts of an even one's, see `attention_mass` |
+    | `attention_bias/<modality>/<bucket>` | what the model adds to a score in this bucket |
+    | `embedding_norm/<table>` | a histogram of the rows' Euclidean norms |
+    | `embedding_norm/<table>/<statistic>` | their mean and percentiles |
+
+    Buckets that no behavior of the sample is in have no attention.
+
+    Args:
+      folder: to write events to.
+      sample: parsed requests, a few batches; read at every evaluation.
+    """
+
+    def __init__(self, folder: str, sample: Iterable[Batch]) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._writer = tf.summary.create_file_writer(folder)
+        self._sample = sample
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes what is learned so far."""
+        del logs
+        with self._writer.as_default(step=epoch):
+            for tag, value in attention_scalars(self.model, self._sample):
+                tf.summary.scalar(tag, value)
+            for name, table in self.model.tables.items():
+                norms = row_norms(table)
+                tag = f"embedding_norm/{name}"
+                tf.summary.histogram(tag, norms)
+                tf.summary.scalar(f"{tag}/mean", norms.mean())
+                for percent, value in zip(
+                    _PERCENTILES, np.percentile(norms, _PERCENTILES), strict=True
+                ):
+                    tf.summary.scalar(f"{tag}/percentile_{percent:02d}", value)
+        self._writer.flush()
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Closes the file."""
+        del logs
+        self._writer.close()
+
+
+def attention_scalars(model: RankingModel, sample: Iterable[Batch]) -> Iterator[tuple[str, float]]:
+    """Yields tags and values of attention and bias by bucket of similarity; none without codes."""
+    for modality, one in attention_mass.measure(model, sample).items():
+        mass, even = (np.sum(one[key], axis=0) for key in ("mass", "behaviors"))
+        for bucket, name in enumerate(_bucket_names(one["edges"])):
+            if even[bucket] > 0:
+                yield f"attention/{modality}/{name}", float(mass[bucket] / even[bucket])
+    for modality, one in model.bucket_effect().items():
+        bias = np.mean(one["bias"], axis=1)
+        for name, value in zip(_bucket_names(one["edges"]), bias, strict=True):
+            yield f"attention_bias/{modality}/{name}", float(value)
+
+
+def row_norms(table: tf.Variable) -> np.ndarray:
+    """Returns the Euclidean norms of a table's rows, of an even sample where they are many."""
+    stride = -(-table.shape[0] // _MOST_ROWS)
+    return tf.norm(table[::stride], axis=1).numpy()
+
+
+def _bucket_names(edges: Sequence[float]) -> list[str]:
+    """Names the buckets, the unknown one first, so that they sort by similarity."""
+    bounds = [-1.0, *edges, 1.0]
+    known = itertools.pairwise(bounds)
+    return [
+        "00_unknown",
+        *(f"{n:02d}_{low:+.2f}_to_{high:+.2f}" for n, (low, high) in enumerate(known, 1)),
+    ]
