@@ -30,7 +30,9 @@ from models import factory
 from models.model_config import ModelConfig
 from pipeline import entry_point, environment
 from pipeline.ingest_embeddings import ingest
-from serving_signatures import export, names, projection_cache
+from serving_signatures import names
+from serving_signatures.client import projection_cache
+from serving_signatures.export import saved_model
 
 _FLAGS = flags.FLAGS
 _MODALITIES = (Modality("text", 128), Modality("image", 128))
@@ -90,7 +92,7 @@ def _prepare(folder: str, items: int) -> list[str]:
     """Exports a model and returns the command to measure."""
     schema = ExampleSchema(labels=("click",), modalities=_MODALITIES, history_length=50)
     model = factory.build_model(ModelConfig(), schema, np.arange(items))
-    exported = export.export_saved_model(model, os.path.join(folder, "dmf"), batch_sizes=(1,))
+    exported = saved_model.export_saved_model(model, os.path.join(folder, "dmf"), batch_sizes=(1,))
     command = [sys.executable, "-m", "pipeline.backfill", f"--saved_model={exported.folder}"]
     for modality in _MODALITIES:
         command.append(f"--embeddings={modality.name}={folder}/{modality.name}")

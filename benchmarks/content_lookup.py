@@ -32,7 +32,8 @@ from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig
 from pipeline import entry_point, environment, latency
-from serving_signatures import names, sample_requests
+from serving_signatures import names
+from serving_signatures.export import sample_requests
 from serving_signatures.signatures import ServingSignatures
 
 _FLAGS = flags.FLAGS

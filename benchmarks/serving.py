@@ -25,7 +25,8 @@ from absl import flags
 from benchmarks import serving_models
 from features.embeddings.embedding_set import EmbeddingSet
 from pipeline import entry_point, environment
-from serving_signatures import names, parity_process, sample_requests
+from serving_signatures import names
+from serving_signatures.export import parity_process, sample_requests
 
 Call = Callable[[], None]
 Key = tuple[str, str]

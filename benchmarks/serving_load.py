@@ -30,13 +30,15 @@ from benchmarks import resident_memory
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from pipeline import entry_point
-from serving_signatures import exported_version, names, ranking_request
-from serving_signatures.client import RankingClient
-from serving_signatures.client_channel import open_channel
-from serving_signatures.projection_store import LruProjectionStore
-from serving_signatures.ranking_request import PaddedSizes, RankingRequest
-from serving_signatures.remote_model import RemoteModel
-from serving_signatures.sample_requests import sample_requests
+from serving_signatures import names
+from serving_signatures.client import ranking_request
+from serving_signatures.client.channel import open_channel
+from serving_signatures.client.projection_store import LruProjectionStore
+from serving_signatures.client.ranking_client import RankingClient
+from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest
+from serving_signatures.client.remote_model import RemoteModel
+from serving_signatures.export.sample_requests import sample_requests
+from serving_signatures.versions import exported_version
 
 _FLAGS = flags.FLAGS
 _SHAPES = ((1, 100, 50), (1, 400, 50), (2, 100, 200), (4, 20, 20), (1, 1, 0))

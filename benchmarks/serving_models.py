@@ -15,7 +15,7 @@ from models.early_fusion import EarlyFusion
 from models.id_only import IdOnly
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from serving_signatures import export
+from serving_signatures.export import saved_model
 
 SCHEMA = ExampleSchema(
     labels=("click",),
@@ -63,7 +63,7 @@ def export_all(folder: str, embeddings: dict[str, EmbeddingSet]) -> dict[str, st
         model = kind(CONFIG, SCHEMA, vocabulary)
         model.create_variables(factory.zero_batch(SCHEMA))
         own = {modality.name: embeddings[modality.name] for modality in model.modalities}
-        exported = export.export_saved_model(
+        exported = saved_model.export_saved_model(
             model, os.path.join(folder, name), own, batch_sizes=(1,)
         )
         folders[name] = exported.folder

@@ -5,7 +5,7 @@
 Run it after each export, each new embedding set and each new item: it computes what is missing,
 of a stale tag or of a changed vector, compares a sample with the model and publishes a version.
 Flags that are not listed here go to Beam, `--runner` among them.
-`serving_signatures.projection_cache` has the layout of the output, and reads it.
+`serving_signatures.client.projection_cache` has the layout of the output, and reads it.
 """
 
 from collections.abc import Mapping, Sequence

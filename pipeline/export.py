@@ -13,9 +13,9 @@ from models import trained_model
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline import entry_point
-from serving_signatures import export, warmup
-from serving_signatures.recorded_requests import recorded_requests
-from serving_signatures.sample_requests import SampleRequests
+from serving_signatures.export import saved_model, warmup
+from serving_signatures.export.recorded_requests import recorded_requests
+from serving_signatures.export.sample_requests import SampleRequests
 
 _FLAGS = flags.FLAGS
 
@@ -46,7 +46,7 @@ def export_model(
     embeddings: Mapping[str, EmbeddingSet],
     batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     requests: int = 8,
-) -> export.Exported:
+) -> saved_model.Exported:
     """Exports a model and holds it to held-out requests as well as to random ones.
 
     Args:
@@ -66,8 +66,8 @@ def export_model(
         if requests and _codes_are_comparable(model, examples, embeddings):
             cases = [held_out_requests(examples, requests)]
     try:
-        return export.export_saved_model(model, export_dir, embeddings, batch_sizes, cases)
-    except export.ExportRefusedError as error:
+        return saved_model.export_saved_model(model, export_dir, embeddings, batch_sizes, cases)
+    except saved_model.ExportRefusedError as error:
         raise UserInputError(str(error)) from error
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from features.errors import UserInputError
 from pipeline import server_status, version_list
-from serving_signatures import cache_validity, pruning
-from serving_signatures.export_folder import ExportFolder
-from serving_signatures.exported_version import ExportedVersion
-from serving_signatures.rollout import FILE_NAME, STABLE, Rollout
+from serving_signatures.versions import cache_validity, pruning
+from serving_signatures.versions.export_folder import ExportFolder
+from serving_signatures.versions.exported_version import ExportedVersion
+from serving_signatures.versions.rollout import FILE_NAME, STABLE, Rollout
 
 
 class ModelVersions:

@@ -10,8 +10,8 @@ from absl import flags
 from features.errors import UserInputError
 from pipeline import entry_point
 from pipeline.model_versions import ModelVersions
-from serving_signatures.pruning import MINIMUM_KEPT
-from serving_signatures.rollout import CANARY, STABLE
+from serving_signatures.versions.pruning import MINIMUM_KEPT
+from serving_signatures.versions.rollout import CANARY, STABLE
 
 _FLAGS = flags.FLAGS
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline import text_table
-from serving_signatures.exported_version import ExportedVersion
-from serving_signatures.rollout import Rollout
+from serving_signatures.versions.exported_version import ExportedVersion
+from serving_signatures.versions.rollout import Rollout
 
 _HEAD = ("version", "created", "labels", "id_tag", "target_aware_tag", "size", "parity")
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from pipeline.local_serving import tensor_protos
-from serving_signatures import warmup
-from serving_signatures.exported_version import EXTRAS
+from serving_signatures.export import warmup
+from serving_signatures.versions.exported_version import EXTRAS
 
 _CALLABLE = (
     "tensorflow/serving/predict",

@@ -9,5 +9,5 @@
 - `compute`: the transform that writes parts.
 - `sample_check`: rows of the finished version, computed again.
 
-`serving_signatures.projection_cache` reads what is written here.
+`serving_signatures.client.projection_cache` reads what is written here.
 """

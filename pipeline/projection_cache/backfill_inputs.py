@@ -16,9 +16,10 @@ from features.files import manifest, storage
 from features.ids import hashing
 from features.schema import ExampleSchema
 from pipeline import embedding_inputs, parquet
-from serving_signatures import exported_version, names
+from serving_signatures import names
+from serving_signatures.client.projection_cache import ITEM_ID
 from serving_signatures.names import CACHES
-from serving_signatures.projection_cache import ITEM_ID
+from serving_signatures.versions import exported_version
 
 
 @dataclasses.dataclass(frozen=True)

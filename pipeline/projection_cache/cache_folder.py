@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from features.files import manifest, storage, versions
 from pipeline.projection_cache import cache_part
-from serving_signatures import projection_cache
-from serving_signatures.projection_cache import ITEM_ID, DamagedPartError
+from serving_signatures.client import projection_cache
+from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
 
 _PARTS = "parts"
 _WORK = "building"

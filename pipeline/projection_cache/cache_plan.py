@@ -16,7 +16,7 @@ import numpy as np
 from features.files import manifest
 from features.ids import hashing, id_table
 from pipeline.projection_cache.cache_folder import CacheFolder
-from serving_signatures.projection_cache import DamagedPartError
+from serving_signatures.client.projection_cache import DamagedPartError
 
 MOST_SMALL_PARTS = 8
 """So many parts of less than half the wanted rows are left alone."""

@@ -18,8 +18,8 @@ from pipeline import broadcast
 from pipeline.projection_cache import cache_part
 from pipeline.projection_cache.cache_folder import CacheFolder
 from pipeline.projection_cache.cache_plan import NewPart
-from serving_signatures import projection_cache
-from serving_signatures.projection_cache import ITEM_ID, DamagedPartError
+from serving_signatures.client import projection_cache
+from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,9 @@ from pipeline.projection_cache import cache_part
 from pipeline.projection_cache.backfill_inputs import ItemVectors
 from pipeline.projection_cache.cache_folder import CacheFolder
 from pipeline.projection_cache.projections import Projections
-from serving_signatures import names, projection_cache
-from serving_signatures.projection_cache import ITEM_ID
+from serving_signatures import names
+from serving_signatures.client import projection_cache
+from serving_signatures.client.projection_cache import ITEM_ID
 
 TOLERANCE = 1e-6
 """Largest difference of a value, or of a value by its size where that is above 1."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from features import in_graph
 from features.embeddings.item_vectors import ItemVectors
-from serving_signatures.sample_requests import Arrays
+from serving_signatures.export.sample_requests import Arrays
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-from serving_signatures import exported_version, names, parity_process
-from serving_signatures.sample_requests import Arrays
+from serving_signatures import names
+from serving_signatures.export import parity_process
+from serving_signatures.export.sample_requests import Arrays
+from serving_signatures.versions import exported_version
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,8 @@ from features.embeddings.item_vectors import ItemVectors
 from features.errors import UserInputError
 from features.records import example
 from serving_signatures import names
-from serving_signatures.recorded_requests import item_ids, recorded_requests
-from serving_signatures.sample_requests import Arrays
+from serving_signatures.export.recorded_requests import item_ids, recorded_requests
+from serving_signatures.export.sample_requests import Arrays
 from serving_signatures.skew import codes, content, records
 from serving_signatures.skew.codes import Recomputed
 from serving_signatures.skew.loaded_version import LoadedVersion, reason

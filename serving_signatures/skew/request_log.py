@@ -10,7 +10,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
 from serving_signatures import names
-from serving_signatures.sample_requests import Arrays
+from serving_signatures.export.sample_requests import Arrays
 from serving_signatures.skew import records
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import serving_load
 from features.errors import UserInputError
-from serving_signatures.export import export_saved_model
+from serving_signatures.export.saved_model import export_saved_model
 from tests import synthetic
 from tests.serving_signatures import serving
 

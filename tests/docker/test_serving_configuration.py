@@ -9,8 +9,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from google.protobuf import wrappers_pb2 as wrappers
 
 from pipeline import run_config
-from serving_signatures import rollout, warmup
-from serving_signatures.rollout import Rollout
+from serving_signatures.export import warmup
+from serving_signatures.versions import rollout
+from serving_signatures.versions.rollout import Rollout
 from tests.model_status import model_status_server
 from tests.test_layout import REPOSITORY
 from tests.test_packaging import pins

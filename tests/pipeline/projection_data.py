@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from features.embeddings import embedding_set
 from features.files import manifest
-from serving_signatures import parity_process, projection_cache
+from serving_signatures.client import projection_cache
+from serving_signatures.export import parity_process
 from serving_signatures.names import CACHES
 from serving_signatures.signatures import ServingSignatures
 from tests import synthetic

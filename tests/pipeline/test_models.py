@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.model_versions import ModelVersions
-from serving_signatures.rollout import Rollout
+from serving_signatures.versions.rollout import Rollout
 from tests.conftest import REPOSITORY
 from tests.model_status import model_status_server
 from tests.serving_signatures import exports

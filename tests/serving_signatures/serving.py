@@ -7,8 +7,8 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.records import example
 from models import factory
 from models.model_config import ModelConfig
-from serving_signatures import parity_process
-from serving_signatures.sample_requests import SampleRequests, sample_requests
+from serving_signatures.export import parity_process
+from serving_signatures.export.sample_requests import SampleRequests, sample_requests
 from tests import synthetic
 
 CONFIG = ModelConfig(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving_signatures import parity_process
-from serving_signatures.warmup import BATCH_SIZES
+from serving_signatures.export import parity_process
+from serving_signatures.export.warmup import BATCH_SIZES
 from tests.serving_signatures import batcher, serving
 from tests.serving_signatures.test_c_loader import signature_defs
 

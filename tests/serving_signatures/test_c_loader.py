@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from serving_signatures import parity_process
+from serving_signatures.export import parity_process
 from tests.serving_signatures import c_session, serving
 
 STALE = b"deadbeef00000000"

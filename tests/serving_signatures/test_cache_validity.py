@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving_signatures import cache_validity
+from serving_signatures.versions import cache_validity
 from tests.serving_signatures import exports
 
 OTHER_IDS = {**exports.TAGS, "id_tag": "2" * 16}

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from serving_signatures import names
-from serving_signatures.client import RankingClient
-from serving_signatures.projection_store import LruProjectionStore
-from serving_signatures.ranking_request import RankingRequest
-from serving_signatures.remote_model import RemoteModel
+from serving_signatures.client.projection_store import LruProjectionStore
+from serving_signatures.client.ranking_client import RankingClient
+from serving_signatures.client.ranking_request import RankingRequest
+from serving_signatures.client.remote_model import RemoteModel
 from tests.serving_signatures import local_server, serving
 
 SHAPES = ((1, 1, 0), (1, 20, 16), (3, 7, 9), (2, 1, 1), (4, 5, 0))  # R, C, L

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving_signatures.client_channel import open_channel
-from serving_signatures.remote_model import RemoteModel
+from serving_signatures.client.channel import open_channel
+from serving_signatures.client.remote_model import RemoteModel
 
 # Larger than what grpc retries by default.
 INPUTS = {"x": np.ones([1000, 1000], np.float32)}

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving_signatures import export, names
-from serving_signatures.client import RankingClient
-from serving_signatures.projection_store import LruProjectionStore, ProjectionStoreError
-from serving_signatures.remote_model import RemoteModel
+from serving_signatures import names
+from serving_signatures.client.projection_store import LruProjectionStore, ProjectionStoreError
+from serving_signatures.client.ranking_client import RankingClient
+from serving_signatures.client.remote_model import RemoteModel
+from serving_signatures.export import saved_model
 from serving_signatures.signatures import ServingSignatures
 from tests.serving_signatures import local_server, serving
 
@@ -21,7 +22,7 @@ def newer(embeddings, tmp_path_factory):
     """A version whose tags are all others."""
     folder = str(tmp_path_factory.mktemp("newer"))
     model = serving.random_model(seed=1)
-    export._save(ServingSignatures(model, embeddings), folder)
+    saved_model._save(ServingSignatures(model, embeddings), folder)
     return folder
 
 

@@ -12,10 +12,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
 from models.id_only import IdOnly
-from serving_signatures import parity_process
-from serving_signatures.export import ExportRefusedError, export_saved_model
-from serving_signatures.exported_version import ExportedVersion
+from serving_signatures.export import parity_process
+from serving_signatures.export.saved_model import ExportRefusedError, export_saved_model
 from serving_signatures.signatures import ServingSignatures
+from serving_signatures.versions.exported_version import ExportedVersion
 from tests import synthetic
 from tests.serving_signatures import exports, serving
 

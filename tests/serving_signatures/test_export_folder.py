@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from serving_signatures.export_folder import ExportFolder
-from serving_signatures.exported_version import ExportedVersion
+from serving_signatures.versions.export_folder import ExportFolder
+from serving_signatures.versions.exported_version import ExportedVersion
 from tests.conftest import REPOSITORY
 from tests.serving_signatures import exports
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving_signatures import parity_process
+from serving_signatures.export import parity_process
 from tests.serving_signatures import fuzz, local_server, serving
 
 REQUESTS = 500

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving_signatures.export import export_saved_model
-from serving_signatures.export_folder import ExportFolder
+from serving_signatures.export.saved_model import export_saved_model
+from serving_signatures.versions.export_folder import ExportFolder
 from tests.conftest import REPOSITORY
 from tests.serving_signatures import exports, serving
 
 EXPORT = (
     "import sys\n"
-    "from serving_signatures.export import export_saved_model\n"
+    "from serving_signatures.export.saved_model import export_saved_model\n"
     "from tests.serving_signatures import serving\n"
     "model = serving.random_model(name='id_only', seed=1)\n"
     "export_saved_model(model, sys.argv[1], batch_sizes=(1,))\n"

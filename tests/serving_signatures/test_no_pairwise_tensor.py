@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from serving_signatures import parity_process
+from serving_signatures.export import parity_process
 from serving_signatures.signatures import ServingSignatures
 from tests.serving_signatures import serving
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from serving_signatures.catalog_store import CatalogStore
-from serving_signatures.projection_store import LruProjectionStore
+from serving_signatures.client.catalog_store import CatalogStore
+from serving_signatures.client.projection_store import LruProjectionStore
 from tests.serving_signatures.projections import IDS, assert_same, projections
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving_signatures import pruning
+from serving_signatures.versions import pruning
 from tests.serving_signatures import exports
 
 

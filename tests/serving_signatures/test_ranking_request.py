@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from serving_signatures import ranking_request
-from serving_signatures.ranking_request import PaddedSizes, RankingRequest, pad, unpad
+from serving_signatures.client import ranking_request
+from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest, pad, unpad
 
 SIZES = PaddedSizes(candidates=(2, 5), behaviors=(3, 6))
 

@@ -9,11 +9,11 @@ import pytest
 import redis
 
 from features.errors import UserInputError
-from serving_signatures.client import RankingClient
+from serving_signatures.client.projection_store import ProjectionStoreError
+from serving_signatures.client.ranking_client import RankingClient
+from serving_signatures.client.redis_store import RedisProjectionStore
+from serving_signatures.client.remote_model import RemoteModel
 from serving_signatures.names import CACHES
-from serving_signatures.projection_store import ProjectionStoreError
-from serving_signatures.redis_store import RedisProjectionStore
-from serving_signatures.remote_model import RemoteModel
 from tests import server_process
 from tests.serving_signatures import local_server, serving
 from tests.serving_signatures.conftest import redis_command

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving_signatures import parity_process
+from serving_signatures.export import parity_process
 from tests.serving_signatures import serving
 
 

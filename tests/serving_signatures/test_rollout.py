@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from features.errors import UserInputError
-from serving_signatures.rollout import Rollout
+from serving_signatures.versions.rollout import Rollout
 from tests.serving_signatures.label_map import LabelMap
 
 EMPTY = Rollout("ctr", "/models/ctr", {}, frozenset())

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from features.records import running_statistics
-from serving_signatures.export import export_saved_model
-from serving_signatures.sample_requests import sample_requests
+from serving_signatures.export.sample_requests import sample_requests
+from serving_signatures.export.saved_model import export_saved_model
 from tests import synthetic
 from tests.serving_signatures import serving
 

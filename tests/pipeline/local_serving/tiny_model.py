@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
-from serving_signatures import warmup
+from serving_signatures.export import warmup
 
 
 class Tiny(tf.Module):

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from features.embeddings import byte_vectors, embedding_set
 from pipeline.backfill import backfill
-from serving_signatures import parity_process
+from serving_signatures.client.projection_cache import ProjectionCache
+from serving_signatures.export import parity_process
 from serving_signatures.names import CACHES
-from serving_signatures.projection_cache import ProjectionCache
 from tests import synthetic
 from tests.pipeline import projection_data
 from tests.pipeline.projection_data import ID, ITEMS, SMALL, TARGET, contents, published

@@ -8,7 +8,7 @@ import pytest
 from features.errors import UserInputError
 from pipeline import publish
 from pipeline.backfill import backfill
-from serving_signatures.projection_cache import ProjectionCache
+from serving_signatures.client.projection_cache import ProjectionCache
 from tests.pipeline import projection_data
 from tests.pipeline.projection_data import SMALL, TARGET, contents, published
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from pipeline.backfill import backfill
-from serving_signatures import sample_requests
-from serving_signatures.catalog_store import CatalogStore
-from serving_signatures.client import RankingClient
+from serving_signatures.client.catalog_store import CatalogStore
+from serving_signatures.client.projection_cache import ProjectionCache
+from serving_signatures.client.projection_store import LruProjectionStore
+from serving_signatures.client.ranking_client import RankingClient
+from serving_signatures.client.remote_model import RemoteModel
+from serving_signatures.export import sample_requests
 from serving_signatures.names import CACHES
-from serving_signatures.projection_cache import ProjectionCache
-from serving_signatures.projection_store import LruProjectionStore
-from serving_signatures.remote_model import RemoteModel
 from tests import synthetic
 from tests.pipeline import projection_data
 from tests.serving_signatures import local_server

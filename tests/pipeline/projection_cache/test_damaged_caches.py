@@ -10,8 +10,8 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.backfill import backfill
-from serving_signatures import projection_cache
-from serving_signatures.projection_cache import ProjectionCache
+from serving_signatures.client import projection_cache
+from serving_signatures.client.projection_cache import ProjectionCache
 from tests.pipeline import projection_data
 from tests.pipeline.projection_data import ID, ITEMS, SMALL, TARGET, published
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from pipeline.backfill import backfill
+from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.names import CACHES
-from serving_signatures.projection_cache import ProjectionCache
 from tests.conftest import REPOSITORY
 from tests.pipeline import projection_data
 from tests.pipeline.projection_data import ID, contents, published

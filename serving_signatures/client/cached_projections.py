@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from serving_signatures import names, ranking_request
-from serving_signatures.client_counts import ClientCounts
-from serving_signatures.projection_store import ProjectionStore
-from serving_signatures.remote_model import Answer, RemoteModel
+from serving_signatures import names
+from serving_signatures.client import ranking_request
+from serving_signatures.client.counts import ClientCounts
+from serving_signatures.client.projection_store import ProjectionStore
+from serving_signatures.client.remote_model import Answer, RemoteModel
 
 Arrays = dict[str, np.ndarray]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import UserInputError
-from serving_signatures.projection_store import Arrays, ProjectionStoreError
+from serving_signatures.client.projection_store import Arrays, ProjectionStoreError
 
 _Layout = list[tuple[str, np.dtype, tuple[int, ...]]]
 

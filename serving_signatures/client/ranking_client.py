@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 import grpc
 import numpy as np
 
-from serving_signatures import names, ranking_request
-from serving_signatures.cached_projections import (
+from serving_signatures import names
+from serving_signatures.client import ranking_request
+from serving_signatures.client.cached_projections import (
     CachedPathUnavailableError,
     CachedProjections,
     Projections,
 )
-from serving_signatures.client_counts import ClientCounts
-from serving_signatures.projection_store import (
+from serving_signatures.client.counts import ClientCounts
+from serving_signatures.client.projection_store import (
     LruProjectionStore,
     ProjectionStore,
     ProjectionStoreError,
 )
-from serving_signatures.ranking_request import PaddedSizes, RankingRequest
-from serving_signatures.remote_model import Answer, RemoteModel
+from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest
+from serving_signatures.client.remote_model import Answer, RemoteModel
 
 Arrays = dict[str, np.ndarray]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from features.records.example import Request
 from features.schema import HISTORY_RESIDUAL, ExampleSchema
-from serving_signatures.sample_requests import Arrays, SampleRequests
+from serving_signatures.export.sample_requests import Arrays, SampleRequests
 
 
 def recorded_requests(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from serving_signatures.exported_version import ExportedVersion
+from serving_signatures.versions.exported_version import ExportedVersion
 
 MINIMUM_KEPT = 3
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from serving_signatures.exported_version import EXTRAS
+from serving_signatures.versions.exported_version import EXTRAS
 
 FILE_NAME = "tf_serving_warmup_requests"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serving_signatures import names
-from serving_signatures.exported_version import ExportedVersion
+from serving_signatures.versions.exported_version import ExportedVersion
 
 _CACHE_OF_TAG = {tag: cache for cache, tag in names.CACHES.items()}
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from serving_signatures.projection_store import Arrays, ProjectionStore
+from serving_signatures.client.projection_store import Arrays, ProjectionStore
 
 
 class Catalog(Protocol):

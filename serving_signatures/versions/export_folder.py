@@ -15,8 +15,8 @@ from absl import logging
 
 from features.errors import UserInputError
 from features.files import manifest
-from serving_signatures import cache_validity, rollout
-from serving_signatures.exported_version import EXTRAS, ExportedVersion, list_files
+from serving_signatures.versions import cache_validity, rollout
+from serving_signatures.versions.exported_version import EXTRAS, ExportedVersion, list_files
 
 _BUILDING = ".building-"
 _REMOVED = ".removed-"

@@ -14,10 +14,11 @@ from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
 from models.ranking_model import RankingModel
-from serving_signatures import names, parity_process, warmup
-from serving_signatures.export_folder import ExportFolder
-from serving_signatures.sample_requests import SampleRequests, sample_requests
+from serving_signatures import names
+from serving_signatures.export import parity_process, warmup
+from serving_signatures.export.sample_requests import SampleRequests, sample_requests
 from serving_signatures.signatures import ServingSignatures
+from serving_signatures.versions.export_folder import ExportFolder
 
 PARITY_SHAPES = ((1, 1, 0), (1, 1200, 50), (3, 7, 50), (2, 1, 1))
 """R, C, L of the random requests that every signature is compared on."""

@@ -1,0 +1,1 @@
+"""An exported model's folder: versions, cache validity, rollout, pruning."""
