@@ -18,7 +18,8 @@ from features.embeddings import similarity
 from models.inputs.behaviors import Behaviors
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from models.layers.early_fusion_attention import EarlyFusionAttention
-from pipeline import entry_point, latency
+from pipeline.end_to_end import latency
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 _MODALITIES = ("text", "image")

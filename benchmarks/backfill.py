@@ -28,8 +28,8 @@ from features.files import storage, versions
 from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig
-from pipeline import entry_point, environment
 from pipeline.ingest_embeddings import ingest
+from pipeline.runtime import entry_point, environment
 from serving_signatures import names
 from serving_signatures.client import projection_cache
 from serving_signatures.export import saved_model

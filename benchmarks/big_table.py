@@ -30,7 +30,7 @@ from models import factory
 from models.model_config import ModelConfig
 from models.training import optimizers
 from models.training.config import OptimizerName, TrainingConfig
-from pipeline import entry_point, environment
+from pipeline.runtime import entry_point, environment
 
 _FLAGS = flags.FLAGS
 SLOTS = {"lazy_adam": 2, "adagrad": 1, "adam": 2}

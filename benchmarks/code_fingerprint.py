@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import environment
+from pipeline.runtime import environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -31,7 +31,8 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig
-from pipeline import entry_point, environment, latency
+from pipeline.end_to_end import latency
+from pipeline.runtime import entry_point, environment
 from serving_signatures import names
 from serving_signatures.export import sample_requests
 from serving_signatures.signatures import ServingSignatures

@@ -27,9 +27,9 @@ from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.training import fit
 from models.training.config import TrainingConfig
-from pipeline import entry_point, environment
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
+from pipeline.runtime import entry_point, environment
 
 _FLAGS = flags.FLAGS
 _DAY_MS = 86_400_000

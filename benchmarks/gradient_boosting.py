@@ -20,7 +20,7 @@ from features.errors import UserInputError
 from features.records import running_statistics
 from models.evaluation.scoring import Scored
 from models.inputs.example_set import ExampleSet
-from pipeline.cumulative_sums import CumulativeSums
+from pipeline.join.partition.cumulative_sums import CumulativeSums
 
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",

@@ -29,7 +29,7 @@ from absl import flags
 from benchmarks import joined_records, measured_process
 from benchmarks.joined_records import MODALITY
 from features.errors import UserInputError
-from pipeline import entry_point, environment
+from pipeline.runtime import entry_point, environment
 
 _FLAGS = flags.FLAGS
 _WAYS = ("rowwise", "ours", "limit")

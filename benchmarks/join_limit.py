@@ -24,7 +24,7 @@ from features.ids import id_table
 from features.records import tfrecord
 from features.records.columnar import Slices, encode_requests
 from features.schema import ExampleSchema, Modality
-from pipeline import entry_point
+from pipeline.runtime import entry_point
 
 SPLITS = ("train", "validation", "test")
 

@@ -18,7 +18,7 @@ from absl import flags
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from benchmarks.joined_records import MODALITY
-from pipeline import entry_point
+from pipeline.runtime import entry_point
 
 Row = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """Requests and histories of a simulated log, for `benchmarks.join_limit`: whole arrays, no Beam.
 
-The rules are those of `pipeline.sequences`, found by other code, so that equal records say
-something of both.
+The rules are those of `pipeline.join.partition.sequences`, found by other code, so that equal
+records say something of both.
 """
 
 import dataclasses

@@ -24,7 +24,7 @@ from absl import flags
 
 from benchmarks import measured_process
 from models.training.lazy_adam import LazyAdam
-from pipeline import entry_point, environment
+from pipeline.runtime import entry_point, environment
 
 _FLAGS = flags.FLAGS
 _KINDS = {"adam": keras.optimizers.Adam, "lazy_adam": LazyAdam}

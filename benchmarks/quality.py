@@ -9,8 +9,8 @@ it was if it is given the same `--work`. Models, and LightGBM as `gradient_boost
 pipeline that mixes items up, or gains from more parameters alone, would be found out.
 
 Other data: `--data` may be a folder that the join wrote; its own split is used then, and models
-that read vectors need `--embeddings`. A raw log laid out as `pipeline.demo_data` reads it is
-joined first, by defaults that its columns decide and `--set join.FIELD=VALUE` replaces.
+that read vectors need `--embeddings`. A raw log laid out as `pipeline.end_to_end.demo_data` reads
+it is joined first, by defaults that its columns decide and `--set join.FIELD=VALUE` replaces.
 """
 
 import contextlib
@@ -38,8 +38,9 @@ from benchmarks.quality_trial import Task
 from benchmarks.trial_pool import Outcome, TrialPool
 from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
-from pipeline import entry_point, environment, json_file, run_config
-from pipeline.run_config import RunConfig
+from pipeline.runtime import entry_point, environment, json_file
+from pipeline.training_runs import run_config
+from pipeline.training_runs.run_config import RunConfig
 
 _FLAGS = flags.FLAGS
 

@@ -14,10 +14,10 @@ from benchmarks.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.files import manifest
 from models.inputs.example_set import ExampleSet
-from pipeline import demo_data
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
-from pipeline.run_config import DataConfig
+from pipeline.end_to_end import demo_data
+from pipeline.join.options import JoinOptions
+from pipeline.training_runs.run_config import DataConfig
 
 SPLITS = ("global", "user")
 HISTORY_LENGTH = 500
@@ -60,7 +60,7 @@ def prepare(
     """Joins a raw log once a split, or opens what is joined already.
 
     Args:
-      source: a folder as `pipeline.demo_data` reads it, or one that the join wrote.
+      source: a folder as `pipeline.end_to_end.demo_data` reads it, or one that the join wrote.
       splits: of a raw log, some of `SPLITS`.
       overrides: fields of `JoinOptions` that replace the benchmark's.
       embeddings: embedding sets of joined records by modality; a raw log brings its own.

@@ -28,7 +28,7 @@ from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.training import fit
 from models.training.config import TrainingConfig
-from pipeline import entry_point
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 RESULT, PREDICTIONS = "result.json", "predictions.npz"

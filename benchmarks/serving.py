@@ -24,7 +24,7 @@ from absl import flags
 
 from benchmarks import serving_models
 from features.embeddings.embedding_set import EmbeddingSet
-from pipeline import entry_point, environment
+from pipeline.runtime import entry_point, environment
 from serving_signatures import names
 from serving_signatures.export import parity_process, sample_requests
 

@@ -29,7 +29,7 @@ from absl import flags, logging
 from benchmarks import resident_memory
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-from pipeline import entry_point
+from pipeline.runtime import entry_point
 from serving_signatures import names
 from serving_signatures.client import ranking_request
 from serving_signatures.client.channel import open_channel

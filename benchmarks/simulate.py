@@ -38,8 +38,8 @@ from benchmarks.marketplace_settings import MarketplaceSettings, parse_modalitie
 from benchmarks.parquet_parts import ParquetParts
 from benchmarks.simulated_embeddings import write_embeddings
 from features.files import manifest
-from pipeline import entry_point
-from pipeline.publish import Publication
+from pipeline.publishing.publication import Publication
+from pipeline.runtime import entry_point
 
 
 def define_flags() -> None:

@@ -32,7 +32,7 @@ from benchmarks.training_ways import Way
 from models.inputs.example_set import ExampleSet
 from models.training import execution
 from models.training.config import TrainingConfig
-from pipeline import entry_point, environment
+from pipeline.runtime import entry_point, environment
 
 _FLAGS = flags.FLAGS
 _BASE = "ours"

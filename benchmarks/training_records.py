@@ -13,7 +13,7 @@ from features.records import columnar, tfrecord
 from features.records.columnar import Slices
 from features.schema import ExampleSchema, Modality
 from models.inputs.example_set import ExampleSet
-from pipeline.shards import HashedFile, shard_name
+from pipeline.publishing.shards import HashedFile, shard_name
 
 _SHARDS = 4
 _LARGEST_GAP = 10**7

@@ -18,7 +18,7 @@ from benchmarks.code_fingerprint import REPOSITORY, code_sha256
 from benchmarks.quality_trial import PREDICTIONS, RESULT, Task
 from features.errors import UserInputError
 from features.files import manifest
-from pipeline import entry_point
+from pipeline.runtime import entry_point
 
 _CODE = ("features", "models", "benchmarks/quality_trial.py")
 _REFERENCE_CODE = {

@@ -61,4 +61,4 @@ was trained on, and `run`, which chains the first three after the join:
 print and write; `quiet` keeps libraries from talking over it.
 """
 
-from pipeline import quiet as _quiet  # noqa: F401  Must precede TensorFlow and Beam.
+from pipeline.runtime import quiet as _quiet  # noqa: F401  Must precede TensorFlow and Beam.

@@ -14,11 +14,12 @@ from absl import flags, logging
 
 from features.errors import UserInputError
 from features.files.local_copy import remove_local_copy
-from pipeline import entry_point, publish
-from pipeline.beam_options import check_beam_flags, parse_beam_options
-from pipeline.projection_cache.backfill_inputs import Catalogue, ExportedModel, ItemVectors
-from pipeline.projection_cache.backfill_job import BackfillJob
-from pipeline.projection_cache.cache_plan import CachePlan
+from pipeline.catalog_backfill.backfill_inputs import Catalogue, ExportedModel, ItemVectors
+from pipeline.catalog_backfill.backfill_job import BackfillJob
+from pipeline.catalog_backfill.cache_plan import CachePlan
+from pipeline.publishing import publication
+from pipeline.runtime import entry_point
+from pipeline.runtime.beam_options import check_beam_flags, parse_beam_options
 
 _FLAGS = flags.FLAGS
 
@@ -95,7 +96,7 @@ def backfill(
     job = BackfillJob(output, model, catalogue, vectors)
     if dry_run:
         return job.plan(rows_per_part, recompute)
-    with publish.locked(output):
+    with publication.locked(output):
         plans = job.plan(rows_per_part, recompute)
         try:
             job.compute(plans, batch_size, options)

@@ -21,25 +21,19 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from features.files import manifest, storage
 from features.files.local_copy import remove_local_copy
 from features.ids import id_table
-from pipeline import (
-    broadcast,
-    embedding_inputs,
-    entry_point,
-    join,
-    join_inputs,
-    join_plan,
-    join_report,
-    parts,
-    planner,
-    publish,
-)
-from pipeline.beam_options import check_beam_flags, is_in_process, parse_beam_options
-from pipeline.embedding_inputs import EmbeddingCounts
-from pipeline.join_flags import define_flags, options_from_flags
-from pipeline.join_inputs import JoinInputs
-from pipeline.join_options import JoinOptions
-from pipeline.join_plan import JoinPlan
-from pipeline.publish import QUARANTINE, Publication
+from pipeline.embedding_sets import embedding_inputs
+from pipeline.embedding_sets.embedding_inputs import EmbeddingCounts
+from pipeline.join import join_plan, join_report, parts, planner, transform
+from pipeline.join.flags import define_flags, options_from_flags
+from pipeline.join.inputs import join_inputs
+from pipeline.join.inputs.join_inputs import JoinInputs
+from pipeline.join.join_plan import JoinPlan
+from pipeline.join.options import JoinOptions
+from pipeline.join.transport import broadcast
+from pipeline.publishing import publication as publish
+from pipeline.publishing.publication import QUARANTINE, Publication
+from pipeline.runtime import entry_point
+from pipeline.runtime.beam_options import check_beam_flags, is_in_process, parse_beam_options
 
 _VOCABULARY = "vocabulary/item_id.txt"
 
@@ -147,11 +141,13 @@ class _Job:
             _ = (
                 pipeline
                 | "Units" >> beam.Create(units)
-                | "Join" >> join.Join(plan, self._earlier.items)
+                | "Join" >> transform.Join(plan, self._earlier.items)
             )
-        summary = json.loads(storage.read_bytes(storage.join(work, join.SUMMARY)))
+        summary = json.loads(storage.read_bytes(storage.join(work, transform.SUMMARY)))
         if plan.shuffle is not None:
-            rejected = json.loads(storage.read_bytes(storage.join(work, join.REJECTED_VECTORS)))
+            rejected = json.loads(
+                storage.read_bytes(storage.join(work, transform.REJECTED_VECTORS))
+            )
             counted = embedding_inputs.counts_of_shuffle(summary, rejected, inputs.embeddings)
         sets = {
             name: embedding_inputs.manifest_entry(name, one, inputs.embeddings[name], quarantine)
@@ -175,7 +171,7 @@ class _Job:
         return {name: EmbeddingCounts.of(one) for name, one in embeddings.items()}
 
     def _write_vocabulary(self, building: str, work: str) -> dict[str, Any]:
-        found = storage.read_bytes(storage.join(work, join.VOCABULARY))
+        found = storage.read_bytes(storage.join(work, transform.VOCABULARY))
         items = np.union1d(np.frombuffer(found, np.int64), self._earlier.vocabulary)
         path = storage.join(building, _VOCABULARY)
         storage.make_folder(path.rpartition("/")[0])

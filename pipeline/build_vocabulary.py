@@ -18,10 +18,11 @@ from absl import flags, logging
 from features.errors import UserInputError
 from features.files import manifest, storage
 from models.inputs.example_set import ExampleSet
-from pipeline import entry_point, vocabulary_count
-from pipeline.beam_options import check_beam_flags, parse_beam_options
-from pipeline.publish import Publication
-from pipeline.vocabulary_count import COUNTS, SUMMARY, VOCABULARY
+from pipeline.publishing.publication import Publication
+from pipeline.runtime import entry_point
+from pipeline.runtime.beam_options import check_beam_flags, parse_beam_options
+from pipeline.vocabulary import vocabulary_count
+from pipeline.vocabulary.vocabulary_count import COUNTS, SUMMARY, VOCABULARY
 
 _FLAGS = flags.FLAGS
 _SPLIT = "train"

@@ -16,7 +16,7 @@ from absl import flags, logging
 from features.errors import UserInputError
 from features.files import storage
 from models.inputs.example_set import ExampleSet
-from pipeline import entry_point, text_table
+from pipeline.runtime import entry_point, text_table
 from serving_signatures.skew import log_replay, records, replay, request_log
 from serving_signatures.skew.loaded_version import LoadedVersion
 from serving_signatures.skew.tally import Comparison, Tally

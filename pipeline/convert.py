@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from pipeline import entry_point
 from pipeline.adapters import amazon_reviews, conversion, microlens, movielens, taobao_mm
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 

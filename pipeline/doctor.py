@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
-from pipeline import entry_point
 from pipeline.checkup import machine_checks, package_checks
 from pipeline.checkup.facts import Facts, gather
 from pipeline.checkup.outcome import Outcome
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 

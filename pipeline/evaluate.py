@@ -9,7 +9,8 @@ from features.files import storage
 from models import trained_model
 from models.evaluation import scoring
 from models.inputs.example_set import ExampleSet
-from pipeline import entry_point, training_run
+from pipeline.runtime import entry_point
+from pipeline.training_runs import training_run
 
 _FLAGS = flags.FLAGS
 

@@ -12,7 +12,7 @@ from features.records.decoded_example import decode_request
 from models import trained_model
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
-from pipeline import entry_point
+from pipeline.runtime import entry_point
 from serving_signatures.export import saved_model, warmup
 from serving_signatures.export.recorded_requests import recorded_requests
 from serving_signatures.export.sample_requests import SampleRequests

@@ -19,11 +19,13 @@ from features.embeddings import embedding_files
 from features.embeddings.embedding_files import ALWAYS
 from features.errors import UserInputError
 from features.files import storage, versions
-from pipeline import embedding_delivery, embedding_versions, entry_point
-from pipeline.embedding_delivery import Delivery
-from pipeline.embedding_versions import Merged
-from pipeline.publish import QUARANTINE, Publication, locked
-from pipeline.shards import HashedFile, json_line
+from pipeline.embedding_sets import delivery as embedding_delivery
+from pipeline.embedding_sets import embedding_versions
+from pipeline.embedding_sets.delivery import Delivery
+from pipeline.embedding_sets.embedding_versions import Merged
+from pipeline.publishing.publication import QUARANTINE, Publication, locked
+from pipeline.publishing.shards import HashedFile, json_line
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 

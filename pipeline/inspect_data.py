@@ -12,9 +12,11 @@ from absl import flags
 
 from features.errors import UserInputError
 from features.files import manifest, storage
-from pipeline import data_statistics, entry_point, environment, expressions, json_file
-from pipeline.join_options import DEFAULT_LABEL
+from pipeline.join.options import DEFAULT_LABEL
+from pipeline.join.rules import expressions
 from pipeline.report.page import render
+from pipeline.runtime import entry_point, environment, json_file
+from pipeline.statistics import assessment as data_statistics
 from pipeline.statistics import drift, findings, options
 from pipeline.statistics.database import MEMORY_LIMIT
 from pipeline.statistics.log import LogSource

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from features.errors import UserInputError
-from pipeline import entry_point
-from pipeline.model_versions import ModelVersions
+from pipeline.releases.model_versions import ModelVersions
+from pipeline.runtime import entry_point
 from serving_signatures.versions.pruning import MINIMUM_KEPT
 from serving_signatures.versions.rollout import CANARY, STABLE
 

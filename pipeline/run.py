@@ -21,26 +21,16 @@ from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from models.training import fit
-from pipeline import (
-    data_statistics,
-    demo_data,
-    entry_point,
-    environment,
-    export,
-    inspect_data,
-    json_file,
-    latency,
-    run_config,
-    run_summary,
-    scored_request,
-    termination,
-    training_run,
-)
+from pipeline import export, inspect_data
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.end_to_end import demo_data, latency, run_summary, scored_request
+from pipeline.join.options import JoinOptions
 from pipeline.report.page import render
-from pipeline.run_config import RunConfig
-from pipeline.training_run import Origin
+from pipeline.runtime import entry_point, environment, json_file, termination
+from pipeline.statistics import assessment
+from pipeline.training_runs import run_config, training_run
+from pipeline.training_runs.run_config import RunConfig
+from pipeline.training_runs.training_run import Origin
 from serving_signatures import names
 from serving_signatures.signatures import ServingSignatures
 
@@ -206,7 +196,7 @@ def _inspect(config: RunConfig, examples: str, output: str) -> inspect_data.Insp
         None,
         {},
         examples,
-        os.path.join(output, data_statistics.FOLDER),
+        os.path.join(output, assessment.FOLDER),
         limits=config.checks,
         config=config.drift,
         command=environment.command("pipeline.run"),

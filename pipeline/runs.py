@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from features.errors import UserInputError
-from pipeline import entry_point, reproduction, run_comparison, run_list
+from pipeline.runtime import entry_point
+from pipeline.training_runs import reproduction, run_comparison, run_list
 
 _FLAGS = flags.FLAGS
 

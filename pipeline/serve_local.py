@@ -13,9 +13,9 @@ from types import FrameType
 from absl import flags, logging
 
 from features.errors import UserInputError
-from pipeline import entry_point
 from pipeline.local_serving import served_model, services
 from pipeline.local_serving.served_model import ServedModel
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 

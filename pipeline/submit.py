@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
-from pipeline import entry_point, python_config
+from pipeline.runtime import entry_point, python_config
 from pipeline.submission import commands, jobs, manifests
 from pipeline.submission.processes import Command, ProcessGroup
 from pipeline.submission.settings import Settings

@@ -7,18 +7,16 @@ from absl import flags, logging
 from features.errors import UserInputError
 from features.files import storage
 from models.training import distribution, execution, fit
-from pipeline import (
-    embedding_inputs,
-    entry_point,
-    environment,
+from pipeline.embedding_sets import embedding_inputs
+from pipeline.runtime import entry_point, environment, termination
+from pipeline.training_runs import (
     run_config,
-    termination,
     training_flags,
     training_inputs,
     training_report,
     training_run,
 )
-from pipeline.training_run import Origin
+from pipeline.training_runs.training_run import Origin
 
 _FLAGS = flags.FLAGS
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "pipeline": {"features", "models", "serving_signatures"},
 }
 # Parses the flags on behalf of every entry point.
-SHARED_MAIN = "pipeline/entry_point.py"
+SHARED_MAIN = "pipeline/runtime/entry_point.py"
 OURS = {*MAY_IMPORT, "tests", "benchmarks"}
 SOURCES = sorted(
     itertools.chain.from_iterable((REPOSITORY / package).rglob("*.py") for package in MAY_IMPORT)
@@ -45,9 +45,9 @@ def violations(path: str, source: str) -> list[str]:
     tree = ast.parse(source)
     package = path.split("/")[0]
     has_main = any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
-    in_job_folder = package == "pipeline" and path.count("/") == 1
-    of_job = has_main or path.endswith("_flags.py")
-    may_have_flags = path == SHARED_MAIN or (in_job_folder and of_job)
+    is_entry_point = package == "pipeline" and path.count("/") == 1 and has_main
+    of_job = package == "pipeline" and path.endswith(("/flags.py", "_flags.py"))
+    may_have_flags = path == SHARED_MAIN or is_entry_point or of_job
     found = []
     for line, module in imported_modules(path, tree):
         top = module.split(".")[0]
@@ -121,7 +121,7 @@ def test_planted_violation_is_caught(path, source, expected):
         ("serving_signatures/a.py", "import models.dmf, features"),
         ("pipeline/a.py", "import apache_beam\nimport serving_signatures"),
         ("pipeline/a.py", "from absl import app, flags\ndef main(): ..."),
-        ("pipeline/entry_point.py", "from absl import app, flags"),
+        ("pipeline/runtime/entry_point.py", "from absl import app, flags"),
         ("pipeline/job_flags.py", "from absl import flags"),
         ("features/a.py", "import modelsmith"),
     ],

@@ -12,7 +12,7 @@ from absl import logging
 from features.errors import UserInputError
 from features.files import manifest, storage
 from pipeline.adapters.table import Table
-from pipeline.publish import QUARANTINE, Publication
+from pipeline.publishing.publication import QUARANTINE, Publication
 
 CHUNK_ROWS = 1 << 16
 Sources = dict[str, tuple[str, ...]]

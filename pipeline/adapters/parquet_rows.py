@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
-from pipeline.parquet import check_column, is_integer
+from pipeline.tables.parquet import check_column, is_integer
 
 _READ_BUFFER = 1 << 20
 """Bytes of a column in memory; without it whole column chunks are, gigabytes for long lists."""

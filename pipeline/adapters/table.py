@@ -12,7 +12,7 @@ from absl import logging
 
 from features.errors import UserInputError
 from pipeline.adapters.text_rows import BadRowError, TextRow
-from pipeline.shards import json_line
+from pipeline.publishing.shards import json_line
 
 _GROUPS_A_PART = 64
 _REPORT_ROWS = 5_000_000

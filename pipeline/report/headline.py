@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.report import comparison_section, facts_section, formats
+from pipeline.report import formats
 from pipeline.report.blocks import Tile
-from pipeline.report.comparison_section import MODEL
+from pipeline.report.sections import comparison_section, facts_section
+from pipeline.report.sections.comparison_section import MODEL
 
 
 def tiles(data: Mapping[str, Any]) -> list[Tile]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import jinja2
 
-from pipeline.report import (
+from pipeline.report import headline
+from pipeline.report.blocks import Section, Tile
+from pipeline.report.sections import (
     bias_section,
     calibration_section,
     check_section,
@@ -16,7 +18,6 @@ from pipeline.report import (
     data_section,
     embedding_section,
     facts_section,
-    headline,
     latency_section,
     request_section,
     similarity_section,
@@ -24,7 +25,6 @@ from pipeline.report import (
     time_section,
     training_section,
 )
-from pipeline.report.blocks import Section, Tile
 
 _SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     data_section.section,
@@ -49,7 +49,7 @@ def render(data: Mapping[str, Any], path: str) -> None:
 
     Args:
       data: what a run learned: `title`, `label`, `summary`, `manifest`, `statistics` and
-        `assessment` (see `pipeline.data_statistics`), `training`, `metrics`, `latency`,
+        `assessment` (see `pipeline.statistics.assessment`), `training`, `metrics`, `latency`,
         `bucket_effect`, `attention_mass`, `scored`, `tags`, `parity`, `config`, `environment` and
         `command`; of a single training also `run`, `changed_settings` and `split`, the one that
         is looked at (`test` by default), and `metrics` by split, not by model. A section whose

@@ -11,7 +11,7 @@ import pyarrow.dataset as pads
 
 from features.errors import UserInputError
 from features.files.file_system import resolved
-from pipeline import parquet
+from pipeline.tables import parquet
 
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold before it spills to its folder, by default."""

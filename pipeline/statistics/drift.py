@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from features.errors import UserInputError
-from pipeline import text_table
+from pipeline.runtime import text_table
 from pipeline.statistics import distances
 from pipeline.statistics.findings import share
 from pipeline.statistics.options import DriftThresholds

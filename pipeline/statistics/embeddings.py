@@ -13,9 +13,9 @@ from features.embeddings import byte_vectors
 from features.embeddings.embedding_files import VECTORS, fixed_width, is_vector
 from features.errors import UserInputError
 from features.files import manifest, storage
-from pipeline import parquet
 from pipeline.statistics import columns, log
 from pipeline.statistics.database import one_row, parquet_dataset
+from pipeline.tables import parquet
 
 _BATCH_ROWS = 4096
 _TABLE = "vectors"

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from features.errors import UserInputError
-from pipeline import parquet, splits
-from pipeline.expressions import Expression
+from pipeline.join.rules import splits
+from pipeline.join.rules.expressions import Expression
 from pipeline.statistics import columns, time_buckets
 from pipeline.statistics.database import identifier, one_row, parquet_dataset
+from pipeline.tables import parquet
 
 ITEM_COUNTS = "log_item_counts"
 """The table of the log's items that `log_statistics` leaves, `value` and `n`."""

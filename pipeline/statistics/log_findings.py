@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline import splits
+from pipeline.join.rules import splits
 from pipeline.statistics.findings import Finding, bad_rows, share
 from pipeline.statistics.options import CheckLimits
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline import event_batches
+from pipeline.join.inputs import event_batches
 
 SECOND = 1_000_000
 """Microseconds."""

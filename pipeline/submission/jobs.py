@@ -9,7 +9,7 @@ from importlib import resources
 
 import pipeline
 from features.errors import UserInputError
-from pipeline.entry_point import USER_ERROR_CODE
+from pipeline.runtime.entry_point import USER_ERROR_CODE
 
 _NOT_A_JOB = ("submit",)
 

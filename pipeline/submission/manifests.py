@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from features.errors import UserInputError
-from pipeline.entry_point import RETRY_CODE, USER_ERROR_CODE
+from pipeline.runtime.entry_point import RETRY_CODE, USER_ERROR_CODE
 from pipeline.submission import jobs
 from pipeline.submission.settings import Settings, Volume
 from pipeline.submission.submission import Submission, tf_config

@@ -10,7 +10,7 @@ from types import FrameType
 
 from absl import logging
 
-from pipeline.entry_point import RETRY_CODE, USER_ERROR_CODE
+from pipeline.runtime.entry_point import RETRY_CODE, USER_ERROR_CODE
 
 _POLL_SECONDS = 0.1
 _RETRY_PAUSE_SECONDS = 1.0

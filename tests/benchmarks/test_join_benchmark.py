@@ -17,7 +17,7 @@ from benchmarks.marketplace_settings import MarketplaceSettings
 from benchmarks.simulate import simulate
 from features.records import tfrecord
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 from tests.conftest import REPOSITORY
 
 LENGTH = 6

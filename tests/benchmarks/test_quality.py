@@ -25,7 +25,7 @@ from features.errors import UserInputError
 from models.evaluation import metrics
 from models.inputs.example_set import ExampleSet
 from models.training.config import TrainingConfig
-from pipeline import run_config
+from pipeline.training_runs import run_config
 from tests import synthetic
 
 MODELS = ("popularity", "id_only", "dmf", "gradient_boosting", "dmf_shuffled")

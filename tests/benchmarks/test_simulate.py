@@ -13,7 +13,7 @@ from benchmarks.simulate import simulate
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 from tests.benchmarks.simulated import SMALL, Log, small
 from tests.test_layout import REPOSITORY
 

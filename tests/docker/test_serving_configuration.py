@@ -8,7 +8,7 @@ import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf import wrappers_pb2 as wrappers
 
-from pipeline import run_config
+from pipeline.training_runs import run_config
 from serving_signatures.export import warmup
 from serving_signatures.versions import rollout
 from serving_signatures.versions.rollout import Rollout

@@ -13,7 +13,7 @@ from models.model_config import ModelConfig
 from models.training import fit
 from models.training.config import TrainingConfig
 from models.training.warm_start import warm_start
-from pipeline import training_inputs
+from pipeline.training_runs import training_inputs
 from tests import synthetic
 
 IDS = synthetic.item_ids()

@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 from tests.pipeline import logs
 
 

@@ -13,7 +13,7 @@ from models import factory
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 from serving_signatures.signatures import ServingSignatures
 from serving_signatures.skew.loaded_version import LoadedVersion
 from tests.pipeline import logs

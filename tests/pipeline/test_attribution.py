@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline import attribution
 from pipeline.build_examples import build_examples
+from pipeline.join.partition import attribution
 from tests.pipeline import event_oracle, joins, logs, oracle
 from tests.pipeline.event_oracle import Event
 

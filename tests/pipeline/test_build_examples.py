@@ -11,8 +11,8 @@ import tensorflow as tf
 from features.ids import id_table
 from features.records import example
 from features.schema import ExampleSchema
-from pipeline import sequences
 from pipeline.build_examples import build_examples
+from pipeline.join.partition import sequences
 from tests.pipeline import logs, oracle
 from tests.pipeline.joins import add_up, options, random_log, shard_hashes
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.cumulative_sums import CumulativeSums
+from pipeline.join.partition.cumulative_sums import CumulativeSums
 
 
 @pytest.mark.parametrize("count", [0, 1, 300])

@@ -13,7 +13,7 @@ from models.model_config import ModelConfig
 from models.training import fit, optimizers
 from models.training.config import TrainingConfig
 from models.training.passes import TrainingInput
-from pipeline import training_inputs
+from pipeline.training_runs import training_inputs
 from tests.pipeline.three_days import DAY, DAYS, Source, random_days
 
 # One evaluation, so that the best weights are the last ones.

@@ -7,8 +7,8 @@ import pytest
 
 from features.embeddings import embedding_set
 from features.errors import UserInputError
-from pipeline import demo_data
-from pipeline.run_config import DataConfig
+from pipeline.end_to_end import demo_data
+from pipeline.training_runs.run_config import DataConfig
 
 
 def test_embedded_ratings_have_content_that_follows_genres(tmp_path) -> None:

@@ -11,9 +11,10 @@ from features.embeddings import embedding_set, similarity
 from features.embeddings.embedding_files import ALWAYS, DUPLICATE
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
-from pipeline import embedding_versions, publish
-from pipeline.embedding_delivery import EMPTY_ID, OLDER_ROW, ZERO
+from pipeline.embedding_sets import embedding_versions
+from pipeline.embedding_sets.delivery import EMPTY_ID, OLDER_ROW, ZERO
 from pipeline.ingest_embeddings import ingest
+from pipeline.publishing import publication
 from tests.pipeline.projection_data import contents
 
 M = 8
@@ -204,7 +205,7 @@ def test_an_end_at_any_moment_leaves_the_version_before_and_a_rerun_finishes(tmp
     take(tmp_path, second, output="whole", max_bad_fraction=0.1)
     wanted = contents(tmp_path / "whole")
     path = deliver(tmp_path / "second.parquet", second)
-    ends = [(publish.Publication, "complete"), (embedding_versions, "write")]
+    ends = [(publication.Publication, "complete"), (embedding_versions, "write")]
     ends += [(embedding_versions, "prune"), (embedding_versions.versions, "publish")]
     for number, (owner, name) in enumerate(ends):
         output = f"set-{number}"

@@ -9,7 +9,7 @@ import pytest
 
 from features.embeddings import embedding_set
 from features.errors import UserInputError
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 from tests.pipeline import logs
 
 BAD = {

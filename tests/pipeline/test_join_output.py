@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline import join_outputs
 from pipeline.build_examples import build_examples
+from pipeline.join.partition import join_outputs
 from tests.pipeline import logs
 from tests.pipeline.joins import add_up, options, random_log, shard_hashes
 

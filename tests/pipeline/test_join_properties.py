@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 from tests.pipeline import logs, oracle
 
 ITEMS = [f"item-{number}" for number in range(6)]

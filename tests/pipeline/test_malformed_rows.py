@@ -10,7 +10,7 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 
 GOOD = 2_000
 COPIES = 440

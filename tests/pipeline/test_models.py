@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from features.errors import UserInputError
-from pipeline.model_versions import ModelVersions
+from pipeline.releases.model_versions import ModelVersions
 from serving_signatures.versions.rollout import Rollout
 from tests.conftest import REPOSITORY
 from tests.model_status import model_status_server

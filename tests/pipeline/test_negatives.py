@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline import negatives
 from pipeline.build_examples import build_examples
+from pipeline.join.partition import negatives
 from tests.pipeline import event_oracle, joins, logs, oracle
 
 ITEMS = [f"item-{number}" for number in range(30)]

@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import UserInputError
 from features.files import manifest
-from pipeline.output_folder import OutputFolder
+from pipeline.publishing.output_folder import OutputFolder
 
 HOLDER = """
 import sys, time

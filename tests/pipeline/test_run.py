@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run_summary import describe, headline
+from pipeline.end_to_end.run_summary import describe, headline
 
 KEYS = {
     "join": {

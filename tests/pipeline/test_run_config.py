@@ -6,7 +6,7 @@ import pytest
 
 from features.errors import UserInputError
 from models.model_config import ModelConfig
-from pipeline import run_config
+from pipeline.training_runs import run_config
 
 
 def test_defaults_need_no_file() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import UserInputError
-from pipeline import environment, reproduction, run_comparison, run_config, run_folder, run_list
+from pipeline.runtime import environment
+from pipeline.training_runs import reproduction, run_comparison, run_config, run_folder, run_list
 from tests import synthetic
 from tests.pipeline.trained_runs import METRICS, write_run
 

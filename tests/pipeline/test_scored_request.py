@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.records import example, running_statistics
-from pipeline import scored_request
+from pipeline.end_to_end import scored_request
 from tests import synthetic
 
 ITEM = running_statistics.item_feature(("click",))

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import sequences, splits
-from pipeline.time_histogram import MergeTimeHistograms, TimeHistogram
+from pipeline.join.partition import sequences
+from pipeline.join.rules import splits
+from pipeline.join.time_histogram import MergeTimeHistograms, TimeHistogram
 
 EVENTS = st.lists(
     st.tuples(

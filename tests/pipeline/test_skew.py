@@ -15,9 +15,10 @@ from benchmarks import measured_process
 from features.embeddings import embedding_files
 from features.ids import hashing
 from features.schema import ExampleSchema, Modality
-from pipeline import embedding_shuffle, history_cap, planner
-from pipeline.join_options import JoinOptions
-from pipeline.log_columns import Role
+from pipeline.join import history_cap, planner
+from pipeline.join.inputs.log_columns import Role
+from pipeline.join.options import JoinOptions
+from pipeline.join.transport import embedding_shuffle
 from tests.pipeline import logs, oracle
 
 HOT_USER, HOT_ITEM = "user-hot", "item-0"

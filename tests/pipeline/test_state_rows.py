@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.prior_behaviors import state_rows
+from pipeline.join.inputs.prior_behaviors import state_rows
 
 EVENT = st.tuples(st.integers(0, 2), st.integers(0, 12), st.integers(0, 3), st.booleans())
 LAST = 12

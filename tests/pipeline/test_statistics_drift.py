@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline import data_statistics, run_config
+from pipeline.statistics import assessment as data_statistics
 from pipeline.statistics import distances, drift, options
 from pipeline.statistics.examples import example_statistics
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
+from pipeline.training_runs import run_config
 from tests.pipeline import statistics_data as sample
 from tests.pipeline.statistics_data import inspected, null, shifted
 

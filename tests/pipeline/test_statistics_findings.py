@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.data_statistics import Assessment
 from pipeline.statistics import example_findings
+from pipeline.statistics.assessment import Assessment
 from pipeline.statistics.examples import example_statistics
 from pipeline.statistics.options import CheckLimits
 from tests.pipeline import statistics_data as sample

@@ -10,7 +10,7 @@ import pytest
 
 from features.files import manifest
 from models.training.loop import StoppedError
-from pipeline import entry_point, termination
+from pipeline.runtime import entry_point, termination
 from tests import synthetic
 
 SETTINGS = (

@@ -3,7 +3,7 @@
 import pytest
 from absl import flags
 
-from pipeline import run_config, training_flags
+from pipeline.training_runs import run_config, training_flags
 
 
 def resolved(*arguments: str):

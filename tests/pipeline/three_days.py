@@ -6,7 +6,7 @@ import numpy as np
 
 from features.embeddings import embedding_set
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 from tests.pipeline import event_oracle, logs
 
 DAY = 86_400

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from features.files import manifest
-from pipeline import run_config, run_folder
+from pipeline.training_runs import run_config, run_folder
 
 RUN = run_folder.Run(
     label="click",

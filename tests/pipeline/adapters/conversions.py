@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from features.files import manifest
 from pipeline.adapters import conversion
 from pipeline.build_examples import build_examples
-from pipeline.join_options import JoinOptions
+from pipeline.join.options import JoinOptions
 
 
 def convert(adapter, source, output, **options):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.backfill import backfill
-from pipeline.projection_cache.projections import Projections
+from pipeline.catalog_backfill.projections import Projections
 from serving_signatures.names import CACHES
 from tests import synthetic
 from tests.pipeline import projection_data

@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
-from pipeline import publish
 from pipeline.backfill import backfill
+from pipeline.publishing import publication
 from serving_signatures.client.projection_cache import ProjectionCache
 from tests.pipeline import projection_data
 from tests.pipeline.projection_data import SMALL, TARGET, contents, published
@@ -60,7 +60,7 @@ def test_rows_without_an_id_and_repeated_ids_are_counted(plain, data, tmp_path):
 
 
 def test_another_backfill_of_the_same_output_is_refused(plain, data, filled):
-    with publish.locked(str(filled)), pytest.raises(UserInputError, match="is being written"):
+    with publication.locked(str(filled)), pytest.raises(UserInputError, match="is being written"):
         backfill(plain.folder, data.items, str(filled), data.embeddings, **SMALL)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
-from pipeline import output_objects
 from pipeline.build_examples import build_examples
+from pipeline.publishing import output_objects
 from tests.pipeline import logs
 from tests.pipeline.remote.source import options
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.report import data_section
 from pipeline.report.blocks import Ledger
+from pipeline.report.sections import data_section
 
 COUNTS = {
     "read": 100,

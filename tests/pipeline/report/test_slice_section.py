@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import training_report
-from pipeline.report import headline, slice_section
+from pipeline.report import headline
 from pipeline.report.page import render
+from pipeline.report.sections import slice_section
+from pipeline.training_runs import training_report
 from tests.pipeline.trained_runs import METRICS, write_run
 
 

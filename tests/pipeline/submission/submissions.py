@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline import python_config
+from pipeline.runtime import python_config
 from pipeline.submission.settings import Settings
 from pipeline.submission.submission import Submission
 

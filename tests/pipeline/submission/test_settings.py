@@ -3,7 +3,7 @@
 import pytest
 
 from features.errors import UserInputError
-from pipeline import python_config
+from pipeline.runtime import python_config
 from pipeline.submission.settings import Settings, Volume
 from tests.pipeline.submission.submissions import FLAGS, submission
 

@@ -1,0 +1,228 @@
+"""What a backfill reads: the model's manifest, the catalogue, the items' vectors."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.embeddings.embedding_files import parquet_files
+from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
+from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import hashing
+from features.schema import ExampleSchema
+from pipeline.embedding_sets import embedding_inputs
+from pipeline.tables import parquet
+from serving_signatures import names
+from serving_signatures.client.projection_cache import ITEM_ID
+from serving_signatures.names import CACHES
+from serving_signatures.versions import exported_version
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedModel:
+    """What an exported version says of itself.
+
+    Attributes:
+      folder: the version's folder.
+      identity: `version` (the folder's name) and the `sha256` of its manifest.
+      tags: by cache.
+      modalities: embedding width by modality.
+      fingerprints: of the embedding sets inside the model, by modality; empty where none is.
+    """
+
+    folder: str
+    identity: Mapping[str, str]
+    tags: Mapping[str, str]
+    modalities: Mapping[str, int]
+    fingerprints: Mapping[str, str]
+
+    @classmethod
+    def open(cls, folder: str) -> "ExportedModel":
+        """Reads the manifest that `pipeline.export` wrote.
+
+        Raises:
+          UserInputError: there is none, or the model has no projection signatures.
+        """
+        values = exported_version.read_values(folder)
+        tags = {cache: values["tags"].get(tag) for cache, tag in CACHES.items()}
+        if None in tags.values():
+            raise UserInputError(
+                f"--saved_model {folder!r} has no signatures {', '.join(CACHES)}: only the model "
+                f"'dmf' has. Its tags are {values['tags']}."
+            )
+        schema = ExampleSchema.from_dict(values["schema"])
+        identity = {
+            "version": storage.base_name(os.path.abspath(folder)),
+            "sha256": manifest.file_sha256(
+                storage.join(folder, exported_version.EXTRAS, manifest.FILE_NAME)
+            ),
+        }
+        modalities = {one.name: one.dimension for one in schema.modalities}
+        return cls(folder, identity, tags, modalities, values["embeddings"])
+
+    @property
+    def vectors_in_request(self) -> bool:
+        """Whether `target_aware_projections` takes vectors, not ids."""
+        return not self.fingerprints
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """The items to have projections of.
+
+    Attributes:
+      item_ids: `[N]` int64, distinct, ascending.
+      kinds: type of `item_id` by file.
+      counts: `rows`, and the rows that were left out: `null`, `empty`, `duplicate`.
+    """
+
+    item_ids: np.ndarray
+    kinds: Mapping[str, pa.DataType]
+    counts: Mapping[str, int]
+
+    @classmethod
+    def open(cls, location: str) -> "Catalogue":
+        """Reads the ids of a folder of Parquet files, or of one file.
+
+        Raises:
+          UserInputError: a file is not readable or has no `item_id`, or there is no item.
+        """
+        files = parquet.open_files(location, "items")
+        kinds, ids = {}, [np.zeros(0, np.int64)]
+        counts = {"rows": 0, "null": 0, "empty": 0, "duplicate": 0}
+        for path, file in files.items():
+            with file:
+                schema = file.schema_arrow
+                parquet.check_column(path, schema, ITEM_ID, parquet.is_id, "int64 or string")
+                kinds[path] = schema.field(ITEM_ID).type
+                parquet.same_kind(kinds, ITEM_ID)
+                for batch in _batches(path, file):
+                    column = parquet.decoded(batch.column(0))
+                    counts["rows"] += len(column)
+                    counts["null"] += column.null_count
+                    column = column.drop_null()
+                    if parquet.is_text(column.type):
+                        known = column.filter(pc.greater(pc.binary_length(column), 0))
+                        counts["empty"] += len(column) - len(known)
+                        column = known
+                    ids.append(hashing.ids_of_column(column))
+        good = np.concatenate(ids)
+        distinct = np.unique(good)
+        counts["duplicate"] = len(good) - len(distinct)
+        if not len(distinct):
+            raise UserInputError(f"--items {location!r} holds no item: {counts}.")
+        return cls(distinct, kinds, counts)
+
+
+@dataclasses.dataclass(frozen=True)
+class ItemVectors:
+    """The vectors that `target_aware_projections` takes in its request.
+
+    Attributes:
+      embeddings: by modality, all of the model's; none where the tables are inside it.
+    """
+
+    embeddings: Mapping[str, EmbeddingSet]
+
+    @classmethod
+    def open(
+        cls, folders: Mapping[str, str], model: ExportedModel, catalogue: Catalogue
+    ) -> "ItemVectors":
+        """Reads the embedding sets and holds them to the model.
+
+        Args:
+          folders: by modality, as flags name them.
+          model: whose request they are for.
+          catalogue: its ids are of the same kind.
+
+        Raises:
+          UserInputError: a set is missing, too many, of another width, or not the one inside
+            the model.
+        """
+        if not model.vectors_in_request and not folders:
+            return cls({})
+        if folders.keys() != model.modalities.keys():
+            each = " ".join(f"--embeddings {name}=DIR" for name in sorted(model.modalities))
+            raise UserInputError(
+                f"--embeddings are of {sorted(folders)}, but the model's "
+                f"{names.TARGET_AWARE_PROJECTIONS} reads {sorted(model.modalities)}. Give {each}"
+                + ("." if model.vectors_in_request else ", or none: the model holds its own.")
+            )
+        for name, folder in folders.items():
+            for path in parquet_files(folder):
+                schema = parquet.open_file(path, f"embeddings {name}").schema_arrow
+                parquet.check_column(path, schema, ITEM_ID, parquet.is_id, "int64 or string")
+                kind = schema.field(ITEM_ID).type
+                parquet.same_kind({**catalogue.kinds, path: kind}, ITEM_ID)
+        embeddings = embedding_inputs.read_all(folders)
+        widths = {name: one.dimension for name, one in embeddings.items()}
+        if widths != dict(model.modalities):
+            raise UserInputError(
+                f"--embeddings have the widths {widths}, the model expects {model.modalities}. "
+                "Give the sets of the encoder that it was trained with."
+            )
+        if model.vectors_in_request:
+            return cls(embeddings)
+        received = {name: one.fingerprint for name, one in embeddings.items()}
+        if received != dict(model.fingerprints):
+            raise UserInputError(
+                f"--embeddings have the fingerprints {received}, but the sets inside the model "
+                f"{dict(model.fingerprints)}. Leave --embeddings out, or export the model with "
+                "the sets that you mean."
+            )
+        return cls({})
+
+    def missing(self, item_ids: np.ndarray) -> dict[str, int]:
+        """Returns how many items have no vector, by modality."""
+        return {
+            name: int(np.sum(one.rows(item_ids) == len(one.item_ids)))
+            for name, one in self.embeddings.items()
+        }
+
+    def quantized(self, item_ids: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns items' quantised vectors by modality, `[N, M]` int8; zeros where none is.
+
+        As floats they quantise to themselves, so they project as the encoder's own would.
+        """
+        return {name: one.quantized[one.rows(item_ids)] for name, one in self.embeddings.items()}
+
+    def sources(self, item_ids: np.ndarray) -> np.ndarray:
+        """Returns a hash of what each item is computed from besides its id, `[N]` int64.
+
+        It is of the quantised vectors: a change that quantisation swallows changes no output.
+        All 0 where the model holds the vectors, since then the tag tells them apart.
+        """
+        mixed = np.zeros(len(item_ids), np.uint64)
+        always = np.zeros(len(item_ids), np.int64)
+        for name in sorted(self.embeddings):
+            one = self.embeddings[name]
+            rows = row_fingerprints(item_ids, one.quantized[one.rows(item_ids)], always)
+            mixed = hashing.mix(mixed + rows)
+        return mixed.view(np.int64)
+
+
+def request_inputs(
+    cache: str, item_ids: np.ndarray, quantized: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns what a cache's signature takes for some items.
+
+    Args:
+      cache: its name.
+      item_ids: `[N]` int64.
+      quantized: `[N, M]` int8 by modality; empty where the model holds the vectors.
+    """
+    if cache == names.TARGET_AWARE_PROJECTIONS and quantized:
+        return {names.vector(name): one.astype(np.float32) for name, one in quantized.items()}
+    return {names.ITEM_IDS: item_ids}
+
+
+def _batches(path: str, file: Any) -> list[pa.RecordBatch]:
+    try:
+        return list(file.iter_batches(columns=[ITEM_ID]))
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(f"--items: {path!r} cannot be read: {error}.") from error

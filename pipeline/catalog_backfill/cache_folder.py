@@ -1,0 +1,138 @@
+"""A cache on disk, for the one who writes it."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from features.files import manifest, storage, versions
+from pipeline.catalog_backfill import cache_part
+from serving_signatures.client import projection_cache
+from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
+
+_PARTS = "parts"
+_WORK = "building"
+
+
+class CacheFolder:
+    """One of the two caches of an output.
+
+    While a job runs, `building/` holds what its workers map, and a note of each part that is
+    done, under a name that tells all that the part depends on. Of a killed job's notes a rerun
+    takes those that it needs.
+
+    Args:
+      output: the backfill's output, local or remote.
+      cache: its name.
+
+    Attributes:
+      path: its folder.
+    """
+
+    def __init__(self, output: str, cache: str):
+        self.cache, self.path = cache, storage.join(output, cache)
+
+    def published(self) -> dict[str, Any] | None:
+        """Returns the manifest of the published version, None where there is none.
+
+        Raises:
+          UserInputError: what the pointer names is not there.
+        """
+        version = versions.current(self.path)
+        return None if version is None else projection_cache.read_version(self.path, version)
+
+    def read_ids(self, part: Mapping[str, Any], tag: str) -> tuple[np.ndarray, np.ndarray]:
+        """Returns a part's item ids and sources, `[N]` int64 each; sources 0 where it has none.
+
+        Raises:
+          DamagedPartError: it cannot be read, has other rows, or is of another tag.
+        """
+        path = projection_cache.part_path(self.path, part)
+        wanted = [ITEM_ID, *([cache_part.SOURCE] if cache_part.has_source(self.cache) else [])]
+        try:
+            with storage.open_parquet(path) as file:
+                projection_cache.check_tag(path, file.schema_arrow, tag)
+                columns = [one.to_numpy() for one in file.read(columns=wanted).columns]
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedPartError(
+                f"{path!r} cannot be read: {error}. {projection_cache.ADVICE}"
+            ) from error
+        if len(columns[0]) != part["rows"]:
+            raise DamagedPartError(
+                f"{path!r} has {len(columns[0])} rows, expected {part['rows']}. "
+                f"{projection_cache.ADVICE}"
+            )
+        return columns[0], columns[1] if len(columns) > 1 else np.zeros(len(columns[0]), np.int64)
+
+    def note_path(self, key: str) -> str:
+        """Returns where the note of a finished part goes."""
+        return storage.join(self.path, _WORK, f"{key}.json")
+
+    def note(self, key: str) -> dict[str, Any] | None:
+        """Returns what was noted of a part, None unless the part is there."""
+        path = self.note_path(key)
+        if not storage.is_file(path):
+            return None
+        entry = json.loads(storage.read_bytes(path))
+        if "file" in entry and not storage.is_file(projection_cache.part_path(self.path, entry)):
+            return None
+        return entry
+
+    def new_work(self) -> str:
+        """Returns a folder for what workers map, and removes those of earlier jobs."""
+        work = storage.join(self.path, _WORK)
+        for name in storage.list_folders(work):
+            storage.remove_folder(storage.join(work, name))
+        return storage.join(self.path, _WORK, f"work-{uuid.uuid4().hex}")
+
+    def publish(self, values: Mapping[str, Any]) -> int:
+        """Writes a version's manifest, makes it the published one and returns its number.
+
+        A higher number that is there was never published, or was rolled back.
+        """
+        number = (versions.current(self.path) or 0) + 1
+        text = json.dumps(
+            {**values, "version": number, "code_version": manifest.CODE_VERSION},
+            indent=2,
+            sort_keys=True,
+        )
+        storage.write_bytes(versions.path_of(self.path, number, ".json"), f"{text}\n".encode())
+        versions.publish(self.path, number)
+        return number
+
+    def prune(self, keep: int) -> None:
+        """Removes all but the newest published versions, and parts that none of them names."""
+        published = versions.current(self.path)
+        if published is None:
+            return
+        folder = storage.join(self.path, versions.FOLDER)
+        kept = versions.kept(self._numbers(), published, keep)
+        named: set[str] = set()
+        for number in kept:
+            values = projection_cache.read_version(self.path, number)
+            named.update(part["file"] for part in values["parts"])
+        files = {storage.base_name(versions.path_of(folder, number, ".json")) for number in kept}
+        # Manifests first: none ever names a part that is gone.
+        _keep_only(folder, files)
+        _keep_only(storage.join(self.path, _PARTS), named)
+        self.forget()
+
+    def forget(self) -> None:
+        """Removes the notes of finished parts and what workers mapped."""
+        storage.remove_folder(storage.join(self.path, _WORK))
+
+    def _numbers(self) -> list[int]:
+        folder = storage.join(self.path, versions.FOLDER)
+        stems = (storage.base_name(path)[:-5] for path in storage.list_files(folder, ".json"))
+        return [int(stem) for stem in stems if stem.isdigit()]
+
+
+def _keep_only(folder: str, kept: set[str]) -> None:
+    if storage.is_empty(folder):
+        return
+    for path in storage.list_files(folder):
+        if storage.base_name(path) not in kept:
+            storage.remove_file(path)

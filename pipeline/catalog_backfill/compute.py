@@ -1,0 +1,186 @@
+"""The transform that writes parts: rows computed by the model, rows copied from earlier parts."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.utils import shared
+
+from features.errors import UserInputError
+from features.files import storage
+from features.files.local_copy import local_copy
+from features.ids import id_table
+from pipeline.catalog_backfill import cache_part
+from pipeline.catalog_backfill.cache_folder import CacheFolder
+from pipeline.catalog_backfill.cache_plan import NewPart
+from pipeline.join.transport import broadcast
+from serving_signatures.client import projection_cache
+from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
+
+
+@dataclasses.dataclass(frozen=True)
+class PartTask:
+    """A part to write, for a worker; its arrays lie in the work folder.
+
+    Attributes:
+      output: the backfill's output.
+      cache: which one.
+      tag: what its rows depend on.
+      work: folder of the arrays.
+      key: of the part, see `NewPart.key`.
+      modalities: whose vectors are among the arrays.
+      reads: entries of the earlier parts to copy from.
+    """
+
+    output: str
+    cache: str
+    tag: str
+    work: str
+    key: str
+    modalities: tuple[str, ...]
+    reads: tuple[Mapping[str, Any], ...]
+
+
+def save_task(
+    folder: CacheFolder,
+    work: str,
+    tag: str,
+    part: NewPart,
+    quantized: Mapping[str, np.ndarray],
+    output: str,
+) -> PartTask:
+    """Writes what a worker needs to write a part.
+
+    Args:
+      folder: the cache.
+      work: for the arrays.
+      tag: what the rows depend on.
+      part: what to write.
+      quantized: vectors of the rows to compute, by modality; empty where the model holds them.
+      output: the backfill's output.
+    """
+    key = part.key(folder.cache, tag)
+    arrays = {"item_ids": part.item_ids, "sources": part.sources, "computed": part.computed}
+    arrays |= {f"quantized/{name}": values for name, values in quantized.items()}
+    for name, array in arrays.items():
+        broadcast.write_array(storage.join(work, key), name, array)
+    return PartTask(output, folder.cache, tag, work, key, tuple(quantized), part.reads)
+
+
+class WriteParts(beam.PTransform):
+    """From `PartTask`s to parts, each with a note that it is done.
+
+    Args:
+      saved_model: a version's folder.
+      batch_size: items a call of the model.
+    """
+
+    def __init__(self, saved_model: str, batch_size: int):
+        super().__init__()
+        self._saved_model, self._batch_size = saved_model, batch_size
+
+    def expand(self, tasks: beam.PCollection) -> beam.PCollection:
+        return (
+            tasks
+            | "SpreadOverWorkers" >> beam.Reshuffle()
+            | "WritePart" >> beam.ParDo(_WritePart(self._saved_model, self._batch_size))
+        )
+
+
+class _WritePart(beam.DoFn):
+    def __init__(self, saved_model: str, batch_size: int):
+        self._saved_model, self._batch_size = saved_model, batch_size
+        self._shared = shared.Shared()
+        self._projections: Any = None
+
+    def setup(self) -> None:
+        # Workers import TensorFlow, and only then; a dry run does without.
+        from pipeline.catalog_backfill.projections import Projections
+
+        # One model a process, for all threads and bundles.
+        self._projections = self._shared.acquire(
+            lambda: Projections(self._saved_model, self._batch_size)
+        )
+
+    def process(self, task: PartTask) -> Iterator[str]:
+        folder = CacheFolder(task.output, task.cache)
+        try:
+            note = self._write(folder, task)
+        except UserInputError as error:
+            note = {"error": str(error)}
+        storage.write_bytes(folder.note_path(task.key), json.dumps(note).encode())
+        yield task.key
+
+    def _write(self, folder: CacheFolder, task: PartTask) -> dict[str, object]:
+        arrays = os.path.join(local_copy(task.work), task.key)
+        item_ids, sources, computed = (
+            broadcast.map_array(arrays, name) for name in ("item_ids", "sources", "computed")
+        )
+        columns = self._computed(task, arrays, item_ids[computed], computed)
+        copied = 0
+        for part in task.reads:
+            copied += _copy(folder, task, part, item_ids, ~computed, columns)
+        if copied != np.sum(~computed):
+            raise DamagedPartError(
+                f"{folder.path!r}: {task.reads} hold {copied} of {np.sum(~computed)} rows to keep. "
+                f"{projection_cache.ADVICE}"
+            )
+        data = cache_part.encode(task.cache, task.tag, item_ids, sources, columns)
+        note = cache_part.entry(data, len(item_ids))
+        storage.write_bytes(projection_cache.part_path(folder.path, note), data)
+        return note
+
+    def _computed(
+        self, task: PartTask, arrays: str, item_ids: np.ndarray, computed: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Returns columns of all rows, of which those to compute are filled; lists are flat."""
+        if not len(item_ids):
+            return {}
+        quantized = {
+            name: broadcast.map_array(arrays, f"quantized/{name}") for name in task.modalities
+        }
+        values = self._projections.compute(task.cache, task.tag, item_ids, quantized)
+        columns = {}
+        for name, some in values.items():
+            flat = some.reshape(len(some), -1) if some.ndim > 1 else some
+            columns[name] = np.zeros((len(computed), *flat.shape[1:]), flat.dtype)
+            columns[name][computed] = flat
+        return columns
+
+
+def _copy(
+    folder: CacheFolder,
+    task: PartTask,
+    part: Mapping[str, Any],
+    item_ids: np.ndarray,
+    wanted: np.ndarray,
+    columns: dict[str, np.ndarray],
+) -> int:
+    """Fills the wanted rows that an earlier part holds, and returns how many those are.
+
+    Raises:
+      DamagedPartError: it cannot be read, or has other columns than the model.
+    """
+    table = projection_cache.read_part(folder.path, part, task.tag)
+    own = id_table.positions(item_ids, table[ITEM_ID].to_numpy())
+    rows = np.flatnonzero(wanted & (own < len(table)))
+    outputs = {
+        name: projection_cache.flat_values(table[name])
+        for name in table.column_names
+        if name not in (ITEM_ID, cache_part.SOURCE)
+    }
+    if not columns:
+        for name, values in outputs.items():
+            columns[name] = np.zeros((len(item_ids), *values.shape[1:]), values.dtype)
+    if set(outputs) != set(columns):
+        raise DamagedPartError(
+            f"{part['file']} has the outputs {sorted(outputs)}, expected {sorted(columns)}. "
+            f"{projection_cache.ADVICE}"
+        )
+    for name, values in outputs.items():
+        columns[name][rows] = values[own[rows]]
+    return len(rows)

@@ -1,0 +1,111 @@
+"""Rows of a finished version, computed again by a model that is loaded again."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from features.errors import UserInputError
+from features.files import storage
+from pipeline.catalog_backfill import cache_part
+from pipeline.catalog_backfill.backfill_inputs import ItemVectors
+from pipeline.catalog_backfill.cache_folder import CacheFolder
+from pipeline.catalog_backfill.projections import Projections
+from serving_signatures import names
+from serving_signatures.client import projection_cache
+from serving_signatures.client.projection_cache import ITEM_ID
+
+TOLERANCE = 1e-6
+"""Largest difference of a value, or of a value by its size where that is above 1."""
+
+_ROW_GROUPS = 32
+
+
+def check_sample(
+    folder: CacheFolder,
+    values: Mapping[str, Any],
+    projections: Projections,
+    vectors: ItemVectors,
+    written: Collection[str],
+    rows: int,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Compares a random sample of a version with what the model says.
+
+    Args:
+      folder: the cache.
+      values: the version's manifest in the making: `tag`, `parts`.
+      projections: the model, loaded for this.
+      vectors: the items' own.
+      written: names of the parts that are new; half of the sample is of them, if that many are.
+      rows: about how many to compare; they lie in at most 32 row groups.
+      seed: of the sample.
+
+    Returns:
+      `dtype` and `shape` of each output.
+
+    Raises:
+      UserInputError: a row differs, or cannot be read; names part, item and output.
+    """
+    rng = np.random.default_rng(seed)
+    groups = [
+        (part, group)
+        for part in values["parts"]
+        for group in range(-(-part["rows"] // cache_part.ROW_GROUP))
+    ]
+    drawn = rng.permutation(len(groups)).tolist()
+    # What was just written has not been looked at before.
+    fresh = [index for index in drawn if groups[index][0]["file"] in written]
+    chosen = list(dict.fromkeys([*fresh[: _ROW_GROUPS // 2], *drawn]))[:_ROW_GROUPS]
+    columns = {}
+    for index in sorted(chosen):
+        part, group = groups[index]
+        table = _read(folder, part, group)
+        take = np.sort(rng.permutation(len(table))[: -(-rows // len(chosen))])
+        table = table.take(pa.array(take))
+        item_ids = table[ITEM_ID].to_numpy()
+        quantized = {}
+        if folder.cache == names.TARGET_AWARE_PROJECTIONS:
+            quantized = vectors.quantized(item_ids)
+        expected = projections.compute(folder.cache, values["tag"], item_ids, quantized)
+        _compare(part["file"], table, item_ids, expected)
+        columns = {
+            name: {"dtype": one.dtype.name, "shape": list(one.shape[1:])}
+            for name, one in expected.items()
+        }
+    return columns
+
+
+def _compare(
+    file: str, table: pa.Table, item_ids: np.ndarray, expected: Mapping[str, np.ndarray]
+) -> None:
+    found = set(table.column_names) - {ITEM_ID, cache_part.SOURCE}
+    if found != set(expected):
+        raise UserInputError(
+            f"{file} holds {sorted(found)}, the model gives {sorted(expected)}. "
+            f"{projection_cache.ADVICE}"
+        )
+    for name, wanted in expected.items():
+        received = projection_cache.flat_values(table[name]).reshape(wanted.shape)
+        difference = np.abs(received.astype(np.float64) - wanted) / np.maximum(1, np.abs(wanted))
+        worst = difference.reshape(len(item_ids), -1).max(axis=1)
+        # NaN is no agreement.
+        wrong = np.flatnonzero(~(worst <= TOLERANCE))
+        if len(wrong):
+            raise UserInputError(
+                f"{file}: {name} of item {item_ids[wrong[0]]} differs from the model's by "
+                f"{worst[wrong[0]]:.1e}, so do {len(wrong)} of {len(item_ids)} sampled rows. "
+                f"Nothing was published. {projection_cache.ADVICE}"
+            )
+
+
+def _read(folder: CacheFolder, part: Mapping[str, Any], group: int) -> pa.Table:
+    path = projection_cache.part_path(folder.path, part)
+    try:
+        with storage.open_parquet(path) as file:
+            return file.read_row_group(group)
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(
+            f"{path!r} cannot be read: {error}. Nothing was published. {projection_cache.ADVICE}"
+        ) from error

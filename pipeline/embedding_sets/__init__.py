@@ -1,0 +1,1 @@
+"""Embedding sets as inputs: ingestion, delivery, versions."""

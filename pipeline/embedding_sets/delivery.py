@@ -1,0 +1,150 @@
+"""New vectors as they come from an encoder: validated, quantised, each item once."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.embeddings import embedding_files, similarity
+from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles, RowGroup
+from features.files import manifest, storage
+from pipeline.tables import parquet
+
+EMPTY_ID = "item_id is empty"
+ZERO = "embedding is zero"
+OLDER_ROW = "another row of this item_id is newer or came before"
+
+
+@dataclasses.dataclass(frozen=True)
+class Vectors:
+    """Quantised vectors of distinct items, N of them, by ascending id.
+
+    Attributes:
+      keys: `[N]` ids as they were given, int64 or string.
+      item_ids: `[N]` int64, ascending.
+      quantized: `[N, M]` int8.
+      available_at: `[N]` int64 microseconds.
+    """
+
+    keys: pa.Array
+    item_ids: np.ndarray
+    quantized: np.ndarray
+    available_at: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Vectors":
+        """Returns some rows, in this order."""
+        return Vectors(
+            self.keys.take(pa.array(rows)),
+            self.item_ids[rows],
+            self.quantized[rows],
+            self.available_at[rows],
+        )
+
+    @classmethod
+    def concatenated(cls, parts: "list[Vectors]") -> "Vectors":
+        """Returns the rows of several, one after another."""
+        return cls(
+            pa.concat_arrays([part.keys for part in parts]),
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("item_ids", "quantized", "available_at")
+            ),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    """What was delivered.
+
+    Attributes:
+      vectors: the usable ones, an item once.
+      rows: how many rows were read.
+      rejected: file, row and reason of those that were left out, in order.
+    """
+
+    vectors: Vectors
+    rows: int
+    rejected: tuple[dict[str, Any], ...]
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many rows were left out, by reason."""
+        counts: dict[str, int] = {}
+        for row in self.rejected:
+            counts[row["reason"]] = counts.get(row["reason"], 0) + 1
+        return counts
+
+
+def read(files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS) -> Delivery:
+    """Reads a delivery, or a version that was written before, a row group at a time.
+
+    Of several rows of an item the one with the latest `available_at` counts, of equals the first.
+
+    Args:
+      files: opened.
+      dimension: the width M that vectors must have.
+      available_at: microseconds, of rows that do not tell.
+
+    Raises:
+      UserInputError: a file is not readable, or M is too large for exact similarities.
+    """
+    kinds = {path: _id_type(path) for path in files.paths}
+    parquet.same_kind(kinds, "item_id")
+    parts, rejected, origins = [], [], []
+    for group in files.row_groups:
+        part, rows, bad = _read_group(group, dimension, available_at)
+        parts.append(part)
+        origins.append(np.stack([np.full(len(rows), group.file), rows]))
+        rejected += [{"file": group.file, **row} for row in bad]
+    if not parts:
+        empty = np.zeros(0, np.int64)
+        keys = pa.array([], kinds[files.paths[0]])
+        return Delivery(Vectors(keys, empty, np.zeros((0, dimension), np.int8), empty), 0, ())
+    vectors, origin = Vectors.concatenated(parts), np.concatenate(origins, axis=1)
+    position = np.arange(len(vectors.item_ids))
+    # `~` turns the order round without leaving int64.
+    order = np.lexsort((position, ~vectors.available_at, vectors.item_ids))
+    sorted_ids = vectors.item_ids[order]
+    again = np.zeros(len(order), bool)
+    again[1:] = sorted_ids[1:] == sorted_ids[:-1]
+    for row in order[again]:
+        file, place = origin[:, row].tolist()
+        rejected.append({"file": file, "row": place, "reason": OLDER_ROW})
+    rejected.sort(key=lambda one: (one["file"], one["row"]))
+    named = tuple({**row, "file": storage.base_name(files.paths[row["file"]])} for row in rejected)
+    return Delivery(vectors.take(order[~again]), files.rows, named)
+
+
+def fingerprints(files: EmbeddingFiles) -> dict[str, str]:
+    """Returns the sha256 of each file by name."""
+    return {storage.base_name(path): manifest.file_sha256(path) for path in files.paths}
+
+
+def _read_group(
+    group: RowGroup, dimension: int, available_at: int
+) -> tuple[Vectors, np.ndarray, list[dict[str, Any]]]:
+    """Returns a row group's usable rows, their positions in the file, and the others."""
+    rows = embedding_files.read_rows(dimension, group)
+    with storage.open_parquet(group.path) as file:
+        column = file.read_row_group(group.number, columns=["item_id"])["item_id"]
+    keys = parquet.decoded(column.combine_chunks()).take(pa.array(rows.rows - group.first_row))
+    quantized, norms = similarity.quantize(rows.vectors)
+    reasons = np.full(len(keys), "", object)
+    reasons[norms == 0] = ZERO
+    if parquet.is_text(keys.type):
+        reasons[pc.equal(pc.binary_length(keys), 0).to_numpy(zero_copy_only=False)] = EMPTY_ID
+    good = np.flatnonzero(reasons == "")
+    times = np.where(rows.available_at == ALWAYS, available_at, rows.available_at)
+    bad = [
+        {"row": int(rows.rows[row]), "reason": reasons[row]}
+        for row in np.flatnonzero(reasons != "")
+    ]
+    vectors = Vectors(keys, rows.item_ids, quantized, times).take(good)
+    return vectors, rows.rows[good], [*rows.rejected, *bad]
+
+
+def _id_type(path: str) -> pa.DataType:
+    with storage.open_parquet(path) as file:
+        return file.schema_arrow.field("item_id").type

@@ -1,0 +1,153 @@
+"""A modality's embedding set as numbered versions: each whole, the published one by a pointer."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.embeddings import byte_vectors, embedding_files
+from features.embeddings.embedding_files import ALWAYS
+from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
+from features.errors import UserInputError
+from features.files import manifest, storage, versions
+from features.ids import id_table
+from pipeline.embedding_sets import delivery
+from pipeline.embedding_sets.delivery import Vectors
+from pipeline.publishing.shards import HashedFile
+from pipeline.tables import parquet
+
+_ROWS_PER_FILE = 1 << 18
+_ROW_GROUP = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Merged:
+    """A version before, and a delivery.
+
+    Attributes:
+      vectors: of the next version.
+      counts: of the delivery's items, `new`, `changed`, `unchanged` and `older`; `kept`: items
+        that it does not have.
+    """
+
+    vectors: Vectors
+    counts: Mapping[str, int]
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the version before is just this."""
+        return not (self.counts["new"] or self.counts["changed"])
+
+    @property
+    def fingerprint(self) -> str:
+        """As of `embedding_set.EmbeddingSet`."""
+        one = self.vectors
+        return sum_fingerprints(row_fingerprints(one.item_ids, one.quantized, one.available_at))
+
+
+def published(output: str) -> dict[str, Any] | None:
+    """Returns the manifest of the published version, None where there is none."""
+    version = versions.current(output)
+    return None if version is None else manifest.read_manifest(versions.path_of(output, version))
+
+
+def read_published(output: str) -> Vectors:
+    """Reads the published version.
+
+    Raises:
+      UserInputError: it is not what its manifest says.
+    """
+    files = embedding_files.open_files(output)
+    found = delivery.read(files, files.dimension)
+    if found.rejected:
+        raise UserInputError(
+            f"{output!r}: the published version has rows that no version has: "
+            f"{found.rejected[:3]}. Ingest all vectors again with --replace."
+        )
+    return found.vectors
+
+
+def merge(before: Vectors | None, new: Vectors) -> Merged:
+    """Adds a delivery to the version before; the newer vector of an item wins.
+
+    Newer is what became available later; of the same time, or where one of them tells no time,
+    what was delivered later. A vector that did not change keeps its `available_at`.
+
+    Args:
+      before: the version before, None for none.
+      new: the delivery.
+
+    Raises:
+      UserInputError: ids are strings in one and integers in the other.
+    """
+    if before is None:
+        counts = {"new": len(new.item_ids), "changed": 0, "unchanged": 0, "older": 0, "kept": 0}
+        return Merged(new, counts)
+    parquet.same_kind(
+        {"the version before": before.keys.type, "--vectors": new.keys.type}, "item_id"
+    )
+    rows = id_table.positions(new.item_ids, before.item_ids)
+    known = np.flatnonzero(rows < len(before.item_ids))
+    mine = rows[known]
+    same = (before.quantized[mine] == new.quantized[known]).all(axis=1)
+    then, now = before.available_at[mine], new.available_at[known]
+    older = ~same & (now != ALWAYS) & (then != ALWAYS) & (now < then)
+    changed = ~same & ~older
+    replaced = np.zeros(len(before.item_ids), bool)
+    replaced[mine[changed]] = True
+    wins = np.ones(len(new.item_ids), bool)
+    wins[known[~changed]] = False
+    keys = new.keys.cast(before.keys.type)
+    both = Vectors.concatenated(
+        [
+            before.take(np.flatnonzero(~replaced)),
+            dataclasses.replace(new, keys=keys).take(np.flatnonzero(wins)),
+        ]
+    )
+    counts = {
+        "new": len(new.item_ids) - len(known),
+        "changed": int(changed.sum()),
+        "unchanged": int(same.sum()),
+        "older": int(older.sum()),
+        "kept": len(before.item_ids) - len(known),
+    }
+    return Merged(both.take(np.argsort(both.item_ids, kind="stable")), counts)
+
+
+def write(folder: str, vectors: Vectors) -> dict[str, str]:
+    """Writes a version's files and returns the sha256 of each by name."""
+    hashes = {}
+    late = bool(np.any(vectors.available_at != ALWAYS))
+    for number, begin in enumerate(range(0, len(vectors.item_ids), _ROWS_PER_FILE)):
+        some = vectors.take(np.arange(begin, min(begin + _ROWS_PER_FILE, len(vectors.item_ids))))
+        columns = {
+            "item_id": some.keys,
+            "embedding": byte_vectors.to_column(some.quantized),
+        }
+        if late:
+            always = some.available_at == ALWAYS
+            columns["available_at"] = pa.array(some.available_at, mask=always)
+        name = f"part-{number:05d}.parquet"
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table(columns), sink, row_group_size=_ROW_GROUP)
+        with HashedFile(storage.join(folder, name)) as file:
+            file.write(sink.getvalue().to_pybytes())
+        hashes[name] = file.sha256
+    return hashes
+
+
+def prune(output: str, keep: int) -> None:
+    """Removes all but the newest published versions."""
+    current = versions.current(output)
+    if current is None:
+        return
+    folder = storage.join(output, versions.FOLDER)
+    names = storage.list_folders(folder)
+    numbers = [int(name) for name in names if name.isdigit()]
+    kept = {f"{number:06d}" for number in versions.kept(numbers, current, keep)}
+    for name in names:
+        if name not in kept:
+            storage.remove_folder(storage.join(folder, name))

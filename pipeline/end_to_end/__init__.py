@@ -1,0 +1,1 @@
+"""The whole path of `pipeline.run`: data, steps, summary."""

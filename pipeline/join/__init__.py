@@ -1,0 +1,1 @@
+"""The join: from a behavior log and embedding sets to training records."""

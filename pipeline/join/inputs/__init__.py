@@ -1,0 +1,1 @@
+"""The log: opened, validated, quarantined."""

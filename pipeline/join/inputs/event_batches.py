@@ -1,0 +1,272 @@
+"""Reading the log as Arrow batches, and telling good rows from bad ones, vectorised."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.files import storage
+from features.ids import hashing
+from features.schema import SideFeature
+from pipeline.join.inputs.event_log import REQUEST_ID, ReadUnit
+from pipeline.join.inputs.log_columns import LogColumns, Role
+from pipeline.join.rules import splits
+from pipeline.tables import parquet
+
+BATCH_ROWS = 1 << 16
+
+LATEST = 7_289_654_400
+"""2201-01-01, seconds since 1970."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidatedBatch:
+    """A batch of the log after validation.
+
+    Attributes:
+      events: good rows, see `event_schema`.
+      rejected: the rows as they were read.
+      rows: `[bad]` int64, their positions in the file.
+      reasons: `[bad]` str.
+    """
+
+    events: pa.RecordBatch
+    rejected: pa.RecordBatch
+    rows: np.ndarray
+    reasons: np.ndarray
+
+
+def event_schema(columns: LogColumns) -> pa.Schema:
+    """Returns the schema of events between the join's steps.
+
+    `user`, `item`, `request`: int64 ids; `time`: int64 microseconds; `file`, `row`: where the
+    event was read; `content`: hash over all columns of the row; `role`: see `Role`; `behavior`:
+    whether it becomes one; `type`: of behavior; `split`: where the log names it, else -1;
+    `label_<name>` float32; `context_<name>` int64 or float32; `statistic_<name>` float64;
+    `known_<label>`: int64 microseconds at which an attributed label became known.
+    """
+    fields = [(name, pa.int64()) for name in ("user", "item", "time", "request", "row", "content")]
+    fields += [("file", pa.int32()), ("behavior", pa.bool_())]
+    fields += [(name, pa.int8()) for name in ("role", "type", "split")]
+    fields += [(f"label_{name}", pa.float32()) for name in columns.labels]
+    fields += [
+        (f"context_{one.name}", pa.int64() if one.kind == "categorical" else pa.float32())
+        for one in columns.context
+    ]
+    fields += [(f"statistic_{name}", pa.float64()) for name in columns.number_statistics]
+    fields += [(f"known_{name}", pa.int64()) for name in columns.late_statistics]
+    return pa.schema(fields)
+
+
+def read_batches(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
+    """Reads and validates a row group.
+
+    Raises:
+      pa.ArrowException, OSError: the row group is not readable.
+    """
+    first_row = unit.first_row
+    with storage.open_parquet(unit.path) as file:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
+            yield validate(_decoded(batch), columns, unit.file, first_row)
+            first_row += batch.num_rows
+
+
+def validate(
+    batch: pa.RecordBatch, columns: LogColumns, file: int, first_row: int
+) -> ValidatedBatch:
+    """Splits a batch into events and rejected rows.
+
+    Args:
+      batch: `[N]` rows with every column of the log.
+      columns: what is read of it.
+      file: the file's position in the log.
+      first_row: the batch's position in the file.
+    """
+    reasons = _reasons(batch, columns)
+    good = reasons == ""
+    rows = first_row + np.arange(batch.num_rows)
+    kept = batch if good.all() else batch.filter(pa.array(good))
+    return ValidatedBatch(
+        events=_events(kept, columns, file, rows[good]),
+        rejected=batch.filter(pa.array(~good)),
+        rows=rows[~good],
+        reasons=reasons[~good],
+    )
+
+
+def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
+    """Returns the first reason against each row, empty for good rows; `[N]` str."""
+    reasons = np.full(batch.num_rows, "", object)
+
+    def object_to(mask: np.ndarray, reason: str) -> None:
+        reasons[mask & (reasons == "")] = reason
+
+    required = ["user_id", "item_id", *columns.stored_labels]
+    required += ["timestamp"] if columns.has_timestamp else []
+    required += [REQUEST_ID] if columns.has_request_id else []
+    required += [columns.split_column] if columns.split_column is not None else []
+    read = (*columns.expression_columns, *columns.stored_statistics)
+    required += [name for name in read if name not in required]
+    for name in required:
+        if batch[name].null_count:
+            object_to(_numpy(batch[name].is_null()), f"{name} is null")
+    for name in ("user_id", "item_id"):
+        if parquet.is_text(batch[name].type):
+            empty = pc.equal(pc.binary_length(batch[name].fill_null("-")), 0)
+            object_to(_numpy(empty), f"{name} is empty")
+    limit = LATEST * (1_000_000 // splits.MICROSECONDS[columns.timestamp_unit])
+    if columns.has_timestamp:
+        timestamps = _numpy(batch["timestamp"].fill_null(0))
+        object_to((timestamps < 0) | (timestamps >= limit), "timestamp is negative or after 2200")
+    if columns.split_column is not None:
+        known = pc.is_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
+        reason = f"{columns.split_column} is not {', '.join(splits.FRACTION_SPLITS)}"
+        object_to(~_numpy(known.fill_null(True)), reason)
+    numeric = [one.name for one in columns.stored_context if one.kind == "numeric"]
+    for name in dict.fromkeys([*columns.stored_labels, *read, *numeric]):
+        if pa.types.is_floating(batch[name].type):
+            values = _numpy(batch[name].fill_null(0))
+            object_to(~np.isfinite(values), f"{name} is NaN or infinite")
+    for label in columns.stored_labels:
+        values = _numpy(batch[label].fill_null(False if _is_boolean(batch[label]) else 0))
+        object_to((values != 0) & (values != 1), f"{label} is not 0 or 1")
+    return reasons
+
+
+def _events(
+    batch: pa.RecordBatch, columns: LogColumns, file: int, rows: np.ndarray
+) -> pa.RecordBatch:
+    """Returns the events of good rows."""
+    count = batch.num_rows
+    values = {name: batch[name] for name in batch.schema.names}
+    for name, expression in columns.derived.items():
+        values[name] = pa.array(expression.evaluate(values).astype(np.float32))
+    role = _roles(columns, values, count)
+    for label, code in _label_codes(columns).items():
+        values[label] = pa.array((role == code).astype(np.float32))
+    user = hashing.ids_of_column(batch["user_id"])
+    unit = splits.MICROSECONDS[columns.timestamp_unit]
+    time = np.zeros(count, np.int64)
+    if columns.has_timestamp:
+        time = _numpy(batch["timestamp"]).astype(np.int64) * unit
+    origin = np.full(count, file, np.int32)
+    events = {
+        "user": user,
+        "item": hashing.ids_of_column(batch["item_id"]),
+        "time": time,
+        "row": rows,
+        "content": hashing.combine(_content(batch), role.astype(np.int64)),
+        "file": origin,
+        "behavior": _behaviors(columns, values, count),
+        "role": role,
+        "type": np.zeros(count, np.int8),
+        "split": np.full(count, -1, np.int8),
+    }
+    if columns.has_request_id:
+        events["request"] = hashing.ids_of_column(batch[REQUEST_ID])
+    elif columns.has_timestamp:
+        events["request"] = hashing.combine(user, time)
+    else:
+        # Nothing tells two equal rows apart but where they are: both are kept.
+        events["request"] = hashing.combine(user, hashing.combine(origin, rows))
+        events["content"] = events["request"]
+    for number, expression in enumerate(columns.behavior_types):
+        events["type"][expression.evaluate(values)] = number + 1
+    if columns.split_column is not None:
+        index = pc.index_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
+        events["split"] = _numpy(index).astype(np.int8)
+    for label in columns.labels:
+        events[f"label_{label}"] = _numpy(values[label]).astype(np.float32)
+    for feature in columns.context:
+        events[f"context_{feature.name}"] = _context(columns, feature, batch)
+    for name in columns.number_statistics:
+        stored = name in columns.stored_statistics
+        events[f"statistic_{name}"] = _float64(batch[name]) if stored else np.zeros(count)
+    events |= {f"known_{name}": time for name in columns.late_statistics}
+    schema = event_schema(columns)
+    return pa.record_batch([pa.array(events[name]) for name in schema.names], schema=schema)
+
+
+def _label_codes(columns: LogColumns) -> dict[str, int]:
+    """Returns the role that sets each label which is no column; -1 for one that none sets."""
+    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.attributed)}
+    if columns.sets_label is None:
+        return codes
+    return {label: codes.get(label, -1) for label in columns.labels}
+
+
+def _roles(columns: LogColumns, values: dict[str, pa.Array], count: int) -> np.ndarray:
+    """Returns each row's role, `[N]` int8; of several labels that a row sets the first counts."""
+    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.attributed)}
+    if columns.sets_label is not None:
+        return np.full(count, codes[columns.sets_label], np.int8)
+    role = np.full(count, Role.CANDIDATE, np.int8)
+    for label, expression in reversed(columns.label_events.items()):
+        role[expression.evaluate(values)] = codes[label]
+    return role
+
+
+def _behaviors(columns: LogColumns, values: dict[str, pa.Array], count: int) -> np.ndarray:
+    rule = columns.behavior_rule
+    return np.full(count, rule) if isinstance(rule, bool) else rule.evaluate(values)
+
+
+def _context(columns: LogColumns, feature: SideFeature, batch: pa.RecordBatch) -> np.ndarray:
+    """Returns a context feature's values, `[N]`; zero where the log does not have them."""
+    dtype = np.int64 if feature.kind == "categorical" else np.float32
+    if feature not in columns.stored_context:
+        return np.zeros(batch.num_rows, dtype)
+    column = batch[feature.name]
+    if feature.kind == "categorical":
+        return categorical(column)
+    return _numpy(column.fill_null(False if _is_boolean(column) else 0)).astype(dtype)
+
+
+def categorical(column: pa.Array) -> np.ndarray:
+    """Returns `[N]` int64: integers as they are, strings by fingerprint, null as 0."""
+    known = _numpy(column.is_valid())
+    ids = np.zeros(len(column), np.int64)
+    ids[known] = hashing.ids_of_column(column.drop_null())
+    return ids
+
+
+def _content(batch: pa.RecordBatch) -> np.ndarray:
+    """Returns a hash of each row over all columns; equal rows have equal hashes."""
+    digest = np.zeros(batch.num_rows, np.int64)
+    for name in sorted(batch.schema.names):
+        column = batch[name]
+        if parquet.is_id(column.type):
+            values = categorical(column)
+        elif pa.types.is_floating(column.type):
+            values = _numpy(column.fill_null(0)).astype(np.float64).view(np.int64)
+        elif _is_boolean(column):
+            values = _numpy(column.fill_null(False)).astype(np.int64)
+        else:
+            texts = np.array([repr(value) for value in column.to_pylist()], object)
+            values = hashing.fingerprint_strings(texts)
+        digest = hashing.combine(digest, values)
+        if column.null_count:
+            digest = hashing.combine(digest, _numpy(column.is_null()).astype(np.int64))
+        else:
+            digest = hashing.combine(digest, np.zeros(len(digest), np.int64))
+    return digest
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Returns the batch without dictionary encoding."""
+    columns = [parquet.decoded(column) for column in batch.columns]
+    return pa.record_batch(columns, names=batch.schema.names)
+
+
+def _float64(column: pa.Array) -> np.ndarray:
+    return _numpy(column).astype(np.float64)
+
+
+def _is_boolean(column: pa.Array) -> bool:
+    return pa.types.is_boolean(column.type)
+
+
+def _numpy(column: pa.Array) -> np.ndarray:
+    return column.to_numpy(zero_copy_only=False)

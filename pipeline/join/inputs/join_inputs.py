@@ -1,0 +1,121 @@
+"""Everything that a join reads, opened and checked before anything is written."""
+
+import dataclasses
+from typing import Any
+
+from pydantic import ValidationError
+
+from features.embeddings import embedding_files
+from features.embeddings.embedding_files import EmbeddingFiles
+from features.errors import UserInputError
+from features.records import running_statistics
+from features.schema import ExampleSchema, Modality
+from pipeline.embedding_sets import embedding_inputs
+from pipeline.join.inputs import prior_behaviors
+from pipeline.join.inputs.event_log import EventLog, ReadUnit, open_label_logs, open_log
+from pipeline.join.inputs.prior_behaviors import GivenHistories
+from pipeline.join.options import JoinOptions
+from pipeline.tables.side_features import SideTable, read_side_table
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinInputs:
+    """Opened inputs.
+
+    Attributes:
+      log: the behavior log.
+      label_logs: logs whose rows set labels.
+      histories: given behavior sequences.
+      items: item side features.
+      users: user side features.
+      embeddings: each modality's files.
+      embedding_prints: those files' fingerprints.
+    """
+
+    log: EventLog
+    label_logs: tuple[EventLog, ...]
+    histories: GivenHistories
+    items: SideTable
+    users: SideTable
+    embeddings: dict[str, EmbeddingFiles]
+    embedding_prints: dict[str, list[dict[str, Any]]]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the log and of the labels' own logs."""
+        return self.log.events + sum(one.events for one in self.label_logs)
+
+    @property
+    def units(self) -> tuple[ReadUnit, ...]:
+        """What there is to read, in order."""
+        label_units = (unit for one in self.label_logs for unit in one.units)
+        return (*self.log.units, *label_units, *self.histories.units)
+
+    @property
+    def fingerprints(self) -> dict[str, Any]:
+        """What the manifest says of the inputs."""
+        return {
+            "events": list(self.log.inputs),
+            "label_logs": {one.source: list(one.inputs) for one in self.label_logs},
+            "histories": list(self.histories.inputs),
+            "items": list(self.items.inputs),
+            "users": list(self.users.inputs),
+            "embeddings": self.embedding_prints,
+        }
+
+    def schema(self, options: JoinOptions) -> ExampleSchema:
+        """Returns what the records hold.
+
+        Raises:
+          UserInputError: names or widths do not fit together.
+        """
+        carried = options.candidate_embeddings
+        item_features = self.items.features
+        context_features = self.log.columns.context + self.users.features
+        if options.statistics:
+            item_features += (running_statistics.item_feature(options.statistics),)
+            context_features += (running_statistics.context_feature(options.statistics),)
+        try:
+            return ExampleSchema(
+                labels=options.resolved_labels,
+                modalities=tuple(
+                    Modality(name, files.dimension, carried is None or name in carried)
+                    for name, files in self.embeddings.items()
+                ),
+                history_length=options.history_length,
+                behavior_types=options.behavior_types,
+                item_features=item_features,
+                context_features=context_features,
+            )
+        except ValidationError as error:
+            raise UserInputError(f"The record cannot have these features: {error}") from error
+
+
+def open_inputs(options: JoinOptions) -> JoinInputs:
+    """Opens and checks every input.
+
+    Raises:
+      UserInputError: a file is missing or unreadable, lacks a column or holds it in another type.
+    """
+    log = open_log(options)
+    items = read_side_table(options.items, "item_id", options.item_features, log.item_kind)
+    users = read_side_table(options.users, "user_id", options.user_features, log.user_kind)
+    prints = {
+        name: embedding_inputs.fingerprint_files(name, folder, log.item_kind)
+        for name, folder in options.embeddings.items()
+    }
+    embeddings = {}
+    for name, folder in options.embeddings.items():
+        try:
+            embeddings[name] = embedding_files.open_files(folder)
+        except UserInputError as error:
+            raise UserInputError(f"--embeddings {name}: {error}") from error
+    return JoinInputs(
+        log=log,
+        label_logs=open_label_logs(options, log),
+        histories=prior_behaviors.open_histories(options, log.user_kind, log.item_kind),
+        items=items,
+        users=users,
+        embeddings=embeddings,
+        embedding_prints=prints,
+    )

@@ -1,0 +1,262 @@
+"""What a user asks of the join."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+from features.errors import UserInputError
+from features.schema import STRICT, Name
+from pipeline.join.partition import negatives
+from pipeline.join.rules import expressions, splits
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _texts(value: object) -> object:
+    """One text, or none, where several are allowed."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+ALL_EVENTS = "all"
+"""The behavior rule that every event passes."""
+
+NO_EVENTS = "none"
+"""The behavior rule that no event passes: behaviors are those of `histories` alone."""
+
+DEFAULT_WINDOW = 86_400
+"""Seconds after a candidate was shown within which a label event counts."""
+
+DEFAULT_LABEL = "click"
+DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
+
+
+@dataclass(frozen=True, config=STRICT)
+class JoinOptions:
+    """The join's inputs and parameters; each field is a flag of `pipeline.build_examples`.
+
+    Use `from_dict` to get `UserInputError` for values that are not valid.
+
+    Attributes:
+      events: the behavior log, a folder of Parquet files or one file.
+      output: the folder to publish; its parent must be writable.
+      embeddings: an embedding set's folder or file by modality.
+      items: item side features, Parquet with `item_id`.
+      users: user side features, Parquet with `user_id`.
+      labels: label columns; by default those of `derive_label`, else `click`.
+      derive_label: labels computed from the log, `name = expression`.
+      label_events: rows of the log that are no candidates but set a label of one,
+        `name = expression`, for instance `click = event == "click"`.
+      label_logs: logs of their own whose rows set a label, a folder by label.
+      attribution_window: seconds by label within which such an event counts; a day by default.
+      behavior_rule: an expression; events that pass become behaviors. `all` for every event,
+        `none` for no event.
+      behavior_type: expressions; behaviors that pass the k-th, the last of them counts, have
+        type k, the others 0.
+      histories: given behaviors, Parquet with `user_id` and a list `item_id`, oldest first, and
+        optionally lists `timestamp` and `type`.
+      history_types: how many values `type` takes in `histories`.
+      timestamp_unit: of the log's `timestamp`, and of the numbers in `splits`.
+      history_length: the most behaviors of a request (L).
+      behavior_delay: seconds until a behavior is known online; younger ones are not used.
+      splits: `train:..T1,validation:T1..T2,test:T2..` with numbers in `timestamp_unit` or UTC
+        dates (2024-05-31); T1 belongs to the later split.
+      split_fractions: of the rows by time: train, validation, test. Default 0.7, 0.1, 0.2.
+      split_column: a column of the log that names each row's split.
+      split_by: `global` cuts at one time for all users, `user` by position within each user.
+      context: columns of the log that become context features, `name[:kind[:width]]`.
+      item_features: columns of `items`, `name[:kind[:width]]`; by default all that fit.
+      user_features: columns of `users`, likewise.
+      candidate_embeddings: modalities whose quantised candidate vectors go into the record; by
+        default all.
+      statistics: labels and numeric columns of the log whose running sums records carry, of user
+        and item just before the request, besides their counts of events; see
+        `features.records.running_statistics`.
+      negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
+        event, with labels of 0.
+      max_candidates: requests with more are cut into several records.
+      partitions: users are spread over so many; 0 chooses by the size of the log.
+      max_bad_fraction: the largest share of quarantined rows, of the log and of each
+        embedding set, with which a data set is published.
+      part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
+        histories reach back into the parts before it.
+      new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the
+        next that is free, rather than refuse.
+      embedding_strategy: how vectors reach the workers; `auto` decides by size. The bytes of the
+        output are the same.
+      broadcast_limit_mib: `auto` broadcasts quantised embedding sets up to this size.
+    """
+
+    events: str
+    output: str
+    embeddings: dict[Name, str] = Field(default_factory=dict)
+    items: str | None = None
+    users: str | None = None
+    labels: tuple[Name, ...] = ()
+    derive_label: tuple[str, ...] = ()
+    label_events: tuple[str, ...] = ()
+    label_logs: dict[Name, str] = Field(default_factory=dict)
+    attribution_window: dict[Name, NonNegativeInt] = Field(default_factory=dict)
+    behavior_rule: str = "click == 1"
+    behavior_type: Texts = ()
+    histories: str | None = None
+    history_types: PositiveInt = 1
+    timestamp_unit: Literal["s", "ms", "us"] = "s"
+    history_length: PositiveInt = 50
+    behavior_delay: NonNegativeInt = 0
+    splits: str | None = None
+    split_fractions: tuple[Fraction, Fraction, Fraction] | None = None
+    split_column: str | None = None
+    split_by: Literal["global", "user"] = "global"
+    context: tuple[str, ...] = ()
+    item_features: tuple[str, ...] | None = None
+    user_features: tuple[str, ...] | None = None
+    candidate_embeddings: tuple[Name, ...] | None = None
+    statistics: tuple[Name, ...] = ()
+    negatives: str | None = None
+    max_candidates: PositiveInt = 128
+    partitions: NonNegativeInt = 0
+    max_bad_fraction: Fraction = 0.01
+    part: PartName | None = None
+    new_version: bool = False
+    embedding_strategy: Literal["auto", "broadcast", "shuffle"] = "auto"
+    broadcast_limit_mib: PositiveInt = 2048
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "JoinOptions":
+        """Validates options.
+
+        Raises:
+          UserInputError: names every value that is unknown, missing or not valid.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, problem['loc'])) or 'options'}: {problem['msg']} "
+                f"(received {problem['input']!r})"
+                if problem["loc"]
+                else problem["msg"].removeprefix("Value error, ")
+                for problem in error.errors()
+            )
+            raise UserInputError(f"Options of the join: {problems}") from error
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "JoinOptions":
+        for text in (*self.derive_label, *self.label_events):
+            expressions.parse_assignment(text)
+        if self.behavior_rule not in (ALL_EVENTS, NO_EVENTS):
+            expressions.parse(self.behavior_rule)
+        for text in self.behavior_type:
+            expressions.parse(text)
+        if self.negatives is not None:
+            negatives.parse(self.negatives)
+        self._check_labels()
+        self._check_splits()
+        self._check_statistics()
+        unknown = set(self.candidate_embeddings or ()) - set(self.embeddings)
+        if unknown:
+            raise ValueError(
+                f"candidate_embeddings names {sorted(unknown)}, but embeddings has "
+                f"{sorted(self.embeddings)}."
+            )
+        return self
+
+    def _check_labels(self) -> None:
+        names = [name for name, _ in (*self.derived, *self.parsed_label_events)]
+        names += list(self.label_logs)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"{twice} are defined twice among derive_label, label_events and label_logs."
+            )
+        if strangers := set(self.attribution_window) - set(self.attributed):
+            raise ValueError(
+                f"attribution_window names {sorted(strangers)}, but label_events and label_logs "
+                f"have {sorted(self.attributed)}."
+            )
+        if strangers := set(self.attributed) - set(self.resolved_labels):
+            raise ValueError(
+                f"labels lacks {sorted(strangers)}, which label_events or label_logs define. "
+                f"It is {list(self.resolved_labels)}."
+            )
+
+    def _check_splits(self) -> None:
+        ways = ("splits", "split_fractions", "split_column")
+        given = [name for name in ways if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give {given[0]} or {given[1]}, not both.")
+        if self.split_by == "user" and given and given != ["split_fractions"]:
+            raise ValueError(f"split_by user takes split_fractions, not {given[0]}.")
+        if self.splits is not None:
+            splits.parse_ranges(self.splits, self.timestamp_unit)
+        if abs(sum(self.resolved_split_fractions) - 1) > 1e-6:
+            raise ValueError(f"split_fractions must add up to 1, received {self.split_fractions}.")
+        if self.part is not None and self.splits is None:
+            raise ValueError(
+                "part takes splits (for instance splits=train:..2026-06-01,test:2026-06-01..): "
+                "fractions of a log that grows would move with every part."
+            )
+        if self.part is not None and self.new_version:
+            raise ValueError("part and new_version do not go together: begin another output.")
+        if self.part is not None and self.histories is not None:
+            raise ValueError("part and histories do not go together: parts carry their own.")
+
+    def _check_statistics(self) -> None:
+        if len(set(self.statistics)) != len(self.statistics):
+            raise ValueError(f"statistics must be distinct, received {list(self.statistics)}.")
+        if self.statistics and self.part is not None:
+            raise ValueError(
+                "part and statistics do not go together: a part does not know what earlier parts "
+                "counted. Join all days at once, or leave statistics out."
+            )
+
+    @property
+    def derived(self) -> tuple[tuple[str, expressions.Expression], ...]:
+        """The derived labels, parsed."""
+        return tuple(expressions.parse_assignment(text) for text in self.derive_label)
+
+    @property
+    def parsed_label_events(self) -> tuple[tuple[str, expressions.Expression], ...]:
+        """Which rows of the log set which label."""
+        return tuple(expressions.parse_assignment(text) for text in self.label_events)
+
+    @property
+    def attributed(self) -> tuple[str, ...]:
+        """Labels that events of their own set."""
+        return (*(name for name, _ in self.parsed_label_events), *self.label_logs)
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Attribution windows of the labels in `attributed`, microseconds."""
+        given = self.attribution_window
+        return tuple(given.get(name, DEFAULT_WINDOW) * 1_000_000 for name in self.attributed)
+
+    @property
+    def resolved_labels(self) -> tuple[str, ...]:
+        """The labels, with the default filled in."""
+        defined = (*(name for name, _ in self.derived), *self.attributed)
+        return self.labels or defined or (DEFAULT_LABEL,)
+
+    @property
+    def resolved_split_fractions(self) -> tuple[float, float, float]:
+        """The fractions, with the default filled in."""
+        return self.split_fractions or DEFAULT_SPLIT_FRACTIONS
+
+    @property
+    def behavior_types(self) -> int:
+        """How many values a behavior's type takes."""
+        return max(1 + len(self.behavior_type), self.history_types if self.histories else 1)

@@ -1,0 +1,1 @@
+"""One partition's arithmetic in NumPy and Arrow. Imports no Beam."""

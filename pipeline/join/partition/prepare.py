@@ -1,0 +1,118 @@
+"""A partition's events made ready: duplicates out, negatives in, labels attributed; no Beam."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.join.inputs.log_columns import Role
+from pipeline.join.join_plan import JoinPlan
+from pipeline.join.partition import attribution, negatives, sequences
+from pipeline.join.transport import summary
+
+
+@dataclasses.dataclass(frozen=True)
+class Partition:
+    """Events of some users, whole.
+
+    Attributes:
+      events: `[E]` by user, time, file and row; a negative follows the event it belongs to.
+      counts: what was dropped on the way, and what label events led to.
+    """
+
+    events: pa.Table
+    counts: summary.Summary
+
+
+def prepare(
+    events: pa.Table, plan: JoinPlan, items: negatives.ItemCounts | None = None
+) -> Partition:
+    """Makes a partition's events ready to become requests.
+
+    Args:
+      events: everything that was read of the partition's users, in any order.
+      plan: what to do.
+      items: the log's items, where negatives are drawn.
+    """
+    kept = sequences.first_of_duplicates(*_arrays(events, "user", "time", "content", "file", "row"))
+    counts: summary.Summary = {"dropped": {"duplicate": len(events) - len(kept)}}
+    events = events.take(pa.array(kept)).combine_chunks()
+    # First, since attribution drops label events, and what was clicked is no negative.
+    if plan.negatives is not None:
+        if items is None:
+            raise ValueError("Negatives need the log's items.")
+        events, drawn = _with_negatives(events, plan.negatives, items)
+        counts = summary.merge(counts, drawn)
+    if plan.attributed:
+        events, outcomes = _attribute(events, plan)
+        counts = summary.merge(counts, outcomes)
+    return Partition(events, counts)
+
+
+def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summary]:
+    """Sets the labels that events of their own set, and drops those that are no behaviors."""
+    user, item, request, time, role, behavior = _arrays(
+        events, "user", "item", "request", "time", "role", "behavior"
+    )
+    candidates = np.flatnonzero(role == Role.CANDIDATE)
+    counts: summary.Summary = {"attributed": {}, "dropped": {}}
+    for k, label in enumerate(plan.attributed):
+        own = np.flatnonzero(role == Role.LABEL_EVENT + k)
+        shown, came = (
+            attribution.Shown(
+                user[rows],
+                item[rows],
+                request[rows] if plan.attributed_by_request[k] else None,
+                time[rows],
+            )
+            for rows in (candidates, own)
+        )
+        found = attribution.attribute(shown, came, plan.windows[k])
+        events = _replaced(events, f"label_{label}", candidates[found.positive], 1)
+        if label in plan.columns.late_statistics:
+            events = _replaced(events, f"known_{label}", candidates, found.known)
+        totals = np.bincount(found.outcome, minlength=len(attribution.OUTCOMES)).tolist()
+        attributed, *dropped = totals
+        counts["attributed"][label] = attributed
+        for outcome, total in zip(attribution.OUTCOMES[1:], dropped, strict=True):
+            counts["dropped"][f"{label}_{outcome}"] = total
+    kept = (role < Role.LABEL_EVENT) | behavior
+    return events.filter(pa.array(kept)).combine_chunks(), counts
+
+
+def _replaced(events: pa.Table, column: str, rows: np.ndarray, new: np.ndarray | int) -> pa.Table:
+    """Returns events with other values in some rows of a column."""
+    values = events[column].to_numpy().copy()
+    values[rows] = new
+    place = events.schema.get_field_index(column)
+    return events.set_column(place, column, pa.array(values))
+
+
+def _with_negatives(
+    events: pa.Table, rule: negatives.NegativesRule, items: negatives.ItemCounts
+) -> tuple[pa.Table, summary.Summary]:
+    """Adds a row for each negative after the candidate that it belongs to."""
+    user, item, time, request, role = _arrays(events, "user", "item", "time", "request", "role")
+    candidates = np.flatnonzero(role == Role.CANDIDATE)
+    seen = negatives.Interactions(user, item, time, request)
+    owner, drawn = negatives.draw(rule, items, seen, candidates)
+    added = events.take(pa.array(owner))
+    count = len(owner)
+    replaced = {
+        "item": pa.array(drawn),
+        "role": pa.array(np.full(count, Role.NEGATIVE, np.int8)),
+        "behavior": pa.array(np.zeros(count, bool)),
+    }
+    for name in events.column_names:
+        if name.startswith("label_"):
+            replaced[name] = pa.array(np.zeros(count, np.float32))
+    for name, values in replaced.items():
+        added = added.set_column(events.schema.get_field_index(name), name, values)
+    order = np.argsort(np.concatenate([np.arange(len(events)), owner]), kind="stable")
+    merged = pa.concat_tables([events, added]).combine_chunks().take(pa.array(order))
+    wanted = rule.count * len(candidates)
+    return merged.combine_chunks(), {"negatives": {"drawn": count, "missing": wanted - count}}
+
+
+def _arrays(events: pa.Table, *names: str) -> tuple[np.ndarray, ...]:
+    return tuple(events[name].to_numpy() for name in names)

@@ -1,0 +1,160 @@
+"""Counts and sums of a partition's users and items just before each request; no Beam.
+
+Events are the log's own rows, duplicates left out: a label that arrived as an event of its own
+counts from that event's time on, drawn negatives and given behaviors do not count. What a request
+may know is strictly older than its time less the behaviors' delay. Sums are float64 and become
+float32 in the record.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from features.records.running_statistics import RESIDUAL_STRENGTH, residual_codes
+from pipeline.join.inputs.log_columns import LogColumns, Role
+from pipeline.join.partition.cumulative_sums import CumulativeSums
+from pipeline.join.partition.sequences import Requests
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunningStatistics:
+    """What records say; the layout is that of `features.records.running_statistics`.
+
+    Attributes:
+      candidates: `[C, 1 + S]` float32, in the order of `Requests.order`.
+      requests: `[Q, 2 + 2 S]` float32.
+      events: `[E]` int64 residual codes of the partition's events, sorted as they are.
+    """
+
+    candidates: np.ndarray
+    requests: np.ndarray
+    events: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Additions:
+    """What is added to the sums of ids, `[N]` int64 twice and `[N, W]` float64.
+
+    Attributes:
+      ids: whose sums.
+      times: microseconds.
+      values: for each column.
+    """
+
+    ids: np.ndarray
+    times: np.ndarray
+    values: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Questions:
+    """Whose sums a partition needs before which times, `[N]` int64 each."""
+
+    ids: np.ndarray
+    times: np.ndarray
+
+
+class PartitionStatistics:
+    """The statistics of one partition: what it adds to items, asks of them, and makes of answers.
+
+    Args:
+      columns: which statistics, and what kind of a column each is.
+      events: `[E]` sorted by user, time and row, by column.
+      requests: of those events.
+      delay: microseconds until an event is known.
+    """
+
+    def __init__(self, columns: LogColumns, events: Columns, requests: Requests, delay: int):
+        self._columns, self._events, self._delay = columns, events, delay
+        self._requests = requests
+        self._counted = np.flatnonzero(events["role"] == Role.CANDIDATE)
+        order = requests.order
+        self._asked_at = np.repeat(requests.time, np.diff(requests.starts)) - delay
+        # An event is mostly a request of its own: the answer to that is the answer to both.
+        own = events["role"][order] == Role.CANDIDATE
+        self._also = np.flatnonzero(own & (events["time"][order] != self._asked_at))
+
+    def item_additions(self) -> Additions:
+        """Returns what the partition's events add to their items."""
+        return self._additions(self._events["item"], None)
+
+    def item_questions(self) -> Questions:
+        """Returns the items of all candidates, `[C]`, and of events at their own time."""
+        order, item, time = self._requests.order, self._events["item"], self._events["time"]
+        also = order[self._also]
+        return Questions(np.append(item[order], item[also]), np.append(self._asked_at, time[also]))
+
+    def finished(self, answers: np.ndarray) -> RunningStatistics:
+        """Returns the statistics.
+
+        Args:
+          answers: `[N, 1 + S]` float64 to `item_questions`.
+        """
+        order, requests = self._requests.order, self._requests
+        candidates = answers[: len(order)]
+        at_events = np.zeros((len(self._events["item"]), answers.shape[1]))
+        at_events[order] = candidates
+        at_events[order[self._also]] = answers[len(order) :]
+        of_users = self._additions(self._events["user"], at_events[self._counted])
+        sums = CumulativeSums(of_users.ids, of_users.times, of_users.values)
+        user = self._events["user"][order[requests.starts[:-1]]]
+        own = sums.before(user, requests.time - self._delay)
+        return RunningStatistics(
+            candidates.astype(np.float32), own.astype(np.float32), self._residual_codes(at_events)
+        )
+
+    def _residual_codes(self, items: np.ndarray) -> np.ndarray:
+        """Returns `[E]` codes from what was known of events' items, 0 for a late statistic."""
+        codes = np.zeros(len(items), np.int64)
+        first, counted = self._columns.statistics[0], self._counted
+        if first not in self._columns.late_statistics:
+            known = items[counted]
+            value = self._events[self._column(first)][counted]
+            codes[counted] = residual_codes(known[:, 0], known[:, 1], value)
+        return codes
+
+    def _additions(self, ids: np.ndarray, items: np.ndarray | None) -> Additions:
+        """Returns what events add to `ids`: counts and sums, with `items` residuals as well.
+
+        Args:
+          ids: `[E]` int64.
+          items: `[N, 1 + S]` what had been added to each counted event's item before it.
+        """
+        counted, events, names = self._counted, self._events, self._columns.statistics
+        late = self._columns.late_statistics
+        values = np.ones((len(counted), 1 + len(names)))
+        for place, name in enumerate(names, 1):
+            values[:, place] = 0 if name in late else events[self._column(name)][counted]
+        rows, times, parts = [counted], [events["time"][counted]], [_with_residuals(values, items)]
+        for name in late:
+            positive = np.flatnonzero(events[self._column(name)][counted] > 0)
+            values = np.zeros((len(positive), 1 + len(names)))
+            values[:, 1 + names.index(name)] = 1
+            rows.append(counted[positive])
+            times.append(events[f"known_{name}"][counted[positive]])
+            seen = None if items is None else items[positive]
+            parts.append(_with_residuals(values, seen, expected=False))
+        return Additions(ids[np.concatenate(rows)], np.concatenate(times), np.concatenate(parts))
+
+    def _column(self, name: str) -> str:
+        return f"{'label' if name in self._columns.labels else 'statistic'}_{name}"
+
+
+def _with_residuals(
+    values: np.ndarray, items: np.ndarray | None, expected: bool = True
+) -> np.ndarray:
+    """Returns `[N, 1 + S]` additions, and where items are known their residuals, `[N, 2 + 2 S]`.
+
+    Args:
+      values: what is added.
+      items: `[N, 1 + S]` what had been added to the event's item before the event.
+      expected: whether the item's means are due; the addition of a late label is not an event.
+    """
+    if items is None:
+        return values
+    count = items[:, :1]
+    means = items / np.maximum(count, 1) if expected else np.zeros_like(items)
+    means[:, 0] = 0
+    return np.hstack([values, count / (count + RESIDUAL_STRENGTH) * (values - means)])

@@ -1,0 +1,236 @@
+"""A data set that grows: each log becomes a dated part, and histories reach back across parts.
+
+    examples/manifest.json            all parts together; what is not named there is not published
+    examples/part=2026-05-01/         a data set of its own, with `state/` for the parts after it
+    examples/part=2026-05-02/
+
+`state/` holds each user's latest behaviors at the end of a part, those of earlier parts among
+them. So a part is joined from its own log and the state before it, and has the records that a
+join of all logs would have.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from features.errors import UserInputError
+from features.files import manifest, storage
+from features.ids import id_table
+from features.schema import ExampleSchema
+from pipeline.join import transform
+from pipeline.join.inputs.event_log import ReadUnit, row_groups
+from pipeline.join.inputs.join_inputs import JoinInputs
+from pipeline.join.inputs.prior_behaviors import STATE
+from pipeline.join.join_plan import JoinPlan
+from pipeline.join.partition.negatives import ItemCounts
+from pipeline.join.transport import summary
+from pipeline.publishing import output_folder
+
+_MAY_DIFFER = "partitions"
+
+
+@dataclasses.dataclass(frozen=True)
+class Earlier:
+    """What the parts before this one leave.
+
+    Attributes:
+      last: microseconds of their last event; None if there are none.
+      units: their users' behaviors, to read.
+      items: their items, where negatives are drawn.
+      vocabulary: `[N]` int64, the items of their first split.
+      fingerprints: each part's name and the sha256 of its manifest, in order.
+    """
+
+    last: int | None
+    units: tuple[ReadUnit, ...]
+    items: ItemCounts | None
+    vocabulary: np.ndarray
+    fingerprints: list[dict[str, str]]
+
+
+NOTHING_EARLIER = Earlier(None, (), None, np.zeros(0, np.int64), [])
+
+
+class PartedOutput:
+    """A data set of parts, one of which is to be there afterwards.
+
+    Args:
+      output: the data set's folder.
+      part: the part's name.
+
+    Attributes:
+      folder: the part's folder.
+    """
+
+    def __init__(self, output: str, part: str):
+        self._output, self._part = output.rstrip("/"), part
+        self.folder = _folder(self._output, part)
+        self._parts = self._published()
+
+    def earlier(
+        self, inputs: JoinInputs, parameters: dict[str, Any], schema: ExampleSchema
+    ) -> Earlier:
+        """Returns what the parts before this one leave.
+
+        Raises:
+          UserInputError: they were made otherwise, so that both could not be one data set.
+        """
+        names = self._parts
+        if self._part in names:
+            names = names[: names.index(self._part)]
+        if not names:
+            return NOTHING_EARLIER
+        folder = _folder(self._output, names[-1])
+        values = manifest.read_manifest(folder)
+        _check_alike(folder, values, parameters, inputs, schema)
+        files = {
+            path: storage.open_parquet(path)
+            for path in (storage.join(folder, STATE, name) for name in sorted(values["state"]))
+        }
+        items = None
+        if parameters["negatives"] is not None:
+            data = storage.read_bytes(storage.join(folder, STATE, transform.ITEM_COUNTS))
+            items = ItemCounts(*np.frombuffer(data, np.int64).reshape(3, -1))
+        (vocabulary,) = values["vocabulary"]
+        return Earlier(
+            last=max(one["last_time"] for one in values["state"].values()),
+            units=row_groups(STATE, files),
+            items=items,
+            vocabulary=id_table.read_vocabulary(storage.join(folder, vocabulary)),
+            fingerprints=[
+                {"part": name, "sha256": manifest.file_sha256(_manifest(self._output, name))}
+                for name in names
+            ],
+        )
+
+    def complete(self) -> dict[str, Any]:
+        """Makes the part, which is complete, one of the data set; returns the manifest of all."""
+        names = self._parts if self._part in self._parts else [*self._parts, self._part]
+        values = _merged(
+            {name: manifest.read_manifest(_folder(self._output, name)) for name in names}
+        )
+        manifest.write_manifest(self._output, values)
+        return manifest.read_manifest(self._output)
+
+    def _published(self) -> list[str]:
+        """Returns the parts that the manifest names, in order."""
+        if not storage.is_file(storage.join(self._output, manifest.FILE_NAME)):
+            return []
+        values = manifest.read_manifest(self._output)
+        if "parts" not in values:
+            raise UserInputError(
+                f"{self._output!r} holds a data set without parts. Choose another --output, or "
+                "leave --part out."
+            )
+        return values["parts"]
+
+
+@contextlib.contextmanager
+def opened(output: str, part: str) -> Iterator[PartedOutput]:
+    """Opens a data set of parts; on local disks no other job may write it meanwhile.
+
+    Raises:
+      UserInputError: another job writes it, or it is none of parts.
+    """
+    if storage.is_remote(output):
+        yield PartedOutput(output, part)
+        return
+    with output_folder.locked(output):
+        yield PartedOutput(output, part)
+
+
+def write_state(building: str, work: str, plan: JoinPlan) -> None:
+    """Adds to a part's state what the partitions did not write: the log's items."""
+    if plan.negatives is not None:
+        counts = storage.read_bytes(storage.join(work, transform.ITEM_COUNTS))
+        storage.write_bytes(storage.join(building, STATE, transform.ITEM_COUNTS), counts)
+
+
+def _folder(output: str, part: str) -> str:
+    return storage.join(output, f"part={part}")
+
+
+def _manifest(output: str, part: str) -> str:
+    return storage.join(_folder(output, part), manifest.FILE_NAME)
+
+
+def _check_alike(
+    folder: str,
+    values: dict[str, Any],
+    parameters: dict[str, Any],
+    inputs: JoinInputs,
+    schema: ExampleSchema,
+) -> None:
+    """Checks that a part can follow another.
+
+    Raises:
+      UserInputError: a parameter, an encoder or the schema differs.
+    """
+    there = values["parameters"]
+    differing = [
+        f"{name} was {there.get(name)!r}, now {value!r}"
+        for name, value in parameters.items()
+        if name != _MAY_DIFFER and there.get(name) != value
+    ]
+    for name, files in inputs.embeddings.items():
+        encoder = values["embedding_sets"].get(name, {}).get("encoder", "")
+        if encoder and files.encoder and encoder != files.encoder:
+            differing.append(f"the encoder of {name} was {encoder!r}, now {files.encoder!r}")
+    if not differing and values["schema_fingerprint"] != schema.fingerprint():
+        differing.append(f"the records' schema was {values['schema']}, now {schema.to_dict()}")
+    if differing:
+        raise UserInputError(
+            f"--part: {folder!r} was made otherwise: {'; '.join(differing)}. Use the same "
+            "parameters, or begin a new data set with another --output."
+        )
+
+
+def _merged(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Returns the manifest of all parts together."""
+    latest = list(parts.values())[-1]
+    counts: summary.Summary = {}
+    splits: dict[str, Any] = {}
+    shards: dict[str, Any] = {}
+    similarity: summary.Summary = {}
+    for name, values in parts.items():
+        prefix = f"part={name}/"
+        counts = summary.merge(counts, values["counts"])
+        shards.update({prefix + shard: one for shard, one in values["shards"].items()})
+        for split, own in values["splits"].items():
+            own = {**own, "shards": [prefix + shard for shard in own["shards"]]}
+            splits[split] = _merge_split(splits[split], own) if split in splits else own
+        codes = {
+            modality: {label: np.array(one) for label, one in by_label.items()}
+            for modality, by_label in values["similarity"].items()
+        }
+        similarity = summary.merge(similarity, codes)
+    last_name = list(parts)[-1]
+    kept = ("schema", "schema_fingerprint", "parameters", "embedding_sets", "side_tables")
+    return {
+        **{name: latest[name] for name in kept},
+        "parts": list(parts),
+        "inputs": {name: values["inputs"] for name, values in parts.items()},
+        "counts": counts,
+        "splits": splits,
+        "shards": shards,
+        "similarity": summary.plain(similarity),
+        "vocabulary": {
+            f"part={last_name}/{path}": one for path, one in latest["vocabulary"].items()
+        },
+    }
+
+
+def _merge_split(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    lists = ("shards", "time_range")
+    added = summary.merge(
+        *({k: v for k, v in one.items() if k not in lists} for one in (first, second))
+    )
+    times = first["time_range"] + second["time_range"]
+    return {
+        **added,
+        "shards": first["shards"] + second["shards"],
+        "time_range": [min(times), max(times)],
+    }

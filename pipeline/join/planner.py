@@ -1,0 +1,113 @@
+"""How a join is carried out: partitions, and how vectors reach the workers; chosen and explained.
+
+Neither choice changes a record. The number of partitions is the number of shards a split, and so
+part of the data set; the strategy leaves no trace.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from features.embeddings.embedding_files import EmbeddingFiles, RowGroup
+from pipeline.join.options import JoinOptions
+
+_EVENTS_A_PARTITION = 25_000
+_MOST_PARTITIONS = 4096
+_BYTES_A_VECTOR = 20
+"""Of a quantised vector beside its values: id, norm and time."""
+_BYTES_A_BUCKET = 64 << 20
+_MOST_BUCKETS = 1024
+_MIB = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class VectorUnit:
+    """A row group of an embedding set.
+
+    Attributes:
+      modality: whose set.
+      row_group: what to read.
+    """
+
+    modality: str
+    row_group: RowGroup
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingShuffle:
+    """How vectors reach the partitions that need them, where no worker holds them all.
+
+    Attributes:
+      units: what there is to read.
+      paths: each modality's files, in the order of their numbers.
+      buckets: items are spread over so many.
+    """
+
+    units: tuple[VectorUnit, ...]
+    paths: dict[str, tuple[str, ...]]
+    buckets: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What the planner chose.
+
+    Attributes:
+      partitions: users are spread over so many.
+      shuffle: None where every worker holds all vectors.
+      reasons: a line for each choice.
+    """
+
+    partitions: int
+    shuffle: EmbeddingShuffle | None
+    reasons: tuple[str, ...]
+
+
+def decide(options: JoinOptions, events: int, embeddings: Mapping[str, EmbeddingFiles]) -> Decision:
+    """Chooses by the inputs' measured sizes, where the options do not.
+
+    Args:
+      options: of the join.
+      events: rows of the log and of the labels' own logs.
+      embeddings: each modality's files.
+    """
+    partitions, why = _partitions(options, events)
+    reasons = [f"{partitions} partitions: {why}."]
+    if not embeddings:
+        return Decision(partitions, None, tuple(reasons))
+    size = sum(one.rows * (one.dimension + _BYTES_A_VECTOR) for one in embeddings.values())
+    sets = ", ".join(f"{name} {one.rows:,} x {one.dimension}" for name, one in embeddings.items())
+    limit = options.broadcast_limit_mib
+    strategy, because = options.embedding_strategy, "--embedding_strategy says so"
+    if strategy == "auto":
+        fits = size <= limit * _MIB
+        strategy = "broadcast" if fits else "shuffle"
+        because = f"{'within' if fits else 'above'} --broadcast_limit_mib {limit:,}"
+    effect = (
+        "every worker maps all vectors"
+        if strategy == "broadcast"
+        else "each partition is sent the vectors of its items, once"
+    )
+    reasons.append(
+        f"Embeddings ({sets}; {size / _MIB:,.1f} MiB quantised): {strategy}, {effect}; {because}."
+    )
+    shuffle = _shuffle(embeddings, size) if strategy == "shuffle" else None
+    return Decision(partitions, shuffle, tuple(reasons))
+
+
+def _partitions(options: JoinOptions, events: int) -> tuple[int, str]:
+    if options.partitions:
+        return options.partitions, "--partitions says so"
+    wanted = max(1, -(-events // _EVENTS_A_PARTITION))
+    chosen = min(wanted, _MOST_PARTITIONS)
+    return chosen, f"{events:,} rows, about {-(-events // chosen):,} each (--partitions to change)"
+
+
+def _shuffle(embeddings: Mapping[str, EmbeddingFiles], size: int) -> EmbeddingShuffle:
+    units = (
+        VectorUnit(name, group) for name, one in embeddings.items() for group in one.row_groups
+    )
+    return EmbeddingShuffle(
+        units=tuple(units),
+        paths={name: one.paths for name, one in embeddings.items()},
+        buckets=min(max(1, -(-size // _BYTES_A_BUCKET)) * 2, _MOST_BUCKETS),
+    )

@@ -1,0 +1,131 @@
+"""Reading a unit of any input: validated, quarantined, counted, and spread over partitions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from features.files import storage
+from features.ids import hashing
+from pipeline.join import history_cap
+from pipeline.join.inputs import prior_behaviors
+from pipeline.join.inputs.event_batches import ValidatedBatch, event_schema, read_batches
+from pipeline.join.inputs.event_log import EVENTS, ReadUnit
+from pipeline.join.inputs.log_columns import Role
+from pipeline.join.join_plan import JoinPlan
+from pipeline.join.partition.join_outputs import Quarantine
+from pipeline.join.partition.negatives import ItemCounts
+from pipeline.join.time_histogram import TimeHistogram
+from pipeline.join.transport import arrow_bytes, spill, summary
+
+TIMES, SUMMARIES, COUNTS = "times", "summaries", "counts"
+
+_ROWS_AT_ONCE = 1 << 19
+"""Rows that are spread together: fewer would make many small blocks."""
+
+
+class ReadEvents(beam.DoFn):
+    """From a read unit to `(partition, block of events)`; counts and quarantines on the way.
+
+    Args:
+      plan: of the join.
+    """
+
+    def __init__(self, plan: JoinPlan):
+        self._plan = plan
+
+    def process(self, unit: ReadUnit) -> Iterator[Any]:
+        """Yields blocks, and tagged what the whole log is counted for."""
+        counts: summary.Summary = {}
+        blocks: list[tuple[int, spill.Block]] = []
+        quarantine = Quarantine(self._plan.output, unit)
+        waiting: list[pa.RecordBatch] = []
+        with spill.BlockWriter(self._plan.spill) as writer:
+            try:
+                for batch in self._batches(unit):
+                    quarantine.add(batch)
+                    counts = summary.merge(counts, _read_counts(unit, batch))
+                    events, dropped = self._needed(batch.events)
+                    counts = summary.merge(counts, {"dropped": dropped})
+                    yield from self._observed(unit, events)
+                    waiting.append(events)
+                    if sum(part.num_rows for part in waiting) >= _ROWS_AT_ONCE:
+                        blocks += self._by_partition(waiting, writer)
+                        waiting = []
+            except (pa.ArrowException, OSError) as error:
+                name = storage.base_name(unit.path)
+                where = f"{unit.source}: {name}, row group {unit.row_group}"
+                counts = {"unreadable": {where: str(error)}}
+            blocks += self._by_partition(waiting, writer)
+        quarantine.close()
+        yield from blocks
+        yield beam.pvalue.TaggedOutput(SUMMARIES, counts)
+
+    def _batches(self, unit: ReadUnit) -> Iterator[ValidatedBatch]:
+        plan = self._plan
+        if unit.source == prior_behaviors.HISTORIES:
+            return prior_behaviors.read_histories(unit, plan.sequence_rules)
+        if unit.source == prior_behaviors.STATE:
+            return prior_behaviors.read_state(unit, plan.columns)
+        if unit.source == EVENTS:
+            return read_batches(unit, plan.columns)
+        return read_batches(unit, plan.label_columns[unit.source])
+
+    def _observed(self, unit: ReadUnit, events: pa.RecordBatch) -> Iterator[Any]:
+        """Yields what the whole log is counted for: times of candidates, items."""
+        if unit.source != EVENTS:
+            return
+        shown = _numpy(events["role"]) == Role.CANDIDATE
+        time, item = _numpy(events["time"])[shown], _numpy(events["item"])[shown]
+        if self._plan.ranges is None:
+            yield beam.pvalue.TaggedOutput(TIMES, TimeHistogram.of(time))
+        if self._plan.negatives is not None:
+            yield beam.pvalue.TaggedOutput(COUNTS, ItemCounts.of(item, time))
+
+    def _needed(self, events: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, int]]:
+        """Returns the events that any record can need, and why others are dropped."""
+        plan, dropped = self._plan, {}
+        if plan.after is not None:
+            late = (_numpy(events["role"]) != Role.PRIOR) & (_numpy(events["time"]) <= plan.after)
+            dropped["before_part"] = int(late.sum())
+            events = events.filter(pa.array(~late)) if late.any() else events
+        if plan.cap_before is not None:
+            capped = history_cap.cap(
+                events, plan.cap_before, plan.delay, plan.schema.history_length
+            )
+            dropped["outside_splits"] = events.num_rows - capped.num_rows
+            events = capped
+        return events, dropped
+
+    def _by_partition(
+        self, batches: list[pa.RecordBatch], writer: spill.BlockWriter
+    ) -> list[tuple[int, spill.Block]]:
+        """Returns a block for each partition that has events."""
+        events = pa.Table.from_batches(batches, event_schema(self._plan.columns)).combine_chunks()
+        if not events.num_rows:
+            return []
+        keys = hashing.bucket(events["user"].to_numpy(), self._plan.partitions)
+        order = np.argsort(keys, kind="stable")
+        sorted_events = arrow_bytes.one_batch(events.take(pa.array(order)))
+        distinct, starts = np.unique(keys[order], return_index=True)
+        ends = np.append(starts[1:], len(order))
+        return [
+            (key, writer.put(arrow_bytes.to_bytes(sorted_events.slice(start, end - start))))
+            for key, start, end in zip(distinct.tolist(), starts, ends, strict=True)
+        ]
+
+
+def _read_counts(unit: ReadUnit, batch: ValidatedBatch) -> summary.Summary:
+    """Returns rows read and quarantined; of given sequences apart, since a row is many events."""
+    quarantined = summary.counts_of(batch.reasons)
+    if unit.source == prior_behaviors.STATE:
+        return {}
+    if unit.source == prior_behaviors.HISTORIES:
+        return {"histories": {"behaviors": batch.events.num_rows, "quarantined": quarantined}}
+    return {"read": batch.events.num_rows + len(batch.rows), "quarantined": quarantined}
+
+
+def _numpy(column: pa.Array) -> np.ndarray:
+    return column.to_numpy(zero_copy_only=False)

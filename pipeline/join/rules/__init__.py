@@ -1,0 +1,1 @@
+"""The small languages of the join's flags: expressions, splits, negatives."""

@@ -1,0 +1,147 @@
+"""Publishing a data set: nothing is one before it is complete.
+
+On local disks it is built in a folder beside its name, checked, and renamed (`output_folder`);
+on object stores its manifest is written last (`output_objects`).
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from features.errors import UserInputError
+from features.files import manifest, storage
+from pipeline.publishing import output_folder
+from pipeline.publishing.output_folder import QUARANTINE as QUARANTINE
+from pipeline.publishing.output_folder import OutputFolder
+from pipeline.publishing.output_objects import OutputObjects
+
+
+class MadeOtherwiseError(UserInputError):
+    """What is there is a data set, but of other inputs or parameters."""
+
+
+class Publication:
+    """A data set on its way to its name.
+
+    Args:
+      output: the folder to publish, local or remote, see `features.files.storage`.
+      identity: JSON values that determine its bytes; compared with an existing manifest's.
+
+    Attributes:
+      output: the folder to publish.
+      building: the folder that is written meanwhile.
+    """
+
+    def __init__(self, output: str, identity: Mapping[str, Any]):
+        self._place: OutputFolder | OutputObjects = (
+            OutputObjects(output) if storage.is_remote(output) else OutputFolder(output)
+        )
+        self._identity = identity
+        self.output = output
+        self.building = self._place.building
+
+    def existing(self) -> dict[str, Any] | None:
+        """Returns the manifest if just this data set is there already, None if nothing is.
+
+        Raises:
+          UserInputError: something else is there.
+        """
+        output = self._place.path
+        if self._place.is_free():
+            return None
+        advice = "Choose another --output, give --new_version, or remove the folder."
+        if not storage.is_file(storage.join(output, manifest.FILE_NAME)):
+            raise UserInputError(f"{output!r} exists and is no data set. {advice}")
+        found = manifest.read_manifest(output)
+        wanted = {**self._identity, "code_version": manifest.CODE_VERSION}
+        differing = [key for key in wanted if found.get(key) != wanted[key]]
+        if differing:
+            raise MadeOtherwiseError(
+                f"{output!r} holds a data set made otherwise: "
+                f"{_first_difference(found, wanted, differing)}. {advice}"
+            )
+        return found
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[str]:
+        """Gives the empty building folder, without what a killed job left in it.
+
+        What the body did not complete when it fails is removed, but for the quarantine.
+
+        Raises:
+          UserInputError: another job writes there, or it cannot be written; or the body's, which
+            then says that nothing was published, and where the quarantine is.
+        """
+        self._place.begin()
+        try:
+            yield self.building
+        except UserInputError as error:
+            kept = self.abandon()
+            where = f" The rows that were left out are in {kept!r}." if kept else ""
+            raise UserInputError(f"{error}{where} Nothing was published.") from error
+        except Exception:
+            self.abandon()
+            raise
+        finally:
+            self._place.release()
+
+    def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Publishes, the manifest last, and returns the manifest."""
+        self._place.complete({**values, **self._identity})
+        return manifest.read_manifest(self._place.path)
+
+    def abandon(self) -> str | None:
+        """Removes what was built, keeps its quarantine and returns where that is, if any."""
+        return self._place.abandon()
+
+
+@contextlib.contextmanager
+def locked(output: str) -> Iterator[None]:
+    """On local disks, keeps other jobs from an output that is not built as a whole.
+
+    Raises:
+      UserInputError: another job writes it.
+    """
+    if storage.is_remote(output):
+        yield
+        return
+    with output_folder.locked(output):
+        yield
+
+
+def newest_version(output: str, identity: Mapping[str, Any]) -> Publication:
+    """Returns the publication of the first of `output`, `output-v2`, ... that is free or the same.
+
+    Args:
+      output: the folder to publish.
+      identity: as of `Publication`.
+
+    Raises:
+      UserInputError: something that is no data set is in the way.
+    """
+    output, version = output.rstrip("/"), 1
+    while True:
+        name = output if version == 1 else f"{output}-v{version}"
+        publication = Publication(name, identity)
+        try:
+            publication.existing()
+            return publication
+        except MadeOtherwiseError:
+            version += 1
+
+
+def _first_difference(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], differing: list[str]
+) -> str:
+    """Describes what differs, down to the parameter."""
+    parts = []
+    for key in differing:
+        there, here = found.get(key), wanted[key]
+        if isinstance(there, dict) and isinstance(here, dict):
+            names = [name for name in here if there.get(name) != here[name]]
+            names += [name for name in there if name not in here]
+            parts += [f"{name} was {there.get(name)!r}, now {here.get(name)!r}" for name in names]
+        else:
+            parts.append(f"{key} was {there!r}, now {here!r}")
+    text = "; ".join(parts)
+    return text if len(text) < 600 else text[:600] + "..."

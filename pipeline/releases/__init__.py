@@ -1,0 +1,1 @@
+"""Exported versions listed, promoted, rolled back and pruned."""

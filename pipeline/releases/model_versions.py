@@ -1,0 +1,143 @@
+"""What an operator does with the exported versions of a model; each step returns what to print."""
+
+from collections.abc import Sequence
+
+from features.errors import UserInputError
+from pipeline.releases import server_status, version_list
+from serving_signatures.versions import cache_validity, pruning
+from serving_signatures.versions.export_folder import ExportFolder
+from serving_signatures.versions.exported_version import ExportedVersion
+from serving_signatures.versions.rollout import FILE_NAME, STABLE, Rollout
+
+
+class ModelVersions:
+    """The versions in a model's folder, and the configuration that has them served.
+
+    Args:
+      export_dir: the model's folder, of `pipeline.export`.
+      base_path: the folder as the server sees it; None for what the configuration says, or
+        `/models/<name>`.
+      dry_run: change nothing, say what would change.
+
+    Raises:
+      UserInputError: the folder holds no version.
+    """
+
+    def __init__(self, export_dir: str, base_path: str | None = None, dry_run: bool = False):
+        self._folder = ExportFolder(export_dir)
+        self._base_path = base_path
+        self._dry_run = dry_run
+        if not self._folder.versions():
+            raise UserInputError(
+                f"--export_dir {self._folder.path!r} holds no version that pipeline.export wrote. "
+                "Give the folder that holds 1, 2, ..."
+            )
+
+    def show(self, verify: bool = False) -> str:
+        """Returns the versions as a table.
+
+        Args:
+          verify: compare every file's sha256, not its size alone.
+        """
+        return version_list.describe(self._folder.versions(), self._rollout(), verify)
+
+    def promote(
+        self, number: int | None = None, label: str | None = None, servers: Sequence[str] = ()
+    ) -> str:
+        """Has a version served, under a label or without one.
+
+        Args:
+          number: the version; None for the newest whole one.
+          label: `stable` or `canary`.
+          servers: host and REST port of TF Serving; a label waits until each has the version.
+
+        Raises:
+          UserInputError: the version is not there or damaged, or TF Serving would refuse it.
+        """
+        with self._folder.locked():
+            before = self._rollout()
+            version = self._whole(number)
+            if label is None:
+                after = before.serve(version.number)
+            else:
+                after = before.promote(version.number, label)
+                for server in servers:
+                    server_status.require_available(server, self._folder.name, version.number)
+            said = self._write(before, after)
+        stable = before.labels.get(STABLE)
+        if stable is not None and stable != version.number:
+            said.append(f"Against {STABLE} version {stable}:")
+            caches = cache_validity.compare(version.tags, self._folder.version(stable))
+            said += [f"  {one.reason}" for one in caches]
+        if version.number not in before.served:
+            said.append(
+                f"TF Serving loads version {version.number} when it next reads {FILE_NAME}. Wait "
+                f"for AVAILABLE in /v1/models/{self._folder.name}/versions/{version.number} "
+                "before you promote it further."
+            )
+        return "\n".join(said)
+
+    def rollback(self) -> str:
+        """Gives the stable label back to the version that had it before.
+
+        Raises:
+          UserInputError: there is none, it is gone, or it is damaged.
+        """
+        with self._folder.locked():
+            before = self._rollout()
+            after = before.rollback()
+            self._whole(after.labels[STABLE])
+            return "\n".join(self._write(before, after))
+
+    def prune(self, keep: int = pruning.MINIMUM_KEPT) -> str:
+        """Removes old versions and what killed exports left; never what is served.
+
+        Args:
+          keep: how many whole versions stay, the newest ones.
+        """
+        if not self._dry_run:
+            self._folder.clean()
+        said = []
+        with self._folder.locked():
+            served = self._rollout().served
+            for version in pruning.removable(self._folder.versions(), served, keep):
+                said.append(
+                    f"{self._would()}remove version {version.number} ({version_list.size(version)})"
+                )
+                if not self._dry_run:
+                    self._folder.remove(version)
+        return "\n".join(said) or "Nothing to remove."
+
+    def _whole(self, number: int | None) -> ExportedVersion:
+        """Returns a version that may be served: the one asked for, or the newest whole one."""
+        if number is None:
+            for version in reversed(self._folder.versions()):
+                if not version.damage():
+                    return version
+            raise UserInputError(
+                f"No version in {self._folder.path!r} is whole. Export the model again."
+            )
+        version = self._folder.version(number)
+        damage = version.damage()
+        if damage:
+            raise UserInputError(
+                f"Version {number} is damaged: {'; '.join(damage[:3])}. Take another version, or "
+                "export the model again."
+            )
+        return version
+
+    def _rollout(self) -> Rollout:
+        return Rollout.read(self._folder.path, self._folder.name, self._base_path)
+
+    def _write(self, before: Rollout, after: Rollout) -> list[str]:
+        said = []
+        for label in sorted({*before.labels, *after.labels}):
+            was, now = (one.labels.get(label, "none") for one in (before, after))
+            said.append(f"{label}: {now}" if was == now else f"{label}: {was} -> {now}")
+        said.append(f"{self._would()}serve {', '.join(map(str, sorted(after.served)))}")
+        if not self._dry_run:
+            after.write(self._folder.path)
+        return said
+
+    def _would(self) -> str:
+        return "would " if self._dry_run else ""

@@ -1,0 +1,52 @@
+"""The exported versions of a model as a table."""
+
+from collections.abc import Sequence
+
+from pipeline.runtime import text_table
+from serving_signatures.versions.exported_version import ExportedVersion
+from serving_signatures.versions.rollout import Rollout
+
+_HEAD = ("version", "created", "labels", "id_tag", "target_aware_tag", "size", "parity")
+
+
+def describe(versions: Sequence[ExportedVersion], rollout: Rollout, contents: bool) -> str:
+    """Returns the versions, the newest first, one a line, and what their caches are worth.
+
+    Args:
+      versions: ascending.
+      rollout: gives the labels.
+      contents: compare sha256 of every file, not its size alone.
+    """
+    rows: list[Sequence[str]] = [(*_HEAD, "caches of the version before", "files")]
+    rows += [_row(version, rollout, contents) for version in reversed(versions)]
+    return text_table.aligned(rows)
+
+
+def size(version: ExportedVersion) -> str:
+    """Returns a version's size for a person.
+
+    Args:
+      version: any.
+    """
+    return f"{version.bytes / 2**20:.1f} MiB"
+
+
+def _row(version: ExportedVersion, rollout: Rollout, contents: bool) -> tuple[str, ...]:
+    labels = sorted(label for label, number in rollout.labels.items() if number == version.number)
+    if not labels and version.number in rollout.served:
+        labels = ["(served)"]
+    caches = [
+        f"{tag.removesuffix('_tag')} {'valid' if one['valid'] else 'stale'}"
+        for tag, one in version.manifest["caches"].items()
+    ]
+    damage = version.damage(contents)
+    return (
+        str(version.number),
+        version.manifest["created"],
+        ",".join(labels) or "-",
+        *(version.tags.get(tag, "-") for tag in ("id_tag", "target_aware_tag")),
+        size(version),
+        f"{version.manifest['parity']['max_abs_diff']:.1e}",
+        ", ".join(caches) or "-",
+        f"damaged: {damage[0]}" if damage else "whole" if contents else "sizes right",
+    )

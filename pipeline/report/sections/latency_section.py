@@ -1,0 +1,95 @@
+"""How long one request takes in each model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.report import formats, svg
+from pipeline.report.blocks import Drawing, Figure, Key, Section
+from pipeline.report.sections.training_section import color
+
+
+def section(data: Mapping[str, Any]) -> Section | None:
+    """Returns the bars, or None where no model was timed."""
+    medians = {
+        name: median
+        for name in formats.mapping(data, "latency", "models")
+        if (median := _figure_of(data, name, "p50_ms")) is not None
+    }
+    if not medians:
+        return None
+    order = sorted(medians, key=medians.__getitem__)
+    caption = _caption(data, {name: medians[name] for name in order})
+    drawings = [
+        Drawing("Median, whisker to the 99th percentile, ms", _bars(data, order).svg(caption))
+    ]
+    samples = {name: found for name in order if len(found := _samples(data, name)) > 1}
+    if samples:
+        drawings.append(Drawing("Share of calls that took less", _shares(samples).svg(caption)))
+    legend = [Key(color(name), formats.model_name(name)) for name in order]
+    title = "Latency of one request"
+    question = "What does content cost while a user waits?"
+    return Section("latency", "Latency", question, [Figure(title, caption, drawings, legend)])
+
+
+def _figure_of(data: Mapping[str, Any], name: str, key: str) -> float | None:
+    return formats.number(data, "latency", "models", name, key)
+
+
+def _samples(data: Mapping[str, Any], name: str) -> list[float]:
+    found = formats.dig(data, "latency", "models", name, "samples_ms") or []
+    return sorted(value for one in found if (value := formats.number(one)) is not None)
+
+
+def _caption(data: Mapping[str, Any], medians: Mapping[str, float]) -> str:
+    candidates = formats.number(data, "latency", "candidates")
+    behaviors = formats.number(data, "latency", "history_length")
+    shape = [
+        f"{formats.count(value)} {unit}"
+        for value, unit in ((candidates, "candidates"), (behaviors, "behaviors"))
+        if value is not None
+    ]
+    head = f"One request of {formats.listed(shape)}" if shape else "One request"
+    reference = "dmf" if medians.get("dmf") else None
+    parts = []
+    for name, median in medians.items():
+        text = f"{formats.model_name(name)} {formats.significant(median)} ms"
+        if reference and name != reference:
+            text += f" ({formats.fixed(median / medians[reference], 2)} times DMF)"
+        parts.append(text)
+    return f"{head}, median: {formats.listed(parts)}."
+
+
+def _bars(data: Mapping[str, Any], order: list[str]) -> svg.Panel:
+    names = [formats.model_name(name) for name in order]
+    rows = [(_figure_of(data, name, "p50_ms"), _figure_of(data, name, "p99_ms")) for name in order]
+    top = 1.2 * max(max(p50 or 0, p99 or 0) for p50, p99 in rows)
+    panel = svg.Panel(
+        (0, top), (len(order), 0), left=svg.room_for(names), height=38 + 62 * len(order)
+    )
+    panel.x_axis(svg.ticks(0, top, wanted=4), grid=True)
+    for row, (name, (p50, p99)) in enumerate(zip(order, rows, strict=True)):
+        panel.row_name(row + 0.5, names[row], f"{formats.significant(p50)} ms")
+        if p50 is None:
+            continue
+        tip = f"{names[row]}: median {p50:.2f} ms, 99th percentile {formats.fixed(p99, 2)} ms"
+        panel.bar((0, p50), (row + 0.24, row + 0.76), color(name), tip)
+        if p99 is not None:
+            panel.rule((p50, row + 0.5), (p99, row + 0.5), "whisker")
+            panel.rule((p99, row + 0.38), (p99, row + 0.62), "whisker")
+            panel.note((p99, row + 0.5), formats.significant(p99), shift=(7, 4), css="faint")
+    return panel
+
+
+def _shares(samples: Mapping[str, list[float]]) -> svg.Panel:
+    top = max(line[-1] for line in samples.values())
+    bottom = min(line[0] for line in samples.values())
+    low, high = svg.padded([bottom, top], 0.04)
+    panel = svg.Panel((max(low, 0), high), (0, 1), x_label="ms", height=38 + 62 * len(samples) + 18)
+    panel.y_axis(svg.ticks(0, 1, formats.percent, 4))
+    panel.x_axis(svg.ticks(max(low, 0), high))
+    for name, line in samples.items():
+        points: list[svg.Point] = [(line[0], 0)]
+        for index, value in enumerate(line):
+            points += [(value, index / len(line)), (value, (index + 1) / len(line))]
+        panel.line(points, color(name))
+    return panel

@@ -1,0 +1,1 @@
+"""What every job shares: main, flags, logging, SIGTERM, environment, JSON."""

@@ -1,0 +1,89 @@
+"""Configuration from a Python or JSON file and `key=value` overrides, validated by a dataclass."""
+
+import ast
+import runpy
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from features.errors import UserInputError
+from pipeline.runtime import json_file
+
+_Config = TypeVar("_Config")
+
+
+def read(path: str | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns the values that were given, by key, not yet validated.
+
+    Args:
+      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file of one,
+        such as a run's `run_config.json`; None for none.
+      overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
+        string.
+
+    Raises:
+      UserInputError: the file or an override cannot be read.
+    """
+    values = _read_file(path) if path else {}
+    for override in overrides:
+        _override(values, override)
+    return values
+
+
+def validate(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Config:
+    """Returns the configuration that the values make.
+
+    Args:
+      kind: a pydantic dataclass.
+      values: by key; what is not given has the default.
+      where: the values come from, for the message.
+
+    Raises:
+      UserInputError: a key is unknown or a value out of range; names all of them.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, received {problem['input']!r}"
+            for problem in error.errors()
+        )
+        raise UserInputError(f"Configuration {where}: {problems}") from error
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    if path.endswith(".json"):
+        return json_file.read(path, "--config")
+    try:
+        namespace = runpy.run_path(path)
+    except (OSError, SyntaxError) as error:
+        raise UserInputError(f"--config {path!r} cannot be read: {error}") from error
+    if not callable(namespace.get("get_config")):
+        raise UserInputError(
+            f"--config {path!r} defines no get_config(). It must return a nested dictionary."
+        )
+    return _copied(namespace["get_config"]())
+
+
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _copied(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise UserInputError(f"--set {override!r}: expected key=value, such as model.heads=2.")
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UserInputError(f"--set {override!r}: {parent!r} is not a group of settings.")
+    values[last] = value

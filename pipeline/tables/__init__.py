@@ -1,0 +1,1 @@
+"""Parquet inputs and side features."""

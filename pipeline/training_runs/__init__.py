@@ -1,0 +1,1 @@
+"""Trainings as folders: configuration, record, listing, comparison, reproduction."""

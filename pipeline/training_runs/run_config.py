@@ -1,0 +1,150 @@
+"""The configuration of a run: a Python file and overrides, validated as one."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from features.errors import UserInputError
+from features.schema import STRICT
+from models.model_config import ModelConfig
+from models.training.config import TrainingConfig
+from pipeline.runtime import python_config
+from pipeline.statistics.options import CheckLimits, DriftConfig
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataConfig:
+    """Where a run's input comes from.
+
+    Attributes:
+      source: a folder with `ratings.parquet`, `items.parquet` and `embeddings/*.parquet`; None
+        for the ratings that ship with the demo's dependencies.
+      content_dimension: width of the embeddings computed from titles and genres where the
+        source brings none.
+    """
+
+    source: str | None = None
+    content_dimension: PositiveInt = 64
+
+
+@dataclass(frozen=True, config=STRICT)
+class ExportConfig:
+    """How the model is exported.
+
+    Attributes:
+      embeddings_inside: keep the quantised embedding sets inside the model; otherwise requests
+        bring the vectors.
+      batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters.
+    """
+
+    embeddings_inside: bool = True
+    batch_sizes: tuple[PositiveInt, ...] = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, config=STRICT)
+class ServingConfig:
+    """The request whose latency is measured.
+
+    Attributes:
+      candidates: C.
+      repeats: timed calls a model; the calls of the models take turns.
+    """
+
+    candidates: PositiveInt = 1200
+    repeats: PositiveInt = 50
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunConfig:
+    """Everything that decides what a run does.
+
+    Attributes:
+      title: heads the report.
+      data: the input.
+      join: fields of `pipeline.join.options.JoinOptions` besides its inputs and output.
+      checks: limits of the checks of the joined examples, before anything is trained.
+      drift: what they are compared with, and how much change stops the run.
+      model: the model that is exported.
+      baselines: names of models trained beside it with the same settings, for comparison.
+      training: how they are trained.
+      export: how the model is exported.
+      serving: the request whose latency is measured.
+      sample_requests: held-out requests that the parity gate compares besides random ones.
+    """
+
+    title: str = "DMF"
+    data: DataConfig = Field(default_factory=DataConfig)
+    join: dict[str, Any] = Field(default_factory=dict)
+    checks: CheckLimits = Field(default_factory=CheckLimits)
+    drift: DriftConfig = Field(default_factory=DriftConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    baselines: tuple[str, ...] = ("id_only",)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    export: ExportConfig = Field(default_factory=ExportConfig)
+    serving: ServingConfig = Field(default_factory=ServingConfig)
+    sample_requests: NonNegativeInt = 8
+
+
+def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
+    """Loads a configuration.
+
+    Args:
+      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file with
+        one, such as the `run_config.json` of a run; None for defaults.
+      overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
+        string.
+
+    Raises:
+      UserInputError: the file or an override cannot be read, or a key is unknown or a value out
+        of range.
+    """
+    values = python_config.read(path, overrides)
+    return python_config.validate(RunConfig, values, path or "(defaults)")
+
+
+def check(path: str | None, overrides: Sequence[str]) -> None:
+    """Refuses what `load` will refuse; a file that only another machine has is not looked into.
+
+    Raises:
+      UserInputError: see `load`.
+    """
+    load(path if path and os.path.exists(path) else None, overrides)
+
+
+def to_dict(config: RunConfig) -> dict[str, Any]:
+    """Returns the resolved configuration as plain JSON values."""
+    return TypeAdapter(RunConfig).dump_python(config, mode="json")
+
+
+def changed(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that are not the default, by dotted name.
+
+    >>> changed({"model": {"heads": 2}, "training": {"seed": 1}})
+    {'model.heads': 2}
+
+    Args:
+      sections: of `to_dict`, any of them; settings that this version does not know are changes.
+    """
+    defaults = to_dict(RunConfig())
+    return {
+        f"{section}.{name}": value
+        for section, values in sections.items()
+        for name, value in values.items()
+        if name not in defaults[section] or value != defaults[section][name]
+    }
+
+
+def with_name(config: ModelConfig, name: str) -> ModelConfig:
+    """Returns the settings of another model on the same backbone.
+
+    Raises:
+      UserInputError: there is no model of that name.
+    """
+    values = TypeAdapter(ModelConfig).dump_python(config)
+    try:
+        return TypeAdapter(ModelConfig).validate_python({**values, "name": name})
+    except ValidationError as error:
+        raise UserInputError(f"baselines: {error.errors()[0]['msg']}, received {name!r}") from error

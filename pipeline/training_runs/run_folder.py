@@ -1,0 +1,183 @@
+"""A training run as a folder: besides the model, what made it and how good it is.
+
+| file | holds |
+|---|---|
+| `run.json` | `Run`; written last |
+| `run_config.json` | the resolved configuration, which `pipeline.train --config` reads |
+| `data_manifest.json` | the joined examples' manifest |
+| `uncommitted.patch` | what the code differs in from its commit, if it does |
+| `attention.json` | what the model learned of similarity |
+| `metrics/<split>.json` | `evaluation.evaluate`'s figures |
+| `report.html` | all of it for people, see `pipeline.training_runs.training_report` |
+
+The model's own files are `models.trained_model`'s; its manifest has the metrics of every
+evaluation.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from features.errors import UserInputError
+from features.files import manifest
+from features.schema import STRICT
+from pipeline.runtime import json_file
+from pipeline.training_runs import run_config
+from pipeline.training_runs.run_config import RunConfig
+
+FILE_NAME = "run.json"
+
+PATCH = "uncommitted.patch"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Run:
+    """What made a model, besides its configuration.
+
+    Attributes:
+      label: the main one.
+      command: as it was typed.
+      directory: where it was typed.
+      arguments: flags of `pipeline.train` that train the same model, without those of the
+        configuration and of the output.
+      started: UTC, ISO 8601.
+      finished: UTC, ISO 8601.
+      examples: folder of the joined examples.
+      data_fingerprint: of their content.
+      embeddings: fingerprints of the embedding sets that were given, by modality.
+      environment: versions of Python and packages, and the number of CPUs.
+      variables: environment variables that can change a result.
+      code: version and, where it ran from a clone, commit.
+    """
+
+    label: str
+    command: str
+    directory: str
+    arguments: tuple[str, ...]
+    started: str
+    finished: str
+    examples: str
+    data_fingerprint: str
+    embeddings: dict[str, str]
+    environment: dict[str, str]
+    variables: dict[str, str]
+    code: dict[str, str]
+
+
+def write(
+    folder: str,
+    run: Run,
+    config: RunConfig,
+    data_manifest: Mapping[str, Any],
+    attention: Mapping[str, Any],
+    metrics: Mapping[str, Mapping[str, Any]],
+    patch: str = "",
+) -> None:
+    """Writes what belongs to a run beside its model; what an earlier run left is removed.
+
+    Args:
+      folder: local, holds the trained model.
+      run: what made it.
+      config: the resolved configuration.
+      data_manifest: of the examples.
+      attention: see `read_attention`.
+      metrics: `evaluation.evaluate`'s figures by split.
+      patch: what the code differed in from its commit.
+    """
+    for name in (FILE_NAME, PATCH, "report.html"):
+        if os.path.exists(path := os.path.join(folder, name)):
+            os.remove(path)
+    shutil.rmtree(os.path.join(folder, "metrics"), ignore_errors=True)
+    json_file.write(os.path.join(folder, "run_config.json"), run_config.to_dict(config))
+    json_file.write(os.path.join(folder, "data_manifest.json"), data_manifest)
+    json_file.write(os.path.join(folder, "attention.json"), attention)
+    if patch:
+        path = os.path.join(folder, PATCH)
+        with open(path, "w", errors="surrogateescape") as file:
+            file.write(patch)
+    for split, figures in metrics.items():
+        write_metrics(folder, split, figures)
+    json_file.write(os.path.join(folder, FILE_NAME), TypeAdapter(Run).dump_python(run, mode="json"))
+
+
+def write_metrics(folder: str, split: str, figures: Mapping[str, Any]) -> None:
+    """Writes the figures of one split."""
+    os.makedirs(os.path.join(folder, "metrics"), exist_ok=True)
+    json_file.write(os.path.join(folder, "metrics", f"{split}.json"), figures)
+
+
+def holds_run(folder: str) -> bool:
+    """Whether a folder is that of a run that ended."""
+    return os.path.isfile(os.path.join(folder, FILE_NAME))
+
+
+def read(folder: str) -> Run:
+    """Reads what made a run's model.
+
+    Raises:
+      UserInputError: the folder holds no complete run, or one of another version.
+    """
+    values = _read_json(folder, FILE_NAME)
+    try:
+        return TypeAdapter(Run).validate_python(values)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UserInputError(
+            f"{os.path.join(folder, FILE_NAME)!r} was written by another version ({problems}). "
+            "Use the code that wrote it, or train again."
+        ) from error
+
+
+def read_config(folder: str) -> dict[str, Any]:
+    """Reads the sections of a run's configuration that a training reads: `model`, `training`."""
+    values = _read_json(folder, "run_config.json")
+    return {section: values[section] for section in ("model", "training")}
+
+
+def read_data_manifest(folder: str) -> dict[str, Any]:
+    """Reads the manifest of a run's examples."""
+    return _read_json(folder, "data_manifest.json")
+
+
+def read_training(folder: str) -> dict[str, Any]:
+    """Reads what `training.train` returned: steps, seconds, rate and history."""
+    return _read_json(folder, manifest.FILE_NAME)["training"]
+
+
+def read_schema_fingerprint(folder: str) -> str:
+    """Reads the fingerprint of the schema that a run's model was trained with."""
+    return _read_json(folder, manifest.FILE_NAME)["schema_fingerprint"]
+
+
+def has_patch(folder: str) -> bool:
+    """Whether a run's code differed from its commit."""
+    return os.path.isfile(os.path.join(folder, PATCH))
+
+
+def read_attention(folder: str) -> dict[str, Any]:
+    """Reads `split`, `bucket_effect` and `attention_mass`: what was learned of similarity."""
+    return _read_json(folder, "attention.json")
+
+
+def read_metrics(folder: str) -> dict[str, dict[str, Any]]:
+    """Reads the figures by split, validation before test."""
+    files = os.listdir(os.path.join(folder, "metrics"))
+    splits = sorted((name.removesuffix(".json") for name in files), key=lambda one: one == "test")
+    return {split: _read_json(folder, os.path.join("metrics", f"{split}.json")) for split in splits}
+
+
+def _read_json(folder: str, name: str) -> dict[str, Any]:
+    path = os.path.join(folder, name)
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        raise UserInputError(
+            f"{folder!r} has no {name}: it is not the folder of a training run that ended. Give a "
+            "--model_dir of pipeline.train, or run that again."
+        ) from None

@@ -1,0 +1,50 @@
+"""The report of one training run, from what its folder holds."""
+
+import os
+from typing import Any
+
+from pipeline.report.formats import model_name
+from pipeline.report.page import render
+from pipeline.training_runs import run_config, run_folder
+
+
+def path(folder: str) -> str:
+    """Returns where a run's report is."""
+    return os.path.join(folder, "report.html")
+
+
+def write(folder: str) -> None:
+    """Writes `report.html`: data, curves, metrics of each scored split, attention, reproduction.
+
+    Args:
+      folder: see `run_folder`.
+
+    Raises:
+      UserInputError: the folder is not that of a run that ended.
+    """
+    run, config = run_folder.read(folder), run_folder.read_config(folder)
+    model = config["model"]["name"]
+    data: dict[str, Any] = {
+        "title": f"Training of {model_name(model)}",
+        "label": run.label,
+        "manifest": run_folder.read_data_manifest(folder),
+        "training": {model: run_folder.read_training(folder)},
+        "metrics": run_folder.read_metrics(folder),
+        **run_folder.read_attention(folder),
+        "run": {
+            "folder": os.path.abspath(folder),
+            "started": run.started,
+            "finished": run.finished,
+            "examples": run.examples,
+            "data fingerprint": run.data_fingerprint,
+            "schema fingerprint": run_folder.read_schema_fingerprint(folder),
+            "vectors given": run.embeddings or "none, similarity codes alone",
+            "code": run.code,
+            "uncommitted changes": run_folder.PATCH if run_folder.has_patch(folder) else "none",
+        },
+        "changed_settings": run_config.changed(config),
+        "config": config,
+        "environment": {**run.environment, **run.variables},
+        "command": run.command,
+    }
+    render(data, path(folder))

@@ -1,0 +1,127 @@
+"""Scores what a training made, and leaves a folder that says and holds how it was made."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from absl import logging
+
+from features.embeddings.embedding_set import EmbeddingSet
+from features.files import storage
+from models.evaluation import attention_mass, scoring
+from models.inputs import input_pipeline
+from models.inputs.example_set import ExampleSet
+from models.ranking_model import RankingModel
+from pipeline.runtime import environment
+from pipeline.training_runs import run_folder, training_report
+from pipeline.training_runs.run_config import RunConfig
+
+_SPLIT = "validation"
+_LOOKED_AT_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who asked for a training, when, and with what code; made before it starts.
+
+    Attributes:
+      command: as it was typed.
+      arguments: flags of `pipeline.train` that train the same, without those of the
+        configuration and of the output.
+      started: when.
+      code: `environment.code`, as it was then.
+      patch: `environment.uncommitted`, as it was then.
+    """
+
+    command: str
+    arguments: Sequence[str]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    code: Mapping[str, str] = field(default_factory=environment.code)
+    patch: str = field(default_factory=environment.uncommitted)
+
+
+def record(
+    folder: str,
+    model: RankingModel,
+    examples: ExampleSet,
+    config: RunConfig,
+    embeddings: Mapping[str, EmbeddingSet],
+    origin: Origin,
+    splits: Sequence[str] = (_SPLIT,),
+) -> dict[str, dict[str, Any]]:
+    """Scores a trained model, and writes run folder and report (`run_folder`).
+
+    Args:
+      folder: local, where `training.train` put the model.
+      model: what it returned.
+      examples: what it was trained on.
+      config: the resolved configuration.
+      embeddings: the sets that were given.
+      origin: of the run.
+      splits: to score.
+
+    Returns:
+      `evaluation.evaluate`'s figures by split.
+    """
+    counts = scoring.train_counts(examples)
+    metrics = {
+        split: scoring.evaluate(scoring.score(model, examples, split), counts) for split in splits
+    }
+    sample = input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES)
+    attention = {
+        "split": _SPLIT,
+        "bucket_effect": model.bucket_effect(),
+        "attention_mass": attention_mass.measure(model, sample),
+    }
+    run = run_folder.Run(
+        label=model.label,
+        command=origin.command,
+        directory=os.getcwd(),
+        arguments=tuple(origin.arguments),
+        started=_moment(origin.started),
+        finished=_moment(datetime.now(UTC)),
+        examples=_absolute(examples.folder),
+        data_fingerprint=examples.fingerprint,
+        embeddings={name: one.fingerprint for name, one in embeddings.items()},
+        environment=environment.versions(),
+        variables=environment.variables(),
+        code=dict(origin.code),
+    )
+    run_folder.write(folder, run, config, examples.manifest, attention, metrics, origin.patch)
+    training_report.write(folder)
+    return metrics
+
+
+def add_metrics(folder: str, examples: ExampleSet, split: str, metrics: Mapping[str, Any]) -> None:
+    """Adds the figures of a split to the folder of the run that trained the model, and its report.
+
+    Does nothing where the folder is of no run or may not be written, and says so where the
+    examples are not those of the run: its figures would not be of one data set.
+    """
+    if storage.is_remote(folder) or not run_folder.holds_run(folder):
+        return
+    if not os.access(folder, os.W_OK):
+        logging.warning("%s may not be written: its report is without the %s split.", folder, split)
+        return
+    expected = run_folder.read(folder).data_fingerprint
+    if examples.fingerprint != expected:
+        logging.warning(
+            "%s was trained on examples %s, these are %s: its report is left as it is.",
+            folder,
+            expected,
+            examples.fingerprint,
+        )
+        return
+    run_folder.write_metrics(folder, split, metrics)
+    training_report.write(folder)
+    logging.info("Added the %s split to %s", split, training_report.path(folder))
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _absolute(folder: str) -> str:
+    return folder if storage.is_remote(folder) else os.path.abspath(folder)

@@ -1,0 +1,1 @@
+"""Vocabularies counted from joined examples."""

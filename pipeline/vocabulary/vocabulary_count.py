@@ -1,0 +1,112 @@
+"""From shards of records to a vocabulary of the ids that occur often enough."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+
+from features.files import storage
+from features.ids import id_table
+from features.records import example
+from models.inputs import remote_files
+from pipeline.join.transport import summary
+from pipeline.publishing.shards import HashedFile
+from pipeline.vocabulary.id_counts import IdCounts, SumIdCounts
+
+SUMMARY = "summary.json"
+VOCABULARY = "item_id.txt"
+COUNTS = "counts.tsv"
+
+_SUMMARIES = "summaries"
+_RECORDS_AT_ONCE = 4096
+_BUCKETS = 64
+
+
+class CountVocabulary(beam.PTransform):
+    """Counts the item ids of shards and writes those that are kept, and a summary.
+
+    Ids are counted by bucket of their hash, so that one worker never holds the rare ones of all
+    of them; those that occur often enough meet on one, which writes them.
+
+    Args:
+      folder: receives `item_id.txt`, ascending, `counts.tsv`, by count, and `summary.json`.
+      minimum_count: occurrences that an id needs.
+      maximum_size: ids to keep, the most frequent; None for all that occur often enough.
+    """
+
+    def __init__(self, folder: str, minimum_count: int, maximum_size: int | None):
+        super().__init__()
+        self._folder = folder
+        self._minimum_count, self._maximum_size = minimum_count, maximum_size
+
+    def expand(self, shards: beam.PCollection) -> None:
+        counted = (
+            shards
+            | "Spread" >> beam.Reshuffle()
+            | "CountShard" >> beam.ParDo(_CountShard()).with_outputs(_SUMMARIES, main=VOCABULARY)
+        )
+        kept = (
+            counted[VOCABULARY]
+            | "SumByBucket" >> beam.CombinePerKey(SumIdCounts())
+            | "DropRare"
+            >> beam.ParDo(_DropRare(self._minimum_count)).with_outputs(_SUMMARIES, main=VOCABULARY)
+        )
+        written = (
+            kept[VOCABULARY]
+            | "Gather" >> beam.CombineGlobally(SumIdCounts())
+            | "WriteVocabulary" >> beam.Map(_write, self._folder, self._maximum_size)
+        )
+        _ = (
+            (counted[_SUMMARIES], kept[_SUMMARIES], written)
+            | "AllSummaries" >> beam.Flatten()
+            | "MergeSummaries" >> beam.CombineGlobally(summary.MergeSummaries())
+            | "WriteSummary" >> beam.Map(_write_summary, storage.join(self._folder, SUMMARY))
+        )
+
+
+class _CountShard(beam.DoFn):
+    """From a shard's path to counts by bucket; says so where it cannot be read."""
+
+    def process(self, path: str) -> Iterator[Any]:
+        remote_files.register(path)
+        records = 0
+        try:
+            for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
+                records += len(serialized)
+                counts = IdCounts.of(example.item_ids(serialized).numpy())
+                yield from enumerate(counts.by_bucket(_BUCKETS))
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            unreadable = {"unreadable": {path: str(error)}}
+            yield beam.pvalue.TaggedOutput(_SUMMARIES, unreadable)
+        yield beam.pvalue.TaggedOutput(_SUMMARIES, {"records": records})
+
+
+class _DropRare(beam.DoFn):
+    """Lets the counts of a bucket's frequent ids pass, and says how many there were."""
+
+    def __init__(self, minimum_count: int):
+        self._minimum_count = minimum_count
+
+    def process(self, element: tuple[int, IdCounts]) -> Iterator[Any]:
+        _, counts = element
+        yield counts.at_least(self._minimum_count)
+        found = {"ids": len(counts), "occurrences": counts.total()}
+        yield beam.pvalue.TaggedOutput(_SUMMARIES, found)
+
+
+def _write(counts: IdCounts, folder: str, maximum_size: int | None) -> summary.Summary:
+    ranked = counts.ranked()
+    kept = IdCounts(ranked.ids[:maximum_size], ranked.counts[:maximum_size])
+    rows = zip(kept.ids.tolist(), kept.counts.tolist(), strict=True)
+    with HashedFile(storage.join(folder, COUNTS)) as file:
+        file.write("".join(f"{value}\t{count}\n" for value, count in rows).encode())
+    id_table.write_vocabulary(storage.join(folder, VOCABULARY), np.sort(kept.ids))
+    return {"kept_ids": len(kept), "kept_occurrences": kept.total()}
+
+
+def _write_summary(values: summary.Summary, path: str) -> None:
+    with HashedFile(path) as file:
+        file.write(json.dumps(summary.plain(values)).encode())
