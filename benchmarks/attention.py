@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.materialised_attention import MaterialisedTargetAttention
+from benchmarks.model_alternatives.materialized_attention import MaterialisedTargetAttention
 from features.embeddings import similarity
 from models.inputs.behaviors import Behaviors
 from models.layers.decoupled_attention import DecoupledTargetAttention

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from absl import flags
 
-from benchmarks import measured_process
+from benchmarks.measuring import measured_process
 from features.embeddings import embedding_set
 from features.files import storage, versions
 from features.schema import ExampleSchema, Modality

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks import resident_memory
+from benchmarks.measuring import resident_memory
 from features.schema import ExampleSchema
 from models import factory
 from models.model_config import ModelConfig

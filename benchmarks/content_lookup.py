@@ -2,7 +2,7 @@
 
     python -m benchmarks.content_lookup --output benchmarks/results/content_lookup.json
 
-1. `lookup`: the ways of `benchmarks.content_indexes` from ids to quantised vectors and norms, for
+1. `lookup`: the ways of `content_indexes` from ids to quantised vectors and norms, for
    the candidates and behaviors of one request and two modalities; beside it what an index alone
    adds to a SavedModel, a byte an item, and how long that takes to load.
 2. `models`: a DMF with its embedding sets inside and one with vectors in the request, of several
@@ -25,7 +25,7 @@ import tensorflow as tf
 from absl import flags, logging
 from tensorflow_serving.apis import predict_pb2
 
-from benchmarks.content_indexes import WAYS, ItemIndex
+from benchmarks.model_alternatives.content_indexes import WAYS, ItemIndex
 from features.embeddings import embedding_set
 from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema, Modality

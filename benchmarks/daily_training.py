@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from absl import flags, logging
 
-from benchmarks.marketplace_settings import MarketplaceSettings
+from benchmarks.marketplace.settings import MarketplaceSettings
 from benchmarks.simulate import simulate
 from models.evaluation import metrics, scoring
 from models.inputs.example_part import hold_out_shard, open_part

@@ -5,10 +5,10 @@
 Three ways of the same join over one simulated log, each a process of its own, timed from start
 to exit:
 
-- `rowwise`: Beam as most people write it (`benchmarks.join_rowwise`);
+- `rowwise`: Beam as most people write it (`benchmarks.join_alternatives.rowwise`);
 - `ours`: `pipeline.build_examples`;
-- `limit`: one process without Beam (`benchmarks.join_limit`), whose records must equal ours,
-  or no ratio is reported.
+- `limit`: one process without Beam (`benchmarks.join_alternatives.single_process`), whose records
+  must equal ours, or no ratio is reported.
 
 Row-wise is slow, so by default its log is smaller, with the same events a user. What it needs
 whatever the log (imports, reading the embeddings) is measured on a tiny log and counted once, so
@@ -26,13 +26,15 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import joined_records, measured_process
-from benchmarks.joined_records import MODALITY
+from benchmarks.join_alternatives import joined_records
+from benchmarks.join_alternatives.joined_records import MODALITY
+from benchmarks.measuring import measured_process
 from features.errors import UserInputError
 from pipeline.runtime import entry_point, environment
 
 _FLAGS = flags.FLAGS
 _WAYS = ("rowwise", "ours", "limit")
+_MODULES = {"rowwise": "rowwise", "limit": "single_process"}
 _TINY_EVENTS = 1000
 _LEAST_USERS = 10
 
@@ -153,7 +155,13 @@ class _Benchmark:
             return measured_process.run([*python, "pipeline.build_examples", *common, *_ours(log)])
         extra = [f"--record={_FLAGS.rowwise_record}"] if way == "rowwise" else []
         return measured_process.run(
-            [*python, f"benchmarks.join_{way}", *common, f"--log={log}", *extra]
+            [
+                *python,
+                f"benchmarks.join_alternatives.{_MODULES[way]}",
+                *common,
+                f"--log={log}",
+                *extra,
+            ]
         )
 
     def _add_row(

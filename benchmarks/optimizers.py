@@ -22,7 +22,7 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import flags
 
-from benchmarks import measured_process
+from benchmarks.measuring import measured_process
 from models.training.lazy_adam import LazyAdam
 from pipeline.runtime import entry_point, environment
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.quality --data ../shared/data/movielens --seeds 5 --output FILE.json
 
-`benchmarks.quality_protocol` says what is done. Beside the output stand `FILE.html`, the
-pictures, and on the standard output the table in Markdown. A run that was killed goes on where
+`benchmarks.ranking_study.quality_protocol` says what is done. Beside the output stand `FILE.html`,
+the pictures, and on the standard output the table in Markdown. A run that was killed goes on where
 it was if it is given the same `--work`. Models, and LightGBM as `gradient_boosting`, are rows of
 `--models`; `dmf_shuffled` is the control: DMF on vectors shuffled between items, so that a
 pipeline that mixes items up, or gains from more parameters alone, would be found out.
@@ -23,7 +23,7 @@ from typing import Any
 from absl import flags, logging
 from pydantic import TypeAdapter
 
-from benchmarks import (
+from benchmarks.ranking_study import (
     code_fingerprint,
     gradient_boosting,
     quality_data,
@@ -32,10 +32,10 @@ from benchmarks import (
     quality_rows,
     shuffled_embeddings,
 )
-from benchmarks.quality_data import DataSet
-from benchmarks.quality_protocol import SHUFFLED, Protocol, Setting
-from benchmarks.quality_trial import Task
-from benchmarks.trial_pool import Outcome, TrialPool
+from benchmarks.ranking_study.quality_data import DataSet
+from benchmarks.ranking_study.quality_protocol import SHUFFLED, Protocol, Setting
+from benchmarks.ranking_study.quality_trial import Task
+from benchmarks.ranking_study.trial_pool import Outcome, TrialPool
 from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
 from pipeline.runtime import entry_point, environment, json_file

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks import serving_models
+from benchmarks.model_alternatives import serving_models
 from features.embeddings.embedding_set import EmbeddingSet
 from pipeline.runtime import entry_point, environment
 from serving_signatures import names

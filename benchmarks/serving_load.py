@@ -26,7 +26,7 @@ import grpc
 import numpy as np
 from absl import flags, logging
 
-from benchmarks import resident_memory
+from benchmarks.measuring import resident_memory
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from pipeline.runtime import entry_point

@@ -3,7 +3,7 @@
     python -m benchmarks.simulate --output log/ --events 10000000
 
 Impressions in requests, clicks and conversions, items that appear meanwhile, modalities whose
-similarity matters through its interaction with the id. `benchmarks.marketplace` has the formula.
+similarity matters through its interaction with the id. `marketplace.marketplace` has the formula.
 
     impressions/part-00000.parquet   request_id, user_id, item_id, timestamp (ms), position,
                                      device; click, conversion with --label_events inline
@@ -31,12 +31,13 @@ from typing import Any
 
 from absl import flags, logging
 
-from benchmarks import ground_truth, simulated_tables
-from benchmarks.label_events import LabelEvents
-from benchmarks.marketplace import Marketplace
-from benchmarks.marketplace_settings import MarketplaceSettings, parse_modalities
-from benchmarks.parquet_parts import ParquetParts
-from benchmarks.simulated_embeddings import write_embeddings
+from benchmarks.marketplace import ground_truth
+from benchmarks.marketplace import tables as simulated_tables
+from benchmarks.marketplace.embeddings import write_embeddings
+from benchmarks.marketplace.label_events import LabelEvents
+from benchmarks.marketplace.marketplace import Marketplace
+from benchmarks.marketplace.parquet_parts import ParquetParts
+from benchmarks.marketplace.settings import MarketplaceSettings, parse_modalities
 from features.files import manifest
 from pipeline.publishing.publication import Publication
 from pipeline.runtime import entry_point

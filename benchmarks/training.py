@@ -26,9 +26,10 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import measured_process, training_records, training_ways
-from benchmarks.training_records import RecordSizes
-from benchmarks.training_ways import Way
+from benchmarks.measuring import measured_process
+from benchmarks.model_alternatives import training_records, training_ways
+from benchmarks.model_alternatives.training_records import RecordSizes
+from benchmarks.model_alternatives.training_ways import Way
 from models.inputs.example_set import ExampleSet
 from models.training import execution
 from models.training.config import TrainingConfig

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.marketplace_settings import MarketplaceSettings
+from benchmarks.marketplace.settings import MarketplaceSettings
 from benchmarks.simulate import simulate
 
 SMALL = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import bootstrap
+from benchmarks.ranking_study import bootstrap
 from models.evaluation import metrics
 
 

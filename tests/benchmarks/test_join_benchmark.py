@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from benchmarks import join_limit, join_rowwise, joined_records, measured_process
-from benchmarks.marketplace_settings import MarketplaceSettings
+from benchmarks.join_alternatives import joined_records, single_process
+from benchmarks.join_alternatives import rowwise as join_rowwise
+from benchmarks.marketplace.settings import MarketplaceSettings
+from benchmarks.measuring import measured_process
 from benchmarks.simulate import simulate
 from features.records import tfrecord
 from pipeline.build_examples import build_examples
@@ -92,7 +94,7 @@ def parsed(folder):
 
 def test_the_limit_writes_our_records(log, tmp_path):
     manifest = ours(log, str(tmp_path / "ours"))
-    join_limit.join(log, str(tmp_path / "limit"), LENGTH)
+    single_process.join(log, str(tmp_path / "limit"), LENGTH)
     count = joined_records.check_equal(str(tmp_path / "limit"), str(tmp_path / "ours"))
     assert count == sum(split["records"] for split in manifest["splits"].values()) > 300
     vocabulary = (tmp_path / "ours" / "vocabulary" / "item_id.txt").read_text()
@@ -107,7 +109,7 @@ def test_the_limit_writes_our_records_of_an_untidy_log(untidy_log, tmp_path):
     manifest = ours(untidy_log, str(tmp_path / "ours"))
     assert manifest["counts"]["dropped"]["duplicate"] >= 250
     assert sum(manifest["counts"]["quarantined"].values()) == 3
-    join_limit.join(untidy_log, str(tmp_path / "limit"), LENGTH)
+    single_process.join(untidy_log, str(tmp_path / "limit"), LENGTH)
     assert joined_records.check_equal(str(tmp_path / "limit"), str(tmp_path / "ours")) > 100
     records = parsed(tmp_path / "ours")
     assert max(len(record["candidate_item_id"]) for record in records) == 128

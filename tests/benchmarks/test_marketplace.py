@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.catalog import CATEGORIES, Items, Users
-from benchmarks.ground_truth import BinnedScore
-from benchmarks.marketplace import RECENT, STRENGTH
+from benchmarks.marketplace.catalog import CATEGORIES, Items, Users
+from benchmarks.marketplace.ground_truth import BinnedScore
+from benchmarks.marketplace.marketplace import RECENT, STRENGTH
 from features.embeddings.embedding_set import read_embedding_set
 from models.evaluation import metrics
 from tests.benchmarks.simulated import SMALL, Log, small

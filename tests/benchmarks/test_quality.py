@@ -8,18 +8,18 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks import (
-    quality,
+from benchmarks import quality
+from benchmarks.ranking_study import (
     quality_data,
     quality_protocol,
     quality_report,
     quality_rows,
     quality_trial,
 )
-from benchmarks.quality_data import DataSet
-from benchmarks.quality_protocol import Protocol
-from benchmarks.quality_trial import Task
-from benchmarks.trial_pool import Outcome, TrialPool, fingerprint
+from benchmarks.ranking_study.quality_data import DataSet
+from benchmarks.ranking_study.quality_protocol import Protocol
+from benchmarks.ranking_study.quality_trial import Task
+from benchmarks.ranking_study.trial_pool import Outcome, TrialPool, fingerprint
 from features.embeddings import embedding_set
 from features.errors import UserInputError
 from models.evaluation import metrics

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import record_features
-from benchmarks.record_features import SideValues
+from benchmarks.ranking_study import record_features
+from benchmarks.ranking_study.record_features import SideValues
 from features.records import example
 from features.schema import ExampleSchema, Modality, SideFeature
 

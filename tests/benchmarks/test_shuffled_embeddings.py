@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import shuffled_embeddings
+from benchmarks.ranking_study import shuffled_embeddings
 from features.embeddings import embedding_set, similarity
 from features.errors import UserInputError
 from features.records import example

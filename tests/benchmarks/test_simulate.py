@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.marketplace_settings import START, MarketplaceSettings, parse_modalities
+from benchmarks.marketplace.settings import START, MarketplaceSettings, parse_modalities
 from benchmarks.simulate import simulate
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import training_records, training_ways
-from benchmarks.materialised_attention import MaterialisedTargetAttention
+from benchmarks.model_alternatives import training_records, training_ways
+from benchmarks.model_alternatives.materialized_attention import MaterialisedTargetAttention
 from features.embeddings import similarity
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from tests.models.reference_attention import random_case, randomize

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from benchmarks import measured_process
+from benchmarks.measuring import measured_process
 from features.embeddings import embedding_files
 from features.ids import hashing
 from features.schema import ExampleSchema, Modality

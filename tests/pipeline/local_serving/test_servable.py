@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import resident_memory
+from benchmarks.measuring import resident_memory
 from pipeline.local_serving import tensor_protos
 from pipeline.local_serving.servable import Servable
 from tests.pipeline.local_serving import tiny_model

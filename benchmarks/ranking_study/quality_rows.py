@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import bootstrap
-from benchmarks.bootstrap import Draws
-from benchmarks.quality_protocol import BASELINE
-from benchmarks.trial_pool import Outcome
+from benchmarks.ranking_study import bootstrap
+from benchmarks.ranking_study.bootstrap import Draws
+from benchmarks.ranking_study.quality_protocol import BASELINE
+from benchmarks.ranking_study.trial_pool import Outcome
 from models.evaluation import metrics
 
 _FIGURES = ("auc", "gauc", "logloss", "ne", "calibration")

@@ -21,11 +21,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks import random_streams
-from benchmarks.candidate_source import CandidateSource
-from benchmarks.catalog import CONTENT, Items, Users
-from benchmarks.marketplace_settings import MarketplaceSettings
-from benchmarks.simulated_clock import Clock
+from benchmarks.marketplace import random_streams
+from benchmarks.marketplace.candidate_source import CandidateSource
+from benchmarks.marketplace.catalog import CONTENT, Items, Users
+from benchmarks.marketplace.clock import Clock
+from benchmarks.marketplace.settings import MarketplaceSettings
 
 DEVICES = ("desktop", "phone", "tablet")
 RECENT = 5

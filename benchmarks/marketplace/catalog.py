@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks import random_streams
-from benchmarks.marketplace_settings import DAY, START, MarketplaceSettings
+from benchmarks.marketplace import random_streams
+from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
 
 CATEGORIES = 32
 COUNTRIES = ("BR", "DE", "FR", "GB", "ID", "IN", "JP", "MX", "TH", "US")

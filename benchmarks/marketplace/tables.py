@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks import label_events
-from benchmarks.catalog import CATEGORIES, COUNTRIES, Items, Users
-from benchmarks.marketplace import DEVICES, Impressions
+from benchmarks.marketplace import label_events
+from benchmarks.marketplace.catalog import CATEGORIES, COUNTRIES, Items, Users
+from benchmarks.marketplace.marketplace import DEVICES, Impressions
 
 _ROWS_A_BATCH = 262_144
 

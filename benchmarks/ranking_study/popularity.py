@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import candidate_columns
+from benchmarks.ranking_study import candidate_columns
 from features.ids import id_table
 from models.evaluation.scoring import Scored
 from models.inputs.example_set import ExampleSet

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tf_keras as keras
 
-from benchmarks.materialised_attention import MaterialisedDMF
+from benchmarks.model_alternatives.materialized_attention import MaterialisedDMF
 from features.embeddings import embedding_set
 from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema, Modality

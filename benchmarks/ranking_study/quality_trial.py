@@ -1,6 +1,6 @@
 """One model trained once and scored on one split, in a process of its own.
 
-    python -m benchmarks.quality_trial --task FILE.json --output DIR
+    python -m benchmarks.ranking_study.quality_trial --task FILE.json --output DIR
 
 The output folder holds `predictions.npz` and, written last, `result.json`. A trial that is to
 score the validation split is given a data set without its test split, so that it cannot see it.
@@ -19,7 +19,7 @@ from absl import flags, logging
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from benchmarks import gradient_boosting, popularity, quality_protocol
+from benchmarks.ranking_study import gradient_boosting, popularity, quality_protocol
 from features.embeddings import embedding_set
 from features.schema import STRICT
 from models.evaluation import metrics, scoring

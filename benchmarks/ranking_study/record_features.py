@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.candidate_columns import Batch
+from benchmarks.ranking_study.candidate_columns import Batch
 from features.embeddings import similarity
 from features.records import running_statistics
 from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature

@@ -1,4 +1,4 @@
-"""Requests and histories of a simulated log, for `benchmarks.join_limit`: whole arrays, no Beam.
+"""Requests and histories of a simulated log, for `single_process`: whole arrays, no Beam.
 
 The rules are those of `pipeline.join.partition.sequences`, found by other code, so that equal
 records say something of both.

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from benchmarks.materialised_attention import MaterialisedDMF
+from benchmarks.model_alternatives.materialized_attention import MaterialisedDMF
 from models import factory
 from models.dmf import DMF
 from models.inputs.example_set import ExampleSet

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks import quality_figures
+from benchmarks.ranking_study import quality_figures
 from pipeline.report import formats, page
 from pipeline.report.blocks import Block, Details, Section, Table
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.marketplace import STRENGTH, Marketplace
-from benchmarks.marketplace_settings import START, MarketplaceSettings
+from benchmarks.marketplace.marketplace import STRENGTH, Marketplace
+from benchmarks.marketplace.settings import START, MarketplaceSettings
 
 TEST_FRACTION = 0.2
 """Of the simulated time, at its end."""

@@ -1,6 +1,6 @@
 """The limit of the join: one process, no Beam, whole arrays; the same records as ours.
 
-    python -m benchmarks.join_limit --log=log/ --output=examples/
+    python -m benchmarks.join_alternatives.single_process --log=log/ --output=examples/
 
 `--log` is a folder of `benchmarks.simulate` with labels inline. Rows are validated, duplicates
 dropped, splits cut and the vocabulary written as in `pipeline.build_examples`; there is no
@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from absl import flags
 
-from benchmarks.joined_records import MODALITY
-from benchmarks.limit_sequences import Events, Records, cut_times, valid
+from benchmarks.join_alternatives.joined_records import MODALITY
+from benchmarks.join_alternatives.sequences import Events, Records, cut_times, valid
 from features.embeddings import similarity
 from features.embeddings.embedding_set import EmbeddingSet, read_embedding_set
 from features.ids import id_table

@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import random_streams
-from benchmarks.catalog import CONTENT, Items
-from benchmarks.marketplace_settings import START, MarketplaceSettings
-from benchmarks.parquet_parts import ParquetParts
+from benchmarks.marketplace import random_streams
+from benchmarks.marketplace.catalog import CONTENT, Items
+from benchmarks.marketplace.parquet_parts import ParquetParts
+from benchmarks.marketplace.settings import START, MarketplaceSettings
 from features.files import manifest
 
 _ITEMS_A_BATCH = 16_384

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import random_streams
-from benchmarks.marketplace import Impressions
+from benchmarks.marketplace import random_streams
+from benchmarks.marketplace.marketplace import Impressions
 
 SCHEMA = pa.schema(
     {

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.code_fingerprint import code_sha256
+from benchmarks.ranking_study.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.files import manifest
 from models.inputs.example_set import ExampleSet

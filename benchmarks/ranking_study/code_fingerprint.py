@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.runtime import environment
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def code_sha256(paths: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import candidate_columns, record_features
-from benchmarks.code_fingerprint import code_sha256
+from benchmarks.ranking_study import candidate_columns, record_features
+from benchmarks.ranking_study.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.records import running_statistics
 from models.evaluation.scoring import Scored
@@ -41,9 +41,9 @@ _PATIENCE = 150
 _PRIOR_STRENGTH = 20.0
 _CODE = (
     "features",
-    "benchmarks/gradient_boosting.py",
-    "benchmarks/record_features.py",
-    "benchmarks/candidate_columns.py",
+    "benchmarks/ranking_study/gradient_boosting.py",
+    "benchmarks/ranking_study/record_features.py",
+    "benchmarks/ranking_study/candidate_columns.py",
 )
 _IDENTITY = ("user_id", "item_id", "timestamp", "label", "history_length")
 

@@ -14,16 +14,19 @@ from typing import Any
 
 from absl import logging
 
-from benchmarks.code_fingerprint import REPOSITORY, code_sha256
-from benchmarks.quality_trial import PREDICTIONS, RESULT, Task
+from benchmarks.ranking_study.code_fingerprint import REPOSITORY, code_sha256
+from benchmarks.ranking_study.quality_trial import PREDICTIONS, RESULT, Task
 from features.errors import UserInputError
 from features.files import manifest
 from pipeline.runtime import entry_point
 
-_CODE = ("features", "models", "benchmarks/quality_trial.py")
+_CODE = ("features", "models", "benchmarks/ranking_study/quality_trial.py")
 _REFERENCE_CODE = {
-    "gradient_boosting": ("benchmarks/gradient_boosting.py", "benchmarks/record_features.py"),
-    "popularity": ("benchmarks/popularity.py",),
+    "gradient_boosting": (
+        "benchmarks/ranking_study/gradient_boosting.py",
+        "benchmarks/ranking_study/record_features.py",
+    ),
+    "popularity": ("benchmarks/ranking_study/popularity.py",),
 }
 _NO_PLACE = ("examples", "embeddings", "cache")
 _LAST_LINES = 20
@@ -120,7 +123,7 @@ class TrialPool:
         task_file = os.path.join(folder, "task.json")
         with open(task_file, "w") as file:
             json.dump(dataclasses.asdict(task), file, indent=2)
-        command = [sys.executable, "-m", "benchmarks.quality_trial"]
+        command = [sys.executable, "-m", "benchmarks.ranking_study.quality_trial"]
         command += [f"--task={task_file}", f"--output={folder}"]
         log = os.path.join(folder, "log.txt")
         with open(log, "w") as output:

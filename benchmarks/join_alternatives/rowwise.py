@@ -1,6 +1,6 @@
 """The join as most people write it in Beam Python: dictionaries, one row at a time.
 
-    python -m benchmarks.join_rowwise --log=log/ --output=examples/
+    python -m benchmarks.join_alternatives.rowwise --log=log/ --output=examples/
 
 `--log` is a folder of `benchmarks.simulate` with labels inline. It checks nothing, looks for no
 duplicates, counts nothing and makes no splits, all of which flatters it.
@@ -17,7 +17,7 @@ import tensorflow as tf
 from absl import flags
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from benchmarks.joined_records import MODALITY
+from benchmarks.join_alternatives.joined_records import MODALITY
 from pipeline.runtime import entry_point
 
 Row = dict[str, Any]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.marketplace_settings import DAY, START, MarketplaceSettings
+from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
 
 
 class Clock:

@@ -1,0 +1,1 @@
+"""Other ways to join, to compare with."""

@@ -1,0 +1,1 @@
+"""A simulated marketplace with known click probabilities."""
