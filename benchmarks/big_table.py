@@ -10,7 +10,7 @@ with the model. A dense gradient, or a copy of the table, adds 1 or more to what
 
 Initial values are drawn in about three times the table's bytes, which the process may keep: slots
 are made of them, and below two slots `grown` is theirs rather than the steps'. That no step makes
-a tensor of the table's size is under test (`tests/models/test_big_tables.py`). Linux only.
+a tensor of the table's size is under test (`tests/models/training/test_big_tables.py`). Linux only.
 """
 
 import json

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.s3_server import s3  # noqa: F401  A fixture for every test.
+
 # Both are read once, when the library is loaded, so they are set before any test module is.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

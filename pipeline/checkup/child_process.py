@@ -52,9 +52,9 @@ say(beam=True)
 """
 
 REMOTE_PATH = """
-from features import storage
+from features.files import storage
 say(exists=storage.exists(sys.argv[1]))
-from models import remote_files
+from models.inputs import remote_files
 import tensorflow as tf
 remote_files.register(sys.argv[1])
 tf.io.gfile.exists(sys.argv[1])

@@ -14,7 +14,7 @@ from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from pipeline.build_examples import build_examples
 from pipeline.join.options import JoinOptions
-from tests.benchmarks.simulated import SMALL, Log, small
+from tests.benchmarks.marketplace.simulated import SMALL, Log, small
 from tests.test_layout import REPOSITORY
 
 ALWAYS = np.iinfo(np.int64).min

@@ -9,7 +9,7 @@ from features.files import manifest
 from features.records import running_statistics
 from features.schema import ExampleSchema
 from tests.conftest import REPOSITORY
-from tests.features.requests import SCHEMA
+from tests.features.records.requests import SCHEMA
 
 
 def test_to_dict_and_back():

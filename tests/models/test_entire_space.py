@@ -13,7 +13,7 @@ from models.model_config import ModelConfig
 from models.training import fit
 from models.training.config import TrainingConfig
 from tests import synthetic
-from tests.models.test_training import batch_of
+from tests.models.training.test_fit import batch_of
 
 TINY = {
     "embedding_width": 8,

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests import synthetic
-from tests.models.reference_attention import (
+from tests.models.layers.reference_attention import (
     AttentionCase,
     bucket_of,
     gap_bucket_of,

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.pipeline import flink_cluster, logs, projection_data
+from tests.pipeline import flink_cluster
+from tests.pipeline.catalog_backfill import projection_data
+from tests.pipeline.join import logs
 from tests.serving_signatures import serving
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow]

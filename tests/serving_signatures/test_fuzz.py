@@ -10,7 +10,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving_signatures.export import parity_process
-from tests.serving_signatures import fuzz, local_server, serving
+from tests.serving_signatures import fuzz, serving
+from tests.serving_signatures.client import local_server
 
 REQUESTS = 500
 NAMES = {

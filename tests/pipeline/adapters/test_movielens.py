@@ -6,8 +6,8 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.adapters import movielens
-from tests.pipeline import oracle
 from tests.pipeline.adapters import conversions
+from tests.pipeline.join import oracle
 
 FILMS = (
     "movieId,title,genres\n"

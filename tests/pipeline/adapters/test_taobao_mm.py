@@ -9,8 +9,8 @@ from features.embeddings import embedding_set
 from features.errors import UserInputError
 from features.files import manifest
 from pipeline.adapters import taobao_mm
-from tests.pipeline import oracle
 from tests.pipeline.adapters import conversions
+from tests.pipeline.join import oracle
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 KINDS = {

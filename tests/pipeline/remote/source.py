@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.pipeline import joins, logs
+from tests.pipeline.join import joins, logs
 
 ITEMS = [f"item-{number}" for number in range(12)]
 

@@ -23,8 +23,8 @@ ENDING = """
 import atexit, sys, threading, time
 import tensorflow as tf
 from features.errors import UserInputError
-from models.example_set import ExampleSet
-from pipeline import entry_point
+from models.inputs.example_set import ExampleSet
+from pipeline.runtime import entry_point
 
 def work(arguments):
     examples = ExampleSet.open(sys.argv[1])

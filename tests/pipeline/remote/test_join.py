@@ -11,7 +11,7 @@ from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
 from pipeline.build_examples import build_examples
 from pipeline.publishing import output_objects
-from tests.pipeline import logs
+from tests.pipeline.join import logs
 from tests.pipeline.remote.source import options
 
 
@@ -98,7 +98,7 @@ def test_rerun_does_nothing_and_other_parameters_are_refused(s3, bucket, joined)
 @pytest.mark.usefixtures("tensorflow_io")
 def test_a_job_that_is_killed_leaves_no_data_set_and_a_rerun_completes(s3, local, bucket):
     code = (
-        "import os; from features import manifest; from pipeline import build_examples;"
+        "import os; from features.files import manifest; from pipeline import build_examples;"
         f"manifest.write_manifest = lambda *_: os.kill(os.getpid(), {signal.SIGKILL:d});"
         "build_examples.main()"
     )

@@ -1,0 +1,236 @@
+"""Embedding sets that grow: validated, quantised, whole versions that every job reads."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.embeddings import embedding_set, similarity
+from features.embeddings.embedding_files import ALWAYS, DUPLICATE
+from features.embeddings.embedding_set import read_embedding_set
+from features.errors import UserInputError
+from pipeline.embedding_sets import embedding_versions
+from pipeline.embedding_sets.delivery import EMPTY_ID, OLDER_ROW, ZERO
+from pipeline.ingest_embeddings import ingest
+from pipeline.publishing import publication
+from tests.pipeline.catalog_backfill.projection_data import contents
+
+M = 8
+
+
+def rows(ids, seed=0, times=None):
+    """Rows of a delivery; vectors are random by seed."""
+    drawn = np.random.default_rng(seed).standard_normal((len(ids), M)).astype(np.float32)
+    found = [
+        {"item_id": one, "embedding": row.tolist()} for one, row in zip(ids, drawn, strict=True)
+    ]
+    for row, time in zip(found, times or [], strict=False):
+        row["available_at"] = time
+    return found
+
+
+def deliver(path, found, kind=None):
+    """Writes rows as one file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = kind or pa.int64()
+    fields = [("item_id", kind), ("embedding", pa.list_(pa.float32()))]
+    if any("available_at" in row for row in found):
+        fields.append(("available_at", pa.int64()))
+    pq.write_table(pa.Table.from_pylist(found, pa.schema(fields)), path, row_group_size=7)
+    return str(path)
+
+
+def take(tmp_path, found, kind=None, output="set", **more):
+    name = f"delivery-{len(list(tmp_path.iterdir()))}.parquet"
+    return ingest(
+        deliver(tmp_path / name, found, kind), str(tmp_path / output), "encoder", "1", **more
+    )
+
+
+def state(folder):
+    """What a reader sees: quantised vector and time by item."""
+    found = read_embedding_set(str(folder))
+    assert not found.rejected
+    return {
+        int(item): (vector.tolist(), int(time))
+        for item, vector, time in zip(
+            found.item_ids, found.quantized[:-1], found.available_at[:-1], strict=True
+        )
+    }
+
+
+def quantized(row):
+    return similarity.quantize(np.array(row["embedding"], np.float32))[0].tolist()
+
+
+def expected(*found):
+    return {row["item_id"]: (quantized(row), row.get("available_at", ALWAYS)) for row in found}
+
+
+def test_a_version_reads_as_the_vectors_would_have(tmp_path):
+    found = rows(range(-20, 30), times=[(k % 3) * 10**15 for k in range(50)])
+    manifest = take(tmp_path, found)
+    assert manifest["counts"] == {
+        "read": 50,
+        "new": 50,
+        "changed": 0,
+        "unchanged": 0,
+        "older": 0,
+        "kept": 0,
+        "quarantined": {},
+    }
+    raw = np.array([row["embedding"] for row in found], np.float32)
+    ids = np.array([row["item_id"] for row in found])
+    times = np.array([row["available_at"] for row in found])
+    wanted = embedding_set.from_vectors(ids, raw, times)
+    received = read_embedding_set(str(tmp_path / "set"))
+    assert received.fingerprint == wanted.fingerprint == manifest["fingerprint"]
+    np.testing.assert_array_equal(received.norms, wanted.norms)
+    assert (tmp_path / "set" / "CURRENT").read_text() == "1\n"
+    direct = read_embedding_set(str(tmp_path / "set" / "versions" / "000001"))
+    assert direct.fingerprint == wanted.fingerprint
+
+
+def test_bad_rows_are_quarantined_with_reasons_and_the_counts_add_up(tmp_path):
+    found = rows([f"item-{k}" for k in range(40)], times=[5] * 40)
+    good = [dict(row) for row in found[10:]]
+    found[0]["embedding"][3] = float("nan")
+    found[1]["embedding"][0] = float("inf")
+    found[2]["embedding"] = found[2]["embedding"][:-1]
+    found[3]["embedding"] = None
+    found[4]["item_id"] = None
+    found[5]["item_id"] = ""
+    found[6]["embedding"] = [0.0] * M
+    found[7] = {**found[20], "available_at": 9}  # The newer of two: row 20 goes.
+    found[8] = {**found[21], "embedding": [1.0] * M}  # As old: the first row, this one, counts.
+    found[9] = {**found[22], "available_at": 4}  # The older.
+    manifest = take(tmp_path, found, pa.string(), max_bad_fraction=0.3)
+    counts = manifest["counts"]
+    assert counts["quarantined"] == {
+        "embedding holds NaN or infinity": 2,
+        f"embedding does not have {M} values": 1,
+        "embedding is null": 1,
+        "item_id is null": 1,
+        EMPTY_ID: 1,
+        ZERO: 1,
+        OLDER_ROW: 3,
+    }
+    assert counts["read"] == counts["new"] + sum(counts["quarantined"].values()) == 40
+    path = tmp_path / "set" / "versions" / "000001" / "quarantine" / "vectors.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["row"] for line in lines] == [0, 1, 2, 3, 4, 5, 6, 9, 20, 21]
+    assert {line["file"] for line in lines} == {"delivery-0.parquet"}
+    table = pq.read_table(tmp_path / "set" / "versions" / "000001" / "part-00000.parquet")
+    assert table.schema.field("item_id").type == pa.string()
+    received = {
+        row["item_id"]: (np.frombuffer(row["embedding"], np.int8).tolist(), row["available_at"])
+        for row in table.to_pylist()
+    }
+    good[20 - 10]["available_at"] = 9
+    good[21 - 10]["embedding"] = [1.0] * M
+    assert received == expected(*good)
+    assert DUPLICATE not in counts["quarantined"]
+
+
+def test_the_newer_vector_wins_and_an_unchanged_one_keeps_its_time(tmp_path):
+    first = rows(range(6), times=[100] * 6)
+    take(tmp_path, first)
+    again = rows([0, 1, 2, 3, 9], seed=1, times=[200, 50, 100, 300, 7])
+    again[3]["embedding"] = first[3]["embedding"]  # The same vector: known since 100.
+    manifest = take(tmp_path, again)
+    assert manifest["counts"] == {
+        "read": 5,
+        "new": 1,
+        "changed": 2,
+        "unchanged": 1,
+        "older": 1,
+        "kept": 2,
+        "quarantined": {},
+    }
+    assert state(tmp_path / "set") == expected(*first, again[0], again[2], again[4])
+    # The version before is still whole.
+    assert state(tmp_path / "set" / "versions" / "000001") == expected(*first)
+    # Without a time, what comes later wins; with one from the flag, that is its time.
+    take(tmp_path, rows([0], seed=3), available_at=70)
+    assert state(tmp_path / "set")[0] == expected(*again)[0]
+    last = rows([0], seed=3)
+    take(tmp_path, last)
+    assert state(tmp_path / "set")[0] == expected(*last)[0]
+
+
+def test_a_delivery_that_changes_nothing_makes_no_version(tmp_path):
+    found = rows(range(20))
+    first = take(tmp_path, found)
+    before = contents(tmp_path / "set")
+    assert take(tmp_path, found[5:]) == first
+    assert contents(tmp_path / "set") == before
+
+
+def test_another_space_is_refused_unless_it_replaces_the_set(tmp_path):
+    take(tmp_path, rows(range(20)))
+    before = contents(tmp_path / "set")
+    path = deliver(tmp_path / "other.parquet", rows(range(3), seed=2))
+    with pytest.raises(UserInputError, match=r"\('encoder', '1', 8\).*\('encoder', '2', 8\)"):
+        ingest(path, str(tmp_path / "set"), "encoder", "2")
+    with pytest.raises(UserInputError, match="3 of 3 rows are bad"):
+        take(tmp_path, [{**row, "embedding": row["embedding"][:5]} for row in rows(range(3))])
+    with pytest.raises(UserInputError, match="so no id of one would be found"):
+        take(tmp_path, rows(["a", "b"]), pa.string())
+    after = contents(tmp_path / "set")
+    rejected = {name for name in after if ".rejected/" in name}
+    assert len(rejected) == 1
+    assert {name: one for name, one in after.items() if name not in rejected} == before
+    ingest(path, str(tmp_path / "set"), "encoder", "2", replace=True)
+    assert state(tmp_path / "set") == expected(*rows(range(3), seed=2))
+
+
+def test_three_versions_are_kept(tmp_path):
+    for number in range(5):
+        take(tmp_path, rows([number]))
+    folder = tmp_path / "set" / "versions"
+    assert sorted(path.name for path in folder.iterdir()) == ["000003", "000004", "000005"]
+    assert len(state(tmp_path / "set")) == 5
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_an_end_at_any_moment_leaves_the_version_before_and_a_rerun_finishes(tmp_path, monkeypatch):
+    first, second = rows(range(20)), rows(range(10, 30), seed=1)
+    second[3]["embedding"][0] = float("nan")
+    take(tmp_path, first, output="whole")
+    take(tmp_path, second, output="whole", max_bad_fraction=0.1)
+    wanted = contents(tmp_path / "whole")
+    path = deliver(tmp_path / "second.parquet", second)
+    ends = [(publication.Publication, "complete"), (embedding_versions, "write")]
+    ends += [(embedding_versions, "prune"), (embedding_versions.versions, "publish")]
+    for number, (owner, name) in enumerate(ends):
+        output = f"set-{number}"
+        take(tmp_path, first, output=output)
+        with monkeypatch.context() as patch:
+
+            def end(*arguments, **named):
+                raise KilledError
+
+            patch.setattr(owner, name, end)
+            with pytest.raises(KilledError):
+                ingest(path, str(tmp_path / output), "encoder", "1", max_bad_fraction=0.1)
+        known = state(tmp_path / output)
+        assert len(known) == (30 if name == "prune" else 20)
+        ingest(path, str(tmp_path / output), "encoder", "1", max_bad_fraction=0.1)
+        assert state(tmp_path / output) == state(tmp_path / "whole")
+        assert contents(tmp_path / output).keys() == wanted.keys()
+
+
+def test_object_stores_hold_the_same_set(tmp_path, s3):
+    bucket = s3.bucket()
+    for number, seed in enumerate([0, 1, 2, 3]):
+        path = deliver(tmp_path / f"{number}.parquet", rows(range(number, 20), seed))
+        for output in (f"s3://{bucket}/set", str(tmp_path / "set")):
+            ingest(path, output, "encoder", "1")
+    assert state(f"s3://{bucket}/set") == state(tmp_path / "set")
+    found = {name.removeprefix("set/"): one for name, one in s3.objects(bucket).items()}
+    assert found == contents(tmp_path / "set")

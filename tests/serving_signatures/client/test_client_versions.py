@@ -1,0 +1,177 @@
+"""A newer version comes while a client holds caches of the older one."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from serving_signatures import names
+from serving_signatures.client.projection_store import LruProjectionStore, ProjectionStoreError
+from serving_signatures.client.ranking_client import RankingClient
+from serving_signatures.client.remote_model import RemoteModel
+from serving_signatures.export import saved_model
+from serving_signatures.signatures import ServingSignatures
+from tests.serving_signatures import serving
+from tests.serving_signatures.client import local_server
+
+ID, CONTENT = names.ID_PROJECTIONS, names.TARGET_AWARE_PROJECTIONS
+
+
+@pytest.fixture(scope="module")
+def newer(embeddings, tmp_path_factory):
+    """A version whose tags are all others."""
+    folder = str(tmp_path_factory.mktemp("newer"))
+    model = serving.random_model(seed=1)
+    saved_model._save(ServingSignatures(model, embeddings), folder)
+    return folder
+
+
+@pytest.fixture
+def folder(with_tables, tmp_path):
+    return local_server.copy_versions(with_tables.exported.folder, tmp_path)
+
+
+@pytest.fixture
+def requests(with_tables):
+    sample = serving.requests((2, 9, 7), with_tables.embeddings, seed=12)
+    return local_server.ranking_requests(sample, vectors_inside=True)
+
+
+@pytest.fixture
+def expected(with_tables, newer, requests):
+    """Scores by version."""
+    del requests
+    sample = serving.requests((2, 9, 7), with_tables.embeddings, seed=12)
+    old = local_server.expected_of(with_tables, sample)
+    loaded = tf.saved_model.load(newer)
+    outputs = serving.score(loaded.signatures, "score_request", sample)["click"]
+    return {1: old, 2: [row[: len(one)] for row, one in zip(outputs, old, strict=True)]}
+
+
+def publish(newer, folder):
+    os.symlink(newer, os.path.join(folder, "2"))
+
+
+def assert_scored(scored, version, signature, expected):
+    assert (scored.version, scored.signature) == (version, signature)
+    for one, other in zip(scored.probabilities["click"], expected[version], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6, rtol=0)
+
+
+def test_a_refused_tag_is_forgotten_and_the_request_scored_by_ids(
+    folder, newer, requests, expected
+):
+    store = LruProjectionStore()
+    with (
+        local_server.served(folder) as (model, address),
+        local_server.channel_to(address) as channel,
+    ):
+        client = RankingClient(RemoteModel(channel, local_server.NAME), store, local_server.SIZES)
+        assert_scored(client.score_cached(requests), 1, "score_cached", expected)
+        old = {cache: store.tag(cache) for cache in (ID, CONTENT)}
+        publish(newer, folder)
+        model.refresh()
+        for refusals in (1, 2):  # Of one tag a time.
+            assert_scored(client.score_cached(requests), 2, "score_request", expected)
+            counts = client.counts()
+            assert counts["fallbacks"] == refusals
+            assert (
+                counts.get(f"{ID}.refusals", 0) + counts.get(f"{CONTENT}.refusals", 0) == refusals
+            )
+        for _ in range(2):
+            assert_scored(client.score_cached(requests), 2, "score_cached", expected)
+        assert client.counts()["fallbacks"] == 2
+        for cache, tag in old.items():
+            assert store.tag(cache) not in (None, tag)
+            known, _ = store.get(cache, tag, requests[0].candidate_item_id)
+            assert not known.any()
+
+
+def arriving_between_phases(remote, newer, folder, model):
+    """Publishes the newer version when the first projections have come."""
+    call_each = remote.call_each
+    seen = []
+
+    def call(signature, inputs, version):
+        answers = call_each(signature, inputs, version)
+        if not seen:
+            publish(newer, folder)
+            model.refresh()
+        seen.append((signature, version))
+        return answers
+
+    remote.call_each = call
+    return seen
+
+
+def test_a_version_that_appears_between_phases_changes_nothing(folder, newer, requests, expected):
+    with (
+        local_server.served(folder) as (model, address),
+        local_server.channel_to(address) as channel,
+    ):
+        remote = RemoteModel(channel, local_server.NAME)
+        client = RankingClient(remote, sizes=local_server.SIZES)
+        seen = arriving_between_phases(remote, newer, folder, model)
+        assert_scored(client.score_cached(requests), 1, "score_cached", expected)
+        assert seen == [(ID, None), (CONTENT, 1)]
+        assert model.versions == [1, 2]
+        assert "fallbacks" not in client.counts()
+
+
+def test_a_version_that_goes_between_phases_is_done_without(folder, newer, requests, expected):
+    with (
+        local_server.served(folder, versions=1) as (model, address),
+        local_server.channel_to(address) as channel,
+    ):
+        remote = RemoteModel(channel, local_server.NAME)
+        client = RankingClient(remote, sizes=local_server.SIZES)
+        arriving_between_phases(remote, newer, folder, model)
+        assert_scored(client.score_cached(requests), 2, "score_request", expected)
+        assert model.versions == [2]
+        assert client.counts()["fallbacks"] == 1
+
+
+def test_misses_of_a_newer_model_are_not_mixed_with_hits_of_the_older(
+    folder, newer, requests, expected
+):
+    with (
+        local_server.served(folder) as (model, address),
+        local_server.channel_to(address) as channel,
+    ):
+        client = RankingClient(RemoteModel(channel, local_server.NAME), sizes=local_server.SIZES)
+        client.score_cached(requests[:1])
+        publish(newer, folder)
+        model.refresh()
+        # The ids' misses reveal the new tag, the content's too: all is computed by version 2.
+        assert_scored(client.score_cached(requests), 2, "score_cached", expected)
+        assert "fallbacks" not in client.counts()
+
+
+def test_a_client_of_a_label_stays_with_its_version(folder, newer, requests, expected):
+    publish(newer, folder)
+    with (
+        local_server.served(folder, labels={"stable": 1}) as (_, address),
+        local_server.channel_to(address) as channel,
+    ):
+        remote = RemoteModel(channel, local_server.NAME, label="stable")
+        client = RankingClient(remote, sizes=local_server.SIZES)
+        for _ in range(2):
+            assert_scored(client.score_cached(requests), 1, "score_cached", expected)
+        assert_scored(client.score_request(requests), 1, "score_request", expected)
+
+
+class BrokenStore(LruProjectionStore):
+    def tag(self, cache):
+        raise ProjectionStoreError(f"no answer for {cache}")
+
+
+def test_a_store_that_does_not_answer_is_done_without(folder, requests, expected):
+    with (
+        local_server.served(folder) as (_, address),
+        local_server.channel_to(address) as channel,
+    ):
+        remote = RemoteModel(channel, local_server.NAME)
+        client = RankingClient(remote, BrokenStore(), local_server.SIZES)
+        assert_scored(client.score_cached(requests), 1, "score_request", expected)
+        assert client.counts() == {"fallbacks": 1}
