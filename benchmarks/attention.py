@@ -1,8 +1,8 @@
-"""The factorised attention against what it replaces, in one run.
+"""The factorized attention against what it replaces, in one run.
 
     python -m benchmarks.attention --output FILE.json
 
-One request of 1,200 candidates, two modalities, several history lengths. `materialised` gathers
+One request of 1,200 candidates, two modalities, several history lengths. `materialized` gathers
 bucket keys and values into `[C, L, d]`. Ratios hold across machines, milliseconds do not.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.model_alternatives.materialized_attention import MaterialisedTargetAttention
+from benchmarks.model_alternatives.materialized_attention import MaterializedTargetAttention
 from features.embeddings import similarity
 from models.inputs.behaviors import Behaviors
 from models.layers.decoupled_attention import DecoupledTargetAttention
@@ -44,14 +44,14 @@ def _main(arguments: Sequence[str]) -> None:
     rows = []
     for length in map(int, _FLAGS.history_lengths):
         times = latency.measure(_ways(length), _FLAGS.repeats)
-        base = times["factorised"]["p50_ms"]
+        base = times["factorized"]["p50_ms"]
         for way, values in times.items():
             row = {"way": way, "candidates": _FLAGS.candidates, "history_length": length}
             row |= {"p50_ms": values["p50_ms"], "p99_ms": values["p99_ms"]}
-            rows.append({**row, "ratio_to_factorised": values["p50_ms"] / base})
+            rows.append({**row, "ratio_to_factorized": values["p50_ms"] / base})
             print(
                 f"L={length:<5} {way:<14} p50 {values['p50_ms']:8.2f} ms   "
-                f"{rows[-1]['ratio_to_factorised']:6.2f} x factorised"
+                f"{rows[-1]['ratio_to_factorized']:6.2f} x factorized"
             )
     if _FLAGS.output:
         with open(_FLAGS.output, "w") as file:
@@ -71,14 +71,14 @@ def _ways(length: int) -> dict[str, Callable[[], object]]:
     gaps = tf.constant(rng.integers(0, 10**7, (1, length)))
     behaviors = Behaviors(tf.ones([1, length], tf.bool), gaps, tf.zeros([1, length], tf.int64))
     edges = {name: similarity.uniform_edges(20) for name in _MODALITIES}
-    factorised = DecoupledTargetAttention(edges, head_width=width)
+    factorized = DecoupledTargetAttention(edges, head_width=width)
     early = EarlyFusionAttention(edges, head_width=width)
-    materialised = MaterialisedTargetAttention(edges, head_width=width)
+    materialized = MaterializedTargetAttention(edges, head_width=width)
     id_only = DecoupledTargetAttention({}, head_width=width)
     ways = {
         "id_only": lambda: id_only(candidates, history, {}, behaviors),
-        "factorised": lambda: factorised(candidates, history, codes, behaviors),
-        "materialised": lambda: materialised(candidates, history, codes, behaviors),
+        "factorized": lambda: factorized(candidates, history, codes, behaviors),
+        "materialized": lambda: materialized(candidates, history, codes, behaviors),
         "early_fusion": lambda: early(candidates, history, codes, behaviors),
     }
     return {name: _compiled(way) for name, way in ways.items()}

@@ -1,4 +1,4 @@
-"""What a backfill costs: a whole catalogue, then one with some new items, then the same again.
+"""What a backfill costs: a whole catalog, then one with some new items, then the same again.
 
     python -m benchmarks.backfill --items 200000 --output build/backfill.json
 
@@ -40,8 +40,8 @@ _MODALITIES = (Modality("text", 128), Modality("image", 128))
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_integer("items", 200_000, "Items of the catalogue.")
-    flags.DEFINE_float("new_fraction", 0.01, "New items of the second run, of the catalogue.")
+    flags.DEFINE_integer("items", 200_000, "Items of the catalog.")
+    flags.DEFINE_float("new_fraction", 0.01, "New items of the second run, of the catalog.")
     flags.DEFINE_string("output", None, "JSON file.")
 
 

@@ -5,7 +5,7 @@
 A whole model of `--rows` items is built and takes steps over random batches, in a process of its
 own, and so does one of few items. `grown` is by how much more the most resident memory while steps
 run is with many, in multiples of the table's bytes. It should be near `needed`: the table, the
-optimiser's slots (two for Adam, one for Adagrad), and the ids, once to look up and once to write
+optimizer's slots (two for Adam, one for Adagrad), and the ids, once to look up and once to write
 with the model. A dense gradient, or a copy of the table, adds 1 or more to what Adam needs.
 
 Initial values are drawn in about three times the table's bytes, which the process may keep: slots
@@ -49,7 +49,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("batch", 512, "Requests of a batch, one candidate each.")
     flags.DEFINE_integer("history", 50, "Behaviors of a request.")
     flags.DEFINE_integer("steps", 20, "Steps to take.")
-    flags.DEFINE_bool("here", False, "Measure the one optimiser given in this process.")
+    flags.DEFINE_bool("here", False, "Measure the one optimizer given in this process.")
     flags.DEFINE_string("output", None, "JSON file.")
 
 

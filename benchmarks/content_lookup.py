@@ -2,11 +2,11 @@
 
     python -m benchmarks.content_lookup --output benchmarks/results/content_lookup.json
 
-1. `lookup`: the ways of `content_indexes` from ids to quantised vectors and norms, for
+1. `lookup`: the ways of `content_indexes` from ids to quantized vectors and norms, for
    the candidates and behaviors of one request and two modalities; beside it what an index alone
    adds to a SavedModel, a byte an item, and how long that takes to load.
 2. `models`: a DMF with its embedding sets inside and one with vectors in the request, of several
-   catalogue sizes: bytes of SavedModel and request, and the latency of `score_request`.
+   catalog sizes: bytes of SavedModel and request, and the latency of `score_request`.
 
 Calls take turns, so ratios hold across machines, milliseconds do not.
 """
@@ -50,7 +50,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("behaviors", 200, "L.")
     flags.DEFINE_integer("width", 128, "M, of each of two modalities.")
     flags.DEFINE_list("items", ["10000", "100000", "1000000"], "N, of the look-up.")
-    flags.DEFINE_list("catalogues", ["100000", "1000000"], "N, of the models.")
+    flags.DEFINE_list("catalogs", ["100000", "1000000"], "N, of the models.")
     flags.DEFINE_integer("repeats", 200, "Timed calls a way.")
     flags.DEFINE_string("output", None, "JSON file.")
 
@@ -69,7 +69,7 @@ def _main(arguments: Sequence[str]) -> None:
             f"{row['speed_up']:5.2f} x   index {row['index_bytes_an_item']:5.1f} bytes an item, "
             f"loads in {row['index_load_ms']:6.0f} ms"
         )
-    models = [_model_row(int(items)) for items in _FLAGS.catalogues]
+    models = [_model_row(int(items)) for items in _FLAGS.catalogs]
     for row in models:
         print(json.dumps(row, indent=2))
     if _FLAGS.output is None:
@@ -134,7 +134,7 @@ def _drawn(rng: np.random.Generator, ids: np.ndarray, count: int) -> np.ndarray:
 def _embedding_set(ids: np.ndarray, seed: int) -> EmbeddingSet:
     rng = np.random.default_rng(seed)
     quantized = rng.integers(-127, 128, (len(ids), _FLAGS.width), np.int8)
-    quantized[:, 0] = 127  # As in every quantised vector; so it quantises to itself.
+    quantized[:, 0] = 127  # As in every quantized vector; so it quantizes to itself.
     norms = np.sqrt(np.sum(np.square(quantized, dtype=np.int32), axis=1)).astype(np.float32)
     always = np.full(len(ids), np.iinfo(np.int64).min)
     return embedding_set.from_quantized(ids, quantized, norms, always)

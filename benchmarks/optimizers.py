@@ -3,7 +3,7 @@
     python -m benchmarks.optimizers --output benchmarks/results/optimizers.json
 
 A table of 32 columns, and a sparse gradient of 25,600 rows drawn evenly: a batch of 512 requests
-with 50 behaviors; the larger the table, the more of them are distinct. Each size and optimiser
+with 50 behaviors; the larger the table, the more of them are distinct. Each size and optimizer
 runs in a process of its own, whose peak memory holds the table, two slots and what a step needs.
 Ratios hold across machines, milliseconds do not.
 """
@@ -36,7 +36,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("width", 32, "Columns of the table.")
     flags.DEFINE_integer("gradient_rows", 25_600, "Rows that a batch reads, with repetitions.")
     flags.DEFINE_integer("repeats", 15, "Timed steps; the median counts.")
-    flags.DEFINE_string("only", None, "Times one optimiser at the one size given, in this process.")
+    flags.DEFINE_string("only", None, "Times one optimizer at the one size given, in this process.")
     flags.DEFINE_string("output", None, "JSON file.")
 
 
@@ -103,7 +103,7 @@ def _timed(kind: str, rows: int) -> dict[str, Any]:
 
 
 def _in_a_process(kind: str, rows: int) -> dict[str, Any]:
-    """Times one optimiser at one size; with the process's peak memory, MiB."""
+    """Times one optimizer at one size; with the process's peak memory, MiB."""
     with tempfile.TemporaryDirectory() as folder:
         output = os.path.join(folder, "times.json")
         sizes = ("width", "gradient_rows", "repeats")

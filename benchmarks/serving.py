@@ -4,7 +4,7 @@
 
 One request of C candidates and L behaviors, two modalities of 128, ids in, the embedding sets
 inside the model, 100,000 items. All models have the same head and attend to the whole history;
-`dmf_materialised` is `dmf` with keys and values of shape `[C, L, d]`, `early_fusion` projects
+`dmf_materialized` is `dmf` with keys and values of shape `[C, L, d]`, `early_fusion` projects
 `[id ; similarity]` of every pair. Each is loaded from its SavedModel. Models take turns, round by
 round; a ratio is the median over rounds of the ratio within a round.
 """

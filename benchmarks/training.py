@@ -4,9 +4,9 @@
 
 Batches of 512 candidates, 50 behaviors, width 128, 100,000 items, two modalities, an MLP of 1024,
 512 and 256. `head alone` is what no attention can save: the MLP and its cross layer, which are the
-same in both. `materialised` is the same model, shown equal before anything is timed, with keys and
+same in both. `materialized` is the same model, shown equal before anything is timed, with keys and
 values of shape `[C, L, d]` and one dense Adam over everything. Implementations that know no
-requests have a row a candidate: `ratio_grouped_to_materialised` is what keeping requests together
+requests have a row a candidate: `ratio_grouped_to_materialized` is what keeping requests together
 and all the rest gain over that. Ways take turns, round by round; a ratio is the median over rounds
 of the ratio within a round. The number of threads is a process's, so each has processes of its own,
 which take turns too.
@@ -77,12 +77,12 @@ def _main(arguments: Sequence[str]) -> None:
     rows = _rows(ways, times)
     _write(
         {
-            "ratio_materialised": _ratio(times, _BASE, "materialised"),
+            "ratio_materialized": _ratio(times, _BASE, "materialized"),
             "ratio_input": _ratio(times, "reading", _BASE),
             "ratio_grouped": _ratio(times, "ours, grouped", _BASE),
-            "ratio_grouped_to_materialised": _ratio(times, "ours, grouped", "materialised"),
-            "ratio_materialised_below_the_head": _ratio_below_the_head(times),
-            "ratio_materialised_cpu": _ratio(times, _BASE, "materialised", 1),
+            "ratio_grouped_to_materialized": _ratio(times, "ours, grouped", "materialized"),
+            "ratio_materialized_below_the_head": _ratio_below_the_head(times),
+            "ratio_materialized_cpu": _ratio(times, _BASE, "materialized", 1),
             "ratio_input_cpu": _ratio(times, "reading", _BASE, 1),
             "ratio_grouped_cpu": _ratio(times, "ours, grouped", _BASE, 1),
             "largest_difference": difference,
@@ -106,8 +106,8 @@ def _ways(examples: ExampleSet, ours: TrainingConfig) -> dict[str, Way]:
         "ours, adam": with_settings(optimizer="adam"),
         "ours, mixed_precision": with_settings(mixed_precision=True),
         "ours, jit_compile": with_settings(jit_compile=True),
-        "materialised": training_ways.materialised(examples, "flat", *size),
-        "materialised, grouped": training_ways.materialised(examples, "grouped", *size),
+        "materialized": training_ways.materialized(examples, "flat", *size),
+        "materialized, grouped": training_ways.materialized(examples, "grouped", *size),
         "head alone": training_ways.head_alone(examples, "flat", *size),
         "reading": training_ways.reading(examples, "flat"),
         "reading, grouped": training_ways.reading(examples, "grouped"),
@@ -138,8 +138,8 @@ def _ratio(
 
 
 def _ratio_below_the_head(rates: Mapping[str, Sequence[tuple[float, float]]]) -> float:
-    """Returns how many times as fast ours is as materialised at what the two do differently."""
-    names = (_BASE, "materialised", "head alone")
+    """Returns how many times as fast ours is as materialized at what the two do differently."""
+    names = (_BASE, "materialized", "head alone")
     seconds = [[1 / wall for wall, _ in rates[name]] for name in names]
     rounds = zip(*seconds, strict=True)
     return statistics.median((other - head) / (ours - head) for ours, other, head in rounds)

@@ -5,8 +5,8 @@
 - `columnar`: many requests at once, the same bytes, for the join.
 - `hashing`: stable 64-bit id hashing, the same in NumPy and in the graph.
 - `id_table`: from item ids to rows of an embedding table, hashed or by vocabulary.
-- `similarity`: exact quantisation and the similarity code, NumPy and graph.
-- `embedding_set`: one modality's precomputed embeddings, quantised on entry.
+- `similarity`: exact quantization and the similarity code, NumPy and graph.
+- `embedding_set`: one modality's precomputed embeddings, quantized on entry.
 - `tfrecord`: the framing of records in a TFRecord file.
 - `storage`: files and folders, local or remote; `file_system`: what serves them; `local_copy`:
   remote folders to memory-map.

@@ -1,4 +1,4 @@
-"""Hashing, look-up, quantisation and similarity codes in the graph.
+"""Hashing, look-up, quantization and similarity codes in the graph.
 
 Each function equals its NumPy twin in `hashing`, `id_table` or `similarity` bit for bit; tests
 hold them to it. They stand apart so that the join's workers need no TensorFlow.
@@ -90,14 +90,14 @@ def indexed_positions(
 
 
 def quantize(vectors: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Quantises embeddings; equal to `similarity.quantize`.
+    """Quantizes embeddings; equal to `similarity.quantize`.
 
     Args:
       vectors: `[..., M]` float32.
       name: the input's name, for the error message.
 
     Returns:
-      Quantised vectors `[..., M]` int8 and norms `[...]` float32.
+      Quantized vectors `[..., M]` int8 and norms `[...]` float32.
 
     Raises:
       InvalidArgumentError: at run time, when a value is not finite or a norm too large.
@@ -114,7 +114,7 @@ def quantize(vectors: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
         [
             tf.debugging.Assert(
                 tf.reduce_all(squares <= similarity.LARGEST_EXACT_INTEGER),
-                [f"{name}: squared norm after quantisation must be at most 2^24"],
+                [f"{name}: squared norm after quantization must be at most 2^24"],
             )
         ]
     ):

@@ -40,7 +40,7 @@ class Modality:
     Attributes:
       name: such as `text`; names the features `similarity_<name>`.
       dimension: embedding width M.
-      candidate_embedding: whether records carry the candidates' quantised vectors, which the
+      candidate_embedding: whether records carry the candidates' quantized vectors, which the
         head's multimodal projection needs in training.
     """
 

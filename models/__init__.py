@@ -2,8 +2,8 @@
 
 - `dmf`, `id_only`, `early_fusion`: the models, on the backbone of `ranking_model`.
 - `factory`: from a configuration to a model.
-- `decoupled_attention`: `DecoupledTargetAttention`, the factorised attention.
-- `early_fusion_attention`: the materialised baseline.
+- `decoupled_attention`: `DecoupledTargetAttention`, the factorized attention.
+- `early_fusion_attention`: the materialized baseline.
 - `behaviors`: mask, time gap and type of a history.
 - `code_terms`: the two operations that keep `[C, L, d]` from being built.
 - `masking`, `similarity_tiers`, `fusion`, `content_projection`, `ranking_head`,
@@ -12,9 +12,9 @@
 - `example_set`: a joined data set; `remote_files`: file systems through tensorflow-io.
 - `input_pipeline`: TFRecords to batches.
 - `lazy_adam`: Adam for the rows of a batch.
-- `optimizers`, `training`: one optimiser per group of variables; fit, checkpoint, select.
+- `optimizers`, `training`: one optimizer per group of variables; fit, checkpoint, select.
 - `progress`, `tensorboard`: what a training says and shows while it runs.
 - `attention_mass`: where a trained model looks, by similarity.
-- `metrics`, `evaluation`: AUC, GAUC, log loss, normalised entropy, calibration, by slice.
+- `metrics`, `evaluation`: AUC, GAUC, log loss, normalized entropy, calibration, by slice.
 - `trained_model`: a trained model as a folder.
 """

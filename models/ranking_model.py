@@ -246,7 +246,7 @@ class RankingModel(tfrs.Model, abc.ABC):
     # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
-        """Takes one step of the optimiser and returns the `loss`; metrics are only updated."""
+        """Takes one step of the optimizer and returns the `loss`; metrics are only updated."""
         with tf.GradientTape() as tape:
             loss = self.compute_loss(inputs, training=True)
         gradients = tape.gradient(loss, self.trainable_variables)

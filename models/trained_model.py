@@ -51,7 +51,7 @@ def write_trained_model(folder: str, model: RankingModel, training: Mapping[str,
     for name, table in _content_tables(model).items():
         item_ids, vectors = table.vectors()
         location = join(folder, "content", name)
-        embedding_set.write_embedding_set(location, item_ids, vectors, "quantised", "1")
+        embedding_set.write_embedding_set(location, item_ids, vectors, "quantized", "1")
     tf.train.Checkpoint(model=model).write(join(folder, _WEIGHTS))
     manifest.write_manifest(
         folder, {"schema_fingerprint": model.schema.fingerprint(), "training": dict(training)}
@@ -85,7 +85,7 @@ def read_trained_model(folder: str) -> RankingModel:
         }
     model = factory.build_model(config, schema, vocabulary, embeddings)
     status = tf.train.Checkpoint(model=model).read(join(folder, _WEIGHTS))
-    status.expect_partial()  # The optimiser's state is in it too, for who trains on.
+    status.expect_partial()  # The optimizer's state is in it too, for who trains on.
     status.assert_existing_objects_matched()
     return model
 

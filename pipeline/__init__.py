@@ -40,7 +40,7 @@ Before and beside it:
 
 - `ingest_embeddings`, `embedding_delivery`, `embedding_versions`: new vectors from an encoder,
   as the next version of an embedding set.
-- `backfill`, `projection_cache`: a catalogue's projections, for clients to look up.
+- `backfill`, `projection_cache`: a catalog's projections, for clients to look up.
 
 The other jobs are `train`, `evaluate`, `export`, `check_skew`, which holds what is served to what
 was trained on, and `run`, which chains the first three after the join:

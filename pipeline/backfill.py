@@ -1,4 +1,4 @@
-"""Fills the caches of a catalogue's projections from an exported model.
+"""Fills the caches of a catalog's projections from an exported model.
 
     python -m pipeline.backfill --saved_model=serving/dmf/1 --items=items/ --output=projections/
 
@@ -14,7 +14,7 @@ from absl import flags, logging
 
 from features.errors import UserInputError
 from features.files.local_copy import remove_local_copy
-from pipeline.catalog_backfill.backfill_inputs import Catalogue, ExportedModel, ItemVectors
+from pipeline.catalog_backfill.backfill_inputs import Catalog, ExportedModel, ItemVectors
 from pipeline.catalog_backfill.backfill_job import BackfillJob
 from pipeline.catalog_backfill.cache_plan import CachePlan
 from pipeline.publishing import publication
@@ -30,7 +30,7 @@ def define_flags() -> None:
         "saved_model", None, "A version's folder that pipeline.export wrote.", required=True
     )
     flags.DEFINE_string(
-        "items", None, "Parquet with item_id, the catalogue: a folder or a file.", required=True
+        "items", None, "Parquet with item_id, the catalog: a folder or a file.", required=True
     )
     flags.DEFINE_multi_string(
         "embeddings", [], "modality=DIR, where requests carry the vectors; repeatable."
@@ -68,7 +68,7 @@ def backfill(
 
     Args:
       saved_model: an exported version's folder.
-      items: the catalogue.
+      items: the catalog.
       output: folder of both caches, local or remote.
       embeddings: folder by modality; None or empty where the model holds the vectors.
       dry_run: plan only.
@@ -88,12 +88,12 @@ def backfill(
     """
     options = parse_beam_options(beam_args)
     model = ExportedModel.open(saved_model)
-    catalogue = Catalogue.open(items)
-    vectors = ItemVectors.open(embeddings or {}, model, catalogue)
-    logging.info("Catalogue: %d items of %s", len(catalogue.item_ids), dict(catalogue.counts))
-    for name, count in vectors.missing(catalogue.item_ids).items():
+    catalog = Catalog.open(items)
+    vectors = ItemVectors.open(embeddings or {}, model, catalog)
+    logging.info("Catalog: %d items of %s", len(catalog.item_ids), dict(catalog.counts))
+    for name, count in vectors.missing(catalog.item_ids).items():
         logging.info("%d items have no embedding of modality %r.", count, name)
-    job = BackfillJob(output, model, catalogue, vectors)
+    job = BackfillJob(output, model, catalog, vectors)
     if dry_run:
         return job.plan(rows_per_part, recompute)
     with publication.locked(output):

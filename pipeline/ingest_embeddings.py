@@ -3,7 +3,7 @@
     python -m pipeline.ingest_embeddings --vectors=new/ --output=embeddings/text \
         --encoder=my-encoder --encoder_version=3
 
-Vectors are validated and quantised, bad rows go to `quarantine/` with their reason, and what
+Vectors are validated and quantized, bad rows go to `quarantine/` with their reason, and what
 the version before holds of other items is kept. `<output>/versions/000002/` is an embedding set
 like any other, `<output>/CURRENT` names the published one, and `--embeddings text=<output>` of
 the join, the export and the backfill reads that. A delivery that changes nothing makes no

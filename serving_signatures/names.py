@@ -30,12 +30,12 @@ OF_ANOTHER_MODEL = "the cached projections are of another model"
 
 
 def quantized(modality: str) -> str:
-    """Names the quantised vectors of a modality, int8 `[..., M]`."""
+    """Names the quantized vectors of a modality, int8 `[..., M]`."""
     return f"quantized_{modality}"
 
 
 def norm(modality: str) -> str:
-    """Names the norms of a modality's quantised vectors, float32 `[...]`."""
+    """Names the norms of a modality's quantized vectors, float32 `[...]`."""
     return f"norm_{modality}"
 
 

@@ -51,7 +51,7 @@ class ServingSignatures:
     def module(self) -> tf.Module:
         """Returns what to save: the variables that the functions read, and nothing else.
 
-        Without the Keras objects a SavedModel holds no optimiser state, no metric and no traced
+        Without the Keras objects a SavedModel holds no optimizer state, no metric and no traced
         layer besides the signatures, and is written several times faster.
         """
         captured = {
@@ -185,7 +185,7 @@ class ServingSignatures:
     def _content(
         self, modality: Modality, inputs: Tensors, item_ids: str, vectors: str
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns quantised vectors and norms, from the table inside or the vectors sent."""
+        """Returns quantized vectors and norms, from the table inside or the vectors sent."""
         if self.tables:
             return self.tables[modality.name].lookup(inputs[item_ids])
         return in_graph.quantize(inputs[vectors], vectors)

@@ -12,7 +12,7 @@ class CandidateSource:
     """Draws distinct candidates among the items created before the request.
 
     Args:
-      items: the catalogue.
+      items: the catalog.
     """
 
     def __init__(self, items: Items):

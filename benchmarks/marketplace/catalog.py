@@ -55,7 +55,7 @@ class Items:
         cold = N - settings.warm_items
         old = START - 1 - rng.integers(0, 365 * DAY, N - cold)
         new = START + rng.integers(0, settings.days * DAY * 9 // 10, cold)
-        centres = _directions(rng.standard_normal((CATEGORIES, CONTENT), np.float32))
+        centers = _directions(rng.standard_normal((CATEGORIES, CONTENT), np.float32))
         typical_price = rng.normal(2.5, 0.8, CATEGORIES)
         category = rng.choice(CATEGORIES, N, p=_zipf(CATEGORIES, 0.5)).astype(np.int32)
         price = np.exp(typical_price[category] + 0.5 * rng.standard_normal(N))
@@ -63,7 +63,7 @@ class Items:
         content = np.zeros((N + 1, CONTENT), np.float32)
         own = rng.standard_normal((N, CONTENT), np.float32)
         content[:N] = _directions(
-            centres[category] + np.float32(_OWN_DIRECTION / np.sqrt(CONTENT)) * own
+            centers[category] + np.float32(_OWN_DIRECTION / np.sqrt(CONTENT)) * own
         )
         return cls(
             created_at=np.concatenate([np.sort(old), np.sort(new)]),

@@ -29,7 +29,7 @@ def write_embeddings(
       folder: created; must not exist.
       modality: one of the settings'.
       settings: of the simulation.
-      items: the catalogue.
+      items: the catalog.
 
     Returns:
       The sha256 of each file, its manifest included, by name.

@@ -25,7 +25,7 @@ def ceilings(
     - `ids_alone`: the similarity in it is replaced by its mean over the moments of this user
       for this item. No model of user, item, position and device ids can know more about it; one
       that also reads the history's ids can, as far as it learns which items are alike.
-    - `similarity_ungated`: the gate is replaced by its mean over the catalogue, as for a model
+    - `similarity_ungated`: the gate is replaced by its mean over the catalog, as for a model
       that adds similarity without letting it interact with the id.
 
     Args:

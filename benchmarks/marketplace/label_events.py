@@ -51,7 +51,7 @@ CONVERSION_DELAY = Delay(median=300_000, late=0.1)
 
 
 class LabelEvents:
-    """Turns labelled impressions into label events in the order in which they arrive.
+    """Turns labeled impressions into label events in the order in which they arrive.
 
     About one event in fifty is logged twice, half of those up to a minute apart. Events that
     have not arrived yet are kept, at most six hours of them.

@@ -76,7 +76,7 @@ class Marketplace:
       settings: what to simulate.
 
     Attributes:
-      items: the catalogue.
+      items: the catalog.
       users: who sends requests.
     """
 

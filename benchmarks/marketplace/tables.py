@@ -85,28 +85,28 @@ def truth(block: Impressions) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=_TRUTH)
 
 
-def items(catalogue: Items) -> Iterator[pa.Table]:
+def items(catalog: Items) -> Iterator[pa.Table]:
     """Yields the items' side features: item_id, category, price, created_at (ms)."""
     names = tuple(f"category_{number:02d}" for number in range(CATEGORIES))
-    for part in _slices(len(catalogue.category)):
+    for part in _slices(len(catalog.category)):
         yield pa.table(
             {
                 "item_id": pa.array(np.arange(part.start, part.stop) + 1),
-                "category": _texts(catalogue.category[part], names),
-                "price": pa.array(catalogue.price[part]),
-                "created_at": pa.array(catalogue.created_at[part]),
+                "category": _texts(catalog.category[part], names),
+                "price": pa.array(catalog.price[part]),
+                "created_at": pa.array(catalog.created_at[part]),
             }
         )
 
 
-def truth_items(catalogue: Items) -> Iterator[pa.Table]:
+def truth_items(catalog: Items) -> Iterator[pa.Table]:
     """Yields what only the id tells of an item: item_id, quality, gate."""
-    for part in _slices(len(catalogue.category)):
+    for part in _slices(len(catalog.category)):
         yield pa.table(
             {
                 "item_id": pa.array(np.arange(part.start, part.stop) + 1),
-                "quality": pa.array(catalogue.quality[part]),
-                "gate": pa.array(catalogue.gate[part]),
+                "quality": pa.array(catalog.quality[part]),
+                "gate": pa.array(catalog.gate[part]),
             }
         )
 

@@ -11,7 +11,7 @@ from models.layers import masking
 from models.layers.decoupled_attention import DecoupledTargetAttention
 
 
-class MaterialisedTargetAttention(DecoupledTargetAttention):
+class MaterializedTargetAttention(DecoupledTargetAttention):
     """`DecoupledTargetAttention` by way of `[R, C, L, d]`: equal variables, equal output.
 
     Bucket keys and values are looked up for every pair of candidate and behavior and added to
@@ -63,15 +63,15 @@ class MaterialisedTargetAttention(DecoupledTargetAttention):
         return masking.zero_empty(interest[:, :, None], behaviors.mask)[:, :, 0]
 
 
-class MaterialisedDMF(DMF):
+class MaterializedDMF(DMF):
     """`DMF` with that attention; everything else, and every variable, is the same.
 
     One head, and records without running statistics.
     """
 
-    def target_attention(self, modalities: Sequence[str] = ()) -> MaterialisedTargetAttention:
+    def target_attention(self, modalities: Sequence[str] = ()) -> MaterializedTargetAttention:
         """Returns a new attention that builds keys and values of every pair."""
-        return MaterialisedTargetAttention(
+        return MaterializedTargetAttention(
             dict.fromkeys(modalities, self.config.attention_edges),
             self.config.head_width,
             self.schema.behavior_types,

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tf_keras as keras
 
-from benchmarks.model_alternatives.materialized_attention import MaterialisedDMF
+from benchmarks.model_alternatives.materialized_attention import MaterializedDMF
 from features.embeddings import embedding_set
 from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema, Modality
@@ -29,7 +29,7 @@ CONFIG = ModelConfig(embedding_width=64, head_width=64, attention_length=0)
 _KINDS: dict[str, type[RankingModel]] = {
     "id_only": IdOnly,
     "dmf": DMF,
-    "dmf_materialised": MaterialisedDMF,
+    "dmf_materialized": MaterializedDMF,
     "early_fusion": EarlyFusion,
 }
 
@@ -54,7 +54,7 @@ def export_all(folder: str, embeddings: dict[str, EmbeddingSet]) -> dict[str, st
       embeddings: by modality; their items are the vocabulary.
 
     Returns:
-      The version folder by model. `dmf_materialised` has the weights of `dmf`.
+      The version folder by model. `dmf_materialized` has the weights of `dmf`.
     """
     vocabulary = next(iter(embeddings.values())).item_ids
     folders = {}

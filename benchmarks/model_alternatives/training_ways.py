@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from benchmarks.model_alternatives.materialized_attention import MaterialisedDMF
+from benchmarks.model_alternatives.materialized_attention import MaterializedDMF
 from models import factory
 from models.dmf import DMF
 from models.inputs.example_set import ExampleSet
@@ -85,9 +85,9 @@ def fed(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -
     return _steps(model, batches(examples, layout).repeat(), layout, steps, config)
 
 
-def materialised(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
-    """Returns a step of the model with materialised attention and one dense Adam."""
-    model = build(MaterialisedDMF, examples)
+def materialized(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
+    """Returns a step of the model with materialized attention and one dense Adam."""
+    model = build(MaterializedDMF, examples)
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     return _steps(model, in_memory(examples, layout), layout, steps, config)
 
@@ -126,7 +126,7 @@ def check_equal(examples: ExampleSet) -> float:
     Raises:
       RuntimeError: they differ.
     """
-    ours, other = build(DMF, examples), build(MaterialisedDMF, examples)
+    ours, other = build(DMF, examples), build(MaterializedDMF, examples)
     rng = np.random.default_rng(0)
     for variable in ours.attention.trainable_variables:
         variable.assign(0.2 * rng.standard_normal(variable.shape))
@@ -138,7 +138,7 @@ def check_equal(examples: ExampleSet) -> float:
     largest = float(np.max(differences))  # NaN, if one is
     if not largest <= _LARGEST_DIFFERENCE:
         raise RuntimeError(
-            f"The materialised model differs from ours by {largest} in a logit, expected at "
+            f"The materialized model differs from ours by {largest} in a logit, expected at "
             f"most {_LARGEST_DIFFERENCE}: no ratio of their times would mean anything."
         )
     return largest

@@ -8,7 +8,7 @@ from pipeline.report.blocks import Drawing, Figure, Key
 
 _ROW = 26
 _SHOWN = ("id_only", "early_fusion", "gradient_boosting", "dmf")
-"""Models whose calibration is drawn, the last in the first colour."""
+"""Models whose calibration is drawn, the last in the first color."""
 
 
 def figures(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""One modality's precomputed embeddings, quantised when they enter.
+"""One modality's precomputed embeddings, quantized when they enter.
 
 What they look like on disk is in `embedding_files`.
 """
@@ -20,7 +20,7 @@ _ROWS_IN_CACHE = 4096
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddingSet:
-    """A quantised embedding set, sorted by item id.
+    """A quantized embedding set, sorted by item id.
 
     Row N, one past the last item, is the zero vector that stands for every item without an
     embedding, so that a look-up needs no branch.
@@ -56,7 +56,7 @@ class EmbeddingSet:
         return id_table.positions(item_ids, self.item_ids)
 
     def vectors(self, item_ids: np.ndarray) -> np.ndarray:
-        """Returns vectors of items that quantise to their own, as a request may carry them.
+        """Returns vectors of items that quantize to their own, as a request may carry them.
 
         Args:
           item_ids: int64, any shape.
@@ -73,7 +73,7 @@ def from_vectors(
     available_at: np.ndarray | None = None,
     rejected: tuple[dict[str, object], ...] = (),
 ) -> EmbeddingSet:
-    """Quantises vectors into an embedding set.
+    """Quantizes vectors into an embedding set.
 
     Args:
       item_ids: `[N]` int64, distinct, any order.
@@ -93,7 +93,7 @@ def from_quantized(
     available_at: np.ndarray,
     rejected: tuple[dict[str, object], ...] = (),
 ) -> EmbeddingSet:
-    """Puts quantised vectors into an embedding set.
+    """Puts quantized vectors into an embedding set.
 
     Args:
       item_ids: `[N]` int64, distinct, any order.
@@ -208,7 +208,7 @@ def write_embedding_set(
 
 
 def read_embedding_set(folder: str) -> EmbeddingSet:
-    """Reads, checks and quantises an embedding set, a row group at a time.
+    """Reads, checks and quantizes an embedding set, a row group at a time.
 
     Rows with a null id, a duplicate id, a null, too short, too long or non-finite vector are
     left out and listed in `rejected`, by file and row.

@@ -1,6 +1,6 @@
 """The similarity code: one byte for a cosine, bit for bit the same in NumPy and in the graph.
 
-An embedding is quantised once: `q = round(127 v / max|v|)`, int8, with the norm of q in
+An embedding is quantized once: `q = round(127 v / max|v|)`, int8, with the norm of q in
 float32. The products in `q_a . q_b` are integers whose sum stays below 2^24, so a float32
 matrix product is exact in any order and on any device; everything after it is elementwise
 and correctly rounded. `code = 1 + round((cosine + 1) * 127)`; code 0 means that one side has
@@ -26,13 +26,13 @@ _SMALLEST_MARGIN = 1e-3  # Float32 rounds numbers below 256 by less than 1e-4 in
 
 
 def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Quantises embeddings row by row.
+    """Quantizes embeddings row by row.
 
     Args:
       vectors: `[..., M]` float16, float32 or int8.
 
     Returns:
-      Quantised vectors `[..., M]` int8 and their norms `[...]` float32; both zero for a
+      Quantized vectors `[..., M]` int8 and their norms `[...]` float32; both zero for a
       zero vector.
 
     Raises:
@@ -44,14 +44,14 @@ def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if np.any(squares > LARGEST_EXACT_INTEGER):
         raise ValueError(
             f"An embedding of width {vectors.shape[-1]} has a squared norm of {squares.max()} "
-            f"after quantisation, above 2^24 = {LARGEST_EXACT_INTEGER}: its similarities would "
+            f"after quantization, above 2^24 = {LARGEST_EXACT_INTEGER}: its similarities would "
             "not be exact in float32. Reduce the width (for instance by PCA)."
         )
     return quantized, np.sqrt(squares.astype(np.float64)).astype(np.float32)
 
 
 def _is_quantized(vectors: np.ndarray) -> bool:
-    """Whether vectors are what they quantise to, as those are that were quantised before."""
+    """Whether vectors are what they quantize to, as those are that were quantized before."""
     if vectors.dtype != np.int8:
         return False
     highest = vectors.max(axis=-1, initial=0).astype(np.int16)

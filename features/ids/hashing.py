@@ -4,7 +4,7 @@ Two steps, both pinned by tests because trained tables depend on them for ever:
 
 1. A string id becomes an int64 by FarmHash Fingerprint64 (`tf.fingerprint`'s method).
    An integer id is its own int64.
-2. An int64 id becomes a row by the finaliser of SplitMix64 (Steele et al., "Fast splittable
+2. An int64 id becomes a row by the finalizer of SplitMix64 (Steele et al., "Fast splittable
    pseudorandom number generators", OOPSLA 2014), which spreads consecutive ids evenly.
 """
 
@@ -63,7 +63,7 @@ def multiplicative(ids: np.ndarray, bits: int) -> np.ndarray:
 
 
 def mix(values: np.ndarray) -> np.ndarray:
-    """Returns SplitMix64's finaliser of each value, any shape, uint64; one to one, 0 to 0."""
+    """Returns SplitMix64's finalizer of each value, any shape, uint64; one to one, 0 to 0."""
     mixed = (values ^ (values >> np.uint64(30))) * np.uint64(MULTIPLIER_1)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(MULTIPLIER_2)
     return mixed ^ (mixed >> np.uint64(31))

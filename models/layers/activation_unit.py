@@ -12,7 +12,7 @@ class ActivationUnit(keras.layers.Layer):
     """Sums behaviors weighted by a small network over candidate, behavior and their product.
 
     After Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018 (arXiv
-    1706.06978): the weights are not normalised, so the sum keeps the intensity of interest. With
+    1706.06978): the weights are not normalized, so the sum keeps the intensity of interest. With
     candidate c and behavior b = e + G[gap] + Y[type] + Z[type, residual]:
 
         w = v . prelu(W_1 c + W_2 b + W_3 (c * b) + bias) + bias',    u = sum of w b

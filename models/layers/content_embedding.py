@@ -11,7 +11,7 @@ from models.layers.content_table import ContentTable
 
 
 class ContentEmbedding(keras.layers.Layer):
-    """Looks up quantised vectors by item id and projects each modality by one dense layer.
+    """Looks up quantized vectors by item id and projects each modality by one dense layer.
 
     Each distinct item of a call is projected once. An item without an embedding gets zeros.
 

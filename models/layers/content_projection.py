@@ -10,7 +10,7 @@ from features.schema import Modality
 
 
 class ContentProjection(keras.layers.Layer):
-    """One dense layer a modality over the quantised, unit-length embedding.
+    """One dense layer a modality over the quantized, unit-length embedding.
 
     Args:
       modalities: whose embeddings to project.

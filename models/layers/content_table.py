@@ -1,4 +1,4 @@
-"""A quantised embedding set inside the model, looked up by item id."""
+"""A quantized embedding set inside the model, looked up by item id."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +9,7 @@ from features.ids import id_index
 
 
 class ContentTable(tf.Module):
-    """Quantised embeddings as variables, so that they are saved and fingerprinted as such.
+    """Quantized embeddings as variables, so that they are saved and fingerprinted as such.
 
     Rows stand in the order of a hash index over the ids.
 
@@ -34,14 +34,14 @@ class ContentTable(tf.Module):
         self._norms = _variable(embeddings.norms[rows], "norms")
 
     def vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns item ids `[N]` int64, in any order, and their quantised vectors `[N, M]` int8."""
+        """Returns item ids `[N]` int64, in any order, and their quantized vectors `[N, M]` int8."""
         return self._item_ids.numpy(), self._quantized.numpy()[:-1]
 
     def lookup(self, item_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Looks items up, int64 `[...]`.
 
         Returns:
-          Quantised vectors int8 `[..., M]` and norms float32 `[...]`.
+          Quantized vectors int8 `[..., M]` and norms float32 `[...]`.
         """
         row = in_graph.indexed_positions(item_ids, self._item_ids, self._starts, self._longest)
         return tf.gather(self._quantized, row), tf.gather(self._norms, row)

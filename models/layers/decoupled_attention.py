@@ -257,7 +257,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Adds the terms by similarity, type and gap to scores and normalises, `[R, C, H, L]`.
+        """Adds the terms by similarity, type and gap to scores and normalizes, `[R, C, H, L]`.
 
         Every step is a pass over all pairs, so what a behavior adds is summed up before.
         """

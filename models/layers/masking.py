@@ -6,7 +6,7 @@ _MASKED = -1e9
 
 
 def masked_softmax(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Normalises scores over the behaviors that are not padding.
+    """Normalizes scores over the behaviors that are not padding.
 
     A row without any behavior comes out uniform, as softmax has it; `zero_empty` removes what
     follows from it, on a tensor L times smaller than the weights.

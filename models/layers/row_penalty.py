@@ -1,4 +1,4 @@
-"""Regularisation of an embedding table at the cost of a batch's rows."""
+"""Regularization of an embedding table at the cost of a batch's rows."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ def squared_rows(embedding: IdEmbedding, batch: Mapping[str, tf.Tensor]) -> tf.T
     """Returns the sum of squares of the item rows that a batch reads, each row once; scalar.
 
     Its gradient names those rows alone. So a row is pulled towards zero as often as a batch reads
-    it, as in DIN's mini-batch aware regularisation, and a table of any size stays sparse.
+    it, as in DIN's mini-batch aware regularization, and a table of any size stays sparse.
 
     Args:
       embedding: of items.

@@ -13,12 +13,12 @@ _RESIDUAL_STRENGTH = 5.0
 
 
 class RunningStatistics(keras.layers.Layer):
-    """Logarithm of the count, smoothed mean of each statistic, shrunken residuals; standardised.
+    """Logarithm of the count, smoothed mean of each statistic, shrunken residuals; standardized.
 
     With count n, sum s of a statistic and its prior mean p, the smoothed mean is
     `(s + prior_strength p) / (n + prior_strength)`: an item without events gets p. A residual sum
     r of weight w becomes `r / (w + 5)`. Each output has mean 0 and standard deviation 1 over what
-    the layer was adapted to. Priors, means and scales are weights that no optimiser changes; they
+    the layer was adapted to. Priors, means and scales are weights that no optimizer changes; they
     are saved and exported with the model. Until `adapt` they are 0, 0 and 1.
 
     Args:
@@ -74,7 +74,7 @@ class RunningStatistics(keras.layers.Layer):
         self._scale.assign(np.where(deviation > 1e-6, deviation, 1.0))
 
     def _features(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the outputs before they are standardised."""
+        """Returns the outputs before they are standardized."""
         end = 1 + self._statistics
         count, sums = tf.maximum(values[..., :1], 0.0), values[..., 1:end]
         smoothed = (sums + self._prior_strength * self._prior) / (count + self._prior_strength)

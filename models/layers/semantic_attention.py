@@ -73,7 +73,7 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Mixes similarities into the scores of the ids and normalises, `[R, C, H, L]`."""
+        """Mixes similarities into the scores of the ids and normalizes, `[R, C, H, L]`."""
         by_gap, padding = self._behavior_terms(behaviors)
         added, factor = padding, tf.ones([], scores.dtype)
         for name in self._modalities:

@@ -69,7 +69,7 @@ class SideFeatures(keras.layers.Layer):
         return bool(self._running)
 
     def adapt(self, batches: Iterable[Mapping[str, tf.Tensor]]) -> None:
-        """Fits what running features are standardised by.
+        """Fits what running features are standardized by.
 
         Args:
           batches: parsed requests, a sample; what is padding does not count.

@@ -27,7 +27,7 @@ class TableOptimizer:
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
-    """Batches, optimisers and selection.
+    """Batches, optimizers and selection.
 
     Attributes:
       batch_candidates: candidates in a batch, over all its requests and all replicas.
@@ -43,7 +43,7 @@ class TrainingConfig:
         is Adam for the rows of a batch and leaves the other rows of a table alone: its time does
         not grow with the table, Adam's does. `adagrad` keeps one slot instead of two.
       learning_rate: its step size at the start.
-      table_optimizers: an optimiser of its own for an embedding table, by the table's name:
+      table_optimizers: an optimizer of its own for an embedding table, by the table's name:
         `item_id`, or a categorical feature's in the records, such as `candidate_genres`.
       bucket_learning_rate: Adam's step size for the bucket tables at the start.
       learning_rate_decay: `linear` brings both step sizes down to a twentieth over all steps;

@@ -11,7 +11,7 @@ class LazyAdam(keras.optimizers.Adam):
 
     Keras' Adam lets the moments of all rows decay and moves all rows at every step, so that its
     time grows with the table. Here a sparse gradient reads and writes the rows that it names. For
-    these, with t the optimiser's count of steps and g the sum of the row's gradients,
+    these, with t the optimizer's count of steps and g the sum of the row's gradients,
 
         m <- beta_1 m + (1 - beta_1) g
         v <- beta_2 v + (1 - beta_2) g^2

@@ -1,4 +1,4 @@
-"""One optimiser per group of variables."""
+"""One optimizer per group of variables."""
 
 import functools
 
@@ -23,14 +23,14 @@ _OPTIMIZERS = {
 def build_optimizer(
     model: RankingModel, config: TrainingConfig, steps: int
 ) -> keras.optimizers.Optimizer:
-    """Returns the optimiser of a built model.
+    """Returns the optimizer of a built model.
 
     The bucket tables start at a saddle and want a larger step than the rest (DESIGN section
     11), so they have an Adam of their own; so has every table that the configuration names.
 
     Args:
       model: its variables must exist.
-      config: which optimiser and step sizes.
+      config: which optimizer and step sizes.
       steps: of the whole training, over which step sizes decay.
 
     Raises:
@@ -57,7 +57,7 @@ def build_optimizer(
 def _own_tables(
     model: RankingModel, config: TrainingConfig
 ) -> list[tuple[tf.Variable, TableOptimizer]]:
-    """Returns the tables that have an optimiser of their own, with its settings.
+    """Returns the tables that have an optimizer of their own, with its settings.
 
     Raises:
       UserInputError: a name is none of the model's tables.
@@ -80,7 +80,7 @@ def _optimizer(
 def _step_size(
     start: float, config: TrainingConfig, steps: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Returns the step size, or its schedule over the optimiser's own, checkpointed, count."""
+    """Returns the step size, or its schedule over the optimizer's own, checkpointed, count."""
     if config.learning_rate_decay == "none":
         return start
     return keras.optimizers.schedules.PolynomialDecay(start, steps, _LAST_SHARE * start)

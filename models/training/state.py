@@ -15,14 +15,14 @@ _KEPT = 2
 
 
 class TrainingState:
-    """Weights, optimiser slots, random generators and metrics, and the step they stand at.
+    """Weights, optimizer slots, random generators and metrics, and the step they stand at.
 
     Each `save` is a checkpoint of its own, so that a kill in the middle of one leaves the ones
     before it; the last two are kept. So are the best weights that a kept state knows of.
 
     Args:
       folder: receives the checkpoints.
-      model: compiled, its variables and its optimiser's made.
+      model: compiled, its variables and its optimizer's made.
 
     Attributes:
       step: steps taken, over all passes.

@@ -53,11 +53,11 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     OOV row of its hash, which id dropout taught what an unknown item is like. So, until it is
     trained, the model predicts for every request what the earlier one does, as long as no id of it
     was dropped. Everything else is matched by its place in the model, with statistics that inputs
-    are standardised by, because the weights behind them were learned on those: adapting
+    are standardized by, because the weights behind them were learned on those: adapting
     them anew would change every prediction before the first step. Embedding sets of models that
     read vectors are the new model's own.
 
-    An optimiser's slots are not part of this: the step sizes' schedule starts again, and
+    An optimizer's slots are not part of this: the step sizes' schedule starts again, and
     published weights are those of the best evaluation, not of the last step.
 
     Args:

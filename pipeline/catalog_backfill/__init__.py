@@ -1,7 +1,7 @@
-"""The backfill: a catalogue's projections as versioned caches. `backfill` is its entry point.
+"""The backfill: a catalog's projections as versioned caches. `backfill` is its entry point.
 
 - `backfill_job`: one backfill, from opened inputs to published versions.
-- `backfill_inputs`: the model's manifest, the catalogue, the items' vectors; opened and checked.
+- `backfill_inputs`: the model's manifest, the catalog, the items' vectors; opened and checked.
 - `cache_folder`: a cache on disk: versions, parts, what a killed job left.
 - `cache_plan`: what a cache lacks, and which parts to write.
 - `cache_part`: a part's bytes.

@@ -1,4 +1,4 @@
-"""What a backfill reads: the model's manifest, the catalogue, the items' vectors."""
+"""What a backfill reads: the model's manifest, the catalog, the items' vectors."""
 
 import dataclasses
 import os
@@ -72,7 +72,7 @@ class ExportedModel:
 
 
 @dataclasses.dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """The items to have projections of.
 
     Attributes:
@@ -86,7 +86,7 @@ class Catalogue:
     counts: Mapping[str, int]
 
     @classmethod
-    def open(cls, location: str) -> "Catalogue":
+    def open(cls, location: str) -> "Catalog":
         """Reads the ids of a folder of Parquet files, or of one file.
 
         Raises:
@@ -131,14 +131,14 @@ class ItemVectors:
 
     @classmethod
     def open(
-        cls, folders: Mapping[str, str], model: ExportedModel, catalogue: Catalogue
+        cls, folders: Mapping[str, str], model: ExportedModel, catalog: Catalog
     ) -> "ItemVectors":
         """Reads the embedding sets and holds them to the model.
 
         Args:
           folders: by modality, as flags name them.
           model: whose request they are for.
-          catalogue: its ids are of the same kind.
+          catalog: its ids are of the same kind.
 
         Raises:
           UserInputError: a set is missing, too many, of another width, or not the one inside
@@ -158,7 +158,7 @@ class ItemVectors:
                 schema = parquet.open_file(path, f"embeddings {name}").schema_arrow
                 parquet.check_column(path, schema, ITEM_ID, parquet.is_id, "int64 or string")
                 kind = schema.field(ITEM_ID).type
-                parquet.same_kind({**catalogue.kinds, path: kind}, ITEM_ID)
+                parquet.same_kind({**catalog.kinds, path: kind}, ITEM_ID)
         embeddings = embedding_inputs.read_all(folders)
         widths = {name: one.dimension for name, one in embeddings.items()}
         if widths != dict(model.modalities):
@@ -185,16 +185,16 @@ class ItemVectors:
         }
 
     def quantized(self, item_ids: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns items' quantised vectors by modality, `[N, M]` int8; zeros where none is.
+        """Returns items' quantized vectors by modality, `[N, M]` int8; zeros where none is.
 
-        As floats they quantise to themselves, so they project as the encoder's own would.
+        As floats they quantize to themselves, so they project as the encoder's own would.
         """
         return {name: one.quantized[one.rows(item_ids)] for name, one in self.embeddings.items()}
 
     def sources(self, item_ids: np.ndarray) -> np.ndarray:
         """Returns a hash of what each item is computed from besides its id, `[N]` int64.
 
-        It is of the quantised vectors: a change that quantisation swallows changes no output.
+        It is of the quantized vectors: a change that quantization swallows changes no output.
         All 0 where the model holds the vectors, since then the tag tells them apart.
         """
         mixed = np.zeros(len(item_ids), np.uint64)

@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from features.errors import UserInputError
 from features.files.local_copy import remove_local_copy
 from pipeline.catalog_backfill import cache_plan
-from pipeline.catalog_backfill.backfill_inputs import Catalogue, ExportedModel, ItemVectors
+from pipeline.catalog_backfill.backfill_inputs import Catalog, ExportedModel, ItemVectors
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import CachePlan, Wanted
 from pipeline.catalog_backfill.compute import PartTask, WriteParts, save_task
@@ -27,22 +27,20 @@ class BackfillJob:
     Args:
       output: folder of both caches.
       model: the exported version.
-      catalogue: the items to hold.
+      catalog: the items to hold.
       vectors: what the items' vectors are.
     """
 
-    def __init__(
-        self, output: str, model: ExportedModel, catalogue: Catalogue, vectors: ItemVectors
-    ):
+    def __init__(self, output: str, model: ExportedModel, catalog: Catalog, vectors: ItemVectors):
         self._output, self._model = output, model
-        self._catalogue, self._vectors = catalogue, vectors
+        self._catalog, self._vectors = catalog, vectors
         self._folders = {cache: CacheFolder(output, cache) for cache in CACHES}
 
     def plan(self, rows_per_part: int, recompute: bool) -> dict[str, CachePlan]:
         """Plans both caches and says what there is to do."""
         plans = {}
         for cache, folder in self._folders.items():
-            item_ids = self._catalogue.item_ids
+            item_ids = self._catalog.item_ids
             sources = np.zeros(len(item_ids), np.int64)
             if cache == names.TARGET_AWARE_PROJECTIONS:
                 sources = self._vectors.sources(item_ids)
@@ -128,7 +126,7 @@ class BackfillJob:
             "saved_model": dict(self._model.identity),
             "items": rows,
             "parts": sorted(parts, key=lambda part: part["file"]),
-            "catalogue": dict(self._catalogue.counts),
+            "catalog": dict(self._catalog.counts),
             **plan.counts,
         }
 

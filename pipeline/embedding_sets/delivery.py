@@ -1,4 +1,4 @@
-"""New vectors as they come from an encoder: validated, quantised, each item once."""
+"""New vectors as they come from an encoder: validated, quantized, each item once."""
 
 import dataclasses
 from typing import Any
@@ -19,7 +19,7 @@ OLDER_ROW = "another row of this item_id is newer or came before"
 
 @dataclasses.dataclass(frozen=True)
 class Vectors:
-    """Quantised vectors of distinct items, N of them, by ascending id.
+    """Quantized vectors of distinct items, N of them, by ascending id.
 
     Attributes:
       keys: `[N]` ids as they were given, int64 or string.

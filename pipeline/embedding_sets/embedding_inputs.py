@@ -38,7 +38,7 @@ def fingerprint_files(
 
 
 def read_all(folders: Mapping[str, str]) -> dict[str, EmbeddingSet]:
-    """Reads and quantises every set.
+    """Reads and quantizes every set.
 
     Raises:
       UserInputError: a set is not valid; names its modality.

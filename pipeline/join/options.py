@@ -80,7 +80,7 @@ class JoinOptions:
       context: columns of the log that become context features, `name[:kind[:width]]`.
       item_features: columns of `items`, `name[:kind[:width]]`; by default all that fit.
       user_features: columns of `users`, likewise.
-      candidate_embeddings: modalities whose quantised candidate vectors go into the record; by
+      candidate_embeddings: modalities whose quantized candidate vectors go into the record; by
         default all.
       statistics: labels and numeric columns of the log whose running sums records carry, of user
         and item just before the request, besides their counts of events; see
@@ -97,7 +97,7 @@ class JoinOptions:
         next that is free, rather than refuse.
       embedding_strategy: how vectors reach the workers; `auto` decides by size. The bytes of the
         output are the same.
-      broadcast_limit_mib: `auto` broadcasts quantised embedding sets up to this size.
+      broadcast_limit_mib: `auto` broadcasts quantized embedding sets up to this size.
     """
 
     events: str

@@ -13,7 +13,7 @@ from pipeline.join.options import JoinOptions
 _EVENTS_A_PARTITION = 25_000
 _MOST_PARTITIONS = 4096
 _BYTES_A_VECTOR = 20
-"""Of a quantised vector beside its values: id, norm and time."""
+"""Of a quantized vector beside its values: id, norm and time."""
 _BYTES_A_BUCKET = 64 << 20
 _MOST_BUCKETS = 1024
 _MIB = 1 << 20
@@ -88,7 +88,7 @@ def decide(options: JoinOptions, events: int, embeddings: Mapping[str, Embedding
         else "each partition is sent the vectors of its items, once"
     )
     reasons.append(
-        f"Embeddings ({sets}; {size / _MIB:,.1f} MiB quantised): {strategy}, {effect}; {because}."
+        f"Embeddings ({sets}; {size / _MIB:,.1f} MiB quantized): {strategy}, {effect}; {because}."
     )
     shuffle = _shuffle(embeddings, size) if strategy == "shuffle" else None
     return Decision(partitions, shuffle, tuple(reasons))

@@ -2,7 +2,7 @@
 
 - `page`: `render`, from a run's data to the file.
 - `blocks`: what a section is made of: figures, tables, details.
-- `svg`: `Panel`, one pair of axes as SVG that follows the page's colours.
+- `svg`: `Panel`, one pair of axes as SVG that follows the page's colors.
 - `formats`: numbers as text; a dash where there is none.
 - `headline`: the tiles on the first screen.
 

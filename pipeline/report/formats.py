@@ -13,7 +13,7 @@ _MODEL_NAMES = {
     "dmf": "DMF",
     "id_only": "ID-only",
     "early_fusion": "Early fusion",
-    "dmf_materialised": "DMF, materialised",
+    "dmf_materialized": "DMF, materialized",
     "validation": "Validation",
     "test": "Test",
 }

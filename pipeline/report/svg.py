@@ -1,6 +1,6 @@
-"""One pair of axes as SVG whose colours are the page's, so that it follows light and dark.
+"""One pair of axes as SVG whose colors are the page's, so that it follows light and dark.
 
-Series have classes (`s1` to `s4`) instead of colours. All text is escaped.
+Series have classes (`s1` to `s4`) instead of colors. All text is escaped.
 """
 
 import math

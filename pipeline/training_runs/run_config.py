@@ -35,7 +35,7 @@ class ExportConfig:
     """How the model is exported.
 
     Attributes:
-      embeddings_inside: keep the quantised embedding sets inside the model; otherwise requests
+      embeddings_inside: keep the quantized embedding sets inside the model; otherwise requests
         bring the vectors.
       batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters.
     """

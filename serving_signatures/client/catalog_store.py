@@ -1,4 +1,4 @@
-"""A backfill's projections of a whole catalogue, and a store for what came after it."""
+"""A backfill's projections of a whole catalog, and a store for what came after it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -18,13 +18,13 @@ class Catalog(Protocol):
 
 
 class CatalogStore:
-    """Looks items up in catalogues first, then in another store, which takes what is new.
+    """Looks items up in catalogs first, then in another store, which takes what is new.
 
-    A catalogue whose tag the model refused is not asked again.
+    A catalog whose tag the model refused is not asked again.
 
     Args:
       catalogs: by cache.
-      store: for items that the catalogues lack, and for other tags.
+      store: for items that the catalogs lack, and for other tags.
     """
 
     def __init__(self, catalogs: Mapping[str, Catalog], store: ProjectionStore) -> None:
@@ -32,7 +32,7 @@ class CatalogStore:
         self._store = store
 
     def tag(self, cache: str) -> str | None:
-        """Returns the tag that the store saw last, else the catalogue's."""
+        """Returns the tag that the store saw last, else the catalog's."""
         catalog = self._catalogs.get(cache)
         return self._store.tag(cache) or (None if catalog is None else catalog.tag)
 
@@ -61,7 +61,7 @@ class CatalogStore:
         self._store.put(cache, tag, item_ids, projections)
 
     def drop(self, cache: str, tag: str) -> None:
-        """Forgets a tag, in the store and, for this process, in the catalogue."""
+        """Forgets a tag, in the store and, for this process, in the catalog."""
         catalog = self._catalogs.get(cache)
         if catalog is not None and catalog.tag == tag:
             self._catalogs.pop(cache, None)

@@ -1,4 +1,4 @@
-"""The projections of a catalogue that `pipeline.backfill` wrote, as arrays to look up by item.
+"""The projections of a catalog that `pipeline.backfill` wrote, as arrays to look up by item.
 
     <folder>/<cache>/parts/<sha256>.parquet    immutable, shared between versions
     <folder>/<cache>/versions/000001.json      what a version holds, and under which tag

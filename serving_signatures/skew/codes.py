@@ -57,6 +57,6 @@ def compute(content: ItemVectors, items: Arrays, timestamps: np.ndarray, name: s
 
 
 def quantized(content: ItemVectors, item_ids: np.ndarray, name: str) -> np.ndarray:
-    """Returns items' quantised vectors, `[N]` int64 to `[N, M]` int8, zeros where there is none."""
+    """Returns items' quantized vectors, `[N]` int64 to `[N, M]` int8, zeros where there is none."""
     vectors = content.vectors[content.rows(item_ids)]
     return in_graph.quantize(tf.constant(vectors), name)[0].numpy()

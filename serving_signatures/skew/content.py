@@ -54,7 +54,7 @@ def read(
 def tables(
     model: LoadedVersion, item_ids: np.ndarray, modalities: list[str]
 ) -> dict[str, ItemVectors]:
-    """Returns what lies inside the model; quantised vectors quantise to themselves.
+    """Returns what lies inside the model; quantized vectors quantize to themselves.
 
     Args:
       model: holds the tables.

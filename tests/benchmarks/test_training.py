@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.model_alternatives import training_records, training_ways
-from benchmarks.model_alternatives.materialized_attention import MaterialisedTargetAttention
+from benchmarks.model_alternatives.materialized_attention import MaterializedTargetAttention
 from features.embeddings import similarity
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from tests.models.layers.reference_attention import random_case, randomize
@@ -22,10 +22,10 @@ def examples(tmp_path_factory):
 
 
 @pytest.mark.parametrize("candidates", [1, 3])
-def test_materialised_attention_equals_ours_and_so_do_its_gradients(candidates):
+def test_materialized_attention_equals_ours_and_so_do_its_gradients(candidates):
     case = random_case((4, candidates, 5), width=6, modalities=EDGES, behavior_types=3, seed=1)
     ours = DecoupledTargetAttention(EDGES, 1, 8, 3)
-    other = MaterialisedTargetAttention(EDGES, 8, 3)
+    other = MaterializedTargetAttention(EDGES, 8, 3)
     case.call(ours), case.call(other)
     randomize(ours, seed=2)
     other.set_weights(ours.get_weights())

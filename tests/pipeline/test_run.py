@@ -72,7 +72,7 @@ def test_report_and_model_are_published(demo: Path) -> None:
     assert not list(demo.glob("*.building*"))
 
 
-def test_a_second_label_is_summarised_beside_the_first() -> None:
+def test_a_second_label_is_summarized_beside_the_first() -> None:
     figures = {"auc": 0.8, "gauc": 0.7, "logloss": 0.5, "ne": 0.9, "calibration": 1.01}
     other = {**figures, "auc": 0.6543, "gauc": None}
     values = headline({**figures, "labels": {"conversion": {**other, "of_positives": None}}})

@@ -139,7 +139,7 @@ def test_values_too_large_to_be_scored_are_refused_by_name(published):
         parity_process.call(published.signatures["score_cached"], inputs)
 
 
-def test_a_vector_too_large_to_be_quantised_is_refused_by_name(with_vectors):
+def test_a_vector_too_large_to_be_quantized_is_refused_by_name(with_vectors):
     vectors = {"vector_text": np.ones((3, 12), np.float32), "vector_image": np.ones((3, 9), "f")}
     vectors["vector_text"][1, 2] = 3e38
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"\bvector_text: embeddings must be"):

@@ -1,4 +1,4 @@
-"""Reading the log as Arrow batches, and telling good rows from bad ones, vectorised."""
+"""Reading the log as Arrow batches, and telling good rows from bad ones, vectorized."""
 
 import dataclasses
 from collections.abc import Iterator

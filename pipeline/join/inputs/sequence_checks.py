@@ -1,4 +1,4 @@
-"""Which given behavior sequences are good, and what is wrong with the others; vectorised."""
+"""Which given behavior sequences are good, and what is wrong with the others; vectorized."""
 
 import numpy as np
 import pyarrow as pa

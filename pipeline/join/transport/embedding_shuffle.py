@@ -158,7 +158,7 @@ class _Ship(beam.DoFn):
 
 @dataclasses.dataclass(frozen=True)
 class _Vectors:
-    """Quantised vectors in transit, `[N]` each and `[N, M]`."""
+    """Quantized vectors in transit, `[N]` each and `[N, M]`."""
 
     item: np.ndarray
     available_at: np.ndarray

@@ -30,7 +30,7 @@ def mass_figure(data: Mapping[str, Any]) -> Figure | None:
     legend = [Key("s1", "share of attention"), Key("backdrop", "share of behaviors")]
     split = data.get("split") or "test"
     caption = (
-        "A blue bar above its grey one: more attention than behaviors treated alike would get."
+        "A blue bar above its gray one: more attention than behaviors treated alike would get."
     )
     return Figure(f"Attention by similarity, {split} requests", caption, drawings, legend)
 

@@ -12,7 +12,7 @@ METRICS = (
     ("auc", "AUC", "higher"),
     ("gauc", "GAUC", "higher"),
     ("logloss", "Log loss", "lower"),
-    ("ne", "Normalised entropy", "lower"),
+    ("ne", "Normalized entropy", "lower"),
     ("calibration", "Predicted over observed", "nearer 1"),
 )
 _GLOSSARY = Details(
@@ -23,7 +23,7 @@ _GLOSSARY = Details(
             ["AUC", "Chance that a positive candidate scores above a negative one; 0.5 is chance."],
             ["GAUC", "The AUC within each user's candidates, averaged by their number."],
             ["Log loss", "Mean of the negative log of the probability given to what happened."],
-            ["Normalised entropy", "Log loss in parts of that of the constant positive rate."],
+            ["Normalized entropy", "Log loss in parts of that of the constant positive rate."],
             ["Predicted over observed", "Sum of probabilities over number of positives."],
         ],
         numeric=False,

@@ -16,7 +16,7 @@ _COLUMNS = (
     ("auc", "AUC"),
     ("gauc", "GAUC"),
     ("logloss", "Log loss"),
-    ("ne", "Normalised entropy"),
+    ("ne", "Normalized entropy"),
     ("calibration", "Predicted over observed"),
 )
 

@@ -19,7 +19,7 @@ def examples(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def locations(tmp_path_factory):
-    """The synthetic embedding sets on disk; quantising what is quantised changes nothing."""
+    """The synthetic embedding sets on disk; quantizing what is quantized changes nothing."""
     root = tmp_path_factory.mktemp("embeddings")
     for name, one in synthetic.embedding_sets().items():
         vectors = one.quantized[:-1].astype(np.float32)

@@ -127,7 +127,7 @@ def test_fixed_size_lists_and_int8(tmp_path):
     np.testing.assert_array_equal(found.quantized[0], [64, -127])
 
 
-def test_a_quantised_set_reads_as_the_floats_it_was_made_of(tmp_path):
+def test_a_quantized_set_reads_as_the_floats_it_was_made_of(tmp_path):
     random = np.random.default_rng(0)
     ids, vectors = random.permutation(300)[:200], random.normal(size=(200, 12)).astype(np.float32)
     vectors[::7] = 0

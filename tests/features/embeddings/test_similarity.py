@@ -36,7 +36,7 @@ def test_numpy_equals_graph(shape, seed):
 
 
 @given(SHAPES, st.integers(0, 2**32))
-def test_bytes_quantise_as_their_floats_do(shape, seed):
+def test_bytes_quantize_as_their_floats_do(shape, seed):
     R, A, _, M = shape
     random = np.random.default_rng(seed)
     anything = random.integers(-128, 128, (R, A, M), np.int8)

@@ -1,4 +1,4 @@
-"""Files and folders, local and on an S3 server: the same behaviour through one door."""
+"""Files and folders, local and on an S3 server: the same behavior through one door."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Factorised (shared, absorbed) = materialised = NumPy, in values and gradients."""
+"""Factorized (shared, absorbed) = materialized = NumPy, in values and gradients."""
 
 import dataclasses
 
@@ -65,14 +65,14 @@ def gradients(call, layer, case, upstream):
 
 
 @pytest.mark.parametrize(("shape", "heads", "modalities"), CASES, ids=IDS)
-def test_all_forms_equal_the_materialised_one_and_numpy(shape, heads, modalities):
+def test_all_forms_equal_the_materialized_one_and_numpy(shape, heads, modalities):
     layer, case = attention_and_case(shape, heads, modalities)
     edges = layer.get_config()["bucket_edges"]
     expected = numpy_attention(float64_weights(layer), edges, case)
-    materialised = tensorflow_attention(
+    materialized = tensorflow_attention(
         layer, edges, case, tf.constant(case.candidates), tf.constant(case.history)
     )
-    np.testing.assert_allclose(materialised, expected, atol=1e-5)
+    np.testing.assert_allclose(materialized, expected, atol=1e-5)
     for form in ("shared", "absorbed", "auto"):
         received = case.call(layer_like(layer, form))
         np.testing.assert_allclose(received, expected, atol=1e-5, err_msg=form)
@@ -81,7 +81,7 @@ def test_all_forms_equal_the_materialised_one_and_numpy(shape, heads, modalities
 
 
 @pytest.mark.parametrize(("shape", "heads", "modalities"), CASES, ids=IDS)
-def test_gradients_of_all_forms_equal_the_materialised_one(shape, heads, modalities):
+def test_gradients_of_all_forms_equal_the_materialized_one(shape, heads, modalities):
     layer, case = attention_and_case(shape, heads, modalities)
     edges = layer.get_config()["bucket_edges"]
     rng = np.random.default_rng(7)

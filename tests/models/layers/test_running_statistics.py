@@ -40,7 +40,7 @@ def sums(seed, shape, feature):
 
 
 def expected(values, strength, prior, sample=None):
-    """The layer's outputs by NumPy; standardised over a sample of raw values."""
+    """The layer's outputs by NumPy; standardized over a sample of raw values."""
 
     def raw(x):
         x = np.asarray(x, np.float64)
@@ -71,9 +71,9 @@ def test_layer_equals_numpy_before_and_after_it_is_adapted(shape, feature, stren
     prior = (weight * means).sum(0) / weight.sum()
     received = layer(tf.constant(values)).numpy()
     np.testing.assert_allclose(received, expected(values, strength, prior, sample), atol=1e-4)
-    standardised = layer(tf.constant(sample)).numpy()
-    np.testing.assert_allclose(standardised.mean(0), 0, atol=1e-4)
-    np.testing.assert_allclose(standardised.std(0), 1, atol=1e-4)
+    standardized = layer(tf.constant(sample)).numpy()
+    np.testing.assert_allclose(standardized.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(standardized.std(0), 1, atol=1e-4)
     assert not layer.trainable_variables
 
 

@@ -1,4 +1,4 @@
-"""What a big table needs: no tensor of its size in a step, penalties and optimisers of its own."""
+"""What a big table needs: no tensor of its size in a step, penalties and optimizers of its own."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_the_loss_has_the_penalty_in_training_only_and_of_attended_behaviors_onl
         assert float(more) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_table_has_the_optimiser_and_step_size_that_it_is_given():
+def test_a_table_has_the_optimizer_and_step_size_that_it_is_given():
     model = built()
     config = TypeAdapter(TrainingConfig).validate_python(
         {
@@ -120,7 +120,7 @@ def test_a_table_has_the_optimiser_and_step_size_that_it_is_given():
     assert kinds == {"Adam", "Adagrad", "LazyAdam"}
 
 
-def test_unknown_tables_optimisers_and_step_sizes_are_refused():
+def test_unknown_tables_optimizers_and_step_sizes_are_refused():
     config = TrainingConfig(table_optimizers={"genres": TableOptimizer("adagrad")})
     with pytest.raises(UserInputError, match=r"\['genres'\], but .*'candidate_genres'.*'item_id'"):
         optimizers.build_optimizer(built(), config, 10)

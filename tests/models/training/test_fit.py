@@ -138,7 +138,7 @@ def test_the_loss_is_the_mean_over_candidates_that_are_not_padding():
 
 @pytest.mark.parametrize("name", ["dmf", "early_fusion", "id_only"])
 @pytest.mark.parametrize("kind", ["adam", "lazy_adam", "adagrad"])
-def test_optimiser_groups_cover_every_variable_once_and_buckets_have_their_own_rate(name, kind):
+def test_optimizer_groups_cover_every_variable_once_and_buckets_have_their_own_rate(name, kind):
     config = ModelConfig(**{**MODEL.__dict__, "name": name})
     model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
     rates = TrainingConfig(learning_rate=1e-3, bucket_learning_rate=0.25, optimizer=kind)

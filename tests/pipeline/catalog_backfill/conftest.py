@@ -1,4 +1,4 @@
-"""Models on disk, catalogues with vectors, and caches filled once for all tests."""
+"""Models on disk, catalogs with vectors, and caches filled once for all tests."""
 
 import functools
 
@@ -36,7 +36,7 @@ def tables(model, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
-    return projection_data.write(tmp_path_factory.mktemp("data"), projection_data.catalogue(ITEMS))
+    return projection_data.write(tmp_path_factory.mktemp("data"), projection_data.catalog(ITEMS))
 
 
 @pytest.fixture(scope="module", autouse=True)

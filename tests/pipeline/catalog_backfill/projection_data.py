@@ -1,4 +1,4 @@
-"""Exported models, catalogues and vectors for the tests of the backfill."""
+"""Exported models, catalogs and vectors for the tests of the backfill."""
 
 import dataclasses
 import hashlib
@@ -20,7 +20,7 @@ from tests import synthetic
 
 ID, TARGET = CACHES
 ITEMS = 1000
-"""Of the catalogue that the tests share."""
+"""Of the catalog that the tests share."""
 SMALL = {"rows_per_part": 150, "batch_size": 64}
 """Options of a backfill that make several parts, and batches, of it."""
 
@@ -35,7 +35,7 @@ class Saved:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """A catalogue and its vectors, on disk and in memory."""
+    """A catalog and its vectors, on disk and in memory."""
 
     items: str
     item_ids: np.ndarray
@@ -58,7 +58,7 @@ def save_model(folder, model, embeddings=None):
     return str(folder)
 
 
-def catalogue(count):
+def catalog(count):
     """Ids of the model's vocabulary, of its embedding sets, and far more that are in neither."""
     known = synthetic.item_ids()
     return np.concatenate([known, 7 + 10**12 + 3 * np.arange(count - len(known))])
@@ -146,7 +146,7 @@ def contents(folder):
 
 
 def write(folder, item_ids, values=None):
-    """Writes a catalogue and its vectors."""
+    """Writes a catalog and its vectors."""
     values = vectors(item_ids) if values is None else values
     return Data(
         write_items(folder / "items" / "a.parquet", item_ids),

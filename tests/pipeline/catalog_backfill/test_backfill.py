@@ -54,7 +54,7 @@ def test_rows_are_what_the_signatures_give_where_requests_carry_vectors(plain, d
 
 
 def test_rows_are_what_the_signatures_give_where_the_model_holds_the_vectors(tables, tmp_path):
-    item_ids = projection_data.catalogue(200)
+    item_ids = projection_data.catalog(200)
     items = projection_data.write_items(tmp_path / "items.parquet", item_ids)
     backfill(tables.folder, items, str(tmp_path / "out"))
     for cache in CACHES:
@@ -144,7 +144,7 @@ def test_changed_vectors_are_computed_again_and_departed_items_leave(
 ):
     vectors = {name: one.copy() for name, one in data.vectors.items()}
     vectors["image"][[3, 400]] = projection_data.vectors(data.item_ids[[3, 400]], seed=1)["image"]
-    # Quantisation swallows the scale: nothing that depends on the vector changes.
+    # Quantization swallows the scale: nothing that depends on the vector changes.
     vectors["text"][77] *= 2
     kept = np.delete(np.arange(ITEMS), [10, 11, 12])
     later = projection_data.write(
@@ -164,7 +164,7 @@ def test_changed_vectors_are_computed_again_and_departed_items_leave(
 def test_a_new_id_training_makes_one_cache_stale_and_a_new_set_the_other(
     tables, tmp_path, computed
 ):
-    item_ids = projection_data.catalogue(120)
+    item_ids = projection_data.catalog(120)
     items = projection_data.write_items(tmp_path / "items.parquet", item_ids)
     output = tmp_path / "out"
     backfill(tables.folder, items, str(output))

@@ -56,7 +56,7 @@ def test_rows_without_an_id_and_repeated_ids_are_counted(plain, data, tmp_path):
     backfill(plain.folder, str(tmp_path / "items"), str(tmp_path / "out"), folders)
     values = published(tmp_path / "out", TARGET)
     assert values["items"] == 3
-    assert values["catalogue"] == {"rows": 7, "null": 1, "empty": 1, "duplicate": 2}
+    assert values["catalog"] == {"rows": 7, "null": 1, "empty": 1, "duplicate": 2}
 
 
 def test_another_backfill_of_the_same_output_is_refused(plain, data, filled):

@@ -30,9 +30,9 @@ POLL_SECONDS = 0.002
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A model, two catalogues and vectors for the larger."""
+    """A model, two catalogs and vectors for the larger."""
     folder = tmp_path_factory.mktemp("data")
-    item_ids = projection_data.catalogue(2 * ITEMS)
+    item_ids = projection_data.catalog(2 * ITEMS)
     projection_data.save_model(folder / "1", serving.random_model())
     for name, count in (("first", ITEMS), ("second", 2 * ITEMS)):
         projection_data.write_items(folder / f"{name}.parquet", item_ids[:count])

@@ -1,4 +1,4 @@
-"""Embedding sets that grow: validated, quantised, whole versions that every job reads."""
+"""Embedding sets that grow: validated, quantized, whole versions that every job reads."""
 
 import json
 
@@ -50,7 +50,7 @@ def take(tmp_path, found, kind=None, output="set", **more):
 
 
 def state(folder):
-    """What a reader sees: quantised vector and time by item."""
+    """What a reader sees: quantized vector and time by item."""
     found = read_embedding_set(str(folder))
     assert not found.rejected
     return {

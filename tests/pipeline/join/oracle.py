@@ -19,7 +19,7 @@ def int64(value):
 
 
 def code(a, b):
-    """The similarity code of two quantised vectors, by integers."""
+    """The similarity code of two quantized vectors, by integers."""
     if a is None or b is None or not any(a) or not any(b):
         return 0
     dot = sum(x * y for x, y in zip(a, b, strict=True))
@@ -28,7 +28,7 @@ def code(a, b):
     return int(np.float32(1) + np.rint((cosine + np.float32(1)) * np.float32(127)))
 
 
-def quantise(vector):
+def quantize(vector):
     largest = max(abs(float(value)) for value in vector)
     if not largest:
         return [0] * len(vector)
@@ -102,7 +102,7 @@ def _record(candidates, behaviors, moment, embeddings):
         found = embeddings[modality].get(item)
         if found is None or (found[1] is not None and found[1] > moment * 1_000_000):
             return None
-        return quantise(found[0])
+        return quantize(found[0])
 
     return (
         int64(candidates[0]["user_id"]),

@@ -109,7 +109,7 @@ def test_an_unknown_signature_is_a_failed_precondition(servable):
         predict(servable, signature="scores")
 
 
-def test_what_initialises_a_model_is_not_a_signature_to_call(servable):
+def test_what_initializes_a_model_is_not_a_signature_to_call(servable):
     assert "__saved_model_init_op" in servable.signatures
     with pytest.raises(tf.errors.InternalError, match="method_name"):
         servable.predict("__saved_model_init_op", {})

@@ -115,12 +115,12 @@ def test_what_is_no_run_or_of_another_version_is_refused(folder: Path, caplog) -
     with pytest.raises(UserInputError, match=r"has no run\.json"):
         run_folder.read(str(folder))
     values = json.loads((folder / "dmf/run.json").read_text())
-    (folder / "dmf/run.json").write_text(json.dumps({**values, "colour": "red"}))
-    with pytest.raises(UserInputError, match=r"by another version \(colour: Unexpected"):
+    (folder / "dmf/run.json").write_text(json.dumps({**values, "color": "red"}))
+    with pytest.raises(UserInputError, match=r"by another version \(color: Unexpected"):
         run_folder.read(str(folder / "dmf"))
     with caplog.at_level(logging.WARNING, logger="absl"):
         assert names(run_list.find(str(folder))) == ["sweep/two"], "the others are listed"
-    assert "colour" in caplog.text
+    assert "color" in caplog.text
 
 
 def test_what_stands_between_a_run_and_its_repetition_is_said(folder: Path) -> None:

@@ -9,7 +9,7 @@ from tests.serving_signatures.client.projections import IDS, assert_same, projec
 
 
 class OneTag:
-    """A catalogue as the backfill's reader has it."""
+    """A catalog as the backfill's reader has it."""
 
     tag = "catalog"
 
@@ -93,7 +93,7 @@ def test_the_oldest_tag_goes_first():
     assert [bool(store.get("ids", tag, IDS)[0].all()) for tag in "abc"] == [True, False, True]
 
 
-def test_a_catalogue_comes_first_and_the_store_has_the_rest():
+def test_a_catalog_comes_first_and_the_store_has_the_rest():
     inner = LruProjectionStore()
     catalog = OneTag(IDS[:2], seed=0)
     store = CatalogStore({"ids": catalog}, inner)
@@ -110,7 +110,7 @@ def test_a_catalogue_comes_first_and_the_store_has_the_rest():
     assert not store.get("ids", "catalog", IDS)[0].any()
 
 
-def test_a_store_is_not_asked_for_what_the_catalogue_has(monkeypatch):
+def test_a_store_is_not_asked_for_what_the_catalog_has(monkeypatch):
     inner = LruProjectionStore()
     store = CatalogStore({"ids": OneTag(IDS, seed=0)}, inner)
     monkeypatch.setattr(inner, "get", None)
