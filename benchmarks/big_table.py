@@ -25,7 +25,7 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks.measuring import resident_memory
-from features.schema import ExampleSchema
+from features.schema import CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, ExampleSchema
 from models import factory
 from models.model_config import ModelConfig
 from models.training import optimizers
@@ -103,7 +103,7 @@ def _random_batch(
     schema: ExampleSchema, rng: np.random.Generator, rows: int, batch: int, history: int
 ) -> dict[str, tf.Tensor]:
     values = factory.zero_batch(schema, batch, 1, history)
-    for name in ("candidate_item_id", "history_item_id"):
+    for name in (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID):
         values[name] = tf.constant(rng.integers(0, rows, values[name].shape))
     values["click"] = tf.constant(rng.integers(0, 2, (batch, 1)), tf.float32)
     return values

@@ -24,13 +24,42 @@ STRICT = ConfigDict(extra="forbid")
 SCALARS = ("user_id", "request_id", "timestamp")
 """Features of a record with one integer."""
 
-HISTORY = ("history_item_id", "history_time_gap", "history_type")
+CANDIDATE_ITEM_ID = "candidate_item_id"
+CANDIDATE_MASK = "candidate_mask"
+"""True for what is no padding; made when records are parsed, like `HISTORY_MASK`."""
+
+HISTORY_ITEM_ID = "history_item_id"
+HISTORY_MASK = "history_mask"
+HISTORY_TIME_GAP = "history_time_gap"
+HISTORY_TYPE = "history_type"
+
+HISTORY = (HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 """Features of a record with an integer for each behavior."""
 
 HISTORY_RESIDUAL = "history_residual"
 """A further one where there are running statistics, see `features.records.running_statistics`."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def similarity_feature(modality: str) -> str:
+    """Names the similarity codes of a modality, uint8 `[c, l]` in row-major order."""
+    return f"similarity_{modality}"
+
+
+def candidate_embedding_feature(modality: str) -> str:
+    """Names the quantized vectors of the candidates, int8 `[c, M]`."""
+    return f"candidate_embedding_{modality}"
+
+
+def candidate_feature(name: str) -> str:
+    """Names a side feature of the candidates, `[c, K]`."""
+    return f"candidate_{name}"
+
+
+def context_feature(name: str) -> str:
+    """Names a side feature of the request, `[K]`."""
+    return f"context_{name}"
 
 
 @dataclass(frozen=True, config=STRICT)

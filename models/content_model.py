@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.schema import ExampleSchema
+from features.schema import ExampleSchema, candidate_embedding_feature
 from models.inputs.batch import Batch
 from models.layers.content_projection import ContentProjection
 from models.layers.similarity_tiers import SimilarityTiers
@@ -48,7 +48,10 @@ class ContentModel(RankingModel):
             return []
         return [
             self.content_projection(
-                {m.name: batch[f"candidate_embedding_{m.name}"] for m in self.projected_modalities}
+                {
+                    m.name: batch[candidate_embedding_feature(m.name)]
+                    for m in self.projected_modalities
+                }
             )
         ]
 

@@ -9,7 +9,16 @@ import tensorflow as tf
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.records import example
-from features.schema import ExampleSchema
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_MASK,
+    ExampleSchema,
+    candidate_embedding_feature,
+    candidate_feature,
+    context_feature,
+    similarity_feature,
+)
 from models.din import DIN
 from models.dmf import DMF
 from models.dta import DTA
@@ -86,18 +95,20 @@ def zero_batch(
     r, c, b = requests, candidates, behaviors
     batch = {name: tf.zeros([r], tf.int64) for name in example.SCALARS}
     batch |= {name: tf.zeros([r, b], tf.int64) for name in schema.history}
-    batch["candidate_item_id"] = tf.zeros([r, c], tf.int64)
-    batch["history_mask"] = tf.ones([r, b], tf.bool)
-    batch["candidate_mask"] = tf.ones([r, c], tf.bool)
+    batch[CANDIDATE_ITEM_ID] = tf.zeros([r, c], tf.int64)
+    batch[HISTORY_MASK] = tf.ones([r, b], tf.bool)
+    batch[CANDIDATE_MASK] = tf.ones([r, c], tf.bool)
     batch |= {label: tf.zeros([r, c]) for label in schema.labels}
     for modality in schema.modalities:
-        batch[f"similarity_{modality.name}"] = tf.zeros([r, c, b], tf.uint8)
+        batch[similarity_feature(modality.name)] = tf.zeros([r, c, b], tf.uint8)
         if modality.candidate_embedding:
-            name = f"candidate_embedding_{modality.name}"
+            name = candidate_embedding_feature(modality.name)
             batch[name] = tf.zeros([r, c, modality.dimension], tf.int8)
     for side in schema.item_features:
         dtype = example.side_feature_dtype(side)
-        batch[f"candidate_{side.name}"] = tf.zeros([r, c, side.width], dtype)
+        batch[candidate_feature(side.name)] = tf.zeros([r, c, side.width], dtype)
     for side in schema.context_features:
-        batch[f"context_{side.name}"] = tf.zeros([r, side.width], example.side_feature_dtype(side))
+        batch[context_feature(side.name)] = tf.zeros(
+            [r, side.width], example.side_feature_dtype(side)
+        )
     return batch

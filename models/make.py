@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.schema import ExampleSchema
+from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID, ExampleSchema
 from models.content_model import ContentModel
 from models.inputs.batch import Batch, behaviors_of
 from models.layers.content_embedding import ContentEmbedding
@@ -70,8 +70,8 @@ class MAKE(ContentModel):
 
     def content_interest(self, batch: Batch) -> tf.Tensor:
         """Returns the content model's last hidden layer, `[R, C, d]`."""
-        candidates = self.content_embedding(batch["candidate_item_id"])
-        history = self.content_embedding(batch["history_item_id"])
+        candidates = self.content_embedding(batch[CANDIDATE_ITEM_ID])
+        history = self.content_embedding(batch[HISTORY_ITEM_ID])
         interest = self.content_attention(candidates, history, {}, behaviors_of(batch))
         return self.content_hidden(tf.concat([candidates, interest], axis=-1))
 
@@ -113,4 +113,4 @@ class MAKE(ContentModel):
     def _content_loss(self, batch: Batch) -> tf.Tensor:
         logits = self.content_logit(self.content_interest(self.attended(batch)))[..., 0]
         losses = tf.nn.sigmoid_cross_entropy_with_logits(batch[self.label], logits)
-        return tf.reduce_mean(tf.boolean_mask(losses, batch["candidate_mask"]))
+        return tf.reduce_mean(tf.boolean_mask(losses, batch[CANDIDATE_MASK]))

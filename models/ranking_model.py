@@ -10,7 +10,13 @@ import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from features.errors import UserInputError
-from features.schema import ExampleSchema, Modality
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_ITEM_ID,
+    ExampleSchema,
+    Modality,
+)
 from models import entire_space
 from models.inputs import newest_behaviors
 from models.inputs.batch import Batch, behaviors_of
@@ -199,9 +205,9 @@ class RankingModel(tfrs.Model, abc.ABC):
         self, batch: Batch, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the candidates' embeddings `[R, C, D]` and interest vectors `[R, C, *]`."""
-        candidates = self.item_embedding(batch["candidate_item_id"], training=training)
+        candidates = self.item_embedding(batch[CANDIDATE_ITEM_ID], training=training)
         attended = self.attended(batch)
-        history = self.item_embedding(attended["history_item_id"], training=training)
+        history = self.item_embedding(attended[HISTORY_ITEM_ID], training=training)
         interest = self.interest(candidates, history, attended)
         return candidates, self.joined(interest, batch)
 
@@ -272,7 +278,7 @@ class RankingModel(tfrs.Model, abc.ABC):
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
         logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
-        mask = inputs["candidate_mask"]
+        mask = inputs[CANDIDATE_MASK]
         loss = _summed_loss(self.task, inputs[self.label], logits[self.label], mask)
         if (label := self.conversion_label) is not None:
             loss += _summed_loss(self.conversion_task, inputs[label], logits[label], mask)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.embeddings.embedding_set import EmbeddingSet
-from features.schema import ExampleSchema
+from features.schema import CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, ExampleSchema
 from models.content_model import ContentModel
 from models.inputs.batch import Batch, behaviors_of
 from models.layers.content_embedding import ContentEmbedding
@@ -47,8 +47,8 @@ class RawVectors(ContentModel):
 
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns the interest vector, `[R, C, H * d]`."""
-        candidate_content = self.content_embedding(batch["candidate_item_id"])
-        history_content = self.content_embedding(batch["history_item_id"])
+        candidate_content = self.content_embedding(batch[CANDIDATE_ITEM_ID])
+        history_content = self.content_embedding(batch[HISTORY_ITEM_ID])
         return self.attention(
             tf.concat([candidates, candidate_content], axis=-1),
             tf.concat([history, history_content], axis=-1),

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from features import in_graph
 from features.embeddings import similarity
-from features.schema import ExampleSchema
+from features.schema import HISTORY_TYPE, ExampleSchema, similarity_feature
 from models.content_model import ContentModel
 from models.inputs.batch import Batch, behaviors_of
 from models.layers import code_terms
@@ -44,8 +44,8 @@ class SimScore(ContentModel):
         """Returns interest and scores, `[R, C, H * d + (2 + behavior_types) * modalities]`."""
         parts = [interest]
         for modality in self.schema.modalities:
-            codes = batch[f"similarity_{modality.name}"]
-            parts.append(scores(codes, batch["history_type"], self.schema.behavior_types))
+            codes = batch[similarity_feature(modality.name)]
+            parts.append(scores(codes, batch[HISTORY_TYPE], self.schema.behavior_types))
         return tf.concat(parts, axis=-1)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import tensorflow as tf
 
 from features.embeddings import similarity
-from features.schema import HISTORY_RESIDUAL
+from features.schema import HISTORY_MASK, HISTORY_RESIDUAL, HISTORY_TYPE
 from serving_signatures import names
 
 Tensors = dict[str, tf.Tensor]
@@ -31,10 +31,10 @@ def checked(
             name: tf.identity(tensor) if name in not_here else _finite(tensor, name)
             for name, tensor in inputs.items()
         }
-    ends = {"history_type": behavior_types, HISTORY_RESIDUAL: similarity.CODES}
+    ends = {HISTORY_TYPE: behavior_types, HISTORY_RESIDUAL: similarity.CODES}
     for name, end in ends.items():
         if name in batch:
-            batch[name] = _below(batch[name], batch["history_mask"], name, end)
+            batch[name] = _below(batch[name], batch[HISTORY_MASK], name, end)
     return batch
 
 

@@ -9,7 +9,20 @@ from features import in_graph
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.records import example
-from features.schema import HISTORY_RESIDUAL, Modality
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_ITEM_ID,
+    HISTORY_MASK,
+    HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    Modality,
+    candidate_embedding_feature,
+    candidate_feature,
+    context_feature,
+    similarity_feature,
+)
 from models.dmf import DMF
 from models.layers.content_table import ContentTable
 from models.ranking_model import RankingModel
@@ -105,7 +118,7 @@ class ServingSignatures:
     def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
         examples = input_checks.require_rows(inputs[names.EXAMPLES], names.EXAMPLES)
         parsed = example.parse_examples(self.schema, examples)
-        read = self._context_specs().keys() | {"candidate_item_id", "history_item_id"}
+        read = self._context_specs().keys() | {CANDIDATE_ITEM_ID, HISTORY_ITEM_ID}
         batch = parsed | self._checked({name: parsed[name] for name in read})
         return self._outputs(self.model.logits_by_label(batch), batch, {})
 
@@ -199,13 +212,13 @@ class ServingSignatures:
     ) -> None:
         """Adds to a batch what a parsed record holds of a modality."""
         quantized, norm = behaviors
-        norm = tf.where(batch["history_mask"], norm, tf.zeros_like(norm))
+        norm = tf.where(batch[HISTORY_MASK], norm, tf.zeros_like(norm))
         codes = in_graph.codes(*candidates, quantized, norm)
-        batch[f"similarity_{modality.name}"] = codes
-        batch[f"candidate_embedding_{modality.name}"] = candidates[0]
+        batch[similarity_feature(modality.name)] = codes
+        batch[candidate_embedding_feature(modality.name)] = candidates[0]
 
     def _outputs(self, logits: Tensors, batch: Tensors, inputs: Tensors) -> Tensors:
-        mask = batch["candidate_mask"]
+        mask = batch[CANDIDATE_MASK]
         outputs = {names.MASK: tf.identity(mask)}
         for label, one in logits.items():
             scores = tf.where(mask, tf.sigmoid(one), 0.0)
@@ -224,8 +237,8 @@ class ServingSignatures:
 
     def _request_specs(self) -> dict[str, tf.TensorSpec]:
         specs = self._context_specs()
-        specs["history_item_id"] = tf.TensorSpec([None, None], tf.int64)
-        specs["candidate_item_id"] = tf.TensorSpec([None, None], tf.int64)
+        specs[HISTORY_ITEM_ID] = tf.TensorSpec([None, None], tf.int64)
+        specs[CANDIDATE_ITEM_ID] = tf.TensorSpec([None, None], tf.int64)
         if not self.tables:
             for side in (names.candidate, names.history):
                 vectors = self._vector_specs([None, None])
@@ -256,10 +269,10 @@ class ServingSignatures:
     def _context_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns what every scoring signature needs besides items and their content."""
         specs = {
-            "history_time_gap": tf.TensorSpec([None, None], tf.int64),
-            "history_type": tf.TensorSpec([None, None], tf.int64),
-            "history_mask": tf.TensorSpec([None, None], tf.bool),
-            "candidate_mask": tf.TensorSpec([None, None], tf.bool),
+            HISTORY_TIME_GAP: tf.TensorSpec([None, None], tf.int64),
+            HISTORY_TYPE: tf.TensorSpec([None, None], tf.int64),
+            HISTORY_MASK: tf.TensorSpec([None, None], tf.bool),
+            CANDIDATE_MASK: tf.TensorSpec([None, None], tf.bool),
         }
         if self.schema.has_residuals:
             specs[HISTORY_RESIDUAL] = tf.TensorSpec([None, None], tf.int64)
@@ -269,10 +282,10 @@ class ServingSignatures:
         specs = {}
         for side in self.schema.item_features:
             dtype = example.side_feature_dtype(side)
-            specs[f"candidate_{side.name}"] = tf.TensorSpec([None, None, side.width], dtype)
+            specs[candidate_feature(side.name)] = tf.TensorSpec([None, None, side.width], dtype)
         for side in self.schema.context_features:
             dtype = example.side_feature_dtype(side)
-            specs[f"context_{side.name}"] = tf.TensorSpec([None, side.width], dtype)
+            specs[context_feature(side.name)] = tf.TensorSpec([None, side.width], dtype)
         return specs
 
     def _vector_specs(self, leading: list[Any]) -> dict[str, tf.TensorSpec]:

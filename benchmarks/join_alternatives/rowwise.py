@@ -18,6 +18,7 @@ from absl import flags
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from benchmarks.join_alternatives.joined_records import MODALITY
+from features.schema import CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP
 from pipeline.runtime import entry_point
 
 Row = dict[str, Any]
@@ -122,11 +123,11 @@ def _example(
     feature["request_id"].int64_list.value.append(candidates[0]["request_id"])
     feature["timestamp"].int64_list.value.append(moment)
     for row in history:
-        feature["history_item_id"].int64_list.value.append(row["item_id"])
-        feature["history_time_gap"].int64_list.value.append((moment - row["timestamp"]) // 1000)
+        feature[HISTORY_ITEM_ID].int64_list.value.append(row["item_id"])
+        feature[HISTORY_TIME_GAP].int64_list.value.append((moment - row["timestamp"]) // 1000)
         feature["history_embedding"].float_list.value.extend(embeddings.get(row["item_id"], zeros))
     for row in candidates:
-        feature["candidate_item_id"].int64_list.value.append(row["item_id"])
+        feature[CANDIDATE_ITEM_ID].int64_list.value.append(row["item_id"])
         feature["click"].float_list.value.append(row["click"])
         feature["candidate_embedding"].float_list.value.extend(
             embeddings.get(row["item_id"], zeros)

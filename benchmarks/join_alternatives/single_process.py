@@ -23,7 +23,15 @@ from features.embeddings.embedding_set import EmbeddingSet, read_embedding_set
 from features.ids import id_table
 from features.records import tfrecord
 from features.records.columnar import Slices, encode_requests
-from features.schema import ExampleSchema, Modality
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    HISTORY_ITEM_ID,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    ExampleSchema,
+    Modality,
+    similarity_feature,
+)
 from pipeline.runtime import entry_point
 
 SPLITS = ("train", "validation", "test")
@@ -101,12 +109,12 @@ def _encoded(
             "user_id": Slices.one_each(events.user_ids[records.user[block]]),
             "request_id": Slices.one_each(records.request[block]),
             "timestamp": Slices.one_each(time),
-            "history_item_id": Slices(items, *by_behavior),
-            "history_type": Slices(np.zeros(len(items), np.int64), *by_behavior),
-            "history_time_gap": Slices(gaps, offsets[:-1], offsets[1:]),
-            "candidate_item_id": Slices(records.item[candidates], *by_candidate),
+            HISTORY_ITEM_ID: Slices(items, *by_behavior),
+            HISTORY_TYPE: Slices(np.zeros(len(items), np.int64), *by_behavior),
+            HISTORY_TIME_GAP: Slices(gaps, offsets[:-1], offsets[1:]),
+            CANDIDATE_ITEM_ID: Slices(records.item[candidates], *by_candidate),
             "click": Slices(records.click[candidates], *by_candidate),
-            f"similarity_{MODALITY}": Slices(codes, code_offsets[:-1], code_offsets[1:]),
+            similarity_feature(MODALITY): Slices(codes, code_offsets[:-1], code_offsets[1:]),
         }
         serialized = encode_requests(schema, features)
         yield records.split[block], list(map(tfrecord.frame, serialized))

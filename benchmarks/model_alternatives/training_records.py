@@ -11,7 +11,16 @@ from features.files import manifest
 from features.ids import id_table
 from features.records import columnar, tfrecord
 from features.records.columnar import Slices
-from features.schema import ExampleSchema, Modality
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    HISTORY_ITEM_ID,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    ExampleSchema,
+    Modality,
+    candidate_embedding_feature,
+    similarity_feature,
+)
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.shards import HashedFile, shard_name
 
@@ -86,19 +95,19 @@ def _features(schema: ExampleSchema, sizes: RecordSizes, seed: int) -> dict[str,
     request = np.arange(count)
     scalars = {"user_id": request, "request_id": request, "timestamp": request * 10**6}
     features = {name: Slices.one_each(values) for name, values in scalars.items()}
-    features["history_item_id"] = Slices.one_each(seen)
-    features["history_time_gap"] = Slices.one_each(gaps)
-    features["history_type"] = Slices.one_each(types)
-    features["candidate_item_id"] = Slices.one_each(shown)
+    features[HISTORY_ITEM_ID] = Slices.one_each(seen)
+    features[HISTORY_TIME_GAP] = Slices.one_each(gaps)
+    features[HISTORY_TYPE] = Slices.one_each(types)
+    features[CANDIDATE_ITEM_ID] = Slices.one_each(shown)
     features["click"] = Slices.one_each(clicks)
     for modality in schema.modalities:
         vectors = rng.standard_normal((sizes.items, modality.dimension), np.float32)
         content = embedding_set.from_vectors(np.arange(1, sizes.items + 1), vectors)
         codes = [_codes(content, *pair) for pair in zip(shown, seen, strict=True)]
-        name = f"similarity_{modality.name}"
+        name = similarity_feature(modality.name)
         features[name] = Slices.one_each(np.reshape(codes, [count, c * b]))
         rows = content.quantized[content.rows(shown.reshape(-1))].reshape(count, -1)
-        features[f"candidate_embedding_{modality.name}"] = Slices.one_each(rows)
+        features[candidate_embedding_feature(modality.name)] = Slices.one_each(rows)
     return features
 
 

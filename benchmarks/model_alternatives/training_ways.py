@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from benchmarks.model_alternatives.materialized_attention import MaterializedDMF
+from features.schema import CANDIDATE_MASK
 from models import factory
 from models.dmf import DMF
 from models.inputs.example_set import ExampleSet
@@ -66,7 +67,7 @@ def reading(examples: ExampleSet, layout: str) -> Way:
     iterator = iter(data.repeat())
 
     def run() -> int:
-        return int(np.prod(next(iterator)["candidate_mask"].shape))
+        return int(np.prod(next(iterator)[CANDIDATE_MASK].shape))
 
     return Way(layout, run, calls)
 
@@ -96,7 +97,7 @@ def head_alone(examples: ExampleSet, layout: str, steps: int, config: TrainingCo
     """Returns a step of nothing but the head, on inputs of its width: every model's floor."""
     head = build(DMF, examples).head
     variables = head.trainable_variables
-    shape = next(iter(batches(examples, layout)))["candidate_mask"].shape
+    shape = next(iter(batches(examples, layout)))[CANDIDATE_MASK].shape
     inputs = tf.random.stateless_normal([*shape, variables[0].shape[0]], seed=(0, 0))
     optimizer = LazyAdam(config.learning_rate)
     optimizer.build(variables)
@@ -165,7 +166,7 @@ def _steps(
     config: TrainingConfig,
 ) -> Way:
     """Returns the step that `fit` takes, on the next batch."""
-    count = int(np.prod(next(iter(data))["candidate_mask"].shape))
+    count = int(np.prod(next(iter(data))[CANDIDATE_MASK].shape))
     step, iterator = model.make_train_function(), iter(data)
 
     def run() -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_MASK
 from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 
@@ -25,7 +26,7 @@ def collect(
     for tensors in input_pipeline.evaluation_batches(examples, split):
         batch = {name: tensor.numpy() for name, tensor in tensors.items()}
         for name, values in compute(batch).items():
-            parts.setdefault(name, []).append(values[batch["candidate_mask"]])
+            parts.setdefault(name, []).append(values[batch[CANDIDATE_MASK]])
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
@@ -36,11 +37,11 @@ def identity(batch: Batch, label: str) -> dict[str, np.ndarray]:
       batch: parsed requests.
       label: the label's name.
     """
-    shape = batch["candidate_mask"].shape
-    length = batch["history_mask"].sum(1, dtype=np.int64)
+    shape = batch[CANDIDATE_MASK].shape
+    length = batch[HISTORY_MASK].sum(1, dtype=np.int64)
     return {
         "user_id": np.broadcast_to(batch["user_id"][:, None], shape),
-        "item_id": batch["candidate_item_id"],
+        "item_id": batch[CANDIDATE_ITEM_ID],
         "timestamp": np.broadcast_to(batch["timestamp"][:, None], shape),
         "label": batch[label],
         "history_length": np.broadcast_to(length[:, None], shape),

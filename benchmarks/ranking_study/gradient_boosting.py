@@ -18,6 +18,7 @@ from benchmarks.ranking_study import candidate_columns, record_features
 from benchmarks.ranking_study.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.records import running_statistics
+from features.schema import CANDIDATE_MASK, candidate_feature, context_feature
 from models.evaluation.scoring import Scored
 from models.inputs.example_set import ExampleSet
 from pipeline.join.partition.cumulative_sums import CumulativeSums
@@ -168,12 +169,12 @@ def _tables(
 def _compute(examples: ExampleSet) -> Any:
     schema = examples.schema
     sides = [
-        *((f"candidate_{side.name}", side) for side in schema.item_features),
-        *((f"context_{side.name}", side) for side in schema.context_features),
+        *((candidate_feature(side.name), side) for side in schema.item_features),
+        *((context_feature(side.name), side) for side in schema.context_features),
     ]
 
     def raw(batch: candidate_columns.Batch) -> dict[str, np.ndarray]:
-        shape = batch["candidate_mask"].shape
+        shape = batch[CANDIDATE_MASK].shape
         values = {name: batch[name] for name, _ in sides}
         return {
             name: one if one.ndim == 3 else np.broadcast_to(one[:, None], (*shape, one.shape[-1]))

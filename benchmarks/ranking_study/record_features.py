@@ -15,7 +15,17 @@ import numpy as np
 from benchmarks.ranking_study.candidate_columns import Batch
 from features.embeddings import similarity
 from features.records import running_statistics
-from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_ITEM_ID,
+    HISTORY_MASK,
+    HISTORY_RESIDUAL,
+    HISTORY_TYPE,
+    ExampleSchema,
+    SideFeature,
+    similarity_feature,
+)
 
 Columns = dict[str, np.ndarray]
 
@@ -73,7 +83,7 @@ def features(
         ):
             for side in sides:
                 columns |= _side(side, prefix, batch, priors, side_values)
-        shape = batch["candidate_mask"].shape
+        shape = batch[CANDIDATE_MASK].shape
         return {
             name: np.broadcast_to(values if values.ndim == 2 else values[:, None], shape).astype(
                 np.float32
@@ -86,12 +96,12 @@ def features(
 
 def _with_a_behavior(schema: ExampleSchema, batch: Batch) -> Batch:
     """Returns the batch with a column of padding where no request has a behavior."""
-    if batch["history_mask"].shape[1]:
+    if batch[HISTORY_MASK].shape[1]:
         return batch
     names = (
-        "history_mask",
+        HISTORY_MASK,
         *schema.history,
-        *(f"similarity_{one}" for one in schema.modality_names),
+        *(similarity_feature(one) for one in schema.modality_names),
     )
     grown = {name: np.zeros((*batch[name].shape[:-1], 1), batch[name].dtype) for name in names}
     return {**batch, **grown}
@@ -105,9 +115,7 @@ def _history(schema: ExampleSchema, batch: Batch) -> Columns:
     rows = np.maximum(length, 1)
     log_gap = np.log1p(np.where(mask, gaps, 0).astype(np.float64))
     latest, oldest = np.take_along_axis(log_gap, last, 1)[:, 0], log_gap[:, :1].sum(1)
-    same = (batch["candidate_item_id"][:, :, None] == batch["history_item_id"][:, None]) & mask[
-        :, None
-    ]
+    same = (batch[CANDIDATE_ITEM_ID][:, :, None] == batch[HISTORY_ITEM_ID][:, None]) & mask[:, None]
     columns = {
         "history_length": length,
         "latest_gap": np.where(length > 0, latest, _NO_GAP),
@@ -129,12 +137,12 @@ def _history(schema: ExampleSchema, batch: Batch) -> Columns:
 
 def _content(schema: ExampleSchema, batch: Batch) -> Columns:
     """Returns what similarity says, by modality and of all modalities together."""
-    mask = batch["history_mask"][:, None]
+    mask = batch[HISTORY_MASK][:, None]
     columns: Columns = {}
-    total = np.zeros((*batch["candidate_mask"].shape, batch["history_mask"].shape[1]), np.float32)
+    total = np.zeros((*batch[CANDIDATE_MASK].shape, batch[HISTORY_MASK].shape[1]), np.float32)
     anywhere = np.zeros(total.shape, bool)
     for modality in schema.modalities:
-        codes = batch[f"similarity_{modality.name}"]
+        codes = batch[similarity_feature(modality.name)]
         known = (codes != similarity.UNKNOWN_CODE) & mask
         cosine = np.where(known, np.nan_to_num(similarity.cosine_of_code(codes)), 0)
         total += cosine
@@ -176,7 +184,7 @@ def _similarity(
     for edge in _TIER_EDGES:
         columns[f"{name}_above_{edge:.1f}"] = ((cosine >= edge) & known).sum(2)
     for kind in range(schema.behavior_types):
-        of_kind = known & (batch["history_type"] == kind)[:, None]
+        of_kind = known & (batch[HISTORY_TYPE] == kind)[:, None]
         largest = np.max(cosine, axis=2, initial=-2, where=of_kind)
         columns[f"{name}_largest_type_{kind}"] = np.where(largest > -2, largest, np.nan)
     return columns | _kernel_types(name, schema, batch, cosine, known)
@@ -191,7 +199,7 @@ def _kernel_types(
     """
     columns = {}
     largest = np.max(cosine, axis=2, initial=-2, where=known, keepdims=True)
-    kinds = [(batch["history_type"] == kind)[:, None] for kind in range(schema.behavior_types)]
+    kinds = [(batch[HISTORY_TYPE] == kind)[:, None] for kind in range(schema.behavior_types)]
     for width in _KERNEL_WIDTHS:
         weight = np.where(known, np.exp(np.minimum(cosine - largest, 0) / width), 0)
         mass = weight.sum(2)

@@ -18,7 +18,13 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.files import manifest
 from features.records import tfrecord
-from features.schema import ExampleSchema
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    HISTORY_ITEM_ID,
+    ExampleSchema,
+    candidate_embedding_feature,
+    similarity_feature,
+)
 from models.inputs.example_set import ExampleSet
 
 _CHUNK = 256
@@ -112,8 +118,8 @@ def _replace_content(
     parsed: Sequence[tf.train.Example],
     sets: Mapping[str, EmbeddingSet],
 ) -> None:
-    shown_items, shown = _distinct(parsed, "candidate_item_id")
-    seen_items, seen = _distinct(parsed, "history_item_id")
+    shown_items, shown = _distinct(parsed, CANDIDATE_ITEM_ID)
+    seen_items, seen = _distinct(parsed, HISTORY_ITEM_ID)
     for modality in schema.modalities:
         values = sets[modality.name]
         rows, others = values.rows(shown_items), values.rows(seen_items)
@@ -124,12 +130,12 @@ def _replace_content(
         )
         for index, one in enumerate(parsed):
             feature = one.features.feature
-            stored = feature[f"similarity_{modality.name}"].bytes_list.value
+            stored = feature[similarity_feature(modality.name)].bytes_list.value
             # An embedding that came later than the request stays unknown.
             known = np.frombuffer(stored[0], np.uint8) != similarity.UNKNOWN_CODE
             stored[0] = (codes[np.ix_(shown[index], seen[index])].reshape(-1) * known).tobytes()
             if modality.candidate_embedding:
-                stored = feature[f"candidate_embedding_{modality.name}"].bytes_list.value
+                stored = feature[candidate_embedding_feature(modality.name)].bytes_list.value
                 present = (
                     np.frombuffer(stored[0], np.int8).reshape(len(shown[index]), -1).any(axis=1)
                 )

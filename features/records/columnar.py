@@ -16,7 +16,16 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from features.schema import SCALARS, ExampleSchema, SideFeature
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    SCALARS,
+    ExampleSchema,
+    SideFeature,
+    candidate_embedding_feature,
+    candidate_feature,
+    context_feature,
+    similarity_feature,
+)
 
 _KINDS = {"bytes": 1, "float": 2, "int64": 3}
 _MORE_BYTES = np.uint64(1) << np.arange(7, 64, 7, dtype=np.uint64)
@@ -47,16 +56,16 @@ class Slices:
 
 def feature_kinds(schema: ExampleSchema) -> dict[str, str]:
     """Returns `int64`, `float` or `bytes` for every feature of a record, by name."""
-    kinds = dict.fromkeys((*SCALARS, *schema.history, "candidate_item_id"), "int64")
+    kinds = dict.fromkeys((*SCALARS, *schema.history, CANDIDATE_ITEM_ID), "int64")
     kinds.update(dict.fromkeys(schema.labels, "float"))
     for modality in schema.modalities:
-        kinds[f"similarity_{modality.name}"] = "bytes"
+        kinds[similarity_feature(modality.name)] = "bytes"
         if modality.candidate_embedding:
-            kinds[f"candidate_embedding_{modality.name}"] = "bytes"
+            kinds[candidate_embedding_feature(modality.name)] = "bytes"
     for side in schema.item_features:
-        kinds[f"candidate_{side.name}"] = _side_kind(side)
+        kinds[candidate_feature(side.name)] = _side_kind(side)
     for side in schema.context_features:
-        kinds[f"context_{side.name}"] = _side_kind(side)
+        kinds[context_feature(side.name)] = _side_kind(side)
     return kinds
 
 

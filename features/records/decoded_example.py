@@ -8,7 +8,19 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from features.records.example import Request
-from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    HISTORY_ITEM_ID,
+    HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    ExampleSchema,
+    SideFeature,
+    candidate_embedding_feature,
+    candidate_feature,
+    context_feature,
+    similarity_feature,
+)
 
 
 def decode_request(schema: ExampleSchema, record: bytes) -> Request:
@@ -41,34 +53,34 @@ def decode_request(schema: ExampleSchema, record: bytes) -> Request:
         return _shaped(values, shape, name)
 
     history = {name: integers(name) for name in schema.history}
-    length = len(history["history_item_id"])
-    candidates = integers("candidate_item_id")
+    length = len(history[HISTORY_ITEM_ID])
+    candidates = integers(CANDIDATE_ITEM_ID)
     count = len(candidates)
     return Request(
         user_id=int(_shaped(integers("user_id"), (1,), "user_id")[0]),
         request_id=int(_shaped(integers("request_id"), (1,), "request_id")[0]),
         timestamp=int(_shaped(integers("timestamp"), (1,), "timestamp")[0]),
-        history_item_id=history["history_item_id"],
-        history_time_gap=_shaped(history["history_time_gap"], (length,), "history_time_gap"),
-        history_type=_shaped(history["history_type"], (length,), "history_type"),
+        history_item_id=history[HISTORY_ITEM_ID],
+        history_time_gap=_shaped(history[HISTORY_TIME_GAP], (length,), HISTORY_TIME_GAP),
+        history_type=_shaped(history[HISTORY_TYPE], (length,), HISTORY_TYPE),
         history_residual=history.get(HISTORY_RESIDUAL),
         candidate_item_id=candidates,
         labels={label: _shaped(floats(label), (count,), label) for label in schema.labels},
         similarity={
-            name: matrix(f"similarity_{name}", np.uint8, count, length)
+            name: matrix(similarity_feature(name), np.uint8, count, length)
             for name in schema.modality_names
         },
         candidate_embedding={
-            one.name: matrix(f"candidate_embedding_{one.name}", np.int8, count, one.dimension)
+            one.name: matrix(candidate_embedding_feature(one.name), np.int8, count, one.dimension)
             for one in schema.modalities
             if one.candidate_embedding
         },
         item_features={
-            side.name: side_values(f"candidate_{side.name}", side, (count, side.width))
+            side.name: side_values(candidate_feature(side.name), side, (count, side.width))
             for side in schema.item_features
         },
         context_features={
-            side.name: side_values(f"context_{side.name}", side, (side.width,))
+            side.name: side_values(context_feature(side.name), side, (side.width,))
             for side in schema.context_features
         },
     )

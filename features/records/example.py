@@ -24,7 +24,19 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from features.schema import SCALARS, ExampleSchema, SideFeature
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_ITEM_ID,
+    HISTORY_MASK,
+    SCALARS,
+    ExampleSchema,
+    SideFeature,
+    candidate_embedding_feature,
+    candidate_feature,
+    context_feature,
+    similarity_feature,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,21 +91,21 @@ def encode_request(schema: ExampleSchema, request: Request) -> bytes:
     feature = example.features.feature
     for name in SCALARS:
         feature[name].int64_list.value.append(int(getattr(request, name)))
-    for name in (*schema.history, "candidate_item_id"):
+    for name in (*schema.history, CANDIDATE_ITEM_ID):
         feature[name].int64_list.value.extend(getattr(request, name).tolist())
     for label in schema.labels:
         feature[label].float_list.value.extend(request.labels[label].tolist())
     for modality in schema.modalities:
         codes = np.ascontiguousarray(request.similarity[modality.name], np.uint8)
-        feature[f"similarity_{modality.name}"].bytes_list.value.append(codes.tobytes())
+        feature[similarity_feature(modality.name)].bytes_list.value.append(codes.tobytes())
         if modality.candidate_embedding:
             vectors = np.ascontiguousarray(request.candidate_embedding[modality.name], np.int8)
-            name = f"candidate_embedding_{modality.name}"
+            name = candidate_embedding_feature(modality.name)
             feature[name].bytes_list.value.append(vectors.tobytes())
     for side in schema.item_features:
-        _extend(feature[f"candidate_{side.name}"], side, request.item_features[side.name])
+        _extend(feature[candidate_feature(side.name)], side, request.item_features[side.name])
     for side in schema.context_features:
-        _extend(feature[f"context_{side.name}"], side, request.context_features[side.name])
+        _extend(feature[context_feature(side.name)], side, request.context_features[side.name])
     return example.SerializeToString(deterministic=True)
 
 
@@ -112,43 +124,43 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
         than fits its candidates and behaviors.
     """
     parsed = tf.io.parse_example(serialized, _parsing_spec(schema))
-    behaviors = parsed["history_item_id"].row_lengths()
-    candidates = parsed["candidate_item_id"].row_lengths()
+    behaviors = parsed[HISTORY_ITEM_ID].row_lengths()
+    candidates = parsed[CANDIDATE_ITEM_ID].row_lengths()
     batch = {name: parsed[name] for name in SCALARS}
     for name in schema.history:
         batch[name] = _padded(parsed[name], behaviors, name)
-    for name in ("candidate_item_id", *schema.labels):
+    for name in (CANDIDATE_ITEM_ID, *schema.labels):
         batch[name] = parsed[name].to_tensor()
-    length = tf.shape(batch["history_item_id"], tf.int64)[1]
-    count = tf.shape(batch["candidate_item_id"], tf.int64)[1]
-    batch["history_mask"] = tf.sequence_mask(behaviors, length)
-    batch["candidate_mask"] = tf.sequence_mask(candidates, count)
+    length = tf.shape(batch[HISTORY_ITEM_ID], tf.int64)[1]
+    count = tf.shape(batch[CANDIDATE_ITEM_ID], tf.int64)[1]
+    batch[HISTORY_MASK] = tf.sequence_mask(behaviors, length)
+    batch[CANDIDATE_MASK] = tf.sequence_mask(candidates, count)
     for modality in schema.modalities:
-        name = f"similarity_{modality.name}"
+        name = similarity_feature(modality.name)
         batch[name] = _decode_matrix(parsed[name], candidates, behaviors, tf.uint8, name)
         if modality.candidate_embedding:
-            name = f"candidate_embedding_{modality.name}"
+            name = candidate_embedding_feature(modality.name)
             batch[name] = _decode_rows(parsed[name], candidates, modality.dimension, name)
     for side in schema.item_features:
-        name = f"candidate_{side.name}"
+        name = candidate_feature(side.name)
         values = _padded(parsed[name], candidates * side.width, name)
         shape = [tf.shape(values)[0], tf.cast(count, tf.int32), side.width]
         batch[name] = tf.reshape(values, shape)
     for side in schema.context_features:
-        batch[f"context_{side.name}"] = parsed[f"context_{side.name}"]
+        batch[context_feature(side.name)] = parsed[context_feature(side.name)]
     return batch
 
 
 def candidate_count(serialized: tf.Tensor) -> tf.Tensor:
     """Returns how many candidates one serialized record holds, scalar int32, in the graph."""
-    spec = {"candidate_item_id": tf.io.VarLenFeature(tf.int64)}
-    return tf.size(tf.io.parse_single_example(serialized, spec)["candidate_item_id"].values)
+    spec = {CANDIDATE_ITEM_ID: tf.io.VarLenFeature(tf.int64)}
+    return tf.size(tf.io.parse_single_example(serialized, spec)[CANDIDATE_ITEM_ID].values)
 
 
 def candidate_item_ids(serialized: tf.Tensor) -> tf.Tensor:
     """Returns the item ids of all candidates of a batch, `[R]` string to `[N]` int64."""
-    spec = {"candidate_item_id": tf.io.VarLenFeature(tf.int64)}
-    return tf.io.parse_example(serialized, spec)["candidate_item_id"].values
+    spec = {CANDIDATE_ITEM_ID: tf.io.VarLenFeature(tf.int64)}
+    return tf.io.parse_example(serialized, spec)[CANDIDATE_ITEM_ID].values
 
 
 def item_ids(serialized: tf.Tensor) -> tf.Tensor:
@@ -156,7 +168,7 @@ def item_ids(serialized: tf.Tensor) -> tf.Tensor:
 
     An id stands there as often as the batch holds it.
     """
-    names = ("history_item_id", "candidate_item_id")
+    names = (HISTORY_ITEM_ID, CANDIDATE_ITEM_ID)
     spec = {name: tf.io.VarLenFeature(tf.int64) for name in names}
     parsed = tf.io.parse_example(serialized, spec)
     return tf.concat([parsed[name].values for name in names], axis=0)
@@ -177,21 +189,23 @@ def _extend(feature: tf.train.Feature, side: SideFeature, values: np.ndarray) ->
 
 def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:
     spec: dict[str, object] = {name: tf.io.FixedLenFeature([], tf.int64) for name in SCALARS}
-    for name in (*schema.history, "candidate_item_id"):
+    for name in (*schema.history, CANDIDATE_ITEM_ID):
         spec[name] = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
     for label in schema.labels:
         spec[label] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
     for modality in schema.modalities:
-        spec[f"similarity_{modality.name}"] = tf.io.FixedLenFeature([], tf.string)
+        spec[similarity_feature(modality.name)] = tf.io.FixedLenFeature([], tf.string)
         if modality.candidate_embedding:
-            name = f"candidate_embedding_{modality.name}"
+            name = candidate_embedding_feature(modality.name)
             spec[name] = tf.io.FixedLenFeature([], tf.string)
     for side in schema.item_features:
-        spec[f"candidate_{side.name}"] = tf.io.RaggedFeature(
+        spec[candidate_feature(side.name)] = tf.io.RaggedFeature(
             side_feature_dtype(side), row_splits_dtype=tf.int64
         )
     for side in schema.context_features:
-        spec[f"context_{side.name}"] = tf.io.FixedLenFeature([side.width], side_feature_dtype(side))
+        spec[context_feature(side.name)] = tf.io.FixedLenFeature(
+            [side.width], side_feature_dtype(side)
+        )
     return spec
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.embeddings import similarity
+from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID
 from models.inputs.batch import Batch, behaviors_of, codes_of
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from models.ranking_model import RankingModel
@@ -40,7 +41,7 @@ def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str
         codes = codes_of(batch, model.modalities)
         weights = _weights(model, attention, batch).numpy().mean(axis=2)  # [R, C, L]
         known = behaviors.mask.numpy()
-        counted = batch["candidate_mask"].numpy() & known.any(axis=1)[:, None]  # [R, C]
+        counted = batch[CANDIDATE_MASK].numpy() & known.any(axis=1)[:, None]  # [R, C]
         real = counted[:, :, None] & known[:, None]
         even = np.broadcast_to(
             known[:, None] / np.maximum(known.sum(1), 1)[:, None, None], real.shape
@@ -63,7 +64,7 @@ def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str
 
 def _weights(model: RankingModel, attention: DecoupledTargetAttention, batch: Batch) -> tf.Tensor:
     """Returns the attention's weights, `[R, C, H, L]`."""
-    query = attention.project_query(model.item_embedding(batch["candidate_item_id"]))
-    key, _ = attention.project_history(model.item_embedding(batch["history_item_id"]))
+    query = attention.project_query(model.item_embedding(batch[CANDIDATE_ITEM_ID]))
+    key, _ = attention.project_history(model.item_embedding(batch[HISTORY_ITEM_ID]))
     codes = codes_of(batch, model.modalities)
     return attention.attention_weights(query, key, codes, behaviors_of(batch))

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from features.ids import id_table
 from features.records import example
+from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_MASK, similarity_feature
 from models.evaluation import metrics
 from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
@@ -69,18 +70,19 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
 
     @tf.function(input_signature=[batches.element_spec], autograph=False)
     def scored(batch: dict[str, tf.Tensor]) -> dict[str, Any]:
-        mask = batch["candidate_mask"]
+        mask = batch[CANDIDATE_MASK]
         shape = tf.shape(mask)
-        length = tf.reduce_sum(tf.cast(batch["history_mask"], tf.int64), axis=1)
+        length = tf.reduce_sum(tf.cast(batch[HISTORY_MASK], tf.int64), axis=1)
         logits = model.logits_by_label(batch)
         columns = {
             "user_id": tf.broadcast_to(batch["user_id"][:, None], shape),
-            "item_id": batch["candidate_item_id"],
+            "item_id": batch[CANDIDATE_ITEM_ID],
             "label": batch[model.label],
             "probability": tf.sigmoid(logits.pop(model.label)),
             "history_length": tf.broadcast_to(length[:, None], shape),
             "known_similarity": {
-                name: tf.reduce_any(batch[f"similarity_{name}"] > 0, axis=2) for name in modalities
+                name: tf.reduce_any(batch[similarity_feature(name)] > 0, axis=2)
+                for name in modalities
             },
             "conversions": {
                 label: (batch[label], tf.sigmoid(joint)) for label, joint in logits.items()
@@ -126,7 +128,7 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
             "history_length": _slices(scored, scored.history_length, _HISTORY_EDGES),
             "item_train_count": _slices(scored, shown, _COLDNESS_EDGES),
             **{
-                f"similarity_{name}": _named_slices(
+                similarity_feature(name): _named_slices(
                     scored, {"known": known, "unknown": ~known & (scored.history_length > 0)}
                 )
                 for name, known in scored.known_similarity.items()

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from features.schema import HISTORY_RESIDUAL, Modality
+from features.schema import (
+    HISTORY_MASK,
+    HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    Modality,
+    similarity_feature,
+)
 from models.inputs.behaviors import Behaviors
 
 Batch = Mapping[str, tf.Tensor]
@@ -14,13 +21,13 @@ Batch = Mapping[str, tf.Tensor]
 def behaviors_of(batch: Batch) -> Behaviors:
     """Returns what a batch says of its behaviors."""
     return Behaviors(
-        batch["history_mask"],
-        batch["history_time_gap"],
-        batch["history_type"],
+        batch[HISTORY_MASK],
+        batch[HISTORY_TIME_GAP],
+        batch[HISTORY_TYPE],
         batch.get(HISTORY_RESIDUAL),
     )
 
 
 def codes_of(batch: Batch, modalities: Sequence[Modality]) -> dict[str, tf.Tensor]:
     """Returns a batch's similarity codes by modality."""
-    return {modality.name: batch[f"similarity_{modality.name}"] for modality in modalities}
+    return {modality.name: batch[similarity_feature(modality.name)] for modality in modalities}

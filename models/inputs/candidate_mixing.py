@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from features.schema import ExampleSchema
+from features.schema import CANDIDATE_MASK, ExampleSchema, similarity_feature
 from models.inputs.batch import Batch
 from models.inputs.example_set import ExampleSet
 
@@ -31,7 +31,7 @@ def mix_candidates(
         return single_candidates(batch, schema)
 
     def shuffled(number: tf.Tensor, batch: Batch) -> dict[str, tf.Tensor]:
-        places = tf.range(tf.shape(batch["candidate_mask"])[0])
+        places = tf.range(tf.shape(batch[CANDIDATE_MASK])[0])
         order = tf.random.experimental.stateless_shuffle(places, [seed, number])
         return {name: tf.gather(values, order) for name, values in batch.items()}
 
@@ -47,8 +47,8 @@ def single_candidates(batch: Batch, schema: ExampleSchema) -> dict[str, tf.Tenso
       batch: of R requests with N candidates that are not padding.
       schema: of the records.
     """
-    place = tf.where(batch["candidate_mask"])
-    codes = {f"similarity_{name}" for name in schema.modality_names}
+    place = tf.where(batch[CANDIDATE_MASK])
+    codes = {similarity_feature(name) for name in schema.modality_names}
     parts = {}
     for name, values in batch.items():
         if name in codes or name.startswith("history_"):

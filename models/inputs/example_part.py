@@ -10,7 +10,7 @@ import tensorflow as tf
 from features.errors import UserInputError
 from features.files import storage
 from features.records import example
-from features.schema import ExampleSchema
+from features.schema import CANDIDATE_MASK, ExampleSchema
 from models.inputs.example_set import ExampleSet
 
 _TRAIN, _VALIDATION = "train", "validation"
@@ -92,7 +92,7 @@ def _counts(path: str, schema: ExampleSchema) -> Counts:
     positives: collections.Counter[str] = collections.Counter(dict.fromkeys(schema.labels, 0))
     for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
         batch = example.parse_examples(schema, serialized)
-        mask = batch["candidate_mask"].numpy()
+        mask = batch[CANDIDATE_MASK].numpy()
         records.update(str(candidates) for candidates in mask.sum(axis=1))
         for label in schema.labels:
             positives[label] += int((batch[label].numpy()[mask] > 0).sum())

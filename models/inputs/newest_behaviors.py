@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from features.schema import HISTORY_MASK, similarity_feature
+
 
 def of_batch(
     batch: Mapping[str, tf.Tensor], count: int, modalities: Sequence[str]
@@ -23,7 +25,7 @@ def of_batch(
       The batch with those tensors `[R, W, ...]` and `[R, C, W]`, where W is `count` or L, if that
       is less. A history that is padded behind its end keeps its newest behaviors.
     """
-    mask = batch["history_mask"]
+    mask = batch[HISTORY_MASK]
     length = tf.shape(mask)[1]
     kept = tf.minimum(count, length)
     end = tf.reduce_max(tf.where(mask, tf.range(1, length + 1), 0), axis=1)
@@ -34,7 +36,7 @@ def of_batch(
         if name.startswith("history_"):
             cut[name] = tf.gather(values, places, batch_dims=1)
     for modality in modalities:
-        name = f"similarity_{modality}"
+        name = similarity_feature(modality)
         cut[name] = _cut_codes(batch[name], places)
     return cut
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
-from features.schema import SideFeature
+from features.schema import CANDIDATE_MASK, SideFeature
 from models.layers.running_statistics import RunningStatistics
 
 
@@ -79,7 +79,7 @@ class SideFeatures(keras.layers.Layer):
             for name, found in rows.items():
                 values = batch[self._prefix + name].numpy()
                 # Values of candidates are [R, C, K], those of the request [R, K].
-                real = batch["candidate_mask"].numpy() if values.ndim == 3 else slice(None)
+                real = batch[CANDIDATE_MASK].numpy() if values.ndim == 3 else slice(None)
                 found.append(values[real])
         for name, layer in self._running.items():
             layer.adapt(np.concatenate(rows[name]) if rows[name] else np.zeros((0, 1)))

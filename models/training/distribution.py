@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from features.errors import UserInputError
+from features.schema import CANDIDATE_MASK
 from models.inputs.batch import Batch
 from models.training.config import StrategyName
 
@@ -92,13 +93,13 @@ def share(batch: Batch, replica: tf.Tensor | int, count: int) -> dict[str, tf.Te
       replica: from 0.
       count: N.
     """
-    requests = tf.shape(batch["candidate_mask"], tf.int64)[0]
+    requests = tf.shape(batch[CANDIDATE_MASK], tf.int64)[0]
     size = (requests + count - 1) // count
     places = tf.cast(replica, tf.int64) + count * tf.range(size)
     inside = places < requests
     places = tf.where(inside, places, 0)
     taken = {name: tf.gather(values, places) for name, values in batch.items()}
-    return taken | {"candidate_mask": taken["candidate_mask"] & inside[:, None]}
+    return taken | {CANDIDATE_MASK: taken[CANDIDATE_MASK] & inside[:, None]}
 
 
 def replicas() -> int:

@@ -10,6 +10,15 @@ import tensorflow as tf
 from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import id_table
 from features.records import example
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_ITEM_ID,
+    HISTORY_MASK,
+    HISTORY_TYPE,
+    candidate_feature,
+    context_feature,
+)
 from models.inputs.example_set import ExampleSet
 from pipeline.tables.side_features import read_side_table
 from serving_signatures import names
@@ -35,7 +44,7 @@ class ScoredRequest:
     @property
     def behaviors(self) -> int:
         """The number of behaviors, L."""
-        return self.inputs["history_item_id"].shape[1]
+        return self.inputs[HISTORY_ITEM_ID].shape[1]
 
 
 def build(
@@ -51,17 +60,17 @@ def build(
     """
     records = tf.data.TFRecordDataset(examples.shards("test")).take(_SEARCHED).batch(_SEARCHED)
     batch = example.parse_examples(examples.schema, next(iter(records)))
-    lengths = batch["history_mask"].numpy().sum(axis=1)
+    lengths = batch[HISTORY_MASK].numpy().sum(axis=1)
     row = int(np.argmax(lengths))
     inputs = {
         name: batch[name].numpy()[row : row + 1, : lengths[row]]
-        for name in (*examples.schema.history, "history_mask")
+        for name in (*examples.schema.history, HISTORY_MASK)
     }
     rng = np.random.default_rng(0)
-    unseen = np.setdiff1d(np.fromiter(titles, np.int64), inputs["history_item_id"])
+    unseen = np.setdiff1d(np.fromiter(titles, np.int64), inputs[HISTORY_ITEM_ID])
     drawn = rng.choice(unseen, candidates, replace=len(unseen) < candidates)
-    inputs["candidate_item_id"] = drawn[None]
-    inputs["candidate_mask"] = np.ones((1, candidates), bool)
+    inputs[CANDIDATE_ITEM_ID] = drawn[None]
+    inputs[CANDIDATE_MASK] = np.ones((1, candidates), bool)
     table = read_side_table(
         items,
         "item_id",
@@ -70,13 +79,15 @@ def build(
     )
     rows = id_table.positions(drawn, table.ids)
     for side in examples.schema.item_features:
-        name = f"candidate_{side.name}"
+        name = candidate_feature(side.name)
         if side.kind == "running":
             inputs[name] = _latest(batch, name, drawn)[None]
         else:
             inputs[name] = table.values[side.name][rows][None]
     for side in examples.schema.context_features:
-        inputs[f"context_{side.name}"] = batch[f"context_{side.name}"].numpy()[row : row + 1]
+        inputs[context_feature(side.name)] = batch[context_feature(side.name)].numpy()[
+            row : row + 1
+        ]
     return ScoredRequest(inputs, int(batch["user_id"][row]), titles)
 
 
@@ -110,11 +121,11 @@ def score(
     if vectors_wanted & set(function.structured_input_signature[1]):
         request = dataclasses.replace(request, inputs=_with_vectors(request.inputs, embeddings))
     probability = call(function, request)()[label][0]
-    ids = request.inputs["candidate_item_id"][0]
+    ids = request.inputs[CANDIDATE_ITEM_ID][0]
     best = [int(index) for index in np.argsort(-probability, kind="stable")[:_SHOWN]]
     latest = range(request.behaviors - 1, max(-1, request.behaviors - 1 - _SHOWN), -1)
-    history = request.inputs["history_item_id"][0]
-    types = request.inputs["history_type"][0]
+    history = request.inputs[HISTORY_ITEM_ID][0]
+    types = request.inputs[HISTORY_TYPE][0]
     return {
         "user": str(request.user_id),
         "candidates": len(ids),
@@ -140,10 +151,10 @@ def _latest(batch: Mapping[str, tf.Tensor], name: str, items: np.ndarray) -> np.
       name: of a feature of the candidates.
       items: `[C]` int64.
     """
-    mask = batch["candidate_mask"].numpy()
+    mask = batch[CANDIDATE_MASK].numpy()
     times = np.broadcast_to(batch["timestamp"].numpy()[:, None], mask.shape)[mask]
     order = np.argsort(-times, kind="stable")
-    ids, first = np.unique(batch["candidate_item_id"].numpy()[mask][order], return_index=True)
+    ids, first = np.unique(batch[CANDIDATE_ITEM_ID].numpy()[mask][order], return_index=True)
     values = batch[name].numpy()[mask][order][first]
     padded = np.concatenate([values, np.zeros_like(values[:1])])
     return padded[id_table.positions(items, ids)]

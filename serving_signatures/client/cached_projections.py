@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from features.schema import CANDIDATE_MASK
 from serving_signatures import names
 from serving_signatures.client import ranking_request
 from serving_signatures.client.counts import ClientCounts
@@ -51,7 +52,7 @@ class Projections:
                     padded = np.zeros((*mask.shape, *column.shape[1:]), column.dtype)
                     padded[mask] = column[rows]
                     inputs[f"{side}_{name}"] = padded
-        count = len(requests["candidate_mask"])
+        count = len(requests[CANDIDATE_MASK])
         for cache, tag in self.tags.items():
             inputs[names.CACHES[cache]] = np.array([tag.encode()] * count, object)
         return inputs

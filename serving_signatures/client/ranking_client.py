@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 import numpy as np
 
+from features.schema import CANDIDATE_MASK
 from serving_signatures import names
 from serving_signatures.client import ranking_request
 from serving_signatures.client.cached_projections import (
@@ -176,7 +177,7 @@ def _inputs(arrays: Arrays, specs: Mapping[str, np.dtype]) -> Arrays:
 
 def _scored(answer: Answer, arrays: Arrays, signature: str) -> Scored:
     """Returns what an answer says of candidates that are no padding."""
-    counts = arrays["candidate_mask"].sum(axis=1)
+    counts = arrays[CANDIDATE_MASK].sum(axis=1)
     return Scored(
         {
             label: [row[:count] for row, count in zip(values, counts, strict=True)]

@@ -5,12 +5,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_ITEM_ID,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+)
 from serving_signatures import names
 
 Arrays = dict[str, np.ndarray]
 
 _SIDES = ("candidate", "history")
-_NAMED = ("candidate_item_id", "history_item_id", "history_time_gap", "history_type")
+_NAMED = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +116,7 @@ def unpad(arrays: Arrays) -> list[RankingRequest]:
     """
     counts = {side: arrays[f"{side}_mask"].sum(axis=1) for side in _SIDES}
     requests = []
-    for row in range(len(arrays["candidate_mask"])):
+    for row in range(len(arrays[CANDIDATE_MASK])):
         own = {}
         for name, value in arrays.items():
             side = name.partition("_")[0]

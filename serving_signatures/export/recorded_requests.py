@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from features.records.example import Request
-from features.schema import HISTORY_RESIDUAL, ExampleSchema
+from features.schema import (
+    HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    ExampleSchema,
+    candidate_feature,
+    context_feature,
+)
 from serving_signatures.export.sample_requests import Arrays, SampleRequests
 
 
@@ -32,18 +39,18 @@ def recorded_requests(
         ids = [getattr(request, f"{side}_item_id") for request in requests]
         context[f"{side}_mask"] = padded([np.ones(len(one), bool) for one in ids])
     names = [
-        "history_time_gap",
-        "history_type",
+        HISTORY_TIME_GAP,
+        HISTORY_TYPE,
         *([HISTORY_RESIDUAL] if schema.has_residuals else []),
     ]
     for name in names:
         context[name] = padded([getattr(request, name) for request in requests])
     for one in schema.item_features:
         values = [request.item_features[one.name] for request in requests]
-        context[f"candidate_{one.name}"] = padded(values)
+        context[candidate_feature(one.name)] = padded(values)
     for one in schema.context_features:
         values = [request.context_features[one.name] for request in requests]
-        context[f"context_{one.name}"] = np.stack(values)
+        context[context_feature(one.name)] = np.stack(values)
     return SampleRequests(list(records), context, item_ids(requests), vectors or {})
 
 

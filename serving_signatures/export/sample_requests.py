@@ -12,7 +12,15 @@ import numpy as np
 from features.embeddings import similarity
 from features.embeddings.embedding_set import EmbeddingSet
 from features.records import example
-from features.schema import HISTORY_RESIDUAL, ExampleSchema, SideFeature
+from features.schema import (
+    HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    ExampleSchema,
+    SideFeature,
+    candidate_feature,
+    context_feature,
+)
 from serving_signatures import names
 
 Arrays = dict[str, np.ndarray]
@@ -79,16 +87,16 @@ def sample_requests(
     }
     context: Arrays = {f"{side}_mask": mask for side, mask in masks.items()}
     gaps = -np.sort(-rng.integers(1, 10**8, masks["history"].shape), axis=1)
-    context["history_time_gap"] = np.where(masks["history"], gaps, 0)
+    context[HISTORY_TIME_GAP] = np.where(masks["history"], gaps, 0)
     types = rng.integers(0, schema.behavior_types, masks["history"].shape)
-    context["history_type"] = np.where(masks["history"], types, 0)
+    context[HISTORY_TYPE] = np.where(masks["history"], types, 0)
     if schema.has_residuals:
         codes = rng.integers(0, similarity.CODES, masks["history"].shape)
         context[HISTORY_RESIDUAL] = np.where(masks["history"], codes, 0)
     for side in schema.item_features:
-        context[f"candidate_{side.name}"] = _side_values(rng, side, masks["candidate"].shape)
+        context[candidate_feature(side.name)] = _side_values(rng, side, masks["candidate"].shape)
     for side in schema.context_features:
-        context[f"context_{side.name}"] = _side_values(rng, side, (requests,))
+        context[context_feature(side.name)] = _side_values(rng, side, (requests,))
     sampled = SampleRequests([], context, drawn, vectors)
     for row in range(requests):
         request = _request(schema, sampled, row, counts[row], lengths[row])
@@ -151,19 +159,19 @@ def _request(
         request_id=row,
         timestamp=0,
         history_item_id=sampled.item_ids["history"][row, :behaviors],
-        history_time_gap=context["history_time_gap"][row, :behaviors],
-        history_type=context["history_type"][row, :behaviors],
+        history_time_gap=context[HISTORY_TIME_GAP][row, :behaviors],
+        history_type=context[HISTORY_TYPE][row, :behaviors],
         history_residual=context[HISTORY_RESIDUAL][row, :behaviors]
         if schema.has_residuals
         else None,
         candidate_item_id=sampled.item_ids["candidate"][row, :candidates],
         labels={label: np.zeros(candidates, np.float32) for label in schema.labels},
         item_features={
-            side.name: context[f"candidate_{side.name}"][row, :candidates]
+            side.name: context[candidate_feature(side.name)][row, :candidates]
             for side in schema.item_features
         },
         context_features={
-            side.name: context[f"context_{side.name}"][row] for side in schema.context_features
+            side.name: context[context_feature(side.name)][row] for side in schema.context_features
         },
         **parts,
     )

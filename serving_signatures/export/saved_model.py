@@ -13,6 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
+from features.schema import CANDIDATE_MASK, HISTORY_MASK
 from models.ranking_model import RankingModel
 from serving_signatures import names
 from serving_signatures.export import parity_process, warmup
@@ -151,7 +152,7 @@ def _verify(saved_model: str, cases: str, batch_sizes: Sequence[int]) -> dict[st
 
 def _write_case(folder: str, index: int, sample: SampleRequests, tables_inside: bool) -> None:
     inputs = sample.score_request(tables_inside)
-    shape = (*inputs["candidate_mask"].shape, inputs["history_mask"].shape[1])
+    shape = (*inputs[CANDIDATE_MASK].shape, inputs[HISTORY_MASK].shape[1])
     np.savez(
         os.path.join(folder, f"{index:03d}-" + "x".join(map(str, shape)) + ".npz"),
         examples_bytes=np.frombuffer(b"".join(sample.examples), np.uint8),

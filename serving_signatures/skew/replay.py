@@ -9,6 +9,12 @@ import tensorflow as tf
 from features.embeddings.item_vectors import ItemVectors
 from features.errors import UserInputError
 from features.records import example
+from features.schema import (
+    CANDIDATE_MASK,
+    HISTORY_MASK,
+    candidate_embedding_feature,
+    similarity_feature,
+)
 from serving_signatures import names
 from serving_signatures.export.recorded_requests import item_ids, recorded_requests
 from serving_signatures.export.sample_requests import Arrays
@@ -122,23 +128,23 @@ def _compare_content(
     name: str, computed: Recomputed, parsed: Arrays, where: Sequence[str], tally: Tally
 ) -> None:
     """Compares a modality's codes and candidates' vectors with the record's."""
-    candidates, history = parsed["candidate_mask"], parsed["history_mask"]
-    recorded = parsed[f"similarity_{name}"]
+    candidates, history = parsed[CANDIDATE_MASK], parsed[HISTORY_MASK]
+    recorded = parsed[similarity_feature(name)]
     late = computed.late_pairs
     tally.add(
-        f"similarity_{name}",
+        similarity_feature(name),
         recorded,
         np.where(late, 0, computed.codes).astype(np.uint8),
         where,
         counted=candidates[:, :, None] & history[:, None, :],
         set_apart=late & (computed.codes != 0) & (recorded == 0),
     )
-    if f"candidate_embedding_{name}" not in parsed:
+    if candidate_embedding_feature(name) not in parsed:
         return
-    recorded = parsed[f"candidate_embedding_{name}"]
+    recorded = parsed[candidate_embedding_feature(name)]
     late = computed.late["candidate"][:, :, None]
     tally.add(
-        f"candidate_embedding_{name}",
+        candidate_embedding_feature(name),
         recorded,
         np.where(late, 0, computed.quantized).astype(np.int8),
         where,
@@ -168,12 +174,12 @@ def _compare_scores(
         place = [f"{where[0]} or one of the next {len(where) - 1} drawn"]
         tally.add("score:refused", np.array([""], object), refusal, place)
         return
-    mask = inputs["candidate_mask"]
+    mask = inputs[CANDIDATE_MASK]
     late = np.zeros((len(where), 1), bool)
     for name, one in computed.items():
         if name not in model.wants_vectors:
             late[:, 0] |= np.any(one.late["candidate"] & mask, axis=1)
-            late[:, 0] |= np.any(one.late["history"] & inputs["history_mask"], axis=1)
+            late[:, 0] |= np.any(one.late["history"] & inputs[HISTORY_MASK], axis=1)
     for output, values in expected.items():
         tally.add(
             f"score:{output}",

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from features.files import storage
 from features.ids import hashing
-from features.schema import SideFeature
+from features.schema import SideFeature, context_feature
 from pipeline.join.inputs.event_log import REQUEST_ID, ReadUnit
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.rules import splits
@@ -52,7 +52,7 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     fields += [(name, pa.int8()) for name in ("role", "type", "split")]
     fields += [(f"label_{name}", pa.float32()) for name in columns.labels]
     fields += [
-        (f"context_{one.name}", pa.int64() if one.kind == "categorical" else pa.float32())
+        (context_feature(one.name), pa.int64() if one.kind == "categorical" else pa.float32())
         for one in columns.context
     ]
     fields += [(f"statistic_{name}", pa.float64()) for name in columns.number_statistics]
@@ -180,7 +180,7 @@ def _events(
     for label in columns.labels:
         events[f"label_{label}"] = _numpy(values[label]).astype(np.float32)
     for feature in columns.context:
-        events[f"context_{feature.name}"] = _context(columns, feature, batch)
+        events[context_feature(feature.name)] = _context(columns, feature, batch)
     for name in columns.number_statistics:
         stored = name in columns.stored_statistics
         events[f"statistic_{name}"] = _float64(batch[name]) if stored else np.zeros(count)

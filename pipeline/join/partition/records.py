@@ -10,7 +10,18 @@ from features.embeddings import similarity
 from features.ids import id_table
 from features.records.columnar import Slices, encode_requests
 from features.records.running_statistics import NAME
-from features.schema import HISTORY_RESIDUAL, ExampleSchema
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    HISTORY_ITEM_ID,
+    HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
+    HISTORY_TYPE,
+    ExampleSchema,
+    candidate_embedding_feature,
+    candidate_feature,
+    context_feature,
+    similarity_feature,
+)
 from pipeline.join.partition import record_window
 from pipeline.join.partition.record_window import Window
 from pipeline.join.partition.running_statistics import RunningStatistics
@@ -109,7 +120,7 @@ class RecordEncoder:
             elif feature.name in users.values:
                 values[feature.name] = users.values[feature.name][user_rows]
             else:
-                values[feature.name] = columns[f"context_{feature.name}"][first][:, None]
+                values[feature.name] = columns[context_feature(feature.name)][first][:, None]
         return values
 
     def _block_end(self, start: int) -> int:
@@ -134,28 +145,28 @@ class RecordEncoder:
             "user_id": Slices.one_each(requests.user[request]),
             "request_id": Slices.one_each(requests.request[request]),
             "timestamp": Slices.one_each(window.time),
-            "history_item_id": by_behavior(self._behavior_item[window.behaviors]),
-            "history_type": by_behavior(self._behavior_type[window.behaviors]),
-            "history_time_gap": self._time_gaps(window),
-            "candidate_item_id": by_candidate(self._item[window.candidates]),
+            HISTORY_ITEM_ID: by_behavior(self._behavior_item[window.behaviors]),
+            HISTORY_TYPE: by_behavior(self._behavior_type[window.behaviors]),
+            HISTORY_TIME_GAP: self._time_gaps(window),
+            CANDIDATE_ITEM_ID: by_candidate(self._item[window.candidates]),
         }
         for name, values in self._labels.items():
             features[name] = by_candidate(values[window.candidates])
         for name, values in codes.items():
-            features[f"similarity_{name}"] = Slices(
+            features[similarity_feature(name)] = Slices(
                 values, window.pair_offsets[:-1], window.pair_offsets[1:]
             )
         for name, values in self._candidate_vectors(window).items():
-            features[f"candidate_embedding_{name}"] = by_candidate(values)
+            features[candidate_embedding_feature(name)] = by_candidate(values)
         for name, values in self._tables.items.values.items():
-            features[f"candidate_{name}"] = by_candidate(values[side_rows])
+            features[candidate_feature(name)] = by_candidate(values[side_rows])
         if self._statistics is not None:
             residuals = self._statistics.events[self._requests.behaviors[window.behaviors]]
             features[HISTORY_RESIDUAL] = by_behavior(residuals)
             values = self._statistics.candidates[window.candidates]
-            features[f"candidate_{NAME}"] = by_candidate(values)
+            features[candidate_feature(NAME)] = by_candidate(values)
         for name, values in self._context.items():
-            features[f"context_{name}"] = Slices.one_each(values[request])
+            features[context_feature(name)] = Slices.one_each(values[request])
         return Block(
             self._split[part], window.time, encode_requests(self._schema, features), counts
         )
