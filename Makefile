@@ -63,6 +63,7 @@ $(FLINK_JARS)/.complete: docker/flink/pom.xml
 lint: $(INSTALLED)
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(VENV)/bin/codespell
 	$(PY) -m mypy
 
 format: $(INSTALLED)

@@ -55,6 +55,8 @@ INSTALL_REQUIRES = [
     "duckdb==2.0.*",
     # Ranks with ties, for GAUC.
     "scipy>=1.11",
+    # Cores, memory and mounts as a container sees them, for the doctor; memory of process trees.
+    "psutil>=6",
     # tensorboard 2.16 imports pkg_resources, which later versions drop.
     "setuptools<81",
 ]
@@ -92,6 +94,10 @@ EXTRAS_REQUIRE = {
         "check-jsonschema>=0.36",
         # Types.
         "mypy>=1.10",
+        # American spelling and typing errors; its dictionary changes between minor versions.
+        "codespell==2.4.*",
+        # Trials of benchmarks.quality, two at a time.
+        "joblib>=1.4",
         # Builds the wheel that tests/test_packaging.py opens.
         "build>=1.2",
         # `make lock`.
