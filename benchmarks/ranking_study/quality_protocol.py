@@ -26,22 +26,23 @@ BASELINE = "id_only"
 RESAMPLES = 1000
 TUNING_SEED = 1
 
-_ORDER = (
-    POPULARITY,
-    "id_only",
-    "din",
-    "raw_vectors",
-    "sim_score",
-    "early_fusion",
-    "simtier",
-    "make",
-    "sa_ta",
-    "sa_ta_tiers",
-    "dta",
-    "dmf",
-    BOOSTING,
-    "dmf_shuffled",
-)
+TITLES = {
+    "popularity": "item's rate (learns nothing)",
+    "id_only": "ID-only target attention",
+    "din": "DIN",
+    "raw_vectors": "raw vectors concatenated",
+    "sim_score": "SimScore",
+    "early_fusion": "early fusion",
+    "simtier": "SimTier",
+    "make": "MAKE",
+    "sa_ta": "SA-TA",
+    "sa_ta_tiers": "SA-TA with tiers (MUSE)",
+    "dta": "DTA",
+    "dmf": "DMF",
+    "gradient_boosting": "LightGBM",
+    "dmf_shuffled": "DMF, vectors shuffled (control)",
+}
+"""Title of every row by its name, in the table's order."""
 
 _NEURAL_GRID = ((1.0, 0.3), (0.5, 0.3), (1.0, 0.1), (0.5, 0.1), (2.0, 0.3), (0.25, 0.1))
 """Factor on both of the configuration's learning rates, and id drop-out; the best guess first."""
@@ -110,7 +111,7 @@ def default_models(with_vectors: bool = True) -> list[str]:
     Args:
       with_vectors: whether there are embedding sets; without, what needs them is left out.
     """
-    return [name for name in _ORDER if _exists(name) and (with_vectors or not needs_vectors(name))]
+    return [name for name in TITLES if _exists(name) and (with_vectors or not needs_vectors(name))]
 
 
 def needs_vectors(name: str) -> bool:
