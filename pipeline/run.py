@@ -21,13 +21,14 @@ from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from models.training import fit
-from pipeline import export, inspect_data
+from pipeline import export
 from pipeline.build_examples import build_examples
 from pipeline.end_to_end import demo_data, latency, run_summary, scored_request
 from pipeline.join.options import JoinOptions
 from pipeline.report.page import render
 from pipeline.runtime import entry_point, environment, json_file, termination
 from pipeline.statistics import assessment
+from pipeline.statistics import inspection as inspect_data
 from pipeline.training_runs import run_config, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
