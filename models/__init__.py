@@ -5,7 +5,7 @@
 - `decoupled_attention`: `DecoupledTargetAttention`, the factorized attention.
 - `early_fusion_attention`: the materialized baseline.
 - `behaviors`: mask, time gap and type of a history.
-- `code_terms`: the two operations that keep `[C, L, d]` from being built.
+- `similarity_code_ops`: the two operations that keep `[C, L, d]` from being built.
 - `masking`, `similarity_tiers`, `fusion`, `content_projection`, `ranking_head`,
   `side_features`, `id_embedding`: other layers.
 - `model_config`, `training_config`: validated configuration.

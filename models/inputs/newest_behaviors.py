@@ -7,7 +7,7 @@ import tensorflow as tf
 from features.schema import HISTORY_MASK, similarity_feature
 
 
-def of_batch(
+def truncate_history(
     batch: Mapping[str, tf.Tensor], count: int, modalities: Sequence[str]
 ) -> dict[str, tf.Tensor]:
     """Returns a batch whose histories end where they ended and are at most `count` long.

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features import in_graph
 from models.inputs.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors, rows_by_code
-from models.layers import code_terms, head_products, masking
+from models.layers import masking, multi_head_ops, similarity_code_ops
 
 _GAPS = len(TIME_GAP_EDGES) + 1
 
@@ -144,11 +144,11 @@ class DecoupledTargetAttention(keras.layers.Layer):
 
     def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
         """Projects candidates, `[..., D]` to `[..., H, d]`."""
-        return head_products.project(embedding, self._query_kernel) + self._query_bias
+        return multi_head_ops.project(embedding, self._query_kernel) + self._query_bias
 
     def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
-        return head_products.project(embedding, self._key_kernel), head_products.project(
+        return multi_head_ops.project(embedding, self._key_kernel), multi_head_ops.project(
             embedding, self._value_kernel
         )
 
@@ -174,7 +174,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """
         value += tf.gather(self._behavior_values(), self._behavior_code(behaviors))
         weights = self.attention_weights(query, key, codes, behaviors)
-        interest = head_products.pool(weights, value)
+        interest = multi_head_ops.pool(weights, value)
         return self._finish(interest, weights, codes, behaviors)
 
     def attention_weights(
@@ -187,7 +187,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Returns the attention weights, `[R, C, H, L]`; arguments as of `attend`."""
         key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
         query = self._scaled(query)
-        scores = head_products.pair_scores(query, key)
+        scores = multi_head_ops.pair_scores(query, key)
         return self._weights(scores, query, codes, behaviors)
 
     def bucket_variables(self) -> list[tf.Variable]:
@@ -220,16 +220,18 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
-        code = code_terms.for_each_candidate(self._behavior_code(behaviors), tf.shape(query)[1])
+        code = similarity_code_ops.for_each_candidate(
+            self._behavior_code(behaviors), tf.shape(query)[1]
+        )
         query = self._scaled(query)
-        absorbed = head_products.project_each(query, tf.transpose(self._key_kernel, [1, 2, 0]))
-        scores = head_products.shared_pair_scores(absorbed, history)
-        by_code = head_products.table_scores(query, self._behavior_keys())
-        scores += code_terms.gather_by_code(by_code, code)
+        absorbed = multi_head_ops.project_each(query, tf.transpose(self._key_kernel, [1, 2, 0]))
+        scores = multi_head_ops.shared_pair_scores(absorbed, history)
+        by_code = multi_head_ops.table_scores(query, self._behavior_keys())
+        scores += similarity_code_ops.gather_by_code(by_code, code)
         weights = self._weights(scores, query, codes, behaviors)
-        pooled = head_products.shared_pool(weights, history)
-        interest = head_products.project_each(pooled, tf.transpose(self._value_kernel, [1, 0, 2]))
-        interest += code_terms.table_values(weights, code, self._behavior_values())
+        pooled = multi_head_ops.shared_pool(weights, history)
+        interest = multi_head_ops.project_each(pooled, tf.transpose(self._value_kernel, [1, 0, 2]))
+        interest += similarity_code_ops.table_values(weights, code, self._behavior_values())
         return self._finish(interest, weights, codes, behaviors)
 
     def _behavior_keys(self) -> tf.Tensor:
@@ -284,8 +286,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
         terms = []
         for modality, key_table in self._bucket_keys.items():
             terms.append(
-                code_terms.gather_by_type_and_code(
-                    head_products.table_scores(query, key_table),
+                similarity_code_ops.gather_by_type_and_code(
+                    multi_head_ops.table_scores(query, key_table),
                     self._bucket_biases[modality],
                     behaviors.type,
                     self._bucket_of_code[modality](codes[modality]),
@@ -303,7 +305,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Adds the similarity values, zeroes empty histories and joins the heads."""
         for modality, value_table in self._bucket_values.items():
             buckets = self._bucket_of_code[modality](codes[modality])
-            interest += code_terms.table_values(weights, buckets, value_table)
+            interest += similarity_code_ops.table_values(weights, buckets, value_table)
         interest = masking.zero_empty(interest, behaviors.mask)
         shape = tf.shape(interest)
         return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
-from models.layers import code_terms
+from models.layers import similarity_code_ops
 
 
 class SimilarityTiers(keras.layers.Layer):
@@ -60,7 +60,7 @@ class SimilarityTiers(keras.layers.Layer):
         """Counts behaviors by tier, `[R, C, L]` uint8 to `[R, C, tiers]` float32."""
         count = len(self._tier_edges[modality]) + 2
         buckets = self._bucket_of_code[modality](codes)
-        return code_terms.count_by_code(buckets, count)[..., 1:]  # 0: unknown, in no tier
+        return similarity_code_ops.count_by_code(buckets, count)[..., 1:]  # 0: unknown, in no tier
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

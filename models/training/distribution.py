@@ -102,20 +102,7 @@ def share(batch: Batch, replica: tf.Tensor | int, count: int) -> dict[str, tf.Te
     return taken | {CANDIDATE_MASK: taken[CANDIDATE_MASK] & inside[:, None]}
 
 
-def replicas() -> int:
-    """Returns how many replicas take each step together."""
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def total(value: tf.Tensor) -> tf.Tensor:
-    """Returns the sum of a scalar over all replicas; within a step."""
-    if replicas() == 1:
-        return value
-    context = tf.distribute.get_replica_context()
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
-
-
-def agreed(wish: bool, step: int) -> bool:
+def any_worker(wish: bool, step: int) -> bool:
     """Returns whether any worker wishes something; several workers ask every ten steps only.
 
     Args:
@@ -133,7 +120,7 @@ def agreed(wish: bool, step: int) -> bool:
 
 def wait_for_all() -> None:
     """Returns once every worker has come here."""
-    agreed(True, step=0)
+    any_worker(True, step=0)
 
 
 def is_chief() -> bool:

@@ -23,15 +23,15 @@ def set_threads(config: TrainingConfig) -> None:
     threading = tf.config.threading
     try:
         if config.intra_op_threads:
-            threading.set_intra_op_parallelizm_threads(config.intra_op_threads)
+            threading.set_intra_op_parallelism_threads(config.intra_op_threads)
         if config.inter_op_threads:
-            threading.set_inter_op_parallelizm_threads(config.inter_op_threads)
+            threading.set_inter_op_parallelism_threads(config.inter_op_threads)
     except RuntimeError as error:
         raise UserInputError(
             f"training.intra_op_threads={config.intra_op_threads} and training.inter_op_threads="
             f"{config.inter_op_threads} cannot be set any more: TensorFlow runs with "
-            f"{threading.get_intra_op_parallelizm_threads()} and "
-            f"{threading.get_inter_op_parallelizm_threads()} (0: as many as there are cores). A "
+            f"{threading.get_intra_op_parallelism_threads()} and "
+            f"{threading.get_inter_op_parallelism_threads()} (0: as many as there are cores). A "
             "process has one number of threads: train in a process of its own."
         ) from error
 

@@ -95,11 +95,11 @@ class TrainingLoop:
             state.step += 1
             logs = {} if loss is None else {"loss": loss}
             self._tell("on_train_batch_end", state.step - begin - 1, logs)
-            if distribution.agreed(self._stop_requested(), state.step):
+            if distribution.any_worker(self._stop_requested(), state.step):
                 self._save(state)
                 raise StoppedError
             overdue = time.monotonic() - saved >= self._config.checkpoint_seconds
-            if distribution.agreed(overdue, state.step):
+            if distribution.any_worker(overdue, state.step):
                 self._save(state)
                 saved = time.monotonic()
 
@@ -114,7 +114,7 @@ class TrainingLoop:
         batches = self._steps.iterate(input_pipeline.evaluation_batches(examples, "validation"))
         for number in range(input_pipeline.count_batches(examples, "validation")):
             self._steps.evaluate(batches)
-            if distribution.agreed(self._stop_requested(), number):
+            if distribution.any_worker(self._stop_requested(), number):
                 raise StoppedError
         self._steps.finish()
         return self._figures()

@@ -63,9 +63,9 @@ def _own_tables(
       UserInputError: a name is none of the model's tables.
     """
     tables = model.tables
-    if strangers := sorted(set(config.table_optimizers) - set(tables)):
+    if unknown := sorted(set(config.table_optimizers) - set(tables)):
         raise UserInputError(
-            f"training.table_optimizers names {strangers}, but the tables of this model are "
+            f"training.table_optimizers names {unknown}, but the tables of this model are "
             f"{sorted(tables)}."
         )
     return [(tables[name], own) for name, own in config.table_optimizers.items()]

@@ -92,11 +92,11 @@ class ParameterServerSteps:
 
     def train(self, batches: Iterator[Batch]) -> float | None:
         """Gives out the next batch, and returns the loss of the oldest one if it had to wait."""
-        return self._give_out(self._train, next(batches))
+        return self._schedule(self._train, next(batches))
 
     def evaluate(self, batches: Iterator[Batch]) -> None:
         """Gives out the next batch."""
-        self._give_out(self._evaluate, next(batches))
+        self._schedule(self._evaluate, next(batches))
 
     def finish(self) -> list[float]:
         """Waits for what is given out, and returns its losses."""
@@ -105,7 +105,7 @@ class ParameterServerSteps:
         self._losses.clear()
         return losses
 
-    def _give_out(self, function: Any, batch: Batch) -> float | None:
+    def _schedule(self, function: Any, batch: Batch) -> float | None:
         loss = None
         if len(self._losses) == self._in_flight:
             loss = float(self._losses.popleft().fetch())

@@ -11,7 +11,7 @@ import contextlib
 
 import tensorflow as tf
 
-from models.layers import head_products
+from models.layers import multi_head_ops
 
 
 def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
@@ -110,7 +110,7 @@ def table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.T
       `[R, C, H, d]` float.
     """
     mass = sum_by_code(weights, codes, table.shape[0])
-    return head_products.table_values(mass, table)
+    return multi_head_ops.table_values(mass, table)
 
 
 def for_each_candidate(codes: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
