@@ -139,14 +139,22 @@ class RankingModel(tfrs.Model, abc.ABC):
         return {"item_id": self.item_embedding.table, **side}
 
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Returns each candidate's interest vector, `[R, C, *]`; here of attention on ids alone.
+        """Returns each candidate's interest vector, `[R, C, *]`; here of attention without codes.
 
         Args:
           candidates: `[R, C, D]` item embeddings.
           history: `[R, L, D]` item embeddings.
           batch: parsed requests, with the behaviors that are attended.
         """
-        return self.attention(candidates, history, {}, behaviors_of(batch))
+        inputs = self.attention_inputs(candidates, history, batch)
+        return self.attention(*inputs, {}, behaviors_of(batch))
+
+    def attention_inputs(
+        self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the attention's candidates `[R, C, *]` and history `[R, L, *]`; here as given."""
+        del batch
+        return candidates, history
 
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Fuses the interest with features of the whole history, `[R, C, *]`; here with none.

@@ -22,12 +22,13 @@ class RawVectors(ContentModel):
         """Creates the attention over ids and vectors."""
         self.attention = self.target_attention()
 
-    def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Returns the interest vector, `[R, C, H * d]`."""
+    def attention_inputs(
+        self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the embeddings with the projected vectors, `[R, C, *]` and `[R, L, *]`."""
         candidate_content = self.content_embedding(batch[CANDIDATE_ITEM_ID])
         history_content = self.content_embedding(batch[HISTORY_ITEM_ID])
-        return super().interest(
+        return (
             tf.concat([candidates, candidate_content], axis=-1),
             tf.concat([history, history_content], axis=-1),
-            batch,
         )
