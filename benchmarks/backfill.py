@@ -28,7 +28,7 @@ from features.files import versions
 from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig
-from pipeline.ingest_embeddings import ingest
+from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
 from serving_signatures import names
 from serving_signatures.client import projection_cache

@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.ranking_study import quality_figures
 from benchmarks.ranking_study.quality_protocol import TITLES
 from pipeline.report import formats, page
-from pipeline.report.blocks import Block, Details, Section, Table
+from pipeline.report.blocks import Details, ReportBlock, Section, Table
 
 _HEAD = ("split", "model", "AUC", "GAUC", "GAUC over ID-only, 95%", "NE", "predicted / observed")
 
@@ -36,7 +36,7 @@ def render(result: Mapping[str, Any], path: str) -> None:
         cells = [_cells(row) for row in rows]
         figures = quality_figures.figures(rows, TITLES)
         question = "Which model ranks best, and by how much more than ID-only?"
-        blocks: list[Block] = [Table(_HEAD[1:], cells), *figures]
+        blocks: list[ReportBlock] = [Table(_HEAD[1:], cells), *figures]
         sections.append(Section(split, f"{split.capitalize()} split", question, blocks))
     sections.append(Section("protocol", "Protocol", "How was it measured?", _facts(result)))
     seeds = f"{protocol['seeds']} seeds, {protocol['trials']} settings tried for each model"
