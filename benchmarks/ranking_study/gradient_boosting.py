@@ -167,7 +167,7 @@ def _sides(schema: ExampleSchema) -> dict[str, SideFeature]:
     return items | {context_feature(side.name): side for side in schema.context_features}
 
 
-def _train_values(examples: ExampleSet) -> tuple[dict[str, float], record_features.SideValues]:
+def _train_values(examples: ExampleSet) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Returns the mean of each running statistic and the side features' values in train."""
     sides = _sides(examples.schema)
 
@@ -180,7 +180,7 @@ def _train_values(examples: ExampleSet) -> tuple[dict[str, float], record_featur
         }
 
     train = candidate_columns.collect(examples, "train", raw) if sides else {}
-    side_values = record_features.SideValues.of(
+    frequent = record_features.frequent_values(
         {name: train[name] for name, side in sides.items() if side.kind == "categorical"}
     )
     priors: dict[str, float] = {}
@@ -190,7 +190,7 @@ def _train_values(examples: ExampleSet) -> tuple[dict[str, float], record_featur
             for statistic in side.statistics:
                 at = running_statistics.columns(side).index(f"sum_{statistic}")
                 priors.setdefault(statistic, float(total[at] / max(total[0], 1)))
-    return priors, side_values
+    return priors, frequent
 
 
 def _matrix(table: Columns, names: list[str]) -> np.ndarray:

@@ -63,7 +63,7 @@ def run(task: Task, folder: str) -> dict[str, Any]:
       folder: receives the files.
 
     Returns:
-      The result: metrics of the split that was scored, the parameters' number and seconds.
+      The result: metrics of the scored split, the number of parameters and seconds.
     """
     examples = ExampleSet.open(task.examples)
     if task.evaluate != "test":
@@ -73,16 +73,9 @@ def run(task: Task, folder: str) -> dict[str, Any]:
     train = _REFERENCES.get(task.model, _neural)
     scored, details = train(task, examples, folder)
     figures = metrics.summarize(scored.label, scored.probability, scored.user_id)
-    curve = metrics.calibration_curve(scored.label, scored.probability)
-    result = {
-        "metrics": {**figures, "calibration_curve": curve},
-        **details,
-        "seconds": time.perf_counter() - started,
-    }
-    arrays = {
-        name: getattr(scored, name) for name in ("user_id", "item_id", "label", "probability")
-    }
-    np.savez(os.path.join(folder, PREDICTIONS), **arrays)
+    result = {"metrics": figures, **details, "seconds": time.perf_counter() - started}
+    names = ("user_id", "item_id", "label", "probability")
+    np.savez(os.path.join(folder, PREDICTIONS), **{name: getattr(scored, name) for name in names})
     json_file.write(os.path.join(folder, RESULT), result)
     return result
 
@@ -113,20 +106,9 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
             name: embedding_set.read_embedding_set(location)
             for name, location in task.embeddings.items()
         }
-    model, figures = fit.train(
-        examples, model_config, config, os.path.join(folder, "model"), **extra
-    )
+    model, _ = fit.train(examples, model_config, config, os.path.join(folder, "model"), **extra)
     parameters = sum(int(np.prod(one.shape)) for one in model.trainable_variables)
-    history = [
-        {name: row[name] for name in ("step", "logloss", "auc", "val_logloss", "val_auc")}
-        for row in figures["history"]
-    ]
-    details = {
-        "parameters": parameters,
-        "training_seconds": figures["seconds"],
-        "evaluations": history,
-    }
-    return scoring.score(model, examples, task.evaluate), details
+    return scoring.score(model, examples, task.evaluate), {"parameters": parameters}
 
 
 _REFERENCES: Mapping[str, Callable[[Task, ExampleSet, str], tuple[Scored, dict[str, Any]]]] = {
