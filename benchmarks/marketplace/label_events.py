@@ -6,17 +6,11 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.marketplace import random_streams
-from benchmarks.marketplace.marketplace import Impressions
+from benchmarks.marketplace.marketplace import BLOCK
 
 SCHEMA = pa.schema(
-    {
-        "request_id": pa.int64(),
-        "user_id": pa.int64(),
-        "item_id": pa.int64(),
-        "timestamp": pa.int64(),
-    }
+    [BLOCK.field(name) for name in ("request_id", "user_id", "item_id", "timestamp")]
 )
-
 _LATE = 30 * 60_000
 """Milliseconds; a usual attribution window."""
 
@@ -39,21 +33,22 @@ class LabelEvents:
         self._blocks = 0
         self._pending = {name: SCHEMA.empty_table() for name in ("click", "conversion")}
 
-    def arrive(self, block: Impressions) -> Mapping[str, pa.Table]:
+    def arrive(self, block: pa.Table) -> Mapping[str, pa.Table]:
         """Returns the events that arrive until a block's end, by label.
 
         Args:
-          block: follows the one before.
+          block: impressions, the ones after the block before.
         """
         rng = random_streams.generator(self._seed, "label_events", self._blocks)
         self._blocks += 1
-        clicked = np.flatnonzero(block.click)
-        clicks = block.time[clicked] + _delays(rng, len(clicked), median=15_000, late=0.03)
-        bought = block.conversion[clicked]
+        times = block["timestamp"].to_numpy()
+        clicked = np.flatnonzero(block["click"])
+        clicks = times[clicked] + _delays(rng, len(clicked), median=15_000, late=0.03)
+        bought = block["conversion"].to_numpy()[clicked] == 1
         after_click = _delays(rng, int(bought.sum()), median=300_000, late=0.1)
         self._add("click", rng, block, clicked, clicks)
         self._add("conversion", rng, block, clicked[bought], clicks[bought] + after_click)
-        return self._split(int(block.time[-1]))
+        return self._split(int(times[-1]))
 
     def rest(self) -> Mapping[str, pa.Table]:
         """Returns the events that arrive after the last impression, by label."""
@@ -63,21 +58,16 @@ class LabelEvents:
         self,
         name: str,
         rng: np.random.Generator,
-        block: Impressions,
+        block: pa.Table,
         rows: np.ndarray,
         times: np.ndarray,
     ) -> None:
         """Adds a block's events, some of them twice, to those that have not arrived."""
         twice = np.flatnonzero(rng.random(len(rows)) < _DUPLICATED)
         apart = rng.integers(1, 60_000, len(twice)) * (rng.random(len(twice)) < 0.5)
-        rows = np.concatenate([rows, rows[twice]])
-        columns = (
-            block.request[rows],
-            block.user[rows] + 1,
-            block.item[rows] + 1,
-            np.concatenate([times, times[twice] + apart]),
-        )
-        events = pa.Table.from_arrays([pa.array(column) for column in columns], schema=SCHEMA)
+        impressions = block.select(SCHEMA.names).take(pa.array(np.append(rows, rows[twice])))
+        logged = pa.array(np.append(times, times[twice] + apart))
+        events = impressions.set_column(SCHEMA.get_field_index("timestamp"), "timestamp", logged)
         self._pending[name] = pa.concat_tables([self._pending[name], events]).combine_chunks()
 
     def _split(self, now: int) -> dict[str, pa.Table]:
