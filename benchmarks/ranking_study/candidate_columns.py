@@ -59,5 +59,5 @@ def scored(columns: Mapping[str, np.ndarray], probability: np.ndarray) -> Scored
       columns: `IDENTITY` among them, `[N]` each.
       probability: `[N]`.
     """
-    identity = {name: columns[name] for name in IDENTITY if name != "timestamp"}
-    return Scored(probability=probability.astype(np.float32), **identity)
+    user, item, _, label, length = (columns[name] for name in IDENTITY)
+    return Scored(user, item, label, probability.astype(np.float32), length)

@@ -186,7 +186,7 @@ def _kernel_types(
 
     After Nadaraya, "On estimating regression", 1964: the mean type of similar behaviors.
     """
-    columns = {}
+    columns: Columns = {}
     # Relative to the largest cosine, so that no exponential underflows for all behaviors.
     largest = np.max(cosine, axis=2, initial=-2, where=known, keepdims=True)
     for width in _KERNEL_WIDTHS:

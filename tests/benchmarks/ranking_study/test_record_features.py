@@ -142,7 +142,9 @@ def test_an_empty_history_is_missing_not_zero():
 
 
 def test_the_most_frequent_values_get_columns():
-    found = record_features.frequent_values({"candidate_genres": np.array([[3, 0], [3, 5], [0, 0]])})
+    found = record_features.frequent_values(
+        {"candidate_genres": np.array([[3, 0], [3, 5], [0, 0]])}
+    )
     assert found["candidate_genres"].tolist() == [3, 5]
     many = record_features.frequent_values({"x": np.repeat(np.arange(1, 101), np.arange(1, 101))})
     assert many["x"].tolist() == list(range(37, 101))
