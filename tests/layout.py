@@ -245,7 +245,8 @@ def modules() -> frozenset[str]:
 def imported_modules(path: Path) -> frozenset[str]:
     """Returns the modules of ours that a file imports, by the module and not the symbol.
 
-    A module that a test runs as a command (`python -m pipeline.run`) or names by its path counts too.
+    A module that a test runs as a command (`python -m pipeline.run`), or names by its path,
+    counts too.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
