@@ -104,7 +104,7 @@ def _call(function: Callable[..., Any], inputs: dict[str, np.ndarray]) -> Call:
 
 
 def _measure(calls: dict[Key, Call], count: int, length: int, at_once: int) -> list[dict[str, Any]]:
-    """Times calls in turns and returns a row each."""
+    """Times calls in turn and returns one row per call."""
     for call in calls.values():
         for _ in range(_WARM_UP):
             call()

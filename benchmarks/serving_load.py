@@ -56,7 +56,7 @@ def define_flags() -> None:
     """Defines the benchmark's flags."""
     flags.DEFINE_string("saved_model", None, "What pipeline.export wrote.", required=True)
     flags.DEFINE_float("seconds", 600, "Duration of the load.", 1)
-    flags.DEFINE_integer("concurrency", 2, "Clients, each with a request at a time.", 1)
+    flags.DEFINE_integer("concurrency", 2, "Clients, each with one request at a time.", 1)
     flags.DEFINE_string("output", None, "JSON file.")
 
 

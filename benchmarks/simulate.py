@@ -1,9 +1,10 @@
-"""Simulates a marketplace's log with a known ground truth, streamed to Parquet.
+"""Simulates a marketplace's log with a known ground truth; 2 s per million events.
 
     python -m benchmarks.simulate --output log/ --events 10000000
 
-Impressions in requests, clicks and conversions, items that appear meanwhile, modalities whose
-similarity matters through its interaction with the id. `marketplace.marketplace` has the formula.
+Streams to Parquet: impressions in requests, clicks and conversions, items that appear during the
+simulated time, modalities whose similarity matters through its interaction with the id.
+`benchmarks.marketplace.marketplace` has the formula.
 
     impressions/part-00000.parquet   request_id, user_id, item_id, timestamp (ms), position,
                                      device; click, conversion with --label_events inline
@@ -50,10 +51,10 @@ def define_flags() -> None:
         "label_events",
         default.label_events,
         ["inline", "separate"],
-        "Labels in the impressions, or events that arrive later.",
+        "Labels in the impressions, or as events that arrive later.",
     )
-    flags.DEFINE_float("cold_fraction", default.cold_fraction, "Items that appear meanwhile.")
-    flags.DEFINE_float("missing_embeddings", default.missing_embeddings, "Items without, a set.")
+    flags.DEFINE_float("cold_fraction", default.cold_fraction, "Share of items that appear later.")
+    flags.DEFINE_float("missing_embeddings", default.missing_embeddings, "Share without, per set.")
 
 
 def main() -> None:

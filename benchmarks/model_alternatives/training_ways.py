@@ -44,7 +44,7 @@ class Way:
 
 
 def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
-    """Returns one pass as training reads it, about 512 candidates a batch."""
+    """Returns one pass as training reads it, about 512 candidates per batch."""
     (candidates,) = examples.candidates_per_record("train")
     # A batch of whole requests is sized for the largest of its bucket; this fills it.
     size = BATCH if layout == "flat" else BATCH // candidates * _CANDIDATES_OF_BUCKET
@@ -59,7 +59,7 @@ def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
 def reading(examples: ExampleSet, layout: str) -> Way:
     """Returns the next batch of the records, without a model; a round is a whole pass.
 
-    Passes follow each other without end: the graph of a pass is built once, as in training.
+    Passes repeat without end: the graph of a pass is built once, as in training.
     """
     data = batches(examples, layout)
     calls = int(data.reduce(0, lambda count, _: count + 1))

@@ -1,8 +1,9 @@
-"""Bootstrap over users: how far a difference between two models may be chance.
+"""Bootstrap over users: the interval of a difference between two models.
 
 Candidates of one user are not independent, so users are drawn with replacement rather than
 candidates; after Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 8. All
-models are measured on the same draws, which makes their differences paired.
+models are measured on the same draws, which makes their differences paired. Written by hand because
+`scipy.stats.bootstrap` computes one draw at a time: each would sort all candidates again.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ class Draws:
 
     Attributes:
       user: `[N]` int64, each candidate's user as a number in `[0, U)`.
-      times: `[B, U]` float64, how often a draw holds a user.
+      times: `[B, U]` float64, number of times that a draw has a user.
     """
 
     user: np.ndarray

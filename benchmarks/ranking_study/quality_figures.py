@@ -16,7 +16,7 @@ def figures(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list
 
     Args:
       rows: of the benchmark's output, of one split.
-      names: what a model is called, by its row's name.
+      names: title of a model, by its row's name.
     """
     learned = [row for row in rows if row["model"] != "popularity"]
     return [_dots(learned, names), _gains(learned, names), _calibration(rows, names)]

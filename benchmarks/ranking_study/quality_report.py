@@ -65,8 +65,8 @@ def _gain(gain: Mapping[str, float]) -> str:
 
 
 def _facts(result: Mapping[str, Any]) -> Sequence[Table | Details]:
-    told = {"command": result["command"], **result["protocol"], **result["environment"]}
-    facts = Table((), [(name, str(value)) for name, value in told.items()], numeric=False)
+    facts = {"command": result["command"], **result["protocol"], **result["environment"]}
+    rows = Table((), [(name, str(value)) for name, value in facts.items()], numeric=False)
     head = ("model", "setting", "validation AUC", "validation GAUC", "seconds")
     tried = [
         (
@@ -79,7 +79,7 @@ def _facts(result: Mapping[str, Any]) -> Sequence[Table | Details]:
         for name, trials in result["tuning"].items()
         for one in trials
     ]
-    return [facts, Details("Every setting that was tried", Table(head, tried))]
+    return [rows, Details("Every setting that was tried", Table(head, tried))]
 
 
 def _setting(setting: Mapping[str, Mapping[str, Any]]) -> str:

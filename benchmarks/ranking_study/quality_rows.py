@@ -18,11 +18,11 @@ _COMPARED = {"auc": bootstrap.auc, "gauc": bootstrap.gauc}
 def rows(
     split: str, outcomes: Mapping[str, Sequence[Outcome]], resamples: int
 ) -> list[dict[str, Any]]:
-    """Returns a row for each model.
+    """Returns one row per model.
 
     Args:
-      split: what the data set's split is called.
-      outcomes: one a seed, by model; the baseline's among them.
+      split: name of the data set's split.
+      outcomes: one per seed, by model; includes the baseline.
       resamples: draws of the bootstrap.
 
     Returns:

@@ -209,7 +209,7 @@ def test_what_is_done_is_not_done_again(examples, tmp_path):
     tasks = [Task(examples.folder, "popularity", split, 0) for split in ("validation", "test")]
     first = pool.run(tasks, "first")
     written = [os.stat(one.predictions).st_mtime_ns for one in first]
-    # One was killed before it said that it was complete.
+    # One was killed before it was complete.
     os.remove(os.path.join(os.path.dirname(first[1].predictions), quality_trial.RESULT))
     again = pool.run(tasks, "again")
     assert [one.result["metrics"] for one in again] == [one.result["metrics"] for one in first]
