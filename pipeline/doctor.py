@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
-from pipeline.checkup import machine_checks, package_checks
-from pipeline.checkup.facts import Facts, gather
-from pipeline.checkup.outcome import Outcome
+from pipeline.checkup.examination import examine
+from pipeline.checkup.facts import gather
 from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
@@ -29,12 +28,6 @@ def define_flags() -> None:
 def main() -> None:
     """Runs the job."""
     entry_point.run(_main, define_flags)
-
-
-def examine(facts: Facts) -> list[Outcome]:
-    """Returns the outcome of every check, in the order in which causes come before effects."""
-    checks = (*package_checks.CHECKS, *machine_checks.CHECKS)
-    return [*(check(facts) for check in checks), *machine_checks.paths(facts)]
 
 
 def _main(arguments: Sequence[str]) -> None:

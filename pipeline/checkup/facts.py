@@ -7,11 +7,10 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 
-from pipeline.checkup import child_process, distributions, folders, machine
+from pipeline.checkup import child_process, distributions, machine
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.distributions import Pins
-from pipeline.checkup.folders import Folder
-from pipeline.checkup.machine import Machine
+from pipeline.checkup.machine import Folder, Machine
 
 # Of one URI: name look-ups that fail are tried again for minutes.
 _REMOTE_SECONDS = 60
@@ -67,22 +66,21 @@ def gather(paths: Sequence[str] = ()) -> Facts:
     Args:
       paths: folders that jobs will read or write, local or URIs, besides the temporary folder.
     """
-    installed = distributions.installed()
+    installed, requirements = distributions.read()
     remote = [path for path in paths if _is_remote(path)]
     local = [tempfile.gettempdir(), *(path for path in paths if not _is_remote(path))]
-    loading = {
-        "tensorflow": child_process.load(child_process.TENSORFLOW),
-        "serving_api": child_process.load(child_process.SERVING_API),
-        "beam": child_process.load(child_process.BEAM),
-    }
-    if "tensorflow-io" in installed:
-        loading["tensorflow_io"] = child_process.load(child_process.TENSORFLOW_IO)
     return Facts(
         python=sys.version_info[:3],
         installed=installed,
-        requirements=distributions.requirements(DEPENDENTS),
-        pins=distributions.pins(installed.get("tensorflow")),
-        loading=loading,
+        requirements={name: requirements[name] for name in DEPENDENTS if name in requirements},
+        pins=distributions.pins(
+            installed.get("tensorflow"), wheel=requirements.get(distributions.OURS, ())
+        ),
+        loading={
+            name: child_process.load(code)
+            for name, code in child_process.LIBRARIES.items()
+            if name != "tensorflow_io" or "tensorflow-io" in installed
+        },
         environment=dict(os.environ),
         serving_image=distributions.image_version(
             "tensorflow/serving", "docker/docker-compose.yml"
@@ -90,7 +88,7 @@ def gather(paths: Sequence[str] = ()) -> Facts:
         beam_image=distributions.image_version(
             "apache/beam_python3.11_sdk", "docker/worker/Dockerfile"
         ),
-        folders=[folders.try_out(path) for path in local],
+        folders=[machine.try_folder(path) for path in local],
         remote_paths={
             path: child_process.load(child_process.REMOTE_PATH, path, seconds=_REMOTE_SECONDS)
             for path in remote
@@ -100,5 +98,5 @@ def gather(paths: Sequence[str] = ()) -> Facts:
 
 
 def _is_remote(path: str) -> bool:
-    """As `features.files.file_system.is_remote`, which may not load here: it needs pyarrow."""
+    """As `features.files.storage.is_remote`, which may not load here: it needs pyarrow."""
     return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", path) is not None

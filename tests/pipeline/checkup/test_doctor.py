@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import doctor
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.distributions import Pins
-from pipeline.checkup.folders import Folder
+from pipeline.checkup.examination import examine
+from pipeline.checkup.machine import Folder
 from pipeline.checkup.outcome import Outcome
 from tests.pipeline.checkup import healthy
 from tests.pipeline.checkup.healthy import FACTS, GIB
@@ -172,13 +172,13 @@ FAULTS = {
 
 
 def test_healthy_facts_have_no_finding() -> None:
-    assert [one for one in doctor.examine(FACTS) if one.status != "ok"] == []
+    assert [one for one in examine(FACTS) if one.status != "ok"] == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_fault_is_found_with_what_to_do(name: str) -> None:
     changes, (check, status, message, remedy) = FAULTS[name]
-    outcomes = doctor.examine(dataclasses.replace(FACTS, **changes))
+    outcomes = examine(dataclasses.replace(FACTS, **changes))
     (found,) = (one for one in outcomes if one.check == check and one.status != "ok")
     assert found.status == status
     assert message in found.message and remedy in found.remedy
@@ -188,7 +188,7 @@ def test_planted_fault_is_found_with_what_to_do(name: str) -> None:
 def test_quota_is_fine_where_threads_keep_within_it() -> None:
     limited = {"OMP_NUM_THREADS": "2", "TF_NUM_INTRAOP_THREADS": "2"}
     facts = dataclasses.replace(FACTS, environment=limited, **machine(cpu_quota=2.0))
-    assert [one for one in doctor.examine(facts) if one.status != "ok"] == []
+    assert [one for one in examine(facts) if one.status != "ok"] == []
 
 
 def test_nothing_at_all_is_installed() -> None:
@@ -196,7 +196,7 @@ def test_nothing_at_all_is_installed() -> None:
     facts = dataclasses.replace(
         FACTS, installed={}, requirements={}, loading=dict.fromkeys(FACTS.loading, nothing)
     )
-    problems = {one.check for one in doctor.examine(facts) if one.status == "problem"}
+    problems = {one.check for one in examine(facts) if one.status == "problem"}
     assert problems == {
         "tensorflow", "keras", "protobuf", "numpy", "pyarrow", "apache-beam", "serving", "pins",
     }  # fmt: skip
