@@ -9,8 +9,8 @@ from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline.end_to_end.demo_data import RatingsData
 from pipeline.end_to_end.scored_request import ScoredRequest
-from pipeline.inspect_data import Inspection
 from pipeline.join.options import JoinOptions
+from pipeline.statistics.inspection import Inspection
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
 from serving_signatures.export.saved_model import Exported

@@ -11,13 +11,13 @@ from features.embeddings import embedding_set
 from models import factory
 from models.inputs.example_set import ExampleSet
 from models.training import fit
-from pipeline import export, inspect_data
+from pipeline import export
 from pipeline.build_examples import build_examples
 from pipeline.end_to_end import demo_data, latency, scored_request
 from pipeline.end_to_end.run_state import COMMAND, RunState
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment, termination
-from pipeline.statistics import assessment
+from pipeline.statistics import assessment, inspection
 from pipeline.training_runs import run_config, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
@@ -83,7 +83,7 @@ def join(run: RunState) -> None:
 
 def inspect_examples(run: RunState) -> None:
     """Stops the run where the joined examples are not fit to train on; opens them otherwise."""
-    run.inspection = inspect_data.inspect(
+    run.inspection = inspection.inspect(
         None,
         {},
         run.options.output,
