@@ -1,7 +1,7 @@
-"""Looks at the environment and the machine, and says what to do: `python -m pipeline.doctor`.
+"""Checks the environment and the machine, with remedies: `python -m pipeline.doctor`.
 
-Exits with 0 when there is no problem, with 2 otherwise. A library that crashes the interpreter
-is a problem like any other: each is loaded in a process of its own.
+Exits with 0 when there is no problem, with 2 otherwise. Each library is loaded in a process of its
+own, so that one that crashes the interpreter is reported like any other problem.
 """
 
 import json
@@ -45,7 +45,7 @@ def _main(arguments: Sequence[str]) -> None:
     if problems:
         raise UserInputError(
             f"{len(problems)} of {len(outcomes)} checks found a problem ({', '.join(problems)}): "
-            "each says above, after ->, what to do."
+            "the lines above, after ->, have the remedies."
         )
 
 

@@ -34,8 +34,8 @@ class Facts:
     Attributes:
       python: version of the interpreter.
       installed: version by distribution.
-      requirements: what each of `DEPENDENTS` asks for.
-      pins: the versions that work together.
+      requirements: of each of `DEPENDENTS`.
+      pins: the versions that were tested together.
       loading: what happened when libraries were loaded: `tensorflow`, `tensorflow_io` (if
         installed), `serving_api` and `beam`.
       environment: environment variables.
@@ -61,7 +61,9 @@ class Facts:
 
 
 def gather(paths: Sequence[str] = ()) -> Facts:
-    """Looks at this environment and machine; loads each library in a process of its own.
+    """Gathers the facts of this environment and machine.
+
+    Loads each library in a process of its own.
 
     Args:
       paths: folders that jobs will read or write, local or URIs, besides the temporary folder.
@@ -98,5 +100,5 @@ def gather(paths: Sequence[str] = ()) -> Facts:
 
 
 def _is_remote(path: str) -> bool:
-    """As `features.files.storage.is_remote`, which may not load here: it needs pyarrow."""
+    """Same as `features.files.storage.is_remote`, whose pyarrow may not load here."""
     return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", path) is not None

@@ -41,7 +41,7 @@ def memory(facts: Facts) -> Finding:
 
 
 def cpus(facts: Facts) -> Finding:
-    """No more threads are started than the control group's quota feeds."""
+    """No more threads are started than the control group's quota allows."""
     count, quota = facts.machine.cpus, facts.machine.cpu_quota
     if quota is None or quota >= count:
         return ok(f"{count}, no lower quota")
@@ -64,7 +64,7 @@ def threads(facts: Facts) -> Finding:
     settings = " ".join(f"{name}={value}" for name, value in found.items())
     if not found:
         return ok("as many as CPUs, no variable sets another number")
-    # 0 is TensorFlow's word for its own choice.
+    # With 0, TensorFlow chooses.
     bad = [
         name
         for name, value in found.items()

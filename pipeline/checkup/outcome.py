@@ -30,8 +30,7 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.status != "ok" and not self.remedy:
             raise ValueError(
-                f"Check {self.check!r} found a {self.status} and received no remedy: say what "
-                "to do."
+                f"Check {self.check!r} found a {self.status} and received no remedy: add one."
             )
 
     def text(self) -> str:

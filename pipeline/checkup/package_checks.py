@@ -79,7 +79,7 @@ def tensorflow_io(facts: Facts) -> Finding:
 
 def protobuf(facts: Facts) -> Finding:
     """Every package's generated messages load with the installed protobuf, in C."""
-    # Messages of TensorFlow Serving load TensorFlow, whose own failure is told above.
+    # Loading TensorFlow Serving's messages loads TensorFlow, whose failure has its own check.
     process = "serving_api" if "tensorflow" in facts.loading["tensorflow"].values else ""
     remedy = f"{_install(facts, 'protobuf')} {_quoted(facts, 'tensorflow-serving-api')}"
     found = _package(facts, "protobuf", process, "protobuf", remedy)
@@ -151,7 +151,7 @@ def pins(facts: Facts) -> Finding:
         return problem(f"{_some(wrong)} of {facts.pins.origin}", _reinstall(facts))
     if not facts.pins.required:
         return warning(
-            "no setup.py and no installed dmf-ctr: nothing says which versions are expected",
+            "no setup.py and no installed dmf-ctr: the expected versions are unknown",
             "run from a checkout, or install the wheel",
         )
     return ok(f"{len(facts.pins.required)} packages as {facts.pins.origin} asks")

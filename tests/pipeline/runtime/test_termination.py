@@ -52,7 +52,7 @@ def test_a_training_that_is_asked_to_stop_saves_and_goes_on(tmp_path):
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 75, said
-    assert "the same command goes on from here" in said
+    assert "run the same command to resume" in said
     assert "Traceback" not in said
     assert not (model / manifest.FILE_NAME).exists()
     again = subprocess.run(command, capture_output=True, text=True, check=False)
