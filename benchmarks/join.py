@@ -125,7 +125,7 @@ class _Benchmark:
     def _row(self, way: str, events: int, repeats: int = 1) -> dict[str, Any]:
         usages = [self._measure(way, events) for _ in range(repeats)]
         shards = glob.glob(os.path.join(glob.escape(self._records(way, events)), "*.tfrecord"))
-        row = {
+        row: dict[str, Any] = {
             "way": way,
             "events": events,
             "seconds": round(statistics.median(usage.seconds for usage in usages), 2),

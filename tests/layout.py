@@ -243,9 +243,15 @@ def modules() -> frozenset[str]:
 
 @functools.cache
 def imported_modules(path: Path) -> frozenset[str]:
-    """Returns the modules of ours that a file imports, by the module and not the symbol."""
-    found = set()
-    for one in imports(relative(path), ast.parse(path.read_text(encoding="utf-8"))):
+    """Returns the modules of ours that a file imports, by the module and not the symbol.
+
+    A module that a test runs as a command (`python -m pipeline.run`), or names by its path,
+    counts too.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    found = {name for name in modules() if {name, f"{name.replace('.', '/')}.py"} & strings}
+    for one in imports(relative(path), tree):
         for name in (one.name, one.name.rpartition(".")[0]):
             if name in modules():
                 found.add(name)
