@@ -12,9 +12,9 @@ import sys
 import pytest
 
 from pipeline.submission import manifests
+from tests.conftest import REPOSITORY
 from tests.pipeline.submission.submissions import submission
-from tests.test_layout import MAY_IMPORT, REPOSITORY
-from tests.test_packaging import pins
+from tests.test_packaging import INSTALLED, pins
 
 DOCKER = REPOSITORY / "docker"
 DOCKERFILE = DOCKER / "worker" / "Dockerfile"
@@ -94,7 +94,7 @@ def copied_sources(steps) -> list[str]:
 
 def test_copied_sources_exist(steps):
     sources = copied_sources(steps)
-    assert {f"{package}/" for package in MAY_IMPORT} <= set(sources)
+    assert {f"{package}/" for package in INSTALLED} <= set(sources)
     assert [source for source in sources if not (REPOSITORY / source).exists()] == []
 
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from pipeline.submission import commands, jobs
+from tests.conftest import REPOSITORY
 from tests.pipeline.submission.submissions import submission
-from tests.test_layout import REPOSITORY
 
 IMAGE = "--set=image=registry.example/dmf-worker:0.1.0"
 CONVERT = ("--dataset=movielens", "--input=/data/ml", "--output=/data/out")
