@@ -1,4 +1,7 @@
-"""Occurrences of ids as arrays, summed over bundles."""
+"""Occurrences of ids as arrays, summed over bundles.
+
+Beam's own counting has one Python element per id and shard, which is many times slower.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Sequence

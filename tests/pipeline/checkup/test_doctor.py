@@ -1,4 +1,4 @@
-"""The doctor finds planted faults, names them, says what to do; and of good facts it is silent."""
+"""The doctor finds each planted fault with its remedy, and no fault in good facts."""
 
 import dataclasses
 import json
@@ -208,7 +208,7 @@ def test_a_problem_without_a_remedy_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_command_prints_a_line_a_check_and_exits_with_2(tmp_path: Path) -> None:
+def test_command_prints_one_line_per_check_and_exits_with_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.doctor", "--paths=/proc/no", f"--json={tmp_path}/d"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     outcomes = json.loads((tmp_path / "d").read_text())
@@ -219,5 +219,5 @@ def test_command_prints_a_line_a_check_and_exits_with_2(tmp_path: Path) -> None:
     lines = [line for line in run.stdout.splitlines() if not line.lstrip().startswith("->")]
     assert [line.split()[1] for line in lines] == [one["check"] for one in outcomes]
     # The newest TensorFlow has another: TensorFlow Serving's image is older.
-    said = f"{len(problems)} of 17 checks found a problem ({', '.join(problems)})"
-    assert said in run.stderr
+    output = f"{len(problems)} of 17 checks found a problem ({', '.join(problems)})"
+    assert output in run.stderr

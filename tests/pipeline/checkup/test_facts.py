@@ -28,7 +28,7 @@ MEMORY = types.SimpleNamespace(total=16 * GIB, available=8 * GIB)
     ],
     ids=["good", "segfault", "abort", "absent", "user error", "chatter", "silent"],
 )  # fmt: skip
-def test_child_process_tells_how_it_ended(code: str, expected: Loading) -> None:
+def test_child_process_reports_how_it_ended(code: str, expected: Loading) -> None:
     assert child_process.load(code) == expected
 
 

@@ -134,7 +134,7 @@ def test_base_path_is_asked_for_once(folder):
     assert rollout(folder).base_path == "/srv/ctr"
 
 
-def test_a_folder_without_versions_is_told(tmp_path):
+def test_a_folder_without_versions_is_reported(tmp_path):
     with pytest.raises(UserInputError, match="holds no version"):
         ModelVersions(str(tmp_path))
     assert os.listdir(tmp_path) == []
@@ -162,7 +162,7 @@ def test_verbs_and_flags_of_the_command(folder):
     ],
     ids=["keep", "version", "verb"],
 )
-def test_what_is_wrong_is_told(folder, arguments, message):
+def test_what_is_wrong_is_reported(folder, arguments, message):
     done = run(*arguments, f"--export_dir={folder}")
     assert done.returncode == 2
     assert message in done.stderr and "Traceback" not in done.stderr
