@@ -2,9 +2,8 @@
 
     python -m pipeline.convert --dataset=movielens --input=ml-32m/ --output=movielens/
 
-The output folder has `events/` and what else the data set has of `items/`, `users/`,
-`histories/` and `embeddings/<modality>/`, `quarantine/` with the rows that were left out and why,
-and `manifest.json`.
+The output folder has `events/`; `items/`, `users/`, `histories/` and `embeddings/<modality>/` as
+far as the data set has them; `quarantine/`, the rejected rows with reasons; and `manifest.json`.
 """
 
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("dataset", None, list(ADAPTERS), "Format of --input.", required=True)
     flags.DEFINE_string("input", None, "Folder of the files as published.", required=True)
     flags.DEFINE_string("output", None, "Folder to publish.", required=True)
-    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of a table's rows to quarantine.")
+    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of rejected rows per table.")
 
 
 def main() -> None:
