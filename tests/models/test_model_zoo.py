@@ -1,4 +1,4 @@
-"""What holds for every ranking model: padding, independence, gradients, storage, export."""
+"""Properties of every ranking model: padding, independence, gradients, storage, export."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ NAMES = sorted(factory.MODELS)
 
 
 def random_model(name, seed=0, **fields):
-    """A model whose every weight is random: what starts at zero could hide a mistake."""
+    """A model whose every weight is random: initial zeros could hide a mistake."""
     config = ModelConfig(**{**CONFIG, "name": name, **fields})
     model = factory.build_model(
         config, synthetic.SCHEMA, synthetic.item_ids(), synthetic.embedding_sets()

@@ -1,4 +1,4 @@
-"""Attention by bucket adds up, and shows a preference that was planted."""
+"""Attention per bucket sums to 1, and shows a planted preference."""
 
 import numpy as np
 import pytest

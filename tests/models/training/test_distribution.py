@@ -41,7 +41,7 @@ train.main()
 """
 SMALL_PARTS = """
 from models.training import distribution
-distribution._SMALLEST_PART = 64  # Bytes: all but the smallest variables lie on both servers.
+distribution._SMALLEST_PART = 64  # Bytes: all but the smallest variables are on both servers.
 from pipeline import train
 train.main()
 """
@@ -98,8 +98,8 @@ def trained(
         subprocess.Popen(command, env={**os.environ, "TF_CONFIG": cluster}, stderr=subprocess.PIPE)
         for cluster in clusters
     ]
-    said = [process.communicate()[1].decode() for process in processes]
-    print(*said, sep="\n\n")
+    outputs = [process.communicate()[1].decode() for process in processes]
+    print(*outputs, sep="\n\n")
     return [process.returncode for process in processes]
 
 
@@ -151,7 +151,7 @@ def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
 
 @pytest.mark.slow
 def test_workers_of_parameter_servers_follow_the_curve_and_see_every_batch(folder):
-    """One worker takes its batches in order, so that nothing differs but where variables lie."""
+    """One worker takes its batches in order, so that only the placement of variables differs."""
     assert served(folder, "served") == [0]
     assert_same_curve(folder, "one", "served")
 

@@ -1,4 +1,4 @@
-"""Training learns a planted signal, keeps the best weights, and the folder gives them back."""
+"""Training learns a planted signal, keeps the best weights, and a folder restores them."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""A warm start gives the earlier model's predictions, whatever became of the vocabulary."""
+"""A warm start keeps the earlier model's predictions, however the vocabulary changed."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What a big table needs: no tensor of its size in a step, penalties and optimizers of its own."""
+"""Optimizers of big tables: no tensor of the table's size in a step, penalties, one per table."""
 
 import numpy as np
 import pytest
