@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.records import example
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from tests import synthetic
@@ -37,8 +36,7 @@ def random_model(name, seed=0, **fields):
 
 
 def batch_of(requests):
-    serialized = [example.encode_request(synthetic.SCHEMA, one) for one in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+    return synthetic.batch_of(requests)
 
 
 def requests(count=12):

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.files import manifest
-from features.records import example
 from models import trained_model
 from models.training import distribution
 from tests import synthetic
@@ -49,8 +48,7 @@ train.main()
 
 def batch_of(count: int) -> dict[str, tf.Tensor]:
     requests = synthetic.random_requests(count=count, seed=5)
-    records = [example.encode_request(synthetic.SCHEMA, request) for request in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(records))
+    return synthetic.batch_of(requests)
 
 
 @pytest.mark.parametrize(("requests", "replicas"), [(1, 1), (1, 2), (5, 2), (6, 3), (2, 4)])
