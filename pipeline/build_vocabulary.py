@@ -74,7 +74,7 @@ def build_vocabulary(
     if (found := publication.existing()) is not None:
         logging.info("%s holds just this vocabulary already: nothing to do.", output)
         return found
-    with publication.attempt() as building:
+    with publication.staging() as building:
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline

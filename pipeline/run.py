@@ -22,8 +22,8 @@ from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from models.training import fit
 from pipeline import export, inspect_data
-from pipeline.build_examples import build_examples
 from pipeline.end_to_end import demo_data, latency, run_summary, scored_request
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.report.page import render
 from pipeline.runtime import entry_point, environment, json_file, termination

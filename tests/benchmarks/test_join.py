@@ -18,7 +18,7 @@ from benchmarks.marketplace.settings import MarketplaceSettings
 from benchmarks.measuring import measured_process
 from benchmarks.simulate import simulate
 from features.records import tfrecord
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from tests.conftest import REPOSITORY
 
