@@ -36,6 +36,7 @@ from pipeline.runtime import entry_point, environment
 from serving_signatures import names
 from serving_signatures.export import sample_requests
 from serving_signatures.signatures import ServingSignatures
+from serving_signatures.versions.loaded_version import inputs_of
 
 _FLAGS = flags.FLAGS
 _MODALITIES = ("text", "image")
@@ -204,9 +205,9 @@ def _model_row(items: int) -> dict[str, Any]:
             signatures = ServingSignatures(model, embeddings)
             _save(signatures.module(), folder, signatures.functions)
             del signatures
-            inputs = requests.score_request(tables_inside=embeddings is not None)
             started = time.perf_counter()
             kept.append(tf.saved_model.load(folder))
+            inputs = inputs_of(kept[-1].signatures[names.SCORE_REQUEST], requests)
             variants[variant] = {
                 "saved_model_bytes": folder_bytes(folder),
                 "request_bytes": request_bytes(inputs),

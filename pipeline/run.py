@@ -15,13 +15,14 @@ from absl import flags, logging
 
 from features.embeddings import embedding_set
 from features.embeddings.embedding_set import EmbeddingSet
+from features.records.requests import RankingRequest
 from models import factory
 from models.evaluation import attention_mass
 from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from models.training import fit
-from pipeline import export, inspect_data
+from pipeline import inspect_data
 from pipeline.build_examples import build_examples
 from pipeline.end_to_end import demo_data, latency, run_summary, scored_request
 from pipeline.join.options import JoinOptions
@@ -32,6 +33,7 @@ from pipeline.training_runs import run_config, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
 from serving_signatures import names
+from serving_signatures.export import gate
 from serving_signatures.signatures import ServingSignatures
 
 _FLAGS = flags.FLAGS
@@ -111,7 +113,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
             metrics[name] = figures["test"]
     model = models[config.model.name]
     with clock.phase("export"):
-        exported = export.export_model(
+        exported = gate.export_model(
             model,
             os.path.join(output, "serving", config.model.name),
             examples,
@@ -123,7 +125,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         request = scored_request.build(
             examples, options.items, data.titles, config.serving.candidates
         )
-        shown = scored_request.score(exported.folder, request, embeddings, model.label)
+        shown = scored_request.score(exported.folder, request, data.titles, embeddings, model.label)
     with clock.phase("latency"):
         times = _latency(config, examples, models, embeddings, request)
     summary = {
@@ -140,7 +142,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         },
         "serving": {
             "candidates": config.serving.candidates,
-            "history_length": request.behaviors,
+            "history_length": len(request.history_item_id),
             "latency_ms": {name: values["p50_ms"] for name, values in times.items()},
         },
         "phases": clock.seconds,
@@ -156,7 +158,7 @@ def run(config: RunConfig, output: str) -> dict[str, Any]:
         "metrics": metrics,
         "latency": {
             "candidates": config.serving.candidates,
-            "history_length": request.behaviors,
+            "history_length": len(request.history_item_id),
             "models": times,
         },
         "bucket_effect": model.bucket_effect(),
@@ -212,7 +214,7 @@ def _latency(
     examples: ExampleSet,
     models: dict[str, RankingModel],
     embeddings: dict[str, EmbeddingSet],
-    request: scored_request.ScoredRequest,
+    request: RankingRequest,
 ) -> dict[str, dict[str, object]]:
     """Times `score_request` of each model; one that was not trained has initial values."""
     vocabulary = None if config.model.hashed_buckets else examples.vocabulary()

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray]
+from features.records.requests import Arrays
 
 
 class ProjectionStoreError(RuntimeError):
@@ -49,8 +49,8 @@ class LruProjectionStore:
     """Keeps projections in this process, those used last; safe to use from many threads.
 
     Args:
-      max_items: entries a cache and tag; their memory is reserved, and used as it fills.
-      max_tags: tags a cache, so that two versions can be served side by side.
+      max_items: entries per cache and tag; their memory is reserved, and used as it fills.
+      max_tags: tags per cache, so that two versions can be served side by side.
     """
 
     def __init__(self, max_items: int = 100_000, max_tags: int = 2) -> None:

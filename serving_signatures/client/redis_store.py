@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 
 from features.errors import UserInputError
-from serving_signatures.client.projection_store import Arrays, ProjectionStoreError
+from features.records.requests import Arrays
+from serving_signatures.client.projection_store import ProjectionStoreError
 
 _Layout = list[tuple[str, np.dtype, tuple[int, ...]]]
 
 
 class RedisProjectionStore:
-    """Keeps an entry an item under `<prefix>:<cache>:<tag>:<item id>`.
+    """Keeps one entry per item under `<prefix>:<cache>:<tag>:<item id>`.
 
-    An entry is the item's projections one after another; what they are is kept once a tag, so
-    that forgetting a tag is forgetting that, and its entries expire.
+    An entry is the item's projections one after another. Their names, dtypes and shapes are kept
+    once per tag, as its layout: without it the tag's entries cannot be read, and they expire.
 
     Args:
       client: of the library `redis`, or one with its `get`, `mget`, `delete` and `pipeline`.
-      prefix: of every key; one a model.
+      prefix: of every key; one per model.
       ttl_seconds: how long an entry lives after it was written.
       errors: what the client raises when the server does not answer.
     """

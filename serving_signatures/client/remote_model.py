@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-Arrays = dict[str, np.ndarray]
+from features.records.requests import Arrays
 
 _VERSIONS_REMEMBERED = 8
 _CALLS_AT_A_TIME = 16
@@ -34,7 +34,7 @@ class RemoteModel:
     """Calls signatures of one model; safe to use from many threads.
 
     Args:
-      channel: to the server; its service config says how long a call may take.
+      channel: to the server; its service config limits how long a call may take.
       name: the model's.
       label: version label for calls that pin no version; None for the newest version.
     """
@@ -108,7 +108,7 @@ class RemoteModel:
     def call_each(
         self, signature: str, inputs: Sequence[Mapping[str, np.ndarray]], version: int | None
     ) -> list[Answer]:
-        """Calls a signature many times, some at a time, all on one version.
+        """Calls a signature many times, up to 16 at a time, all on one version.
 
         Args:
           signature: its name.

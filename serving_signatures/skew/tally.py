@@ -34,6 +34,14 @@ class Comparison:
         """The share of the compared values that differ."""
         return self.different / self.compared if self.compared else 0.0
 
+    def worst_line(self) -> str:
+        """Returns where the largest difference is, for a person."""
+        worst = self.worst or {}
+        return (
+            f"{self.feature}: {worst.get('record')}, at {worst.get('position')}: "
+            f"{worst.get('expected')} became {worst.get('received')}"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON values."""
         largest = self.largest if np.isfinite(self.largest) else str(self.largest)

@@ -16,8 +16,8 @@ from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
 from pipeline.build_examples import build_examples
 from pipeline.join.options import JoinOptions
-from serving_signatures.skew import records
-from serving_signatures.skew.loaded_version import LoadedVersion
+from serving_signatures.skew import drawing
+from serving_signatures.versions.loaded_version import LoadedVersion
 from tests.pipeline.join import logs
 from tests.serving_signatures.skew import served_examples
 from tests.serving_signatures.skew.comparisons import (
@@ -51,10 +51,10 @@ def test_the_table_inside_is_enough(tables, joined):
 
 def test_the_choice_is_seeded(joined):
     paths = joined.examples.shards("test")
-    every = records.draw(paths, 10**6, 0)
-    some = records.draw(paths, 20, 1)
-    assert some == records.draw(paths, 20, 1)
-    assert some != records.draw(paths, 20, 2)
+    every = drawing.draw_records(paths, 10**6, 0)
+    some = drawing.draw_records(paths, 20, 1)
+    assert some == drawing.draw_records(paths, 20, 1)
+    assert some != drawing.draw_records(paths, 20, 2)
     assert [one for one in every if one in some] == some
     assert len(set(some)) == 20
 
