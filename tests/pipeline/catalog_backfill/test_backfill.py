@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from features.embeddings import byte_vectors, embedding_set
 from features.schema import ITEM_AXES
-from pipeline.backfill import backfill
+from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.export import parity_process
 from serving_signatures.names import CACHES
@@ -128,6 +128,9 @@ def test_caches_of_an_earlier_layout_are_read_and_added_to(
     with monkeypatch.context() as earlier:
         earlier.setattr(byte_vectors, "to_column", projection_data.as_lists)
         backfill(plain.folder, data.items, str(output), data.embeddings, **SMALL)
+    for cache in CACHES:
+        manifest = output / cache / "versions" / "000001.json"
+        manifest.write_text(manifest.read_text().replace('"catalog"', '"catalogue"'))
     expected = projection_data.outputs(plain.loaded, TARGET, data.item_ids, data.vectors)
     projection_data.assert_holds(output, TARGET, data.item_ids, expected)
     vectors = {name: one.copy() for name, one in data.vectors.items()}

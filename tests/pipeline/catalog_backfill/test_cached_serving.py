@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.schema import ITEM_AXES
-from pipeline.backfill import backfill
+from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.client.catalog_store import CatalogStore
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.client.projection_store import LruProjectionStore

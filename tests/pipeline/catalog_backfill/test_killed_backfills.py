@@ -1,6 +1,6 @@
 """A backfill that is killed at any moment leaves a whole version, and a rerun has the same bytes.
 
-`SLOW=1 make test PYTEST_ARGS="tests/pipeline/projection_cache/ -k killed --kills=40"`: more kills.
+`SLOW=1 make test PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k killed --kills=40"`: more kills.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.backfill import backfill
+from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.names import CACHES
 from tests.conftest import REPOSITORY
