@@ -24,9 +24,10 @@ from typing import Any
 
 import grpc
 import numpy as np
+import psutil
 from absl import flags, logging
 
-from benchmarks.measuring import resident_memory
+from benchmarks.measuring import result_file
 from features.errors import UserInputError
 from features.records.requests import PaddedSizes, RankingRequest, unpad
 from features.schema import ExampleSchema
@@ -149,7 +150,8 @@ def _workers(saved_model: str, remote: RemoteModel, concurrency: int) -> list[_W
 
 def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> dict[str, Any]:
     """Runs the clients and watches the server's memory, MiB."""
-    memory = [resident_memory.now_mib(process.pid)]
+    server = psutil.Process(process.pid)
+    memory = [server.memory_info().rss / 2**20]
     begin = time.monotonic()
     for worker in workers:
         worker.start()
@@ -159,7 +161,7 @@ def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> 
             time.sleep(min(seconds / _POINTS, seconds - elapsed))
             if process.poll() is not None or not all(worker.is_alive() for worker in workers):
                 raise RuntimeError("The server or a client ended before its time.")
-            memory.append(resident_memory.now_mib(process.pid))
+            memory.append(server.memory_info().rss / 2**20)
             share = (time.monotonic() - begin) / seconds
             sent = all(worker.warm.is_set() for worker in workers)
             if warm is None and (share > 0.5 or (share > 0.1 and sent)):
@@ -232,12 +234,9 @@ def _main(arguments: Sequence[str]) -> None:
     del arguments
     logging.set_verbosity(logging.INFO)
     report = measure(_FLAGS.saved_model, _FLAGS.seconds, _FLAGS.concurrency)
-    text = json.dumps(report, indent=2)
     if _FLAGS.output is None:
-        print(text)
-        return
-    with open(_FLAGS.output, "w") as file:
-        file.write(f"{text}\n")
+        print(json.dumps(report, indent=2))
+    result_file.write(_FLAGS.output, "benchmarks.serving_load", report)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,18 @@
-"""Takes new vectors from an encoder into an embedding set, as its next version.
+"""Ingests vectors from an encoder as the next version of an embedding set.
 
     python -m pipeline.ingest_embeddings --vectors=new/ --output=embeddings/text \
         --encoder=my-encoder --encoder_version=3
 
-Vectors are validated and quantized, bad rows go to `quarantine/` with their reason, and what
-the version before holds of other items is kept. `<output>/versions/000002/` is an embedding set
-like any other, `<output>/CURRENT` names the published one, and `--embeddings text=<output>` of
-the join, the export and the backfill reads that. A delivery that changes nothing makes no
-version. The whole set is held in memory, a byte a value.
+`<output>/versions/000002/` is an embedding set like any other and `<output>/CURRENT` names the
+published version. `--embeddings text=<output>` of the join, the export and the backfill reads the
+published version. See `pipeline.embedding_sets.ingestion`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from absl import flags, logging
+from absl import flags
 
-from features.embeddings import embedding_files
-from features.embeddings.embedding_files import ALWAYS
-from features.errors import UserInputError
-from features.files import storage, versions
-from pipeline.embedding_sets import delivery as embedding_delivery
-from pipeline.embedding_sets import embedding_versions
-from pipeline.embedding_sets.delivery import Delivery
-from pipeline.embedding_sets.embedding_versions import Merged
-from pipeline.publishing.publication import QUARANTINE, Publication, locked
-from pipeline.publishing.shards import HashedFile, json_line
+from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
@@ -55,80 +43,6 @@ def define_flags() -> None:
     )
 
 
-def ingest(
-    vectors: str,
-    output: str,
-    encoder: str,
-    encoder_version: str,
-    *,
-    dimension: int | None = None,
-    available_at: int | None = None,
-    replace: bool = False,
-    max_bad_fraction: float = 0.01,
-    keep: int = 3,
-) -> dict[str, Any]:
-    """Publishes the next version of an embedding set, or finds that nothing changes.
-
-    Args:
-      vectors: what was delivered.
-      output: folder of the set's versions, local or remote.
-      encoder: name of what made the vectors.
-      encoder_version: its version.
-      dimension: width M; None for the set's, or that of the first file.
-      available_at: microseconds, of rows that do not tell; None for always.
-      replace: keep nothing of the version before.
-      max_bad_fraction: largest share of rows to quarantine.
-      keep: versions to keep.
-
-    Returns:
-      The manifest of the published version.
-
-    Raises:
-      UserInputError: files are not readable, too many rows are bad, or the vectors are of
-        another encoder or width than the set. Nothing is published then.
-    """
-    files = embedding_files.open_files(vectors)
-    with locked(output):
-        found = embedding_versions.published(output)
-        before = None if found is None or replace else found
-        if before is not None:
-            _check_alike(before, encoder, encoder_version, dimension)
-            dimension = before["dimension"]
-        wanted = dimension or files.dimension
-        time = ALWAYS if available_at is None else available_at
-        delivery = embedding_delivery.read(files, wanted, time)
-        identity = {
-            "encoder": encoder,
-            "version": encoder_version,
-            "dimension": wanted,
-            "delivery": embedding_delivery.fingerprints(files),
-            "before": None if before is None else before["fingerprint"],
-        }
-        number = (versions.current(output) or 0) + 1
-        path = versions.path_of(output, number)
-        # What has a higher number was never published, or was rolled back.
-        storage.remove_folder(path)
-        publication = Publication(path, identity)
-        with publication.attempt() as building:
-            _write_quarantine(building, delivery)
-            _check_counts(delivery, vectors, max_bad_fraction)
-            earlier = None if before is None else embedding_versions.read_published(output)
-            merged = embedding_versions.merge(earlier, delivery.vectors)
-            logging.info("%d rows: %s", delivery.rows, _counts(delivery, merged))
-            if before is not None and merged.changes_nothing:
-                publication.abandon()
-                storage.remove_folder(f"{path}.rejected")
-                logging.info("%s holds all of it already: nothing to do.", output)
-                embedding_versions.prune(output, keep)
-                return before
-            hashes = embedding_versions.write(building, merged.vectors)
-            published = publication.complete(_manifest_values(merged, hashes, delivery, number))
-        versions.publish(output, number)
-        embedding_versions.prune(output, keep)
-    logging.info("Published version %d of %s: %d items.", number, output, published["count"])
-    return published
-
-
 def main() -> None:
     """The command `dmf-ingest-embeddings`."""
     entry_point.run(_main, define_flags)
@@ -147,54 +61,6 @@ def _main(arguments: Sequence[str]) -> None:
         max_bad_fraction=_FLAGS.max_bad_fraction,
         keep=_FLAGS.keep,
     )
-
-
-def _check_alike(
-    before: dict[str, Any], encoder: str, encoder_version: str, dimension: int | None
-) -> None:
-    """Refuses vectors that lie in another space than those of the version before."""
-    expected = (before["encoder"], before["version"], before["dimension"])
-    received = (encoder, encoder_version, dimension or before["dimension"])
-    if received != expected:
-        raise UserInputError(
-            f"The set is of encoder, version and dimension {expected}, the new vectors of "
-            f"{received}: their similarities would mean nothing. Give another --output, or "
-            "--replace if the new vectors are the whole set."
-        )
-
-
-def _write_quarantine(building: str, delivery: Delivery) -> None:
-    if delivery.rejected:
-        with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
-            for row in delivery.rejected:
-                file.write(json_line(row))
-
-
-def _check_counts(delivery: Delivery, vectors: str, max_bad_fraction: float) -> None:
-    bad, good = len(delivery.rejected), len(delivery.vectors.item_ids)
-    if bad + good != delivery.rows:
-        raise RuntimeError(f"Rows went missing: read {delivery.rows}, {good} good, {bad} bad.")
-    if not good or bad > max_bad_fraction * delivery.rows:
-        raise UserInputError(
-            f"--vectors {vectors!r}: {bad} of {delivery.rows} rows are bad, more than "
-            f"--max_bad_fraction {max_bad_fraction}: {delivery.reasons}. Mend them, or allow more."
-        )
-
-
-def _counts(delivery: Delivery, merged: Merged) -> dict[str, Any]:
-    return {"read": delivery.rows, **merged.counts, "quarantined": delivery.reasons}
-
-
-def _manifest_values(
-    merged: Merged, hashes: dict[str, str], delivery: Delivery, number: int
-) -> dict[str, Any]:
-    return {
-        "count": len(merged.vectors.item_ids),
-        "counts": _counts(delivery, merged),
-        "fingerprint": merged.fingerprint,
-        "sha256": hashes,
-        "set_version": number,
-    }
 
 
 if __name__ == "__main__":

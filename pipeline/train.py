@@ -11,7 +11,6 @@ from pipeline.embedding_sets import embedding_inputs
 from pipeline.runtime import entry_point, environment, termination
 from pipeline.training_runs import (
     run_config,
-    training_flags,
     training_inputs,
     training_report,
     training_run,
@@ -40,18 +39,18 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
-    training_flags.define_flags()
 
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags, check_flags=_check_flags)
+    hints = {name: f"--set training.{name}=VALUE" for name in run_config.FORMER_FLAGS}
+    entry_point.run(_main, define_flags, check_flags=_check_flags, hints=hints)
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
     del arguments
     entry_point.modality_folders(_FLAGS.embeddings)
-    run_config.check(_FLAGS.config, [*_FLAGS.set, *training_flags.overrides()])
+    run_config.check(_FLAGS.config, _FLAGS.set)
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -64,7 +63,7 @@ def _main(arguments: Sequence[str]) -> None:
         )
     arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
     origin = Origin(environment.command("pipeline.train"), arguments)
-    config = run_config.load(_FLAGS.config, [*_FLAGS.set, *training_flags.overrides()])
+    config = run_config.load(_FLAGS.config, _FLAGS.set)
     execution.set_threads(config.training)
     # Before anything else of TensorFlow: workers find each other here.
     strategy = distribution.strategy(config.training.strategy)

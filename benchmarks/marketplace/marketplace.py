@@ -35,7 +35,7 @@ _BASE = -2.3
 _TASTE = 0.3
 _DEVICE_EFFECT = np.asarray([0.15, 0.0, -0.1], np.float32)
 _DEVICE_SHARE = (0.3, 0.6)
-_REQUESTS_A_BLOCK = 16_384
+_REQUESTS_PER_BLOCK = 16_384
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Marketplace:
 
     def _sizes(self, rng: np.random.Generator, left: int) -> np.ndarray:
         """Draws the numbers of candidates of a block's requests, `left` at most in all."""
-        sizes = rng.integers(1, self._settings.largest_request + 1, _REQUESTS_A_BLOCK)
+        sizes = rng.integers(1, self._settings.largest_request + 1, _REQUESTS_PER_BLOCK)
         total = np.cumsum(sizes)
         if total[-1] <= left:
             return sizes

@@ -1,18 +1,15 @@
-"""A simulated marketplace as Arrow tables: schemas and columns."""
+"""A simulated marketplace as Arrow tables: schemas and columns. An id is its row plus one."""
 
-import os
-from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.marketplace import label_events
 from benchmarks.marketplace.catalog import CATEGORIES, COUNTRIES, Items, Users
 from benchmarks.marketplace.marketplace import DEVICES, Impressions
 
-_ROWS_A_BATCH = 262_144
-
+_LABELS = ("click", "conversion")
 _IMPRESSIONS = pa.schema(
     {
         "request_id": pa.int64(),
@@ -23,7 +20,6 @@ _IMPRESSIONS = pa.schema(
         "device": pa.string(),
     }
 )
-_LABELS = pa.schema({"click": pa.int8(), "conversion": pa.int8()})
 _TRUTH = pa.schema(
     {
         "request_id": pa.int64(),
@@ -44,7 +40,8 @@ def log_schemas(inline: bool) -> dict[str, pa.Schema]:
       inline: whether impressions have labels.
     """
     if inline:
-        return {"impressions": pa.unify_schemas([_IMPRESSIONS, _LABELS]), "truth": _TRUTH}
+        labels = pa.schema(dict.fromkeys(_LABELS, pa.int8()))
+        return {"impressions": pa.unify_schemas([_IMPRESSIONS, labels]), "truth": _TRUTH}
     return {
         "impressions": _IMPRESSIONS,
         "clicks": label_events.SCHEMA,
@@ -55,97 +52,63 @@ def log_schemas(inline: bool) -> dict[str, pa.Schema]:
 
 def impressions(block: Impressions, inline: bool) -> pa.Table:
     """Returns a block's impressions, with labels if inline."""
-    columns = [
-        pa.array(block.request),
-        pa.array(block.user + 1),
-        pa.array(block.item + 1),
-        pa.array(block.time),
-        pa.array(block.position),
-        _texts(block.device, DEVICES),
-    ]
-    if inline:
-        columns += [
-            pa.array(block.click.astype(np.int8)),
-            pa.array(block.conversion.astype(np.int8)),
-        ]
-    return pa.Table.from_arrays(columns, schema=log_schemas(inline)["impressions"])
+    columns = {
+        "request_id": block.request,
+        "user_id": block.user + 1,
+        "item_id": block.item + 1,
+        "timestamp": block.time,
+        "position": block.position,
+        "device": _texts(block.device, DEVICES),
+        **(_labels(block) if inline else {}),
+    }
+    return pa.table(columns, schema=log_schemas(inline)["impressions"])
 
 
 def truth(block: Impressions) -> pa.Table:
-    """Returns what is true of a block's impressions."""
-    columns = [
-        pa.array(block.request),
-        pa.array(block.item + 1),
-        pa.array(block.click.astype(np.int8)),
-        pa.array(block.conversion.astype(np.int8)),
-        pa.array(block.click_probability),
-        pa.array(block.conversion_probability),
-        pa.array(block.similarity),
-    ]
-    return pa.Table.from_arrays(columns, schema=_TRUTH)
+    """Returns the probabilities behind a block's impressions."""
+    columns = {
+        "request_id": block.request,
+        "item_id": block.item + 1,
+        **_labels(block),
+        "click_probability": block.click_probability,
+        "conversion_probability": block.conversion_probability,
+        "similarity": block.similarity,
+    }
+    return pa.table(columns, schema=_TRUTH)
 
 
-def items(catalog: Items) -> Iterator[pa.Table]:
-    """Yields the items' side features: item_id, category, price, created_at (ms)."""
+def items(catalog: Items) -> pa.Table:
+    """Returns the items' side features: item_id, category, price, created_at (ms)."""
     names = tuple(f"category_{number:02d}" for number in range(CATEGORIES))
-    for part in _slices(len(catalog.category)):
-        yield pa.table(
-            {
-                "item_id": pa.array(np.arange(part.start, part.stop) + 1),
-                "category": _texts(catalog.category[part], names),
-                "price": pa.array(catalog.price[part]),
-                "created_at": pa.array(catalog.created_at[part]),
-            }
-        )
+    return pa.table(
+        {
+            "item_id": np.arange(len(catalog.price)) + 1,
+            "category": _texts(catalog.category, names),
+            "price": catalog.price,
+            "created_at": catalog.created_at,
+        }
+    )
 
 
-def truth_items(catalog: Items) -> Iterator[pa.Table]:
-    """Yields what only the id tells of an item: item_id, quality, gate."""
-    for part in _slices(len(catalog.category)):
-        yield pa.table(
-            {
-                "item_id": pa.array(np.arange(part.start, part.stop) + 1),
-                "quality": pa.array(catalog.quality[part]),
-                "gate": pa.array(catalog.gate[part]),
-            }
-        )
+def truth_items(catalog: Items) -> pa.Table:
+    """Returns the properties that only an item's id reveals: item_id, quality, gate."""
+    item_id = np.arange(len(catalog.quality)) + 1
+    return pa.table({"item_id": item_id, "quality": catalog.quality, "gate": catalog.gate})
 
 
-def users(everyone: Users) -> Iterator[pa.Table]:
-    """Yields the users' side features: user_id, country, age."""
-    for part in _slices(len(everyone.age)):
-        yield pa.table(
-            {
-                "user_id": pa.array(np.arange(part.start, part.stop) + 1),
-                "country": _texts(everyone.country[part], COUNTRIES),
-                "age": pa.array(everyone.age[part]),
-            }
-        )
+def users(everyone: Users) -> pa.Table:
+    """Returns the users' side features: user_id, country, age."""
+    return pa.table(
+        {
+            "user_id": np.arange(len(everyone.age)) + 1,
+            "country": _texts(everyone.country, COUNTRIES),
+            "age": everyone.age,
+        }
+    )
 
 
-def write_file(path: str, batches: Iterable[pa.Table]) -> int:
-    """Writes one Parquet file, folder included, and returns its number of rows.
-
-    Args:
-      path: of the file.
-      batches: at least one, all of one schema.
-    """
-    os.makedirs(os.path.dirname(path))
-    rows = 0
-    writer: pq.ParquetWriter | None = None
-    for batch in batches:
-        writer = writer or pq.ParquetWriter(path, batch.schema)
-        writer.write_table(batch)
-        rows += len(batch)
-    if writer is None:
-        raise ValueError(f"There is no batch to write to {path!r}.")
-    writer.close()
-    return rows
-
-
-def _slices(count: int) -> Iterator[slice]:
-    for first in range(0, count, _ROWS_A_BATCH):
-        yield slice(first, min(first + _ROWS_A_BATCH, count))
+def _labels(block: Impressions) -> dict[str, Any]:
+    return {name: getattr(block, name).astype(np.int8) for name in _LABELS}
 
 
 def _texts(codes: np.ndarray, names: tuple[str, ...]) -> pa.Array:

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.ranking_study import quality_figures
 from pipeline.report import formats, page
-from pipeline.report.blocks import Block, Details, Section, Table
+from pipeline.report.blocks import Details, ReportBlock, Section, Table
 
 NAMES = {
     "popularity": "item's rate (learns nothing)",
@@ -51,7 +51,7 @@ def render(result: Mapping[str, Any], path: str) -> None:
         cells = [_cells(row) for row in rows]
         figures = quality_figures.figures(rows, NAMES)
         question = "Which model ranks best, and by how much more than ID-only?"
-        blocks: list[Block] = [Table(_HEAD[1:], cells), *figures]
+        blocks: list[ReportBlock] = [Table(_HEAD[1:], cells), *figures]
         sections.append(Section(split, f"{split.capitalize()} split", question, blocks))
     sections.append(Section("protocol", "Protocol", "How was it measured?", _facts(result)))
     seeds = f"{protocol['seeds']} seeds, {protocol['trials']} settings tried for each model"

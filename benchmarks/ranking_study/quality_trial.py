@@ -158,8 +158,8 @@ _REFERENCES: Mapping[str, Callable[[Task, ExampleSet, str], tuple[Scored, dict[s
 
 def _main(_: Sequence[str]) -> None:
     # Trials share the machine: each has one core.
-    tf.config.threading.set_intra_op_parallelizm_threads(1)
-    tf.config.threading.set_inter_op_parallelizm_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     with open(_FLAGS.task) as file:
         task = TypeAdapter(Task).validate_python(json.load(file))
     result = run(task, _FLAGS.output)

@@ -77,7 +77,7 @@ class Delivery:
         return counts
 
 
-def read(files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS) -> Delivery:
+def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS) -> Delivery:
     """Reads a delivery, or a version that was written before, a row group at a time.
 
     Of several rows of an item the one with the latest `available_at` counts, of equals the first.

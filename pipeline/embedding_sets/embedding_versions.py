@@ -14,8 +14,7 @@ from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage, versions
 from features.ids import id_table
-from pipeline.embedding_sets import delivery
-from pipeline.embedding_sets.delivery import Vectors
+from pipeline.embedding_sets.delivery import Vectors, read_delivery
 from pipeline.publishing.shards import HashedFile
 from pipeline.tables import parquet
 
@@ -61,7 +60,7 @@ def read_published(output: str) -> Vectors:
       UserInputError: it is not what its manifest says.
     """
     files = embedding_files.open_files(output)
-    found = delivery.read(files, files.dimension)
+    found = read_delivery(files, files.dimension)
     if found.rejected:
         raise UserInputError(
             f"{output!r}: the published version has rows that no version has: "

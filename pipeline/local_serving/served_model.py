@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import enum
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -188,14 +187,3 @@ def not_found(name: str, version: int | None = None) -> tf.errors.NotFoundError:
     """Returns the error of a request for what is not served."""
     wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
     return tf.errors.NotFoundError(None, None, f"Servable not found for request: {wanted}")
-
-
-def version_folders(folder: str) -> dict[int, str]:
-    """Returns the folders whose names are numbers, by number."""
-    if not os.path.isdir(folder):
-        return {}
-    return {
-        int(name): os.path.join(folder, name)
-        for name in os.listdir(folder)
-        if name.isascii() and name.isdigit() and os.path.isdir(os.path.join(folder, name))
-    }

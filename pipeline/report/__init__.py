@@ -1,13 +1,13 @@
 """A run's report: one self-contained HTML page (`from pipeline.report.page import render`).
 
-- `page`: `render`, from a run's data to the file.
-- `blocks`: what a section is made of: figures, tables, details.
+- `page`: `render` writes a run's data as one file.
+- `blocks`: the parts of a section: figures, tables, details.
 - `svg`: `Panel`, one pair of axes as SVG that follows the page's colors.
 - `formats`: numbers as text; a dash where there is none.
 - `headline`: the tiles on the first screen.
 
-A module a section, each with `section(data)`, in the order of the page:
+`sections` has one module per section, each with `section(data)`, in the order of the page:
 `data_section`, `check_section`, `time_section`, `column_section`, `embedding_section`,
 `similarity_section`, `training_section`, `comparison_section`, `slice_section`,
-`calibration_section`, `latency_section`, `bias_section`, `request_section`, `facts_section`.
+`calibration_section`, `latency_section`, `attention_section`, `request_section`, `facts_section`.
 """

@@ -1,8 +1,8 @@
-"""What a section of the report is made of; the template knows how each looks."""
+"""Blocks of a report's section; the template knows how each looks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from markupsafe import Markup
 
@@ -29,22 +29,19 @@ class Drawing:
     Attributes:
       title: what is drawn, with its unit.
       svg: the drawing.
-      caption: one sentence on what is seen, where the figure has none.
     """
 
     title: str
     svg: Markup
-    caption: str = ""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Drawings that are looked at together.
+    """Drawings side by side.
 
     Attributes:
       title: names the figure.
-      caption: one sentence, computed from the data, that says what is seen; nothing where each
-        drawing has its own.
+      caption: how to read the drawings, or nothing.
       drawings: from left to right.
       legend: shared by the drawings.
     """
@@ -61,7 +58,7 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-      text: what it says.
+      text: the content.
       tone: `good`, `bad` or nothing.
     """
 
@@ -74,9 +71,9 @@ class Table:
     """A table; the first column names the row.
 
     Attributes:
-      head: one text a column, or none.
+      head: one text per column, or none.
       rows: cells, or texts where there is no tone.
-      caption: one sentence on what is seen, or nothing.
+      caption: how to read the table, or nothing.
       numeric: whether the columns after the first are aligned to the right.
       title: names the table, or nothing.
     """
@@ -87,6 +84,25 @@ class Table:
     caption: str = ""
     numeric: bool = True
     title: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        head: str,
+        rows: Iterable[tuple[str, Mapping[str, Any]]],
+        columns: Mapping[str, Callable[[Mapping[str, Any]], Cell | str]],
+        title: str = "",
+    ) -> "Table":
+        """Returns a table of values that one function per column formats.
+
+        Args:
+          head: heading of the first column, which holds the rows' names.
+          rows: name and values of each row.
+          columns: by heading, the function that makes a cell of a row's values.
+          title: names the table, or nothing.
+        """
+        cells = [[name, *(cell(one) for cell in columns.values())] for name, one in rows]
+        return cls([head, *columns], cells, title=title)
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,7 @@ class Ranking:
 
     Attributes:
       title: names it.
-      caption: one sentence on what is seen.
+      caption: how to read it.
       history: title, whether its type is the label, and its type, newest first.
       top: title, probability as text, and bar length in percent, best first.
     """
@@ -139,7 +155,7 @@ class Details:
     text: str = ""
 
 
-Block = Figure | Table | Ledger | Ranking | Details
+ReportBlock = Figure | Table | Ledger | Ranking | Details
 
 
 @dataclass(frozen=True)
@@ -149,14 +165,22 @@ class Section:
     Attributes:
       anchor: its id.
       title: its heading, short enough for the navigation.
-      question: what it answers.
+      question: that the section answers.
       blocks: from top to bottom.
     """
 
     anchor: str
     title: str
     question: str
-    blocks: Sequence[Block]
+    blocks: Sequence[ReportBlock]
+
+    @classmethod
+    def of(
+        cls, anchor: str, title: str, question: str, blocks: Iterable[ReportBlock | None]
+    ) -> "Section | None":
+        """Returns a section of the blocks that are not None; None where there is no block."""
+        found = [block for block in blocks if block is not None]
+        return cls(anchor, title, question, found) if found else None
 
 
 @dataclass(frozen=True)

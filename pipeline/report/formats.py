@@ -1,11 +1,14 @@
-"""Numbers as text, and the way into nested data that may lack a part."""
+"""Numbers as text, and access to nested data that may lack a part."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 MISSING = "–"
+
+Formatted = Callable[[Mapping[str, Any]], str]
+"""Returns one value of a mapping as text."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -38,6 +41,11 @@ def mapping(data: Any, *keys: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def mappings(data: Any, *keys: str) -> dict[str, Mapping[str, Any]]:
+    """Returns the mappings by name under nested keys; what is no mapping is empty."""
+    return {name: mapping(data, *keys, name) for name in mapping(data, *keys)}
+
+
 def records(data: Any, *keys: str) -> list[Mapping[str, Any]]:
     """Returns the mappings in the list under nested keys, empty where there is none."""
     value = dig(data, *keys)
@@ -50,6 +58,15 @@ def number(data: Any, *keys: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if math.isfinite(value) else None
+
+
+def cell(text: Callable[..., str], *keys: str, **options: Any) -> Formatted:
+    """Returns a function that formats the number under nested keys of what it is given.
+
+    >>> cell(percent, "rows", "share", digits=1)({"rows": {"share": 0.5}})
+    '50.0%'
+    """
+    return lambda one: text(number(one, *keys), **options)
 
 
 def total(value: Any) -> int | None:
@@ -87,7 +104,7 @@ def signed(value: float | None, digits: int = 4) -> str:
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    """Formats a share; what would round to nothing keeps a sign of life.
+    """Formats a share; a share that would round to 0% or 100% is shown as below or above it.
 
     >>> percent(0.5), percent(0.0004), percent(0), percent(0.9999)
     ('50%', '<1%', '0%', '>99%')
@@ -158,11 +175,6 @@ def short_count(value: float) -> str:
 def model_name(key: str) -> str:
     """Returns the name of a model, or of a split that one was scored on, for people."""
     return _MODEL_NAMES.get(key, key)
-
-
-def listed(parts: list[str]) -> str:
-    """Joins parts of a sentence: `a, b and c`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The first screen: the numbers that a run is judged by."""
+"""The first screen: the numbers by which a run is judged."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from pipeline.report.sections.comparison_section import MODEL
 
 
 def tiles(data: Mapping[str, Any]) -> list[Tile]:
-    """Returns a tile for each headline number that the data has."""
+    """Returns one tile per headline number that the data has."""
     found = [
         _metric(data, "auc", "AUC"),
         _metric(data, "gauc", "GAUC"),
@@ -25,7 +25,7 @@ def tiles(data: Mapping[str, Any]) -> list[Tile]:
 
 
 def subtitle(data: Mapping[str, Any]) -> str:
-    """Returns one line on what was predicted, over how much, and how long it took."""
+    """Returns one line: the label, the candidates of the split and the wall time."""
     label = data.get("label")
     split = data.get("split") or "test"
     test = formats.mapping(data, "manifest", "splits", split)

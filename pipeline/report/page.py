@@ -1,8 +1,8 @@
-"""From a run's data to one HTML file."""
+"""Renders a run's data as one HTML file."""
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -10,7 +10,7 @@ import jinja2
 from pipeline.report import headline
 from pipeline.report.blocks import Section, Tile
 from pipeline.report.sections import (
-    bias_section,
+    attention_section,
     calibration_section,
     check_section,
     column_section,
@@ -26,37 +26,39 @@ from pipeline.report.sections import (
     training_section,
 )
 
-_SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
-    data_section.section,
-    check_section.section,
-    time_section.section,
-    column_section.section,
-    embedding_section.section,
-    similarity_section.section,
-    training_section.section,
-    comparison_section.section,
-    slice_section.section,
-    calibration_section.section,
-    latency_section.section,
-    bias_section.section,
-    request_section.section,
-    facts_section.section,
+_SECTIONS = (
+    data_section,
+    check_section,
+    time_section,
+    column_section,
+    embedding_section,
+    similarity_section,
+    training_section,
+    comparison_section,
+    slice_section,
+    calibration_section,
+    latency_section,
+    attention_section,
+    request_section,
+    facts_section,
 )
+"""In the order of the page."""
 
 
 def render(data: Mapping[str, Any], path: str) -> None:
     """Writes the report as one file that needs nothing else.
 
     Args:
-      data: what a run learned: `title`, `label`, `summary`, `manifest`, `statistics` and
+      data: a run's results: `title`, `label`, `summary`, `manifest`, `statistics` and
         `assessment` (see `pipeline.statistics.assessment`), `training`, `metrics`, `latency`,
         `bucket_effect`, `attention_mass`, `scored`, `tags`, `parity`, `config`, `environment` and
-        `command`; of a single training also `run`, `changed_settings` and `split`, the one that
-        is looked at (`test` by default), and `metrics` by split, not by model. A section whose
-        data is absent is left out; a number that is None or not finite is a dash or a gap.
+        `command`. A single training also has `run`, `changed_settings` and `split`, the split
+        that the headline shows (`test` by default), and its `metrics` are by split, not by model.
+        A section whose data is absent is left out. A number that is None or not finite is a dash
+        or a gap.
       path: the HTML file; written beside itself and renamed.
     """
-    sections = [found for section in _SECTIONS if (found := section(data)) is not None]
+    sections = [found for section in _SECTIONS if (found := section.section(data)) is not None]
     title = data.get("title") or "Report"
     write(path, title, headline.subtitle(data), sections, headline.tiles(data))
 

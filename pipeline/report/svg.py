@@ -8,8 +8,14 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
+from pipeline.report import formats
+
 Point = tuple[float, float]
 Tick = tuple[float, str]
+Format = Callable[[float], str]
+
+SERIES = ("s1", "s3", "s4", "s2")
+"""Classes of series in the order in which a drawing uses them."""
 
 _WIDTH = 460
 _TOP = 12
@@ -18,9 +24,12 @@ _BOTTOM = 44
 _CHARACTER = 7.2
 
 
-def ticks(
-    low: float, high: float, text: Callable[[float], str] | None = None, wanted: int = 5
-) -> list[Tick]:
+def series_color(index: int) -> str:
+    """Returns the class of a drawing's series; classes repeat after the fourth."""
+    return SERIES[index % len(SERIES)]
+
+
+def ticks(low: float, high: float, text: Format | None = None, wanted: int = 5) -> list[Tick]:
     """Returns round values within a range, with their text.
 
     >>> ticks(0, 1)
@@ -104,6 +113,11 @@ class Panel:
             self._segment((self._left, y), (self._right, y), "grid")
             self._text(self._left - 8, y + 4, text, "end", "tick")
 
+    def axes(self, x_text: Format | None = None, y_text: Format | None = None) -> None:
+        """Draws round tick labels of both axes, formatted by functions of the value."""
+        self.y_axis(ticks(*self._y, y_text))
+        self.x_axis(ticks(*self._x, x_text))
+
     def row_name(self, y: float, text: str, note: str = "") -> None:
         """Names a row of horizontal bars, with a smaller second line."""
         at = self._py(y)
@@ -115,6 +129,11 @@ class Panel:
         """Draws a line through points."""
         css = f"line {color}{' dashed' if dashed else ''}"
         self._parts.append(Markup('<path class="{}" d="{}"/>').format(css, self._path(points)))
+
+    def steps(self, edges: Sequence[float], values: Sequence[float], color: str) -> None:
+        """Draws values as a line of steps, each from one of N + 1 edges to the next."""
+        ends = zip(edges, edges[1:], values, strict=False)
+        self.line([(x, value) for low, high, value in ends for x in (low, high)], color)
 
     def area(self, points: Sequence[Point], color: str, base: float = 0) -> None:
         """Fills between a line and a horizontal base."""
@@ -159,7 +178,7 @@ class Panel:
         """Returns the drawing.
 
         Args:
-          alternative: what is seen, for those who do not see it.
+          alternative: describes the drawing for screen readers.
         """
         return Markup(
             '<svg class="panel" viewBox="0 0 {} {:g}" role="img" aria-label="{}">{}</svg>'
@@ -187,6 +206,26 @@ class Panel:
                 css, x, y, anchor, text
             )
         )
+
+
+def share_bars(bars: Sequence[tuple[str, int, str]], x_label: str, most_names: int) -> Panel:
+    """Returns bars of each count's share of the sum.
+
+    Args:
+      bars: name below the bar, count and tip of each.
+      x_label: below the axis.
+      most_names: of the names, evenly spaced ones are shown, about so many.
+    """
+    total = sum(count for _, count, _ in bars)
+    highest = max(count for _, count, _ in bars) / total
+    panel = Panel((0, len(bars)), (0, 1.06 * highest), x_label=x_label)
+    panel.y_axis(ticks(0, highest, formats.percent, 4))
+    step = -(-len(bars) // most_names)
+    for index, (name, count, tip) in enumerate(bars):
+        panel.bar((index + 0.1, index + 0.9), (0, count / total), "s1", tip)
+        if index % step == 0:
+            panel.x_axis([(index + 0.5, name)])
+    return panel
 
 
 def room_for(texts: Sequence[str]) -> float:

@@ -18,7 +18,8 @@ import logging as python_logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from absl import app, flags, logging
 
@@ -37,6 +38,7 @@ def run(
     pass_unknown_flags: bool = False,
     check_flags: Callable[[Sequence[str]], None] | None = None,
     verbs: Sequence[str] = (),
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Parses the flags, runs the job and exits.
 
@@ -48,7 +50,8 @@ def run(
       check_flags: called with absl's `--only_check_args`, which ends the process before
         `main_fn` and which `pipeline.submit` gives: raises `UserInputError` for what the flags
         alone show to be wrong. It looks at no input, which another machine may hold.
-      verbs: what the job can do; it is given one of them, as its only positional argument.
+      verbs: what the job can do; it takes exactly one of them as its positional argument.
+      hints: what to give instead of an unknown flag, by the flag's name.
 
     Where the end of the process could lose the exit code (tensorflow-io's does),
     this function ends the process itself, after everything that Python does at exit.
@@ -63,6 +66,10 @@ def run(
     def parse(argv: list[str]) -> list[str]:
         try:
             arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
+        except flags.UnrecognizedFlagError as error:
+            hint = hints.get(error.flagname.removeprefix("no"))
+            advice = f": give {hint}." if hint else " See --help."
+            raise SystemExit(_report(f"{error}{advice}")) from None
         except flags.Error as error:
             raise SystemExit(_report(f"{error} See --help.")) from None
         if verbs:
@@ -75,13 +82,13 @@ def run(
                 _report(f"Unexpected arguments {arguments[1:]}: this job takes flags only.")
             )
         if flags.FLAGS.only_check_args and check_flags is not None:
-            with _told():
+            with _exit_on_user_error():
                 check_flags(arguments[1:])
         return arguments
 
     def guarded(argv: list[str]) -> None:
         _configure_logging()
-        with _told():
+        with _exit_on_user_error():
             main_fn(argv[1:])
 
     try:
@@ -109,7 +116,7 @@ def modality_folders(texts: Sequence[str], flag: str = "embeddings") -> dict[str
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _exit_on_user_error() -> Iterator[None]:
     """Ends the process after a `UserInputError`, with its message."""
     try:
         yield

@@ -69,7 +69,7 @@ def render(submission: Submission) -> list[Manifest]:
     job["spec"] |= {
         "completionMode": "Indexed",
         "completions": settings.workers,
-        "parallelizm": settings.workers,
+        "parallelism": settings.workers,
     }
     return [_service(submission.name, settings, metadata), job]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from features.files import manifest, storage
 from models.inputs.example_set import ExampleSet
 from pipeline.runtime import environment
-from pipeline.training_runs import run_folder
+from pipeline.training_runs import run_config, run_folder
 from pipeline.training_runs.run_list import ListedRun
 
 
@@ -25,7 +25,7 @@ def script(listed: ListedRun) -> str:
     lines += [f"# {line}" for line in _obstacles(listed)]
     directory = f"cd {shlex.quote(run.directory)}"
     arguments = [
-        *run.arguments,
+        *(text for text in run.arguments if not _is_former_flag(text)),
         f"--config={os.path.join(folder, 'run_config.json')}",
         f"--model_dir={folder}-reproduced",
     ]
@@ -57,6 +57,12 @@ def _obstacles(listed: ListedRun) -> list[str]:
     if problem := _data(run.examples, run.data_fingerprint):
         found.append(problem)
     return found
+
+
+def _is_former_flag(argument: str) -> bool:
+    """Whether an argument was a setting that is a flag no longer; run_config.json has its value."""
+    name = argument.removeprefix("--").partition("=")[0]
+    return name.removeprefix("no") in run_config.FORMER_FLAGS
 
 
 def _data(folder: str, expected: str) -> str:

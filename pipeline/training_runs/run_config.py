@@ -14,6 +14,9 @@ from models.training.config import TrainingConfig
 from pipeline.runtime import python_config
 from pipeline.statistics.options import CheckLimits, DriftConfig
 
+FORMER_FLAGS = ("mixed_precision", "jit_compile", "intra_op_threads", "inter_op_threads")
+"""Settings of `training` that were flags of `pipeline.train` too; old run folders name them."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class DataConfig:

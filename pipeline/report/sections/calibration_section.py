@@ -1,4 +1,4 @@
-"""Do predicted probabilities mean what they say?"""
+"""Predicted against observed probabilities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from pipeline.report.blocks import Drawing, Figure, Key, Section
 from pipeline.report.sections.training_section import color
 
 Bin = tuple[float, float, int]
+"""Mean prediction, observed share of positives, and candidates of a bin."""
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
@@ -18,16 +19,36 @@ def section(data: Mapping[str, Any]) -> Section | None:
     if not curves:
         return None
     label = data.get("label") or "label"
-    caption = f"{'; '.join(_sentence(name, curve) for name, curve in curves.items())}."
+    residuals = [100 * (one[1] - one[0]) for curve in curves.values() for one in curve]
+    share = svg.Panel((0, 1), (0, 1), x_label=f"predicted probability of {label}", height=320)
+    share.axes(formats.percent, formats.percent)
+    share.rule((0, 0), (1, 1))
+    points = svg.padded([0, *residuals], 0.12, 0.2)
+    difference = svg.Panel((0, 1), points, x_label="predicted probability", height=320)
+    difference.axes(formats.percent)
+    difference.rule((0, 0), (1, 0))
+    for name, curve in reversed(list(curves.items())):
+        for panel, scale, slope in ((share, 1, 0), (difference, 100, 1)):
+            at = [(one[0], scale * (one[1] - slope * one[0])) for one in curve]
+            panel.line(at, color(name))
+            for point, (predicted, observed, n) in zip(at, curve, strict=True):
+                tip = (
+                    f"{formats.model_name(name)}: predicted {formats.percent(predicted, 1)}, "
+                    f"observed {formats.percent(observed, 1)} of {n:,} candidates"
+                )
+                panel.dot(point, color(name), tip)
     figure = Figure(
         "Calibration, in bins of equal size",
-        caption,
+        "",
         [
-            Drawing(f"Observed share {label}", _reliability(curves, label).svg(caption)),
-            Drawing("Observed minus predicted, points", _residual(curves).svg(caption)),
+            Drawing(f"Observed share {label}", share.svg("Observed share by predicted share")),
+            Drawing(
+                "Observed minus predicted, points",
+                difference.svg("Observed minus predicted share, in points"),
+            ),
         ],
         [
-            *(Key(color(name), formats.model_name(name), "line") for name in curves),
+            *(Key(color(name), _name(name, curve), "line") for name, curve in curves.items()),
             Key("", "predicted = observed", "rule"),
         ],
     )
@@ -44,46 +65,9 @@ def _curve(data: Mapping[str, Any], name: str) -> list[Bin]:
     return sorted(found)
 
 
-def _sentence(name: str, curve: list[Bin]) -> str:
+def _name(name: str, curve: list[Bin]) -> str:
+    """Returns a model's name with its mean calibration error over candidates."""
     candidates = sum(n for *_, n in curve)
     error = sum(n * abs(observed - predicted) for predicted, observed, n in curve)
     mean = 100 * error / candidates if candidates else None
-    predicted, observed, _ = max(curve, key=lambda one: abs(one[1] - one[0]))
-    return (
-        f"{formats.model_name(name)} is {formats.fixed(mean, 1)} points off on average, most at "
-        f"a predicted {formats.percent(predicted)} where {formats.percent(observed)} is observed"
-    )
-
-
-def _reliability(curves: Mapping[str, list[Bin]], label: str) -> svg.Panel:
-    panel = svg.Panel((0, 1), (0, 1), x_label=f"predicted probability of {label}", height=320)
-    panel.y_axis(svg.ticks(0, 1, formats.percent))
-    panel.x_axis(svg.ticks(0, 1, formats.percent))
-    panel.rule((0, 0), (1, 1))
-    for name, curve in reversed(list(curves.items())):
-        panel.line([one[:2] for one in curve], color(name))
-        for predicted, observed, n in curve:
-            panel.dot((predicted, observed), color(name), _tip(name, predicted, observed, n))
-    return panel
-
-
-def _residual(curves: Mapping[str, list[Bin]]) -> svg.Panel:
-    values = [100 * (one[1] - one[0]) for curve in curves.values() for one in curve]
-    low, high = svg.padded([0, *values], 0.12, 0.2)
-    panel = svg.Panel((0, 1), (low, high), x_label="predicted probability", height=320)
-    panel.y_axis(svg.ticks(low, high))
-    panel.x_axis(svg.ticks(0, 1, formats.percent))
-    panel.rule((0, 0), (1, 0))
-    for name, curve in reversed(list(curves.items())):
-        panel.line([(one[0], 100 * (one[1] - one[0])) for one in curve], color(name))
-        for predicted, observed, n in curve:
-            at = (predicted, 100 * (observed - predicted))
-            panel.dot(at, color(name), _tip(name, predicted, observed, n))
-    return panel
-
-
-def _tip(name: str, predicted: float, observed: float, n: int) -> str:
-    return (
-        f"{formats.model_name(name)}: predicted {formats.percent(predicted, 1)}, observed "
-        f"{formats.percent(observed, 1)} of {n:,} candidates"
-    )
+    return f"{formats.model_name(name)}: {formats.fixed(mean, 1)} points off on average"

@@ -1,10 +1,19 @@
-"""Is the data fit to train on? Findings, and change since a baseline against its thresholds."""
+"""Findings in the data, and its change since a baseline against the thresholds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Block, Cell, Details, Drawing, Figure, Key, Section, Table
+from pipeline.report.blocks import (
+    Cell,
+    Details,
+    Drawing,
+    Figure,
+    Key,
+    ReportBlock,
+    Section,
+    Table,
+)
 
 _DRAWN = 12
 _ROW = 26
@@ -18,7 +27,7 @@ def section(data: Mapping[str, Any]) -> Section | None:
         return None
     findings = formats.records(data, "assessment", "findings")
     changes = formats.records(data, "assessment", "drift", "changes")
-    blocks: list[Block] = [_findings(findings)]
+    blocks: list[ReportBlock] = [_findings(findings)]
     if changes:
         blocks += [_figure(data, changes), _all(changes)]
     return Section("checks", "Checks", "Is the data fit to train on?", blocks)
@@ -40,26 +49,21 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
         if findings
         else "Nothing was found."
     )
-    head = ["Severity", "Check", "Of", "Found"] if rows else []
+    head = ["Severity", "Check", "Subject", "Finding"] if rows else []
     return Table(head, rows, caption, numeric=False, title="Findings")
 
 
 def _figure(data: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> Figure:
-    breaches = [one for one in changes if one.get("breach")]
+    breaches = sum(bool(one.get("breach")) for one in changes)
     baseline = formats.dig(data, "assessment", "drift", "baseline")
-    caption = (
-        f"{len(breaches)} of {len(changes)} measures changed more than allowed since {baseline}"
-    )
-    if breaches:
-        caption += f": {formats.listed([_name(one) for one in breaches[:_DRAWN]])}"
-    caption += "."
+    caption = f"{breaches} of {len(changes)} measures changed more than allowed since {baseline}."
     changed = [one for one in changes if _strain(one) > 0]
     shown = sorted(changed, key=_strain, reverse=True)[:_DRAWN]
     if not shown:
         return Figure("Drift", f"Nothing changed since {baseline}.", [])
     legend = [Key("s1", "within"), Key("s3", "too much"), Key("", "threshold", "rule")]
     title = "The largest changes, in parts of their threshold"
-    return Figure("Drift", caption, [Drawing(title, _panel(shown).svg(caption))], legend)
+    return Figure("Drift", caption, [Drawing(title, _panel(shown).svg(title))], legend)
 
 
 def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
@@ -70,21 +74,20 @@ def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
     for row, change in enumerate(changes):
         color = "s3" if change.get("breach") else "s1"
         length = min(_strain(change), _LONGEST)
-        tip = f"{_name(change)}: {_number(change, 'change')} of {_number(change, 'threshold')}"
+        tip = (
+            f"{_name(change)}: {_value(change.get('change'))} of {_value(change.get('threshold'))}"
+        )
         panel.bar((0, length), (row + 0.55, row + 0.9), color, tip)
         panel.note((0, row + 0.45), tip)
     panel.rule((1, 0), (1, len(changes)))
     return panel
 
 
-def _all(changes: Sequence[Mapping[str, Any]]) -> Table | Details:
+def _all(changes: Sequence[Mapping[str, Any]]) -> Details:
     rows: list[list[Cell | str]] = [
         [
             Cell(_name(one), "bad" if one.get("breach") else ""),
-            _number(one, "change"),
-            _number(one, "threshold"),
-            _value(one.get("before")),
-            _value(one.get("after")),
+            *(_value(one.get(key)) for key in ("change", "threshold", "before", "after")),
         ]
         for one in changes
     ]
@@ -106,16 +109,6 @@ def _name(change: Mapping[str, Any]) -> str:
     return f"{str(change.get('measure')).replace('_', ' ')} of {change.get('subject')}"
 
 
-def _number(change: Mapping[str, Any], key: str) -> str:
-    return formats.significant(formats.number(change, key))
-
-
 def _value(value: Any) -> str:
-    number = formats.number({"value": value}, "value")
-    return (
-        formats.MISSING
-        if value is None
-        else str(value)
-        if number is None
-        else formats.significant(number)
-    )
+    number = formats.number(value)
+    return str(value) if number is None and value is not None else formats.significant(number)

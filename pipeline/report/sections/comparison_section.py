@@ -1,10 +1,10 @@
-"""The model against the ID-only baseline: all metrics, and where the gain is."""
+"""The model against the ID-only baseline: all metrics, and the gain by slice."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Block, Cell, Details, Drawing, Figure, Key, Section, Table
+from pipeline.report.blocks import Cell, Details, Drawing, Figure, Key, Section, Table
 
 MODEL, BASELINE = "dmf", "id_only"
 
@@ -30,29 +30,29 @@ _GLOSSARY = Details(
     ),
 )
 _LABEL_ROOM = 0.28
-_SLICES = (
-    ("history_length", "Gain by history length", "behaviors in the history"),
-    ("item_train_count", "Gain by how often train shows the item", "occurrences in train"),
-)
+_SLICES = {
+    "history_length": "Gain by history length",
+    "item_train_count": "Gain by how often train shows the item",
+}
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns the section, or None where there are no metrics."""
     table = _table(data)
-    found = [table, table and _GLOSSARY, *_other_labels(data), _figure(data)]
-    blocks: list[Block] = [block for block in found if block is not None]
+    blocks = [table, table and _GLOSSARY, *_other_labels(data), _figure(data)]
     question = (
         "Does content add to ids, and for whom?"
         if baseline(data)
         else "How good is the model where it was not trained?"
     )
-    return Section("quality", "Quality", question, blocks) if blocks else None
+    return Section.of("quality", "Quality", question, blocks)
 
 
 def series(data: Mapping[str, Any]) -> list[str]:
-    """Returns what there are metrics of, the main one first.
+    """Returns the names that have metrics, the main one first.
 
-    These are models, DMF first and the baseline last; or the splits that one model was scored on.
+    The names are models, DMF first and the baseline last, or the splits that one model was scored
+    on.
     """
     names = [*formats.mapping(data, "metrics"), *formats.mapping(data, "summary", "metrics")]
     return sorted(dict.fromkeys(names), key=lambda name: (name != MODEL, name == BASELINE))
@@ -84,7 +84,7 @@ def tone(metric: str, model: float | None, other: float | None) -> str:
 
 
 def goodness(metric: str, value: float) -> float:
-    """Returns a number that is the larger, the better the metric is.
+    """Returns a number that is larger where the metric is better.
 
     >>> goodness("auc", 0.8), goodness("logloss", 0.5), goodness("calibration", 1.5)
     (0.8, -0.5, -0.5)
@@ -98,11 +98,11 @@ def _table(data: Mapping[str, Any]) -> Table | None:
     if not models:
         return None
     figures = {name: metrics_of(data, name) for name in models}
-    return _metrics_table(figures, _users_sentence(data, models[0]), "Held-out metrics")
+    return _metrics_table(figures, _users_note(data, models[0]), "Held-out metrics")
 
 
 def _other_labels(data: Mapping[str, Any]) -> list[Table]:
-    """Returns a table for each label that only a positive of the main one can have."""
+    """Returns one table per label that only positives of the main label can have."""
     models = series(data)
     labels = dict.fromkeys(
         label for name in models for label in formats.mapping(metrics_of(data, name), "labels")
@@ -118,7 +118,7 @@ def _other_labels(data: Mapping[str, Any]) -> list[Table]:
 
 
 def _metrics_table(figures: Mapping[str, Mapping[str, Any]], note: str, title: str) -> Table:
-    """Returns a row a metric, a column a model."""
+    """Returns a table with one row per metric and one column per model."""
     models = list(figures)
     compared = BASELINE in models[1:]
     rows: list[list[Cell | str]] = []
@@ -133,58 +133,46 @@ def _metrics_table(figures: Mapping[str, Mapping[str, Any]], note: str, title: s
     return Table([*head, "Better is"], rows, note, title=title)
 
 
-def _users_sentence(data: Mapping[str, Any], model: str) -> str:
-    scored = formats.number(metrics_of(data, model), "gauc_users", "scored")
-    left_out = formats.number(metrics_of(data, model), "gauc_users", "left_out")
-    candidates = formats.number(metrics_of(data, model), "candidates")
-    text = f"Over {formats.count(candidates)} candidates" if candidates is not None else ""
-    if scored is not None and left_out is not None:
-        text += (
-            f"{'; ' if text else ''}GAUC averages {formats.count(scored)} users and leaves out "
-            f"{formats.count(left_out)} whose candidates have one class"
-        )
-    return f"{text}." if text else ""
+def _users_note(data: Mapping[str, Any], model: str) -> str:
+    facts = {
+        "candidates": ("candidates",),
+        "users averaged in GAUC": ("gauc_users", "scored"),
+        "users left out, whose candidates have one class": ("gauc_users", "left_out"),
+    }
+    values = {name: formats.number(metrics_of(data, model), *keys) for name, keys in facts.items()}
+    return "; ".join(f"{formats.count(n)} {name}" for name, n in values.items() if n is not None)
 
 
 def _figure(data: Mapping[str, Any]) -> Figure | None:
     if baseline(data) is None:
         return None
-    drawings = []
-    for key, title, unit in [*_SLICES, *_similarity_slices(data)]:
-        gains = _gains(data, key)
-        if gains:
-            caption = _sentence(gains, unit)
-            drawings.append(Drawing(title, _bars(gains).svg(caption), caption))
+    drawings = [
+        Drawing(title, _bars(gains).svg(f"{title}, in AUC and GAUC"))
+        for key, title in {**_SLICES, **_similarity_slices(data)}.items()
+        if (gains := _gains(data, key))
+    ]
     if not drawings:
         return None
-    return Figure(
-        f"{formats.model_name(series(data)[0])} minus {formats.model_name(BASELINE)}, by slice",
-        "",
-        drawings,
-        [Key("s1", "AUC"), Key("s4", "GAUC")],
-    )
+    title = f"{formats.model_name(series(data)[0])} minus {formats.model_name(BASELINE)}, by slice"
+    return Figure(title, "", drawings, [Key("s1", "AUC"), Key("s4", "GAUC")])
 
 
-def _similarity_slices(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _similarity_slices(data: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the titles of the slicings by similarity that have several slices."""
     prefix, model = "similarity_", series(data)[0]
-    names = [
-        key.removeprefix(prefix)
+    return {
+        key: f"Gain by {key.removeprefix(prefix)} similarity"
         for key in formats.mapping(data, "metrics", model, "slices")
-        # A single slice says nothing that the table does not.
         if key.startswith(prefix)
         and len(formats.records(data, "metrics", model, "slices", key)) > 1
-    ]
-    return [
-        (f"{prefix}{name}", f"Gain by {name} similarity", f"{name} similarity to the history")
-        for name in names
-    ]
+    }
 
 
 Gain = tuple[str, float | None, float | None, float | None]
 
 
 def _gains(data: Mapping[str, Any], key: str) -> list[Gain]:
-    """Name, candidates, and gain in AUC and GAUC of the slices that both models have."""
+    """Returns name, candidates, gain in AUC and in GAUC of the slices that both models have."""
     pair = series(data)[0], BASELINE
     found = [formats.records(data, "metrics", model, "slices", key) for model in pair]
     other = {str(one.get("slice")): one for one in found[1]}
@@ -198,23 +186,6 @@ def _gains(data: Mapping[str, Any], key: str) -> list[Gain]:
             )
             gains.append((name, formats.number(one, "candidates"), auc, gauc))
     return gains
-
-
-def _sentence(gains: list[Gain], unit: str) -> str:
-    known = [(auc, name, candidates or 0) for name, candidates, auc, _ in gains if auc is not None]
-    if not known:
-        return f"By {unit}: no slice has both classes."
-    best, worst = max(known), min(known)
-    text = (
-        f"By {unit}, the AUC gain is largest at {best[1].replace('-', '–')} "
-        f"({formats.signed(best[0])}, {formats.count(best[2])} candidates)"
-    )
-    if len(known) > 1:
-        text += (
-            f" and smallest at {worst[1].replace('-', '–')} ({formats.signed(worst[0])}, "
-            f"{formats.count(worst[2])})"
-        )
-    return f"{text}."
 
 
 def _bars(gains: list[Gain]) -> svg.Panel:

@@ -4,35 +4,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Block, Drawing, Figure, Key, Ledger, Section, Table
+from pipeline.report.blocks import Drawing, Figure, Key, Ledger, Section, Table
 
-_ORDER = ("train", "validation", "test")
 _COLORS = {"train": "s2", "validation": "s3", "test": "s1"}
-
 _MANY = 64
 
 Bin = tuple[str, int, int]
+Histogram = dict[int, int]
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns the section, or None without a manifest and without the join's counts."""
     splits = _splits(data)
-    found = [
+    blocks = [
         _ledger(data),
         _split_table(splits, data.get("label") or "label"),
         _figure(splits, formats.number(data, "manifest", "parameters", "history_length")),
-        _embedding_table(formats.mapping(data, "manifest", "embedding_sets")),
+        _embedding_table(data),
     ]
-    blocks: list[Block] = [block for block in found if block is not None]
-    return (
-        Section("data", "Data", "What went in, and is all of it there?", blocks) if blocks else None
-    )
+    return Section.of("data", "Data", "What went in, and is all of it there?", blocks)
 
 
 def _splits(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    splits = formats.mapping(data, "manifest", "splits")
-    names = [*(name for name in _ORDER if name in splits), *(set(splits) - set(_ORDER))]
-    return {name: formats.mapping(splits, name) for name in names}
+    splits = formats.mappings(data, "manifest", "splits")
+    names = [*(name for name in _COLORS if name in splits), *(set(splits) - set(_COLORS))]
+    return {name: splits[name] for name in names}
 
 
 def _ledger(data: Mapping[str, Any]) -> Ledger | None:
@@ -71,28 +67,25 @@ def _ledger(data: Mapping[str, Any]) -> Ledger | None:
 
 
 def _split_table(splits: Mapping[str, Mapping[str, Any]], label: str) -> Table | None:
-    if not splits:
-        return None
-    rows = []
-    for name, split in splits.items():
+    def share(split: Mapping[str, Any]) -> str:
         candidates = formats.number(split, "candidates")
         positives = formats.number(split, "positives", label)
-        start, end = split.get("time_range") or (None, None)
-        rows.append(
-            [
-                name,
-                formats.count(formats.number(split, "requests")),
-                formats.count(candidates),
-                formats.count(positives),
-                formats.percent(
-                    positives / candidates if candidates and positives is not None else None, 1
-                ),
-                formats.date(start),
-                formats.date(end),
-            ]
-        )
-    head = ["Split", "Requests", "Candidates", label, f"{label}, share", "From", "To"]
-    return Table(head, rows, title="Splits")
+        if not candidates or positives is None:
+            return formats.MISSING
+        return formats.percent(positives / candidates, 1)
+
+    def day(end: int) -> formats.Formatted:
+        return lambda split: formats.date((split.get("time_range") or (None, None))[end])
+
+    columns = {
+        "Requests": formats.cell(formats.count, "requests"),
+        "Candidates": formats.cell(formats.count, "candidates"),
+        label: formats.cell(formats.count, "positives", label),
+        f"{label}, share": share,
+        "From": day(0),
+        "To": day(1),
+    }
+    return Table.of("Split", splits.items(), columns, "Splits") if splits else None
 
 
 def _figure(splits: Mapping[str, Mapping[str, Any]], longest: float | None) -> Figure | None:
@@ -100,46 +93,48 @@ def _figure(splits: Mapping[str, Mapping[str, Any]], longest: float | None) -> F
     sizes = {name: _histogram(split, "candidates_per_request") for name, split in splits.items()}
     drawings = []
     if any(lengths.values()):
-        cap = int(longest) if longest else max(max(one, default=0) for one in lengths.values())
-        panel = _bars("behaviors", lengths, _length_bins(cap))
-        caption = _length_sentence(lengths, cap)
-        drawings.append(Drawing("History length, share of requests", panel.svg(caption), caption))
+        bins = _length_bins(int(longest) if longest else _largest(lengths))
+        panel = _bars("behaviors", lengths, bins)
+        title = "History length, share of requests"
+        drawings.append(Drawing(title, panel.svg(title)))
     if any(sizes.values()):
-        largest = max(max(one, default=0) for one in sizes.values())
-        panel = _bars("candidates", sizes, _growing_bins(largest))
-        caption = _size_sentence(sizes)
-        drawings.append(Drawing("Request size, share of requests", panel.svg(caption), caption))
+        panel = _bars("candidates", sizes, _growing_bins(_largest(sizes)))
+        title = "Request size, share of requests"
+        drawings.append(Drawing(title, panel.svg(title)))
     if not drawings:
         return None
-    legend = [Key(_color(name), name) for name in splits]
-    return Figure("Requests", "", drawings, legend)
+    return Figure("Requests", "", drawings, [Key(_color(name), name) for name in splits])
 
 
-def _histogram(split: Mapping[str, Any], key: str) -> dict[int, int]:
+def _histogram(split: Mapping[str, Any], key: str) -> Histogram:
     return {int(value): int(n) for value, n in formats.mapping(split, key).items() if n}
+
+
+def _largest(histograms: Mapping[str, Histogram]) -> int:
+    return max(max(one, default=0) for one in histograms.values())
 
 
 def _length_bins(cap: int) -> list[Bin]:
     step = max(1, -(-(cap - 1) // 5))
-    starts = range(1, cap, step)
-    middle = [(start, min(start + step - 1, cap - 1)) for start in starts]
-    return [("0", 0, 0), *((_range(*one), *one) for one in middle), (str(cap), cap, cap)]
+    middle = [_bin(start, min(start + step - 1, cap - 1)) for start in range(1, cap, step)]
+    return [_bin(0, 0), *middle, _bin(cap, cap)]
 
 
 def _growing_bins(largest: int) -> list[Bin]:
     factor = 2 if largest <= _MANY else 4
     bins, low, high = [], 1, 1
     while low <= largest:
-        bins.append((_range(low, min(high, largest)), low, high))
+        name = _bin(low, min(high, largest))[0]
+        bins.append((name, low, high))
         low, high = high + 1, factor * high
     return bins
 
 
-def _range(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low}–{high}"
+def _bin(low: int, high: int) -> Bin:
+    return (str(low) if low == high else f"{low}–{high}", low, high)
 
 
-def _bars(unit: str, histograms: Mapping[str, dict[int, int]], bins: Sequence[Bin]) -> svg.Panel:
+def _bars(unit: str, histograms: Mapping[str, Histogram], bins: Sequence[Bin]) -> svg.Panel:
     panel = svg.Panel((0, len(bins)), (0, 1), x_label=unit)
     panel.y_axis(svg.ticks(0, 1, formats.percent, 4))
     panel.x_axis([(index + 0.5, name) for index, (name, _, _) in enumerate(bins)])
@@ -155,45 +150,15 @@ def _bars(unit: str, histograms: Mapping[str, dict[int, int]], bins: Sequence[Bi
     return panel
 
 
-def _length_sentence(lengths: Mapping[str, dict[int, int]], cap: int) -> str:
-    def shares(value: int) -> str:
-        return formats.listed(
-            [
-                f"{formats.percent(one.get(value, 0) / sum(one.values()))} of {name}"
-                for name, one in lengths.items()
-                if one
-            ]
-        )
-
-    return f"A full history of {cap} behaviors: {shares(cap)}; no history: {shares(0)}."
-
-
-def _size_sentence(sizes: Mapping[str, dict[int, int]]) -> str:
-    parts = [
-        f"{_mean(one):.2f} in {name} (largest {max(one)})" for name, one in sizes.items() if one
-    ]
-    return f"Candidates a request, on average: {formats.listed(parts)}."
-
-
-def _mean(histogram: dict[int, int]) -> float:
-    return sum(value * n for value, n in histogram.items()) / sum(histogram.values())
-
-
 def _color(split: str) -> str:
     return _COLORS.get(split, "s4")
 
 
-def _embedding_table(sets: Mapping[str, Any]) -> Table | None:
-    if not sets:
-        return None
-    rows = [
-        [
-            name,
-            formats.count(formats.number(one, "dimension")),
-            formats.count(formats.number(one, "items")),
-            formats.percent(formats.number(one, "coverage"), 1),
-        ]
-        for name, one in sets.items()
-    ]
-    head = ["Modality", "Width", "Items", "Candidates covered"]
-    return Table(head, rows, title="Embedding sets")
+def _embedding_table(data: Mapping[str, Any]) -> Table | None:
+    sets = formats.mappings(data, "manifest", "embedding_sets")
+    columns = {
+        "Width": formats.cell(formats.count, "dimension"),
+        "Items": formats.cell(formats.count, "items"),
+        "Candidates covered": formats.cell(formats.percent, "coverage", digits=1),
+    }
+    return Table.of("Modality", sets.items(), columns, "Embedding sets") if sets else None

@@ -1,16 +1,16 @@
-"""What was run and exported, and what is needed to run it again."""
+"""The run and its export, and all that is needed to run it again."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats
-from pipeline.report.blocks import Block, Cell, Details, Section, Table
+from pipeline.report.blocks import Cell, Details, Section, Table
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
-    """Returns the facts that the data has, or None."""
+    """Returns a section of the facts that the data has, or None."""
     published = _export(data)
-    found = [
+    blocks = [
         published,
         _run(data),
         _changed(data),
@@ -21,13 +21,10 @@ def section(data: Mapping[str, Any]) -> Section | None:
         _named("The join's parameters", "Setting", formats.mapping(data, "manifest", "parameters")),
         _named("Environment", "Package", formats.mapping(data, "environment")),
     ]
-    blocks: list[Block] = [block for block in found if block is not None]
-    if not blocks:
-        return None
     if published is None:
-        question = "What made this, and how is it made again?"
-        return Section("facts", "Reproduction", question, blocks)
-    return Section("facts", "Export", "What was published, and how is it made again?", blocks)
+        question = "How was this made, and how is it made again?"
+        return Section.of("facts", "Reproduction", question, blocks)
+    return Section.of("facts", "Export", "What was published, and how is it made again?", blocks)
 
 
 def signatures(data: Mapping[str, Any]) -> list[str]:
@@ -61,10 +58,8 @@ def _export(data: Mapping[str, Any]) -> Table | None:
         listed = ", ".join(map(str, foreign)) or "none"
         rows.append(["Ops outside TensorFlow's registry", Cell(listed, "bad" if foreign else "")])
     if refused is not None:
-        rows.append(
-            ["Projections with another model's tag", Cell("refused", "good") if refused else
-             Cell("accepted", "bad")]
-        )  # fmt: skip
+        outcome = Cell("refused", "good") if refused else Cell("accepted", "bad")
+        rows.append(["Projections with another model's tag", outcome])
     rows += [
         [key.replace("_", " "), value] for key, value in formats.flat(data.get("tags") or {}) if key
     ]
@@ -78,7 +73,7 @@ def _run(data: Mapping[str, Any]) -> Table | None:
 
 
 def _changed(data: Mapping[str, Any]) -> Table | None:
-    """Returns the settings that differ from the defaults; None where it is not known."""
+    """Returns the settings that differ from the defaults; None where they are unknown."""
     changed = data.get("changed_settings")
     if not isinstance(changed, Mapping):
         return None
@@ -103,14 +98,10 @@ def _phases(data: Mapping[str, Any]) -> Details | None:
     if not known:
         return None
     whole = sum(known.values())
-    rows = [
-        [
-            name.replace("_", " "),
-            formats.duration(one),
-            formats.percent(one / whole if whole else None),
-        ]
-        for name, one in known.items()
-    ]
+    rows = []
+    for name, seconds in known.items():
+        share = formats.percent(seconds / whole if whole else None)
+        rows.append([name.replace("_", " "), formats.duration(seconds), share])
     summary = f"Wall time: {formats.duration(whole)} in {len(known)} phases"
     return Details(summary, Table(["Phase", "Wall time", "Share"], rows))
 

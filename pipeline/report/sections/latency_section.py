@@ -18,17 +18,21 @@ def section(data: Mapping[str, Any]) -> Section | None:
     if not medians:
         return None
     order = sorted(medians, key=medians.__getitem__)
-    caption = _caption(data, {name: medians[name] for name in order})
-    drawings = [
-        Drawing("Median, whisker to the 99th percentile, ms", _bars(data, order).svg(caption))
-    ]
+    title = "Median, whisker to the 99th percentile, ms"
+    drawings = [Drawing(title, _bars(data, order).svg(f"Latency of each model: {title}"))]
     samples = {name: found for name in order if len(found := _samples(data, name)) > 1}
     if samples:
-        drawings.append(Drawing("Share of calls that took less", _shares(samples).svg(caption)))
+        title = "Share of calls that took less"
+        drawings.append(Drawing(title, _shares(samples).svg(f"{title}, by ms of each model")))
     legend = [Key(color(name), formats.model_name(name)) for name in order]
-    title = "Latency of one request"
+    shape = [
+        f"{formats.count(formats.number(data, 'latency', key))} {unit}"
+        for key, unit in (("candidates", "candidates"), ("history_length", "behaviors"))
+        if formats.number(data, "latency", key) is not None
+    ]
+    title = "Latency of one request" + (f" of {' and '.join(shape)}" if shape else "")
     question = "What does content cost while a user waits?"
-    return Section("latency", "Latency", question, [Figure(title, caption, drawings, legend)])
+    return Section("latency", "Latency", question, [Figure(title, "", drawings, legend)])
 
 
 def _figure_of(data: Mapping[str, Any], name: str, key: str) -> float | None:
@@ -38,25 +42,6 @@ def _figure_of(data: Mapping[str, Any], name: str, key: str) -> float | None:
 def _samples(data: Mapping[str, Any], name: str) -> list[float]:
     found = formats.dig(data, "latency", "models", name, "samples_ms") or []
     return sorted(value for one in found if (value := formats.number(one)) is not None)
-
-
-def _caption(data: Mapping[str, Any], medians: Mapping[str, float]) -> str:
-    candidates = formats.number(data, "latency", "candidates")
-    behaviors = formats.number(data, "latency", "history_length")
-    shape = [
-        f"{formats.count(value)} {unit}"
-        for value, unit in ((candidates, "candidates"), (behaviors, "behaviors"))
-        if value is not None
-    ]
-    head = f"One request of {formats.listed(shape)}" if shape else "One request"
-    reference = "dmf" if medians.get("dmf") else None
-    parts = []
-    for name, median in medians.items():
-        text = f"{formats.model_name(name)} {formats.significant(median)} ms"
-        if reference and name != reference:
-            text += f" ({formats.fixed(median / medians[reference], 2)} times DMF)"
-        parts.append(text)
-    return f"{head}, median: {formats.listed(parts)}."
 
 
 def _bars(data: Mapping[str, Any], order: list[str]) -> svg.Panel:
@@ -88,8 +73,6 @@ def _shares(samples: Mapping[str, list[float]]) -> svg.Panel:
     panel.y_axis(svg.ticks(0, 1, formats.percent, 4))
     panel.x_axis(svg.ticks(max(low, 0), high))
     for name, line in samples.items():
-        points: list[svg.Point] = [(line[0], 0)]
-        for index, value in enumerate(line):
-            points += [(value, index / len(line)), (value, (index + 1) / len(line))]
-        panel.line(points, color(name))
+        shares = [index / len(line) for index in range(len(line) + 1)]
+        panel.steps([line[0], *line, line[-1]], shares, color(name))
     return panel

@@ -1,6 +1,6 @@
-"""One request as a person would see it."""
+"""One scored request: the history and the best candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats
@@ -19,7 +19,7 @@ def section(data: Mapping[str, Any]) -> Section | None:
     candidates = formats.number(data, "scored", "candidates")
     ranking = Ranking(
         f"User {formats.dig(data, 'scored', 'user') or formats.MISSING}",
-        _caption(label, history, top, candidates),
+        f"Of {formats.count(candidates)} candidates, by predicted probability of {label}.",
         [
             (_title(one), one.get("type") == label, str(one.get("type") or "type unknown"))
             for one in history[:_SHOWN]
@@ -36,21 +36,3 @@ def section(data: Mapping[str, Any]) -> Section | None:
 
 def _title(one: Mapping[str, Any]) -> str:
     return str(one.get("title") or "untitled")
-
-
-def _caption(
-    label: str,
-    history: Sequence[Mapping[str, Any]],
-    top: Sequence[Mapping[str, Any]],
-    candidates: float | None,
-) -> str:
-    liked = sum(one.get("type") == label for one in history)
-    best = formats.number(top[0], "probability")
-    among = f"Of {formats.count(candidates)} candidates" if candidates is not None else "Of these"
-    text = (
-        f"{among}, “{_title(top[0])}” comes first with a predicted {formats.percent(best, 1)} "
-        f"for {label}"
-    )
-    if history:
-        text += f"; {liked} of the {len(history)} listed behaviors are {label}"
-    return f"{text}."

@@ -1,100 +1,83 @@
-"""Does content carry signal? Cosines of candidate and behavior, by the candidate's label."""
+"""Cosines of candidate and behavior, by the candidate's label: does content carry signal?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from features.embeddings import similarity
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Key, Section
+from pipeline.report.blocks import Drawing, Figure, Key, ReportBlock, Section, Table
 
 _BUCKETS = 20
 _LEAST_PAIRS = 1000
 _TAIL = 0.001
 
-
-@dataclass(frozen=True)
-class _Counts:
-    """Pairs by similarity code, `[256]` each, unknown ones left out."""
-
-    negative: np.ndarray
-    positive: np.ndarray
-
-    @property
-    def both(self) -> np.ndarray:
-        return self.negative + self.positive
+Rate = tuple[float, float, int]
+"""A bucket's middle, its share of positives and its pairs."""
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
-    """Returns a figure a modality, or None without similarity counts."""
-    label = data.get("label") or "label"
-    figures = []
-    for name, one in formats.mapping(data, "manifest", "similarity").items():
-        codes = [formats.dig(one, key) for key in ("label_0", "label_1")]
-        if all(isinstance(code, list) and len(code) == similarity.CODES for code in codes):
-            negative, positive = (np.array(code, np.float64) for code in codes)
-            unknown = (negative[0] + positive[0]) / max(negative.sum() + positive.sum(), 1)
-            negative[0] = positive[0] = 0
-            if negative.sum() and positive.sum():
-                figures.append(_figure(name, label, _Counts(negative, positive), unknown))
+    """Returns a figure and its figures per modality, or None without similarity counts."""
+    label = str(data.get("label") or "label")
+    blocks: list[ReportBlock] = []
+    for name in formats.mapping(data, "manifest", "similarity"):
+        codes = pairs_by_code(data, name)
+        if codes is None:
+            continue
+        unknown = codes[:, 0].sum() / max(codes.sum(), 1)
+        codes[:, 0] = 0
+        if codes.sum(axis=1).all():
+            blocks += [_figure(name, label, codes), _facts(label, codes, unknown)]
     question = "Is a candidate that looks like the history a better one?"
-    return Section("similarity", "Similarity", question, figures) if figures else None
+    return Section.of("similarity", "Similarity", question, blocks)
 
 
-def _figure(name: str, label: str, counts: _Counts, unknown: float) -> Figure:
-    rates = _rates(counts)
-    caption = _caption(name, label, counts, rates, unknown)
-    return Figure(
-        f"{name.capitalize()} similarity, train split",
-        caption,
-        [
-            Drawing("Density of the cosine", _density(counts).svg(caption)),
-            Drawing(
-                f"Share {label} by cosine; a dot's size is its number of pairs",
-                _rate_panel(counts, label, rates).svg(caption),
-            ),
-        ],
-        [Key("s1", label), Key("s2", f"not {label}"), Key("", f"all pairs' share {label}", "rule")],
-    )
+def pairs_by_code(data: Mapping[str, Any], name: str) -> np.ndarray | None:
+    """Returns a modality's pairs by label and similarity code, `[2, 256]`; None where uncounted."""
+    by_label = formats.mapping(data, "manifest", "similarity", name)
+    codes = [by_label.get(key) for key in ("label_0", "label_1")]
+    fit = all(isinstance(code, list) and len(code) == similarity.CODES for code in codes)
+    return np.array(codes, np.float64) if fit else None
 
 
-def _caption(
-    name: str, label: str, counts: _Counts, rates: list[tuple[float, float, int]], unknown: float
-) -> str:
+def _figure(name: str, label: str, codes: np.ndarray) -> Figure:
+    drawings = [
+        Drawing("Density of the cosine", _density(codes).svg("Density of the cosine by label")),
+        Drawing(
+            f"Share {label} by cosine; a dot's size is its number of pairs",
+            _rate_panel(codes, label).svg(f"Share {label} by cosine"),
+        ),
+    ]
+    legend = [Key("s1", label), Key("s2", f"not {label}"), Key("", "all pairs", "rule")]
+    return Figure(f"{name.capitalize()} similarity, train split", "", drawings, legend)
+
+
+def _facts(label: str, codes: np.ndarray, unknown: float) -> Table:
     cosine = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
-    means = [np.average(cosine, weights=one) for one in (counts.positive, counts.negative)]
-    text = (
-        f"Mean cosine {formats.fixed(means[0], 3)} with {label} candidates and "
-        f"{formats.fixed(means[1], 3)} with others; one drawn from the first is the higher in "
-        f"{formats.percent(_separation(counts), 1)} of draws (50% is no difference)"
-    )
-    if len(rates) > 1:
-        low, high = (pick(rates, key=lambda one: one[1]) for pick in (min, max))
-        text += (
-            f"; the share {label} runs from {formats.percent(low[1])} around "
-            f"{formats.fixed(low[0], 2)} to {formats.percent(high[1])} around "
-            f"{formats.fixed(high[0], 2)}"
-        )
-    if unknown:
-        text += f"; {formats.percent(unknown, 1)} of pairs lack an embedding"
-    return f"{text}."
+    negative, positive = (float(np.average(cosine, weights=one)) for one in codes)
+    rows = [
+        [f"Mean cosine, {label}", formats.fixed(positive, 3)],
+        [f"Mean cosine, not {label}", formats.fixed(negative, 3)],
+        ["AUC of the cosine by itself, over pairs", formats.percent(_auc(codes), 1)],
+        ["Pairs without an embedding", formats.percent(unknown, 1)],
+    ]
+    return Table([], rows)
 
 
-def _separation(counts: _Counts) -> float:
-    """The AUC of the cosine by itself, over pairs."""
-    below = np.cumsum(counts.negative) - counts.negative
-    wins = np.sum(counts.positive * (below + counts.negative / 2))
-    return float(wins / (counts.positive.sum() * counts.negative.sum()))
+def _auc(codes: np.ndarray) -> float:
+    negative, positive = codes
+    below = np.cumsum(negative) - negative
+    wins = np.sum(positive * (below + negative / 2))
+    return float(wins / (positive.sum() * negative.sum()))
 
 
-def _rates(counts: _Counts) -> list[tuple[float, float, int]]:
-    """Middle, share positive and pairs of each bucket that has enough pairs."""
+def _rates(codes: np.ndarray) -> list[Rate]:
+    """Returns the rates of the buckets that have enough pairs."""
     edges = similarity.uniform_edges(_BUCKETS)
     bucket = similarity.bucket_of_code(edges)
-    pairs = np.bincount(bucket, counts.both)
-    positive = np.bincount(bucket, counts.positive)
+    pairs = np.bincount(bucket, codes.sum(axis=0))
+    positive = np.bincount(bucket, codes[1])
     middle = (np.array([-1, *edges]) + np.array([*edges, 1])) / 2
     return [
         (float(middle[index - 1]), float(positive[index] / pairs[index]), int(pairs[index]))
@@ -103,33 +86,33 @@ def _rates(counts: _Counts) -> list[tuple[float, float, int]]:
     ]
 
 
-def _density(counts: _Counts) -> svg.Panel:
-    known = np.flatnonzero(counts.both)
-    share = np.cumsum(counts.both[known]) / counts.both.sum()
+def _density(codes: np.ndarray) -> svg.Panel:
+    both = codes.sum(axis=0)
+    known = np.flatnonzero(both)
+    share = np.cumsum(both[known]) / both.sum()
     low = max(int(known[share >= _TAIL][0]) - 2, 1)
     high = min(int(known[share >= 1 - _TAIL][0]) + 2, similarity.CODES - 1)
-    cosine = similarity.cosine_of_code(np.arange(low, high + 1))
-    step = 1 / 127
-    lines = [one[low : high + 1] / one.sum() / step for one in (counts.negative, counts.positive)]
-    top = 1.06 * max(float(line.max()) for line in lines)
-    panel = svg.Panel((float(cosine[0]), float(cosine[-1])), (0, top), x_label="cosine")
-    panel.y_axis(svg.ticks(0, top, wanted=4))
-    panel.x_axis(svg.ticks(float(cosine[0]), float(cosine[-1])))
-    for line, color in zip(lines, ("s2", "s1"), strict=True):
-        points = list(zip(cosine.tolist(), line.tolist(), strict=True))
+    cosine = similarity.cosine_of_code(np.arange(low, high + 1)).tolist()
+    # Codes are 1/127 of cosine apart; a density is the share per unit of cosine.
+    lines = codes[:, low : high + 1] / codes.sum(axis=1, keepdims=True) * 127
+    top = 1.06 * float(lines.max())
+    panel = svg.Panel((cosine[0], cosine[-1]), (0, top), x_label="cosine")
+    panel.axes()
+    for line, color in zip(lines.tolist(), ("s2", "s1"), strict=True):
+        points = list(zip(cosine, line, strict=True))
         panel.area(points, color)
         panel.line(points, color)
     return panel
 
 
-def _rate_panel(counts: _Counts, label: str, rates: list[tuple[float, float, int]]) -> svg.Panel:
-    overall = float(counts.positive.sum() / counts.both.sum())
+def _rate_panel(codes: np.ndarray, label: str) -> svg.Panel:
+    rates = _rates(codes)
+    overall = float(codes[1].sum() / codes.sum())
     low, high = svg.padded([overall, *(rate for _, rate, _ in rates)], 0.15, 0.01)
     left = min([middle for middle, _, _ in rates], default=-1) - 0.05
     right = max([middle for middle, _, _ in rates], default=1) + 0.05
     panel = svg.Panel((left, right), (max(low, 0), min(high, 1)), x_label="cosine")
-    panel.y_axis(svg.ticks(max(low, 0), min(high, 1), lambda v: formats.percent(v), 5))
-    panel.x_axis(svg.ticks(left, right))
+    panel.axes(y_text=formats.percent)
     panel.rule((left, overall), (right, overall))
     if rates:
         panel.line([(middle, rate) for middle, rate, _ in rates], "s1")

@@ -1,10 +1,10 @@
-"""For whom is the model good? Metrics by slice of the candidates."""
+"""Metrics by slice of the candidates: for whom is the model good?"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Block, Details, Drawing, Figure, Key, Section, Table
+from pipeline.report.blocks import Details, Drawing, Figure, Key, ReportBlock, Section, Table
 from pipeline.report.sections import comparison_section
 from pipeline.report.sections.training_section import color
 
@@ -12,20 +12,12 @@ _TITLES = {
     "history_length": "By behaviors in the history",
     "item_train_count": "By how often train shows the item",
 }
-_COLUMNS = (
-    ("auc", "AUC"),
-    ("gauc", "GAUC"),
-    ("logloss", "Log loss"),
-    ("ne", "Normalized entropy"),
-    ("calibration", "Predicted over observed"),
-)
-
 Slices = Mapping[str, list[Mapping[str, Any]]]
 """A slicing's slices by series, the main one first."""
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
-    """Returns a drawing and a table a slicing, or None where there are no metrics by slice."""
+    """Returns one drawing and one table per slicing, or None without metrics by slice."""
     names = comparison_section.series(data)
     slicings = dict.fromkeys(
         key for name in names for key in formats.mapping(data, "metrics", name, "slices")
@@ -35,15 +27,14 @@ def section(data: Mapping[str, Any]) -> Section | None:
         slices = {name: formats.records(data, "metrics", name, "slices", key) for name in names}
         if not any(slices.values()):
             continue
-        title, caption = _title(key), _sentence(slices)
-        drawing = _panel(data, slices).svg(f"AUC {title.lower()}. {caption}")
-        drawings.append(Drawing(title, drawing, caption))
+        title = _title(key)
+        drawings.append(Drawing(title, _panel(data, slices).svg(f"AUC {title.lower()}")))
         tables.append(Details(f"All metrics {title.lower()}", _table(slices)))
     if not drawings:
         return None
     legend = [Key(color(name), formats.model_name(name)) for name in names]
     legend.append(Key("", f"{formats.model_name(names[0])}, all candidates", "rule"))
-    blocks: list[Block] = [Figure("AUC by slice", "", drawings, legend), *tables]
+    blocks: list[ReportBlock] = [Figure("AUC by slice", "", drawings, legend), *tables]
     return Section("slices", "Slices", "For whom is the model good, for whom is it not?", blocks)
 
 
@@ -54,21 +45,6 @@ def _title(key: str) -> str:
 
 def _name(one: Mapping[str, Any]) -> str:
     return str(one.get("slice")).replace("-", "–")
-
-
-def _sentence(slices: Slices) -> str:
-    name, found = next(pair for pair in slices.items() if pair[1])
-    known = [(auc, _name(one)) for one in found if (auc := formats.number(one, "auc")) is not None]
-    title = formats.model_name(name)
-    if not known:
-        return f"{title}: no slice has both classes."
-    if len(known) == 1:
-        return f"{title}: {formats.fixed(known[0][0])} at {known[0][1]}."
-    (worst, lowest), (best, highest) = min(known), max(known)
-    return (
-        f"{title}: highest at {highest} ({formats.fixed(best)}), lowest at {lowest} "
-        f"({formats.fixed(worst)})."
-    )
 
 
 def _panel(data: Mapping[str, Any], slices: Slices) -> svg.Panel:
@@ -108,13 +84,13 @@ def _panel(data: Mapping[str, Any], slices: Slices) -> svg.Panel:
 
 def _table(slices: Slices) -> Table:
     rows = [
-        [
-            f"{_name(one)}, {formats.model_name(series)}" if len(slices) > 1 else _name(one),
-            formats.count(formats.number(one, "candidates")),
-            formats.count(formats.number(one, "positives")),
-            *(formats.fixed(formats.number(one, key)) for key, _ in _COLUMNS),
-        ]
+        (f"{_name(one)}, {formats.model_name(series)}" if len(slices) > 1 else _name(one), one)
         for series, found in slices.items()
         for one in found
     ]
-    return Table(["Slice", "Candidates", "Positives", *(title for _, title in _COLUMNS)], rows)
+    columns = {
+        "Candidates": formats.cell(formats.count, "candidates"),
+        "Positives": formats.cell(formats.count, "positives"),
+        **{title: formats.cell(formats.fixed, key) for key, title, _ in comparison_section.METRICS},
+    }
+    return Table.of("Slice", rows, columns)

@@ -6,66 +6,52 @@ from typing import Any
 from pipeline.report import formats, svg
 from pipeline.report.blocks import Drawing, Figure, Key, Section
 
-_COLORS = ("s1", "s3", "s4", "s2")
 _LEAST_KNOWN = 30
 _DAY = 86_400_000_000
 _UNITS = ((_DAY, "day"), (3_600_000_000, "hour"), (60_000_000, "minute"), (1_000_000, "second"))
 
+Buckets = Sequence[Mapping[str, Any]]
+
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns a figure for the log and one for the examples, or None without either."""
-    figures = []
-    for part, title, event in (
-        ("log", "The log", "events"),
-        ("examples", "Joined examples", "candidates"),
-    ):
-        time = formats.mapping(data, "statistics", part, "time")
-        if buckets := formats.records(time, "buckets"):
-            figures.append(_figure(title, event, time, buckets))
+    figures = [
+        _figure(f"{title}, by {_length(formats.number(time, 'width') or 1)}", event, time)
+        for part, title, event in (
+            ("log", "The log", "events"),
+            ("examples", "Joined examples", "candidates"),
+        )
+        if formats.records(time := formats.mapping(data, "statistics", part, "time"), "buckets")
+    ]
     question = "Do events and labels come evenly, or does something stop?"
-    return Section("time", "Time", question, figures) if figures else None
+    return Section.of("time", "Time", question, figures)
 
 
-def _figure(
-    title: str, event: str, time: Mapping[str, Any], buckets: Sequence[Mapping[str, Any]]
-) -> Figure:
-    width = formats.number(time, "width") or 1
+def _figure(title: str, event: str, time: Mapping[str, Any]) -> Figure:
+    width, buckets = formats.number(time, "width") or 1, formats.records(time, "buckets")
     starts = [formats.number(bucket, "start") or 0 for bucket in buckets]
     span = (starts[0], starts[-1] + width)
     labels = list(formats.mapping(buckets[0], "labels"))
-    caption = _caption(event, width, buckets, labels)
-    drawings = [Drawing(f"{event.capitalize()}", _events(event, span, width, buckets).svg(caption))]
-    if panel := _rates(span, width, buckets, labels):
-        drawings.append(Drawing("Share positive", panel.svg(caption)))
-    legend = [Key(_color(index), label, "line") for index, label in enumerate(labels)]
-    return Figure(f"{title}, by {_length(width)}", caption, drawings, legend)
-
-
-def _caption(
-    event: str, width: float, buckets: Sequence[Mapping[str, Any]], labels: Sequence[str]
-) -> str:
-    counts = [formats.number(bucket, "events") or 0 for bucket in buckets]
-    parts = [
-        f"{formats.count(sum(counts))} {event} in {len(buckets)} stretches of "
-        f"{_length(width)}, {formats.count(min(counts))} to {formats.count(max(counts))} each"
+    panel = _events(event, span, width, buckets)
+    drawings = [Drawing(event.capitalize(), panel.svg(f"{event.capitalize()} by time, in UTC"))]
+    if rates := _rates(span, width, buckets, labels):
+        drawings.append(Drawing("Share positive", rates.svg("Share positive by time, in UTC")))
+    legend = [
+        Key(svg.series_color(index), f"{label}: {_overall(buckets, label)} of all", "line")
+        for index, label in enumerate(labels)
     ]
-    for label in labels:
-        known = [rate for bucket in buckets if (rate := _rate(bucket, label)) is not None]
-        if known:
-            low, high = formats.percent(min(known), 1), formats.percent(max(known), 1)
-            whole = sum(_count(bucket, label, "positives") for bucket in buckets) / sum(
-                _count(bucket, label, "known") for bucket in buckets
-            )
-            parts.append(
-                f"{formats.percent(whole, 1)} are {label}, {low} to {high} where there are "
-                f"{_LEAST_KNOWN} or more"
-            )
-    return f"{'; '.join(parts)}."
+    caption = f"A share is drawn where {_LEAST_KNOWN} or more labels are known."
+    return Figure(title, caption, drawings, legend)
 
 
-def _events(
-    event: str, span: svg.Point, width: float, buckets: Sequence[Mapping[str, Any]]
-) -> svg.Panel:
+def _overall(buckets: Buckets, label: str) -> str:
+    known, positives = (
+        sum(_count(bucket, label, key) for bucket in buckets) for key in ("known", "positives")
+    )
+    return formats.percent(positives / known if known else None, 1)
+
+
+def _events(event: str, span: svg.Point, width: float, buckets: Buckets) -> svg.Panel:
     most = max(formats.number(bucket, "events") or 0 for bucket in buckets)
     panel = svg.Panel(span, (0, 1.06 * most or 1), x_label="UTC", left=62)
     panel.y_axis(svg.ticks(0, most, formats.count, 4))
@@ -79,13 +65,13 @@ def _events(
 
 
 def _rates(
-    span: svg.Point, width: float, buckets: Sequence[Mapping[str, Any]], labels: Sequence[str]
+    span: svg.Point, width: float, buckets: Buckets, labels: Sequence[str]
 ) -> svg.Panel | None:
     lines = {
         label: [
-            ((bucket.get("start") or 0) + width / 2, rate, _count(bucket, label, "known"))
+            (bucket.get("start") or 0, _count(bucket, label, "positives") / known, known)
             for bucket in buckets
-            if (rate := _rate(bucket, label)) is not None
+            if (known := _count(bucket, label, "known")) >= _LEAST_KNOWN
         ]
         for label in labels
     }
@@ -99,28 +85,21 @@ def _rates(
     panel.y_axis(svg.ticks(low, high, lambda rate: formats.percent(rate, digits), 5))
     _time_axis(panel, span)
     for index, (label, line) in enumerate(lines.items()):
+        color = svg.series_color(index)
         if line:
-            panel.line([(time, rate) for time, rate, _ in line], _color(index))
-        for time, rate, known in line:
-            tip = (
-                f"{_when(time - width / 2, width)}: {formats.percent(rate, 1)} {label} of {known:,}"
-            )
-            panel.dot((time, rate), _color(index), tip, 3)
+            panel.line([(start + width / 2, rate) for start, rate, _ in line], color)
+        for start, rate, known in line:
+            tip = f"{_when(start, width)}: {formats.percent(rate, 1)} {label} of {known:,}"
+            panel.dot((start + width / 2, rate), color, tip, 3)
     return panel
 
 
 def _time_axis(panel: svg.Panel, span: svg.Point) -> None:
-    """Three dates: at the ends and in the middle."""
+    """Draws three dates: near the ends and in the middle."""
     low, high = span
     at = [low + share * (high - low) for share in (0.08, 0.5, 0.92)]
-    short = high - low < 3 * _DAY
-    panel.x_axis([(time, formats.moment(time) if short else formats.date(time)) for time in at])
-
-
-def _rate(bucket: Mapping[str, Any], label: str) -> float | None:
-    """A bucket's share of positives, None where few are known: it would say little."""
-    known = _count(bucket, label, "known")
-    return _count(bucket, label, "positives") / known if known >= _LEAST_KNOWN else None
+    text = formats.moment if high - low < 3 * _DAY else formats.date
+    panel.x_axis([(time, text(time)) for time in at])
 
 
 def _count(bucket: Mapping[str, Any], label: str, key: str) -> int:
@@ -137,7 +116,3 @@ def _length(width: float) -> str:
             number = round(width / size)
             return f"{number} {name}s" if number > 1 else name
     return "moment"
-
-
-def _color(index: int) -> str:
-    return _COLORS[index % len(_COLORS)]

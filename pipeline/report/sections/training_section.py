@@ -30,37 +30,34 @@ def section(data: Mapping[str, Any]) -> Section | None:
     ]
     if not drawings:
         return None
-    parts = [_sentence(name, points, data) for name, points in histories.items()]
     legend = [
-        *(Key(color(name), formats.model_name(name), "line") for name in histories),
+        *(Key(color(name), _name(data, name), "line") for name in histories),
         Key("", "validation", "line"),
         Key("", "train, as it goes", "dashed"),
     ]
-    figure = Figure("Training curves", f"{'; '.join(parts)}.", drawings, legend)
+    figure = Figure("Training curves", "", drawings, legend)
     question = "Did training help, and did it stop in time?"
     return Section("training", "Training", question, [figure, *_evaluations(histories)])
 
 
 def color(series: str) -> str:
-    """Returns the class of a model's or a split's series; the same all over the report."""
+    """Returns the class of a model's or a split's series, the same in the whole report."""
     return _COLORS.get(series, "s4")
 
 
+def _name(data: Mapping[str, Any], name: str) -> str:
+    speed = formats.number(data, "training", name, "candidates_per_second")
+    rate = f", {formats.count(speed)} candidates per second" if speed else ""
+    return f"{formats.model_name(name)}{rate}"
+
+
 def _evaluations(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Details]:
-    """Returns a table a model with the metrics of every evaluation."""
+    """Returns one table per model with the metrics of every evaluation."""
+    columns = {title: formats.cell(formats.fixed, key) for key, title in _COLUMNS}
     return [
         Details(
             f"Evaluations of {formats.model_name(name)} ({len(points)})",
-            Table(
-                ["Step", *(title for _, title in _COLUMNS)],
-                [
-                    [
-                        formats.count(point["step"]),
-                        *(formats.fixed(formats.number(point, key)) for key, _ in _COLUMNS),
-                    ]
-                    for point in points
-                ],
-            ),
+            Table.of("Step", [(formats.count(one["step"]), one) for one in points], columns),
         )
         for name, points in histories.items()
     ]
@@ -93,26 +90,11 @@ def _drawing(
     steps = [step for _, line, _ in lines for step, _ in line]
     low, high = svg.padded([value for _, line, _ in lines for _, value in line])
     panel = svg.Panel((min(steps), max(steps)), (low, high), x_label="step", left=56)
-    panel.y_axis(svg.ticks(low, high))
-    panel.x_axis(svg.ticks(min(steps), max(steps)))
+    panel.axes()
     for name, line, dashed in reversed(lines):
         panel.line(line, color(name), dashed)
         if not dashed:
             for step, value in line:
                 tip = f"{formats.model_name(name)}, step {step:,}: {title} {value:.4f}"
                 panel.dot((step, value), color(name), tip, 3)
-    names = formats.listed([formats.model_name(name) for name in histories])
-    return Drawing(title, panel.svg(f"{title} by step of {names}."))
-
-
-def _sentence(name: str, points: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> str:
-    title = formats.model_name(name)
-    line = _series(points, "val_logloss")
-    speed = formats.number(data, "training", name, "candidates_per_second")
-    rate = f" at {formats.count(speed)} candidates a second" if speed else ""
-    if not line:
-        return f"{title}: {formats.count(points[-1]['step'])} steps{rate}"
-    step, best = min(line, key=lambda point: point[1])
-    last_step, last = line[-1]
-    end = "the end" if step == last_step else f"{last:.4f} at the end, step {last_step:,}"
-    return f"{title}: lowest validation log loss {best:.4f} at step {step:,} ({end}){rate}"
+    return Drawing(title, panel.svg(f"{title} by step of each model"))

@@ -80,3 +80,14 @@ def test_nothing_of_a_model_without_codes_and_zeros_without_behaviors():
     model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
     assert attention_mass.measure(model, [batch_of(2)]) == {}
     assert np.sum(attention_mass.measure(a_model(), [])["text"]["mass"]) == 0
+
+
+def test_vectors_count_in_the_attention_of_a_model_that_reads_them():
+    config = ModelConfig(name="raw_vectors", embedding_width=4, head_width=4, hidden=(8,))
+    model = factory.build_model(
+        config, synthetic.SCHEMA, synthetic.item_ids(), synthetic.embedding_sets()
+    )
+    found = attention_mass.measure(model, [batch_of(20)])
+    assert set(found) == set(synthetic.SCHEMA.modality_names)
+    for one in found.values():
+        assert np.sum(one["mass"]) == pytest.approx(1, abs=1e-5)

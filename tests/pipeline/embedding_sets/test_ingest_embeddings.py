@@ -13,7 +13,7 @@ from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from pipeline.embedding_sets import embedding_versions
 from pipeline.embedding_sets.delivery import EMPTY_ID, OLDER_ROW, ZERO
-from pipeline.ingest_embeddings import ingest
+from pipeline.embedding_sets.ingestion import ingest
 from pipeline.publishing import publication
 from tests.pipeline.catalog_backfill.projection_data import contents
 

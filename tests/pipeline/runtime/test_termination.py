@@ -57,5 +57,5 @@ def test_a_training_that_is_asked_to_stop_saves_and_goes_on(tmp_path):
     assert not (model / manifest.FILE_NAME).exists()
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    assert "Going on after step" in again.stderr
+    assert "Resuming after step" in again.stderr
     assert (model / manifest.FILE_NAME).exists()

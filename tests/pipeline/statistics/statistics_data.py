@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import inspect_data
+from pipeline.statistics import inspection
 from pipeline.statistics.log import LogSource
 
 START = 1_700_000_000
@@ -87,7 +87,7 @@ def inspected(tmp_path, rows, vectors=None, unit="s", name="a", **arguments):
     ids, values, *times = vectors or clean_vectors()
     sets = {"text": write_vectors(tmp_path / f"{name}-text", ids, values, *times)}
     source = LogSource(log, ("click",), {}, unit)
-    return inspect_data.inspect(source, sets, None, str(tmp_path / name), **arguments)
+    return inspection.inspect(source, sets, None, str(tmp_path / name), **arguments)
 
 
 def shifted(rows):

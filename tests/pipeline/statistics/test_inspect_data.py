@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from features.errors import UserInputError
-from pipeline import inspect_data
 from pipeline.report.page import render
+from pipeline.statistics import inspection
 from pipeline.statistics.log import LogSource
 from pipeline.statistics.options import DriftConfig
 from tests import synthetic
@@ -62,7 +62,7 @@ def test_wrong_flags_are_told(tmp_path, arguments, expected):
 
 def test_joined_examples_are_compared_by_their_manifest(tmp_path):
     examples = synthetic.write_example_set(str(tmp_path / "examples"))
-    again = inspect_data.inspect(
+    again = inspection.inspect(
         None, {}, examples.folder, str(tmp_path / "out"),
         config=DriftConfig(baseline=examples.folder),
     )  # fmt: skip
@@ -74,9 +74,9 @@ def test_pictures_say_what_the_figures_say(tmp_path):
     inspected(tmp_path, sample.clean_log(seed=1), name="base")
     rows = sample.clean_log(seed=2)
     shifted(rows)
-    inspection = inspected(tmp_path, rows, config=DriftConfig(baseline=str(tmp_path / "base")))
+    found = inspected(tmp_path, rows, config=DriftConfig(baseline=str(tmp_path / "base")))
     page = (tmp_path / "a" / "report.html").read_text()
-    time = inspection.statistics["log"]["time"]
+    time = found.statistics["log"]["time"]
     for bucket in time["buckets"]:
         assert f": {bucket['events']:,} events</title>" in page
         label = bucket["labels"]["click"]
@@ -84,16 +84,14 @@ def test_pictures_say_what_the_figures_say(tmp_path):
         # A rate of a few events says little and has no dot.
         drawn = f": {share} click of {label['known']:,}</title>" in page
         assert drawn == (label["known"] >= 30)
-    for least, most, ids, events in inspection.statistics["log"]["columns"]["user_id"][
-        "rows_an_id"
-    ]:
+    for least, most, ids, events in found.statistics["log"]["columns"]["user_id"]["rows_an_id"]:
         tip = f"{ids:,} users with {least:,} to {most:,} events each: {events:,} events"
         assert tip in page
-    for *_, vectors in inspection.statistics["embedding_sets"]["text"]["norm"]["histogram"]:
+    for *_, vectors in found.statistics["embedding_sets"]["text"]["norm"]["histogram"]:
         assert f": {vectors:,} vectors</title>" in page
-    (breach,) = [one for one in inspection.assessment.changes if one.is_breach]
+    (breach,) = [one for one in found.assessment.changes if one.is_breach]
     assert f"label rate of events.click: {breach.change:.3f} of 0.0500" in page
-    assert f"1 of {len(inspection.assessment.changes)} measures changed more" in page
+    assert f"1 of {len(found.assessment.changes)} measures changed more" in page
     # The one bar beyond its threshold ends where the axis does.
     width = min(breach.change / 0.05, 2) / 2 * (460 - 20 - 8)
     assert '<rect class="fill s3" x="8.0"' in page and f'width="{width:.1f}"' in page
@@ -132,7 +130,7 @@ def test_run_stops_before_training_on_drift(tmp_path):
 def test_remote_data_have_the_same_statistics(s3, tmp_path):
     inspected(tmp_path, sample.clean_log(events=500))
     bucket = s3.upload(s3.bucket(), tmp_path, "data")
-    remote = inspect_data.inspect(
+    remote = inspection.inspect(
         LogSource(f"{bucket}/a-log", ("click",)), {"text": f"{bucket}/a-text"}, None,
         str(tmp_path / "b"), config=DriftConfig(baseline=f"{bucket}/a"),
     )  # fmt: skip
@@ -140,4 +138,4 @@ def test_remote_data_have_the_same_statistics(s3, tmp_path):
     local = json.loads((tmp_path / "a" / "statistics.json").read_text())
     assert json.loads(json.dumps(remote.statistics)).items() <= local.items()
     with pytest.raises(UserInputError, match="remote"):
-        inspect_data.inspect(LogSource(f"{bucket}/a-log", ("click",)), {}, None, f"{bucket}/c")
+        inspection.inspect(LogSource(f"{bucket}/a-log", ("click",)), {}, None, f"{bucket}/c")

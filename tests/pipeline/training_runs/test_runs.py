@@ -125,7 +125,9 @@ def test_what_is_no_run_or_of_another_version_is_refused(folder: Path, caplog) -
 
 def test_what_stands_between_a_run_and_its_repetition_is_said(folder: Path) -> None:
     examples = synthetic.write_example_set(str(folder / "examples"))
-    write_run(folder / "a", examples=examples.folder, variables={"TF_ENABLE_ONEDNN_OPTS": "0"})
+    arguments = ("--examples=/e", "--nojit_compile", "--mixed_precision=true")
+    variables = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+    write_run(folder / "a", examples=examples.folder, variables=variables, arguments=arguments)
     runs = run_list.find(str(folder))
     text = reproduction.script(run_list.select(runs, "a"))
     assert f"The examples were 0123456789abcdef and are now {examples.fingerprint}" in text
@@ -133,7 +135,9 @@ def test_what_stands_between_a_run_and_its_repetition_is_said(folder: Path) -> N
     assert text.splitlines()[-2] == "cd /somewhere"
     command = shlex.split(text.splitlines()[-1])
     assert command[:4] == ["TF_ENABLE_ONEDNN_OPTS=0", "python", "-m", "pipeline.train"]
-    assert f"--config={folder}/a/run_config.json" in command
+    # The two settings were flags once; run_config.json has their values.
+    config = f"--config={folder}/a/run_config.json"
+    assert command[4:] == ["--examples=/e", config, f"--model_dir={folder}/a-reproduced"]
     assert "are gone from /nowhere/examples" in reproduction.script(run_list.select(runs, "dmf"))
     same = {
         "examples": examples.folder,

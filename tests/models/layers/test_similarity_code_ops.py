@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.layers.code_terms import (
+from models.layers.similarity_code_ops import (
     count_by_code,
     gather_by_code,
     gather_by_type_and_code,

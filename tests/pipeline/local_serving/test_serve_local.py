@@ -12,8 +12,6 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from features.errors import UserInputError
-from pipeline import serve_local
 from tests.pipeline.local_serving import tiny_model
 
 COMMAND = (sys.executable, "-m", "pipeline.serve_local", "--port=0")
@@ -74,26 +72,3 @@ def test_a_port_that_is_taken_and_an_empty_folder_are_the_users(tmp_path):
     finally:
         process.terminate()
         assert process.wait(300) == 0
-
-
-@pytest.mark.parametrize("make", [False, True])
-def test_a_folder_without_versions_is_refused(tmp_path, make):
-    folder = tmp_path / "m"
-    if make:
-        (folder / "1").mkdir(parents=True)
-    with pytest.raises(UserInputError, match=r"nothing to serve: expected saved_model\.pb"):
-        serve_local.open_model(str(folder))
-
-
-def test_a_version_that_is_served_alone_keeps_its_number(tmp_path):
-    tiny_model.save(tmp_path / "ctr" / "12")
-    model = serve_local.open_model(str(tmp_path / "ctr" / "12"))
-    assert (model.name, model.versions) == ("ctr", [12])
-    model.close()
-
-
-def test_labels_are_numbers_by_name():
-    assert serve_local.parse_labels(["stable=3", "canary=4"]) == {"stable": 3, "canary": 4}
-    for texts in (["stable"], ["stable=x"], ["=3"], ["a=1", "a=2"], ["a=-1"]):
-        with pytest.raises(UserInputError, match="must be label=version"):
-            serve_local.parse_labels(texts)

@@ -13,8 +13,8 @@ from features.records import example
 from models import factory
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
-from pipeline.build_vocabulary import build_vocabulary
 from pipeline.training_runs import training_inputs
+from pipeline.vocabulary.job import build_vocabulary
 from tests import synthetic
 
 SPLITS = {"train": 90, "validation": 30}

@@ -1,17 +1,19 @@
-"""The operations that keep a `[C, L, d]` tensor from ever being built.
+"""Look-ups and sums by a small code of each pair, instead of tensors of shape `[C, L, d]`.
 
-Shapes: R requests, C candidates, L behaviors, H heads, B codes, Y behavior types.
+A term that depends on a pair (candidate, behavior) through a code in `[0, B)` alone enters
+attention as a `[C, B]` product followed by a gather, and leaves it as a sum of attention mass per
+code. Both are exact rearrangements; see DESIGN section 4, identity 1. One candidate, behaviors
+of codes 0, 2, 0 with weights .5, .3, .2: the mass is [.7, 0, .3], and `mass @ table` equals the
+weighted sum of three rows.
 
-A term that depends on a pair (candidate, behavior) only through a small code enters attention
-as a `[C, B]` product followed by a gather, and leaves it as a per-code sum of attention mass.
-Both are exact rearrangements; see DESIGN section 4, identity 1.
+Shapes: R requests, C candidates, L behaviors, H heads, d head width, B codes, Y behavior types.
 """
 
 import contextlib
 
 import tensorflow as tf
 
-from models.layers import head_products
+from models.layers import multi_head_ops
 
 
 def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
@@ -31,9 +33,9 @@ def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
 def gather_by_type_and_code(
     terms: tf.Tensor, biases: tf.Tensor, types: tf.Tensor, codes: tf.Tensor
 ) -> tf.Tensor:
-    """Looks up each pair's term by its code, plus one by the behavior's type and that code.
+    """Looks up each pair's term by its code, plus a bias by the behavior's type and that code.
 
-    Both in one look-up a pair, in a table of their sums, which costs `[C, Y * B]` additions.
+    A table of their sums, `[C, Y * B]` additions, makes it one look-up per pair instead of two.
 
     Args:
       terms: `[R, C, H, B]` float.
@@ -47,15 +49,15 @@ def gather_by_type_and_code(
     count, size, _ = biases.shape
     shape = tf.shape(terms)
     table = terms[:, :, :, None] + tf.transpose(biases, [2, 0, 1])  # [R, C, H, Y, B]
-    table = tf.reshape(table, [shape[0], shape[1], shape[2], count * size])
-    offsets = (tf.cast(types, tf.int32) * size)[:, None, :]
+    table = tf.reshape(table, [shape[0], shape[1], shape[2], count * size])  # [R, C, H, Y * B]
+    offsets = (tf.cast(types, tf.int32) * size)[:, None, :]  # [R, 1, L]: row type * B + code
     return gather_by_code(table, offsets + tf.cast(codes, tf.int32))
 
 
 def _look_up(table: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-    """Returns `table[positions]`, `[N]` and any shape of int32.
+    """Returns `table[positions]` of an `[N]` table and int32 positions of any shape.
 
-    `tf.gather` copies slices of any size, which for single numbers takes a third longer.
+    Not `tf.gather`, which copies slices of any size: for single numbers it takes a third longer.
     """
     found = tf.gather_nd(table, tf.reshape(positions, [-1, 1]))
     return tf.reshape(found, tf.shape(positions))
@@ -73,7 +75,7 @@ def sum_by_code(weights: tf.Tensor, codes: tf.Tensor, size: int) -> tf.Tensor:
       `[R, C, H, B]` float.
     """
     shape = tf.shape(weights)
-    rows = tf.reshape(_per_head(codes, shape[2]), [-1, shape[3]])
+    rows = tf.reshape(_per_head(codes, shape[2]), [-1, shape[3]])  # [R * C * H, L]
     sums = tf.raw_ops.DenseBincount(
         input=rows, size=size, weights=tf.reshape(weights, [-1, shape[3]])
     )
@@ -99,7 +101,7 @@ def _per_head(codes: tf.Tensor, heads: tf.Tensor) -> tf.Tensor:
 
 
 def table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-    """Returns `sum_i a_i table[code_i]` as mass by code times the table.
+    """Returns `sum_i a_i table[code_i]`, as mass per code times the table.
 
     Args:
       weights: `[R, C, H, L]` float.
@@ -109,8 +111,8 @@ def table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.T
     Returns:
       `[R, C, H, d]` float.
     """
-    mass = sum_by_code(weights, codes, table.shape[0])
-    return head_products.table_values(mass, table)
+    mass = sum_by_code(weights, codes, table.shape[0])  # [R, C, H, B]
+    return multi_head_ops.table_values(mass, table)
 
 
 def for_each_candidate(codes: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
@@ -121,7 +123,7 @@ def for_each_candidate(codes: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
 
 
 def _row_starts(shape: tf.Tensor) -> tf.Tensor:
-    """Returns where each row of flattened `[R, C, H, B]` terms starts, `[R, C, H, 1]` int32."""
+    """Returns each row's start in flattened `[R, C, H, B]` terms, `[R, C, H, 1]` int32."""
     rows = tf.reshape(tf.range(shape[0] * shape[1] * shape[2]), shape[:3])
     return rows[..., None] * shape[3]
 
@@ -129,12 +131,12 @@ def _row_starts(shape: tf.Tensor) -> tf.Tensor:
 def _dense_bincount_gradient(
     operation: tf.Operation, upstream: tf.Tensor
 ) -> tuple[None, None, tf.Tensor]:
-    """Returns the gradient of a sum by code, a gather by code; the op itself has none."""
+    """Returns the gradient of a sum by code: a gather by code. TensorFlow defines none."""
     codes = operation.inputs[0]
     rows = tf.range(tf.shape(codes)[0])[:, None]
     positions = rows * tf.shape(upstream)[1] + codes
     return None, None, tf.gather(tf.reshape(upstream, [-1]), positions)
 
 
-with contextlib.suppress(KeyError):  # A TensorFlow that has this gradient keeps its own.
+with contextlib.suppress(KeyError):  # A TensorFlow that defines this gradient keeps its own.
     tf.RegisterGradient("DenseBincount")(_dense_bincount_gradient)

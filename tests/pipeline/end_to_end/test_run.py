@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.end_to_end.run_summary import describe, headline
-
 KEYS = {
     "join": {
         "events_read",
@@ -70,24 +68,6 @@ def test_report_and_model_are_published(demo: Path) -> None:
     published = os.listdir(demo / "serving" / "dmf")
     assert [name for name in published if not name.startswith(".")] == ["1"]
     assert not list(demo.glob("*.building*"))
-
-
-def test_a_second_label_is_summarized_beside_the_first() -> None:
-    figures = {"auc": 0.8, "gauc": 0.7, "logloss": 0.5, "ne": 0.9, "calibration": 1.01}
-    other = {**figures, "auc": 0.6543, "gauc": None}
-    values = headline({**figures, "labels": {"conversion": {**other, "of_positives": None}}})
-    assert values == {**figures, "labels": {"conversion": other}}
-    counts = dict.fromkeys(KEYS["join"], 1)
-    summary = {
-        "join": counts,
-        "train": dict.fromkeys(KEYS["train"], 1),
-        "metrics": {"dmf": values},
-        "export": {"saved_model": "m/1", "signatures": ["a"], "parity_max_abs_diff": 0.0},
-        "serving": {"candidates": 1, "history_length": 2, "latency_ms": {"dmf": 1.0}},
-    }
-    lines = describe(summary, "click", "out").splitlines()
-    (line,) = [one for one in lines if one.endswith("(conversion)")]
-    assert line.split()[:3] == ["dmf", "0.6543", "-"]
 
 
 def test_wrong_setting_is_told_without_a_traceback(tmp_path: Path) -> None:

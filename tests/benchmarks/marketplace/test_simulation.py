@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.marketplace.settings import START, MarketplaceSettings, parse_modalities
-from benchmarks.simulate import simulate
+from benchmarks.marketplace.simulation import simulate
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from pipeline.build_examples import build_examples
@@ -60,7 +60,7 @@ def test_another_seed_gives_another_world(log, tmp_path):
     assert [name for name in ours if ours[name] == theirs.get(name)] == []
 
 
-def test_the_log_does_not_depend_on_rows_a_file(log, tmp_path):
+def test_the_log_does_not_depend_on_rows_per_file(log, tmp_path):
     one = Log(str(tmp_path / "one"), simulate(str(tmp_path / "one"), small()))
     for name in ("impressions", "truth"):
         assert len(os.listdir(log.path(name))) > len(os.listdir(one.path(name))) == 1

@@ -1,11 +1,11 @@
-"""Products of tensors that have an axis of heads, as plain matrix products where they can be.
+"""Products of tensors with an axis of heads, as plain matrix products where possible.
 
-R requests, C candidates, L behaviors, H heads, d head width, D embedding width, B codes.
+Why not `tf.einsum`: it transposes its operands, and its gradient does so twice more, although with
+one head, the usual case, nothing has to move. With an ellipsis it becomes a batch product that
+broadcasts a kernel, for which oneDNN in TensorFlow 2.16.2 returns wrong values from 31 rows on.
+The axis of one head is squeezed, not sliced: the gradient of a slice is a padded copy.
 
-An einsum transposes its operands, and its gradient does so twice more; with one head, the usual
-case, nothing has to be moved. There the axis is squeezed: the gradient of a slice is a padded
-copy. And an einsum with an ellipsis becomes a batch product that broadcasts a kernel, for which
-oneDNN in TensorFlow 2.16.2 returns wrong values from 31 rows on.
+Shapes: R requests, C candidates, L behaviors, D embedding width, H heads, d head width, B codes.
 """
 
 import tensorflow as tf
@@ -14,7 +14,8 @@ import tensorflow as tf
 def project(embedding: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Projects `[..., D]` by `[D, H, d]` to `[..., H, d]`."""
     width, heads, head_width = kernel.shape
-    rows = tf.matmul(tf.reshape(embedding, [-1, width]), tf.reshape(kernel, [width, -1]))
+    flat = tf.reshape(embedding, [-1, width])  # [N, D]
+    rows = tf.matmul(flat, tf.reshape(kernel, [width, -1]))  # [N, H * d]
     return tf.reshape(rows, tf.concat([tf.shape(embedding)[:-1], [heads, head_width]], axis=0))
 
 
@@ -55,16 +56,16 @@ def pool(weights: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
 def shared_pair_scores(query: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
     """Returns `q . e` of every pair, `[R, C, H, D]` and `[R, L, D]` to `[R, C, H, L]`."""
     shape = tf.shape(query)
-    rows = tf.reshape(query, [shape[0], shape[1] * shape[2], history.shape[-1]])
-    scores = tf.matmul(rows, history, transpose_b=True)
+    rows = tf.reshape(query, [shape[0], shape[1] * shape[2], history.shape[-1]])  # [R, C * H, D]
+    scores = tf.matmul(rows, history, transpose_b=True)  # [R, C * H, L]
     return tf.reshape(scores, [shape[0], shape[1], shape[2], tf.shape(history)[1]])
 
 
 def shared_pool(weights: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
-    """Sums what all heads share by weight, `[R, C, H, L]` and `[R, L, D]` to `[R, C, H, D]`."""
+    """Sums by weight what all heads share, `[R, C, H, L]` and `[R, L, D]` to `[R, C, H, D]`."""
     shape = tf.shape(weights)
-    rows = tf.reshape(weights, [shape[0], shape[1] * shape[2], shape[3]])
-    pooled = tf.matmul(rows, history)
+    rows = tf.reshape(weights, [shape[0], shape[1] * shape[2], shape[3]])  # [R, C * H, L]
+    pooled = tf.matmul(rows, history)  # [R, C * H, D]
     return tf.reshape(pooled, [shape[0], shape[1], shape[2], history.shape[-1]])
 
 

@@ -95,3 +95,11 @@ def test_a_folder_that_is_no_data_set_is_told(job: str, tmp_path: Path) -> None:
     assert run.returncode == 2
     assert "manifest.json" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_settings_that_were_flags_are_told_with_their_new_form(tmp_path: Path) -> None:
+    paths = [f"--examples={tmp_path}", f"--model_dir={tmp_path}/model"]
+    for flag, setting in (("--mixed_precision", "mixed_precision"), ("--nojit_compile", "jit_")):
+        run = _run("train", *paths, flag)
+        assert run.returncode == 2
+        assert f"flag '{flag[2:]}': give --set training.{setting}" in run.stderr

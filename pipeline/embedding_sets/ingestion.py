@@ -1,0 +1,143 @@
+"""Ingestion: a delivery of vectors becomes the next version of an embedding set.
+
+Vectors are validated and quantized. Bad rows go to `quarantine/` with their reason. Items that the
+delivery does not have keep the vector of the version before. A delivery that changes nothing makes
+no version. The whole set is held in memory, one byte per value.
+"""
+
+from typing import Any
+
+from absl import logging
+
+from features.embeddings import embedding_files
+from features.embeddings.embedding_files import ALWAYS
+from features.errors import UserInputError
+from features.files import storage, versions
+from pipeline.embedding_sets import embedding_versions
+from pipeline.embedding_sets.delivery import Delivery, fingerprints, read_delivery
+from pipeline.embedding_sets.embedding_versions import Merged
+from pipeline.publishing.publication import QUARANTINE, Publication, locked
+from pipeline.publishing.shards import HashedFile, json_line
+
+
+def ingest(
+    vectors: str,
+    output: str,
+    encoder: str,
+    encoder_version: str,
+    *,
+    dimension: int | None = None,
+    available_at: int | None = None,
+    replace: bool = False,
+    max_bad_fraction: float = 0.01,
+    keep: int = 3,
+) -> dict[str, Any]:
+    """Publishes the next version of an embedding set, or finds that nothing changes.
+
+    Args:
+      vectors: what was delivered.
+      output: folder of the set's versions, local or remote.
+      encoder: name of what made the vectors.
+      encoder_version: its version.
+      dimension: width M; None for the set's, or that of the first file.
+      available_at: microseconds, of rows that do not tell; None for always.
+      replace: keep nothing of the version before.
+      max_bad_fraction: largest share of rows to quarantine.
+      keep: versions to keep.
+
+    Returns:
+      The manifest of the published version.
+
+    Raises:
+      UserInputError: files are not readable, too many rows are bad, or the vectors are of
+        another encoder or width than the set. Nothing is published then.
+    """
+    files = embedding_files.open_files(vectors)
+    with locked(output):
+        found = embedding_versions.published(output)
+        before = None if found is None or replace else found
+        if before is not None:
+            _check_alike(before, encoder, encoder_version, dimension)
+            dimension = before["dimension"]
+        wanted = dimension or files.dimension
+        time = ALWAYS if available_at is None else available_at
+        delivery = read_delivery(files, wanted, time)
+        identity = {
+            "encoder": encoder,
+            "version": encoder_version,
+            "dimension": wanted,
+            "delivery": fingerprints(files),
+            "before": None if before is None else before["fingerprint"],
+        }
+        number = (versions.current(output) or 0) + 1
+        path = versions.path_of(output, number)
+        # What has a higher number was never published, or was rolled back.
+        storage.remove_folder(path)
+        publication = Publication(path, identity)
+        with publication.attempt() as building:
+            _write_quarantine(building, delivery)
+            _check_counts(delivery, vectors, max_bad_fraction)
+            earlier = None if before is None else embedding_versions.read_published(output)
+            merged = embedding_versions.merge(earlier, delivery.vectors)
+            logging.info("%d rows: %s", delivery.rows, _counts(delivery, merged))
+            if before is not None and merged.changes_nothing:
+                publication.abandon()
+                storage.remove_folder(f"{path}.rejected")
+                logging.info("%s holds all of it already: nothing to do.", output)
+                embedding_versions.prune(output, keep)
+                return before
+            hashes = embedding_versions.write(building, merged.vectors)
+            published = publication.complete(_manifest_values(merged, hashes, delivery, number))
+        versions.publish(output, number)
+        embedding_versions.prune(output, keep)
+    logging.info("Published version %d of %s: %d items.", number, output, published["count"])
+    return published
+
+
+def _check_alike(
+    before: dict[str, Any], encoder: str, encoder_version: str, dimension: int | None
+) -> None:
+    """Refuses vectors whose encoder or width differs from the version before."""
+    expected = (before["encoder"], before["version"], before["dimension"])
+    received = (encoder, encoder_version, dimension or before["dimension"])
+    if received != expected:
+        raise UserInputError(
+            f"The set is of encoder, version and dimension {expected}, the new vectors of "
+            f"{received}: their similarities would mean nothing. Give another --output, or "
+            "--replace if the new vectors are the whole set."
+        )
+
+
+def _write_quarantine(building: str, delivery: Delivery) -> None:
+    if delivery.rejected:
+        with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
+            for row in delivery.rejected:
+                file.write(json_line(row))
+
+
+def _check_counts(delivery: Delivery, vectors: str, max_bad_fraction: float) -> None:
+    bad, good = len(delivery.rejected), len(delivery.vectors.item_ids)
+    if bad + good != delivery.rows:
+        raise RuntimeError(f"Rows went missing: read {delivery.rows}, {good} good, {bad} bad.")
+    if not good or bad > max_bad_fraction * delivery.rows:
+        raise UserInputError(
+            f"--vectors {vectors!r}: {bad} of {delivery.rows} rows are bad, more than "
+            f"--max_bad_fraction {max_bad_fraction}: {delivery.reasons}. Fix the rows or raise "
+            "--max_bad_fraction."
+        )
+
+
+def _counts(delivery: Delivery, merged: Merged) -> dict[str, Any]:
+    return {"read": delivery.rows, **merged.counts, "quarantined": delivery.reasons}
+
+
+def _manifest_values(
+    merged: Merged, hashes: dict[str, str], delivery: Delivery, number: int
+) -> dict[str, Any]:
+    return {
+        "count": len(merged.vectors.item_ids),
+        "counts": _counts(delivery, merged),
+        "fingerprint": merged.fingerprint,
+        "sha256": hashes,
+        "set_version": number,
+    }

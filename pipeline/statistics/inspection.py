@@ -1,0 +1,90 @@
+"""An inspection: statistics, findings, drift and their report, of whatever data is given."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from features.errors import UserInputError
+from features.files import manifest, storage
+from pipeline.report.page import render
+from pipeline.runtime import environment
+from pipeline.statistics import drift, findings
+from pipeline.statistics.assessment import Assessment, assess, collect, write
+from pipeline.statistics.database import MEMORY_LIMIT
+from pipeline.statistics.log import LogSource
+from pipeline.statistics.options import CheckLimits, DriftConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """The result of an inspection.
+
+    Attributes:
+      statistics: see `pipeline.statistics.assessment.collect`.
+      assessment: findings and drift.
+    """
+
+    statistics: dict[str, Any]
+    assessment: Assessment
+
+
+def inspect(
+    source: LogSource | None,
+    embeddings: Mapping[str, str],
+    examples: str | None,
+    output: str,
+    *,
+    limits: CheckLimits | None = None,
+    config: DriftConfig | None = None,
+    memory_limit: str = MEMORY_LIMIT,
+    command: str = "",
+) -> Inspection:
+    """Writes statistics and report of whatever is given, whether it is good or bad.
+
+    Args:
+      source: a behavior log.
+      embeddings: embedding sets by modality.
+      examples: a folder of joined examples.
+      output: a local folder; receives `statistics.json` (`statistics.rejected.json` of bad data)
+        and `report.html`.
+      limits: of the checks.
+      config: baseline and thresholds of the drift.
+      memory_limit: of DuckDB.
+      command: that the report shows.
+
+    Raises:
+      UserInputError: nothing was given, or an input or the baseline is not readable.
+    """
+    if source is None and not embeddings and examples is None:
+        raise UserInputError("Nothing to inspect: give --events, --embeddings or --examples.")
+    if storage.is_remote(output):
+        raise UserInputError(f"--output {output!r} is remote, expected a local folder.")
+    parent = os.path.dirname(os.path.abspath(output))
+    os.makedirs(parent, exist_ok=True)
+    statistics = collect(source, embeddings, examples, parent, memory_limit)
+    assessment = assess(statistics, limits or CheckLimits(), config or DriftConfig())
+    write(output, statistics, assessment)
+    data: dict[str, Any] = {
+        "title": "Data",
+        "statistics": statistics,
+        "assessment": assessment.to_dict(),
+        "command": command,
+        "environment": environment.versions(),
+    }
+    if examples is not None:
+        values = manifest.read_manifest(examples)
+        data |= {"manifest": values, "label": values["schema"]["labels"][0]}
+    elif source is not None and source.labels:
+        data["label"] = source.labels[0]
+    render(data, os.path.join(output, "report.html"))
+    return Inspection(statistics, assessment)
+
+
+def describe(assessment: Assessment, output: str) -> str:
+    """Returns an assessment as a person reads it."""
+    lines = [findings.table(assessment.findings)] if assessment.findings else ["No finding."]
+    if assessment.baseline is not None:
+        lines.append(f"{len(assessment.changes)} measures within their thresholds.")
+        lines.append(drift.table(assessment.changes))
+    return "\n".join([*lines, f"Report    {os.path.join(output, 'report.html')}"])
