@@ -51,7 +51,7 @@ class RemoteModel:
         """Returns the inputs of each signature with their dtypes.
 
         Args:
-          version: which; None for what is served now, as far as this client has seen.
+          version: which; None for the one that answered last.
 
         Raises:
           grpc.RpcError: the server does not answer.
@@ -97,12 +97,12 @@ class RemoteModel:
         try:
             answer = _answer(self._stub.Predict(self._request(signature, inputs, version)))
         except grpc.RpcError:
-            # A new version may want other inputs than those that this client knows.
+            # A new version may take other inputs than those that this client knows.
             if version is None:
-                self._saw(None)
+                self._set_current(None)
             raise
         if version is None:
-            self._saw(answer.version)
+            self._set_current(answer.version)
         return answer
 
     def call_each(
@@ -128,7 +128,7 @@ class RemoteModel:
             answers += [_answer(call.result()) for call in calls]
         return answers
 
-    def _saw(self, version: int | None) -> None:
+    def _set_current(self, version: int | None) -> None:
         with self._lock:
             self._current = version
 

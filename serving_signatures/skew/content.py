@@ -45,7 +45,7 @@ def read(
     """Returns the vectors of some items by modality, of every modality of the records.
 
     Args:
-      model: says what it holds.
+      model: whose tables are read.
       folders: embedding set by modality; one that is not there is taken from inside the model.
       item_ids: `[N]` int64.
 

@@ -11,15 +11,15 @@ _NUMBERS = "buif"  # NumPy's kinds of bool, unsigned, int and float.
 
 @dataclasses.dataclass
 class Comparison:
-    """Two ways to the same values of one feature.
+    """The values of one feature, computed in two ways.
 
     Attributes:
       feature: what was compared, such as `similarity_text`.
       compared: how many values.
-      different: how many of them differ by more than they may.
+      different: how many of them differ by more than the tolerance.
       set_apart: how many were not compared, because they differ for a known reason.
       largest: the largest difference, infinite where one of two is not a number.
-      worst: where that is: the record, the position in it, and both values.
+      worst: the place of the largest difference: record, position in it, and both values.
     """
 
     feature: str

@@ -50,7 +50,7 @@ def command(data, items, output, *more):
 
 
 def kill_when(arguments, output, files):
-    """Kills a run once it has written so many files; says whether it was running still."""
+    """Kills a run once it has written so many files; returns whether it was still running."""
     job = subprocess.Popen(
         arguments, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,4 +1,4 @@
-"""The request that a run shows: drawn candidates have the statistics that records last said."""
+"""The request that a run shows: drawn candidates have the statistics of the latest records."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ SCHEMA = dataclasses.replace(
 
 
 class Growing:
-    """A data set whose records say of an item how often it was shown before."""
+    """A data set whose records hold how often each item was shown before."""
 
     schema = SCHEMA
 

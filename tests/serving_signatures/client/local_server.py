@@ -60,7 +60,7 @@ def ranking_requests(sample, vectors_inside: bool) -> list[RankingRequest]:
 
 
 def expected_of(published, sample) -> list[np.ndarray]:
-    """What `score_request` of the SavedModel says, called directly, by request."""
+    """Scores of the SavedModel's `score_request`, called directly, by request."""
     outputs = published.score("score_request", sample)
     return [
         row[:count]

@@ -147,7 +147,7 @@ def test_a_record_that_serving_refuses_is_found(tmp_path, tables, joined):
     assert "context_rating: values must be finite" in found["score:refused"].worst["received"]
 
 
-def test_what_is_missing_or_does_not_belong_is_told(tmp_path, tables, vectors, joined):
+def test_what_is_missing_or_does_not_belong_is_named(tmp_path, tables, vectors, joined):
     text = {"text": joined.embeddings["text"]}
     with pytest.raises(UserInputError, match=r"--embeddings image=DIR"):
         check(vectors, joined.examples, text)
@@ -175,7 +175,7 @@ def test_nothing_to_replay_ends_with_2(tmp_path):
     assert "--requests" in run.stderr and "Traceback" not in run.stderr
 
 
-def test_a_folder_without_a_model_is_told(tmp_path):
+def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserInputError, match=r"pipeline\.export published"):
         LoadedVersion.open(str(tmp_path))
 
