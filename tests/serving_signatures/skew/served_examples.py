@@ -15,7 +15,7 @@ from models.model_config import ModelConfig
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from serving_signatures.signatures import ServingSignatures
-from serving_signatures.skew.loaded_version import LoadedVersion
+from serving_signatures.versions.loaded_version import LoadedVersion
 from tests.pipeline.join import logs
 
 ITEMS = [f"item-{number}" for number in range(40)]
