@@ -2,15 +2,16 @@
 
     python -m pipeline.convert --dataset=movielens --input=ml-32m/ --output=movielens/
 
-The output folder has `events/`; `items/`, `users/`, `histories/` and `embeddings/<modality>/` as
-far as the data set has them; `quarantine/`, the rejected rows with reasons; and `manifest.json`.
+The output folder has `events/` and `manifest.json`. It has `items/`, `users/`, `histories/` and
+`embeddings/<modality>/` where the data set has them, and `quarantine/` with the rows that were left
+out and the reasons.
 """
 
 from collections.abc import Sequence
 
 from absl import flags
 
-from pipeline.adapters import amazon_reviews, conversion, microlens, movielens, taobao_mm
+from pipeline.adapters import amazon_reviews, converter, microlens, movielens, taobao_mm
 from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
@@ -26,7 +27,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("dataset", None, list(ADAPTERS), "Format of --input.", required=True)
     flags.DEFINE_string("input", None, "Folder of the files as published.", required=True)
     flags.DEFINE_string("output", None, "Folder to publish.", required=True)
-    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of rejected rows per table.")
+    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of a table's rows to quarantine.")
 
 
 def main() -> None:
@@ -37,7 +38,7 @@ def main() -> None:
 def _main(arguments: Sequence[str]) -> None:
     del arguments
     adapter = ADAPTERS[_FLAGS.dataset]
-    done = conversion.run(adapter, _FLAGS.input, _FLAGS.output, _FLAGS.max_bad_fraction)
+    done = converter.run(adapter, _FLAGS.input, _FLAGS.output, _FLAGS.max_bad_fraction)
     print(done["join_command"])
 
 
