@@ -1,15 +1,15 @@
-"""What a backfill costs: a whole catalog, then one with some new items, then the same again.
+"""A backfill of new items against one of the whole catalog, in one run; three minutes.
 
     python -m benchmarks.backfill --items 200000 --output build/backfill.json
 
-A DMF of default size with random weights, two modalities of 128, vectors in the request, from
-embedding sets that `pipeline.ingest_embeddings` took in; the new items' vectors come in as a
-delivery before the second run. Every run is a process of its own, start of Python and TensorFlow
-included; processor time is the better guide on a busy machine. Ratios hold across machines,
-seconds do not.
+Measures `pipeline.backfill` of a whole catalog (the baseline), of the same with some new items, and
+of the same again. The model is a DMF of default size with random weights; the vectors of two
+modalities of 128 come in the request, from embedding sets that `pipeline.ingest_embeddings` wrote.
+The new items' vectors are ingested as a delivery before the second run. Every run is a process of
+its own, start of Python and TensorFlow included; processor time is the better guide on a busy
+machine. Ratios hold across machines, seconds do not.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -22,14 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from absl import flags
 
-from benchmarks.measuring import measured_process
+from benchmarks.measuring import measured_process, result_file
 from features.embeddings import embedding_set
-from features.files import storage, versions
+from features.files import versions
 from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig
 from pipeline.embedding_sets.ingestion import ingest
-from pipeline.runtime import entry_point, environment
+from pipeline.runtime import entry_point
 from serving_signatures import names
 from serving_signatures.client import projection_cache
 from serving_signatures.export import saved_model
@@ -41,7 +41,7 @@ _MODALITIES = (Modality("text", 128), Modality("image", 128))
 def define_flags() -> None:
     """Defines the benchmark's flags."""
     flags.DEFINE_integer("items", 200_000, "Items of the catalog.")
-    flags.DEFINE_float("new_fraction", 0.01, "New items of the second run, of the catalog.")
+    flags.DEFINE_float("new_fraction", 0.01, "New items of the second run, by share.")
     flags.DEFINE_string("output", None, "JSON file.")
 
 
@@ -77,15 +77,8 @@ def _main(arguments: Sequence[str]) -> None:
                 }
             )
             print(rows[-1])
-        result = {
-            "command": environment.command("benchmarks.backfill"),
-            "environment": environment.versions(),
-            "cpu_new_to_all": rows[1]["cpu_seconds"] / rows[0]["cpu_seconds"],
-            "rows": rows,
-        }
-    text = json.dumps(result, indent=2, sort_keys=True)
-    if _FLAGS.output is not None:
-        storage.write_bytes(_FLAGS.output, f"{text}\n".encode())
+    ratio = rows[1]["cpu_seconds"] / rows[0]["cpu_seconds"]
+    result_file.write(_FLAGS.output, "benchmarks.backfill", {"cpu_new_to_all": ratio, "rows": rows})
 
 
 def _prepare(folder: str, items: int) -> list[str]:
@@ -100,7 +93,7 @@ def _prepare(folder: str, items: int) -> list[str]:
 
 
 def _deliver(folder: str, item_ids: np.ndarray) -> None:
-    """Takes random vectors of items into each embedding set, if there are any."""
+    """Ingests random vectors of these items into each embedding set."""
     if not len(item_ids):
         return
     random = np.random.default_rng(item_ids[0])

@@ -1,4 +1,4 @@
-"""What training day by day ranks on the next day, against training from scratch.
+"""Training day by day against training from scratch, on the next day; five minutes.
 
     python -m benchmarks.daily_training --work build/daily --output benchmarks/results/daily.json
 
@@ -6,10 +6,9 @@ A simulated marketplace (`benchmarks.simulate`) is joined day by day as parts. B
 is joined, three models are trained on the days before it: from scratch on the latest of them
 alone; on all of them at once; and day by day, each from the model of the day before on its own
 records. All are scored on the last day, which none has seen. `candidates` counts what training
-read, that day by day of the latest day alone, which is what each day costs.
+read; for `day by day` it is of the latest day alone, the cost of each day.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from absl import flags, logging
 
-from benchmarks.marketplace.settings import MarketplaceSettings
-from benchmarks.simulate import simulate
+from benchmarks.marketplace.settings import DAY, MarketplaceSettings
+from benchmarks.marketplace.simulation import simulate
+from benchmarks.measuring import result_file
 from models.evaluation import metrics, scoring
 from models.inputs.example_part import hold_out_shard, open_part
 from models.inputs.example_set import ExampleSet
@@ -29,10 +29,9 @@ from models.training import fit
 from models.training.config import TrainingConfig
 from pipeline.build_examples import build_examples
 from pipeline.join.options import JoinOptions
-from pipeline.runtime import entry_point, environment
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
-_DAY_MS = 86_400_000
 
 
 def define_flags() -> None:
@@ -76,21 +75,14 @@ def _main(arguments: Sequence[str]) -> None:
         ExampleSet.open(os.path.join(_FLAGS.work, "examples")), os.path.basename(days[-1])
     )
     results = {name: _scored(following, *way) for name, way in ways.items()}
-    if _FLAGS.output is not None:
-        values = {
-            "command": environment.command("benchmarks.daily_training"),
-            "environment": environment.versions(),
-            "results": results,
-        }
-        with open(_FLAGS.output, "w") as file:
-            file.write(json.dumps(values, indent=2, sort_keys=True) + "\n")
+    result_file.write(_FLAGS.output, "benchmarks.daily_training", {"results": results})
 
 
 def _write_days(log: str, folder: str) -> list[str]:
-    """Writes the log's impressions as one folder a day and returns these, in order."""
+    """Writes the log's impressions as one folder per day and returns these, in order."""
     impressions: pa.Table = pq.read_table(os.path.join(log, "impressions"))
     first = pc.min(impressions["timestamp"]).as_py()
-    day = pc.divide(pc.subtract(impressions["timestamp"], first), _DAY_MS)
+    day = pc.divide(pc.subtract(impressions["timestamp"], first), DAY)
     found = []
     for number in sorted(pc.unique(day).to_pylist()):
         found.append(os.path.join(folder, f"day-{number:02d}"))

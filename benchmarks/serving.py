@@ -1,4 +1,4 @@
-"""Latency and throughput of exported models, in one run: ID-only, DMF and what DMF replaces.
+"""Latency and throughput of exported models against early fusion and ID-only; 15 minutes.
 
     python -m benchmarks.serving --output benchmarks/results/serving.json
 
@@ -22,9 +22,10 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from benchmarks.measuring import result_file
 from benchmarks.model_alternatives import serving_models
 from features.embeddings.embedding_set import EmbeddingSet
-from pipeline.runtime import entry_point, environment
+from pipeline.runtime import entry_point
 from serving_signatures import names
 from serving_signatures.export import parity_process, sample_requests
 
@@ -35,7 +36,7 @@ _FLAGS = flags.FLAGS
 _ID_ONLY, _EARLY = ((model, names.SCORE_REQUEST) for model in ("id_only", "early_fusion"))
 _WARM_UP = 3
 _TARGET = 1200
-"""Candidates at which the issue's and the paper's ratios are stated."""
+"""Candidates at which the paper states its ratio."""
 
 
 def define_flags() -> None:
@@ -46,7 +47,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("items", 100_000, "N, rows of the tables.")
     flags.DEFINE_integer("rounds", 7, "Turns of each model.")
     flags.DEFINE_float("seconds", 0.3, "Of a turn; it ends with the call that exceeds it.")
-    flags.DEFINE_list("models", [], "Of these alone; empty for all.")
+    flags.DEFINE_list("models", [], "Only these; empty for all.")
     flags.DEFINE_string("output", None, "JSON file.")
 
 
@@ -72,14 +73,7 @@ def _main(arguments: Sequence[str]) -> None:
         rows += _measure(calls, count, length, at_once)
     result = {"ratios": _ratios(rows), "rows": rows}
     print(json.dumps(result["ratios"], indent=2))
-    if _FLAGS.output:
-        values = {
-            "command": environment.command("benchmarks.serving"),
-            "environment": environment.versions(),
-            **result,
-        }
-        with open(_FLAGS.output, "w") as file:
-            file.write(json.dumps(values, indent=2) + "\n")
+    result_file.write(_FLAGS.output, "benchmarks.serving", result)
 
 
 def _calls(
@@ -147,7 +141,7 @@ def _measure(calls: dict[Key, Call], count: int, length: int, at_once: int) -> l
 
 
 def _turn(threads: futures.Executor, call: Call, at_once: int) -> tuple[list[float], float]:
-    """Calls for a while from several threads; returns seconds a call, and calls a second."""
+    """Calls for a while from several threads; returns seconds per call and calls per second."""
     started = time.perf_counter()
     end = started + _FLAGS.seconds
 
@@ -165,14 +159,14 @@ def _turn(threads: futures.Executor, call: Call, at_once: int) -> tuple[list[flo
 
 
 def _ratio(rates: dict[Key, list[float]], one: Key, other: Key) -> float | None:
-    """Returns how many times the calls a second of another: the median over rounds."""
+    """Returns the ratio of two rates of calls: the median over rounds."""
     if other not in rates:
         return None
     return statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
 
 
 def _ratios(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns what is claimed: DMF against early fusion and ID-only at 1,200 candidates."""
+    """Returns DMF against early fusion and ID-only at 1,200 candidates, as README claims."""
     return [
         {
             "history_length": row["history_length"],

@@ -21,25 +21,16 @@ similarity matters through its interaction with the id. `marketplace.marketplace
 The same parameters give the same bytes on the same machine and versions.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags, logging
 
-from benchmarks.marketplace import ground_truth
-from benchmarks.marketplace import tables as simulated_tables
-from benchmarks.marketplace.embeddings import write_embeddings
-from benchmarks.marketplace.label_events import LabelEvents
-from benchmarks.marketplace.marketplace import Marketplace
-from benchmarks.marketplace.parquet_parts import ParquetParts
 from benchmarks.marketplace.settings import MarketplaceSettings, parse_modalities
-from features.files import manifest
-from pipeline.publishing.publication import Publication
+from benchmarks.marketplace.simulation import simulate
 from pipeline.runtime import entry_point
 
 
@@ -68,89 +59,6 @@ def define_flags() -> None:
 def main() -> None:
     """Runs the simulator."""
     entry_point.run(_main, define_flags)
-
-
-def simulate(
-    output: str, settings: MarketplaceSettings, rows_a_file: int = 1_000_000
-) -> dict[str, Any]:
-    """Simulates a log, or finds that it is there already.
-
-    Args:
-      output: the folder to publish; appears when it is complete.
-      settings: what to simulate.
-      rows_a_file: a file of the log ends with the block that brings it so far; the log itself
-        does not depend on it.
-
-    Returns:
-      The manifest.
-
-    Raises:
-      UserInputError: something else is there.
-    """
-    publication = Publication(
-        output, {"parameters": settings.to_dict() | {"rows_a_file": rows_a_file}}
-    )
-    if (found := publication.existing()) is not None:
-        logging.info("%s holds just this log already: nothing to do.", output)
-        return found
-    with publication.attempt() as folder:
-        return publication.complete(_write(folder, settings, rows_a_file))
-
-
-def _write(folder: str, settings: MarketplaceSettings, rows_a_file: int) -> dict[str, Any]:
-    """Writes everything but the manifest and returns that."""
-    marketplace = Marketplace(settings)
-    counts: dict[str, int] = {}
-    sha256: dict[str, str] = {}
-    tables = {
-        "items": simulated_tables.items(marketplace.items),
-        "truth_items": simulated_tables.truth_items(marketplace.items),
-        "users": simulated_tables.users(marketplace.users),
-    }
-    for name, batches in tables.items():
-        path = os.path.join(folder, name, f"{name}.parquet")
-        counts[name] = simulated_tables.write_file(path, batches)
-        sha256[os.path.relpath(path, folder)] = manifest.file_sha256(path)
-    for modality in settings.modalities:
-        name = os.path.join("embeddings", modality)
-        written = write_embeddings(
-            os.path.join(folder, name), modality, settings, marketplace.items
-        )
-        sha256.update({os.path.join(name, file): digest for file, digest in written.items()})
-    for name, parts in _write_log(folder, settings, rows_a_file, marketplace).items():
-        counts[name] = parts.rows
-        sha256.update({os.path.join(name, file): one for file, one in parts.sha256.items()})
-    truth = ground_truth.ceilings(folder, settings, marketplace)
-    path = os.path.join(folder, "truth.json")
-    with open(path, "w") as file:
-        json.dump(truth, file, indent=2)
-        file.write("\n")
-    sha256["truth.json"] = manifest.file_sha256(path)
-    return {"counts": counts, "sha256": sha256}
-
-
-def _write_log(
-    folder: str, settings: MarketplaceSettings, rows_a_file: int, marketplace: Marketplace
-) -> dict[str, ParquetParts]:
-    """Simulates the log into its tables and returns them by name, closed."""
-    inline = settings.label_events == "inline"
-    schemas = simulated_tables.log_schemas(inline)
-    label_events = LabelEvents(settings.seed)
-    with contextlib.ExitStack() as stack:
-        parts = {
-            name: stack.enter_context(ParquetParts(os.path.join(folder, name), schema, rows_a_file))
-            for name, schema in schemas.items()
-        }
-        for block in marketplace.blocks():
-            parts["impressions"].write(simulated_tables.impressions(block, inline))
-            parts["truth"].write(simulated_tables.truth(block))
-            if not inline:
-                for label, events in label_events.arrive(block).items():
-                    parts[f"{label}s"].write(events)
-        if not inline:
-            for label, events in label_events.rest().items():
-                parts[f"{label}s"].write(events)
-    return parts
 
 
 def _main(_: Sequence[str]) -> None:

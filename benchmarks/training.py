@@ -1,24 +1,19 @@
-"""Candidates a second in training: ours, the usual way, and reading alone, in one run.
+"""Candidates per second in training: ours against the usual way and reading alone; two minutes.
 
     python -m benchmarks.training --output benchmarks/results/training.json
 
 Batches of 512 candidates, 50 behaviors, width 128, 100,000 items, two modalities, an MLP of 1024,
-512 and 256. `head alone` is what no attention can save: the MLP and its cross layer, which are the
-same in both. `materialized` is the same model, shown equal before anything is timed, with keys and
-values of shape `[C, L, d]` and one dense Adam over everything. Implementations that know no
-requests have a row a candidate: `ratio_grouped_to_materialized` is what keeping requests together
-and all the rest gain over that. Ways take turns, round by round; a ratio is the median over rounds
-of the ratio within a round. The number of threads is a process's, so each has processes of its own,
-which take turns too.
+512 and 256. The baseline is `materialized`: the same model, checked to be equal before anything is
+timed, with keys and values of shape `[C, L, d]` and one dense Adam over everything. Implementations
+without requests have one row per candidate: `ratio_grouped_to_materialized` is the gain over those.
+Ways take turns, round by round; a ratio is the median over rounds of the ratio within a round.
+A process has one number of threads: to compare, run again with other `--threads`.
 
-Wall time is what counts on a machine of one's own; where others work on it, the time of the
-processor (`_cpu`) holds better.
+Wall time is the better guide on an idle machine, processor time (`_cpu`) on a busy one.
 """
 
-import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -26,18 +21,17 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks.measuring import measured_process
+from benchmarks.measuring import result_file
 from benchmarks.model_alternatives import training_records, training_ways
 from benchmarks.model_alternatives.training_records import RecordSizes
 from benchmarks.model_alternatives.training_ways import Way
 from models.inputs.example_set import ExampleSet
 from models.training import execution
 from models.training.config import TrainingConfig
-from pipeline.runtime import entry_point, environment
+from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 _BASE = "ours"
-_THREADS = ("1,1", "1,2", "2,1", "2,2")
 
 
 def define_flags() -> None:
@@ -47,10 +41,8 @@ def define_flags() -> None:
     flags.DEFINE_integer("history_length", 50, "L.")
     flags.DEFINE_integer("items", 100_000, "N, rows of the table.")
     flags.DEFINE_integer("rounds", 7, "Turns of each way.")
-    flags.DEFINE_integer("steps", 4, "Steps a turn.")
-    flags.DEFINE_integer("thread_rounds", 3, "Processes for each number of threads.")
+    flags.DEFINE_integer("steps", 4, "Steps per turn.")
     flags.DEFINE_string("threads", "2,2", "Threads within an op, ops at once.")
-    flags.DEFINE_bool("only_ours", False, "Times one way, without the settings.")
     flags.DEFINE_string("output", None, "JSON file.")
 
 
@@ -67,27 +59,23 @@ def _main(arguments: Sequence[str]) -> None:
     sizes = RecordSizes(_FLAGS.requests, _FLAGS.candidates, _FLAGS.history_length, _FLAGS.items)
     with tempfile.TemporaryDirectory() as folder:
         examples = training_records.write(os.path.join(folder, "examples"), sizes)
-        if _FLAGS.only_ours:
-            ways = {_BASE: training_ways.training(examples, "flat", _FLAGS.steps, ours)}
-            _write({"rows": _rows(ways, _measure(ways))})
-            return
         difference = training_ways.check_equal(examples)
         ways = _ways(examples, ours)
         times = _measure(ways)
-    rows = _rows(ways, times)
-    _write(
+    result_file.write(
+        _FLAGS.output,
+        "benchmarks.training",
         {
             "ratio_materialized": _ratio(times, _BASE, "materialized"),
             "ratio_input": _ratio(times, "reading", _BASE),
             "ratio_grouped": _ratio(times, "ours, grouped", _BASE),
             "ratio_grouped_to_materialized": _ratio(times, "ours, grouped", "materialized"),
-            "ratio_materialized_below_the_head": _ratio_below_the_head(times),
             "ratio_materialized_cpu": _ratio(times, _BASE, "materialized", 1),
             "ratio_input_cpu": _ratio(times, "reading", _BASE, 1),
             "ratio_grouped_cpu": _ratio(times, "ours, grouped", _BASE, 1),
             "largest_difference": difference,
-            "rows": rows + _thread_rows(),
-        }
+            "rows": _rows(ways, times),
+        },
     )
 
 
@@ -102,20 +90,19 @@ def _ways(examples: ExampleSet, ours: TrainingConfig) -> dict[str, Way]:
     return {
         _BASE: training_ways.training(examples, "flat", *size),
         "ours, grouped": training_ways.training(examples, "grouped", *size),
-        "ours, read and trained": training_ways.fed(examples, "flat", *size),
+        "ours, read and trained": training_ways.training(examples, "flat", *size, fed=True),
         "ours, adam": with_settings(optimizer="adam"),
         "ours, mixed_precision": with_settings(mixed_precision=True),
         "ours, jit_compile": with_settings(jit_compile=True),
         "materialized": training_ways.materialized(examples, "flat", *size),
         "materialized, grouped": training_ways.materialized(examples, "grouped", *size),
-        "head alone": training_ways.head_alone(examples, "flat", *size),
         "reading": training_ways.reading(examples, "flat"),
         "reading, grouped": training_ways.reading(examples, "grouped"),
     }
 
 
 def _measure(ways: Mapping[str, Way]) -> dict[str, list[tuple[float, float]]]:
-    """Returns candidates a second of wall and of processor time, by way, for each round."""
+    """Returns candidates per second of wall and of processor time, by way, for each round."""
     for way in ways.values():
         for _ in range(3):
             way.run()
@@ -135,14 +122,6 @@ def _ratio(
     """Returns how many times as fast one way is as another: the median over rounds."""
     pairs = zip(rates[way], rates[other], strict=True)
     return statistics.median(one[clock] / two[clock] for one, two in pairs)
-
-
-def _ratio_below_the_head(rates: Mapping[str, Sequence[tuple[float, float]]]) -> float:
-    """Returns how many times as fast ours is as materialized at what the two do differently."""
-    names = (_BASE, "materialized", "head alone")
-    seconds = [[1 / wall for wall, _ in rates[name]] for name in names]
-    rounds = zip(*seconds, strict=True)
-    return statistics.median((other - head) / (ours - head) for ours, other, head in rounds)
 
 
 def _rows(
@@ -165,48 +144,6 @@ def _rows(
             flush=True,
         )
     return rows
-
-
-def _thread_rows() -> list[dict[str, Any]]:
-    """Times ours by number of threads, each time in a process of its own."""
-    if not _FLAGS.thread_rounds:
-        return []
-    rates: dict[str, list[tuple[float, float]]] = {
-        threads: [] for threads in (*_THREADS, _FLAGS.threads)
-    }
-    for _ in range(_FLAGS.thread_rounds):
-        for threads, found in rates.items():
-            found.append(_in_a_process(threads))
-    rows = []
-    for threads in rates:
-        ratio = _ratio(rates, threads, _FLAGS.threads)
-        rows.append({"way": _BASE, "layout": "flat", "threads": threads, "ratio_to_ours": ratio})
-        print(f"threads {threads:<16} {ratio:26.2f} x {_FLAGS.threads}")
-    return rows
-
-
-def _in_a_process(threads: str) -> tuple[float, float]:
-    names = ("requests", "candidates", "history_length", "items", "rounds", "steps")
-    same = [f"--{name}={_FLAGS[name].value}" for name in names]
-    with tempfile.TemporaryDirectory() as folder:
-        output = os.path.join(folder, "row.json")
-        command = [sys.executable, "-m", "benchmarks.training", "--only_ours", *same]
-        measured_process.run([*command, f"--threads={threads}", f"--output={output}"])
-        with open(output) as file:
-            (row,) = json.load(file)["rows"]
-    return row["candidates_per_second"], row["candidates_per_cpu_second"]
-
-
-def _write(result: dict[str, Any]) -> None:
-    if _FLAGS.output is None:
-        return
-    values = {
-        "command": environment.command("benchmarks.training"),
-        "environment": environment.versions(),
-        **result,
-    }
-    with open(_FLAGS.output, "w") as file:
-        file.write(json.dumps(values, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -21,12 +21,20 @@ from features.errors import UserInputError
 STRICT = ConfigDict(extra="forbid")
 """The configuration of every validated dataclass here: an unknown key is an error."""
 
-SCALARS = ("user_id", "request_id", "timestamp")
+USER_ID = "user_id"
+REQUEST_ID = "request_id"
+TIMESTAMP = "timestamp"
+
+SCALARS = (USER_ID, REQUEST_ID, TIMESTAMP)
 """Features of a record with one integer."""
+
+CANDIDATE_PREFIX = "candidate_"
+HISTORY_PREFIX = "history_"
+CONTEXT_PREFIX = "context_"
 
 CANDIDATE_ITEM_ID = "candidate_item_id"
 CANDIDATE_MASK = "candidate_mask"
-"""True for what is no padding; made when records are parsed, like `HISTORY_MASK`."""
+"""False for padding; made when records are parsed, like `HISTORY_MASK`."""
 
 HISTORY_ITEM_ID = "history_item_id"
 HISTORY_MASK = "history_mask"
@@ -54,12 +62,12 @@ def candidate_embedding_feature(modality: str) -> str:
 
 def candidate_feature(name: str) -> str:
     """Names a side feature of the candidates, `[c, K]`."""
-    return f"candidate_{name}"
+    return f"{CANDIDATE_PREFIX}{name}"
 
 
 def context_feature(name: str) -> str:
     """Names a side feature of the request, `[K]`."""
-    return f"context_{name}"
+    return f"{CONTEXT_PREFIX}{name}"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -67,7 +75,7 @@ class Modality:
     """One embedding set as the record and the model see it.
 
     Attributes:
-      name: such as `text`; names the features `similarity_<name>`.
+      name: such as `text`; the record's feature is `similarity_<name>`.
       dimension: embedding width M.
       candidate_embedding: whether records carry the candidates' quantized vectors, which the
         head's multimodal projection needs in training.
@@ -83,12 +91,12 @@ class SideFeature:
     """A side feature of an item, or of the request (user columns and context).
 
     Attributes:
-      name: as in the source column.
+      name: the source column's.
       kind: `categorical` values are int64, strings by fingerprint, 0 is padding; `numeric`
         values are float32, a missing one is 0; `running` values are float32 counts and sums,
         see `features.records.running_statistics`.
-      width: values a record carries (K); shorter lists are padded with 0, longer ones cut.
-      statistics: what a `running` feature sums; of another kind none.
+      width: K, values per item or request; shorter lists are padded with 0, longer ones cut.
+      statistics: what a `running` feature sums; empty for other kinds.
     """
 
     name: Name
@@ -121,11 +129,11 @@ class ExampleSchema:
     Attributes:
       labels: label columns, each 0 or 1 for every candidate; the first is the primary one.
       modalities: embedding sets whose similarity codes the record carries.
-      history_length: the most behaviors a record holds (L).
+      history_length: L, the most behaviors that a record holds.
       behavior_types: how many values `history_type` may take.
       item_features: side features of the candidates, `candidate_<name>` `[R, C, K]`.
       context_features: side features of the request, `context_<name>` `[R, K]`.
-      version: of this layout; a reader refuses another one.
+      version: the layout's; readers refuse any other.
     """
 
     labels: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -151,7 +159,7 @@ class ExampleSchema:
 
     @property
     def has_residuals(self) -> bool:
-        """Whether records say how each behavior differs from its item's mean."""
+        """Whether records carry each behavior's residual, its distance from the item's mean."""
         return any(side.kind == "running" for side in self.item_features)
 
     @property
@@ -161,14 +169,14 @@ class ExampleSchema:
 
     @property
     def primary_label(self) -> str:
-        """The label that a model predicts unless told otherwise."""
+        """The label that a model predicts by default."""
         return self.labels[0]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as plain JSON values."""
         values = TypeAdapter(ExampleSchema).dump_python(self, mode="json")
         for side in (*values["item_features"], *values["context_features"]):
-            # Schemas without running statistics keep the fingerprint they always had.
+            # Left out so that schemas without running statistics keep their old fingerprint.
             if not side["statistics"]:
                 del side["statistics"]
         return values

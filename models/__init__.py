@@ -1,20 +1,12 @@
-"""Keras layers, the DMF model and its baselines, metrics and the input pipeline.
+"""The ranking models, and everything that trains and evaluates them.
 
-- `dmf`, `id_only`, `early_fusion`: the models, on the backbone of `ranking_model`.
-- `factory`: from a configuration to a model.
-- `decoupled_attention`: `DecoupledTargetAttention`, the factorized attention.
-- `early_fusion_attention`: the materialized baseline.
-- `behaviors`: mask, time gap and type of a history.
-- `code_terms`: the two operations that keep `[C, L, d]` from being built.
-- `masking`, `similarity_tiers`, `fusion`, `content_projection`, `ranking_head`,
-  `side_features`, `id_embedding`: other layers.
-- `model_config`, `training_config`: validated configuration.
-- `example_set`: a joined data set; `remote_files`: file systems through tensorflow-io.
-- `input_pipeline`: TFRecords to batches.
-- `lazy_adam`: Adam for the rows of a batch.
-- `optimizers`, `training`: one optimizer per group of variables; fit, checkpoint, select.
-- `progress`, `tensorboard`: what a training says and shows while it runs.
-- `attention_mass`: where a trained model looks, by similarity.
-- `metrics`, `evaluation`: AUC, GAUC, log loss, normalized entropy, calibration, by slice.
-- `trained_model`: a trained model as a folder.
+- `dmf`, `dta`, `id_only`, `din`, `early_fusion`, `sa_ta`, `sim_score`, `simtier`, `make`,
+  `raw_vectors`: one model each, on the backbone of `ranking_model` and `content_model`.
+- `entire_space`: clicks and conversions in one model.
+- `model_config`, `factory`, `trained_model`: configuration, construction, the folder of a model.
+- `replicas`: sums over the replicas of a step.
+- `inputs`: data sets, batches and behaviors.
+- `layers`: Keras layers and the operations they share.
+- `evaluation`: scores, metrics and attention by similarity.
+- `training`: the loop, its state, distribution, optimizers and warm start.
 """

@@ -1,35 +1,32 @@
-"""What models with content share: modalities, and the candidates' own vectors in the head."""
+"""The base of every model that reads content: frozen vectors, the head's projection, tiers."""
 
-import numpy as np
+from collections.abc import Mapping
+
 import tensorflow as tf
 
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.schema import ExampleSchema, candidate_embedding_feature
-from models.inputs.batch import Batch
+from features.schema import candidate_embedding_feature
+from models.inputs.batch import Batch, codes_of
+from models.layers.content_embedding import ContentEmbedding
 from models.layers.content_projection import ContentProjection
 from models.layers.similarity_tiers import SimilarityTiers
-from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 
 
 class ContentModel(RankingModel):
     """A ranking model whose head also sees a projection of the candidate's own embedding.
 
-    Every model with content has it, so that they differ only in how content meets the history.
-
-    Args:
-      config: hyper-parameters.
-      schema: what the records hold; every modality of it is used.
-      vocabulary: `[N]` int64 item ids, ascending, or None to hash.
+    Every model with content has this projection, so that the models differ only in how content
+    meets the history. Arguments are those of `RankingModel`; every modality of the schema is used.
 
     Raises:
       UserInputError: the schema has no modality.
     """
 
-    def __init__(
-        self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
-    ) -> None:
-        super().__init__(config, schema, vocabulary)
+    def create_content_layers(self, embeddings: Mapping[str, EmbeddingSet] | None) -> None:
+        """Creates the head's projection and, where `reads_vectors`, the frozen vectors."""
+        config, schema = self.config, self.schema
         if not schema.modalities:
             raise UserInputError(
                 f"The records have no modality, which model.name={config.name} needs. Join with "
@@ -41,21 +38,24 @@ class ContentModel(RankingModel):
             self.content_projection = ContentProjection(
                 self.projected_modalities, config.projection_width, name="content_projection"
             )
+        if self.reads_vectors:
+            self.content_embedding = ContentEmbedding(
+                embeddings or {}, config.content_width, name="content_embedding"
+            )
 
     def candidate_content(self, batch: Batch) -> list[tf.Tensor]:
         """Returns the projection of the candidates' embeddings, `[R, C, P * modalities]`."""
         if not self.projected_modalities:
             return []
-        return [
-            self.content_projection(
-                {
-                    m.name: batch[candidate_embedding_feature(m.name)]
-                    for m in self.projected_modalities
-                }
-            )
-        ]
+        names = [modality.name for modality in self.projected_modalities]
+        quantized = {name: batch[candidate_embedding_feature(name)] for name in names}
+        return [self.content_projection(quantized)]
+
+    def similarity_codes(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns the similarity codes by modality, each `[R, C, L]` uint8."""
+        return codes_of(batch, self.schema.modalities)
 
     def similarity_tiers(self) -> SimilarityTiers:
-        """Returns new similarity tiers of all modalities."""
+        """Returns a new layer of similarity tiers over all modalities."""
         edges = dict.fromkeys(self.schema.modality_names, self.config.tier_edges)
         return SimilarityTiers(edges, self.config.tier_width, name="tiers")

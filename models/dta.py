@@ -1,38 +1,25 @@
 """Decoupled target attention alone: DMF's modality-enriched path."""
 
-import numpy as np
 import tensorflow as tf
 
-from features.schema import ExampleSchema
 from models.content_model import ContentModel
-from models.inputs.batch import Batch, behaviors_of, codes_of
-from models.model_config import ModelConfig
+from models.inputs.batch import Batch, behaviors_of
 
 
 class DTA(ContentModel):
     """Target attention with similarity as side information, without similarity tiers.
 
     After "Decoupled Multimodal Fusion for User Interest Modeling in Click-Through Rate
-    Prediction" (arXiv 2510.11066); what DMF gains beyond it is the modality-centric path's.
-
-    Args:
-      config: hyper-parameters.
-      schema: what the records hold; every modality of it is used.
-      vocabulary: `[N]` int64 item ids, ascending, or None to hash.
-
-    Raises:
-      UserInputError: the schema has no modality.
+    Prediction" (arXiv 2510.11066). What DMF gains beyond DTA comes from its modality-centric path.
     """
 
-    def __init__(
-        self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
-    ) -> None:
-        super().__init__(config, schema, vocabulary)
-        self.attention = self.target_attention(schema.modality_names)
+    def create_layers(self) -> None:
+        """Creates the attention with every modality's similarity."""
+        self.attention = self.target_attention(self.schema.modality_names)
 
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Returns the interest, `[R, C, *]`."""
-        codes = codes_of(batch, self.schema.modalities)
+        """Returns the interest, `[R, C, H * d]`."""
+        codes = self.similarity_codes(batch)
         return self.attention(candidates, history, codes, behaviors_of(batch))
 
     def interest_from_projections(
@@ -51,10 +38,10 @@ class DTA(ContentModel):
             query,
             attended["history_key"],
             attended["history_value"],
-            codes_of(attended, self.schema.modalities),
+            self.similarity_codes(attended),
             behaviors_of(attended),
         )
-        return self.joined(interest, batch)
+        return self.fuse(interest, batch)
 
     def bucket_effect(self) -> dict[str, dict[str, list]]:
         """Returns the attention's bias by bucket of similarity, by modality."""

@@ -1,9 +1,9 @@
-"""Two labels in one space: conversions predicted over all impressions, not over clicks alone.
+"""Conversions predicted over all impressions (ESMM), not over clicked impressions alone.
 
 After Ma et al., "Entire Space Multi-Task Model: An Effective Approach for Estimating
-Post-Click Conversion Rate", SIGIR 2018 (arXiv 1804.07931). A tower for the rate of conversion
-after a click, pCVR, is never compared with clicked impressions only, which are a biased sample;
-what is compared with the label is pCTCVR = pCTR * pCVR, of every impression.
+Post-Click Conversion Rate", SIGIR 2018 (arXiv 1804.07931). Clicked impressions are a biased sample,
+so the tower for pCVR, the rate of conversion after a click, is not trained on them alone. The loss
+compares pCTCVR = pCTR * pCVR with the label of every impression.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from features.errors import UserInputError
 from features.schema import ExampleSchema
 
 _RATES = 1 / (1 + np.exp(-np.linspace(-16, 8, 192)))
-"""Thresholds of the AUC, equally far apart as logits: conversions are rare."""
+"""Thresholds of the AUC, evenly spaced as logits, because conversions are rare."""
 
 
 def joint_logit(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
@@ -25,9 +25,9 @@ def joint_logit(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
 
         logit(p q) = -log(exp(-a) + exp(-b) + exp(-a - b))   for p = sigmoid(a), q = sigmoid(b)
 
-    With it the product's log loss is that of any logit, and neither `log(p q)` nor
-    `log(1 - p q)` is ever taken: all is finite, gradients too, however sure the towers are. It
-    is never above either logit.
+    The product's log loss is then computed from a logit, without `log(p q)` or `log(1 - p q)`:
+    loss and gradients stay finite, however confident the towers are. The result is never above
+    either logit.
 
     Args:
       first: a, of any shape.
@@ -37,10 +37,7 @@ def joint_logit(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
 
 
 def conversion_task() -> tfrs.tasks.Ranking:
-    """Returns the task whose predictions are logits of pCTCVR over all impressions.
-
-    Its loss is a sum over them.
-    """
+    """Returns the task of pCTCVR: it reads logits, and its loss is a sum over all impressions."""
     return tfrs.tasks.Ranking(
         loss=keras.losses.BinaryCrossentropy(
             from_logits=True, reduction=keras.losses.Reduction.SUM
@@ -69,12 +66,12 @@ def check_conversion_label(conversion_label: str, label: str, schema: ExampleSch
 
 
 def check_positives(conversion_label: str, label: str, positives: Mapping[str, int]) -> None:
-    """Raises `UserInputError` where the labels must be the other way round.
+    """Raises `UserInputError` if the two labels are swapped.
 
     Args:
-      conversion_label: the label that only a positive of the other can have.
+      conversion_label: the label that only a positive of the main label can have.
       label: the main label.
-      positives: of the train split, by label; nothing is checked where one is missing.
+      positives: the train split's, by label; without one of the two nothing is checked.
     """
     if {conversion_label, label} <= positives.keys() and (
         positives[conversion_label] > positives[label]

@@ -1,7 +1,6 @@
-"""From a configuration to a model whose variables exist."""
+"""Builds a model, with its variables, from a configuration."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -62,9 +61,10 @@ def build_model(
       embeddings: frozen vectors by modality, for models that read them.
 
     Raises:
-      UserInputError: the model does not fit the records, or reads vectors that are not there.
+      UserInputError: the model does not fit the records, or vectors that it reads are missing.
     """
-    kind: Any = MODELS[config.name]
+    kind = MODELS[config.name]
+    known = None
     if kind.reads_vectors:
         sets = embeddings or {}
         missing = [name for name in schema.modality_names if name not in sets]
@@ -74,9 +74,7 @@ def build_model(
                 "--embeddings modality=DIR for each, the folders that the join read."
             )
         known = {name: sets[name] for name in schema.modality_names}
-        model = kind(config, schema, vocabulary, known)
-    else:
-        model = kind(config, schema, vocabulary)
+    model = kind(config, schema, vocabulary, known)
     model.create_variables(zero_batch(schema))
     return model
 

@@ -1,19 +1,15 @@
 """MAKE: a content model trained first, whose interest vector the ID model then reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID, ExampleSchema
+from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID
+from models import replicas
 from models.content_model import ContentModel
 from models.inputs.batch import Batch, behaviors_of
-from models.layers.content_embedding import ContentEmbedding
-from models.model_config import ModelConfig
-from models.training import distribution
 
 
 class MAKE(ContentModel):
@@ -21,39 +17,20 @@ class MAKE(ContentModel):
 
     After Sheng et al., "Enhancing Taobao Display Advertising with Multimodal Representations:
     Challenges, Approaches and Insights", CIKM 2024 (arXiv 2407.19467): parameters of content
-    need several passes, those of ids overfit after one. So a content model, target attention
-    over projected vectors and a small network, is trained first for `pretraining_epochs`; the ID
-    model then reads the last hidden layer of its network, which no longer changes.
-
-    Args:
-      config: hyper-parameters.
-      schema: what the records hold; every modality of it is used.
-      vocabulary: `[N]` int64 item ids, ascending, or None to hash.
-      embeddings: frozen vectors by modality.
-
-    Raises:
-      UserInputError: the schema has no modality.
+    need several passes, while those of ids overfit after one. So a content model, target attention
+    over projected vectors and a small network, is trained first, for `pretraining_epochs`. The ID
+    model then reads the last hidden layer of that network, which is frozen.
     """
 
     reads_vectors = True
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        schema: ExampleSchema,
-        vocabulary: np.ndarray | None,
-        embeddings: Mapping[str, EmbeddingSet],
-    ) -> None:
-        super().__init__(config, schema, vocabulary)
-        self.content_embedding = ContentEmbedding(
-            embeddings, config.content_width, name="content_embedding"
-        )
+    def create_layers(self) -> None:
+        """Creates the content model, which only `pretrain` trains, and the attention on ids."""
+        width = self.config.head_width
         self.content_attention = self.target_attention()
-        self.content_hidden = keras.layers.Dense(
-            config.head_width, activation="relu", name="content_hidden"
-        )
+        self.content_hidden = keras.layers.Dense(width, activation="relu", name="content_hidden")
         self.content_logit = keras.layers.Dense(1, name="content_logit")
-        self.content_logit.build([None, None, config.head_width])
+        self.content_logit.build([None, None, width])
         self._content_parts = (
             self.content_embedding,
             self.content_attention,
@@ -65,7 +42,7 @@ class MAKE(ContentModel):
 
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns the interest of ids and of content side by side, `[R, C, (H + 1) * d]`."""
-        interest = self.attention(candidates, history, {}, behaviors_of(batch))
+        interest = super().interest(candidates, history, batch)
         return tf.concat([interest, tf.stop_gradient(self.content_interest(batch))], axis=-1)
 
     def content_interest(self, batch: Batch) -> tf.Tensor:
@@ -79,13 +56,13 @@ class MAKE(ContentModel):
         """Trains the content model.
 
         Args:
-          one_pass: gives the batches of a pass over the train split by its number.
+          one_pass: returns the batches of a pass over the train split, given the pass's number.
           learning_rate: of Adam.
 
         Raises:
           UserInputError: training is distributed.
         """
-        if distribution.replicas() > 1:
+        if replicas.count() > 1:
             raise UserInputError(
                 "make trains its content model on one device: set training.strategy=one_device."
             )

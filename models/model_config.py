@@ -1,4 +1,4 @@
-"""What a model is made of."""
+"""The hyper-parameters of a model."""
 
 from typing import Annotated, Literal
 
@@ -31,36 +31,36 @@ class ModelConfig:
       name: `dmf`, or another model on the same backbone, see `models.factory`.
       label: the label to predict; None for the schema's first.
       conversion_label: a second label, which only a positive of `label` can have, such as
-        `conversion` beside `click`: what is predicted of it is pCTCVR = pCTR * pCVR, the
+        `conversion` beside `click`. The model then also predicts pCTCVR = pCTR * pCVR, the
         probability of both, over all impressions (`models.entire_space`). None for one task.
-        Weights are still selected by `label`'s AUC: it has many times the positives, so its
-        estimate is the less noisy one, and pCTCVR contains pCTR.
+        Weights are still selected by the AUC of `label`: with many more positives its estimate
+        is less noisy, and pCTCVR contains pCTR.
       embedding_width: D, of item ids.
-      hashed_buckets: 0 uses the vocabulary that the join wrote; above 0 hashes ids instead.
+      hashed_buckets: rows of a hashed table; 0 for the vocabulary that the join wrote.
       oov_buckets: rows for ids outside the vocabulary.
       id_dropout: share of ids treated as unknown in training; 0.1 helps cold items.
       embedding_l2: weight in training of the sum of squares of the item rows that a batch reads,
-        each once; 0 for none. It costs what those rows cost, whatever the table's size.
-      attention_length: behaviors that attention reads, the newest; 0 for all. Tiers, similarity
-        scores and kernels read all of a history, at a look-up a pair: on long histories they gain
-        from what attention does not, at a fraction of its cost.
+        each once; 0 for none. Its cost grows with those rows, not with the table.
+      attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
+        similarity scores and kernels always read the whole history, at one look-up per pair: a
+        fraction of attention's cost.
       heads: H.
       head_width: d.
       buckets: equal buckets of similarity over [-1, 1] in the attention.
       bucket_edges: inner edges instead of equal buckets, ascending in (-1, 1).
       tiers: equal tiers of similarity over [-1, 1] in the modality-centric path.
       tier_width: width of each modality's tower.
-      fusion: how the two paths are joined.
-      projection_width: width of the head's projection of the candidate's own embedding, a
-        modality; 0 for none. Needs records with `candidate_embedding_<modality>`.
-      content_width: width of a modality's projected vectors, in models that attend to them.
+      fusion: how DMF fuses its two paths.
+      projection_width: width per modality of the head's projection of the candidate's own
+        embedding; 0 for none. Needs records with `candidate_embedding_<modality>`.
+      content_width: width per modality of the projected vectors, in models that read vectors.
       pretraining_epochs: passes over the train split in which `make` trains its content model.
       side_buckets: rows of each categorical side feature's hashed table.
       side_width: embedding width of a categorical side feature.
       kernel_width: of the kernel of similarity, in cosines, by which DMF averages the types of
         similar behaviors; 0 for none.
-      auxiliary_loss: weight in training of the loss of a head that sees only the candidate's
-        embedding and interest; 0 for none.
+      auxiliary_loss: weight in training of the loss of a second head, which sees only the
+        candidate's embedding and interest; 0 for none.
       hidden: widths of the head's MLP.
       cross_layers: DCN-v2 cross layers in the head.
       cross_projection: rank of their kernels; None for full rank.

@@ -1,62 +1,76 @@
-"""The backbone that every ranking model here shares."""
+"""The backbone that every ranking model shares."""
 
 import abc
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
+    CANDIDATE_PREFIX,
+    CONTEXT_PREFIX,
     HISTORY_ITEM_ID,
     ExampleSchema,
     Modality,
 )
-from models import entire_space
-from models.inputs import newest_behaviors
+from models import entire_space, replicas
 from models.inputs.batch import Batch, behaviors_of
+from models.inputs.newest_behaviors import truncate_history
 from models.layers import row_penalty
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from models.layers.id_embedding import IdEmbedding
 from models.layers.ranking_head import RankingHead
 from models.layers.side_features import SideFeatures
 from models.model_config import ModelConfig
-from models.training import distribution
 
 _AUXILIARY_HIDDEN = 128
 _NEWEST = (10, 50)
-"""Behaviors whose types the head sees: of the moment, and of lately."""
+"""Numbers of newest behaviors whose types the head sees."""
+
+
+_Layer = TypeVar("_Layer", bound=keras.layers.Layer)
 
 
 class RankingModel(tfrs.Model, abc.ABC):
-    """Item embedding, an interest in the history that a subclass defines, side features, head.
+    """Item embedding, an interest in the history, side features and a head.
 
-    With `config.conversion_label` a second head reads the same inputs (`models.entire_space`).
-    R requests, C candidates, L behaviors, D embedding width.
+    A subclass creates its layers in `create_layers`, and overrides `interest` and `fuse` where it
+    reads the history in its own way. With `config.conversion_label` a second head reads the same
+    inputs (`models.entire_space`).
+
+    Shapes: R requests, C candidates, L behaviors, D embedding width, H heads, d head width.
 
     Args:
       config: hyper-parameters.
       schema: what the records hold.
       vocabulary: `[N]` int64 item ids, ascending; None where `config.hashed_buckets` is set.
+      embeddings: frozen vectors by modality, for a model with `reads_vectors`.
 
     Raises:
-      UserInputError: the schema lacks a label or there is no way to place ids in a table.
+      UserInputError: the schema lacks a label, or there is neither a vocabulary nor
+        `config.hashed_buckets`.
     """
 
     reads_vectors: ClassVar[bool] = False
-    """Whether the constructor takes embedding sets too, which are then part of the model."""
+    """Whether the model holds frozen vectors, and so needs `embeddings`."""
 
     def __init__(
-        self, config: ModelConfig, schema: ExampleSchema, vocabulary: np.ndarray | None
+        self,
+        config: ModelConfig,
+        schema: ExampleSchema,
+        vocabulary: np.ndarray | None,
+        embeddings: Mapping[str, EmbeddingSet] | None = None,
     ) -> None:
         super().__init__()
         # Not on the class: Keras would not track a layer that hides a class attribute.
-        self.attention: Any = None  # the subclass's, if it attends
+        self.attention: Any = None
         self.config = config
         self.schema = schema
         self.label = config.label or schema.primary_label
@@ -80,9 +94,11 @@ class RankingModel(tfrs.Model, abc.ABC):
             name="item_embedding",
         )
         side = {"buckets": config.side_buckets, "width": config.side_width}
-        self.item_side = SideFeatures(schema.item_features, "candidate_", **side, name="item_side")
+        self.item_side = SideFeatures(
+            schema.item_features, CANDIDATE_PREFIX, **side, name="item_side"
+        )
         self.context_side = SideFeatures(
-            schema.context_features, "context_", **side, name="context_side"
+            schema.context_features, CONTEXT_PREFIX, **side, name="context_side"
         )
         head = (config.hidden, config.cross_layers, config.cross_projection)
         self.head = RankingHead(*head, name="head")
@@ -99,6 +115,17 @@ class RankingModel(tfrs.Model, abc.ABC):
         if self.conversion_label is not None:
             self.conversion_head = RankingHead(*head, name="conversion_head")
             self.conversion_task = entire_space.conversion_task()
+        # Content before the rest: Keras lists weights in the order of creation.
+        self.create_content_layers(embeddings)
+        self.create_layers()
+
+    def create_content_layers(self, embeddings: Mapping[str, EmbeddingSet] | None) -> None:
+        """Creates what all models with content share; nothing in a model on ids."""
+        del embeddings
+
+    @abc.abstractmethod
+    def create_layers(self) -> None:
+        """Creates the layers of the subclass, `attention` among them if the model attends."""
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -111,18 +138,26 @@ class RankingModel(tfrs.Model, abc.ABC):
         side = self.item_side.tables | self.context_side.tables
         return {"item_id": self.item_embedding.table, **side}
 
-    @abc.abstractmethod
     def interest(self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Returns what the attended behaviors say of each candidate, `[R, C, *]`.
+        """Returns each candidate's interest vector, `[R, C, *]`; here of attention without codes.
 
         Args:
           candidates: `[R, C, D]` item embeddings.
           history: `[R, L, D]` item embeddings.
           batch: parsed requests, with the behaviors that are attended.
         """
+        inputs = self.attention_inputs(candidates, history, batch)
+        return self.attention(*inputs, {}, behaviors_of(batch))
 
-    def joined(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """Joins the interest with what the whole history says; here nothing.
+    def attention_inputs(
+        self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the attention's candidates `[R, C, *]` and history `[R, L, *]`; here as given."""
+        del batch
+        return candidates, history
+
+    def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """Fuses the interest with features of the whole history, `[R, C, *]`; here with none.
 
         Args:
           interest: `[R, C, *]`.
@@ -132,19 +167,28 @@ class RankingModel(tfrs.Model, abc.ABC):
         return interest
 
     def attended(self, batch: Batch) -> Batch:
-        """Returns a batch with the behaviors that are attended, the newest."""
+        """Returns the batch with only those behaviors that are attended, the newest."""
         if not self.config.attention_length:
             return batch
         names = [modality.name for modality in self.modalities]
-        return newest_behaviors.of_batch(batch, self.config.attention_length, names)
+        return truncate_history(batch, self.config.attention_length, names)
 
     def target_attention(self, modalities: Sequence[str] = ()) -> DecoupledTargetAttention:
         """Returns a new attention over the behaviors, on ids alone without modalities."""
-        config = self.config
-        return DecoupledTargetAttention(
-            dict.fromkeys(modalities, config.attention_edges),
-            config.heads,
-            config.head_width,
+        edges = dict.fromkeys(modalities, self.config.attention_edges)
+        return self.new_attention(DecoupledTargetAttention, edges)
+
+    def new_attention(self, kind: Callable[..., _Layer], similarity: Any) -> _Layer:
+        """Returns a new attention layer with the configured sizes.
+
+        Args:
+          kind: the layer's class.
+          similarity: its first argument, which says what it reads of similarity.
+        """
+        return kind(
+            similarity,
+            self.config.heads,
+            self.config.head_width,
             self.schema.behavior_types,
             residuals=self.schema.has_residuals,
             name="attention",
@@ -155,28 +199,28 @@ class RankingModel(tfrs.Model, abc.ABC):
         del batch
         return []
 
-    def summaries(self, batch: Batch) -> list[tf.Tensor]:
-        """Returns what the head reads of the history that nothing learned, each `[R, C, *]`."""
+    def history_features(self, batch: Batch) -> list[tf.Tensor]:
+        """Returns the head's inputs computed from the history without weights, each `[R, C, *]`."""
         del batch
         return []
 
     def pretrain(self, one_pass: Callable[[int], tf.data.Dataset], learning_rate: float) -> None:
-        """Trains what has to be trained before the rest; most models have nothing.
+        """Trains what must be trained before the rest; most models have no such part.
 
         Args:
-          one_pass: gives the batches of a pass over the train split by its number.
-          learning_rate: at the start.
+          one_pass: returns the batches of a pass over the train split, given the pass's number.
+          learning_rate: initial step size.
         """
 
     def bucket_variables(self) -> list[tf.Variable]:
-        """Returns the variables that learn at the bucket tables' rate: the attention's, if any."""
+        """Returns the attention's variables that use the learning rate of the bucket tables."""
         return self.attention.bucket_variables() if self.attention else []
 
     def adapt(self, sample: Iterable[Batch]) -> None:
-        """Fits what is computed from data rather than learned; once, before training.
+        """Fits the statistics that inputs are standardized by; once, before training.
 
         Args:
-          sample: batches of the train split; not read where nothing is to be fitted.
+          sample: batches of the train split; not read by a model without such inputs.
         """
         sides = [side for side in (self.item_side, self.context_side) if side.wants_sample]
         batches = list(sample) if sides else []
@@ -184,16 +228,17 @@ class RankingModel(tfrs.Model, abc.ABC):
             side.adapt(batches)
 
     def bucket_effect(self) -> dict[str, dict[str, list]]:
-        """Returns what the model learned about similarity, for people to look at.
+        """Returns the learned effect of similarity, for reports.
 
-        By modality: the inner `edges` of the buckets, the attention's `bias_by_type`, by behavior
-        type and bucket a list of heads, whose first bucket is of unknown similarity, and its mean
-        over the types, `bias`.
+        Returns:
+          By modality: the inner `edges` of the buckets; `bias_by_type`, the attention's bias as
+          `[Y, B, H]` lists, whose first bucket is that of unknown similarity; and `bias`, its mean
+          over the types, `[B, H]`. Empty for a model whose attention reads no similarity.
         """
         return {}
 
     def call(self, batch: Batch, training: bool = False) -> tf.Tensor:
-        """Returns the main label's logits `[R, C]`; those of padded candidates mean nothing."""
+        """Returns the main label's logits, `[R, C]`; those of padded candidates are undefined."""
         return self.logits_by_label(batch, training)[self.label]
 
     def logits_by_label(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
@@ -209,10 +254,10 @@ class RankingModel(tfrs.Model, abc.ABC):
         attended = self.attended(batch)
         history = self.item_embedding(attended[HISTORY_ITEM_ID], training=training)
         interest = self.interest(candidates, history, attended)
-        return candidates, self.joined(interest, batch)
+        return candidates, self.fuse(interest, batch)
 
     def create_variables(self, batch: Batch) -> None:
-        """Creates every variable, those that only training uses too.
+        """Creates every variable, including those that only training uses.
 
         Args:
           batch: of any shape.
@@ -229,7 +274,7 @@ class RankingModel(tfrs.Model, abc.ABC):
     ) -> dict[str, tf.Tensor]:
         """Returns logits `[R, C]` by label from a candidate's embedding, interest and content.
 
-        A conversion's is the logit of pCTCVR: of a click and a conversion.
+        The conversion label's is the logit of pCTCVR, the probability of click and conversion.
         """
         shape = tf.shape(candidates)
         behaviors = behaviors_of(batch)
@@ -240,7 +285,7 @@ class RankingModel(tfrs.Model, abc.ABC):
             tf.broadcast_to(vector[:, None], [shape[0], shape[1], vector.shape[-1]])
             for vector in request
         ]
-        known = [*content, *self.summaries(batch), *self.item_side(batch), *repeated]
+        known = [*content, *self.history_features(batch), *self.item_side(batch), *repeated]
         inputs = [candidates, interest, *known]
         logits = {self.label: self.head(inputs)}
         if self.conversion_label is not None:
@@ -267,12 +312,12 @@ class RankingModel(tfrs.Model, abc.ABC):
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Returns the mean log loss over the candidates that are not padding, summed over labels.
 
-        On several replicas it is this one's part of the mean over the candidates of them all, so
-        that the parts' sum is the loss, and the sum of their gradients its gradient.
+        On several replicas it is this replica's part of the mean over the candidates of them all:
+        the parts add up to the loss, and their gradients to its gradient.
 
         In training, `config.auxiliary_loss` times the log loss of a second head is added, which
-        sees only the candidate's embedding and interest. Without it what the first head is given
-        for free, statistics above all, explains so much so early that attention is left without
+        sees only the candidate's embedding and interest. Without it the inputs that need no
+        training, above all statistics, explain so much so early that attention is left without
         a gradient to learn from (deep supervision, Lee et al., AISTATS 2015). With
         `config.embedding_l2`, the squares of the item rows that the batch reads are added too.
         """
@@ -287,16 +332,19 @@ class RankingModel(tfrs.Model, abc.ABC):
             alone = tf.boolean_mask(self.auxiliary_head((candidates, interest)), mask)
             losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, alone)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
-        loss /= distribution.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
+        loss /= replicas.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
         if training and self.config.embedding_l2:
             penalty = row_penalty.squared_rows(self.item_embedding, self.attended(inputs))
-            loss += self.config.embedding_l2 * penalty / distribution.replicas()
+            loss += self.config.embedding_l2 * penalty / replicas.count()
         return loss
 
 
 def _summed_loss(
     task: tfrs.tasks.Ranking, labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
-    """Returns the sum over what is not masked, all `[R, C]`, and updates the task's metrics."""
+    """Returns the summed loss of the candidates in the mask and updates the task's metrics.
+
+    Arguments are `[R, C]`.
+    """
     labels, logits = (tf.boolean_mask(tensor, mask)[:, None] for tensor in (labels, logits))
     return task(labels=labels, predictions=logits)

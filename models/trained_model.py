@@ -1,10 +1,10 @@
-"""A trained model as a folder: configuration, schema, vocabulary, weights, and a manifest.
+"""A trained model as a folder: configuration, schema, vocabulary, weights and manifest.
 
 | file | holds |
 |---|---|
 | `model.json` | the resolved `ModelConfig` |
 | `schema.json` | the `ExampleSchema` it was trained with |
-| `vocabulary/item_id.txt` | its item ids, unless it hashes them |
+| `vocabulary/item_id.txt` | its item ids, unless ids are hashed |
 | `content/<modality>/` | the embedding sets of a model that reads vectors |
 | `weights/` | a TensorFlow checkpoint |
 | `manifest.json` | written last |
@@ -33,12 +33,12 @@ _WEIGHTS = "weights/checkpoint"
 
 
 def write_trained_model(folder: str, model: RankingModel, training: Mapping[str, Any]) -> None:
-    """Writes a model; the manifest last.
+    """Writes a model; the manifest is written last.
 
     Args:
       folder: created if absent; files of an earlier model in it are replaced.
       model: its variables must exist.
-      training: JSON values to keep in the manifest: how it was trained, and on what.
+      training: JSON values for the manifest that describe the training.
     """
     join = storage.join
     storage.make_folder(join(folder, "vocabulary"))
@@ -59,7 +59,7 @@ def write_trained_model(folder: str, model: RankingModel, training: Mapping[str,
 
 
 def read_trained_model(folder: str) -> RankingModel:
-    """Reads what `write_trained_model` wrote.
+    """Reads a model that `write_trained_model` wrote.
 
     Raises:
       UserInputError: the folder holds no complete model, or one of another version.
@@ -85,13 +85,13 @@ def read_trained_model(folder: str) -> RankingModel:
         }
     model = factory.build_model(config, schema, vocabulary, embeddings)
     status = tf.train.Checkpoint(model=model).read(join(folder, _WEIGHTS))
-    status.expect_partial()  # The optimizer's state is in it too, for who trains on.
+    status.expect_partial()  # The optimizer's state in the checkpoint is not read.
     status.assert_existing_objects_matched()
     return model
 
 
 def check_schema(model: RankingModel, examples: ExampleSet) -> None:
-    """Raises `UserInputError` unless the model was trained on records of the same schema."""
+    """Raises `UserInputError` unless the model was trained on records with the same schema."""
     if model.schema != examples.schema:
         raise UserInputError(
             f"The model was trained with the schema {model.schema}, but {examples.folder!r} has "

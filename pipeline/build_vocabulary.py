@@ -2,89 +2,36 @@
 
     python -m pipeline.build_vocabulary --examples=examples/ --output=vocabulary/ --minimum_count=5
 
-Counts every occurrence in a record, as candidate or as behavior: how often one pass of training
-reads the id's row. The output folder holds `item_id.txt`, the ids in ascending order, which
+Counts every occurrence in a record, as candidate or as behavior: one pass of training reads the
+id's row that many times. The output folder holds `item_id.txt`, the ids in ascending order, which
 `pipeline.train --vocabulary` takes; `counts.tsv`, id and count, by count, then by id; and
 `manifest.json`. Flags that are not listed here go to Beam, `--runner` among them.
 """
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
-import apache_beam as beam
-from absl import flags, logging
+from absl import flags
 
-from features.errors import UserInputError
-from features.files import manifest, storage
-from models.inputs.example_set import ExampleSet
-from pipeline.publishing.publication import Publication
 from pipeline.runtime import entry_point
-from pipeline.runtime.beam_options import check_beam_flags, parse_beam_options
-from pipeline.vocabulary import vocabulary_count
-from pipeline.vocabulary.vocabulary_count import COUNTS, SUMMARY, VOCABULARY
+from pipeline.runtime.beam_options import check_beam_flags
+from pipeline.vocabulary.job import build_vocabulary
 
 _FLAGS = flags.FLAGS
-_SPLIT = "train"
 
 
 def define_flags() -> None:
     """Defines the job's flags."""
     flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
     flags.DEFINE_string("output", None, "Folder to write.", required=True)
-    flags.DEFINE_integer("minimum_count", 2, "Occurrences that an id needs.", lower_bound=1)
     flags.DEFINE_integer(
-        "maximum_size", None, "Ids to keep, the most frequent; all by default.", lower_bound=1
+        "minimum_count", 2, "Occurrences an id must have to be kept.", lower_bound=1
     )
-
-
-def build_vocabulary(
-    examples: str,
-    output: str,
-    minimum_count: int = 2,
-    maximum_size: int | None = None,
-    beam_args: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Counts the item ids of the train split, or finds that this was done already.
-
-    Args:
-      examples: folder that the join wrote.
-      output: the folder to publish, local or remote.
-      minimum_count: occurrences that an id needs.
-      maximum_size: ids to keep, the most frequent; among equals the smaller id.
-      beam_args: Beam's own flags.
-
-    Returns:
-      The manifest of the published vocabulary.
-
-    Raises:
-      UserInputError: no id is kept, a shard cannot be read, or something else is there already.
-    """
-    options = parse_beam_options(beam_args)
-    shards = ExampleSet.open(examples).shards(_SPLIT)
-    identity = {
-        "parameters": {
-            "split": _SPLIT,
-            "minimum_count": minimum_count,
-            "maximum_size": maximum_size,
-        },
-        "inputs": {"examples": manifest.file_sha256(storage.join(examples, manifest.FILE_NAME))},
-    }
-    publication = Publication(output, identity)
-    if (found := publication.existing()) is not None:
-        logging.info("%s holds just this vocabulary already: nothing to do.", output)
-        return found
-    with publication.attempt() as building:
-        with beam.Pipeline(options=options) as pipeline:
-            _ = (
-                pipeline
-                | "Shards" >> beam.Create(shards)
-                | "Vocabulary"
-                >> vocabulary_count.CountVocabulary(building, minimum_count, maximum_size)
-            )
-        published = publication.complete(_manifest_values(building, minimum_count))
-    _log(published, output)
-    return published
+    flags.DEFINE_integer(
+        "maximum_size",
+        None,
+        "Most ids to keep, by frequency; by default all.",
+        lower_bound=1,
+    )
 
 
 def main() -> None:
@@ -95,49 +42,6 @@ def main() -> None:
 def _main(beam_args: Sequence[str]) -> None:
     build_vocabulary(
         _FLAGS.examples, _FLAGS.output, _FLAGS.minimum_count, _FLAGS.maximum_size, beam_args
-    )
-
-
-def _manifest_values(building: str, minimum_count: int) -> dict[str, Any]:
-    """Returns what the manifest says, and removes what only the job needed.
-
-    Raises:
-      UserInputError: a shard cannot be read, or no id is kept.
-    """
-    path = storage.join(building, SUMMARY)
-    counts = json.loads(storage.read_bytes(path))
-    storage.remove_file(path)
-    if counts.get("unreadable"):
-        raise UserInputError(
-            f"Shards are not readable: {counts['unreadable']}. Copy the data set again, or join "
-            "again."
-        )
-    if not counts["kept_ids"]:
-        raise UserInputError(
-            f"None of {counts['ids']} ids occurs --minimum_count {minimum_count} times in the "
-            f"{counts['occurrences']} places of split {_SPLIT!r}. Lower it."
-        )
-    files = {
-        name: {"sha256": manifest.file_sha256(storage.join(building, name))}
-        for name in (VOCABULARY, COUNTS)
-    }
-    return {
-        "counts": counts,
-        "files": files,
-        "vocabulary": {VOCABULARY: {"ids": counts["kept_ids"], **files[VOCABULARY]}},
-    }
-
-
-def _log(published: dict[str, Any], output: str) -> None:
-    counts = published["counts"]
-    logging.info(
-        "Kept %d of %d ids, which make %.2f%% of %d occurrences in %d records. Published %s",
-        counts["kept_ids"],
-        counts["ids"],
-        100 * counts["kept_occurrences"] / counts["occurrences"],
-        counts["occurrences"],
-        counts["records"],
-        output,
     )
 
 

@@ -107,7 +107,7 @@ def _codes_are_comparable(
             joined,
         )
         return False
-    return not any(one.arrives_late for one in embeddings.values())
+    return not any(one.has_availability_times for one in embeddings.values())
 
 
 def _check_flags(arguments: Sequence[str]) -> None:

@@ -11,7 +11,6 @@ from pipeline.embedding_sets import embedding_inputs
 from pipeline.runtime import entry_point, environment, termination
 from pipeline.training_runs import (
     run_config,
-    training_flags,
     training_inputs,
     training_report,
     training_run,
@@ -29,9 +28,9 @@ def define_flags() -> None:
         "embeddings", [], "modality=DIR of an embedding set, for models that read vectors."
     )
     flags.DEFINE_string(
-        "vocabulary", None, "--output of build_vocabulary, or a file of ids; the join's by default."
+        "vocabulary", None, "--output of build_vocabulary, or a file of ids; by default the join's."
     )
-    flags.DEFINE_string("part", None, "Train on this part alone of a data set of parts.")
+    flags.DEFINE_string("part", None, "Train only on this part of a data set of parts.")
     flags.DEFINE_string(
         "warm_start",
         None,
@@ -40,33 +39,32 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
-    training_flags.define_flags()
 
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags, check_flags=_check_flags)
+    hints = {name: f"--set training.{name}=VALUE" for name in run_config.FORMER_FLAGS}
+    entry_point.run(_main, define_flags, check_flags=_check_flags, hints=hints)
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
     del arguments
     entry_point.modality_folders(_FLAGS.embeddings)
-    run_config.check(_FLAGS.config, [*_FLAGS.set, *training_flags.overrides()])
+    run_config.check(_FLAGS.config, _FLAGS.set)
 
 
 def _main(arguments: Sequence[str]) -> None:
     del arguments
     if storage.is_remote(_FLAGS.model_dir):
         raise UserInputError(
-            f"--model_dir {_FLAGS.model_dir!r} must be a local folder: checkpoints are written "
-            "there while training runs. Copy the folder when it is done; the other jobs read it "
-            "from there."
+            f"--model_dir {_FLAGS.model_dir!r} must be a local folder: training writes its "
+            "checkpoints there. Copy the folder afterwards; the other jobs read remote folders."
         )
     arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
     origin = Origin(environment.command("pipeline.train"), arguments)
-    config = run_config.load(_FLAGS.config, [*_FLAGS.set, *training_flags.overrides()])
+    config = run_config.load(_FLAGS.config, _FLAGS.set)
     execution.set_threads(config.training)
-    # Before anything else of TensorFlow: workers find each other here.
+    # Before any other use of TensorFlow: here workers connect to each other.
     strategy = distribution.strategy(config.training.strategy)
     examples = training_inputs.open_examples(
         _FLAGS.examples, _FLAGS.vocabulary, config.model, _FLAGS.part

@@ -1,88 +1,71 @@
-"""Holds the direction of imports (DESIGN, section 2) by reading the sources."""
+"""Holds the layout of HOUSE: the arrows between rooms, their size, and tests that mirror them."""
 
-import ast
-import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import layout
 from tests.conftest import REPOSITORY
 
-# Package -> packages of ours that it may import besides itself.
-MAY_IMPORT = {
-    "features": set(),
-    "models": {"features"},
-    "serving_signatures": {"features", "models"},
-    "pipeline": {"features", "models", "serving_signatures"},
+SOURCES = layout.sources(*layout.PACKAGES)
+MOST_MODULES = 20
+MOST_LINES_OF_AN_ENTRY_POINT = 105
+
+# Folders of tests that stand for no folder of the code.
+OTHER_TESTS = {
+    "tests",
+    "tests/docker",  # docker/ holds no Python.
+    "tests/pipeline/remote",  # Jobs of every room on one S3 server.
 }
-# Parses the flags on behalf of every entry point.
-SHARED_MAIN = "pipeline/runtime/entry_point.py"
-OURS = {*MAY_IMPORT, "tests", "benchmarks"}
-SOURCES = sorted(
-    itertools.chain.from_iterable((REPOSITORY / package).rglob("*.py") for package in MAY_IMPORT)
-)
 
 
-def imported_modules(path: str, tree: ast.Module) -> list[tuple[int, str]]:
-    """Line and absolute dotted name of each import, wherever in the file it stands."""
-    found = []
-    parents = path.removesuffix(".py").split("/")[:-1]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = parents[: len(parents) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            # `from absl import flags` imports absl.flags; `from a import name` is harmless.
-            found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
-    return found
+def ids(path: Path) -> str:
+    return layout.relative(path)
 
 
-def violations(path: str, source: str) -> list[str]:
-    """What the file at `path` (relative to the repository, with slashes) does against the rules."""
-    tree = ast.parse(source)
-    package = path.split("/")[0]
-    has_main = any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
-    is_entry_point = package == "pipeline" and path.count("/") == 1 and has_main
-    of_job = package == "pipeline" and path.endswith(("/flags.py", "_flags.py"))
-    may_have_flags = path == SHARED_MAIN or is_entry_point or of_job
-    found = []
-    for line, module in imported_modules(path, tree):
-        top = module.split(".")[0]
-        if top in OURS and top != package and top not in MAY_IMPORT[package]:
-            found.append(f"{path}:{line}: {package} must not import {top}")
-        if top == "apache_beam" and package != "pipeline":
-            found.append(f"{path}:{line}: only pipeline may import apache_beam")
-        if f"{module}.".startswith("absl.flags.") and not may_have_flags:
-            found.append(f"{path}:{line}: absl.flags belongs in pipeline/<job>[_flags].py")
-    found += [
-        f"{path}:{node.lineno}: assert vanishes under python -O; raise instead"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assert)
-    ]
-    return found
-
-
-def relative(path: Path) -> str:
-    return path.relative_to(REPOSITORY).as_posix()
-
-
-@pytest.mark.parametrize("package", MAY_IMPORT)
+@pytest.mark.parametrize("package", layout.PACKAGES)
 def test_every_package_has_sources(package):
     # Without this, a renamed folder would make the rules below hold of nothing.
-    assert any(relative(path).startswith(f"{package}/") for path in SOURCES)
+    assert layout.sources(package)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@pytest.mark.parametrize("folder", [one for one in layout.ORDERS if one])
+def test_every_room_of_an_order_exists(folder):
+    place = REPOSITORY / folder.replace(".", "/")
+    named = {child for group in layout.ORDERS[folder] for child in group} - {layout.MODULES}
+    missing = [
+        one for one in named if not (place / one).is_dir() and not (place / f"{one}.py").is_file()
+    ]
+    assert missing == []
+    rooms = {one.name for one in place.iterdir() if (one / "__init__.py").is_file()}
+    assert rooms <= named, "a room without a place in the order may import anything"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
 def test_source_keeps_the_rules(path):
-    assert violations(relative(path), path.read_text(encoding="utf-8")) == []
+    assert layout.violations(ids(path), path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
 def test_folder_is_a_package(path):
     assert (path.parent / "__init__.py").is_file(), "the wheel would lack this folder"
+
+
+def test_no_two_sibling_folders_import_each_other():
+    assert layout.mutual_imports(layout.graph()) == []
+
+
+def test_partition_reaches_no_beam():
+    start = {name for name in layout.modules() if name.startswith("pipeline.join.partition")}
+    beam = [
+        ids(path)
+        for path in SOURCES
+        if layout.module_name(ids(path)) in layout.reached(start)
+        and "import apache_beam" in path.read_text(encoding="utf-8")
+    ]
+    assert beam == []
 
 
 @pytest.mark.parametrize(
@@ -91,43 +74,124 @@ def test_folder_is_a_package(path):
         ("features/a.py", "import models", "features must not import models"),
         ("features/a.py", "from pipeline.run import main", "features must not import pipeline"),
         ("features/a.py", "from ..models import dmf", "features must not import models"),
-        (
-            "models/a.py",
-            "import serving_signatures.tags as t",
-            "must not import serving_signatures",
-        ),
+        ("models/a.py", "import serving_signatures.tags", "must not import serving_signatures"),
         ("models/a.py", "def f():\n    import pipeline", "a.py:2: models must not import pipeline"),
-        ("serving_signatures/a.py", "from pipeline import run", "must not import pipeline"),
-        ("pipeline/a.py", "from tests import conftest", "pipeline must not import tests"),
+        ("serving_signatures/a.py", "from pipeline import runtime", "must not import pipeline"),
         ("models/a.py", "import benchmarks.join", "models must not import benchmarks"),
+        ("pipeline/a.py", "import benchmarks.join", "pipeline must not import benchmarks"),
+        ("pipeline/a.py", "from tests import conftest", "pipeline must not import tests"),
+        # Rooms of features.
+        ("features/ids/a.py", "from features.embeddings import similarity", "features: "),
+        ("features/schema.py", "from features.records import example", "features: "),
+        # Rooms of models: inputs <- layers <- models <- evaluation <- training.
+        ("models/inputs/a.py", "from models.layers import masking", "models: {inputs"[:8]),
+        ("models/layers/a.py", "from models import dmf", "models: inputs <- layers"),
+        ("models/dmf.py", "from models.evaluation import metrics", "models: inputs <- layers"),
+        ("models/evaluation/a.py", "import models.training.fit", "models: inputs <- layers"),
+        # Rooms of serving_signatures: names <- {versions, client, signatures} <- export <- skew.
+        ("serving_signatures/names.py", "from serving_signatures import tags", "names <- "),
+        ("serving_signatures/client/a.py", "import serving_signatures.export", "names <- "),
+        ("serving_signatures/versions/a.py", "import serving_signatures.export", "names <- "),
+        ("serving_signatures/signatures.py", "import serving_signatures.skew", "names <- "),
+        ("serving_signatures/export/a.py", "import serving_signatures.skew", "names <- "),
+        # Rooms of pipeline.
+        ("pipeline/runtime/a.py", "from pipeline.join import options", "pipeline: "),
+        ("pipeline/report/a.py", "from pipeline.statistics import log", "pipeline: "),
+        ("pipeline/embedding_sets/a.py", "import pipeline.join.options", "pipeline: "),
+        ("pipeline/adapters/a.py", "import pipeline.join.options", "pipeline: "),
+        ("pipeline/join/a.py", "import pipeline.statistics.log", "pipeline: "),
+        ("pipeline/catalog_backfill/a.py", "import pipeline.training_runs", "pipeline: "),
+        ("pipeline/statistics/a.py", "import pipeline.training_runs.run_config", "pipeline: "),
+        ("pipeline/training_runs/a.py", "import pipeline.end_to_end.steps", "pipeline: "),
+        ("pipeline/end_to_end/a.py", "from pipeline import train", "is an entry point"),
+        ("pipeline/run.py", "from pipeline.export import main", "is an entry point"),
+        # Rooms of the join.
+        ("pipeline/join/rules/a.py", "from pipeline.join import options", "pipeline.join: "),
+        ("pipeline/join/options.py", "import pipeline.join.inputs.event_log", "pipeline.join: "),
+        ("pipeline/join/inputs/a.py", "from pipeline.join import planner", "pipeline.join: "),
+        ("pipeline/join/planner.py", "from pipeline.join import plan", "pipeline.join: "),
+        ("pipeline/join/transport/a.py", "import pipeline.join.partition", "pipeline.join: "),
+        ("pipeline/join/partition/a.py", "import pipeline.join.read_events", "pipeline.join: "),
+        ("pipeline/join/read_events.py", "import pipeline.join.transform", "pipeline.join: "),
+        ("pipeline/join/transform.py", "import pipeline.join.parts", "pipeline.join: "),
+        ("pipeline/join/parts.py", "import pipeline.join.job", "pipeline.join: "),
+        ("pipeline/join/partition/a.py", "import apache_beam", "partition imports no Beam"),
+        # Rooms of benchmarks.
+        ("benchmarks/measuring/a.py", "import benchmarks.marketplace", "benchmarks: measuring"),
+        ("benchmarks/marketplace/a.py", "import benchmarks.join", "benchmarks: measuring"),
+        # Libraries, flags, assert.
         ("models/a.py", "import apache_beam as beam", "only pipeline may import apache_beam"),
         ("features/a.py", "from apache_beam.io import x", "only pipeline may import apache_beam"),
         ("models/a.py", "from absl import flags", "absl.flags belongs"),
         ("pipeline/a.py", "from absl import flags", "absl.flags belongs"),
         ("pipeline/sub/a.py", "import absl.flags\ndef main(): ...", "absl.flags belongs"),
         ("models/a.py", "def f(x):\n    assert x", "a.py:2: assert vanishes"),
+        # Names of features.
+        ("models/a.py", "x = batch['candidate_mask']", "features.schema.CANDIDATE_MASK"),
+        ("pipeline/join/a.py", "x = f'similarity_{name}'", "a function of features.schema"),
     ],
 )
 def test_planted_violation_is_caught(path, source, expected):
-    (found,) = violations(path, source)
+    (found,) = layout.violations(path, source)
     assert expected in found
+    assert found.startswith(f"{path}:")
 
 
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("features/a.py", "from features import schema\nfrom . import hashing\nimport numpy"),
+        ("features/a.py", "from features import schema\nfrom . import in_graph\nimport numpy"),
         ("models/a.py", "from features.schema import Schema\nfrom absl import logging"),
         ("serving_signatures/a.py", "import models.dmf, features"),
-        ("pipeline/a.py", "import apache_beam\nimport serving_signatures"),
+        ("pipeline/join/a.py", "import apache_beam\nimport serving_signatures"),
         ("pipeline/a.py", "from absl import app, flags\ndef main(): ..."),
         ("pipeline/runtime/entry_point.py", "from absl import app, flags"),
-        ("pipeline/job_flags.py", "from absl import flags"),
+        ("pipeline/join/flags.py", "from absl import flags"),
         ("features/a.py", "import modelsmith"),
+        ("features/a.py", "'''About candidate_mask.'''"),
+        ("benchmarks/a.py", "from pipeline import build_examples"),
     ],
 )
 def test_allowed_import_is_not_flagged(path, source):
-    assert violations(path, source) == []
+    assert layout.violations(path, source) == []
+
+
+def test_planted_mutual_import_is_caught():
+    edges = {"a.x.one": frozenset({"a.y.two"}), "a.y.three": frozenset({"a.x.four"})}
+    assert layout.mutual_imports(edges) == [("a.x", "a.y")]
+
+
+FOLDERS = sorted({path.parent for path in layout.sources(*layout.PACKAGES, "tests")})
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=ids)
+def test_no_folder_holds_more_modules_than_one_can_overlook(folder):
+    modules = [one.name for one in folder.glob("*.py") if one.name != "__init__.py"]
+    assert len(modules) <= MOST_MODULES
+
+
+def test_pipeline_has_nothing_flat_but_entry_points():
+    flat = [one for one in (REPOSITORY / "pipeline").glob("*.py") if one.name != "__init__.py"]
+    assert [one.name for one in flat if "def main(" not in one.read_text(encoding="utf-8")] == []
+    lines = {one.name: len(one.read_text(encoding="utf-8").splitlines()) for one in flat}
+    assert {k: v for k, v in lines.items() if v > MOST_LINES_OF_AN_ENTRY_POINT} == {}
+
+
+def test_tests_mirror_the_code():
+    code = {ids(path.parent) for path in SOURCES}
+    tests = {ids(path.parent) for path in layout.sources("tests")}
+    assert sorted(tests - {f"tests/{folder}" for folder in code} - OTHER_TESTS) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_a_file_is_reached_by_the_tests_where_its_path_says(path):
+    # Some test in the folder of the same path, or in the one above, imports the file, directly
+    # or not. An entry point is run as a command; a package's own file is a table of contents.
+    if path.name == "__init__.py" or "def main(" in path.read_text(encoding="utf-8"):
+        return
+    place = REPOSITORY / "tests" / path.parent.relative_to(REPOSITORY)
+    found = layout.reached_by_tests(place) | layout.reached_by_tests(place.parent)
+    assert layout.module_name(ids(path)) in found, f"no test in {ids(place)} or above reaches it"
 
 
 def test_commands_that_run_no_model_start_without_tensorflow():

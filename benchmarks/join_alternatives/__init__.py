@@ -1,1 +1,4 @@
-"""Other ways to join, to compare with."""
+"""Other ways to join.
+
+- `rowwise`: Beam as most people write it, one dictionary at a time.
+"""

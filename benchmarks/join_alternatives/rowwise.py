@@ -17,7 +17,6 @@ import tensorflow as tf
 from absl import flags
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from benchmarks.join_alternatives.joined_records import MODALITY
 from features.schema import CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP
 from pipeline.runtime import entry_point
 
@@ -30,7 +29,7 @@ def define_flags() -> None:
     flags.DEFINE_string("output", None, "Folder for the records.", required=True)
     flags.DEFINE_integer("history_length", 50, "The most behaviors of a record (L).")
     flags.DEFINE_enum(
-        "record", "candidate", ["candidate", "request"], "One record a candidate or a request."
+        "record", "candidate", ["candidate", "request"], "One record per candidate or request."
     )
 
 
@@ -46,10 +45,10 @@ def join(log: str, output: str, history_length: int, record: str) -> None:
       log: a folder of `benchmarks.simulate`, labels inline, with the modality `text`.
       output: a folder; gets `part-*.tfrecord`.
       history_length: the most behaviors of a record; the latest clicked items.
-      record: `candidate` for one record an impression, `request` for one a request.
+      record: `candidate` for one record per impression, `request` for one per request.
     """
     impressions = os.path.join(log, "impressions", "*.parquet")
-    vectors = os.path.join(log, "embeddings", MODALITY, "*.parquet")
+    vectors = os.path.join(log, "embeddings", "text", "*.parquet")
     # An item without an embedding gets zeros of this width.
     width = pq.read_schema(glob.glob(vectors)[0]).field("embedding").type.list_size
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:

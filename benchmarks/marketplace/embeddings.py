@@ -11,15 +11,15 @@ from benchmarks.marketplace.parquet_parts import ParquetParts
 from benchmarks.marketplace.settings import START, MarketplaceSettings
 from features.files import manifest
 
-_ITEMS_A_BATCH = 16_384
-_ITEMS_A_FILE = 262_144
+_ITEMS_PER_BATCH = 16_384
+_ITEMS_PER_FILE = 262_144
 _NOISE = 0.15
 """Per value; a value's signal has a standard deviation of one."""
 
 
 def write_embeddings(
     folder: str, modality: str, settings: MarketplaceSettings, items: Items
-) -> dict[str, str]:
+) -> None:
     """Writes one modality, as `embedding_set` reads it: content seen through a map.
 
     The map is linear, random and the same for all items; noise is added to each value. Items
@@ -30,9 +30,6 @@ def write_embeddings(
       modality: one of the settings'.
       settings: of the simulation.
       items: the catalog.
-
-    Returns:
-      The sha256 of each file, its manifest included, by name.
     """
     number = list(settings.modalities).index(modality)
     width = settings.modalities[modality]
@@ -46,10 +43,10 @@ def write_embeddings(
             "available_at": pa.int64(),
         }
     )
-    with ParquetParts(folder, schema, _ITEMS_A_FILE) as parts:
-        for batch, first in enumerate(range(0, settings.items, _ITEMS_A_BATCH)):
+    with ParquetParts(folder, schema, _ITEMS_PER_FILE) as parts:
+        for batch, first in enumerate(range(0, settings.items, _ITEMS_PER_BATCH)):
             rng = random_streams.generator(settings.seed, "embeddings", number, batch)
-            rows = np.arange(first, min(first + _ITEMS_A_BATCH, settings.items))
+            rows = np.arange(first, min(first + _ITEMS_PER_BATCH, settings.items))
             rows = rows[rng.random(len(rows)) >= settings.missing_embeddings]
             vectors = items.content[rows] @ through
             vectors += np.float32(_NOISE) * rng.standard_normal(vectors.shape, np.float32)
@@ -68,8 +65,9 @@ def write_embeddings(
             "version": str(settings.seed),
             "dimension": width,
             "count": parts.rows,
-            "sha256": parts.sha256,
+            "sha256": {
+                name: manifest.file_sha256(os.path.join(folder, name))
+                for name in sorted(os.listdir(folder))
+            },
         },
     )
-    path = os.path.join(folder, manifest.FILE_NAME)
-    return {**parts.sha256, manifest.FILE_NAME: manifest.file_sha256(path)}

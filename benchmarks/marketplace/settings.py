@@ -17,7 +17,7 @@ DAY = 86_400_000
 START = 1_704_067_200_000
 """When simulated time begins: 2024-01-01 UTC, in milliseconds."""
 
-_LEAST_MILLISECONDS_A_REQUEST = 4
+_LEAST_MILLISECONDS_PER_REQUEST = 4
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -78,7 +78,7 @@ class MarketplaceSettings:
                 f"{self.largest_request} distinct candidates want {4 * self.largest_request}. "
                 "Use more items or fewer candidates"
             )
-        room = self.days * DAY // _LEAST_MILLISECONDS_A_REQUEST
+        room = self.days * DAY // _LEAST_MILLISECONDS_PER_REQUEST
         if self.events / self.candidates > room:
             needed = math.ceil(self.events / self.candidates / room * self.days)
             raise ValueError(

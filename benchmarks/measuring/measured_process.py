@@ -1,32 +1,29 @@
 """Runs a command and measures its time and the memory of the whole process tree."""
 
+import contextlib
 import dataclasses
-import os
+import resource
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 
+import psutil
+
 _SAMPLE_SECONDS = 0.05
 _ERROR_CHARACTERS = 2000
-# ru_maxrss is in KiB on Linux and in bytes on macOS.
-_MAXRSS_MIB = 2**-20 if sys.platform == "darwin" else 2**-10
 
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """What a command took.
+    """Time and memory of a command.
 
     Attributes:
       seconds: wall time from start to exit, imports included.
       cpu_seconds: user and system time of the command and the children it waited for.
       peak_mib: the most resident memory, MiB: the sum over the process tree, sampled, or the
-        peak of the largest process where that is more. Pages that processes share count once
-        for each.
-      largest_process_mib: the peak of the largest process: its high-water mark by /proc, else
-        what the kernel counts for it, which includes this process at the time of the fork.
+        peak of the largest process where that is more. Shared pages count once per process.
+      largest_process_mib: the peak of the largest process, MiB.
       processes: the most processes seen at once.
     """
 
@@ -38,99 +35,61 @@ class Usage:
 
 
 def run(command: Sequence[str]) -> Usage:
-    """Runs a command to its end.
+    """Runs a command to its end; measures one command at a time.
 
     Args:
       command: program and arguments; its output is shown only when it fails.
 
     Raises:
-      RuntimeError: the command failed; says how, with the end of its output.
+      RuntimeError: the command failed; with the exit code and the end of its output.
     """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = largest = 0.0
+    most = 1
     with tempfile.TemporaryFile() as output:
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        sampler = _MemorySampler(process.pid)
-        sampler.start()
+        process = psutil.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
-            _, status, used = os.wait4(process.pid, 0)
+            while (code := _exit_code(process)) is None:
+                resident, own_peaks = zip(*map(_memory_mib, _tree(process)), strict=True)
+                peak, largest = max(peak, sum(resident)), max(largest, *own_peaks)
+                most = max(most, len(resident))
         except BaseException:
             process.kill()
             process.wait()
             raise
-        finally:
-            sampler.stop()
         seconds = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if code:
             output.seek(0)
-            said = output.read().decode(errors="replace")[-_ERROR_CHARACTERS:]
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
-    largest = sampler.largest_mib or used.ru_maxrss * _MAXRSS_MIB
-    return Usage(
-        seconds=seconds,
-        cpu_seconds=used.ru_utime + used.ru_stime,
-        peak_mib=max(sampler.peak_mib, largest),
-        largest_process_mib=largest,
-        processes=max(sampler.processes, 1),
-    )
+            text = output.read().decode(errors="replace")[-_ERROR_CHARACTERS:]
+            raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{text}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Usage(seconds, cpu_seconds, max(peak, largest), largest, most)
 
 
-class _MemorySampler(threading.Thread):
-    """Samples the resident memory of a process and its descendants until stopped.
-
-    Attributes:
-      peak_mib: the largest sum seen.
-      largest_mib: the highest high-water mark of one process.
-      processes: the most processes seen at once.
-    """
-
-    def __init__(self, root: int):
-        super().__init__(daemon=True)
-        self._root = root
-        self._stopped = threading.Event()
-        self.peak_mib = 0.0
-        self.largest_mib = 0.0
-        self.processes = 0
-
-    def run(self) -> None:
-        while os.path.isdir("/proc/self") and not self._stopped.wait(_SAMPLE_SECONDS):
-            tree = _tree(self._root)
-            self.processes = max(self.processes, len(tree))
-            memory = [_memory_mib(process) for process in tree]
-            self.peak_mib = max(self.peak_mib, sum(resident for resident, _ in memory))
-            self.largest_mib = max(self.largest_mib, *(peak for _, peak in memory))
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stopped.set()
-        self.join()
+def _exit_code(process: psutil.Popen) -> int | None:
+    """Waits until the next sample is due; None while the process runs."""
+    with contextlib.suppress(psutil.TimeoutExpired):
+        return int(process.wait(_SAMPLE_SECONDS))
+    return None
 
 
-def _tree(root: int) -> list[int]:
-    """Returns the process and all its descendants that live."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    # The name of the program, in brackets, may itself hold spaces.
-                    parent = int(file.read().rpartition(")")[2].split()[1])
-            except OSError:  # It ended meanwhile.
-                continue
-            children.setdefault(parent, []).append(int(name))
-    tree = [root]
-    for process in tree:
-        tree.extend(children.get(process, ()))
-    return tree
+def _tree(process: psutil.Popen) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return [process]
 
 
-def _memory_mib(process: int) -> tuple[float, float]:
-    """Returns what a process holds now and the most that it has held, 0 if it has ended."""
+def _memory_mib(process: psutil.Process) -> tuple[float, float]:
+    """Returns the resident memory of a process now and at its peak; 0 if it has ended."""
     try:
-        with open(f"/proc/{process}/status") as file:
-            values = dict(line.split(":", 1) for line in file)
-    except OSError:
+        resident = process.memory_info().rss / 2**20
+        # psutil has no peak on Linux, where sampling alone would miss short ones.
+        with open(f"/proc/{process.pid}/status") as file:
+            peaks = [int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM")]
+    except psutil.Error:
         return 0.0, 0.0
-    # Both in kB; a process that is ending has neither.
-    resident, peak = (values.get(name, "0 kB").split()[0] for name in ("VmRSS", "VmHWM"))
-    return int(resident) / 1024, int(peak) / 1024
+    except OSError:  # No /proc on this system, or the process has just ended.
+        return resident, resident
+    return resident, max([resident, *peaks])

@@ -1,1 +1,6 @@
-"""Scores of a trained model: metrics, slices, attention mass."""
+"""Evaluation of a trained model.
+
+- `scoring`: scores of a split, its metrics overall and by slice.
+- `metrics`: AUC, GAUC, log loss, normalized entropy, calibration.
+- `attention_mass`: attention by bucket of similarity.
+"""

@@ -1,4 +1,4 @@
-"""Where a trained model's attention goes, by similarity of candidate and behavior."""
+"""The distribution of a trained model's attention over buckets of similarity."""
 
 from collections.abc import Iterable
 
@@ -13,20 +13,20 @@ from models.ranking_model import RankingModel
 
 
 def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str, list]]:
-    """Returns the share of attention in each bucket of similarity, beside the share of behaviors.
+    """Returns the share of attention, and the share of behaviors, in each bucket of similarity.
 
-    Every candidate of a request with behaviors counts the same, and so does every head: a
-    candidate's attention sums to 1, and so do the shares of its behaviors.
+    Every candidate of a request with behaviors has the same weight, and so has every head.
 
     Args:
       model: a trained model.
-      batches: parsed requests, a sample.
+      batches: a sample of parsed requests.
 
     Returns:
-      By modality, nothing for a model whose attention reads no codes: the inner `edges` of the
-      buckets, and by behavior type and bucket, of which the first is of unknown similarity,
-      `mass`, the share of attention, and `behaviors`, what attention that treats all behaviors
-      alike would give. Each of the two sums to 1, or is 0 where no request has a behavior.
+      By modality: the inner `edges` of the buckets; `mass`, the share of attention by behavior
+      type and bucket, of which bucket 0 is that of unknown similarity; and `behaviors`, the same
+      of attention that weights all behaviors alike. `mass` and `behaviors` sum to 1 each, or are
+      0 if no request has a behavior. Empty for a model without modalities, or without an attention
+      of this kind.
     """
     attention = model.attention
     if not isinstance(attention, DecoupledTargetAttention) or not model.modalities:
@@ -43,6 +43,7 @@ def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str
         known = behaviors.mask.numpy()
         counted = batch[CANDIDATE_MASK].numpy() & known.any(axis=1)[:, None]  # [R, C]
         real = counted[:, :, None] & known[:, None]
+        # Even weights: 1 / (number of behaviors) on every behavior of a request.
         even = np.broadcast_to(
             known[:, None] / np.maximum(known.sum(1), 1)[:, None, None], real.shape
         )
@@ -64,7 +65,12 @@ def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str
 
 def _weights(model: RankingModel, attention: DecoupledTargetAttention, batch: Batch) -> tf.Tensor:
     """Returns the attention's weights, `[R, C, H, L]`."""
-    query = attention.project_query(model.item_embedding(batch[CANDIDATE_ITEM_ID]))
-    key, _ = attention.project_history(model.item_embedding(batch[HISTORY_ITEM_ID]))
+    candidates, history = model.attention_inputs(
+        model.item_embedding(batch[CANDIDATE_ITEM_ID]),
+        model.item_embedding(batch[HISTORY_ITEM_ID]),
+        batch,
+    )
+    query = attention.project_query(candidates)
+    key, _ = attention.project_history(history)
     codes = codes_of(batch, model.modalities)
     return attention.attention_weights(query, key, codes, behaviors_of(batch))

@@ -1,4 +1,9 @@
-"""Ranking and calibration metrics of predicted probabilities."""
+"""Ranking and calibration metrics of predicted probabilities.
+
+scikit-learn has the AUC. Written here are metrics that it lacks (GAUC, normalized entropy) and two
+that differ from its own: its log loss clips at another epsilon, and its quantile bins of the
+calibration curve differ in size where predictions tie.
+"""
 
 import numpy as np
 from scipy import stats
@@ -8,7 +13,7 @@ _EPSILON = 1e-7
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
-    """Returns the area under the ROC curve, None where only one class is present.
+    """Returns the area under the ROC curve, None if only one class is present.
 
     Args:
       labels: `[N]` 0 or 1.
@@ -25,7 +30,7 @@ def gauc(
     """Returns the AUC within each user, averaged by the user's number of candidates.
 
     After Zhu et al., "Optimized Cost per Click in Taobao Display Advertising", KDD 2017. Users
-    with one class only have no AUC: they are left out and counted.
+    with one class only have no AUC; they are left out and counted.
 
     Args:
       labels: `[N]` 0 or 1.
@@ -33,7 +38,7 @@ def gauc(
       user_ids: `[N]` int64.
 
     Returns:
-      The GAUC, None where no user has both classes, and the users counted by `scored` and
+      The GAUC, None if no user has both classes, and the numbers of users `scored` and
       `left_out`.
     """
     areas, counts = user_aucs(labels, scores, np.unique(user_ids, return_inverse=True)[1])
@@ -57,13 +62,15 @@ def user_aucs(
     Returns:
       AUCs `[U]` float64, NaN for a user with one class only, and numbers of candidates `[U]`.
     """
-    # Ranks over pairs (user, score) are ranks within the user plus a constant.
+    # The AUC from rank sums (Mann-Whitney), for all users in one sort by (user, score). Ranks over
+    # all pairs are ranks within the user plus the number of candidates of the users before.
     order = np.lexsort((scores, user))
     same = (np.diff(user[order]) == 0) & (np.diff(scores[order]) == 0)
     tie_group = np.concatenate([[0], np.cumsum(~same)])
     rank = np.empty(len(order))
     rank[order] = stats.rankdata(tie_group)
     count = np.bincount(user)
+    # Position of each user's first candidate in that order, [U].
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
     positives = np.bincount(user, labels)
     pairs = positives * (count - positives)
@@ -79,10 +86,10 @@ def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def normalized_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
-    """Returns the log loss over that of always predicting the label rate.
+    """Returns the log loss divided by that of always predicting the label rate.
 
     After He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014.
-    None where only one class is present.
+    None if only one class is present.
     """
     if labels.min() == labels.max():
         return None
@@ -91,7 +98,7 @@ def normalized_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float |
 
 
 def calibration(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
-    """Returns predicted over observed positives; 1 is calibrated, None without a positive."""
+    """Returns predicted divided by observed positives: 1 if calibrated, None without a positive."""
     observed = float(np.sum(labels))
     return float(np.sum(probabilities, dtype=np.float64)) / observed if observed else None
 
@@ -99,7 +106,7 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
 def calibration_curve(
     labels: np.ndarray, probabilities: np.ndarray, bins: int = 10
 ) -> list[dict[str, float]]:
-    """Returns mean prediction, observed rate and count in bins of equal size by prediction."""
+    """Returns mean prediction, observed rate and count per bin; bins are of equal size."""
     parts = np.array_split(np.argsort(probabilities, kind="stable"), bins)
     return [
         {

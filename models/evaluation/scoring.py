@@ -1,4 +1,4 @@
-"""A trained model's metrics on one split, also by slice."""
+"""Scores a split with a trained model, and computes metrics overall and by slice."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,7 +9,13 @@ import tensorflow as tf
 
 from features.ids import id_table
 from features.records import example
-from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_MASK, similarity_feature
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    HISTORY_MASK,
+    USER_ID,
+    similarity_feature,
+)
 from models.evaluation import metrics
 from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
@@ -22,7 +28,7 @@ _LEAST = np.finfo(np.float32).tiny
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What was predicted of a label and what happened, `[N]` each.
+    """Predictions of a label beside its values, `[N]` each.
 
     Attributes:
       label: float32, 0 or 1.
@@ -43,8 +49,8 @@ class Scored:
       label: float32, 0 or 1, the main one.
       probability: float32.
       history_length: int64, behaviors of the request.
-      known_similarity: by modality a bool, whether similarity to any behavior is known: it is to
-        none where the candidate has no embedding, and where the history is empty.
+      known_similarity: by modality bool, whether the similarity to any behavior is known; False
+        for candidates without an embedding and for empty histories.
       conversions: the prediction of the conversion label, by its name; empty without one.
     """
 
@@ -75,7 +81,7 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
         length = tf.reduce_sum(tf.cast(batch[HISTORY_MASK], tf.int64), axis=1)
         logits = model.logits_by_label(batch)
         columns = {
-            "user_id": tf.broadcast_to(batch["user_id"][:, None], shape),
+            "user_id": tf.broadcast_to(batch[USER_ID][:, None], shape),
             "item_id": batch[CANDIDATE_ITEM_ID],
             "label": batch[model.label],
             "probability": tf.sigmoid(logits.pop(model.label)),
@@ -97,7 +103,7 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
 
 
 def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the candidates' item ids in the train split and how often each occurs."""
+    """Returns the item ids of the train split's candidates, and the occurrences of each."""
     records = tf.data.TFRecordDataset(examples.shards("train")).batch(4096)
     ids = [batch.numpy() for batch in records.map(example.candidate_item_ids)]
     return np.unique(np.concatenate(ids), return_counts=True)
@@ -111,19 +117,21 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
       counts: what `train_counts` returned.
 
     Returns:
-      `metrics.summarize`'s figures, `calibration_curve`, and `slices`: history length, how often
-      the train split shows the item, and, over requests with behaviors, whether similarity is
-      `known` or `unknown` in each modality; each a list of named slices with their metrics.
-      `labels` has the conversion label's by its name, if there is one: `metrics.summarize`'s
-      figures of pCTCVR over all candidates, and `of_positives`, those of pCVR over the main
-      label's positives, None without any.
+      The figures of `metrics.summarize`; `calibration_curve`; `slices`, lists of named slices with
+      their metrics, by history length, by occurrences of the item in the train split, and per
+      modality by whether similarity is `known` or `unknown` (over requests with behaviors); and
+      `labels`, by the conversion label's name if there is one: the figures of pCTCVR over all
+      candidates, and `of_positives`, those of pCVR over the main label's positives, None without
+      any.
     """
     items, occurrences = counts
     shown = np.append(occurrences, 0)[id_table.positions(scored.item_id, items)]
     return {
         **metrics.summarize(scored.label, scored.probability, scored.user_id),
         "calibration_curve": metrics.calibration_curve(scored.label, scored.probability),
-        "labels": {name: _of_both(scored, one) for name, one in scored.conversions.items()},
+        "labels": {
+            name: _conversion_metrics(scored, one) for name, one in scored.conversions.items()
+        },
         "slices": {
             "history_length": _slices(scored, scored.history_length, _HISTORY_EDGES),
             "item_train_count": _slices(scored, shown, _COLDNESS_EDGES),
@@ -137,7 +145,7 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
     }
 
 
-def _of_both(scored: Scored, conversion: Prediction) -> dict[str, object]:
+def _conversion_metrics(scored: Scored, conversion: Prediction) -> dict[str, object]:
     """Returns the metrics of pCTCVR over all, and of pCVR over positives of the main label."""
     positive = scored.label > 0
     rate = conversion.probability[positive] / np.maximum(scored.probability[positive], _LEAST)

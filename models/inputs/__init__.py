@@ -1,1 +1,7 @@
-"""What a model reads: example sets, batches, behaviors, candidate mixing."""
+"""What a model reads.
+
+- `example_set`, `example_part`: a joined data set, one part of it.
+- `input_pipeline`, `candidate_mixing`: TFRecords to batches of requests or of single candidates.
+- `batch`, `behaviors`, `newest_behaviors`: a batch, its behaviors, its truncated histories.
+- `record_check`, `remote_files`: records that are not finite, remote file systems.
+"""

@@ -1,4 +1,4 @@
-"""A batch of parsed requests, and views of it."""
+"""A batch of parsed requests, and its parts by name."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ Batch = Mapping[str, tf.Tensor]
 
 
 def behaviors_of(batch: Batch) -> Behaviors:
-    """Returns what a batch says of its behaviors."""
+    """Returns mask, time gap, type and residual of a batch's behaviors."""
     return Behaviors(
         batch[HISTORY_MASK],
         batch[HISTORY_TIME_GAP],
@@ -29,5 +29,5 @@ def behaviors_of(batch: Batch) -> Behaviors:
 
 
 def codes_of(batch: Batch, modalities: Sequence[Modality]) -> dict[str, tf.Tensor]:
-    """Returns a batch's similarity codes by modality."""
+    """Returns a batch's similarity codes by modality, each `[R, C, L]` uint8."""
     return {modality.name: batch[similarity_feature(modality.name)] for modality in modalities}

@@ -1,4 +1,4 @@
-"""What is known of a request's behaviors besides their items."""
+"""Features of a request's behaviors other than their items."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,21 +12,23 @@ TIME_GAP_EDGES = tuple(4.0**exponent for exponent in range(1, 14))
 """Inner edges of the time-gap buckets in seconds: 4 s, 16 s, 64 s, ... 2.1 years."""
 
 RESIDUAL_BUCKETS = 21
-"""Of each behavior type: the unknown one and 20 equal buckets of [-1, 1]."""
+"""Residual buckets of each behavior type: one for unknown, then 20 equal ones over [-1, 1]."""
 
 _BUCKET_OF_CODE = similarity.bucket_of_code(similarity.uniform_edges(RESIDUAL_BUCKETS - 1))
 _VALUE_OF_CODE = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
 
 
 class Behaviors(NamedTuple):
-    """Mask, time gap and type of each behavior.
+    """Mask, time gap, type and residual of each behavior.
+
+    Shapes: R requests, L behaviors, Y behavior types.
 
     Attributes:
       mask: `[R, L]` bool, False for padding.
       time_gap: `[R, L]` int64, seconds before the request.
-      type: `[R, L]` int64 in `[0, behavior_types)`.
-      residual: `[R, L]` int64 codes, see `features.records.running_statistics`; None where
-        records have none.
+      type: `[R, L]` int64 in `[0, Y)`.
+      residual: `[R, L]` int64 codes, see `features.records.running_statistics`; None for records
+        without running statistics.
     """
 
     mask: tf.Tensor
@@ -47,19 +49,19 @@ class Behaviors(NamedTuple):
 
         Args:
           behavior_types: Y.
-          newest: how many, each number by itself.
+          newest: numbers of newest behaviors; the shares are computed for each number.
 
         Returns:
-          `[R, len(newest) * Y]`, zeros for an empty history.
+          `[R, len(newest) * Y]` float32, zeros for an empty history.
         """
         known = tf.cast(self.mask, tf.int32)
         age = tf.cumsum(known, axis=1, reverse=True)  # 1 for the newest
-        typed = tf.one_hot(self.type, behavior_types)
+        typed = tf.one_hot(self.type, behavior_types)  # [R, L, Y]
         shares = []
         for count in newest:
             counted = tf.cast(known * tf.cast(age <= count, tf.int32), tf.float32)
             total = tf.reduce_sum(counted, axis=1, keepdims=True)
-            sums = tf.reduce_sum(counted[..., None] * typed, axis=1)
+            sums = tf.reduce_sum(counted[..., None] * typed, axis=1)  # [R, Y]
             shares.append(tf.math.divide_no_nan(sums, total))
         return tf.concat(shares, axis=-1)
 
@@ -68,7 +70,7 @@ class Behaviors(NamedTuple):
 
         Args:
           behavior_types: Y.
-          residuals: whether residuals are told apart.
+          residuals: whether rows differ by residual.
         """
         if residuals:
             row, rows = self.residual_bucket(), behavior_types * RESIDUAL_BUCKETS
@@ -83,18 +85,18 @@ class Behaviors(NamedTuple):
 
 
 def rows_by_code(gaps: tf.Tensor, types: tf.Tensor, residuals: tf.Tensor | None) -> tf.Tensor:
-    """Adds up a behavior's own tables, so that it needs one row rather than one of each.
+    """Adds up the tables of gap, type and residual, so that a behavior looks up one row, not three.
 
     Args:
       gaps: `[14, H, d]`, by bucket of the time gap.
       types: `[Y, H, d]`.
-      residuals: `[Y * 21, H, d]`, by type and residual; None where they are not told apart.
+      residuals: `[Y * 21, H, d]`, by type and residual; None to leave residuals out.
 
     Returns:
-      `[14 * rows, H, d]` by `Behaviors.code`, with Y rows, or Y * 21 with residuals.
+      `[14 * Y, H, d]`, or `[14 * Y * 21, H, d]` with residuals, by `Behaviors.code`.
     """
     rows = types
     if residuals is not None:
         rows = residuals + tf.repeat(types, RESIDUAL_BUCKETS, axis=0)
-    table = gaps[:, None] + rows[None]
+    table = gaps[:, None] + rows[None]  # [14, rows, H, d]
     return tf.reshape(table, [gaps.shape[0] * rows.shape[0], *gaps.shape[1:]])

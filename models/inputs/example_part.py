@@ -1,4 +1,4 @@
-"""One part of a data set that grows, as a data set to train on."""
+"""One dated part of a data set, opened as a data set to train on."""
 
 import collections
 import dataclasses
@@ -17,22 +17,22 @@ _TRAIN, _VALIDATION = "train", "validation"
 _RECORDS_AT_ONCE = 1024
 
 Counts = dict[str, collections.Counter[str]]
-"""What a split's entry in the manifest counts, by name."""
+"""The counters of a split's entry in the manifest, by name."""
 
 
 def open_part(examples: ExampleSet, part: str) -> ExampleSet:
-    """Opens a part by itself: its records, and the vocabulary as of its end.
+    """Opens one part: its records, and the vocabulary as of its end.
 
-    Validation selects weights, and a part that lies within the train split's range of time has no
-    validation split. There one of its train shards becomes that: the users of one partition are
-    held out, another one with each part, so that nobody is left out for good.
+    Validation selects weights, but a part within the train split's range of time has no validation
+    split. For such a part one of its train shards, the users of one partition, is held out as
+    validation split. Each part holds out another partition, so no user is left out for good.
 
     Args:
       examples: the data set of all parts.
-      part: a name that its manifest has.
+      part: the part's name in the manifest.
 
     Raises:
-      UserInputError: there is no such part, it has no train record, or one shard of them only.
+      UserInputError: there is no such part, or its train split has no record or only one shard.
     """
     parts = examples.manifest.get("parts")
     if parts is None or part not in parts:
@@ -49,10 +49,10 @@ def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
 
     Args:
       examples: a data set, or a part of one.
-      part: a name, by which the shard is chosen.
+      part: the part's name, whose hash chooses the shard.
 
     Raises:
-      UserInputError: the train split is one shard only.
+      UserInputError: the train split has only one shard.
     """
     paths = examples.shards(_TRAIN)
     if len(paths) < 2:
@@ -66,7 +66,7 @@ def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
     held = _counts(paths[number], examples.schema)
     rest = {name: collections.Counter(train[name]) for name in held}
     for name, counts in held.items():
-        rest[name].subtract(counts)  # Unlike a difference it keeps zeros.
+        rest[name].subtract(counts)  # Unlike the - operator it keeps zeros.
     splits = {
         **examples.manifest["splits"],
         _TRAIN: _split(names[:number] + names[number + 1 :], rest),
@@ -87,7 +87,7 @@ def _split(shards: list[str], counts: Counts) -> dict[str, Any]:
 
 
 def _counts(path: str, schema: ExampleSchema) -> Counts:
-    """Counts a shard's records by their candidates, and the positives of its labels."""
+    """Counts a shard's records by number of candidates, and the positives of each label."""
     records: collections.Counter[str] = collections.Counter()
     positives: collections.Counter[str] = collections.Counter(dict.fromkeys(schema.labels, 0))
     for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):

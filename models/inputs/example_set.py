@@ -1,4 +1,4 @@
-"""A joined data set, as the models see it."""
+"""A joined data set, as the models read it."""
 
 import dataclasses
 import hashlib
@@ -21,9 +21,9 @@ class ExampleSet:
     """A folder that the join wrote.
 
     Attributes:
-      folder: where it is.
+      folder: local path or URI.
       schema: what its records hold.
-      manifest: everything the join said of it.
+      manifest: the content of its `manifest.json`.
       vocabulary_path: a vocabulary file instead of the join's, see `with_vocabulary`.
     """
 
@@ -53,7 +53,7 @@ class ExampleSet:
 
     @property
     def fingerprint(self) -> str:
-        """Names the content: the same where every shard has the same bytes, wherever it lies."""
+        """A name of the content: equal where every shard has the same bytes, in any folder."""
         hashes = {name: one["sha256"] for name, one in self.manifest["shards"].items()}
         return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -79,12 +79,12 @@ class ExampleSet:
         return list(paths)
 
     def candidates_per_record(self, split: str) -> dict[int, int]:
-        """Returns how many records of a split hold each number of candidates."""
+        """Returns the records of a split by their number of candidates."""
         counts = self._split(split)["candidates_per_record"]
         return {int(candidates): records for candidates, records in counts.items()}
 
     def check_label(self, label: str) -> None:
-        """Raises `UserInputError` where all candidates that training needs have one label."""
+        """Raises `UserInputError` where all candidates of a split have the same label."""
         for split in ("train", "validation"):
             values = self._split(split)
             positives, candidates = values.get("positives", {}).get(label), values["candidates"]
@@ -99,8 +99,8 @@ class ExampleSet:
         """Returns the same data set with another vocabulary.
 
         Args:
-          path: folder that `pipeline.build_vocabulary` wrote, or a file of ids, one a line,
-            ascending.
+          path: folder that `pipeline.build_vocabulary` wrote, or a file of ascending ids, one per
+            line.
 
         Raises:
           UserInputError: it is neither.
@@ -117,9 +117,9 @@ class ExampleSet:
         return dataclasses.replace(self, vocabulary_path=storage.join(path, name))
 
     def vocabulary(self) -> np.ndarray:
-        """Returns the ids that have a row of their own, `[N]` int64, ascending.
+        """Returns the ids that have an embedding row of their own, `[N]` int64, ascending.
 
-        By default all items of the train split's candidates.
+        By default these are the items of the train split's candidates.
         """
         return id_table.read_vocabulary(self._vocabulary_path())
 

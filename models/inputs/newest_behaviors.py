@@ -1,39 +1,47 @@
-"""The newest behaviors of a batch: what attention reads of a long history."""
+"""Truncates long histories to their newest behaviors, which attention reads."""
 
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from features.schema import HISTORY_MASK, similarity_feature
+from features.schema import HISTORY_MASK, HISTORY_PREFIX, similarity_feature
 
 
-def of_batch(
+def truncate_history(
     batch: Mapping[str, tf.Tensor], count: int, modalities: Sequence[str]
 ) -> dict[str, tf.Tensor]:
-    """Returns a batch whose histories end where they ended and are at most `count` long.
+    """Returns a batch whose histories hold their newest `count` behaviors.
 
-    R requests, C candidates, L behaviors. It costs a look-up a behavior that is kept, and as many
-    of the codes; what then reads those costs `count / L` of what it did.
+    It costs one look-up per kept behavior, and one per kept column of codes; layers that read the
+    result cost `count / L` of what they would.
+
+    Shapes: R requests, C candidates, L behaviors, W kept behaviors, `W = min(count, L)`.
+
+    Example with `count = 2`, for histories of three, one and no behavior (. is padding):
+
+        [a, b, c]      [b, c]
+        [d, ., .]  ->  [d, .]
+        [., ., .]      [., .]
 
     Args:
-      batch: parsed requests; every `history_*` is `[R, L, ...]`, every `similarity_*` of the
-        modalities `[R, C, L]`.
-      count: behaviors that are kept.
-      modalities: names of those whose codes are cut too.
+      batch: parsed requests; every `history_*` is `[R, L, ...]`, and `similarity_*` of the
+        modalities is `[R, C, L]`.
+      count: behaviors to keep.
+      modalities: names of the modalities whose codes are truncated too.
 
     Returns:
-      The batch with those tensors `[R, W, ...]` and `[R, C, W]`, where W is `count` or L, if that
-      is less. A history that is padded behind its end keeps its newest behaviors.
+      The batch with these tensors as `[R, W, ...]` and `[R, C, W]`.
     """
     mask = batch[HISTORY_MASK]
     length = tf.shape(mask)[1]
     kept = tf.minimum(count, length)
+    # One past the last behavior of each history, whatever padding follows it, [R].
     end = tf.reduce_max(tf.where(mask, tf.range(1, length + 1), 0), axis=1)
     start = tf.maximum(end - kept, 0)
     places = start[:, None] + tf.range(kept)  # [R, W]
     cut = dict(batch)
     for name, values in batch.items():
-        if name.startswith("history_"):
+        if name.startswith(HISTORY_PREFIX):
             cut[name] = tf.gather(values, places, batch_dims=1)
     for modality in modalities:
         name = similarity_feature(modality)
@@ -42,6 +50,6 @@ def of_batch(
 
 
 def _cut_codes(codes: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns `[R, C, W]` of `[R, C, L]`: C codes a look-up, not one."""
+    """Returns `[R, C, W]` of `[R, C, L]`; transposed, so that one look-up copies C codes."""
     cut = tf.gather(tf.transpose(codes, [0, 2, 1]), places, batch_dims=1)
     return tf.ensure_shape(tf.transpose(cut, [0, 2, 1]), [*codes.shape[:2], None])

@@ -1,4 +1,4 @@
-"""Finds the record that a number which is not finite comes from."""
+"""Finds the record that holds NaN or infinity, after a loss was not finite."""
 
 import os
 
@@ -6,16 +6,17 @@ import numpy as np
 import tensorflow as tf
 
 from features.records import example
+from features.schema import REQUEST_ID
 from models.inputs.example_set import ExampleSet
 
 _RECORDS_AT_ONCE = 512
 
 
 def non_finite_record(examples: ExampleSet, split: str) -> str | None:
-    """Reads a split until a record with an infinite number or NaN.
+    """Reads a split until a record that holds NaN or infinity.
 
     Returns:
-      What to tell a person: shard, record, request and feature; None where all are finite.
+      A message with shard, record, request and feature; None if all numbers are finite.
     """
     for path in examples.shards(split):
         batches = tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE)
@@ -29,7 +30,7 @@ def non_finite_record(examples: ExampleSet, split: str) -> str | None:
                 if len(bad):
                     return (
                         f"{os.path.basename(path)}, record {number * _RECORDS_AT_ONCE + bad[0]} "
-                        f"(request_id {int(batch['request_id'][bad[0]])}) holds a number that is "
+                        f"(request_id {int(batch[REQUEST_ID][bad[0]])}) holds a number that is "
                         f"not finite in {name!r}"
                     )
     return None

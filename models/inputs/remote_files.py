@@ -1,7 +1,7 @@
-"""File systems that TensorFlow itself does not know, through tensorflow-io.
+"""Remote file systems for TensorFlow, through tensorflow-io where TensorFlow has none.
 
-One environment serves everything that reads `s3://`: what the AWS libraries share (see
-`features.files.storage`) is handed on under the names that tensorflow-io reads.
+One environment configures every reader of `s3://`: the variables that the AWS libraries share
+(see `features.files.file_system`) are passed on under the names that tensorflow-io reads.
 """
 
 import os
@@ -19,11 +19,11 @@ _REMEDY = (
 
 
 def register(path: str) -> None:
-    """Makes TensorFlow able to open the path, through tensorflow-io where it has to.
+    """Lets TensorFlow open the path, through tensorflow-io where necessary.
 
-    For `s3://`, `S3_ENDPOINT`, `S3_CONNECT_TIMEOUT_MSEC` (3 s, not TensorFlow's 5 minutes) and
-    `S3_REQUEST_TIMEOUT_MSEC` (10 s) are set unless they are, and the look-up of credentials on
-    EC2 is left out where the environment says enough to do without.
+    For `s3://` this sets `S3_ENDPOINT`, `S3_CONNECT_TIMEOUT_MSEC` (3 s, not TensorFlow's 5
+    minutes) and `S3_REQUEST_TIMEOUT_MSEC` (10 s) where they are not set, and skips the look-up of
+    credentials on EC2 where the environment has them.
 
     Args:
       path: local or with a scheme, such as `s3://bucket/folder`.
@@ -36,7 +36,7 @@ def register(path: str) -> None:
         return
     if match[1] == "s3":
         _complete_environment()
-    # What reads no more than a local data set's manifest is spared the seconds of this import.
+    # Imported here, because readers of a local manifest alone need not wait seconds for it.
     import tensorflow as tf
 
     if match[1] in tf.io.gfile.get_registered_schemes():
@@ -56,7 +56,7 @@ def register(path: str) -> None:
 
 
 def _complete_environment() -> None:
-    """Hands the AWS libraries' settings on to tensorflow-io's file system."""
+    """Passes the AWS libraries' settings on to tensorflow-io's file system."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if endpoint:

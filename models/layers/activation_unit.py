@@ -13,17 +13,17 @@ class ActivationUnit(keras.layers.Layer):
 
     After Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018 (arXiv
     1706.06978): the weights are not normalized, so the sum keeps the intensity of interest. With
-    candidate c and behavior b = e + G[gap] + Y[type] + Z[type, residual]:
+    candidate c and behavior `b = e + G[gap] + Y[type] + Z[type, residual]`:
 
         w = v . prelu(W_1 c + W_2 b + W_3 (c * b) + bias) + bias',    u = sum of w b
 
-    The paper's difference `c - b` is linear in both and so within `W_1` and `W_2`. The product
-    makes the cost: it is of shape `[R, C, L, D]`.
+    The paper's difference `c - b` is linear in both, so `W_1` and `W_2` cover it. The product
+    dominates the cost: its shape is `[R, C, L, D]`.
 
     Args:
       behavior_types: number of values that `Behaviors.type` takes.
       residuals: whether behaviors have residuals.
-      width: of the network's hidden layer.
+      width: the hidden layer's.
     """
 
     def __init__(
@@ -32,7 +32,6 @@ class ActivationUnit(keras.layers.Layer):
         super().__init__(**kwargs)
         self._behavior_types = behavior_types
         self._residuals = residuals
-        self._width = width
         self._of_candidate = keras.layers.Dense(width, use_bias=False, name="of_candidate")
         self._of_behavior = keras.layers.Dense(width, name="of_behavior")
         self._of_product = keras.layers.Dense(width, use_bias=False, name="of_product")
@@ -63,20 +62,12 @@ class ActivationUnit(keras.layers.Layer):
         behavior += tf.gather(self._types, behaviors.type)
         if self._residuals:
             behavior += tf.gather(self._residual_table, behaviors.residual_bucket())
-        product = candidates[:, :, None] * behavior[:, None]
+        product = candidates[:, :, None] * behavior[:, None]  # [R, C, L, D]
         hidden = self._of_candidate(candidates)[:, :, None] + self._of_behavior(behavior)[:, None]
-        weight = self._weight(self._activation(hidden + self._of_product(product)))[..., 0]
+        hidden += self._of_product(product)  # [R, C, L, width]
+        weight = self._weight(self._activation(hidden))[..., 0]  # [R, C, L]
         weight = tf.where(behaviors.mask[:, None], weight, 0.0)
-        return tf.matmul(weight, behavior)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "behavior_types": self._behavior_types,
-            "residuals": self._residuals,
-            "width": self._width,
-        }
+        return tf.matmul(weight, behavior)  # [R, C, D]
 
     def _table(self, name: str, rows: int, width: int) -> tf.Variable:
         normal = keras.initializers.RandomNormal(stddev=0.05)

@@ -13,7 +13,7 @@ from models.layers.content_table import ContentTable
 class ContentEmbedding(keras.layers.Layer):
     """Looks up quantized vectors by item id and projects each modality by one dense layer.
 
-    Each distinct item of a call is projected once. An item without an embedding gets zeros.
+    Each distinct item of a batch is projected once. An item without an embedding gets zeros.
 
     Args:
       embeddings: frozen vectors by modality.
@@ -36,13 +36,13 @@ class ContentEmbedding(keras.layers.Layer):
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Embeds ids, int64 of any shape `[...]` to `[..., width * modalities]` float32."""
         shape = tf.shape(ids)
-        distinct, place = tf.unique(tf.reshape(ids, [-1]))
+        distinct, place = tf.unique(tf.reshape(ids, [-1]))  # [N], and [...] flattened
         parts = []
         for name, table in self._tables.items():
-            quantized, _ = table.lookup(distinct)
+            quantized, _ = table.lookup(distinct)  # [N, M]
             unit = tf.math.l2_normalize(tf.cast(quantized, tf.float32), axis=-1)
             parts.append(self._projections[name](unit))
-        rows = tf.gather(tf.concat(parts, axis=-1), place)
+        rows = tf.gather(tf.concat(parts, axis=-1), place)  # [..., width] flattened
         width = sum(part.shape[-1] for part in parts)
         embedded = tf.reshape(rows, tf.concat([shape, [width]], axis=0))
         return tf.ensure_shape(embedded, [*ids.shape, width])

@@ -10,10 +10,10 @@ from features.schema import Modality
 
 
 class ContentProjection(keras.layers.Layer):
-    """One dense layer a modality over the quantized, unit-length embedding.
+    """One dense layer per modality over the quantized embedding, scaled to unit length.
 
     Args:
-      modalities: whose embeddings to project.
+      modalities: the modalities whose embeddings are projected.
       width: output width P of each projection.
     """
 

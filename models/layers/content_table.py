@@ -9,12 +9,12 @@ from features.ids import id_index
 
 
 class ContentTable(tf.Module):
-    """Quantized embeddings as variables, so that they are saved and fingerprinted as such.
+    """Quantized embeddings as variables, which are saved and fingerprinted with the model.
 
-    Rows stand in the order of a hash index over the ids.
+    Rows are in the order of a hash index over the ids (`features.ids.id_index`).
 
     Args:
-      embeddings: the set; items outside it get the zero vector and norm 0.
+      embeddings: N items; items outside the set get the zero vector and norm 0.
       name: the modality.
 
     Raises:
@@ -26,7 +26,7 @@ class ContentTable(tf.Module):
         if not embeddings.item_ids.size:
             raise ValueError(f"The embedding set of modality {name!r} holds no item.")
         index = id_index.index(embeddings.item_ids)
-        rows = np.append(index.order, len(index.order))
+        rows = np.append(index.order, len(index.order))  # [N + 1]: the zero row stays last.
         self._longest = index.longest
         self._starts = _variable(index.starts, "starts")
         self._item_ids = _variable(embeddings.item_ids[index.order], "item_ids")

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features import in_graph
 from models.inputs.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors, rows_by_code
-from models.layers import code_terms, head_products, masking
+from models.layers import masking, multi_head_ops, similarity_code_ops
 
 _GAPS = len(TIME_GAP_EDGES) + 1
 
@@ -16,27 +16,30 @@ _GAPS = len(TIME_GAP_EDGES) + 1
 class DecoupledTargetAttention(keras.layers.Layer):
     """Attention from candidates to behaviors with similarity as side information.
 
-    R requests, C candidates, L behaviors, H heads, d head width, D embedding width, M modality.
+    Shapes: R requests, C candidates, L behaviors, D embedding width, H heads, d head width,
+    B buckets, Y behavior types; m counts modalities.
+
     With `q = W_Q e_c + b_Q`, `K = W_K e_i`, `V = W_V e_i`, and b the bucket of the similarity of
     candidate and behavior in a modality:
 
-        score = (q . (K + G_K[gap] + Y_K[type] + Z_K[type, z]) + sum_M q . T_K[b]) / sqrt(d)
-                + gamma[type, gap] + sum_M beta[type, b]
+        score = (q . (K + G_K[gap] + Y_K[type] + Z_K[type, z]) + sum_m q . T_K[b]) / sqrt(d)
+                + gamma[type, gap] + sum_m beta[type, b]
+        a     = softmax(score) over the behaviors that are not padding
         u     = sum_i a_i (V_i + G_V[gap_i] + Y_V[type_i] + Z_V[type_i, z_i])
-                + sum_M sum_b (sum_{i in b} a_i) T_V[b]
+                + sum_m sum_b (sum_{i in b} a_i) T_V[b]
 
-    The bucket z of the behavior's residual, how far it was from its item's mean, is left out
-    where records do not have it.
-    `W_K e_i` and `W_V e_i` depend on the item alone, so they can be cached per item, and no
-    tensor of shape `[C, L, d]` is built. An empty history gives zeros.
+    Here z is the bucket of the behavior's residual, its distance from its item's mean; the terms
+    in z are left out where records have no residuals. `W_K e_i` and `W_V e_i` depend on the item
+    alone, so they can be cached per item, and no tensor of shape `[C, L, d]` is built. An empty
+    history gives zeros.
 
-    `beta[type, b]` lets a similar item that was disliked weigh otherwise than one that was liked,
-    and `gamma[type, gap]` how fast each type ages; both are scalars a pair, so they cost one more
-    gather a modality and one addition.
+    `beta[type, b]` gives similar items that were disliked another weight than those that were
+    liked, and `gamma[type, gap]` learns how fast each type ages. Both are scalars per pair, so
+    they cost one more gather per modality and one addition.
 
-    The query bias is drawn from N(0, 1), beta and gamma start at zero: with a small query bias
-    `q . T_K` is a product of two near-zero factors, a saddle that one epoch does not leave
-    (DESIGN section 11). The bucket tables want twice the learning rate of the rest.
+    The query bias is drawn from N(0, 1); beta and gamma start at zero. With a small query bias,
+    `q . T_K` is a product of two near-zero factors: a saddle that one epoch does not leave
+    (DESIGN section 11). The bucket tables need twice the learning rate of the other weights.
 
     Example:
       >>> attention = DecoupledTargetAttention({"text": (-0.5, 0.0, 0.5)}, head_width=8)
@@ -52,7 +55,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         Empty for attention on ids alone.
       heads: H.
       head_width: d.
-      behavior_types: number of values that `Behaviors.type` takes.
+      behavior_types: Y, the number of values that `Behaviors.type` takes.
       residuals: whether behaviors have residuals.
       form: `shared` projects the history once for all candidates; `absorbed` moves the
         projections to the candidate's side, cheaper for one candidate; `auto` takes
@@ -136,19 +139,19 @@ class DecoupledTargetAttention(keras.layers.Layer):
         Returns:
           `[R, C, H * d]`.
         """
-        query = self.project_query(candidates)
+        query = self.project_query(candidates)  # [R, C, H, d]
         if self._form == "absorbed" or (self._form == "auto" and candidates.shape[1] == 1):
             return self._attend_absorbed(query, history, codes, behaviors)
-        key, value = self.project_history(history)
+        key, value = self.project_history(history)  # [R, L, H, d] each
         return self.attend(query, key, value, codes, behaviors)
 
     def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
         """Projects candidates, `[..., D]` to `[..., H, d]`."""
-        return head_products.project(embedding, self._query_kernel) + self._query_bias
+        return multi_head_ops.project(embedding, self._query_kernel) + self._query_bias
 
     def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
-        return head_products.project(embedding, self._key_kernel), head_products.project(
+        return multi_head_ops.project(embedding, self._key_kernel), multi_head_ops.project(
             embedding, self._value_kernel
         )
 
@@ -173,8 +176,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
           `[R, C, H * d]`.
         """
         value += tf.gather(self._behavior_values(), self._behavior_code(behaviors))
-        weights = self.attention_weights(query, key, codes, behaviors)
-        interest = head_products.pool(weights, value)
+        weights = self.attention_weights(query, key, codes, behaviors)  # [R, C, H, L]
+        interest = multi_head_ops.pool(weights, value)  # [R, C, H, d]
         return self._finish(interest, weights, codes, behaviors)
 
     def attention_weights(
@@ -184,33 +187,21 @@ class DecoupledTargetAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Returns the attention weights, `[R, C, H, L]`; arguments as of `attend`."""
+        """Returns the attention weights, `[R, C, H, L]`; for the arguments see `attend`."""
         key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
         query = self._scaled(query)
-        scores = head_products.pair_scores(query, key)
+        scores = multi_head_ops.pair_scores(query, key)  # [R, C, H, L]
         return self._weights(scores, query, codes, behaviors)
 
     def bucket_variables(self) -> list[tf.Variable]:
-        """Returns the bucket tables and the biases, which want their own learning rate."""
+        """Returns the bucket tables and the biases, which have a learning rate of their own."""
         tables = (self._bucket_keys, self._bucket_values, self._bucket_biases)
         by_modality = [variable for table in tables for variable in table.values()]
         return [*by_modality, self._gap_bias]
 
     def bucket_bias(self, modality: str) -> tf.Variable:
-        """Returns the bias by behavior type and bucket, `[behavior_types, len(edges) + 2, H]`."""
+        """Returns the bias by behavior type and bucket, `[Y, B, H]` with `B = len(edges) + 2`."""
         return self._bucket_biases[modality]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "bucket_edges": self._bucket_edges,
-            "heads": self._heads,
-            "head_width": self._head_width,
-            "behavior_types": self._behavior_types,
-            "residuals": self._residuals,
-            "form": self._form,
-        }
 
     def _attend_absorbed(
         self,
@@ -220,34 +211,39 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
-        code = code_terms.for_each_candidate(self._behavior_code(behaviors), tf.shape(query)[1])
+        count = tf.shape(query)[1]
+        code = similarity_code_ops.for_each_candidate(self._behavior_code(behaviors), count)
         query = self._scaled(query)
-        absorbed = head_products.project_each(query, tf.transpose(self._key_kernel, [1, 2, 0]))
-        scores = head_products.shared_pair_scores(absorbed, history)
-        by_code = head_products.table_scores(query, self._behavior_keys())
-        scores += code_terms.gather_by_code(by_code, code)
+        # W_K moves to the query: one product per candidate instead of one per behavior.
+        key_kernel = tf.transpose(self._key_kernel, [1, 2, 0])  # [H, d, D]
+        absorbed = multi_head_ops.project_each(query, key_kernel)  # [R, C, H, D]
+        scores = multi_head_ops.shared_pair_scores(absorbed, history)  # [R, C, H, L]
+        by_code = multi_head_ops.table_scores(query, self._behavior_keys())  # [R, C, H, codes]
+        scores += similarity_code_ops.gather_by_code(by_code, code)
         weights = self._weights(scores, query, codes, behaviors)
-        pooled = head_products.shared_pool(weights, history)
-        interest = head_products.project_each(pooled, tf.transpose(self._value_kernel, [1, 0, 2]))
-        interest += code_terms.table_values(weights, code, self._behavior_values())
+        # sum_i a_i W_V e_i = W_V sum_i a_i e_i: W_V moves behind the sum likewise.
+        pooled = multi_head_ops.shared_pool(weights, history)  # [R, C, H, D]
+        value_kernel = tf.transpose(self._value_kernel, [1, 0, 2])  # [H, D, d]
+        interest = multi_head_ops.project_each(pooled, value_kernel)  # [R, C, H, d]
+        interest += similarity_code_ops.table_values(weights, code, self._behavior_values())
         return self._finish(interest, weights, codes, behaviors)
 
     def _behavior_keys(self) -> tf.Tensor:
-        """Returns what is added to a behavior's key, by its code, `[codes, H, d]`."""
+        """Returns the terms added to behaviors' keys, by `_behavior_code`, `[codes, H, d]`."""
         residuals = self._residual_keys if self._residuals else None
         return rows_by_code(self._gap_keys, self._type_keys, residuals)
 
     def _behavior_values(self) -> tf.Tensor:
-        """Returns what is added to a behavior's value, by its code, `[codes, H, d]`."""
+        """Returns the terms added to behaviors' values, by `_behavior_code`, `[codes, H, d]`."""
         residuals = self._residual_values if self._residuals else None
         return rows_by_code(self._gap_values, self._type_values, residuals)
 
     def _behavior_code(self, behaviors: Behaviors) -> tf.Tensor:
-        """Returns each behavior's row of those tables, `[R, L]` int32."""
+        """Returns each behavior's code of gap, type and residual, `[R, L]` int32."""
         return behaviors.code(self._behavior_types, self._residuals)
 
     def _scaled(self, query: tf.Tensor) -> tf.Tensor:
-        """Scales queries, which are fewer than the scores."""
+        """Divides queries by sqrt(d), because they are fewer than the scores."""
         return query * self._head_width**-0.5
 
     def _weights(
@@ -257,41 +253,38 @@ class DecoupledTargetAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Adds the terms by similarity, type and gap to scores and normalizes, `[R, C, H, L]`.
-
-        Every step is a pass over all pairs, so what a behavior adds is summed up before.
-        """
+        """Adds the terms by similarity, type and gap to scores and normalizes, `[R, C, H, L]`."""
         pairs = self._similarity_terms(query, codes, behaviors)
         by_gap, padding = self._behavior_terms(behaviors)
+        # Terms of a behavior alone are summed first: every addition here is a pass over all pairs.
         return tf.nn.softmax(tf.add_n([scores, *pairs]) + (by_gap + padding))
 
     def _behavior_terms(self, behaviors: Behaviors) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what a behavior's own age and type add to scores, and what keeps padding out.
+        """Returns the score's terms that depend on the behavior alone.
 
-        `[R, 1, H, L]` and `[R, 1, 1, L]`.
+        Returns:
+          gamma by type and gap, `[R, 1, H, L]`, and the mask as an offset, `[R, 1, 1, L]`.
         """
         types = tf.cast(behaviors.type, tf.int32)
-        by_gap = tf.gather(
-            tf.reshape(self._gap_bias, [-1, self._heads]), types * _GAPS + behaviors.gap_bucket()
-        )  # [R, L, H]
+        # One gather from [Y * gaps, H] instead of two: row type * gaps + gap.
+        table = tf.reshape(self._gap_bias, [-1, self._heads])
+        by_gap = tf.gather(table, types * _GAPS + behaviors.gap_bucket())  # [R, L, H]
         padding = masking.offsets(behaviors.mask, by_gap.dtype)
         return tf.transpose(by_gap, [0, 2, 1])[:, None], padding[:, None, None]
 
     def _similarity_terms(
         self, query: tf.Tensor, codes: Mapping[str, tf.Tensor], behaviors: Behaviors
     ) -> list[tf.Tensor]:
-        """Returns what the similarity in each modality adds to scores, each `[R, C, H, L]`."""
-        terms = []
-        for modality, key_table in self._bucket_keys.items():
-            terms.append(
-                code_terms.gather_by_type_and_code(
-                    head_products.table_scores(query, key_table),
-                    self._bucket_biases[modality],
-                    behaviors.type,
-                    self._bucket_of_code[modality](codes[modality]),
-                )
+        """Returns each modality's term of the scores, `[R, C, H, L]` each."""
+        return [
+            similarity_code_ops.gather_by_type_and_code(
+                multi_head_ops.table_scores(query, key_table),  # [R, C, H, B]
+                self._bucket_biases[modality],
+                behaviors.type,
+                self._bucket_of_code[modality](codes[modality]),  # [R, C, L]
             )
-        return terms
+            for modality, key_table in self._bucket_keys.items()
+        ]
 
     def _finish(
         self,
@@ -300,10 +293,10 @@ class DecoupledTargetAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Adds the similarity values, zeroes empty histories and joins the heads."""
+        """Adds the similarity values, zeroes empty histories and concatenates the heads."""
         for modality, value_table in self._bucket_values.items():
             buckets = self._bucket_of_code[modality](codes[modality])
-            interest += code_terms.table_values(weights, buckets, value_table)
+            interest += similarity_code_ops.table_values(weights, buckets, value_table)
         interest = masking.zero_empty(interest, behaviors.mask)
         shape = tf.shape(interest)
         return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])

@@ -1,4 +1,4 @@
-"""Early fusion: similarity joins the behavior before the projection, for every candidate anew."""
+"""Early fusion: similarity is concatenated to the behavior before the projection."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,13 +12,14 @@ from models.layers import masking
 
 
 class EarlyFusionAttention(keras.layers.Layer):
-    """Attention over behaviors `[e_i ; S[b_{c,i}] ; G[gap_i] ; Y[type_i]]`, built a candidate.
+    """Attention over behaviors `[e_i ; S[b_{c,i}] ; G[gap_i] ; Y[type_i]]`, built per candidate.
 
     The cost baseline: the concatenation has the shape `[R, C, L, D + ...]`, because the bucket
-    of the similarity depends on the candidate. With linear projections it can express what
-    `DecoupledTargetAttention` can with `T_K = S W_K'`, so it is an accuracy twin too.
+    of the similarity depends on the candidate. Its projections are linear, so it can express all
+    that `DecoupledTargetAttention` can, with `T_K = S W_K'`: it is an accuracy twin too. With
+    residuals, their embedding is concatenated as well.
 
-    With residuals, their embedding is concatenated too.
+    Shapes: R requests, C candidates, L behaviors, D embedding width, H heads, d head width.
 
     Args:
       bucket_edges: ascending inner edges in (-1, 1) by modality.
@@ -76,7 +77,7 @@ class EarlyFusionAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Returns each candidate's interest vector; arguments as in `DecoupledTargetAttention`.
+        """Returns each candidate's interest vector.
 
         Args:
           candidates: `[R, C, D]`.
@@ -91,24 +92,12 @@ class EarlyFusionAttention(keras.layers.Layer):
         query = self._split(self._query(candidates))  # [R, C, H, d]
         key = self._split(self._key(fused))  # [R, C, L, H, d]
         value = self._split(self._value(fused))
-        scores = tf.einsum("rchd,rclhd->rchl", query, key) * self._head_width**-0.5
+        scores = tf.einsum("rchd,rclhd->rchl", query, key) * self._head_width**-0.5  # [R, C, H, L]
         weights = masking.masked_softmax(scores, behaviors.mask)
-        interest = tf.einsum("rchl,rclhd->rchd", weights, value)
+        interest = tf.einsum("rchl,rclhd->rchd", weights, value)  # [R, C, H, d]
         interest = masking.zero_empty(interest, behaviors.mask)
         shape = tf.shape(interest)
         return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "bucket_edges": self._bucket_edges,
-            "heads": self._heads,
-            "head_width": self._head_width,
-            "behavior_types": self._behavior_types,
-            "side_width": self._side_width,
-            "residuals": self._residuals,
-        }
 
     def bucket_variables(self) -> list[tf.Variable]:
         """Returns the bucket tables."""
@@ -121,6 +110,7 @@ class EarlyFusionAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
+        """Returns each pair's behavior with its side information, `[R, C, L, D + ...]`."""
         own = [
             history,
             tf.gather(self._gaps, behaviors.gap_bucket()),
@@ -130,7 +120,7 @@ class EarlyFusionAttention(keras.layers.Layer):
             own.append(tf.gather(self._residual_table, behaviors.residual_bucket()))
         behavior = tf.concat(own, axis=-1)  # [R, L, D + 2 * side_width], 3 with residuals
         shape = tf.shape(behavior)
-        repeated = tf.broadcast_to(
+        repeated = tf.broadcast_to(  # [R, C, L, ...]
             behavior[:, None], [shape[0], tf.shape(candidates)[1], shape[1], behavior.shape[-1]]
         )
         parts = [repeated]
@@ -140,7 +130,7 @@ class EarlyFusionAttention(keras.layers.Layer):
         return tf.concat(parts, axis=-1)
 
     def _split(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Splits the last axis into heads and head width."""
+        """Splits the last axis, `[..., H * d]` to `[..., H, d]`."""
         shape = tf.concat([tf.shape(tensor)[:-1], [self._heads, self._head_width]], axis=0)
         return tf.reshape(tensor, shape)
 

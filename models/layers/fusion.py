@@ -1,4 +1,4 @@
-"""Complementary modality modeling: the modality-enriched and the modality-centric path."""
+"""Complementary modality modeling: fusion of the modality-enriched and -centric paths."""
 
 from typing import Any, Literal
 
@@ -7,11 +7,11 @@ import tf_keras as keras
 
 
 class ComplementaryFusion(keras.layers.Layer):
-    """Joins the attention's interest vector with the similarity tiers.
+    """Fuses the attention's interest vector with the similarity tiers.
 
     Args:
       mode: `concat` puts them side by side (best on real data, DESIGN section 11); `gate` mixes
-        them by a sigmoid gate a coordinate; `scalar` mixes them by one learned weight.
+        them by one sigmoid gate per coordinate; `scalar` mixes them by one learned weight.
     """
 
     def __init__(self, mode: Literal["concat", "gate", "scalar"] = "concat", **kwargs: Any) -> None:
@@ -21,7 +21,7 @@ class ComplementaryFusion(keras.layers.Layer):
         self._mode = mode
 
     def build(self, enriched_shape: tf.TensorShape) -> None:
-        """Creates what the mode needs."""
+        """Creates the weights of the mode."""
         width = enriched_shape[-1]
         if self._mode != "concat":
             self._align = keras.layers.Dense(width, name="align")
@@ -32,7 +32,7 @@ class ComplementaryFusion(keras.layers.Layer):
         super().build(enriched_shape)
 
     def call(self, enriched: tf.Tensor, centric: tf.Tensor) -> tf.Tensor:
-        """Joins the two paths.
+        """Fuses the two paths.
 
         Args:
           enriched: `[R, C, E]`, the interest vector.
@@ -49,7 +49,3 @@ class ComplementaryFusion(keras.layers.Layer):
         else:
             share = tf.sigmoid(self._mix)
         return share * enriched + (1 - share) * aligned
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "mode": self._mode}

@@ -16,9 +16,9 @@ _ROWS_AT_ONCE = 1 << 18
 class IdEmbedding(keras.layers.Layer):
     """Embeds int64 ids.
 
-    With a vocabulary, known ids have a row each and unknown ids share `oov_buckets` rows by
-    hash. Without one, ids are hashed into `hashed_buckets` rows. In training a share of the
-    ids is treated as unknown, so that the OOV rows learn what an unknown item is like.
+    With a vocabulary, each known id has its own row, and unknown ids share `oov_buckets` rows by
+    hash. Without one, ids are hashed into `hashed_buckets` rows. In training a random share of the
+    ids is treated as unknown, which trains the OOV rows on typical items.
 
     Args:
       width: embedding width D.
@@ -74,7 +74,7 @@ class IdEmbedding(keras.layers.Layer):
             initializer=keras.initializers.RandomUniform(-0.05, 0.05),
         )
         if self._dropout:
-            # Saved with the weights: a training that goes on draws what it would have drawn.
+            # Saved with the weights, so that a resumed run draws the same numbers.
             self._generator = tf.random.Generator.from_seed(random.randrange(2**31))
         super().build(ids_shape)
 
@@ -85,24 +85,27 @@ class IdEmbedding(keras.layers.Layer):
 
     @property
     def vocabulary(self) -> np.ndarray | None:
-        """The ids with a row of their own, `[N]` int64, or None for a hashed table."""
+        """The ids with a row of their own, `[N]` int64; None for a hashed table."""
         return self._vocabulary_ids
 
     def adopt(self, earlier: "IdEmbedding") -> tuple[int, int, int]:
-        """Takes over the rows of an earlier table, matched by id.
+        """Copies the rows of an earlier table, matched by id.
 
-        An id that is new starts with what the earlier table gave it. Where the number of OOV rows
-        changed, each starts with the mean of the earlier ones.
+        A new id starts with the row that the earlier table looked up for it, an OOV row. If the
+        number of OOV rows changed, each starts with the mean of the earlier ones. Example with one
+        OOV row o, vocabulary [3, 5] before and [5, 9] now:
+
+            before: o, row of 3, row of 5        now: o, row of 5, o (for 9)
 
         Args:
-          earlier: built.
+          earlier: a built layer.
 
         Returns:
-          How many ids keep their row, are new, and have none any more.
+          The numbers of ids that keep their row, are new, and are dropped.
 
         Raises:
-          UserInputError: the rows have another width, or these ids are hashed and those were not
-            hashed alike.
+          UserInputError: the rows have another width, or this table is hashed and the earlier one
+            is not, or into another number of rows.
         """
         if earlier._width != self._width:
             raise UserInputError(
@@ -111,6 +114,7 @@ class IdEmbedding(keras.layers.Layer):
                 "scratch."
             )
         if self._vocabulary_ids is not None:
+            # [N] rows of the earlier table, one per id of this vocabulary; OOV rows for new ids.
             sources = earlier.rows(tf.constant(self._vocabulary_ids))
             known = np.zeros(0, np.int64) if earlier.vocabulary is None else earlier.vocabulary
             kept = int(np.isin(self._vocabulary_ids, known, assume_unique=True).sum())
@@ -129,13 +133,14 @@ class IdEmbedding(keras.layers.Layer):
             mean = tf.reduce_mean(unknown, axis=0, keepdims=True)
             unknown = tf.repeat(mean, self._oov_buckets, axis=0)
         self._write(0, unknown)
+        # In blocks, so that no second copy of a large table is in memory.
         for start in range(0, len(sources), _ROWS_AT_ONCE):
             part = tf.gather(earlier.table, sources[start : start + _ROWS_AT_ONCE])
             self._write(self._oov_buckets + start, part)
         return counts
 
     def _write(self, start: int, values: tf.Tensor) -> None:
-        """Writes consecutive rows, `[K, D]`, from row `start` on."""
+        """Writes `[K, D]` values to the rows `start` to `start + K - 1`."""
         rows = tf.range(start, start + len(values), dtype=tf.int64)
         self._table.scatter_update(tf.IndexedSlices(values, rows))
 
@@ -146,7 +151,7 @@ class IdEmbedding(keras.layers.Layer):
             unknown = in_graph.bucket(ids, self._oov_buckets)
             draws = self._generator.uniform(tf.shape(ids))
             rows = tf.where(draws < self._dropout, unknown, rows)
-        # Unlike a gather it reads a table that lies on several parameter servers row by row.
+        # Unlike tf.gather, it reads single rows of a table sharded over parameter servers.
         return tf.nn.embedding_lookup(self._table, rows)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:

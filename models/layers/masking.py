@@ -1,4 +1,4 @@
-"""Padding in attention: no weight on it, and nothing at all from an empty history."""
+"""Masks in attention: padding gets no weight, and an empty history gives zeros."""
 
 import tensorflow as tf
 
@@ -8,8 +8,8 @@ _MASKED = -1e9
 def masked_softmax(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Normalizes scores over the behaviors that are not padding.
 
-    A row without any behavior comes out uniform, as softmax has it; `zero_empty` removes what
-    follows from it, on a tensor L times smaller than the weights.
+    A row without any behavior comes out uniform, as a softmax of equal numbers does. `zero_empty`
+    corrects that in the pooled values, which are L times smaller than the weights.
 
     Args:
       scores: `[R, C, H, L]` float.
@@ -22,12 +22,12 @@ def masked_softmax(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def offsets(mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Returns what keeps padding out of a softmax when added to scores, `[R, L]`."""
+    """Returns offsets that exclude padding from a softmax when added to scores, `[R, L]`."""
     return tf.where(mask, tf.zeros([], dtype), _MASKED)
 
 
 def zero_empty(interest: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Zeroes the interest of requests without any behavior.
+    """Sets the interest of requests without any behavior to zero.
 
     Args:
       interest: `[R, C, H, d]` float.

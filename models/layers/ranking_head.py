@@ -1,4 +1,4 @@
-"""From everything known of a candidate to its logit."""
+"""The head: from all features of a candidate to its logit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,8 +41,8 @@ class RankingHead(keras.layers.Layer):
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns logits `[R, C]` from tensors `[R, C, *]`."""
-        # Not flattened to a row a candidate: of matrices TensorFlow fuses product, bias and ReLU,
-        # and oneDNN's fused ReLU turns NaN into 0, so that no check would see one (BUILD.md).
+        # Not flattened to one row per candidate: for matrices TensorFlow fuses product, bias and
+        # ReLU, and oneDNN's fused ReLU turns NaN into 0, which hides it from checks (BUILD.md).
         first = tf.concat(inputs, axis=-1)
         crossed = first
         for cross in self._crosses:

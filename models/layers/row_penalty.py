@@ -4,20 +4,21 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID, HISTORY_MASK
 from models.layers.id_embedding import IdEmbedding
 
 
 def squared_rows(embedding: IdEmbedding, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
     """Returns the sum of squares of the item rows that a batch reads, each row once; scalar.
 
-    Its gradient names those rows alone. So a row is pulled towards zero as often as a batch reads
-    it, as in DIN's mini-batch aware regularization, and a table of any size stays sparse.
+    Its gradient is sparse: it names those rows alone, whatever the table's size. So a row is
+    pulled towards zero as often as batches read it, as in DIN's mini-batch aware regularization.
 
     Args:
-      embedding: of items.
-      batch: parsed requests with the behaviors that are attended; padding does not count.
+      embedding: the items' table.
+      batch: parsed requests with the behaviors that are attended; padding is left out.
     """
-    sides = ("candidate", "history")
-    ids = [tf.boolean_mask(batch[f"{side}_item_id"], batch[f"{side}_mask"]) for side in sides]
-    rows, _ = tf.unique(embedding.rows(tf.concat(ids, axis=0)))
+    candidates = tf.boolean_mask(batch[CANDIDATE_ITEM_ID], batch[CANDIDATE_MASK])
+    behaviors = tf.boolean_mask(batch[HISTORY_ITEM_ID], batch[HISTORY_MASK])
+    rows, _ = tf.unique(embedding.rows(tf.concat([candidates, behaviors], axis=0)))
     return tf.reduce_sum(tf.square(tf.gather(embedding.table, rows)))

@@ -1,4 +1,4 @@
-"""Counts and sums of events as inputs that a network learns from."""
+"""Counts and sums of events as standardized inputs of the head."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ import tf_keras as keras
 from features.schema import SideFeature
 
 _RESIDUAL_STRENGTH = 5.0
-"""Weight with which half of a user's mean residual counts."""
+"""The weight at which half of a user's mean residual counts."""
 
 
 class RunningStatistics(keras.layers.Layer):
-    """Logarithm of the count, smoothed mean of each statistic, shrunken residuals; standardized.
+    """Computes log counts, smoothed means and shrunken residuals, and standardizes them.
 
     With count n, sum s of a statistic and its prior mean p, the smoothed mean is
     `(s + prior_strength p) / (n + prior_strength)`: an item without events gets p. A residual sum
-    r of weight w becomes `r / (w + 5)`. Each output has mean 0 and standard deviation 1 over what
-    the layer was adapted to. Priors, means and scales are weights that no optimizer changes; they
-    are saved and exported with the model. Until `adapt` they are 0, 0 and 1.
+    r of weight w becomes `r / (w + 5)`. Each output has mean 0 and standard deviation 1 over the
+    sample given to `adapt`. Priors, means and scales are weights that no optimizer changes; they
+    are saved and exported with the model. Before `adapt` they are 0, 0 and 1.
 
     Args:
-      feature: of kind `running`; its width says whether residuals follow the sums.
-      prior_strength: events that the prior counts for; more where the statistic is rare.
+      feature: of kind `running`; its width tells whether residuals follow the sums.
+      prior_strength: number of events that the prior counts as; raise it for rare statistics.
     """
 
     def __init__(self, feature: SideFeature, prior_strength: float = 20.0, **kwargs: Any) -> None:
@@ -52,7 +52,7 @@ class RunningStatistics(keras.layers.Layer):
         """Sets priors, means and scales.
 
         Args:
-          values: `[N, K]` raw values, a sample of what the model will see.
+          values: `[N, K]` raw values, a sample of the model's input.
 
         Raises:
           ValueError: there is no row, or a value is not finite.
@@ -64,7 +64,8 @@ class RunningStatistics(keras.layers.Layer):
             )
         values = np.asarray(values, np.float64)
         count, sums = values[:, :1], values[:, 1 : 1 + self._statistics]
-        # Means of many events say more; yet what is popular should not decide alone.
+        # Items with more events have more reliable means, but the weight of popular items is
+        # bounded, so that they do not decide alone.
         weight = count / (count + self._prior_strength)
         means = sums / np.maximum(count, 1)
         self._prior.assign((weight * means).sum(0) / max(weight.sum(), 1e-9))

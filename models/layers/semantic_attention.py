@@ -15,20 +15,20 @@ class SemanticTargetAttention(DecoupledTargetAttention):
     """ID target attention whose scores are mixed with similarities and their product.
 
     SA-TA of MUSE ("A Simple Yet Effective Multimodal Search-Based Framework for Lifelong User
-    Interest Modeling", arXiv 2512.07216). With the score `a` of the ids and cosine `s_M`, 0
-    where unknown:
+    Interest Modeling", arXiv 2512.07216). With the ids' score `a` and the cosine `s_m` in
+    modality m, 0 where unknown:
 
-        score = a + sum_M (g_M s_M + p_M a s_M)
+        score = a + sum_m (g_m s_m + p_m a s_m)
 
-    `g` starts at `gate`, `p` at zero: a gate that starts near zero hardly moves in one epoch,
-    and then the model is ID-only attention (DESIGN section 11 found 5 to work).
+    `g` starts at `gate` and `p` at zero. A gate that starts near zero hardly moves in one epoch,
+    which leaves ID-only attention; 5 works well (DESIGN section 11).
 
     Args:
       modalities: names of the modalities.
       heads: H.
       head_width: d.
       behavior_types: number of values that `Behaviors.type` takes.
-      gate: where the gate of similarity starts.
+      gate: initial value of the gate of similarity.
     """
 
     def __init__(
@@ -56,15 +56,9 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         super().build(candidates_shape)
 
     def bucket_variables(self) -> list[tf.Variable]:
-        """Returns the gates and the bias by time gap, which learn at the bucket tables' rate."""
+        """Returns the gates and the bias by time gap, which use the bucket tables' rate."""
         gates = [*self._gates.values(), *self._products.values()]
         return [*gates, *super().bucket_variables()]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        config = {**super().get_config(), "modalities": self._modalities, "gate": self._gate}
-        del config["bucket_edges"]
-        return config
 
     def _weights(
         self,
@@ -73,11 +67,11 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
-        """Mixes similarities into the scores of the ids and normalizes, `[R, C, H, L]`."""
+        """Mixes similarities into the ids' scores and normalizes, `[R, C, H, L]`."""
         by_gap, padding = self._behavior_terms(behaviors)
         added, factor = padding, tf.ones([], scores.dtype)
         for name in self._modalities:
-            cosine = in_graph.cosine_of_code(codes[name])[:, :, None]
+            cosine = in_graph.cosine_of_code(codes[name])[:, :, None]  # [R, C, 1, L]
             added += self._gates[name][:, None] * cosine
             factor += self._products[name][:, None] * cosine
         return tf.nn.softmax(factor * (scores + by_gap) + added)

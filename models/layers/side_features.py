@@ -1,4 +1,4 @@
-"""Side features of candidates or of the request, as one vector."""
+"""Side features of candidates or of the request, as vectors for the head."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,12 +15,12 @@ from models.layers.running_statistics import RunningStatistics
 class SideFeatures(keras.layers.Layer):
     """Embeds categorical side features by hash, squashes numeric ones, smooths running ones.
 
-    A categorical feature of several values is the mean of their embeddings; 0 is padding. A
-    numeric value x becomes `sign(x) log1p(|x|)`. For running ones see `RunningStatistics`.
+    A categorical feature with several values gives the mean of their embeddings; 0 is padding. A
+    numeric value x becomes `sign(x) log1p(|x|)`. Running ones go through `RunningStatistics`.
 
     Args:
-      features: what to expect, in order.
-      prefix: of the names in the batch, `candidate_` or `context_`.
+      features: the side features, in order.
+      prefix: the prefix of their names in a batch, `candidate_` or `context_`.
       buckets: rows of each feature's hashed table.
       width: embedding width of a categorical feature.
     """
@@ -55,7 +55,7 @@ class SideFeatures(keras.layers.Layer):
         }
 
     def call(self, batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
-        """Returns one `[..., width]` tensor a feature, from `[..., K]` in the batch."""
+        """Returns one tensor `[..., width]` per feature, from `[..., K]` in the batch."""
         return [self._vector(side, batch[self._prefix + side.name]) for side in self._features]
 
     @property
@@ -65,14 +65,14 @@ class SideFeatures(keras.layers.Layer):
 
     @property
     def wants_sample(self) -> bool:
-        """Whether `adapt` has anything to do."""
+        """Whether `adapt` needs a sample, because there are running features."""
         return bool(self._running)
 
     def adapt(self, batches: Iterable[Mapping[str, tf.Tensor]]) -> None:
-        """Fits what running features are standardized by.
+        """Fits the statistics that running features are standardized by.
 
         Args:
-          batches: parsed requests, a sample; what is padding does not count.
+          batches: a sample of parsed requests; padding is left out.
         """
         rows: dict[str, list[np.ndarray]] = {name: [] for name in self._running}
         for batch in batches:
@@ -90,7 +90,7 @@ class SideFeatures(keras.layers.Layer):
         if side.kind == "numeric":
             return tf.sign(values) * tf.math.log1p(tf.abs(values))
         table = self._tables[side.name]
-        # As in `id_embedding`: a table may lie on several parameter servers.
+        # As in `IdEmbedding`: it reads single rows of a table sharded over parameter servers.
         embedded = tf.nn.embedding_lookup(table, in_graph.bucket(values, self._buckets))
         known = tf.cast(values != 0, embedded.dtype)[..., None]
         count = tf.maximum(tf.reduce_sum(known, axis=-2), 1.0)

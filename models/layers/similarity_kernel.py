@@ -1,4 +1,4 @@
-"""How the behaviors most similar to a candidate were typed: a kernel regression."""
+"""Types of the behaviors most similar to a candidate: a kernel regression without weights."""
 
 import functools
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from models.inputs.behaviors import Behaviors
 def similar_behaviors(
     codes: Mapping[str, tf.Tensor], behaviors: Behaviors, behavior_types: int, width: float
 ) -> tf.Tensor:
-    """Returns each behavior type's share, and the mean residual, of similar behaviors.
+    """Returns the share of each behavior type, and the mean residual, among similar behaviors.
 
     After Nadaraya, "On estimating regression", 1964: with the kernel `k = exp((cosine - 1) /
     width)` of a modality, and the product of all modalities' kernels where there are several,
 
         share_t = sum_{i of type t} k_i / sum_i k_i
 
-    The unknown code counts as a cosine of 0, so that a candidate without embedding gets the mean
-    of all behaviors. Nothing is learned here: an input that a network finds hard to compute, easy
-    to use. It costs one exponential a pair and modality and one product `[C, L] [L, Y + 2]` a
+    The unknown code counts as a cosine of 0, so a candidate without an embedding gets the mean of
+    all behaviors. There is nothing to train: a network finds this input hard to compute and easy
+    to use. It costs one exponential per pair and modality, and one product `[C, L] [L, Y + 2]` per
     kernel.
 
     Args:
       codes: `[R, C, L]` uint8 by modality.
-      behaviors: mask, type and, where there are any, residuals.
+      behaviors: mask, type and, if recorded, residuals.
       behavior_types: Y.
-      width: of the kernel, in cosines.
+      width: the kernel's width, in cosines.
 
     Returns:
-      `[R, C, K * Y]` for K kernels, `[R, C, K * (Y + 1)]` with residuals; zeros for an empty
+      `[R, C, K * Y]` for K kernels, or `[R, C, K * (Y + 1)]` with residuals; zeros for an empty
       history.
     """
     known = tf.cast(behaviors.mask, tf.float32)[..., None]
@@ -40,6 +40,7 @@ def similar_behaviors(
     if behaviors.residual is not None:
         columns.append(behaviors.residual_value()[..., None])
     values = tf.concat([*columns, tf.ones_like(known)], axis=-1) * known  # [R, L, Y + 2]
+    # The last column counts: dividing by it normalizes the others.
     kernels = [_kernel(one, width) for one in codes.values()]
     if len(kernels) > 1:
         kernels.append(functools.reduce(tf.multiply, kernels))
@@ -51,7 +52,7 @@ def similar_behaviors(
 def _kernel(codes: tf.Tensor, width: float) -> tf.Tensor:
     """Returns `exp((cosine - 1) / width)` of every pair, `[R, C, L]` uint8 to float32.
 
-    Of the code itself in one multiplication and one addition: `cosine - 1 = (code - 255) / 127`.
+    With `cosine - 1 = (code - 255) / 127` that is one multiplication and one addition per pair.
     """
     slope = 1 / (float(similarity.SCALE) * width)
     largest = similarity.CODES - 1

@@ -7,16 +7,16 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
-from models.layers import code_terms
+from models.layers import similarity_code_ops
 
 
 class SimilarityTiers(keras.layers.Layer):
-    """A small tower over how many behaviors fall in each tier of similarity, by modality.
+    """A small tower per modality over the number of behaviors in each tier of similarity.
 
     After SimTier (Sheng et al., "Enhancing Taobao Display Advertising with Multimodal
     Representations", CIKM 2024): the histogram of similarities between a candidate and the
-    behaviors, `log1p`, and one dense layer a modality. Behaviors whose similarity is unknown,
-    padding among them, are in no tier.
+    behaviors, `log1p`, and one dense layer per modality. Behaviors of unknown similarity, such as
+    padding, are in no tier.
 
     Args:
       tier_edges: ascending inner edges in (-1, 1) by modality; `len(edges) + 1` tiers.
@@ -33,7 +33,6 @@ class SimilarityTiers(keras.layers.Layer):
         self._bucket_of_code = {
             name: in_graph.BucketOfCode(edges) for name, edges in self._tier_edges.items()
         }
-        self._width = width
         self._towers = {
             name: keras.layers.Dense(width, activation="relu", name=f"tower_{name}")
             for name in self._tier_edges
@@ -60,12 +59,5 @@ class SimilarityTiers(keras.layers.Layer):
         """Counts behaviors by tier, `[R, C, L]` uint8 to `[R, C, tiers]` float32."""
         count = len(self._tier_edges[modality]) + 2
         buckets = self._bucket_of_code[modality](codes)
-        return code_terms.count_by_code(buckets, count)[..., 1:]  # 0: unknown, in no tier
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "tier_edges": self._tier_edges,
-            "width": self._width,
-        }
+        # Bucket 0 is that of unknown similarity.
+        return similarity_code_ops.count_by_code(buckets, count)[..., 1:]

@@ -1,1 +1,9 @@
-"""Training: fit, configuration, loop, checkpointed state, distribution, optimizers."""
+"""Training.
+
+- `config`, `fit`: the configuration, and the entry point `fit.train`.
+- `passes`, `loop`, `steps`: batches, intervals with evaluations, single steps.
+- `state`, `checkpoints`, `warm_start`: resume, and start from an earlier model.
+- `optimizers`, `lazy_adam`: one optimizer per group of variables.
+- `distribution`, `execution`: devices and workers; threads, precision, compilation.
+- `progress`, `tensorboard`: log lines and summaries.
+"""

@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""The configuration of a training."""
 
 from typing import Annotated, Literal
 
@@ -13,12 +13,12 @@ StrategyName = Literal["auto", "one_device", "mirrored", "multi_worker", "parame
 
 @dataclass(frozen=True, config=STRICT)
 class TableOptimizer:
-    """How one embedding table is trained.
+    """The optimizer of one embedding table.
 
     Attributes:
-      optimizer: of the table.
-      learning_rate: its step size at the start, which decays like the others; None for that of
-        the rest.
+      optimizer: its name.
+      learning_rate: initial step size, which decays like the others; None for
+        `TrainingConfig.learning_rate`.
     """
 
     optimizer: OptimizerName
@@ -31,34 +31,34 @@ class TrainingConfig:
 
     Attributes:
       batch_candidates: candidates in a batch, over all its requests and all replicas.
-      batches_of: `candidates` mixes single candidates of all requests, see `candidate_mixing`;
-        `requests` keeps a request's candidates together, which is cheaper where they are many,
-        as its history is read once.
+      batches_of: `candidates` mixes single candidates of all requests (`candidate_mixing`);
+        `requests` keeps a request's candidates together, which is cheaper for requests with many
+        candidates, because the history is read once.
       epochs: passes over the train split; a second one overfits id embeddings.
-      evaluations_per_epoch: how often the validation split is scored; the best weights by
-        validation AUC, the main label's where there are two, are kept.
-      patience: evaluations without a better one before training stops; 0 never stops early.
-      strategy: how training is distributed, see `models.training.distribution`.
-      optimizer: of everything but the bucket tables. `lazy_adam` (`models.training.lazy_adam`)
-        is Adam for the rows of a batch and leaves the other rows of a table alone: its time does
-        not grow with the table, Adam's does. `adagrad` keeps one slot instead of two.
-      learning_rate: its step size at the start.
-      table_optimizers: an optimizer of its own for an embedding table, by the table's name:
-        `item_id`, or a categorical feature's in the records, such as `candidate_genres`.
-      bucket_learning_rate: Adam's step size for the bucket tables at the start.
-      learning_rate_decay: `linear` brings both step sizes down to a twentieth over all steps;
-        `none` keeps them. With decay a larger start pays: +.002 validation AUC, and
-        predictions that are calibrated at the end of a single pass.
-      checkpoint_seconds: the longest time between two states that a killed run can go on from;
-        one is saved before every evaluation, too.
-      shuffle_buffer: records shuffled at once.
+      evaluations_per_epoch: evaluations on the validation split; the weights with the best
+        validation AUC of the main label are kept.
+      patience: evaluations without improvement before training stops; 0 never stops early.
+      strategy: the distribution strategy, see `models.training.distribution`.
+      optimizer: for all variables but the bucket tables. `lazy_adam` (`models.training.lazy_adam`)
+        updates only the rows of a batch, so its time does not grow with the table, as Adam's does.
+        `adagrad` keeps one slot instead of two.
+      learning_rate: its initial step size.
+      table_optimizers: separate optimizers of embedding tables, by the table's name: `item_id`,
+        or a categorical feature's in the records, such as `candidate_genres`.
+      bucket_learning_rate: Adam's initial step size for the bucket tables.
+      learning_rate_decay: `linear` decays all step sizes to a twentieth over all steps; `none`
+        keeps them. Decay allows a larger initial step: +.002 validation AUC, and calibrated
+        predictions at the end of a single pass.
+      checkpoint_seconds: longest time between two checkpoints of the training state; each
+        evaluation is preceded by one, too.
+      shuffle_buffer: records that are shuffled together.
       seed: of initial values, shuffling and id dropout.
       deterministic: makes every op deterministic, at some cost.
-      mixed_precision: matrix products in bfloat16, see `models.training.execution`: for CPUs with
-        AMX or AVX512-BF16; on one without, a step took 1.4 to 1.8 times as long.
-      jit_compile: compiles the heads with XLA, anew for each shape of a batch.
-      intra_op_threads: threads within an op; 0 for as many as there are cores.
-      inter_op_threads: ops at once; 0 for as many as there are cores.
+      mixed_precision: matrix products in bfloat16 (`models.training.execution`), for CPUs with AMX
+        or AVX512-BF16; without these a step took 1.4 to 1.8 times as long.
+      jit_compile: compiles the heads with XLA, once per batch shape.
+      intra_op_threads: threads within an op; 0 for the number of cores.
+      inter_op_threads: ops that run at the same time; 0 for the number of cores.
     """
 
     batch_candidates: PositiveInt = 512

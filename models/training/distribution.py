@@ -1,11 +1,11 @@
 """Training on several devices or workers: every replica takes its share of every batch.
 
-A replica's share is each N-th request of a batch, so N replicas see together what one would see
-alone, in the same order, and the loss is the mean over the candidates of them all: N workers
-follow the same curve as one. Each worker reads the whole train split, which costs less than
-its steps, and every record is trained on once a pass.
+A replica's share is every N-th request of a batch. So N replicas together see the batches that one
+would see alone, in the same order, and the loss is the mean over all their candidates: N workers
+follow the same curve as one. Each worker reads the whole train split, which costs less than its
+steps, and every record is trained on once per pass.
 
-R requests, N replicas.
+Shapes: R requests, N replicas.
 """
 
 import json
@@ -22,23 +22,25 @@ from models.training.config import StrategyName
 
 _CLUSTER = "TF_CONFIG"
 _SMALLEST_PART = 256 << 10
-"""Bytes of a variable below which it is not spread over parameter servers."""
+"""Smaller variables, in bytes, are not sharded over parameter servers."""
 
-_QUESTION_STEPS = 10
-"""Steps of several workers between two questions: each costs a round over the network."""
+_VOTE_STEPS = 10
+"""Steps between two votes of several workers, each of which costs a network round trip."""
 
 
 def strategy(kind: StrategyName) -> tf.distribute.Strategy:
-    """Returns how training is distributed; to be called before anything else of TensorFlow.
+    """Returns the distribution strategy; must be called before any other use of TensorFlow.
+
+    A worker or parameter server of `parameter_server` serves until its process ends: for these
+    tasks the call does not return.
 
     Args:
-      kind: `auto` is `parameter_server` where the environment's `TF_CONFIG` names parameter
-        servers, `multi_worker` where it names several workers, and otherwise `one_device`;
-        `mirrored` uses every device of this machine. A worker or parameter server of
-        `parameter_server` serves for as long as its process lives, and never returns from here.
+      kind: `auto` selects `parameter_server` if the environment's `TF_CONFIG` names parameter
+        servers, `multi_worker` if it names several workers, and else `one_device`; `mirrored` uses
+        every device of this machine.
 
     Raises:
-      UserInputError: `TF_CONFIG` is not what TensorFlow reads, or lacks the cluster.
+      UserInputError: `TF_CONFIG` is malformed, or lacks the tasks of the strategy.
     """
     workers, servers = _tasks("chief", "worker"), _tasks("ps")
     if kind == "parameter_server" or (kind == "auto" and servers):
@@ -47,7 +49,7 @@ def strategy(kind: StrategyName) -> tf.distribute.Strategy:
                 f"training.strategy is {kind!r}, for which {_CLUSTER} has to name a chief, workers "
                 f"and ps; received {os.environ.get(_CLUSTER, '')!r}."
             )
-        return _of_parameter_servers(servers)
+        return _parameter_server_strategy(servers)
     if kind == "multi_worker" and not workers:
         raise UserInputError(
             f"training.strategy is 'multi_worker', but {_CLUSTER} names no workers. Start every "
@@ -63,34 +65,37 @@ def strategy(kind: StrategyName) -> tf.distribute.Strategy:
 
 
 def shares(batches: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """Returns batches of which each replica of the current strategy gets its share.
+    """Returns batches that the current strategy distributes as one share per replica.
 
     Args:
-      batches: of R requests, the same on every worker.
+      batches: batches of R requests, the same on every worker.
     """
     current = tf.distribute.get_strategy()
     count = current.num_replicas_in_sync
     if count == 1:
         return batches
 
-    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+    def worker_shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        # A worker with two replicas repeats each batch twice, and numbers the copies globally.
         own = count // context.num_input_pipelines
         first = context.input_pipeline_id * own
         return batches.flat_map(
             lambda batch: tf.data.Dataset.from_tensors(batch).repeat(own).enumerate(first)
         ).map(lambda replica, batch: share(batch, replica, count))
 
-    return current.distribute_datasets_from_function(of_worker)
+    return current.distribute_datasets_from_function(worker_shares)
 
 
 def share(batch: Batch, replica: tf.Tensor | int, count: int) -> dict[str, tf.Tensor]:
-    """Returns every `count`-th request of a batch, from the one of the replica's number on.
+    """Returns every N-th request of a batch, starting with the one at the replica's number.
 
-    All replicas get `ceil(R / count)`; who would have one fewer gets one without candidates.
+    All shares have `ceil(R / N)` requests; short shares are filled with a fully masked request.
+    Example with R = 3, N = 2: replica 0 gets requests 0 and 2, replica 1 gets request 1 and a
+    copy of request 0 without candidates.
 
     Args:
-      batch: of R requests, R at least 1.
-      replica: from 0.
+      batch: R requests, R at least 1.
+      replica: the replica's number, from 0.
       count: N.
     """
     requests = tf.shape(batch[CANDIDATE_MASK], tf.int64)[0]
@@ -102,42 +107,31 @@ def share(batch: Batch, replica: tf.Tensor | int, count: int) -> dict[str, tf.Te
     return taken | {CANDIDATE_MASK: taken[CANDIDATE_MASK] & inside[:, None]}
 
 
-def replicas() -> int:
-    """Returns how many replicas take each step together."""
-    return tf.distribute.get_strategy().num_replicas_in_sync
+def any_worker(flag: bool, step: int) -> bool:
+    """Returns whether the flag is set on any worker.
 
-
-def total(value: tf.Tensor) -> tf.Tensor:
-    """Returns the sum of a scalar over all replicas; within a step."""
-    if replicas() == 1:
-        return value
-    context = tf.distribute.get_replica_context()
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
-
-
-def agreed(wish: bool, step: int) -> bool:
-    """Returns whether any worker wishes something; several workers ask every ten steps only.
+    Several workers vote at every tenth step only; at other steps the result is False.
 
     Args:
-      wish: this worker's.
-      step: the same on every worker.
+      flag: this worker's.
+      step: the current step, the same on every worker.
     """
     current = tf.distribute.get_strategy()
     if not isinstance(current, tf.distribute.MultiWorkerMirroredStrategy):
-        return wish
-    if step % _QUESTION_STEPS:
+        return flag
+    if step % _VOTE_STEPS:
         return False
-    votes = current.run(tf.constant, (int(wish),))
+    votes = current.run(tf.constant, (int(flag),))
     return bool(current.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None) > 0)
 
 
 def wait_for_all() -> None:
-    """Returns once every worker has come here."""
-    agreed(True, step=0)
+    """Blocks until every worker has called this function."""
+    any_worker(True, step=0)
 
 
 def is_chief() -> bool:
-    """Returns whether this worker writes what the job leaves."""
+    """Returns whether this worker writes the job's output."""
     resolver = getattr(tf.distribute.get_strategy(), "cluster_resolver", None)
     if resolver is None or resolver.task_type is None or resolver.task_type == "chief":
         return True
@@ -145,28 +139,28 @@ def is_chief() -> bool:
 
 
 def own_folder(folder: str) -> str:
-    """Returns a folder to write to: the chief's is the one that is given.
+    """Returns the given folder for the chief, and a temporary one for other workers.
 
-    Others take part in writing, as values are summed over workers then, but what they write is
-    not kept.
+    All workers take part in writing a checkpoint, because values are summed over workers, but only
+    the chief's files are kept.
     """
     return folder if is_chief() else tempfile.mkdtemp(prefix="worker-")
 
 
 def batches_in_flight() -> int:
-    """Returns how many batches are given out at once: one that each worker is at, one to follow."""
+    """Returns the number of batches to schedule ahead: two per worker, one running, one queued."""
     return 2 * _tasks("worker")
 
 
 def parts(variables: Iterable[tf.Variable]) -> list[tf.Variable]:
-    """Returns variables, and of each that lies on several parameter servers its parts."""
-    spread = tf.__internal__.distribute.ShardedVariable  # TensorFlow's one name for it.
+    """Returns variables, with each one sharded over parameter servers replaced by its shards."""
+    spread = tf.__internal__.distribute.ShardedVariable  # There is no public name.
     return [
         part for one in variables for part in (one.variables if isinstance(one, spread) else [one])
     ]
 
 
-def _of_parameter_servers(count: int) -> tf.distribute.ParameterServerStrategy:
+def _parameter_server_strategy(count: int) -> tf.distribute.ParameterServerStrategy:
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if resolver.task_type in ("worker", "ps"):
         tf.distribute.Server(

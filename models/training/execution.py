@@ -1,4 +1,4 @@
-"""How TensorFlow executes training: threads, precision and compilation."""
+"""Settings of TensorFlow's execution: threads, precision and compilation."""
 
 import contextlib
 import functools
@@ -15,41 +15,41 @@ _REWRITE = "auto_mixed_precision_onednn_bfloat16"
 
 
 def set_threads(config: TrainingConfig) -> None:
-    """Sets the sizes of the process's thread pools where the configuration names them.
+    """Sets the sizes of the process's thread pools that the configuration names.
 
     Raises:
-      UserInputError: TensorFlow has started with other sizes.
+      UserInputError: TensorFlow already runs with other sizes.
     """
     threading = tf.config.threading
     try:
         if config.intra_op_threads:
-            threading.set_intra_op_parallelizm_threads(config.intra_op_threads)
+            threading.set_intra_op_parallelism_threads(config.intra_op_threads)
         if config.inter_op_threads:
-            threading.set_inter_op_parallelizm_threads(config.inter_op_threads)
+            threading.set_inter_op_parallelism_threads(config.inter_op_threads)
     except RuntimeError as error:
         raise UserInputError(
             f"training.intra_op_threads={config.intra_op_threads} and training.inter_op_threads="
             f"{config.inter_op_threads} cannot be set any more: TensorFlow runs with "
-            f"{threading.get_intra_op_parallelizm_threads()} and "
-            f"{threading.get_inter_op_parallelizm_threads()} (0: as many as there are cores). A "
+            f"{threading.get_intra_op_parallelism_threads()} and "
+            f"{threading.get_inter_op_parallelism_threads()} (0: as many as there are cores). A "
             "process has one number of threads: train in a process of its own."
         ) from error
 
 
 @contextlib.contextmanager
 def settings(model: RankingModel, config: TrainingConfig) -> Iterator[None]:
-    """Trains with the configured precision and compilation inside."""
+    """Applies the configured precision and compilation within the block."""
     with precision(config.mixed_precision), compiled_heads(model, config.jit_compile):
         yield
 
 
 @contextlib.contextmanager
 def precision(mixed: bool) -> Iterator[None]:
-    """Rewrites graphs that run inside so that matrix products are in bfloat16.
+    """Computes matrix products of graphs that run within the block in bfloat16.
 
-    TensorFlow's graph optimizer casts operands of products, and what is safe between them, and
-    leaves sums, softmax, loss and variables in float32; a bfloat16 has the range of a float32, so
-    losses need no scaling. What is saved and served is float32.
+    TensorFlow's graph optimizer casts the operands of products, and safe ops between them, and
+    leaves sums, softmax, loss and variables in float32. A bfloat16 has the range of a float32, so
+    losses need no scaling. Saved and served models are float32.
 
     Args:
       mixed: False changes nothing.
@@ -65,18 +65,18 @@ def precision(mixed: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def compiled_heads(model: RankingModel, compiled: bool) -> Iterator[None]:
-    """Compiles the model's heads with XLA in steps that are traced inside, anew for each shape.
+    """Compiles the model's heads with XLA in steps traced within the block, once per shape.
 
-    Not the whole step: XLA refuses the loss, whose candidates are selected by mask, so that their
-    number is known only when it runs.
+    XLA cannot compile the whole step: the loss selects candidates by mask, and their number is
+    known only at run time.
 
     Args:
-      model: its heads are as before when the block ends, so that it is exported without XLA.
+      model: its heads are restored when the block ends, so that it is exported without XLA.
       compiled: False changes nothing.
     """
     heads = [layer for layer in model.layers if compiled and isinstance(layer, RankingHead)]
     for head in heads:
-        # Wrapped, so that checkpoints do not take it for a part of the model.
+        # A partial hides the function from checkpoints, which would track it as the model's part.
         compiled_call = tf.function(head.call, jit_compile=True, autograph=False)
         head.call = functools.partial(compiled_call)  # type: ignore[method-assign]
     try:

@@ -1,4 +1,4 @@
-"""Fits a model: validation selects, the best weights stay."""
+"""Trains a model and keeps the weights with the best validation AUC."""
 
 import dataclasses
 import hashlib
@@ -27,10 +27,10 @@ from models.training.progress import Progress
 from models.training.state import TrainingState
 
 _ADAPT_BATCHES = 64
-"""Batches of 1,024 candidates: some users' whole sequences, spread over the train split."""
+"""Batches of 1,024 candidates that input statistics are fitted to."""
 
 _SAMPLE = 2
-"""Batches of the validation split in which attention is looked at, at every evaluation."""
+"""Batches of the validation split in which attention is measured, at every evaluation."""
 
 
 def train(
@@ -42,17 +42,19 @@ def train(
     stop_requested: Callable[[], bool] = lambda: False,
     start: str | None = None,
 ) -> tuple[RankingModel, dict[str, Any]]:
-    """Trains on the train split and keeps the weights that are best on validation.
+    """Trains on the train split and keeps the weights with the best validation AUC.
+
+    A run that was preempted or killed resumes from `folder/backup` at the batch after its last
+    checkpoint. With `config.deterministic` it ends with the weights of an uninterrupted run.
 
     Args:
       examples: the data set.
-      model_config: what to train.
-      config: how to train it.
-      folder: receives the model (`trained_model`), `tensorboard/` and, while it runs,
-        `backup/`, from which the same run, killed at any moment, goes on at the very batch of its
-        last state: with `config.deterministic` to the very weights of a run that was not killed.
+      model_config: the model to train.
+      config: batches, optimizers, evaluations.
+      folder: receives the model (`trained_model`), `tensorboard/` and, during the run, `backup/`.
       embeddings: frozen vectors by modality, for models that read them.
-      stop_requested: asked after every batch; once it says so, the state is saved.
+      stop_requested: called after every batch; if it returns True, the state is saved and
+        `StoppedError` raised.
       start: folder of an earlier model to start from (`warm_start`); None for initial values.
 
     Returns:
@@ -82,7 +84,7 @@ def train(
     model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
     state = TrainingState(state_folder, model)
     if state.restore():
-        logging.info("Going on after step %d of a run that did not end.", state.step)
+        logging.info("Resuming after step %d of an unfinished run.", state.step)
     else:
         if start is None:
             model.pretrain(data.one_pass, config.learning_rate)
@@ -91,15 +93,15 @@ def train(
         state.save()
     progress = Progress(data.steps_per_evaluation, data.steps)
     own_folder = distribution.own_folder(folder)
-    looked_at = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
-    board = tensorboard.callbacks(os.path.join(own_folder, "tensorboard"), looked_at)
+    shown = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
+    board = tensorboard.callbacks(os.path.join(own_folder, "tensorboard"), shown)
     try:
         with execution.settings(model, config):
             TrainingLoop(model, data, config, [*board, progress], stop_requested).run(state)
     except NonFiniteLossError as error:
         record = record_check.non_finite_record(examples, "train")
         remedy = (
-            f"{record}: mend the log and join again."
+            f"{record}: fix the log and join again."
             if record
             else "Every record is finite, so the steps are too large: lower "
             f"training.learning_rate, now {config.learning_rate}, or "
@@ -118,7 +120,7 @@ def train(
 def _fingerprint(
     examples: ExampleSet, start: str | None, *configs: ModelConfig | TrainingConfig
 ) -> str:
-    """Returns a name for this very run, so that no other run's backup is resumed."""
+    """Returns a name of this run's data and settings, so that only the same run is resumed."""
     earlier = (
         None if start is None else manifest.file_sha256(storage.join(start, manifest.FILE_NAME))
     )

@@ -1,4 +1,8 @@
-"""Adam whose step over an embedding table costs what the batch's rows cost."""
+"""Lazy Adam: a step over an embedding table costs as much as the batch's rows.
+
+Written here because Keras has no lazy Adam, and TensorFlow Addons, which had one, is no longer
+maintained.
+"""
 
 from typing import Any
 
@@ -7,24 +11,27 @@ import tf_keras as keras
 
 
 class LazyAdam(keras.optimizers.Adam):
-    """Row-wise lazy Adam: a row that is not in the batch keeps its weights and its moments.
+    """Row-wise lazy Adam: rows that are not in the batch keep their weights and moments.
 
-    Keras' Adam lets the moments of all rows decay and moves all rows at every step, so that its
-    time grows with the table. Here a sparse gradient reads and writes the rows that it names. For
-    these, with t the optimizer's count of steps and g the sum of the row's gradients,
+    Keras' Adam decays the moments of all rows and moves all rows at every step, so its time grows
+    with the table. Here a sparse gradient reads and writes only the rows that it names. For these
+    rows, with the optimizer's step count t and the sum g of the row's gradients,
 
         m <- beta_1 m + (1 - beta_1) g
         v <- beta_2 v + (1 - beta_2) g^2
         w <- w - learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
 
-    which is Adam where every row has a gradient at every step (Kingma and Ba, "Adam: a Method for
-    Stochastic Optimization", ICLR 2015). The bias correction counts the steps of all rows, not
-    those of the row, as TensorFlow Addons' LazyAdam does: a row first seen late starts with steps
-    of up to `(1 - beta_1) / sqrt(1 - beta_2)`, three times a first step of Adam, as in dense Adam,
-    and no count a row is kept. A dense gradient is applied as by Adam, in one pass over the
-    variable and its slots where Keras makes fifteen.
+    which equals Adam if every row has a gradient at every step (Kingma and Ba, "Adam: a Method for
+    Stochastic Optimization", ICLR 2015). The bias correction uses the optimizer's step count, not
+    one per row, as in TensorFlow Addons' LazyAdam. So a row first seen late starts, as in dense
+    Adam, with steps of up to `(1 - beta_1) / sqrt(1 - beta_2)`, three times Adam's first step. A
+    dense gradient is applied as by Adam, in one pass over the variable and its slots, where Keras
+    makes fifteen.
 
-    Slots hold two numbers a weight, as Adam's do, and are saved and restored like Adam's.
+    Slots hold two numbers per weight, and are saved and restored like Adam's.
+
+    Example of one step over a table of three rows: a gradient that names row 1 reads and writes
+    row 1 of the table, of m and of v; rows 0 and 2 of all three stay as they are.
 
     Args:
       learning_rate: step size or its schedule.
@@ -60,8 +67,8 @@ class LazyAdam(keras.optimizers.Adam):
         """Updates one variable.
 
         Args:
-          gradient: dense, or the rows `[K, ...]` of a sparse one. Keras has summed the duplicates
-            of a row before.
+          gradient: dense `[N, ...]`, or sparse with `[K, ...]` values; Keras has already summed
+            the duplicates of a row.
           variable: `[N, ...]`.
         """
         slot = self._index_dict[self._var_key(variable)]
@@ -70,9 +77,11 @@ class LazyAdam(keras.optimizers.Adam):
         powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         rate = tf.cast(self.learning_rate, variable.dtype)
         if isinstance(gradient, tf.IndexedSlices):
+            # The bias correction of both moments, as one factor of the step size.
             rate = rate * tf.sqrt(1 - powers[1]) / (1 - powers[0])
             self._update_rows(variable, momentum, velocity, rate, gradient)
             return
+        # One fused kernel, which corrects the bias itself.
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=momentum.handle,
@@ -94,7 +103,15 @@ class LazyAdam(keras.optimizers.Adam):
         rate: tf.Tensor,
         gradient: tf.IndexedSlices,
     ) -> None:
-        """Updates the rows that a gradient names, with the corrected step size."""
+        """Updates the rows that a gradient names.
+
+        Args:
+          variable: `[N, ...]`.
+          momentum: m, `[N, ...]`.
+          velocity: v, `[N, ...]`.
+          rate: step size with the bias correction, scalar.
+          gradient: rows `[K]` and their values `[K, ...]`.
+        """
         rows, values = gradient.indices, gradient.values
         first = self._moment(momentum, rows, values, self.beta_1)
         second = self._moment(velocity, rows, tf.square(values), self.beta_2)
@@ -103,7 +120,7 @@ class LazyAdam(keras.optimizers.Adam):
 
     @staticmethod
     def _moment(slot: tf.Variable, rows: tf.Tensor, values: tf.Tensor, decay: float) -> tf.Tensor:
-        """Writes and returns a moment of the rows, `[K, ...]`."""
+        """Updates a moment of the rows in its slot and returns it, `[K, ...]`."""
         moment = decay * tf.gather(slot, rows) + (1 - decay) * values
         slot.scatter_update(tf.IndexedSlices(moment, rows))
         return moment

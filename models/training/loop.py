@@ -1,4 +1,4 @@
-"""Steps and evaluations, from wherever the state stands to the end."""
+"""The training loop: steps and evaluations, from a restored state to the end."""
 
 import math
 import time
@@ -16,26 +16,27 @@ from models.training.state import TrainingState, best
 
 
 class StoppedError(Exception):
-    """Training was asked to stop and did; its state is saved."""
+    """Training stopped on request; its state is saved."""
 
 
 class NonFiniteLossError(Exception):
-    """The loss of a step is infinite or not a number; no state was saved since."""
+    """The loss of a step is not finite; the last saved state precedes it."""
 
 
 class TrainingLoop:
-    """Trains by intervals of equal numbers of steps, each ended by an evaluation.
+    """Trains in intervals of equally many steps, each followed by an evaluation.
 
-    The state is saved before each evaluation, every `config.checkpoint_seconds`, and where a stop
-    is requested. What happens after it is a function of the state alone.
+    The state is saved before each evaluation, every `config.checkpoint_seconds`, and when a stop
+    is requested. All later steps depend on the state alone, so a resumed run equals an
+    uninterrupted one.
 
     Args:
-      model: compiled.
-      data: what it is trained on, and the data set whose validation split is scored.
-      config: how many passes and evaluations, when to end early, when to save.
-      callbacks: of Keras; an interval is their epoch. They are told of its begin and end, of the
-        training's, and of the end of every batch.
-      stop_requested: asked after every batch.
+      model: a compiled model.
+      data: the training batches, and the data set with the validation split.
+      config: numbers of passes and evaluations, early stopping, checkpoint interval.
+      callbacks: Keras callbacks, for which an interval is an epoch. They receive begin and end of
+        the training and of each epoch, and the end of every batch.
+      stop_requested: called after every batch.
     """
 
     def __init__(
@@ -56,50 +57,51 @@ class TrainingLoop:
         self._intervals = config.epochs * config.evaluations_per_epoch
 
     def run(self, state: TrainingState) -> None:
-        """Goes on from a state to the end.
+        """Trains from a state to the end.
 
         Raises:
           StoppedError: a stop was requested.
           NonFiniteLossError: at a step.
         """
-        self._tell("on_train_begin")
+        self._notify("on_train_begin")
         while not self._ended(state):
             place = len(state.history)
-            self._tell("on_epoch_begin", place)
+            self._notify("on_epoch_begin", place)
             self._train(state, (place + 1) * self._data.steps_per_evaluation)
             self._save(state)
             figures = self._figures()
             figures |= {f"val_{name}": value for name, value in self._evaluate().items()}
             state.add_evaluation(figures)
-            self._tell("on_epoch_end", place, figures)
-        self._tell("on_train_end")
+            self._notify("on_epoch_end", place, figures)
+        self._notify("on_train_end")
 
     def _ended(self, state: TrainingState) -> bool:
         history, patience = state.history, self._config.patience
         if not history or len(history) == self._intervals:
             return bool(history)
-        without_a_better_one = len(history) - 1 - history.index(best(history))
-        return 0 < patience <= without_a_better_one
+        without_improvement = len(history) - 1 - history.index(best(history))
+        return 0 < patience <= without_improvement
 
     def _train(self, state: TrainingState, end: int) -> None:
-        """Takes the steps up to `end`, the interval's."""
+        """Takes the steps up to `end`, the end of the interval."""
         begin = end - self._data.steps_per_evaluation
         if state.step == begin:
             self._model.reset_metrics()
         per_pass, saved = self._data.batches_per_pass, time.monotonic()
         while state.step < end:
+            # A new pass, or the rest of the pass in which a restored state was saved.
             if self._batches is None or state.step % per_pass == 0:
                 self._batches = self._steps.iterate(self._data.after(state.step))
             loss = self._steps.train(self._batches)
             _check([] if loss is None else [loss], state.step)
             state.step += 1
             logs = {} if loss is None else {"loss": loss}
-            self._tell("on_train_batch_end", state.step - begin - 1, logs)
-            if distribution.agreed(self._stop_requested(), state.step):
+            self._notify("on_train_batch_end", state.step - begin - 1, logs)
+            if distribution.any_worker(self._stop_requested(), state.step):
                 self._save(state)
                 raise StoppedError
             overdue = time.monotonic() - saved >= self._config.checkpoint_seconds
-            if distribution.agreed(overdue, state.step):
+            if distribution.any_worker(overdue, state.step):
                 self._save(state)
                 saved = time.monotonic()
 
@@ -114,17 +116,17 @@ class TrainingLoop:
         batches = self._steps.iterate(input_pipeline.evaluation_batches(examples, "validation"))
         for number in range(input_pipeline.count_batches(examples, "validation")):
             self._steps.evaluate(batches)
-            if distribution.agreed(self._stop_requested(), number):
+            if distribution.any_worker(self._stop_requested(), number):
                 raise StoppedError
         self._steps.finish()
         return self._figures()
 
     def _figures(self) -> dict[str, float]:
-        """Returns the metrics as they stand."""
+        """Returns the current values of the metrics."""
         return {name: float(value) for name, value in self._model.get_metrics_result().items()}
 
-    def _tell(self, event: str, *arguments: Any) -> None:
-        # Keras's own list of callbacks also prints which of them take long.
+    def _notify(self, event: str, *arguments: Any) -> None:
+        # Not keras.callbacks.CallbackList, which also logs warnings about slow callbacks.
         for callback in self._callbacks:
             getattr(callback, event)(*arguments)
 

@@ -25,13 +25,13 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a built model.
 
-    The bucket tables start at a saddle and want a larger step than the rest (DESIGN section
-    11), so they have an Adam of their own; so has every table that the configuration names.
+    The bucket tables start at a saddle and need larger steps than the rest (DESIGN section 11), so
+    they have their own Adam. Every table that the configuration names has its own optimizer, too.
 
     Args:
       model: its variables must exist.
-      config: which optimizer and step sizes.
-      steps: of the whole training, over which step sizes decay.
+      config: optimizers and step sizes.
+      steps: steps of the whole training, over which step sizes decay.
 
     Raises:
       UserInputError: a table that the configuration names does not exist.
@@ -46,7 +46,7 @@ def build_optimizer(
         groups.append((_optimizer(own.optimizer, rate, config, steps), distribution.parts([table])))
     apart = {id(variable) for _, variables in groups for variable in variables}
     rest.extend(one for one in model.trainable_variables if id(one) not in apart)
-    # Slots that the first step created would make Keras trace that step a second time.
+    # Creates the slots now: if the first step created them, Keras would trace that step twice.
     for optimizer, variables in groups:
         optimizer.build(variables)
     return tfrs.experimental.optimizers.CompositeOptimizer(
@@ -57,15 +57,15 @@ def build_optimizer(
 def _own_tables(
     model: RankingModel, config: TrainingConfig
 ) -> list[tuple[tf.Variable, TableOptimizer]]:
-    """Returns the tables that have an optimizer of their own, with its settings.
+    """Returns the tables that have their own optimizer, with its settings.
 
     Raises:
-      UserInputError: a name is none of the model's tables.
+      UserInputError: the model has no table of a configured name.
     """
     tables = model.tables
-    if strangers := sorted(set(config.table_optimizers) - set(tables)):
+    if unknown := sorted(set(config.table_optimizers) - set(tables)):
         raise UserInputError(
-            f"training.table_optimizers names {strangers}, but the tables of this model are "
+            f"training.table_optimizers names {unknown}, but the tables of this model are "
             f"{sorted(tables)}."
         )
     return [(tables[name], own) for name, own in config.table_optimizers.items()]
@@ -80,7 +80,7 @@ def _optimizer(
 def _step_size(
     start: float, config: TrainingConfig, steps: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Returns the step size, or its schedule over the optimizer's own, checkpointed, count."""
+    """Returns the step size, or its schedule over the optimizer's checkpointed step count."""
     if config.learning_rate_decay == "none":
         return start
     return keras.optimizers.schedules.PolynomialDecay(start, steps, _LAST_SHARE * start)

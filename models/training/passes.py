@@ -1,4 +1,4 @@
-"""The batches that a model is trained on, as passes whose order is a function of the seed."""
+"""Training batches as passes over the train split, whose order the seed determines."""
 
 import dataclasses
 
@@ -14,22 +14,22 @@ from models.training.config import TrainingConfig
 class TrainingInput:
     """Passes over the train split.
 
-    A pass has its own order, which the seed and the pass's number decide alone: a run that goes
-    on after N batches reads the batches that it would have read had it not been killed.
+    The seed and the number of a pass determine its order. So a run that resumes after N batches
+    reads the same batches as an uninterrupted one.
 
     Attributes:
       examples: the data set.
-      config: size of a batch, what is mixed, and the seed.
+      config: batch size, mixing of candidates, and the seed.
     """
 
     examples: ExampleSet
     config: TrainingConfig
 
     def one_pass(self, number: int) -> tf.data.Dataset:
-        """Returns the batches of a pass, the same ones in the same order each time.
+        """Returns the batches of a pass, in the same order at every call.
 
         Args:
-          number: of the pass, from 0.
+          number: the pass's, from 0.
         """
         size = self.config.batch_candidates
         seed = int(np.random.SeedSequence((self.config.seed, number)).generate_state(1)[0] >> 1)
@@ -41,13 +41,13 @@ class TrainingInput:
         return candidate_mixing.mix_candidates(batches, self.examples.schema, size, seed)
 
     def after(self, batches: int) -> tf.data.Dataset:
-        """Returns what is left of the pass in which a number of batches, of all passes, ends."""
+        """Returns the rest of the current pass after this many batches, counted over all passes."""
         number, done = divmod(batches, self.batches_per_pass)
         return self.one_pass(number).skip(done) if done else self.one_pass(number)
 
     @property
     def batches_per_pass(self) -> int:
-        """How many batches a pass has."""
+        """The number of batches in a pass."""
         size = self.config.batch_candidates
         if self.config.batches_of == "requests":
             return input_pipeline.count_batches(self.examples, "train", size)

@@ -1,4 +1,8 @@
-"""Says how far a training is: how fast it goes, and when it will be done."""
+"""Logs the progress of a training: metrics, rate and time left.
+
+Not `keras.callbacks.ProgbarLogger`: a job's log needs lines at a bounded rate, and an estimate that
+counts evaluations.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,21 +12,21 @@ import tf_keras as keras
 from absl import logging
 
 LINE_SECONDS = 60.0
-"""How long a training is silent at most, while it takes steps."""
+"""Longest time between two log lines during training steps."""
 
 
 class Progress(keras.callbacks.Callback):
-    """Logs a line at each evaluation and once a minute between, with rate and time left.
+    """Logs a line at each evaluation and once per minute in between, with rate and time left.
 
-    The rate is of training alone: neither the first step of this process, which traces, nor the
-    scoring of the validation split counts. The time left counts both steps and the evaluations
-    to come, each as long as the one before; until the first the lines say that it is missing.
+    The rate covers training steps only, without the process's first step, which traces, and
+    without evaluations. The time left covers the remaining steps and evaluations, each as long as
+    the last one; before the first evaluation, the line says that theirs is not included.
 
     Args:
       steps_per_evaluation: batches between two evaluations, a Keras epoch.
-      steps: of the whole training.
-      line_seconds: between two lines within an evaluation's steps.
-      clock: seconds, ascending.
+      steps: steps of the whole training.
+      line_seconds: time between two lines during the steps.
+      clock: returns seconds, ascending.
     """
 
     def __init__(
@@ -33,7 +37,7 @@ class Progress(keras.callbacks.Callback):
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         super().__init__()
-        # Keras' own callbacks say so too: without it every step waits for its metrics.
+        # As Keras' own callbacks do: without it every step waits for its metrics.
         self._supports_tf_logs = True
         self._steps_per_evaluation = steps_per_evaluation
         self._steps = steps
@@ -47,12 +51,12 @@ class Progress(keras.callbacks.Callback):
         self._last = self._line = clock()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Starts the clock, which stands still while the validation split is scored."""
+        """Starts the clock, which excludes evaluations."""
         self._before = epoch * self._steps_per_evaluation
         self._last = self._line = self._clock()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Counts a step and logs a line where the last was a minute ago."""
+        """Counts a step, and logs a line if the last one is a minute old."""
         now = self._clock()
         if self._taken:
             self._training_seconds += now - self._last
@@ -70,10 +74,10 @@ class Progress(keras.callbacks.Callback):
         self._log(f"{_metrics(logs)}  validation {_metrics(logs, 'val_')}")
 
     def figures(self, batch_candidates: float) -> dict[str, float]:
-        """Returns steps, seconds in them without the first, and candidates per second.
+        """Returns `steps`, `seconds` (without the first step) and `candidates_per_second`.
 
         Args:
-          batch_candidates: candidates in a batch, on average.
+          batch_candidates: mean number of candidates in a batch.
         """
         return {
             "steps": self._taken,
@@ -91,7 +95,7 @@ class Progress(keras.callbacks.Callback):
         )
 
     def _left(self) -> str:
-        """Returns the time that steps and evaluations to come will take, as a person reads it."""
+        """Returns the time that the remaining steps and evaluations will take, formatted."""
         seconds = (self._steps - self._step) / self._rate()
         if self._evaluation_seconds is None:
             return f"{duration(seconds)} and the evaluations"
@@ -100,7 +104,7 @@ class Progress(keras.callbacks.Callback):
         return duration(seconds + self._evaluation_seconds * to_come)
 
     def _rate(self) -> float:
-        """Returns steps per second, without the first, which traces."""
+        """Returns steps per second, without the first step, which traces."""
         return max(1, self._taken - 1) / max(self._training_seconds, 1e-9)
 
 

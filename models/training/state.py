@@ -1,4 +1,4 @@
-"""What a training that was stopped goes on from."""
+"""Checkpointed training state for exact resume."""
 
 import json
 import os
@@ -15,18 +15,18 @@ _KEPT = 2
 
 
 class TrainingState:
-    """Weights, optimizer slots, random generators and metrics, and the step they stand at.
+    """Weights, optimizer slots, random generators and metrics, at one step.
 
-    Each `save` is a checkpoint of its own, so that a kill in the middle of one leaves the ones
-    before it; the last two are kept. So are the best weights that a kept state knows of.
+    Each `save` writes a new checkpoint, so that a kill during a save leaves the earlier ones
+    intact. The last two are kept, and so are the best weights that each of them refers to.
 
     Args:
       folder: receives the checkpoints.
-      model: compiled, its variables and its optimizer's made.
+      model: compiled, with its variables and its optimizer's.
 
     Attributes:
-      step: steps taken, over all passes.
-      history: a row an evaluation: `step`, metrics, and the validation split's as `val_...`.
+      step: number of steps taken, over all passes.
+      history: one row per evaluation: `step`, training metrics, and validation metrics `val_...`.
     """
 
     def __init__(self, folder: str, model: RankingModel) -> None:
@@ -39,16 +39,17 @@ class TrainingState:
         self.history: list[dict[str, float]] = []
 
     def save(self) -> None:
-        """Writes a state, and removes what no state that is kept needs."""
+        """Writes a state, and removes checkpoints that no kept state needs."""
         self._progress.values = {"step": self.step, "history": self.history}
         self._states.write(self.step)
         kept = sorted({*self._states.steps(), self.step})[-_KEPT:]
         self._states.keep(kept)
+        # A state of step s refers to the best evaluation before s; the newest also to one at s.
         seen = [[row for row in self.history if row["step"] < step] for step in kept]
         self._weights.keep({int(best(rows)["step"]) for rows in (*seen, self.history) if rows})
 
     def restore(self) -> bool:
-        """Goes back to the newest state that can be read.
+        """Restores the newest intact state.
 
         Returns:
           Whether there is one; otherwise nothing has changed.
@@ -64,25 +65,25 @@ class TrainingState:
         return False
 
     def add_evaluation(self, figures: dict[str, float]) -> None:
-        """Adds a row to the history, and keeps the weights where they are the best so far."""
+        """Adds a row to the history, and writes the weights if they are the best so far."""
         row = {"step": self.step, **figures}
         self.history.append(row)
         if best(self.history) is row:
             self._weights.write(self.step)
 
     def restore_best(self) -> None:
-        """Brings back the weights of the best evaluation."""
+        """Restores the weights of the best evaluation."""
         distribution.wait_for_all()
         self._weights.read(int(best(self.history)["step"]))
 
 
 def best(history: list[dict[str, float]]) -> dict[str, float]:
-    """Returns the row with the best validation AUC, the first of equal ones."""
+    """Returns the row with the best validation AUC, the first of several."""
     return max(history, key=lambda row: row["val_auc"])
 
 
 class _Progress(tf.train.experimental.PythonState):
-    """JSON values inside a checkpoint, so that they are of the same moment as its tensors."""
+    """JSON values within a checkpoint, so that they are consistent with its tensors."""
 
     values: dict[str, Any]
 

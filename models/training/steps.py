@@ -1,4 +1,4 @@
-"""How a step is taken: here and now, or by the workers of a parameter server cluster."""
+"""Training steps: synchronous, or scheduled on the workers of a parameter server cluster."""
 
 import collections
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ class Steps(Protocol):
         """Returns an iterator for `train` and `evaluate`."""
 
     def train(self, batches: Iterator[Any]) -> float | None:
-        """Takes a step on the next batch; returns the loss of a step, None while none is done."""
+        """Takes a step on the next batch; returns the loss of a finished step, or None."""
 
     def evaluate(self, batches: Iterator[Any]) -> None:
         """Updates the metrics by the next batch."""
 
     def finish(self) -> list[float]:
-        """Waits until every step that was asked for is taken; returns losses not yet returned."""
+        """Waits for all scheduled steps; returns the losses that were not returned yet."""
 
 
 class SynchronousSteps:
     """Steps of this process, or of all workers of a synchronous strategy together.
 
     Args:
-      model: compiled.
+      model: a compiled model.
     """
 
     def __init__(self, model: RankingModel) -> None:
@@ -50,20 +50,20 @@ class SynchronousSteps:
         self._evaluate(batches)
 
     def finish(self) -> list[float]:
-        """Returns none: nothing is left to wait for."""
+        """No-op: steps are synchronous."""
         return []
 
 
 class ParameterServerSteps:
-    """Steps that workers take on their own, each with the variables as it finds them.
+    """Asynchronous steps of workers, each with the current values of the variables.
 
-    The coordinator reads the records and gives every batch to the next free worker, so each is
-    trained on once a pass. A batch whose worker is lost goes to another.
+    The coordinator reads the records and schedules every batch on the next free worker, so each is
+    trained on once per pass. A batch whose worker is lost is scheduled again.
 
     Args:
       model: compiled in the strategy's scope.
       strategy: the cluster's.
-      in_flight: the most batches that are given out at once.
+      in_flight: largest number of scheduled batches that are not finished.
     """
 
     def __init__(
@@ -87,25 +87,25 @@ class ParameterServerSteps:
         self._train, self._evaluate = train, evaluate
 
     def iterate(self, batches: tf.data.Dataset) -> Iterator[Batch]:
-        """Returns an iterator over whole batches, read by this process."""
+        """Returns an iterator over whole batches, which this process reads."""
         return iter(batches)
 
     def train(self, batches: Iterator[Batch]) -> float | None:
-        """Gives out the next batch, and returns the loss of the oldest one if it had to wait."""
-        return self._give_out(self._train, next(batches))
+        """Schedules the next batch; returns the loss of the oldest one if the queue was full."""
+        return self._schedule(self._train, next(batches))
 
     def evaluate(self, batches: Iterator[Batch]) -> None:
-        """Gives out the next batch."""
-        self._give_out(self._evaluate, next(batches))
+        """Schedules the next batch."""
+        self._schedule(self._evaluate, next(batches))
 
     def finish(self) -> list[float]:
-        """Waits for what is given out, and returns its losses."""
+        """Waits for all scheduled batches, and returns their losses."""
         self._coordinator.join()
         losses = [float(loss.fetch()) for loss in self._losses]
         self._losses.clear()
         return losses
 
-    def _give_out(self, function: Any, batch: Batch) -> float | None:
+    def _schedule(self, function: Any, batch: Batch) -> float | None:
         loss = None
         if len(self._losses) == self._in_flight:
             loss = float(self._losses.popleft().fetch())
@@ -114,7 +114,7 @@ class ParameterServerSteps:
 
 
 def steps_of(model: RankingModel) -> Steps:
-    """Returns what takes steps under the current strategy."""
+    """Returns the steps of the current strategy."""
     strategy = tf.distribute.get_strategy()
     if isinstance(strategy, tf.distribute.ParameterServerStrategy):
         return ParameterServerSteps(model, strategy, distribution.batches_in_flight())

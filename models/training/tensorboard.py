@@ -1,4 +1,4 @@
-"""What TensorBoard shows besides Keras' scalars: attention by similarity, and embedding norms."""
+"""TensorBoard summaries besides Keras' scalars: attention by similarity, and embedding norms."""
 
 import itertools
 import os
@@ -14,38 +14,37 @@ from models.inputs.batch import Batch
 from models.ranking_model import RankingModel
 
 _MOST_ROWS = 100_000
-"""Rows of a table whose norms are looked at, evenly spread: a sample, so that no large table is
-copied."""
+"""Most rows of a table whose norms are computed, evenly spread: no large table is copied."""
 
 _PERCENTILES = (5, 50, 95)
 
 
 def callbacks(folder: str, sample: Iterable[Batch]) -> list[keras.callbacks.Callback]:
-    """Returns what writes everything that TensorBoard shows of a training.
+    """Returns the callbacks that write all summaries of a training.
 
     Args:
-      folder: to write events to; what is of content goes to its folder `content`.
-      sample: parsed requests, a few batches; read at every evaluation.
+      folder: receives the events; `ContentSummaries` writes to its subfolder `content`.
+      sample: a few batches of parsed requests, read at every evaluation.
     """
     scalars = keras.callbacks.TensorBoard(folder, write_graph=False)
     return [scalars, ContentSummaries(os.path.join(folder, "content"), sample)]
 
 
 class ContentSummaries(keras.callbacks.Callback):
-    """Writes summaries after each evaluation, at the steps of Keras' own.
+    """Writes summaries after each evaluation, at the same steps as Keras' summaries.
 
     | tag | holds |
     |---|---|
-    | `attention/<modality>/<bucket>` | attention in parts of an even one's, see `attention_mass` |
-    | `attention_bias/<modality>/<bucket>` | what the model adds to a score in this bucket |
+    | `attention/<modality>/<bucket>` | attention relative to even attention (`attention_mass`) |
+    | `attention_bias/<modality>/<bucket>` | the model's bias on scores in this bucket |
     | `embedding_norm/<table>` | a histogram of the rows' Euclidean norms |
     | `embedding_norm/<table>/<statistic>` | their mean and percentiles |
 
-    Buckets that no behavior of the sample is in have no attention.
+    A bucket without any behavior of the sample has no `attention` summary.
 
     Args:
-      folder: to write events to.
-      sample: parsed requests, a few batches; read at every evaluation.
+      folder: receives the events.
+      sample: a few batches of parsed requests, read at every evaluation.
     """
 
     def __init__(self, folder: str, sample: Iterable[Batch]) -> None:
@@ -55,7 +54,7 @@ class ContentSummaries(keras.callbacks.Callback):
         self._sample = sample
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Writes what is learned so far."""
+        """Writes the summaries."""
         del logs
         with self._writer.as_default(step=epoch):
             for tag, value in attention_scalars(self.model, self._sample):
@@ -72,13 +71,13 @@ class ContentSummaries(keras.callbacks.Callback):
         self._writer.flush()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Closes the file."""
+        """Closes the event file."""
         del logs
         self._writer.close()
 
 
 def attention_scalars(model: RankingModel, sample: Iterable[Batch]) -> Iterator[tuple[str, float]]:
-    """Yields tags and values of attention and bias by bucket of similarity; none without codes."""
+    """Yields tags and values of attention and bias by bucket of similarity."""
     for modality, one in attention_mass.measure(model, sample).items():
         mass, even = (np.sum(one[key], axis=0) for key in ("mass", "behaviors"))
         for bucket, name in enumerate(_bucket_names(one["edges"])):
@@ -91,13 +90,13 @@ def attention_scalars(model: RankingModel, sample: Iterable[Batch]) -> Iterator[
 
 
 def row_norms(table: tf.Variable) -> np.ndarray:
-    """Returns the Euclidean norms of a table's rows, of an even sample where they are many."""
+    """Returns the Euclidean norms of a table's rows, or of evenly spread ones of a large table."""
     stride = -(-table.shape[0] // _MOST_ROWS)
     return tf.norm(table[::stride], axis=1).numpy()
 
 
 def _bucket_names(edges: Sequence[float]) -> list[str]:
-    """Names the buckets, the unknown one first, so that they sort by similarity."""
+    """Names the buckets so that they sort by similarity, the unknown one first."""
     bounds = [-1.0, *edges, 1.0]
     known = itertools.pairwise(bounds)
     return [

@@ -1,4 +1,4 @@
-"""Starts a model with the weights of an earlier one, whose vocabulary may have been another."""
+"""Warm start: copies the weights of an earlier model, whose vocabulary may differ."""
 
 import collections
 import dataclasses
@@ -15,15 +15,15 @@ from models.training import distribution
 
 @dataclasses.dataclass(frozen=True)
 class WarmStart:
-    """What became of an earlier model's weights.
+    """The result of a warm start.
 
     Attributes:
-      kept: ids whose row was copied; all rows of a hashed table.
-      new: ids that the earlier model had no row for.
-      dropped: ids of the earlier model that have no row any more.
+      kept: number of ids whose row was copied; all rows of a hashed table.
+      new: number of ids without a row in the earlier model.
+      dropped: number of ids with a row in the earlier model only.
       copied: names of the other variables that were copied.
       initial: names of variables that the earlier model lacks; they keep their initial values.
-      unused: names of the earlier model's variables that this one lacks.
+      unused: names of variables that only the earlier model has.
     """
 
     kept: int
@@ -34,7 +34,7 @@ class WarmStart:
     unused: tuple[str, ...]
 
     def log(self, source: str) -> None:
-        """Says it in a few lines."""
+        """Logs the result in up to three lines."""
         logging.info(
             "Warm start from %s: %d ids keep their rows, %d are new, %d are dropped; %d other "
             "variables are copied.",
@@ -49,27 +49,26 @@ class WarmStart:
 def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     """Copies an earlier model's weights into a model with initial values.
 
-    Item rows are matched by id. A new id starts with what the earlier model looked up for it, the
-    OOV row of its hash, which id dropout taught what an unknown item is like. So, until it is
-    trained, the model predicts for every request what the earlier one does, as long as no id of it
-    was dropped. Everything else is matched by its place in the model, with statistics that inputs
-    are standardized by, because the weights behind them were learned on those: adapting
-    them anew would change every prediction before the first step. Embedding sets of models that
-    read vectors are the new model's own.
+    Item rows are matched by id. A new id starts with the row that the earlier model looked up for
+    it: the OOV row of its hash, which id dropout trained on typical items. So before its first
+    step the model predicts the same as the earlier one for every request without a dropped id.
 
-    An optimizer's slots are not part of this: the step sizes' schedule starts again, and
-    published weights are those of the best evaluation, not of the last step.
+    All other variables are matched by their path in the model, including the statistics that
+    inputs are standardized by: the weights behind these were trained on them, and fitting them
+    anew would change every prediction. A model that reads vectors keeps its own embedding sets.
+
+    Optimizer slots are not copied: the schedule of step sizes starts again, and published weights
+    are those of the best evaluation, not of the last step.
 
     Args:
       model: its variables must exist.
-      earlier: of the same architecture, but for the vocabulary.
+      earlier: a model of the same architecture; only the vocabulary may differ.
 
     Raises:
-      UserInputError: a variable has another shape, or ids were hashed and are not any more, or
-        the other way round.
+      UserInputError: a variable has another shape, or only one of the two models hashes ids.
     """
     _check_features(model.schema, earlier.schema)
-    own, theirs = _by_place(model), _by_place(earlier)
+    own, theirs = _by_path(model), _by_path(earlier)
     shared = [name for name in own if name in theirs]
     _check_shapes({name: (own[name], theirs[name]) for name in shared})
     for name in shared:
@@ -82,34 +81,36 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     )
 
 
-def _by_place(model: RankingModel) -> dict[str, tf.Variable]:
+def _by_path(model: RankingModel) -> dict[str, tf.Variable]:
     """Returns weights by their path of attributes, without the item table and embedding sets.
 
-    Keras numbers the names of layers by process, so that a variable's own name is not the same
-    in two models.
+    The path, such as `attention/_query_kernel`, is the checkpoint's key. A variable's own name will
+    not do: Keras numbers layers per process, so it differs between two models.
     """
     view = tf.train.TrackableView(model)
-    apart = [model.item_embedding]
+    excluded = [model.item_embedding]
     if model.reads_vectors:
-        apart += model.content_embedding.tables.values()
+        excluded += model.content_embedding.tables.values()
     weights = {id(variable) for variable in model.weights}
-    seen = {id(part) for part in (model, *apart)}
+    seen = {id(part) for part in (model, *excluded)}
     found: dict[str, tf.Variable] = {}
+    # Breadth first, so that a variable reachable in two ways gets its shortest path.
     waiting = collections.deque([("", model)])
     while waiting:
-        place, parent = waiting.popleft()
+        path, parent = waiting.popleft()
         for name, child in view.children(parent).items():
             if id(child) in seen:
                 continue
             seen.add(id(child))
+            # `model.weights` lists the shards of a variable on parameter servers, not the variable.
             if weights.issuperset(map(id, distribution.parts([child]))):
-                found[f"{place}{name}"] = child
-            waiting.append((f"{place}{name}/", child))
+                found[f"{path}{name}"] = child
+            waiting.append((f"{path}{name}/", child))
     return found
 
 
 def _check_features(own: ExampleSchema, theirs: ExampleSchema) -> None:
-    """Refuses features in another order, which shapes alone would not show."""
+    """Refuses features in another order, which equal shapes would hide."""
     for name in ("modality_names", "item_features", "context_features"):
         here, there = getattr(own, name), getattr(theirs, name)
         if here != there:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from features.embeddings.embedding_files import EmbeddingFiles, parquet_files
+from features.embeddings.embedding_files import EmbeddingFiles
 from features.embeddings.embedding_set import EmbeddingSet, read_embedding_set
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.files.parquet_folder import parquet_files
 from pipeline.publishing.shards import HashedFile, json_line
 from pipeline.tables import parquet
 

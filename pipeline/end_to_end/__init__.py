@@ -1,1 +1,8 @@
-"""The whole path of `pipeline.run`: data, steps, summary."""
+"""The whole path of `pipeline.run`, from a log to a verified model.
+
+- `steps`: the steps in order, and what each leaves for the next.
+- `demo_data`: the demo's ratings, films and content.
+- `scored_request`: one request for a person to look at.
+- `latency`: models compared on one request.
+- `run_summary`: `summary.json`, `report.json` and the lines on the terminal.
+"""

@@ -1,18 +1,91 @@
-"""A run's figures in short, for `summary.json` (DESIGN section 10) and for a person."""
+"""A finished run in `summary.json` (DESIGN section 10), `report.json` and `report.html`."""
 
 import os
 from collections.abc import Mapping
 from typing import Any
 
+from models.evaluation import attention_mass
+from models.inputs import input_pipeline
+from pipeline.end_to_end.run_state import COMMAND, RunState
+from pipeline.report.page import render
+from pipeline.runtime import environment, json_file
+from pipeline.training_runs import run_config
+
 _HEADLINE = ("auc", "gauc", "logloss", "ne", "calibration")
+_ATTENTION_BATCHES = 8
+
+
+def write(run: RunState) -> dict[str, Any]:
+    """Writes the three files into the run's output and returns the summary.
+
+    Args:
+      run: after its last step.
+    """
+    summary = summarize(run)
+    report = report_data(run, summary)
+    json_file.write(run.folder("report.json"), report)
+    render(report, run.folder("report.html"))
+    json_file.write(run.folder("summary.json"), summary)
+    return summary
+
+
+def summarize(run: RunState) -> dict[str, Any]:
+    """Returns what `summary.json` holds."""
+    main = run.config.model.name
+    return {
+        "join": of_join(run.manifest, run.seconds["join"]),
+        "train": {
+            name: run.training[main][name] for name in ("candidates_per_second", "steps", "seconds")
+        },
+        "metrics": {name: headline(values) for name, values in run.metrics.items()},
+        "export": {
+            "saved_model": run.exported.folder,
+            "signatures": list(run.exported.signatures),
+            "parity_max_abs_diff": run.exported.parity["max_abs_diff"],
+        },
+        "serving": {
+            "candidates": run.config.serving.candidates,
+            "history_length": run.request.behaviors,
+            "latency_ms": {name: values["p50_ms"] for name, values in run.latencies.items()},
+        },
+        "phases": run.seconds,
+    }
+
+
+def report_data(run: RunState, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `report.json` holds and the page shows."""
+    batches = input_pipeline.evaluation_batches(run.examples, "test").take(_ATTENTION_BATCHES)
+    return {
+        "title": run.config.title,
+        "label": run.model.label,
+        "summary": summary,
+        "manifest": run.manifest,
+        "statistics": run.inspection.statistics,
+        "assessment": run.inspection.assessment.to_dict(),
+        "training": run.training,
+        "metrics": run.metrics,
+        "latency": {
+            "candidates": run.config.serving.candidates,
+            "history_length": run.request.behaviors,
+            "models": run.latencies,
+        },
+        "bucket_effect": run.model.bucket_effect(),
+        "attention_mass": attention_mass.measure(run.model, batches),
+        "scored": run.scored,
+        "tags": dict(run.exported.tags),
+        "parity": dict(run.exported.parity),
+        "config": run_config.to_dict(run.config),
+        "environment": environment.versions(),
+        "command": environment.command(COMMAND),
+    }
 
 
 def of_join(manifest: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """Returns what a summary holds of a join.
+    """Returns the counts of a join.
 
     Args:
       manifest: of the joined examples.
-      seconds: that the join took.
+      seconds: wall time of the join.
     """
     counts = manifest["counts"]
     splits = manifest["splits"].values()
@@ -27,7 +100,7 @@ def of_join(manifest: Mapping[str, Any], seconds: float) -> dict[str, Any]:
 
 
 def headline(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the headline figures of the main label, and of a conversion's as `labels`."""
+    """Returns the headline metrics of the main label and, as `labels`, of every other label."""
     figures = {name: values[name] for name in _HEADLINE}
     if others := values.get("labels"):
         figures["labels"] = {label: headline(one) for label, one in others.items()}
@@ -35,10 +108,10 @@ def headline(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(summary: Mapping[str, Any], label: str, output: str) -> str:
-    """Returns a summary as a person reads it.
+    """Returns the summary as lines for the terminal.
 
     Args:
-      summary: as `pipeline.run.run` returns it.
+      summary: as `write` returns it.
       label: the main label's name.
       output: the run's folder.
     """

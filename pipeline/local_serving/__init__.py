@@ -1,7 +1,9 @@
 """A development server with TF Serving's behavior, as far as a client can see it.
 
-- `tensor_protos`: a request's tensors, checked against a signature.
+- `server`: listens until SIGTERM.
+- `services`: the gRPC services; no other module knows gRPC.
+- `model_folder`: a model's folder, its versions and labels.
+- `served_model`: the newest versions and their states.
 - `servable`: one loaded version.
-- `served_model`: a model's folder, its newest versions, labels, and their states.
-- `services`: the gRPC services over it; the rest knows no gRPC.
+- `tensor_protos`: a request's tensors, checked against a signature.
 """

@@ -14,10 +14,13 @@ from models.training.config import TrainingConfig
 from pipeline.runtime import python_config
 from pipeline.statistics.options import CheckLimits, DriftConfig
 
+FORMER_FLAGS = ("mixed_precision", "jit_compile", "intra_op_threads", "inter_op_threads")
+"""Settings of `training` that were flags of `pipeline.train` too; old run folders name them."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class DataConfig:
-    """Where a run's input comes from.
+    """The source of a run's input.
 
     Attributes:
       source: a folder with `ratings.parquet`, `items.parquet` and `embeddings/*.parquet`; None
@@ -32,11 +35,11 @@ class DataConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class ExportConfig:
-    """How the model is exported.
+    """The export of the model.
 
     Attributes:
       embeddings_inside: keep the quantized embedding sets inside the model; otherwise requests
-        bring the vectors.
+        carry the vectors.
       batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters.
     """
 
@@ -50,7 +53,7 @@ class ServingConfig:
 
     Attributes:
       candidates: C.
-      repeats: timed calls a model; the calls of the models take turns.
+      repeats: timed calls per model; the models take turns.
     """
 
     candidates: PositiveInt = 1200
@@ -106,7 +109,7 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def check(path: str | None, overrides: Sequence[str]) -> None:
-    """Refuses what `load` will refuse; a file that only another machine has is not looked into.
+    """Raises the errors of `load`, but ignores a file that does not exist on this machine.
 
     Raises:
       UserInputError: see `load`.

@@ -43,7 +43,7 @@ def empty():
 
 
 def weights(layer):
-    """Also those of MAKE's content model, which are not trainable."""
+    """Returns all weights, including MAKE's content model's, which are not trainable."""
     return {v.name.split("/")[-1].removesuffix(":0"): v.numpy() for v in layer.weights}
 
 
@@ -204,7 +204,7 @@ def test_interest_equals_numpy(reference, drawn):
     candidates, history = (
         model.item_embedding(tensors[f"{side}_item_id"]) for side in ("candidate", "history")
     )
-    received = model.joined(model.interest(candidates, history, tensors), tensors).numpy()
+    received = model.fuse(model.interest(candidates, history, tensors), tensors).numpy()
     expected = reference(model, batch, candidates.numpy(), history.numpy())
     real = batch["candidate_mask"]
     np.testing.assert_allclose(received[real], expected[real], rtol=1e-4, atol=1e-4)

@@ -87,9 +87,9 @@ def _join(data: Path, output: Path, *arguments: str) -> subprocess.CompletedProc
     )
 
 
-def _on(cluster: flink_cluster.FlinkCluster, environment: str, parallelizm: int) -> list[str]:
+def _on(cluster: flink_cluster.FlinkCluster, environment: str, parallelism: int) -> list[str]:
     flags = ["--runner=PortableRunner", f"--job_endpoint={cluster.endpoint}"]
-    flags += [f"--environment_type={environment}", f"--parallelizm={parallelizm}"]
+    flags += [f"--environment_type={environment}", f"--parallelism={parallelism}"]
     if environment == "EXTERNAL":
         flags.append(f"--environment_config={cluster.workers}")
         # Else every stage starts its workers anew.
@@ -106,7 +106,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("environment", "parallelizm", "strategy"),
+    ("environment", "parallelism", "strategy"),
     [("EXTERNAL", 1, "broadcast"), ("EXTERNAL", 3, "shuffle"), ("LOOPBACK", 2, "broadcast")],
 )
 def test_flink_publishes_the_local_runners_bytes(
@@ -115,12 +115,12 @@ def test_flink_publishes_the_local_runners_bytes(
     expected: dict[str, str],
     tmp_path: Path,
     environment: str,
-    parallelizm: int,
+    parallelism: int,
     strategy: str,
 ) -> None:
     before = cluster.jobs()
     log_start = cluster.log.stat().st_size
-    flags = [*_on(cluster, environment, parallelizm), f"--embedding_strategy={strategy}"]
+    flags = [*_on(cluster, environment, parallelism), f"--embedding_strategy={strategy}"]
     run = _join(data, tmp_path / "out", *flags)
     assert run.returncode == 0, run.stderr
     assert _hashes(tmp_path / "out") == expected
@@ -129,10 +129,10 @@ def test_flink_publishes_the_local_runners_bytes(
     (job,) = cluster.jobs().keys() - before.keys()
     state, options = cluster.jobs()[job]
     assert state == "DONE"
-    assert int(options["beam:option:parallelizm:v1"]) == parallelizm
+    assert int(options["beam:option:parallelism:v1"]) == parallelism
     log = cluster.log.read_bytes()[log_start:].decode()
     subtasks = re.findall(r"\((\d+)/(\d+)\)#\d+ .* switched from RUNNING to FINISHED", log)
-    assert (str(parallelizm), str(parallelizm)) in subtasks
+    assert (str(parallelism), str(parallelism)) in subtasks
 
 
 def test_a_row_group_that_no_worker_can_read_publishes_nothing(

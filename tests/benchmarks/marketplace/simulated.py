@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.marketplace.settings import MarketplaceSettings
-from benchmarks.simulate import simulate
+from benchmarks.marketplace.simulation import simulate
 
 SMALL = {
     "events": 300_000,
@@ -37,7 +37,7 @@ class Log:
 
     @classmethod
     def simulate(cls, folder, **changes) -> "Log":
-        return cls(str(folder), simulate(str(folder), small(**changes), rows_a_file=100_000))
+        return cls(str(folder), simulate(str(folder), small(**changes), rows_per_file=100_000))
 
     def path(self, *names: str) -> str:
         return os.path.join(self.folder, *names)

@@ -1,11 +1,9 @@
-"""Attention by bucket adds up, and shows a preference that was planted."""
+"""Attention per bucket sums to 1, and shows a planted preference."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from features.embeddings import similarity
-from features.records import example
 from models import factory
 from models.evaluation import attention_mass
 from models.model_config import ModelConfig
@@ -16,8 +14,7 @@ CONFIG = ModelConfig(name="dmf", embedding_width=4, head_width=4, heads=2, hidde
 
 def batch_of(count, seed=5):
     requests = synthetic.random_requests(count=count, seed=seed)
-    serialized = [example.encode_request(synthetic.SCHEMA, request) for request in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+    return synthetic.batch_of(requests)
 
 
 def a_model(seed=0):
@@ -80,3 +77,14 @@ def test_nothing_of_a_model_without_codes_and_zeros_without_behaviors():
     model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
     assert attention_mass.measure(model, [batch_of(2)]) == {}
     assert np.sum(attention_mass.measure(a_model(), [])["text"]["mass"]) == 0
+
+
+def test_vectors_count_in_the_attention_of_a_model_that_reads_them():
+    config = ModelConfig(name="raw_vectors", embedding_width=4, head_width=4, hidden=(8,))
+    model = factory.build_model(
+        config, synthetic.SCHEMA, synthetic.item_ids(), synthetic.embedding_sets()
+    )
+    found = attention_mass.measure(model, [batch_of(20)])
+    assert set(found) == set(synthetic.SCHEMA.modality_names)
+    for one in found.values():
+        assert np.sum(one["mass"]) == pytest.approx(1, abs=1e-5)

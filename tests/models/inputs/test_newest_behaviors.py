@@ -1,4 +1,4 @@
-"""Attention over the newest behaviors: against cutting by hand, and what still reads them all."""
+"""Attention over the newest behaviors against truncation by hand; features of all behaviors."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def cut_by_hand(batch, count):
 def test_histories_keep_their_newest(count):
     batch = batch_of(40)
     names = synthetic.SCHEMA.modality_names
-    received = newest_behaviors.of_batch(batch, count, names)
+    received = newest_behaviors.truncate_history(batch, count, names)
     expected = cut_by_hand(batch, count)
     assert received.keys() == expected.keys()
     for name, value in expected.items():
@@ -49,7 +49,7 @@ def test_padding_in_front_does_not_count():
     mask = tf.constant([[False, False, True, True, False]])
     batch = {"history_mask": mask, "history_item_id": tf.constant([[7, 7, 1, 2, 7]])}
     batch["similarity_text"] = tf.constant([[[9, 9, 3, 4, 9], [9, 9, 5, 6, 9]]], tf.uint8)
-    cut = newest_behaviors.of_batch(batch, 1, ["text"])
+    cut = newest_behaviors.truncate_history(batch, 1, ["text"])
     assert cut["history_item_id"].numpy().tolist() == [[2]]
     assert cut["similarity_text"].numpy().tolist() == [[[4], [6]]]
 
@@ -80,10 +80,13 @@ def interest_of(model, batch):
 def test_every_model_attends_to_the_newest_alone(name):
     short, whole = random_model(name, 3), random_model(name, 0)
     batch = batch_of(40)
-    attended = {**batch, **newest_behaviors.of_batch(batch, 3, synthetic.SCHEMA.modality_names)}
+    attended = {
+        **batch,
+        **newest_behaviors.truncate_history(batch, 3, synthetic.SCHEMA.modality_names),
+    }
     history = whole.item_embedding(attended["history_item_id"])
     candidates = whole.item_embedding(batch["candidate_item_id"])
-    expected = whole.joined(whole.interest(candidates, history, attended), batch).numpy()
+    expected = whole.fuse(whole.interest(candidates, history, attended), batch).numpy()
     np.testing.assert_allclose(interest_of(short, batch), expected, atol=1e-5)
     assert np.abs(interest_of(whole, batch) - expected).max() > 0.01
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 import tensorflow as tf
 
-from pipeline.local_serving.served_model import ServedModel, State, version_folders
+from pipeline.local_serving.served_model import ServedModel, State
 
 
 class FakeServable:
@@ -121,14 +121,3 @@ def test_no_request_meets_a_closed_version_while_versions_change(model, folders)
     assert list(states(model).values()).count(State.END) <= 16
     model.close()
     assert model.versions == []
-
-
-def test_folders_whose_names_are_numbers_are_versions(tmp_path):
-    for name in ("1", "00012", ".building-7", "7.tmp", "latest", "٣"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "9").write_text("a file")
-    assert {v: p.rpartition("/")[2] for v, p in version_folders(str(tmp_path)).items()} == {
-        1: "1",
-        12: "00012",
-    }
-    assert version_folders(str(tmp_path / "absent")) == {}

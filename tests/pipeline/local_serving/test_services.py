@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
 )
 
 from pipeline.local_serving import services
-from pipeline.serve_local import open_model
+from pipeline.local_serving.model_folder import open_model
 from tests.pipeline.local_serving import tiny_model
 
 

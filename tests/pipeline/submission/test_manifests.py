@@ -78,7 +78,7 @@ def test_a_field_that_kubernetes_does_not_know_is_named(path, value):
     assert last in str(e.value)
 
 
-def test_version_without_schemas_is_told():
+def test_version_without_schemas_is_reported():
     with pytest.raises(UserInputError, match=r"1\.99.*schemas here are of"):
         manifests.validate([only_job()], "1.99")
 
@@ -127,7 +127,7 @@ def test_workers_find_each_other_by_names_that_do_not_change(monkeypatch):
     pod = job["spec"]["template"]["spec"]
     name = job["metadata"]["name"]
     assert job["spec"]["completionMode"] == "Indexed"
-    assert job["spec"]["completions"] == job["spec"]["parallelizm"] == 3
+    assert job["spec"]["completions"] == job["spec"]["parallelism"] == 3
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"] == {"batch.kubernetes.io/job-name": name}
     # The name of a pod's host in Kubernetes: of the Job, its index and the pod's subdomain.

@@ -21,6 +21,13 @@ def test_override_wins_over_file() -> None:
     assert config.model.hidden == (8, 4)
 
 
+def test_the_last_override_wins_in_how_training_is_executed() -> None:
+    given = ("intra_op_threads=3", "mixed_precision=True", "intra_op_threads=1", "jit_compile=True")
+    found = run_config.load(None, [f"training.{one}" for one in given]).training
+    names = run_config.FORMER_FLAGS
+    assert tuple(getattr(found, name) for name in names) == (True, True, 1, 0)
+
+
 def test_a_value_that_is_no_literal_is_a_string() -> None:
     assert run_config.load(None, ["data.source=../some/folder"]).data.source == "../some/folder"
 

@@ -1,4 +1,4 @@
-"""Runs are found, sorted, compared; what stands between a run and its repetition is said."""
+"""Runs are found, sorted, compared; the differences to a repetition are listed."""
 
 import json
 import logging
@@ -56,7 +56,7 @@ def test_the_best_is_first_whichever_way_a_metric_points(folder: Path, metric, f
         assert run_list.order(runs, metric)[0].name == first
 
 
-def test_wrong_names_are_told_with_the_right_ones(folder: Path) -> None:
+def test_wrong_names_are_reported_with_the_right_ones(folder: Path) -> None:
     runs = run_list.find(str(folder))
     with pytest.raises(UserInputError, match=r"expected one of auc, gauc, logloss"):
         run_list.order(runs, "roc")
@@ -84,7 +84,7 @@ def test_runs_side_by_side_show_what_differs_and_nothing_else(folder: Path) -> N
     assert "Other data" not in run_comparison.describe(runs)
 
 
-def test_other_data_code_and_packages_are_told(folder: Path) -> None:
+def test_other_data_code_and_packages_are_reported(folder: Path) -> None:
     newer = {"python": "3.11.7", "tensorflow": "2.17.0"}
     write_run(
         folder / "later",
@@ -123,9 +123,11 @@ def test_what_is_no_run_or_of_another_version_is_refused(folder: Path, caplog) -
     assert "color" in caplog.text
 
 
-def test_what_stands_between_a_run_and_its_repetition_is_said(folder: Path) -> None:
+def test_what_stands_between_a_run_and_its_repetition_is_listed(folder: Path) -> None:
     examples = synthetic.write_example_set(str(folder / "examples"))
-    write_run(folder / "a", examples=examples.folder, variables={"TF_ENABLE_ONEDNN_OPTS": "0"})
+    arguments = ("--examples=/e", "--nojit_compile", "--mixed_precision=true")
+    variables = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+    write_run(folder / "a", examples=examples.folder, variables=variables, arguments=arguments)
     runs = run_list.find(str(folder))
     text = reproduction.script(run_list.select(runs, "a"))
     assert f"The examples were 0123456789abcdef and are now {examples.fingerprint}" in text
@@ -133,7 +135,9 @@ def test_what_stands_between_a_run_and_its_repetition_is_said(folder: Path) -> N
     assert text.splitlines()[-2] == "cd /somewhere"
     command = shlex.split(text.splitlines()[-1])
     assert command[:4] == ["TF_ENABLE_ONEDNN_OPTS=0", "python", "-m", "pipeline.train"]
-    assert f"--config={folder}/a/run_config.json" in command
+    # The two settings were flags once; run_config.json has their values.
+    config = f"--config={folder}/a/run_config.json"
+    assert command[4:] == ["--examples=/e", config, f"--model_dir={folder}/a-reproduced"]
     assert "are gone from /nowhere/examples" in reproduction.script(run_list.select(runs, "dmf"))
     same = {
         "examples": examples.folder,

@@ -1,0 +1,170 @@
+"""The steps of an end-to-end run, each reading and extending one `RunState`."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from absl import logging
+
+from features.embeddings import embedding_set
+from models import factory
+from models.inputs.example_set import ExampleSet
+from models.training import fit
+from pipeline import export
+from pipeline.build_examples import build_examples
+from pipeline.end_to_end import demo_data, latency, scored_request
+from pipeline.end_to_end.run_state import COMMAND, RunState
+from pipeline.join.options import JoinOptions
+from pipeline.runtime import environment, termination
+from pipeline.statistics import assessment, inspection
+from pipeline.training_runs import run_config, training_run
+from pipeline.training_runs.run_config import RunConfig
+from pipeline.training_runs.training_run import Origin
+from serving_signatures import names
+from serving_signatures.signatures import ServingSignatures
+
+_TIMED_MODELS = ("id_only", "dmf", "early_fusion")
+
+
+Step = tuple[str, Callable[[RunState], None]]
+
+
+def named_steps(config: RunConfig) -> list[Step]:
+    """Returns the steps of a run in order, each with the name that is logged and timed."""
+    steps: list[Step] = [
+        ("data", prepare_data),
+        ("join", join),
+        ("statistics", inspect_examples),
+    ]
+    for name in (config.model.name, *config.baselines):
+        steps.append((f"train_{name}", partial(train, name=name)))
+        steps.append((f"evaluate_{name}", partial(evaluate, name=name)))
+    return [
+        *steps,
+        ("export", export_main_model),
+        ("score", score),
+        ("latency", measure_latency),
+    ]
+
+
+def execute(run: RunState, steps: Sequence[Step]) -> None:
+    """Runs the steps in order, logs their names and records their wall time.
+
+    Raises:
+      UserInputError: the input, the configuration or the output folder must be changed, or the
+        joined examples are not fit to train on.
+    """
+    for name, step in steps:
+        logging.info("== %s", name.replace("_", " "))
+        started = time.perf_counter()
+        step(run)
+        run.seconds[name] = round(time.perf_counter() - started, 2)
+
+
+def prepare_data(run: RunState) -> None:
+    """Prepares the join's inputs and options."""
+    run.data = demo_data.prepare(run.config.data, run.folder("data"))
+    run.options = JoinOptions.from_dict(
+        {
+            **run.config.join,
+            "events": run.data.events,
+            "items": run.data.items,
+            "embeddings": run.data.embeddings,
+            "output": run.folder("examples"),
+        }
+    )
+
+
+def join(run: RunState) -> None:
+    """Joins the examples, or finds that the same ones are there already."""
+    run.manifest = build_examples(run.options)
+
+
+def inspect_examples(run: RunState) -> None:
+    """Stops the run where the joined examples are not fit to train on; opens them otherwise."""
+    run.inspection = inspection.inspect(
+        None,
+        {},
+        run.options.output,
+        run.folder(assessment.FOLDER),
+        limits=run.config.checks,
+        config=run.config.drift,
+        command=environment.command(COMMAND),
+    )
+    for finding in run.inspection.assessment.findings:
+        logging.warning("%s: %s", finding.subject, finding.message)
+    run.inspection.assessment.raise_if_bad()
+    run.examples = ExampleSet.open(run.options.output)
+    run.embeddings = {
+        name: embedding_set.read_embedding_set(path) for name, path in run.data.embeddings.items()
+    }
+
+
+def train(run: RunState, name: str) -> None:
+    """Trains one model."""
+    sources = [f"--embeddings={name}={path}" for name, path in run.data.embeddings.items()]
+    arguments = [f"--examples={run.options.output}", *sources]
+    run.origin = Origin(environment.command(COMMAND), arguments)
+    with termination.saving() as stop_requested:
+        run.models[name], run.training[name] = fit.train(
+            run.examples,
+            run_config.with_name(run.config.model, name),
+            run.config.training,
+            run.folder("models", name),
+            run.embeddings,
+            stop_requested,
+        )
+
+
+def evaluate(run: RunState, name: str) -> None:
+    """Scores validation and test split of the model just trained, and writes its run folder."""
+    settings = run_config.with_name(run.config.model, name)
+    figures = training_run.record(
+        run.folder("models", name),
+        run.models[name],
+        run.examples,
+        dataclasses.replace(run.config, model=settings),
+        run.embeddings,
+        run.origin,
+        ("validation", "test"),
+    )
+    run.metrics[name] = figures["test"]
+
+
+def export_main_model(run: RunState) -> None:
+    """Exports the main model and compares its signatures."""
+    inside = run.config.export.embeddings_inside and run.model.modalities
+    run.exported = export.export_model(
+        run.model,
+        run.folder("serving", run.config.model.name),
+        run.examples,
+        run.embeddings if inside else {},
+        run.config.export.batch_sizes,
+        run.config.sample_requests,
+    )
+
+
+def score(run: RunState) -> None:
+    """Scores one request with the published SavedModel."""
+    run.request = scored_request.build(
+        run.examples, run.options.items, run.data.titles, run.config.serving.candidates
+    )
+    run.scored = scored_request.score(
+        run.exported.folder, run.request, run.embeddings, run.model.label
+    )
+
+
+def measure_latency(run: RunState) -> None:
+    """Times `score_request` of each model; one that was not trained has initial values."""
+    config = run.config
+    vocabulary = None if config.model.hashed_buckets else run.examples.vocabulary()
+    calls = {}
+    for name in _TIMED_MODELS:
+        model = run.models.get(name) or factory.build_model(
+            run_config.with_name(config.model, name), run.examples.schema, vocabulary
+        )
+        inside = run.embeddings if model.modalities else {}
+        function = ServingSignatures(model, inside).functions[names.SCORE_REQUEST]
+        calls[name] = scored_request.call(function, run.request)
+    run.latencies = latency.measure(calls, config.serving.repeats)

@@ -1,0 +1,76 @@
+"""Runs a submission on this machine, in Docker or on Kubernetes, or prints what would run."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from absl import logging
+
+from pipeline.submission import commands, manifests
+from pipeline.submission.processes import Command, ProcessGroup
+from pipeline.submission.submission import Submission
+
+
+def _local(submission: Submission, dry_run: bool) -> int:
+    workers = commands.local(submission)
+    return _print(workers) if dry_run else _run(workers, submission)
+
+
+def _docker(submission: Submission, dry_run: bool) -> int:
+    workers = commands.docker(submission)
+    network = commands.docker_network(submission)
+    if dry_run:
+        return _print(workers, network)
+    commands.need_docker_engine()
+    if network is None:
+        return _run(workers, submission)
+    if code := _run([network[0]], submission):
+        return code
+    try:
+        return _run(workers, submission)
+    finally:
+        _run([network[1]], submission)
+
+
+def _kubernetes(submission: Submission, dry_run: bool) -> int:
+    settings = submission.settings
+    rendered = manifests.render(submission)
+    manifests.validate(rendered, settings.kubernetes_version)
+    text = manifests.to_yaml(rendered)
+    kinds = ",".join(manifest["kind"].lower() for manifest in rendered)
+    logging.info(
+        "%s valid in Kubernetes %s; apply them with `kubectl apply -f -`.",
+        " and ".join(manifest["kind"] for manifest in rendered),
+        settings.kubernetes_version,
+    )
+    if dry_run:
+        sys.stdout.write(text)
+        return 0
+    if code := manifests.apply(text):
+        return code
+    kubectl = f"kubectl --namespace {settings.namespace}"
+    logging.info("Follow: %s logs --follow job/%s", kubectl, submission.name)
+    logging.info("Remove: %s delete %s %s", kubectl, kinds, submission.name)
+    return 0
+
+
+def _print(workers: Sequence[Command], around: tuple[Command, Command] | None = None) -> int:
+    """Prints the commands as a shell script, without the retries."""
+    lines = [str(command) for command in workers]
+    if len(workers) > 1:
+        lines = [*(f"{line} &" for line in lines), "wait"]
+    if around is not None:
+        lines = [str(around[0]), *lines, str(around[1])]
+    print("\n".join(lines))
+    return 0
+
+
+def _run(workers: Sequence[Command], submission: Submission) -> int:
+    return ProcessGroup(workers, os.environ, submission.settings.grace_seconds).run()
+
+
+TARGETS: Mapping[str, Callable[[Submission, bool], int]] = MappingProxyType(
+    {"local": _local, "docker": _docker, "kubernetes": _kubernetes}
+)
+"""By name: runs a submission, or prints it if the second argument is true; returns an exit code."""

@@ -1,0 +1,78 @@
+"""The demo from end to end: its outputs, and that content helps."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KEYS = {
+    "join": {
+        "events_read",
+        "requests_written",
+        "candidates_written",
+        "quarantined",
+        "dropped",
+        "seconds",
+    },
+    "train": {"candidates_per_second", "steps", "seconds"},
+    "export": {"saved_model", "signatures", "parity_max_abs_diff"},
+    "serving": {"candidates", "history_length", "latency_ms"},
+}
+
+
+def _run(output: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pipeline.run", "--output", str(output), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("demo")
+    run = _run(output, "--config", "pipeline/configs/demo.py", "--set", "serving.repeats=5")
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr
+    assert "arning" not in run.stderr
+    assert "id_only" in run.stdout
+    return output
+
+
+@pytest.mark.slow
+def test_summary_has_what_the_design_promises(demo: Path) -> None:
+    summary = json.loads((demo / "summary.json").read_text())
+    for section, keys in KEYS.items():
+        assert keys <= set(summary[section])
+    join = summary["join"]
+    assert join["events_read"] == 100_004
+    left_out = join["quarantined"] + join["dropped"]
+    assert join["events_read"] == join["candidates_written"] + left_out
+    assert summary["export"]["parity_max_abs_diff"] <= 1e-5
+    assert len(summary["export"]["signatures"]) == 5
+    assert set(summary["serving"]["latency_ms"]) == {"id_only", "dmf", "early_fusion"}
+
+
+@pytest.mark.slow
+def test_content_helps(demo: Path) -> None:
+    metrics = json.loads((demo / "summary.json").read_text())["metrics"]
+    assert set(metrics["dmf"]) == {"auc", "gauc", "logloss", "ne", "calibration"}
+    assert metrics["dmf"]["auc"] > metrics["id_only"]["auc"]
+    assert metrics["dmf"]["gauc"] > metrics["id_only"]["gauc"]
+
+
+@pytest.mark.slow
+def test_report_and_model_are_published(demo: Path) -> None:
+    page = (demo / "report.html").read_text()
+    assert "DMF" in page and "<svg" in page
+    published = os.listdir(demo / "serving" / "dmf")
+    assert [name for name in published if not name.startswith(".")] == ["1"]
+    assert not list(demo.glob("*.building*"))
+
+
+def test_wrong_setting_is_reported_without_a_traceback(tmp_path: Path) -> None:
+    run = _run(tmp_path / "out", "--set", "model.haeds=2")
+    assert run.returncode == 2
+    assert "model.haeds" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,74 @@
+"""The development server as a process: it starts, finds new versions, and ends on SIGTERM."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from tests.pipeline.local_serving import tiny_model
+
+COMMAND = (sys.executable, "-m", "pipeline.serve_local", "--port=0")
+
+
+def start(folder, *flags):
+    command = [*COMMAND, f"--saved_model={folder}", *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    output = ""
+    for line in process.stderr:
+        output += line
+        if found := re.search(r"^Model (\S+) on (\S+);", line):
+            return process, found[1], found[2]
+    raise AssertionError(output)
+
+
+@pytest.mark.slow
+def test_sigterm_lets_a_request_finish_and_new_versions_are_found(tmp_path):
+    folder = tmp_path / "m"
+    tiny_model.save(folder / "1")
+    process, name, address = start(folder, "--poll_seconds=0.05", "--grace_seconds=300")
+    try:
+        with grpc.insecure_channel(address) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            request = tiny_model.request(name=name, **tiny_model.inputs())
+            assert stub.Predict(request).model_spec.version.value == 1
+            tiny_model.save(tmp_path / "building")
+            (tmp_path / "building").rename(folder / "2")
+            end = time.monotonic() + 300
+            while stub.Predict(request).model_spec.version.value != 2:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            steps = 400_000
+            running = stub.Predict.future(tiny_model.request("slow", name, steps=np.int64(steps)))
+            time.sleep(0.2)
+            assert not running.done()
+            process.send_signal(signal.SIGTERM)
+            assert tf.make_ndarray(running.result().outputs["steps"]) == steps
+        output = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, output
+        assert "Traceback" not in output
+    finally:
+        process.kill()
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_and_an_empty_folder_are_the_users(tmp_path):
+    tiny_model.save(tmp_path / "m" / "7")
+    process, name, address = start(tmp_path / "m" / "7")
+    try:
+        assert name == "m"
+        port = address.rpartition(":")[2]
+        flags = (f"--saved_model={tmp_path}/m", f"--port={port}")
+        done = subprocess.run([*COMMAND, *flags], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert f"Cannot listen on localhost:{port}" in done.stderr
+        assert "Traceback" not in done.stderr
+    finally:
+        process.terminate()
+        assert process.wait(300) == 0

@@ -1,0 +1,105 @@
+"""The jobs by their commands: train, evaluate and export what the join wrote."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.embeddings import embedding_set
+from tests import synthetic
+
+SMALL = (
+    "--set=model.hidden=(16,)",
+    "--set=model.embedding_width=8",
+    "--set=model.head_width=8",
+    "--set=training.batch_candidates=64",
+    "--set=training.learning_rate=0.01",
+)
+
+
+def _run(job: str, *arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", f"pipeline.{job}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Joined examples, their embedding sets, and a model trained on them."""
+    folder = tmp_path_factory.mktemp("jobs")
+    synthetic.write_example_set(str(folder / "examples"))
+    for name, one in synthetic.embedding_sets().items():
+        vectors = one.quantized[:-1].astype(np.float32)
+        embedding_set.write_embedding_set(str(folder / name), one.item_ids, vectors, "e", "1")
+    run = _run("train", f"--examples={folder}/examples", f"--model_dir={folder}/model", *SMALL)
+    assert run.returncode == 0, run.stderr
+    assert "candidates/s" in run.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_resolved_configuration_stands_beside_the_model(folder: Path) -> None:
+    config = json.loads((folder / "model" / "run_config.json").read_text())
+    assert config["model"]["hidden"] == [16]
+    assert not (folder / "model" / "backup").exists()
+    assert list((folder / "model" / "tensorboard").rglob("events*"))
+
+
+@pytest.mark.slow
+def test_evaluate_writes_metrics_by_slice(folder: Path) -> None:
+    output = folder / "metrics.json"
+    paths = [f"--examples={folder}/examples", f"--model_dir={folder}/model"]
+    run = _run("evaluate", *paths, "--split=test", f"--output={output}")
+    assert run.returncode == 0, run.stderr
+    assert "arning" not in run.stderr and "in checkpoint" not in run.stderr
+    metrics = json.loads(output.read_text())
+    assert metrics["auc"] > 0.6
+    lengths = metrics["slices"]["history_length"]
+    assert sum(one["candidates"] for one in lengths) == metrics["candidates"]
+
+
+@pytest.mark.slow
+def test_export_holds_the_model_to_held_out_records(folder: Path) -> None:
+    arguments = [f"--model_dir={folder}/model", f"--export_dir={folder}/serving"]
+    arguments += [f"--examples={folder}/examples"]
+    arguments += [f"--embeddings={name}={folder}/{name}" for name in synthetic.embedding_sets()]
+    run = _run("export", *arguments)
+    assert run.returncode == 0, run.stderr
+    extra = json.loads((folder / "serving/1/assets.extra/manifest.json").read_text())
+    cases = {name.split("/")[1].split("-")[0] for name in extra["parity"]["differences"]}
+    assert len(cases) == 5, "four random shapes and the held-out requests"
+    assert extra["parity"]["max_abs_diff"] <= 1e-5
+    assert set(extra["tags"]) == {"id_tag", "target_aware_tag"}
+
+
+@pytest.mark.slow
+def test_export_with_one_of_two_embedding_sets_is_refused(folder: Path) -> None:
+    arguments = [f"--model_dir={folder}/model", f"--export_dir={folder}/refused"]
+    run = _run("export", *arguments, f"--embeddings=text={folder}/text")
+    assert run.returncode == 2
+    assert "'image': 9" in run.stderr and "Traceback" not in run.stderr
+    assert not os.path.exists(folder / "refused") or not os.listdir(folder / "refused")
+
+
+@pytest.mark.parametrize(
+    "job", ["train", *(pytest.param(job, marks=pytest.mark.slow) for job in ("evaluate", "export"))]
+)
+def test_a_folder_that_is_no_data_set_is_reported(job: str, tmp_path: Path) -> None:
+    arguments = [f"--model_dir={tmp_path}/model", f"--examples={tmp_path}"]
+    if job == "export":
+        arguments.append(f"--export_dir={tmp_path}/serving")
+    run = _run(job, *arguments)
+    assert run.returncode == 2
+    assert "manifest.json" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_settings_that_were_flags_are_reported_with_their_new_form(tmp_path: Path) -> None:
+    paths = [f"--examples={tmp_path}", f"--model_dir={tmp_path}/model"]
+    for flag, setting in (("--mixed_precision", "mixed_precision"), ("--nojit_compile", "jit_")):
+        run = _run("train", *paths, flag)
+        assert run.returncode == 2
+        assert f"flag '{flag[2:]}': give --set training.{setting}" in run.stderr
