@@ -96,7 +96,7 @@ def _log(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]
         subject, pair = f"events.{name}", (column, before)
         missing = [share(one["nulls"], one["rows"]) for one in pair]
         yield _difference("missing_rate", subject, *missing)
-        if all("rows_an_id" in one for one in pair):
+        if all("rows_per_id" in one for one in pair):
             activity = map(distances.of_activity, pair)
             yield _distance("activity_distance", subject, *activity)
         # A label's values are its rate; times are expected to be new.

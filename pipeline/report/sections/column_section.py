@@ -68,7 +68,7 @@ def _activity(columns: Mapping[str, Mapping[str, Any]]) -> Figure | None:
     drawings = []
     for name, what in (("user_id", "users"), ("item_id", "items")):
         one = columns.get(name, {})
-        if groups := one.get("rows_an_id"):
+        if groups := one.get("rows_per_id"):
             bars = [
                 (
                     f"{formats.short_count(least)}+" if most > least else str(least),
