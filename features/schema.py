@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     ConfigDict,
@@ -46,6 +46,29 @@ HISTORY = (HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 
 HISTORY_RESIDUAL = "history_residual"
 """A further one where there are running statistics, see `features.records.running_statistics`."""
+
+
+class ItemAxis(NamedTuple):
+    """An axis of a request on which items lie: its candidates (C) or its behaviors (L).
+
+    Attributes:
+      prefix: with which the name of every feature along this axis begins.
+      item_id: the feature with the items' ids.
+      mask: True for what is no padding.
+    """
+
+    prefix: str
+    item_id: str
+    mask: str
+
+    def feature(self, name: str) -> str:
+        """Names a feature along this axis."""
+        return f"{self.prefix}{name}"
+
+
+CANDIDATES = ItemAxis("candidate_", CANDIDATE_ITEM_ID, CANDIDATE_MASK)
+BEHAVIORS = ItemAxis("history_", HISTORY_ITEM_ID, HISTORY_MASK)
+ITEM_AXES = (CANDIDATES, BEHAVIORS)
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 

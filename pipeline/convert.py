@@ -27,7 +27,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("dataset", None, list(ADAPTERS), "Format of --input.", required=True)
     flags.DEFINE_string("input", None, "Folder of the files as published.", required=True)
     flags.DEFINE_string("output", None, "Folder to publish.", required=True)
-    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of rejected rows per table.")
+    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of a table's rows to quarantine.")
 
 
 def main() -> None:

@@ -10,13 +10,14 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.records import example
 from features.schema import (
-    CANDIDATE_ITEM_ID,
+    BEHAVIORS,
     CANDIDATE_MASK,
-    HISTORY_ITEM_ID,
+    CANDIDATES,
     HISTORY_MASK,
     HISTORY_RESIDUAL,
     HISTORY_TIME_GAP,
     HISTORY_TYPE,
+    ITEM_AXES,
     Modality,
     candidate_embedding_feature,
     candidate_feature,
@@ -34,7 +35,7 @@ Tensors = dict[str, tf.Tensor]
 class ServingSignatures:
     """A ranking model as signatures for TF Serving; every input leads with R or N.
 
-    `serving_default` scores serialized Examples and is the oracle the others are held to.
+    `serving_default` scores serialized Examples; the other signatures must give its scores.
     `score_request` scores ids, and computes similarity codes from the embedding sets inside the
     model, or from vectors in the request where none are inside. A `DMF` also gets the split
     signatures: `id_projections` and `target_aware_projections` fill two caches that age
@@ -118,7 +119,7 @@ class ServingSignatures:
     def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
         examples = input_checks.require_rows(inputs[names.EXAMPLES], names.EXAMPLES)
         parsed = example.parse_examples(self.schema, examples)
-        read = self._context_specs().keys() | {CANDIDATE_ITEM_ID, HISTORY_ITEM_ID}
+        read = self._context_specs().keys() | {axis.item_id for axis in ITEM_AXES}
         batch = parsed | self._checked({name: parsed[name] for name in read})
         return self._outputs(self.model.logits_by_label(batch), batch, {})
 
@@ -126,8 +127,10 @@ class ServingSignatures:
         batch = self._checked(inputs)
         for modality in self.model.modalities:
             candidates, behaviors = (
-                self._content(modality, batch, side("item_id"), side(names.vector(modality.name)))
-                for side in (names.candidate, names.history)
+                self._content(
+                    modality, batch, axis.item_id, axis.feature(names.vector(modality.name))
+                )
+                for axis in ITEM_AXES
             )
             self._add_content(batch, modality, candidates, behaviors)
         return self._outputs(self.model.logits_by_label(batch), batch, inputs)
@@ -168,30 +171,30 @@ class ServingSignatures:
         for modality in self.model.modalities:
             candidates, behaviors = (
                 (
-                    batch[side(names.quantized(modality.name))],
-                    batch[side(names.norm(modality.name))],
+                    batch[axis.feature(names.quantized(modality.name))],
+                    batch[axis.feature(names.norm(modality.name))],
                 )
-                for side in (names.candidate, names.history)
+                for axis in ITEM_AXES
             )
             self._add_content(batch, modality, candidates, behaviors)
         interest = self.model.interest_from_projections(
-            batch[names.candidate(names.QUERY)],
-            batch[names.history(names.KEY)],
-            batch[names.history(names.VALUE)],
+            batch[CANDIDATES.feature(names.QUERY)],
+            batch[BEHAVIORS.feature(names.KEY)],
+            batch[BEHAVIORS.feature(names.VALUE)],
             batch,
         )
         content = []
         if self.model.projected_modalities:
-            content.append(batch[names.candidate(names.PROJECTION)])
-        embedding = batch[names.candidate(names.ID_EMBEDDING)]
+            content.append(batch[CANDIDATES.feature(names.PROJECTION)])
+        embedding = batch[CANDIDATES.feature(names.ID_EMBEDDING)]
         logits = self.model.logits(embedding, interest, content, batch)
         return self._outputs(logits, batch, inputs)
 
     def _checked(self, inputs: Tensors) -> Tensors:
         vectors = [
-            side(names.vector(modality.name))
+            axis.feature(names.vector(modality.name))
             for modality in self.model.modalities
-            for side in (names.candidate, names.history)
+            for axis in ITEM_AXES
         ]
         return input_checks.checked(inputs, self.schema.behavior_types, vectors)
 
@@ -237,31 +240,30 @@ class ServingSignatures:
 
     def _request_specs(self) -> dict[str, tf.TensorSpec]:
         specs = self._context_specs()
-        specs[HISTORY_ITEM_ID] = tf.TensorSpec([None, None], tf.int64)
-        specs[CANDIDATE_ITEM_ID] = tf.TensorSpec([None, None], tf.int64)
-        if not self.tables:
-            for side in (names.candidate, names.history):
+        for axis in ITEM_AXES:
+            specs[axis.item_id] = tf.TensorSpec([None, None], tf.int64)
+            if not self.tables:
                 vectors = self._vector_specs([None, None])
-                specs |= {side(name): spec for name, spec in vectors.items()}
+                specs |= {axis.feature(name): spec for name, spec in vectors.items()}
         return specs
 
     def _cached_specs(self) -> dict[str, tf.TensorSpec]:
         specs = self._context_specs()
         heads = [None, None, self.model.config.heads, self.model.config.head_width]
-        specs[names.candidate(names.QUERY)] = tf.TensorSpec(heads)
-        specs[names.candidate(names.ID_EMBEDDING)] = tf.TensorSpec(
+        specs[CANDIDATES.feature(names.QUERY)] = tf.TensorSpec(heads)
+        specs[CANDIDATES.feature(names.ID_EMBEDDING)] = tf.TensorSpec(
             [None, None, self.model.config.embedding_width]
         )
-        specs[names.history(names.KEY)] = tf.TensorSpec(heads)
-        specs[names.history(names.VALUE)] = tf.TensorSpec(heads)
+        specs[BEHAVIORS.feature(names.KEY)] = tf.TensorSpec(heads)
+        specs[BEHAVIORS.feature(names.VALUE)] = tf.TensorSpec(heads)
         for modality in self.model.modalities:
-            for side in (names.candidate, names.history):
+            for axis in ITEM_AXES:
                 vectors = tf.TensorSpec([None, None, modality.dimension], tf.int8)
-                specs[side(names.quantized(modality.name))] = vectors
-                specs[side(names.norm(modality.name))] = tf.TensorSpec([None, None])
+                specs[axis.feature(names.quantized(modality.name))] = vectors
+                specs[axis.feature(names.norm(modality.name))] = tf.TensorSpec([None, None])
         if self.model.projected_modalities:
             width = self.model.config.projection_width * len(self.model.projected_modalities)
-            specs[names.candidate(names.PROJECTION)] = tf.TensorSpec([None, None, width])
+            specs[CANDIDATES.feature(names.PROJECTION)] = tf.TensorSpec([None, None, width])
         specs[names.ID_TAG] = tf.TensorSpec([None], tf.string)
         specs[names.TARGET_AWARE_TAG] = tf.TensorSpec([None], tf.string)
         return specs

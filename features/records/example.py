@@ -18,12 +18,11 @@
 C and L are the largest of the batch; padding is 0 and masked.
 """
 
-import dataclasses
-from collections.abc import Mapping
-
 import numpy as np
 import tensorflow as tf
 
+from features.records import columnar
+from features.records.requests import RankingRequest
 from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
@@ -39,42 +38,7 @@ from features.schema import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One request before encoding: l behaviors, c candidates.
-
-    Attributes:
-      user_id: the user, by fingerprint where ids are strings.
-      request_id: what was shown together.
-      timestamp: microseconds since 1970.
-      history_item_id: `[l]` int64, oldest first.
-      history_time_gap: `[l]` int64, seconds from behavior to request.
-      history_type: `[l]` int64 in `[0, behavior_types)`.
-      candidate_item_id: `[c]` int64.
-      labels: `[c]` float32 by label.
-      similarity: `[c, l]` uint8 by modality.
-      candidate_embedding: `[c, M]` int8 by modality, for those that the schema names.
-      item_features: `[c, K]` by name.
-      context_features: `[K]` by name.
-      history_residual: `[l]` int64 codes, where the schema has running statistics.
-    """
-
-    user_id: int
-    request_id: int
-    timestamp: int
-    history_item_id: np.ndarray
-    history_time_gap: np.ndarray
-    history_type: np.ndarray
-    candidate_item_id: np.ndarray
-    labels: Mapping[str, np.ndarray]
-    similarity: Mapping[str, np.ndarray]
-    candidate_embedding: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    item_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    context_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    history_residual: np.ndarray | None = None
-
-
-def encode_request(schema: ExampleSchema, request: Request) -> bytes:
+def encode_request(schema: ExampleSchema, request: RankingRequest) -> bytes:
     """Serializes a request; the same request gives the same bytes.
 
     Args:
@@ -88,24 +52,15 @@ def encode_request(schema: ExampleSchema, request: Request) -> bytes:
       KeyError: the request lacks a label, modality or side feature of the schema.
     """
     example = tf.train.Example()
-    feature = example.features.feature
-    for name in SCALARS:
-        feature[name].int64_list.value.append(int(getattr(request, name)))
-    for name in (*schema.history, CANDIDATE_ITEM_ID):
-        feature[name].int64_list.value.extend(getattr(request, name).tolist())
-    for label in schema.labels:
-        feature[label].float_list.value.extend(request.labels[label].tolist())
-    for modality in schema.modalities:
-        codes = np.ascontiguousarray(request.similarity[modality.name], np.uint8)
-        feature[similarity_feature(modality.name)].bytes_list.value.append(codes.tobytes())
-        if modality.candidate_embedding:
-            vectors = np.ascontiguousarray(request.candidate_embedding[modality.name], np.int8)
-            name = candidate_embedding_feature(modality.name)
-            feature[name].bytes_list.value.append(vectors.tobytes())
-    for side in schema.item_features:
-        _extend(feature[candidate_feature(side.name)], side, request.item_features[side.name])
-    for side in schema.context_features:
-        _extend(feature[context_feature(side.name)], side, request.context_features[side.name])
+    values = request.values()
+    for name, kind in columnar.feature_kinds(schema).items():
+        feature, value = example.features.feature[name], values[name]
+        if kind == "bytes":
+            # Codes 0 to 255 and int8 values are each their own byte.
+            feature.bytes_list.value.append(value.astype(np.uint8).tobytes())
+        else:
+            list_of_kind = feature.int64_list if kind == "int64" else feature.float_list
+            list_of_kind.value.extend(value.reshape(-1).tolist())
     return example.SerializeToString(deterministic=True)
 
 
@@ -177,14 +132,6 @@ def item_ids(serialized: tf.Tensor) -> tf.Tensor:
 def side_feature_dtype(side: SideFeature) -> tf.DType:
     """Returns the dtype in which a side feature is stored and parsed."""
     return tf.int64 if side.kind == "categorical" else tf.float32
-
-
-def _extend(feature: tf.train.Feature, side: SideFeature, values: np.ndarray) -> None:
-    flat = np.asarray(values).reshape(-1).tolist()
-    if side.kind == "categorical":
-        feature.int64_list.value.extend(flat)
-    else:
-        feature.float_list.value.extend(flat)
 
 
 def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:

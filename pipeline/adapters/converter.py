@@ -182,7 +182,7 @@ def run(
     if (found := publication.existing()) is not None:
         logging.info("%s holds this data set already: nothing to do.", output)
         return found
-    with publication.attempt() as building:
+    with publication.staging() as building:
         tables = Tables(source, building, output, max_bad_fraction, chunk_rows)
         flags = adapter.convert(sources, tables)
         counts = tables.counts()

@@ -53,7 +53,7 @@ def save_task(
     quantized: Mapping[str, np.ndarray],
     output: str,
 ) -> PartTask:
-    """Writes what a worker needs to write a part.
+    """Writes a part's arrays where workers map them, and returns its task.
 
     Args:
       folder: the cache.
@@ -72,11 +72,11 @@ def save_task(
 
 
 class WriteParts(beam.PTransform):
-    """From `PartTask`s to parts, each with a note that it is done.
+    """Turns `PartTask`s into parts, each with a note that it is done.
 
     Args:
       saved_model: a version's folder.
-      batch_size: items a call of the model.
+      batch_size: items per call of the model.
     """
 
     def __init__(self, saved_model: str, batch_size: int):
@@ -95,15 +95,15 @@ class _WritePart(beam.DoFn):
     def __init__(self, saved_model: str, batch_size: int):
         self._saved_model, self._batch_size = saved_model, batch_size
         self._shared = shared.Shared()
-        self._projections: Any = None
+        self._projector: Any = None
 
     def setup(self) -> None:
-        # Workers import TensorFlow, and only then; a dry run does without.
-        from pipeline.catalog_backfill.projections import Projections
+        # TensorFlow is imported by workers alone; a dry run does without.
+        from pipeline.catalog_backfill.projector import Projector
 
-        # One model a process, for all threads and bundles.
-        self._projections = self._shared.acquire(
-            lambda: Projections(self._saved_model, self._batch_size)
+        # One model per process, for all threads and bundles.
+        self._projector = self._shared.acquire(
+            lambda: Projector(self._saved_model, self._batch_size)
         )
 
     def process(self, task: PartTask) -> Iterator[str]:
@@ -137,11 +137,11 @@ class _WritePart(beam.DoFn):
     def _computed(
         self, task: PartTask, arrays: str, item_ids: np.ndarray, computed: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Returns columns of all rows, of which those to compute are filled; lists are flat."""
+        """Returns columns of all rows, lists flat; only the rows to compute are filled."""
         if not len(item_ids):
             return {}
         quantized = {name: map_array(arrays, f"quantized/{name}") for name in task.modalities}
-        values = self._projections.compute(task.cache, task.tag, item_ids, quantized)
+        values = self._projector.compute(task.cache, task.tag, item_ids, quantized)
         columns = {}
         for name, some in values.items():
             flat = some.reshape(len(some), -1) if some.ndim > 1 else some

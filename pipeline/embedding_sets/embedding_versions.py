@@ -63,8 +63,8 @@ def read_published(output: str) -> Vectors:
     found = read_delivery(files, files.dimension)
     if found.rejected:
         raise UserInputError(
-            f"{output!r}: the published version has bad rows: {found.rejected[:3]}. "
-            "Ingest all vectors again with --replace."
+            f"{output!r}: the published version has bad rows: {found.rejected[:3]}. Ingest all "
+            "vectors again with --replace."
         )
     return found.vectors
 

@@ -74,7 +74,7 @@ def ingest(
         # A folder with a higher number was never published, or was rolled back.
         storage.remove_folder(path)
         publication = Publication(path, identity)
-        with publication.attempt() as building:
+        with publication.staging() as building:
             _write_quarantine(building, delivery)
             _check_counts(delivery, vectors, max_bad_fraction)
             earlier = None if before is None else embedding_versions.read_published(output)

@@ -5,10 +5,10 @@ import os
 from typing import Any
 
 from features.embeddings.embedding_set import EmbeddingSet
+from features.records.requests import RankingRequest
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline.end_to_end.demo_data import RatingsData
-from pipeline.end_to_end.scored_request import ScoredRequest
 from pipeline.join.options import JoinOptions
 from pipeline.statistics.inspection import Inspection
 from pipeline.training_runs.run_config import RunConfig
@@ -56,7 +56,7 @@ class RunState:
     origin: Origin = dataclasses.field(init=False)
     metrics: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     exported: Exported = dataclasses.field(init=False)
-    request: ScoredRequest = dataclasses.field(init=False)
+    request: RankingRequest = dataclasses.field(init=False)
     scored: dict[str, Any] = dataclasses.field(init=False)
     latencies: dict[str, dict[str, Any]] = dataclasses.field(init=False)
 

@@ -53,7 +53,7 @@ def build_vocabulary(
     if (found := publication.existing()) is not None:
         logging.info("%s already holds this vocabulary: nothing to do.", output)
         return found
-    with publication.attempt() as building:
+    with publication.staging() as building:
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline

@@ -62,7 +62,7 @@ class CountVocabulary(beam.PTransform):
         _ = (
             (counted[_SUMMARIES], kept[_SUMMARIES], written)
             | "AllSummaries" >> beam.Flatten()
-            | "MergeSummaries" >> beam.CombineGlobally(summary.MergeSummaries())
+            | "MergeSummaries" >> beam.CombineGlobally(summary.merge_all)
             | "WriteSummary" >> beam.Map(_write_summary, storage.join(self._folder, SUMMARY))
         )
 

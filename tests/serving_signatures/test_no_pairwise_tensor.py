@@ -6,7 +6,6 @@ is a multiple of C * L * width can only be a tensor over all pairs. Nothing is i
 
 import math
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -58,8 +57,8 @@ def pairwise(sizes: dict[str, int]) -> list[str]:
 
 def inputs_of(signatures, name, sample, tables_inside):
     if name == "serving_default":
-        return {"examples": np.array(sample.examples, object)}
-    inputs = sample.score_request(tables_inside)
+        return {"examples": sample["examples"]}
+    inputs = serving.inputs(sample, tables_inside)
     return parity_process.cached_inputs(signatures, inputs) if name == "score_cached" else inputs
 
 

@@ -1,4 +1,4 @@
-"""What every worker looks up by id: written once by the launcher, memory-mapped by workers."""
+"""Look-up tables of every worker: written once by the launcher, memory-mapped by workers."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ def save(folder: str, tables: Tables) -> None:
 
 @functools.lru_cache(maxsize=2)
 def load(folder: str) -> Tables:
-    """Maps what `save` wrote; once a process, since each folder's name is used once."""
+    """Maps what `save` wrote; once per process, since each folder's name is used once."""
     folder = local_copy(folder)
     embeddings = {}
     for modality in _children(os.path.join(folder, "embeddings")):

@@ -39,7 +39,7 @@ def test_every_candidate_comes_once_with_its_own_request(examples):
     expected = []
     for one in synthetic.random_requests(count=400, seed=0):
         for place, item in enumerate(one.candidate_item_id):
-            codes = tuple(one.similarity["text"][place])
+            codes = tuple(one.features["similarity_text"][place])
             label = one.labels["click"][place]
             history = tuple(one.history_item_id)
             expected.append((one.request_id, int(item), label, history, codes))

@@ -136,8 +136,8 @@ def test_batches_hold_what_was_written(batches):
                 (values["candidate_item_id"][row, :c], request.candidate_item_id),
                 (values["click"][row, :c], request.labels["click"]),
                 (values["history_type"][row, :b], request.history_type),
-                (values["similarity_text"][row, :c, :b], request.similarity["text"]),
-                (values["candidate_genres"][row, :c], request.item_features["genres"]),
+                (values["similarity_text"][row, :c, :b], request.features["similarity_text"]),
+                (values["candidate_genres"][row, :c], request.features["candidate_genres"]),
             ):
                 np.testing.assert_array_equal(received, expected)
             assert not values["similarity_text"][row, c:].any()

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from features.files import manifest
 from pipeline.adapters import converter
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 
 

@@ -6,7 +6,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime.job_endpoint import check_job_endpoint
 from tests.pipeline.join import logs

@@ -14,10 +14,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
-from serving_signatures.skew import records
-from serving_signatures.skew.loaded_version import LoadedVersion
+from serving_signatures.skew import drawing
+from serving_signatures.versions.loaded_version import LoadedVersion
 from tests.pipeline.join import logs
 from tests.serving_signatures.skew import served_examples
 from tests.serving_signatures.skew.comparisons import (
@@ -51,10 +51,10 @@ def test_the_table_inside_is_enough(tables, joined):
 
 def test_the_choice_is_seeded(joined):
     paths = joined.examples.shards("test")
-    every = records.draw(paths, 10**6, 0)
-    some = records.draw(paths, 20, 1)
-    assert some == records.draw(paths, 20, 1)
-    assert some != records.draw(paths, 20, 2)
+    every = drawing.draw_records(paths, 10**6, 0)
+    some = drawing.draw_records(paths, 20, 1)
+    assert some == drawing.draw_records(paths, 20, 1)
+    assert some != drawing.draw_records(paths, 20, 2)
     assert [one for one in every if one in some] == some
     assert len(set(some)) == 20
 
@@ -147,7 +147,7 @@ def test_a_record_that_serving_refuses_is_found(tmp_path, tables, joined):
     assert "context_rating: values must be finite" in found["score:refused"].worst["received"]
 
 
-def test_what_is_missing_or_does_not_belong_is_told(tmp_path, tables, vectors, joined):
+def test_what_is_missing_or_does_not_belong_is_named(tmp_path, tables, vectors, joined):
     text = {"text": joined.embeddings["text"]}
     with pytest.raises(UserInputError, match=r"--embeddings image=DIR"):
         check(vectors, joined.examples, text)
@@ -175,7 +175,7 @@ def test_nothing_to_replay_ends_with_2(tmp_path):
     assert "--requests" in run.stderr and "Traceback" not in run.stderr
 
 
-def test_a_folder_without_a_model_is_told(tmp_path):
+def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserInputError, match=r"pipeline\.export published"):
         LoadedVersion.open(str(tmp_path))
 

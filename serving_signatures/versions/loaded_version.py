@@ -1,17 +1,17 @@
-"""An exported SavedModel and what it asks for."""
+"""An exported SavedModel in memory, and its signatures called with arrays."""
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.schema import ExampleSchema
+from features.records.requests import Arrays
+from features.schema import CANDIDATES, ExampleSchema
 from serving_signatures import names
-from serving_signatures.export import parity_process
-from serving_signatures.export.sample_requests import Arrays
 from serving_signatures.versions import exported_version
 
 
@@ -59,7 +59,7 @@ class LoadedVersion:
         return tuple(
             name
             for name in self.schema.modality_names
-            if names.candidate(names.vector(name)) in inputs
+            if CANDIDATES.feature(names.vector(name)) in inputs
         )
 
     @property
@@ -78,9 +78,9 @@ class LoadedVersion:
         """Returns a signature's inputs by name."""
         return self.signatures[signature].structured_input_signature[1]
 
-    def call(self, signature: str, inputs: Arrays) -> Arrays:
-        """Calls a signature."""
-        return parity_process.call(self.signatures[signature], inputs)
+    def call(self, signature: str, batch: Mapping[str, np.ndarray]) -> Arrays:
+        """Calls a signature, see the function `call`."""
+        return call(self.signatures[signature], batch)
 
     def vocabulary(self) -> np.ndarray | None:
         """Returns the item ids with a row of their own, `[N]` int64; None where ids are hashed."""
@@ -90,8 +90,22 @@ class LoadedVersion:
         return None
 
 
-def reason(error: Exception) -> str:
-    """Returns the line of a refusal that says why, without the graph's nodes around it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    nodes = [number for number, line in enumerate(lines) if line.startswith("[[")]
-    return lines[max(nodes[0] - 1, 0)] if nodes else lines[0]
+def inputs_of(signature: Any, batch: Mapping[str, np.ndarray]) -> Arrays:
+    """Returns those arrays of a batch that a signature takes.
+
+    Args:
+      signature: a concrete function with named inputs.
+      batch: arrays by name; those that the signature does not take are left out.
+    """
+    return {name: batch[name] for name in signature.structured_input_signature[1]}
+
+
+def call(signature: Any, batch: Mapping[str, np.ndarray]) -> Arrays:
+    """Calls a signature with those arrays of a batch that it takes.
+
+    Raises:
+      tf.errors.InvalidArgumentError: the signature refuses a value.
+      TypeError or ValueError: a dtype or a shape does not fit.
+    """
+    inputs = {name: tf.constant(value) for name, value in inputs_of(signature, batch).items()}
+    return {name: tensor.numpy() for name, tensor in signature(**inputs).items()}

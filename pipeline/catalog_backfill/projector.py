@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from features.errors import UserInputError
 from features.files.local_copy import local_copy
 from pipeline.catalog_backfill import backfill_inputs
 from serving_signatures.names import CACHES
+from serving_signatures.versions.loaded_version import LoadedVersion
 
 
-class Projections:
+class Projector:
     """A loaded model; one serves all threads of a process.
 
     Every call has the same shape, so that one plan of execution serves all and a row does not
@@ -19,44 +19,41 @@ class Projections:
 
     Args:
       saved_model: a version's folder.
-      batch_size: items a call.
+      batch_size: items per call.
     """
 
     def __init__(self, saved_model: str, batch_size: int):
-        # Its variables live as long as the object that was loaded.
-        self._loaded = tf.saved_model.load(local_copy(saved_model))
+        self._model = LoadedVersion.open(local_copy(saved_model))
         self._saved_model, self._batch_size = saved_model, batch_size
 
     def compute(
         self, cache: str, tag: str, item_ids: np.ndarray, quantized: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """Returns a cache's outputs, but for the tag, `[N, ...]` by name.
+        """Returns a cache's outputs without the tag, `[N, ...]` by name.
 
         Args:
           cache: its name, which is the signature's.
-          tag: what the model must say that the outputs depend on.
+          tag: what the model's own tag must be.
           item_ids: `[N]` int64, N at least 1.
           quantized: `[N, M]` int8 by modality; empty where the model holds the vectors.
 
         Raises:
           UserInputError: the model is of another tag, or takes other inputs.
         """
-        signature = self._loaded.signatures[cache]
-        expected = set(signature.structured_input_signature[1])
+        inputs = backfill_inputs.request_inputs(cache, item_ids, quantized)
+        expected = set(self._model.inputs(cache))
+        if set(inputs) != expected:
+            raise UserInputError(
+                f"{self._saved_model!r}: {cache} takes {sorted(expected)}, its manifest says "
+                f"{sorted(inputs)}. Export the model again."
+            )
         parts: list[dict[str, np.ndarray]] = []
         for begin in range(0, len(item_ids), self._batch_size):
-            rows = slice(begin, begin + self._batch_size)
-            some = {name: values[rows] for name, values in quantized.items()}
-            inputs = backfill_inputs.request_inputs(cache, item_ids[rows], some)
-            if set(inputs) != expected:
-                raise UserInputError(
-                    f"{self._saved_model!r}: {cache} takes {sorted(expected)}, its manifest says "
-                    f"{sorted(inputs)}. Export the model again."
-                )
-            count = len(item_ids[rows])
-            padded = {name: _padded(values, self._batch_size) for name, values in inputs.items()}
-            outputs = signature(**{name: tf.constant(one) for name, one in padded.items()})
-            parts.append({name: one.numpy()[:count] for name, one in outputs.items()})
+            batch = {name: one[begin : begin + self._batch_size] for name, one in inputs.items()}
+            count = len(next(iter(batch.values())))
+            padded = {name: _padded(values, self._batch_size) for name, values in batch.items()}
+            outputs = self._model.call(cache, padded)
+            parts.append({name: one[:count] for name, one in outputs.items()})
         columns = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
         received = {value.decode() for value in columns.pop(CACHES[cache]).tolist()}
         if received != {tag}:

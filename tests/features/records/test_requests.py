@@ -4,9 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from serving_signatures.client import ranking_request
-from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest, pad, unpad
+from features.records import example
+from features.records.decoded_example import decode_request
+from features.records.requests import PaddedSizes, RankingRequest, pad, unpad
+from tests.features.records.requests import SCHEMA, random_request
 
 SIZES = PaddedSizes(candidates=(2, 5), behaviors=(3, 6))
 
@@ -69,6 +72,7 @@ def test_of_a_long_history_the_newest_are_kept():
         ([], "at least one request"),
         ([request(6, 1)], "6 candidates, but the largest agreed size is 5"),
         ([request(1, 1), request(1, 1, context_more=np.ones(1))], "Features differ"),
+        ([request(1, 1), request(1, 1, context_age=np.ones(2))], "context_age differs in shape"),
         ([request(2, 1, candidate_price=np.ones((3, 1)))], r"candidate_price has shape \[3, 1\]"),
         ([dataclasses.replace(request(1, 2), history_type=[1])], r"history_type has shape \[1\]"),
     ],
@@ -84,18 +88,24 @@ def test_sizes_ascend_from_one(sizes):
         PaddedSizes(candidates=sizes)
 
 
-def test_each_item_is_projected_once_with_its_own_vector():
-    vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
-    one = RankingRequest(
-        [9, 7, 9],
-        [7, 3],
-        [1, 1],
-        [0, 0],
-        {"candidate_vector_text": vectors, "history_vector_text": vectors[[1, 2]]},
-    )
-    items = ranking_request.projected_items(
-        pad([one, one], SIZES), ["item_ids", "vector_text", "vector_image"]
-    )
-    assert items.keys() == {"item_ids", "vector_text"}
-    assert items["item_ids"].tolist() == [3, 7, 9]
-    np.testing.assert_array_equal(items["vector_text"], vectors[[2, 1, 0]])
+def test_values_of_several_dtypes_keep_their_precision():
+    padded = pad([request(1, 1, context_age=np.ones(1, np.int64)), request(1, 1)])
+    assert padded["context_age"].dtype == np.float64
+    assert padded["context_age"][1] == request(1, 1).features["context_age"]
+
+
+def test_decoded_records_pad_to_what_the_graph_parses():
+    random = np.random.default_rng(0)
+    written = [random_request(random, SCHEMA, *shape) for shape in [(4, 1), (1, 2), (2, 0)]]
+    records = [example.encode_request(SCHEMA, one) for one in written]
+    decoded = [decode_request(SCHEMA, record) for record in records]
+    for received, expected in zip(decoded, written, strict=True):
+        assert_same(received, expected)
+    batch = pad(decoded)
+    parsed = example.parse_examples(SCHEMA, tf.constant(records))
+    assert batch.keys() == parsed.keys()
+    for name, expected in parsed.items():
+        np.testing.assert_array_equal(batch[name], expected.numpy(), err_msg=name, strict=True)
+    for received, expected in zip(unpad(batch, SCHEMA.labels), written, strict=True):
+        assert_same(received, expected)
+        assert received.labels.keys() == expected.labels.keys()
