@@ -160,7 +160,7 @@ class Panel:
     def note(
         self, at: Point, text: str, *, anchor: str = "start", shift: Point = (0, 4), css: str = ""
     ) -> None:
-        """Writes at a value, shifted by so many units of the drawing."""
+        """Writes at a value, shifted by units of the drawing."""
         self._text(
             self._px(at[0]) + shift[0], self._py(at[1]) + shift[1], text, anchor, f"note {css}"
         )
@@ -206,7 +206,7 @@ def share_bars(bars: Sequence[tuple[str, int, str]], x_label: str, most_names: i
     Args:
       bars: name below the bar, count and tip of each.
       x_label: below the axis.
-      most_names: of the names, evenly spaced ones are shown, about so many.
+      most_names: the most names to show, evenly spaced.
     """
     total = sum(count for _, count, _ in bars)
     highest = max(count for _, count, _ in bars) / total
