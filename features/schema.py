@@ -45,7 +45,7 @@ HISTORY = (HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 """Features of a record with an integer for each behavior."""
 
 HISTORY_RESIDUAL = "history_residual"
-"""One more such feature, in records with running statistics (`records.running_statistics`)."""
+"""A further one where there are running statistics, see `features.records.running_statistics`."""
 
 
 class ItemAxis(NamedTuple):

@@ -1,8 +1,8 @@
 """A small example set as the join writes it, with a signal that a model can learn.
 
-Every item has a hidden direction, its embeddings show it with noise, and every user likes items
-near a direction of their own and mostly turns to those: candidates similar to the behaviors are
-liked. Some items are liked by all. Embeddings of some items are missing, requests have 1 to 20
+Every item has a hidden direction, which its embeddings show with noise. Every user has a direction
+too, likes items near it, and has mostly such behaviors: users like candidates that are similar to
+their behaviors. All users like some items. Some items have no embedding; requests have 1 to 20
 candidates and 0 to L behaviors.
 """
 
@@ -35,7 +35,7 @@ from models.inputs.example_set import ExampleSet
 ITEMS = 60
 HIDDEN = 6
 CANDIDATES = (1, 2, 3, 4, 7, 20)
-"""How many a request has: one of these."""
+"""Numbers of candidates that a request may have."""
 SPLITS = {"train": 400, "validation": 120, "test": 120}
 
 SCHEMA = ExampleSchema(
@@ -115,6 +115,12 @@ def random_requests(
     return requests
 
 
+def batch_of(requests: Sequence[example.Request], schema: ExampleSchema = SCHEMA) -> dict:
+    """Returns requests as a parsed batch, by way of their records."""
+    serialized = [example.encode_request(schema, request) for request in requests]
+    return example.parse_examples(schema, tf.constant(serialized))
+
+
 def write_example_set(
     folder: str,
     schema: ExampleSchema = SCHEMA,
@@ -130,10 +136,10 @@ def write_example_set(
       folder: created if absent.
       schema: what the records hold.
       splits: records by split.
-      shards: files a split.
+      shards: files per split.
       seed: of the requests.
-      inverted: splits with every label turned round, so that learning makes a model worse there.
-      candidates: how many a request has, one of these.
+      inverted: splits with inverted labels, on which learning makes a model worse.
+      candidates: numbers of candidates that a request may have.
     """
     os.makedirs(os.path.join(folder, "vocabulary"))
     shard_values, split_values = {}, {}

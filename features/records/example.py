@@ -121,7 +121,7 @@ def candidate_item_ids(serialized: tf.Tensor) -> tf.Tensor:
 def item_ids(serialized: tf.Tensor) -> tf.Tensor:
     """Returns the item ids of all behaviors and candidates of a batch, `[R]` string to `[N]` int64.
 
-    An id stands there as often as the batch holds it.
+    An id is repeated as often as the batch holds it.
     """
     names = (HISTORY_ITEM_ID, CANDIDATE_ITEM_ID)
     spec = {name: tf.io.VarLenFeature(tf.int64) for name in names}

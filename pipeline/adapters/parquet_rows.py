@@ -1,4 +1,4 @@
-"""Rows of Parquet files as batches of a bounded size, and what is wrong with them."""
+"""Reads rows of Parquet files in batches of a bounded size, and finds bad rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -11,7 +11,7 @@ from features.errors import UserInputError
 from pipeline.tables.parquet import check_column, is_integer
 
 _READ_BUFFER = 1 << 20
-"""Bytes of a column in memory; without it whole column chunks are, gigabytes for long lists."""
+"""Bytes of a column in memory; without it a whole column chunk is, gigabytes for long lists."""
 
 
 def read_batches(
@@ -46,14 +46,14 @@ def read_batches(
 
 
 def first_reasons(rows: int, checks: Sequence[tuple[np.ndarray, str]]) -> np.ndarray:
-    """Returns what is wrong with each row.
+    """Returns the reason against each row.
 
     Args:
       rows: how many there are (N).
       checks: `[N]` bool, true where the reason that follows holds.
 
     Returns:
-      `[N]` str: the first reason against the row, empty for good rows.
+      `[N]` str: the first reason that holds, empty for good rows.
     """
     reasons = np.full(rows, "", object)
     for mask, reason in checks:
@@ -83,7 +83,7 @@ def list_lengths(batch: pa.RecordBatch, name: str) -> np.ndarray:
 
 
 def _fits(expected: pa.DataType) -> Callable[[pa.DataType], bool]:
-    """Returns whether a type can be cast to the expected one for every value."""
+    """Returns a test of whether every value of a type can be cast to the expected type."""
     if not pa.types.is_list(expected):
         return is_integer
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.embeddings.embedding_files import parquet_files
 from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.files.parquet_folder import parquet_files
 from features.ids import hashing
 from features.schema import ExampleSchema
 from pipeline.embedding_sets import embedding_inputs

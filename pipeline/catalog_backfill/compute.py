@@ -13,11 +13,11 @@ from apache_beam.utils import shared
 from features.errors import UserInputError
 from features.files import storage
 from features.files.local_copy import local_copy
+from features.files.mapped_arrays import map_array, write_array
 from features.ids import id_table
 from pipeline.catalog_backfill import cache_part
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import NewPart
-from pipeline.join.transport import broadcast
 from serving_signatures.client import projection_cache
 from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
 
@@ -67,7 +67,7 @@ def save_task(
     arrays = {"item_ids": part.item_ids, "sources": part.sources, "computed": part.computed}
     arrays |= {f"quantized/{name}": values for name, values in quantized.items()}
     for name, array in arrays.items():
-        broadcast.write_array(storage.join(work, key), name, array)
+        write_array(storage.join(work, key), name, array)
     return PartTask(output, folder.cache, tag, work, key, tuple(quantized), part.reads)
 
 
@@ -118,7 +118,7 @@ class _WritePart(beam.DoFn):
     def _write(self, folder: CacheFolder, task: PartTask) -> dict[str, object]:
         arrays = os.path.join(local_copy(task.work), task.key)
         item_ids, sources, computed = (
-            broadcast.map_array(arrays, name) for name in ("item_ids", "sources", "computed")
+            map_array(arrays, name) for name in ("item_ids", "sources", "computed")
         )
         columns = self._computed(task, arrays, item_ids[computed], computed)
         copied = 0
@@ -140,9 +140,7 @@ class _WritePart(beam.DoFn):
         """Returns columns of all rows, lists flat; only the rows to compute are filled."""
         if not len(item_ids):
             return {}
-        quantized = {
-            name: broadcast.map_array(arrays, f"quantized/{name}") for name in task.modalities
-        }
+        quantized = {name: map_array(arrays, f"quantized/{name}") for name in task.modalities}
         values = self._projector.compute(task.cache, task.tag, item_ids, quantized)
         columns = {}
         for name, some in values.items():

@@ -20,7 +20,7 @@ COMMAND = "pipeline.run"
 
 @dataclasses.dataclass
 class RunState:
-    """A run's configuration and results; a step that reads what no step made fails.
+    """A run's configuration and the results of its steps so far.
 
     Attributes:
       config: what to do.

@@ -11,9 +11,9 @@ from features.embeddings import embedding_set
 from models import factory
 from models.inputs.example_set import ExampleSet
 from models.training import fit
-from pipeline.build_examples import build_examples
 from pipeline.end_to_end import demo_data, latency, scored_request
 from pipeline.end_to_end.run_state import COMMAND, RunState
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment, termination
 from pipeline.statistics import assessment, inspection

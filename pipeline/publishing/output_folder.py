@@ -1,4 +1,4 @@
-"""An output on a local disk: built under another name, renamed when complete."""
+"""An output on a local disk: staged under another name, renamed when complete."""
 
 import contextlib
 import fcntl
@@ -18,27 +18,27 @@ QUARANTINE = "quarantine"
 
 
 class OutputFolder:
-    """A folder on its way to its name.
+    """The output folder of one job, and the staging folder beside it.
 
     Args:
       output: the folder to publish.
 
     Attributes:
       path: the folder to publish, absolute.
-      building: the folder that is written meanwhile.
+      staging: the folder that is written meanwhile, `<output>.building`.
     """
 
     def __init__(self, output: str):
         self.path = os.path.abspath(output)
-        self.building = f"{self.path}.building"
+        self.staging = f"{self.path}.building"
         self._lock: IO[str] | None = None
 
     def is_free(self) -> bool:
-        """Whether nothing is there; an empty folder is nothing."""
+        """Whether the output is absent, or an empty folder."""
         return not os.path.lexists(self.path) or _is_empty_folder(self.path)
 
     def begin(self) -> None:
-        """Locks the output, removes what a killed job left and makes the building folder.
+        """Locks the output, removes a killed job's files and makes the staging folder.
 
         Raises:
           UserInputError: another process builds it, has just published it, or it cannot be
@@ -53,38 +53,38 @@ class OutputFolder:
                     f"{self.path!r} was published by another job meanwhile. Run again to see "
                     "whether it is the data set that you want."
                 )
-            shutil.rmtree(self.building, ignore_errors=True)
-            os.makedirs(self.building)
+            shutil.rmtree(self.staging, ignore_errors=True)
+            os.makedirs(self.staging)
         except OSError as error:
             self.release()
-            raise UserInputError(f"--output: cannot write {self.building!r}: {error}.") from error
+            raise UserInputError(f"--output: cannot write {self.staging!r}: {error}.") from error
 
     def complete(self, values: Mapping[str, Any]) -> None:
         """Writes the manifest and renames the folder."""
         for leftover in glob.glob(
-            os.path.join(glob.escape(self.building), "**/*.tmp"), recursive=True
+            os.path.join(glob.escape(self.staging), "**/*.tmp"), recursive=True
         ):
             os.remove(leftover)
-        manifest.write_manifest(self.building, values)
+        manifest.write_manifest(self.staging, values)
         if _is_empty_folder(self.path):
             os.rmdir(self.path)
-        os.rename(self.building, self.path)
+        os.rename(self.staging, self.path)
         shutil.rmtree(f"{self.path}.rejected", ignore_errors=True)
 
     def abandon(self) -> str | None:
-        """Removes what was built, keeps its quarantine and returns where that is, if any."""
+        """Removes the staging folder, keeps its quarantine and returns the path of that, if any."""
         kept = None
-        quarantine = os.path.join(self.building, QUARANTINE)
+        quarantine = os.path.join(self.staging, QUARANTINE)
         if os.path.isdir(quarantine) and os.listdir(quarantine):
             kept = os.path.join(f"{self.path}.rejected", QUARANTINE)
             shutil.rmtree(os.path.dirname(kept), ignore_errors=True)
             os.makedirs(os.path.dirname(kept))
             os.rename(quarantine, kept)
-        shutil.rmtree(self.building, ignore_errors=True)
+        shutil.rmtree(self.staging, ignore_errors=True)
         return kept
 
     def release(self) -> None:
-        """Lets other jobs write; a killed process's lock is released by the system."""
+        """Releases the lock; the system releases that of a killed process."""
         if self._lock is not None:
             os.remove(self._lock.name)
             self._lock.close()
@@ -93,7 +93,7 @@ class OutputFolder:
 
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Keeps other jobs from writing a folder that is not built as a whole.
+    """Keeps other jobs from writing a folder that is not staged as a whole.
 
     Args:
       path: the folder; its parent is made if absent.
@@ -119,7 +119,7 @@ def _is_empty_folder(path: str) -> bool:
 
 
 def _locked(path: str) -> IO[str]:
-    """Returns the open lock file, which names this process to who finds it held.
+    """Returns the open lock file, which names this process for other jobs' messages.
 
     Raises:
       UserInputError: another process holds it.

@@ -12,7 +12,7 @@ _IN_PROCESS = ("FnApiRunner", "BundleBasedDirectRunner", "DirectRunner", "Switch
 
 
 def check_beam_flags(beam_args: Sequence[str]) -> None:
-    """Raises `UserInputError` for a flag that is not Beam's, which Beam itself would ignore."""
+    """Raises `UserInputError` for an unknown flag, which Beam itself would ignore."""
     known = set(PipelineOptions([]).get_all_options())
     options = PipelineOptions(list(beam_args))
     unknown = set(options.get_all_options(retain_unknown_options=True)) - known
@@ -28,7 +28,8 @@ def parse_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     """Returns Beam's options, with its in-process runner unless another is named.
 
     Raises:
-      UserInputError: a flag is neither ours nor Beam's, or nobody answers at `--job_endpoint`.
+      UserInputError: a flag is neither ours nor Beam's, or no job server answers at
+        `--job_endpoint`.
     """
     check_beam_flags(beam_args)
     options = PipelineOptions(list(beam_args))
@@ -39,6 +40,6 @@ def parse_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
 
 
 def is_in_process(options: PipelineOptions) -> bool:
-    """Whether the runner works inside the launcher."""
+    """Whether the runner executes in the launcher's process."""
     runner = options.get_all_options()["runner"] or ""
     return runner.rpartition(".")[2] in _IN_PROCESS

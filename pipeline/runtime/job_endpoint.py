@@ -1,4 +1,4 @@
-"""The job server that `--job_endpoint` names, before Beam waits for it."""
+"""Checks that the job server of `--job_endpoint` answers, before Beam waits for it."""
 
 import socket
 
@@ -6,28 +6,28 @@ from apache_beam.options.pipeline_options import PipelineOptions, PortableOption
 
 from features.errors import UserInputError
 
-# Beam's word for a job server inside the launcher.
+# Beam's name for a job server inside the launcher.
 _EMBEDDED = "embed"
 
 
 def check_job_endpoint(options: PipelineOptions, seconds: float = 10.0) -> None:
-    """Connects to the job server once, if one is named.
+    """Connects once to the job server, if one is given.
 
-    Beam retries without a word for many minutes where nobody listens.
+    Beam itself retries silently for many minutes.
 
     Args:
-      options: of Beam.
-      seconds: to wait for the connection.
+      options: Beam's.
+      seconds: timeout of the connection.
 
     Raises:
-      UserInputError: the endpoint is no `host:port`, or nobody listens there.
+      UserInputError: the endpoint is not `host:port`, or no server listens there.
     """
     endpoint = options.view_as(PortableOptions).job_endpoint
     if not endpoint or endpoint == _EMBEDDED:
         return
     host, _, port = endpoint.rpartition(":")
     if not host or not port.isdecimal():
-        raise UserInputError(f"--job_endpoint {endpoint!r} must be host:port, say localhost:8099.")
+        raise UserInputError(f"--job_endpoint {endpoint!r} must be host:port: localhost:8099.")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
     except (OSError, OverflowError) as error:

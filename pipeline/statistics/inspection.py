@@ -1,4 +1,4 @@
-"""An inspection: statistics, findings, drift and their report, of whatever data is given."""
+"""An inspection: statistics, findings, drift and report of the given data."""
 
 import dataclasses
 import os
@@ -40,7 +40,7 @@ def inspect(
     memory_limit: str = MEMORY_LIMIT,
     command: str = "",
 ) -> Inspection:
-    """Writes statistics and report of whatever is given, whether it is good or bad.
+    """Writes statistics and report of the given data, good or bad.
 
     Args:
       source: a behavior log.

@@ -15,12 +15,12 @@ _BATCH = 4096
 def label_rates_by_time(examples: ExampleSet, largest: int = _RECORDS) -> dict[str, Any]:
     """Parses time and labels of records, of whole shards until there are enough.
 
-    Shards hold users, not times, so a few of them show every time; a data set that grew by
-    dated parts has shards of each part. Evenly spaced ones are taken, by name, of every split.
+    Shards are partitioned by user, so a few of them cover all times; a data set that grew by dated
+    parts has shards of each part. Evenly spaced shards are read, by name, of every split.
 
     Args:
       examples: the data set.
-      largest: about so many records are parsed at most.
+      largest: the approximate number of records to parse at most.
 
     Returns:
       See `time_buckets.timeline`, an event being a candidate; and `sampled_share` of the records.
@@ -51,7 +51,7 @@ def label_rates_by_time(examples: ExampleSet, largest: int = _RECORDS) -> dict[s
 def _parse(
     paths: list[str], labels: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Returns times `[R]`, candidates a record `[R]`, and labels of all candidates by name."""
+    """Returns times `[R]`, candidates per record `[R]`, and labels of all candidates by name."""
     spec: dict[str, Any] = {"timestamp": tf.io.FixedLenFeature([], tf.int64)}
     spec |= {name: tf.io.RaggedFeature(tf.float32) for name in labels}
     times, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]

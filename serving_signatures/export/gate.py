@@ -66,4 +66,4 @@ def _codes_are_comparable(
             joined,
         )
         return False
-    return not any(one.arrives_late for one in embeddings.values())
+    return not any(one.has_availability_times for one in embeddings.values())

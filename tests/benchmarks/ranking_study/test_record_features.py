@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.ranking_study import record_features
-from benchmarks.ranking_study.record_features import SideValues
 from features.records import example
 from features.records.requests import RankingRequest
 from features.schema import ExampleSchema, Modality, SideFeature
@@ -26,7 +25,7 @@ SCHEMA = ExampleSchema(
     ),
 )
 PRIORS = {"click": 0.5}
-SIDE_VALUES = SideValues({"candidate_genres": np.array([7, 9])})
+SIDE_VALUES = {"candidate_genres": np.array([7, 9])}
 
 # Codes of the cosines 1, 0, -1 and none.
 ONE, ZERO, MINUS, NONE = 255, 128, 1, 0
@@ -144,7 +143,9 @@ def test_an_empty_history_is_missing_not_zero():
 
 
 def test_the_most_frequent_values_get_columns():
-    found = SideValues.of({"candidate_genres": np.array([[3, 0], [3, 5], [0, 0]])})
-    assert found.frequent["candidate_genres"].tolist() == [3, 5]
-    many = SideValues.of({"x": np.repeat(np.arange(1, 101), np.arange(1, 101))})
-    assert many.frequent["x"].tolist() == list(range(37, 101))
+    found = record_features.frequent_values(
+        {"candidate_genres": np.array([[3, 0], [3, 5], [0, 0]])}
+    )
+    assert found["candidate_genres"].tolist() == [3, 5]
+    many = record_features.frequent_values({"x": np.repeat(np.arange(1, 101), np.arange(1, 101))})
+    assert many["x"].tolist() == list(range(37, 101))

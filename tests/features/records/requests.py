@@ -1,4 +1,4 @@
-"""Random requests and schemas, for tests of what a record holds."""
+"""Random requests and schemas, for tests of records."""
 
 import numpy as np
 

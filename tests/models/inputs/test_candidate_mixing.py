@@ -1,4 +1,4 @@
-"""Every candidate once a pass, with its own request, in batches of many requests."""
+"""Every candidate once per pass, with its own request, in batches of many requests."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def mixed(examples, size=64, seed=1):
 
 
 def candidates(batches):
-    """Of each candidate what identifies it and its label."""
+    """Returns what identifies each candidate, and its label."""
     found = []
     for batch in batches:
         values = {name: tensor.numpy() for name, tensor in batch.items()}

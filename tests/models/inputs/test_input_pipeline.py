@@ -1,4 +1,4 @@
-"""Every record once a pass, in batches that pad little, in an order that the seed decides."""
+"""Every record once per pass, in batches with little padding, in an order set by the seed."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ def flat(batches):
 
 @pytest.fixture(scope="module")
 def batches(examples):
-    """64 candidates a batch; shared, since tracing the parser is the slow part."""
+    """64 candidates per batch; shared, since tracing the parser is the slow part."""
     return training(examples)
 
 

@@ -1,4 +1,4 @@
-"""A job server that is not there is told at once, not after Beam's minutes."""
+"""A job server that is not there is reported at once, not after minutes."""
 
 import socket
 
@@ -6,7 +6,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime.job_endpoint import check_job_endpoint
 from tests.pipeline.join import logs
@@ -16,7 +16,7 @@ def _options(endpoint: str) -> PipelineOptions:
     return PipelineOptions(["--runner=PortableRunner", f"--job_endpoint={endpoint}"])
 
 
-def test_a_port_that_listens_passes_and_a_closed_one_is_told() -> None:
+def test_a_port_that_listens_passes_and_a_closed_one_is_reported() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{server.getsockname()[1]}"
@@ -27,12 +27,12 @@ def test_a_port_that_listens_passes_and_a_closed_one_is_told() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["localhost", ":8099", "localhost:http", "8099"])
-def test_an_endpoint_without_host_or_port_is_told(endpoint: str) -> None:
+def test_an_endpoint_without_host_or_port_is_reported(endpoint: str) -> None:
     with pytest.raises(UserInputError, match="must be host:port"):
         check_job_endpoint(_options(endpoint))
 
 
-def test_a_port_out_of_range_is_told() -> None:
+def test_a_port_out_of_range_is_reported() -> None:
     with pytest.raises(UserInputError, match="no job server answers"):
         check_job_endpoint(_options("localhost:99999"))
 

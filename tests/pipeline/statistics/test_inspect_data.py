@@ -50,7 +50,7 @@ def test_command_exits_with_two_and_a_table(tmp_path):
         ((), "give --events"),
         (("--events=absent",), "absent"),
         (("--events=absent", "--max_drift=label_rate"), "name=value"),
-        (("--events=absent", "--limit=users=0.1"), "Names are bad"),
+        (("--events=absent", "--limit=users=0.1"), "Names are max_bad_fraction"),
         (("--examples=.",), "manifest.json"),
     ],
 )

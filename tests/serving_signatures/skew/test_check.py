@@ -14,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from serving_signatures.skew import drawing
 from serving_signatures.versions.loaded_version import LoadedVersion

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.join.inputs import time_histogram
+from pipeline.join.inputs.runs import first_of_duplicates
+from pipeline.join.inputs.time_histogram import TimeHistogram
 from pipeline.join.partition import sequences
 from pipeline.join.rules import splits
-from pipeline.join.time_histogram import MergeTimeHistograms, TimeHistogram
 
 EVENTS = st.lists(
     st.tuples(
@@ -56,7 +58,7 @@ def test_request_takes_the_time_of_its_earliest_event():
 def test_duplicates_keep_the_first_row():
     user = np.array([1, 1, 1, 1])
     content = np.array([5, 5, 6, 5])
-    kept = sequences.first_of_duplicates(
+    kept = first_of_duplicates(
         user, np.array([9, 9, 9, 8]), content, np.array([1, 0, 0, 0]), np.array([0, 4, 2, 0])
     )
     assert kept.tolist() == [3, 2, 1]
@@ -109,11 +111,10 @@ def test_histogram_does_not_depend_on_the_order_of_merging(parts, random, larges
     assert len(whole.times) <= largest
 
 
-def test_combine_fn_adds():
-    combine = MergeTimeHistograms()
-    one = combine.add_input(combine.create_accumulator(), TimeHistogram.of(np.array([1, 1])))
-    two = combine.add_input(combine.create_accumulator(), TimeHistogram.of(np.array([1, 5])))
-    merged = combine.extract_output(combine.merge_accumulators([one, two]))
+def test_merging_adds():
+    one = time_histogram.merge_all([TimeHistogram.of(np.array([1, 1]))])
+    two = time_histogram.merge_all([TimeHistogram.of(np.array([1, 5]))])
+    merged = time_histogram.merge_all([time_histogram.merge_all([]), one, two])
     assert (merged.times.tolist(), merged.counts.tolist()) == ([1, 5], [3, 1])
 
 

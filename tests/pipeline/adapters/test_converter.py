@@ -1,4 +1,4 @@
-"""What every conversion promises: bytes, limits, reruns, exit codes."""
+"""What every converter promises: bytes, limits, reruns, exit codes."""
 
 import json
 import random
@@ -14,8 +14,8 @@ import pytest
 from features.errors import UserInputError
 from features.files import manifest
 from pipeline import convert as convert_job
-from pipeline.adapters import amazon_reviews, conversion, movielens, table, taobao_mm
-from tests.pipeline.adapters import conversions, test_amazon_reviews, test_movielens, test_taobao_mm
+from pipeline.adapters import amazon_reviews, converter, movielens, table, taobao_mm
+from tests.pipeline.adapters import converted, test_amazon_reviews, test_movielens, test_taobao_mm
 
 ROWS = 203
 
@@ -62,15 +62,15 @@ WRITERS = {
 def test_bytes_do_not_depend_on_the_chunks(tmp_path, monkeypatch, adapter):
     # Small row groups and parts, so that there are several of each.
     real = table.Table
-    monkeypatch.setattr(table, "_GROUPS_A_PART", 3)
+    monkeypatch.setattr(table, "_GROUPS_PER_PART", 3)
     monkeypatch.setattr(
-        conversion, "Table", lambda *args: real(*args[:4], min(args[4], 30), *args[5:])
+        converter, "Table", lambda *args: real(*args[:4], min(args[4], 30), *args[5:])
     )
     source = WRITERS[adapter](tmp_path / "in")
     expected = None
     for chunk_rows in (1, 7, 30, 64, 10_000):
         out = tmp_path / f"out-{chunk_rows}"
-        done = conversion.run(adapter, str(source), str(out), 1.0, chunk_rows)
+        done = converter.run(adapter, str(source), str(out), 1.0, chunk_rows)
         bad = {path.name: path.read_bytes() for path in (out / "quarantine").iterdir()}
         assert sum(len(text.splitlines()) for text in bad.values()) > 10
         assert "events/part-00001.parquet" in done["files"]
@@ -107,41 +107,41 @@ def test_too_many_bad_rows_stop_it(tmp_path):
         r"First: ratings\.csv, line 3: has 1 fields, expected 4\..*rejected/quarantine'"
     )
     with pytest.raises(UserInputError, match=message):
-        conversion.run(movielens.ADAPTER, str(source), str(tmp_path / "out"), 0.49)
+        converter.run(movielens.ADAPTER, str(source), str(tmp_path / "out"), 0.49)
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.building").exists()
     kept = (tmp_path / "out.rejected" / "quarantine" / "events.jsonl").read_text()
     assert [json.loads(line)["line"] for line in kept.splitlines()] == [3, 4]
-    conversions.convert(movielens, source, tmp_path / "out", max_bad_fraction=0.5)
+    converted.convert(movielens, source, tmp_path / "out", max_bad_fraction=0.5)
     assert not (tmp_path / "out.rejected").exists()
 
 
 def test_no_usable_event_is_an_error(tmp_path):
     source = test_movielens.write(tmp_path / "in", "")
     with pytest.raises(UserInputError, match="holds no event that can be used; 0 rows"):
-        conversions.convert(movielens, source, tmp_path / "out")
+        converted.convert(movielens, source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_rerun_is_a_no_op_and_other_input_is_refused(tmp_path):
     source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
     out = str(tmp_path / "out")
-    first = conversion.run(movielens.ADAPTER, str(source), out)
+    first = converter.run(movielens.ADAPTER, str(source), out)
     part = tmp_path / "out" / "events" / "part-00000.parquet"
     before = part.stat().st_mtime_ns
-    assert conversion.run(movielens.ADAPTER, str(source), out) == first
+    assert converter.run(movielens.ADAPTER, str(source), out) == first
     assert part.stat().st_mtime_ns == before
     (source / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,2,4.5,9\n")
     with pytest.raises(UserInputError, match="holds a data set made otherwise: inputs was"):
-        conversion.run(movielens.ADAPTER, str(source), out)
+        converter.run(movielens.ADAPTER, str(source), out)
 
 
-def test_what_a_killed_conversion_left_is_replaced(tmp_path):
+def test_what_a_killed_converter_left_is_replaced(tmp_path):
     source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
     left = tmp_path / "out.building" / "events"
     left.mkdir(parents=True)
     (left / "part-00000.parquet").write_text("half")
     (left / "part-00001.parquet").write_text("half")
-    conversions.convert(movielens, source, tmp_path / "out")
+    converted.convert(movielens, source, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "events",
         "items",
@@ -161,13 +161,13 @@ def test_what_a_killed_conversion_left_is_replaced(tmp_path):
 def test_options_that_cannot_be(tmp_path, source, output, fraction, message):
     output = output if "://" in output else str(tmp_path / output)
     with pytest.raises(UserInputError, match=message):
-        conversion.run(movielens.ADAPTER, str(tmp_path / source), output, fraction)
+        converter.run(movielens.ADAPTER, str(tmp_path / source), output, fraction)
 
 
 def test_a_quoted_path_survives_in_the_command(tmp_path):
     source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
-    done = conversion.run(movielens.ADAPTER, str(source), str(tmp_path / "it's $HOME"))
-    options = conversions.options_of(done["join_command"])
+    done = converter.run(movielens.ADAPTER, str(source), str(tmp_path / "it's $HOME"))
+    options = converted.options_of(done["join_command"])
     assert options.events == str(tmp_path / "it's $HOME" / "events")
     assert options.output == str(tmp_path / "it's $HOME-examples")
 

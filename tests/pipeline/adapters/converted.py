@@ -9,15 +9,15 @@ import typing
 import pyarrow.parquet as pq
 
 from features.files import manifest
-from pipeline.adapters import conversion
-from pipeline.build_examples import build_examples
+from pipeline.adapters import converter
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 
 
 def convert(adapter, source, output, **options):
     """Converts, and holds the counts to what is in the files."""
     options = {"max_bad_fraction": 1.0, **options}
-    done = conversion.run(adapter.ADAPTER, str(source), str(output), **options)
+    done = converter.run(adapter.ADAPTER, str(source), str(output), **options)
     assert done == manifest.read_manifest(str(output))
     for name, counts in done["counts"].items():
         assert counts["read"] == counts["written"] + counts["quarantined"], name

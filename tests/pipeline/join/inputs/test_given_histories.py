@@ -5,7 +5,7 @@ import json
 import pytest
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from tests.pipeline.join import event_oracle, joins, logs, oracle
 from tests.pipeline.join.inputs.given_histories import (
     given_events,

@@ -1,4 +1,4 @@
-"""What a big table needs: no tensor of its size in a step, penalties and optimizers of its own."""
+"""Optimizers of big tables: no tensor of the table's size in a step, penalties, one per table."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
 from features.errors import UserInputError
-from features.records import example
 from models import factory
 from models.layers import row_penalty
 from models.model_config import ModelConfig
@@ -26,8 +25,7 @@ def built(vocabulary=None, **values):
 
 def batch(count=20):
     requests = synthetic.random_requests(count=count, seed=3)
-    serialized = [example.encode_request(synthetic.SCHEMA, request) for request in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+    return synthetic.batch_of(requests)
 
 
 def tensors_as_long_as_the_table(name, optimizer, l2):

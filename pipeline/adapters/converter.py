@@ -1,9 +1,10 @@
-"""What every conversion does: find the sources, write the tables, publish, say how to join."""
+"""Converts a data set by its adapter: find sources, write tables, publish, name the join."""
 
 import dataclasses
+import fnmatch
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,20 +13,21 @@ from absl import logging
 from features.errors import UserInputError
 from features.files import manifest, storage
 from pipeline.adapters.table import Table
+from pipeline.adapters.text_rows import Column, TextRow
 from pipeline.publishing.publication import QUARANTINE, Publication
 
-CHUNK_ROWS = 1 << 16
+_CHUNK_ROWS = 1 << 16
 Sources = dict[str, tuple[str, ...]]
-"""Paths by role, such as `ratings`; a role without a file is not there."""
+"""Paths by role, such as `ratings`; no path where an optional file is absent."""
 
 
 class Tables:
-    """The tables of a conversion in the making.
+    """The tables of an output that is being written.
 
     Args:
       source: folder of the sources.
-      building: the folder that is written.
-      output: the folder that it will be.
+      building: folder to write to.
+      output: folder under which the tables are published.
       max_bad_fraction: the largest share of quarantined rows of a table.
       chunk_rows: the most rows to hold before they are Arrow, or to read from Parquet at once.
     """
@@ -38,18 +40,52 @@ class Tables:
         self.chunk_rows = chunk_rows
         self._opened: dict[str, Table] = {}
 
-    def open(self, name: str, schema: pa.Schema, rows_a_group: int = 1 << 17) -> Table:
+    def open(self, name: str, schema: pa.Schema, rows_per_group: int = 1 << 17) -> Table:
         """Starts a table; `name` is its folder, below the output."""
         self._opened[name] = Table(
             name.replace("/", "-"),
             os.path.join(self._building, *name.split("/")),
             os.path.join(self._building, QUARANTINE),
             schema,
-            rows_a_group,
+            rows_per_group,
             self.chunk_rows,
             self._source,
         )
         return self._opened[name]
+
+    def write(
+        self,
+        name: str,
+        columns: Sequence[Column],
+        rows: Iterable[TextRow],
+        names: Sequence[str] = (),
+    ) -> None:
+        """Writes a table of rows of text.
+
+        Args:
+          name: of the table.
+          columns: of the table.
+          rows: as they were read.
+          names: what the values of a row are called; nothing where they are JSON objects.
+
+        Raises:
+          UserInputError: too many rows were quarantined.
+        """
+        table = self.open(name, pa.schema([(column.name, column.type) for column in columns]))
+
+        def parse(row: TextRow) -> list[Any]:
+            values = dict(zip(names, row.values, strict=True)) if names else row.values
+            parsed = []
+            for column in columns:
+                value = values.get(column.source)
+                parsed.append(column.parse(value, column.source))
+                if column.lenient and parsed[-1] is None and value is not None:
+                    table.emptied[column.name] += 1
+            return parsed
+
+        for row in rows:
+            table.take(row, parse)
+        self.close(name)
 
     def close(self, name: str) -> Table:
         """Completes a table.
@@ -61,7 +97,7 @@ class Tables:
         return self._opened[name]
 
     def path(self, name: str) -> str:
-        """Returns the folder that a table will have, for the command that joins it."""
+        """Returns the folder under which a table is published, for the command that joins it."""
         return os.path.join(self._output, *name.split("/"))
 
     def counts(self) -> dict[str, Any]:
@@ -87,7 +123,7 @@ class Tables:
 
 @dataclasses.dataclass(frozen=True)
 class Adapter:
-    """One public data set's format.
+    """The format of one public data set.
 
     Attributes:
       name: as in `--dataset`.
@@ -107,9 +143,9 @@ def run(
     source: str,
     output: str,
     max_bad_fraction: float = 0.01,
-    chunk_rows: int = CHUNK_ROWS,
+    chunk_rows: int = _CHUNK_ROWS,
 ) -> dict[str, Any]:
-    """Converts a data set, or finds that its conversion is there already.
+    """Converts a data set; does nothing where the output holds the same already.
 
     Args:
       adapter: of the data set's format.
@@ -144,9 +180,9 @@ def run(
     }
     publication = Publication(output, identity)
     if (found := publication.existing()) is not None:
-        logging.info("%s holds just this conversion already: nothing to do.", output)
+        logging.info("%s holds this data set already: nothing to do.", output)
         return found
-    with publication.attempt() as building:
+    with publication.staging() as building:
         tables = Tables(source, building, output, max_bad_fraction, chunk_rows)
         flags = adapter.convert(sources, tables)
         counts = tables.counts()
@@ -164,32 +200,40 @@ def run(
 
 
 def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tuple[str, ...]:
-    """Returns the first of the named files that a folder has.
+    """Returns the path of the first of the named files that a folder has.
 
     Args:
       folder: to look in.
-      names: in the order of preference.
+      names: in the order of preference; a name with `*` matches one file.
       required: whether it is an error if there is none.
 
     Raises:
-      UserInputError: there is none.
+      UserInputError: there is none, or several match one name.
     """
     for name in names:
-        if os.path.isfile(path := os.path.join(folder, name)):
-            return (path,)
+        found = sorted(fnmatch.filter(os.listdir(folder), name))
+        if len(found) > 1:
+            raise UserInputError(
+                f"{folder!r} has several files {name}: {', '.join(found)}. Leave one, since user "
+                "and item ids mean different things in different releases."
+            )
+        if found:
+            return (os.path.join(folder, found[0]),)
     if required:
-        raise UserInputError(
-            f"{folder!r} has no {' or '.join(names)}. It holds {listing(folder)}. Give the folder "
-            "that holds the files as they were published."
-        )
+        what = "file " if "*" in names[0] else ""
+        raise missing(folder, what + " or ".join(names))
     return ()
 
 
-def listing(folder: str) -> str:
-    """Returns the first names of a folder, for messages."""
+def missing(folder: str, what: str) -> UserInputError:
+    """Returns the error of a folder that lacks a file; it lists the first names of the folder."""
     names = sorted(os.listdir(folder))
+    listing = ", ".join(names[:8]) or "nothing"
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return (", ".join(names[:8]) or "nothing") + more
+    return UserInputError(
+        f"{folder!r} has no {what}. It holds {listing}{more}. Give the folder that holds the files "
+        "as they were published."
+    )
 
 
 def _join_command(flags: list[str], output: str) -> str:

@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks import quality
 from benchmarks.ranking_study import (
     quality_data,
     quality_protocol,
@@ -19,6 +18,7 @@ from benchmarks.ranking_study import (
 from benchmarks.ranking_study.quality_data import DataSet
 from benchmarks.ranking_study.quality_protocol import Protocol
 from benchmarks.ranking_study.quality_trial import Task
+from benchmarks.ranking_study.study import Study
 from benchmarks.ranking_study.trial_pool import Outcome, TrialPool, fingerprint
 from features.embeddings import embedding_set
 from features.errors import UserInputError
@@ -79,7 +79,7 @@ def benchmark_of(examples, embeddings, tmp_path):
         config = run_config.load(None, ["training.learning_rate=0.001"])
         pool = FakePool(str(tmp_path))
         protocol = Protocol(models, seeds, trials, resamples=20)
-        return quality.Benchmark(protocol, config, data, pool, str(tmp_path)), pool
+        return Study(protocol, config, data, pool, str(tmp_path)), pool
 
     return make
 
@@ -221,10 +221,10 @@ def test_what_is_done_is_not_done_again(examples, tmp_path):
 def test_a_failed_trial_stops_the_run_with_its_last_words(examples, tmp_path):
     task = Task(examples.folder, "no_such_model", "validation", 1)
     with pytest.raises(RuntimeError, match=r"(?s)no_such_model with seed 1 ended.*name"):
-        TrialPool(str(tmp_path), workers=1).run([task], "broken")
+        TrialPool(str(tmp_path), workers=2).run([task], "broken")
     missing = Task(examples.folder, "popularity", "holdout", 1)
     with pytest.raises(UserInputError, match="no records in split 'holdout'"):
-        TrialPool(str(tmp_path), workers=1).run([missing], "broken")
+        TrialPool(str(tmp_path), workers=2).run([missing], "broken")
 
 
 def test_a_fingerprint_is_of_task_data_and_code_but_not_of_places(examples, tmp_path):

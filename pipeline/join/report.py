@@ -1,11 +1,10 @@
-"""What a finished join says of itself: do the counts add up, and the manifest."""
+"""The manifest of a finished join, and the check that its counts add up."""
 
 from typing import Any
 
 from absl import logging
 
 from features.errors import UserInputError
-from features.schema import ExampleSchema
 from pipeline.join.inputs.join_inputs import JoinInputs
 
 _OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
@@ -19,7 +18,7 @@ def check_counts(
     Args:
       summary: merged over the whole job.
       sets: embedding sets' entries of the manifest.
-      inputs: opened; they say how many rows there are.
+      inputs: opened; they have the number of rows.
       max_bad_fraction: of the log and of each embedding set.
 
     Raises:
@@ -47,7 +46,7 @@ def check_counts(
         if count > max_bad_fraction * total:
             raise UserInputError(
                 f"{flag}: {count} of {total} rows are bad, more than --max_bad_fraction "
-                f"{max_bad_fraction}: {reasons}. Mend them, or allow more."
+                f"{max_bad_fraction}: {reasons}. Fix the rows or raise --max_bad_fraction."
             )
     if not written:
         raise UserInputError(
@@ -57,12 +56,15 @@ def check_counts(
 
 
 def manifest_values(
-    summary: dict[str, Any],
-    schema: ExampleSchema,
-    sets: dict[str, Any],
-    inputs: JoinInputs,
+    summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs
 ) -> dict[str, Any]:
-    """Returns the manifest, apart from inputs, parameters and vocabulary."""
+    """Returns the manifest, apart from inputs, parameters and vocabulary.
+
+    Args:
+      summary: merged over the whole job.
+      sets: embedding sets' entries; their coverage is added.
+      inputs: opened.
+    """
     shards = summary["shards"]
     by_split = summary["splits"]
     for name, split in by_split.items():
@@ -78,8 +80,8 @@ def manifest_values(
         covered = sum(counts["with_embedding"][name] for counts in by_split.values())
         one["coverage"] = covered / candidates
     return {
-        "schema": schema.to_dict(),
-        "schema_fingerprint": schema.fingerprint(),
+        "schema": inputs.schema.to_dict(),
+        "schema_fingerprint": inputs.schema.fingerprint(),
         "counts": counts,
         "splits": by_split,
         "shards": shards,
@@ -97,7 +99,7 @@ def manifest_values(
 
 
 def log_counts(published: dict[str, Any], output: str) -> None:
-    """Logs what was published, a line a split."""
+    """Logs the published counts, one line per split."""
     counts = published["counts"]
     logging.info(
         "Read %d events: %d written as candidates, %squarantined %s, dropped %s.",

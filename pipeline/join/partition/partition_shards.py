@@ -1,24 +1,21 @@
-"""The files that the join writes: a partition's shards, a read unit's quarantine."""
+"""The shards of a partition, one per split that has a record."""
 
 import numpy as np
 
 from features.files import storage
 from features.records import tfrecord
-from pipeline.join.inputs.event_batches import ValidatedBatch
-from pipeline.join.inputs.event_log import ReadUnit
-from pipeline.join.join_plan import JoinPlan
-from pipeline.join.partition.records import Block
+from pipeline.join.partition.records import RecordBlock
+from pipeline.join.plan import JoinPlan
 from pipeline.join.rules import splits
 from pipeline.join.transport import summary
-from pipeline.publishing.publication import QUARANTINE
-from pipeline.publishing.shards import HashedFile, json_line, shard_name
+from pipeline.publishing.shards import HashedFile, shard_name
 
 
 class PartitionShards:
-    """The open shards of a partition, one a split that has a record.
+    """The open shards of a partition.
 
     Args:
-      plan: where they go.
+      plan: names the folder and the splits.
       partition: its number.
     """
 
@@ -29,7 +26,7 @@ class PartitionShards:
         self._times: dict[int, tuple[int, int]] = {}
         self._code_counts: summary.Summary = {}
 
-    def add(self, block: Block) -> None:
+    def add(self, block: RecordBlock) -> None:
         """Appends a block's records, each to the shard of its split."""
         framed = list(map(tfrecord.frame, block.serialized))
         for split in np.unique(block.split).tolist():
@@ -50,7 +47,7 @@ class PartitionShards:
             file.__exit__(None, None, None)
             first, last = self._times[split]
             shards[storage.base_name(self._path(split))] = {
-                "split": self._plan.split_names[split],
+                "split": self._plan.options.split_names[split],
                 "sha256": file.sha256,
                 "records": self._records[split],
                 "bytes": file.bytes,
@@ -60,38 +57,7 @@ class PartitionShards:
         return {"shards": shards, "similarity": self._code_counts}
 
     def _path(self, split: int) -> str:
-        name = shard_name(self._plan.split_names[split], self._partition, self._plan.partitions)
-        return storage.join(self._plan.output, name)
-
-
-class Quarantine:
-    """The rejected rows of a read unit, as JSON lines; no file where there are none.
-
-    Args:
-      output: folder of the data set in the making.
-      unit: what is read.
-    """
-
-    def __init__(self, output: str, unit: ReadUnit):
-        self._name = storage.base_name(unit.path)
-        self._path = storage.join(
-            output, QUARANTINE, f"{unit.source}-{unit.file:05d}-{unit.row_group:05d}.jsonl"
+        name = shard_name(
+            self._plan.options.split_names[split], self._partition, self._plan.decision.partitions
         )
-        self._file: HashedFile | None = None
-
-    def add(self, batch: ValidatedBatch) -> None:
-        """Appends a batch's rejected rows with file, row, reason and values."""
-        if not len(batch.rows):
-            return
-        if self._file is None:
-            self._file = HashedFile(self._path).__enter__()
-        for row, reason, values in zip(
-            batch.rows.tolist(), batch.reasons, batch.rejected.to_pylist(), strict=True
-        ):
-            line = {"file": self._name, "row": row, "reason": reason, "values": values}
-            self._file.write(json_line(line))
-
-    def close(self) -> None:
-        """Completes the file, if there is one."""
-        if self._file is not None:
-            self._file.__exit__(None, None, None)
+        return storage.join(self._plan.output, name)

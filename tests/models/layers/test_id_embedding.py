@@ -1,13 +1,11 @@
-"""`IdEmbedding` and `SideFeatures`: rows as `features.ids.id_table` says, in NumPy."""
+"""`IdEmbedding` looks up the rows that `features.ids.id_table` computes in NumPy."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from features.ids import hashing, id_table
-from features.schema import SideFeature
 from models.layers.id_embedding import IdEmbedding
-from models.layers.side_features import SideFeatures
 from tests.models.layers.reference_attention import randomize
 
 VOCABULARY = np.array([-(2**60), -7, 0, 3, 5, 2**60])
@@ -67,35 +65,3 @@ def test_dropout_acts_in_training_only_and_sends_ids_to_their_unknown_row_only()
 def test_constructor_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         IdEmbedding(3, **arguments)
-
-
-def test_categorical_features_are_the_mean_of_their_values_without_padding():
-    side = SideFeatures([SideFeature("genres", "categorical", 3)], "candidate_", 16, 2)
-    randomize(side, 0)
-    values = np.array([[[5, 9, 11], [5, 0, 0], [0, 5, 9], [0, 0, 0], [5, 5, 9]]])
-    (received,) = side({"candidate_genres": tf.constant(values)})
-    table = side._tables["genres"].numpy()
-    rows = {value: table[hashing.bucket(np.array([value]), 16)[0]] for value in (5, 9, 11)}
-    expected = [
-        (rows[5] + rows[9] + rows[11]) / 3,
-        rows[5],
-        (rows[5] + rows[9]) / 2,
-        np.zeros(2),
-        (2 * rows[5] + rows[9]) / 3,
-    ]
-    np.testing.assert_allclose(received[0], expected, atol=1e-6)
-
-
-def test_numeric_features_are_squashed_and_features_keep_their_order_and_prefix():
-    features = [SideFeature("price", "numeric", 2), SideFeature("year", "categorical")]
-    side = SideFeatures(features, "context_")
-    batch = {
-        "context_year": tf.constant([[1999]], tf.int64),
-        "context_price": tf.constant([[0.0, -3.5]]),
-        "candidate_price": tf.constant([[7.0, 7.0]]),
-    }
-    price, year = side(batch)
-    np.testing.assert_allclose(price, [[0, -np.log(4.5)]], atol=1e-6)
-    np.testing.assert_array_equal(
-        year, side._tables["year"].numpy()[hashing.bucket(np.array([1999]), 1024)]
-    )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.join.inputs.prior_behaviors import state_rows
+from pipeline.join.inputs.part_state import needed_later
 
 EVENT = st.tuples(st.integers(0, 2), st.integers(0, 12), st.integers(0, 3), st.booleans())
 LAST = 12
@@ -25,7 +25,7 @@ def columns(events):
 def test_later_histories_are_those_of_all_events(delay, events, length):
     found = columns(events)
     needed_from = LAST + 1 - delay
-    rows = state_rows(found, length, needed_from, with_interactions=False)
+    rows = needed_later(found, length, needed_from, with_interactions=False)
     kept = np.isin(np.arange(len(found["user"])), rows)
     for user in range(3):
         own = (found["user"] == user) & found["behavior"]
@@ -44,5 +44,5 @@ def test_with_interactions_each_pair_s_first_event_stays(events, length):
     found = columns(events)
     pairs = list(zip(found["user"], found["item"], strict=True))
     first = {pairs.index(pair) for pair in pairs}
-    without = set(state_rows(found, length, LAST + 1, with_interactions=False))
-    assert set(state_rows(found, length, LAST + 1, with_interactions=True)) == without | first
+    without = set(needed_later(found, length, LAST + 1, with_interactions=False))
+    assert set(needed_later(found, length, LAST + 1, with_interactions=True)) == without | first
