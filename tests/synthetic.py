@@ -115,7 +115,7 @@ def random_requests(
     return requests
 
 
-def batch_of(requests: Sequence[example.Request], schema: ExampleSchema = SCHEMA) -> dict:
+def batch_of(requests: Sequence[RankingRequest], schema: ExampleSchema = SCHEMA) -> dict:
     """Returns requests as a parsed batch, by way of their records."""
     serialized = [example.encode_request(schema, request) for request in requests]
     return example.parse_examples(schema, tf.constant(serialized))
