@@ -30,14 +30,13 @@ from absl import flags, logging
 
 from benchmarks.measuring import result_file
 from features.errors import UserInputError
+from features.records.requests import PaddedSizes, RankingRequest, unpad
 from features.schema import ExampleSchema
 from pipeline.runtime import entry_point
 from serving_signatures import names
-from serving_signatures.client import ranking_request
 from serving_signatures.client.channel import open_channel
 from serving_signatures.client.projection_store import LruProjectionStore
 from serving_signatures.client.ranking_client import RankingClient
-from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest
 from serving_signatures.client.remote_model import RemoteModel
 from serving_signatures.export.sample_requests import sample_requests
 from serving_signatures.versions import exported_version
@@ -137,15 +136,15 @@ class _Worker(threading.Thread):
 
 def _workers(saved_model: str, remote: RemoteModel, concurrency: int) -> list[_Worker]:
     schema = _schema(saved_model)
-    inside = not any("_vector_" in name for name in remote.signatures()[names.SCORE_REQUEST])
+    inputs = remote.signatures()[names.SCORE_REQUEST]
     workers = []
     for worker in range(concurrency):
         requests = []
         for number in range(_SAMPLES):
             seed = worker * _SAMPLES + number
             shape = _SHAPES[number % len(_SHAPES)]
-            sample = sample_requests(schema, np.arange(_ITEMS), {}, shape, seed)
-            requests.append(ranking_request.unpad(sample.score_request(inside)))
+            batch = sample_requests(schema, np.arange(_ITEMS), {}, shape, seed)
+            requests.append(unpad({name: batch[name] for name in inputs}))
         workers.append(_Worker(remote, requests))
     return workers
 

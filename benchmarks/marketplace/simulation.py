@@ -45,7 +45,7 @@ def simulate(
     if (found := publication.existing()) is not None:
         logging.info("%s holds this very log already: nothing to do.", output)
         return found
-    with publication.attempt() as folder:
+    with publication.staging() as folder:
         return publication.complete(_write(folder, settings, rows_per_file))
 
 

@@ -20,8 +20,9 @@ from features.errors import UserInputError
 from features.files import manifest
 from features.records import tfrecord
 from features.records.decoded_example import decode_request
-from features.records.example import Request, encode_request
-from features.schema import ExampleSchema
+from features.records.example import encode_request
+from features.records.requests import RankingRequest
+from features.schema import ExampleSchema, candidate_embedding_feature, similarity_feature
 from models.inputs.example_set import ExampleSet
 
 _CHUNK = 256
@@ -110,8 +111,8 @@ def reencoded(
 
 
 def _with_content(
-    requests: Sequence[Request], sets: Mapping[str, EmbeddingSet]
-) -> Iterator[Request]:
+    requests: Sequence[RankingRequest], sets: Mapping[str, EmbeddingSet]
+) -> Iterator[RankingRequest]:
     """Yields the requests with codes and vectors of other embedding sets."""
     shown_items = np.unique(np.concatenate([one.candidate_item_id for one in requests]))
     seen_items = np.unique(np.concatenate([one.history_item_id for one in requests]))
@@ -127,14 +128,14 @@ def _with_content(
         shown = np.searchsorted(shown_items, one.candidate_item_id)
         seen = np.searchsorted(seen_items, one.history_item_id)
         # A pair or an item without content in the record has none afterwards either.
-        yield dataclasses.replace(
-            one,
-            similarity={
-                name: codes[name][np.ix_(shown, seen)] * (old != similarity.UNKNOWN_CODE)
-                for name, old in one.similarity.items()
-            },
-            candidate_embedding={
-                name: vectors[name][shown] * old.any(axis=1, keepdims=True)
-                for name, old in one.candidate_embedding.items()
-            },
-        )
+        features = dict(one.features)
+        for name in sets:
+            feature = similarity_feature(name)
+            if feature in features:
+                known = features[feature] != similarity.UNKNOWN_CODE
+                features[feature] = codes[name][np.ix_(shown, seen)] * known
+            feature = candidate_embedding_feature(name)
+            if feature in features:
+                known = features[feature].any(axis=1, keepdims=True)
+                features[feature] = vectors[name][shown] * known
+        yield dataclasses.replace(one, features=features)
