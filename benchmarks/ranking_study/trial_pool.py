@@ -22,13 +22,11 @@ from benchmarks.ranking_study.quality_trial import PREDICTIONS, RESULT, Task
 from features.errors import UserInputError
 from features.files import manifest
 
-_CODE = ("features", "models", "benchmarks/ranking_study/quality_trial.py")
+_ROOM = "benchmarks/ranking_study"
+_CODE = ("features", "models", f"{_ROOM}/quality_trial.py")
 _REFERENCE_CODE = {
-    "gradient_boosting": (
-        "benchmarks/ranking_study/gradient_boosting.py",
-        "benchmarks/ranking_study/record_features.py",
-    ),
-    "popularity": ("benchmarks/ranking_study/popularity.py",),
+    "gradient_boosting": ("gradient_boosting.py", "record_features.py", "candidate_columns.py"),
+    "popularity": ("popularity.py", "candidate_columns.py"),
 }
 _NO_PLACE = ("examples", "embeddings", "cache")
 
@@ -108,7 +106,7 @@ def fingerprint(task: Task) -> str:
         {k: v for k, v in dataclasses.asdict(task).items() if k not in _NO_PLACE},
         manifest.read_manifest(task.examples)["shards"],
         manifest.read_manifest(task.examples)["schema_fingerprint"],
-        code_sha256((*_CODE, *_REFERENCE_CODE.get(task.model, ()))),
+        code_sha256((*_CODE, *(f"{_ROOM}/{file}" for file in _REFERENCE_CODE.get(task.model, ())))),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.ranking_study import shuffled_embeddings
-from features.embeddings import embedding_set, similarity
+from features.embeddings import similarity
 from features.errors import UserInputError
 from features.records import example
 from models.inputs.example_set import ExampleSet
@@ -13,24 +13,9 @@ from tests import synthetic
 
 
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory):
-    return synthetic.write_example_set(str(tmp_path_factory.mktemp("examples") / "set"))
-
-
-@pytest.fixture(scope="module")
-def locations(tmp_path_factory):
-    """The synthetic embedding sets on disk; quantizing what is quantized changes nothing."""
-    root = tmp_path_factory.mktemp("embeddings")
-    for name, one in synthetic.embedding_sets().items():
-        vectors = one.quantized[:-1].astype(np.float32)
-        embedding_set.write_embedding_set(str(root / name), one.item_ids, vectors, "test", "1")
-    return {name: str(root / name) for name in synthetic.SCHEMA.modality_names}
-
-
-@pytest.fixture(scope="module")
-def shuffled(examples, locations, tmp_path_factory):
+def shuffled(examples, embeddings, tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("shuffled") / "set")
-    return ExampleSet.open(shuffled_embeddings.write_shuffled(examples, locations, folder))
+    return ExampleSet.open(shuffled_embeddings.write_shuffled(examples, embeddings, folder))
 
 
 def records(examples, split):
@@ -99,8 +84,8 @@ def test_a_shuffle_deals_every_vector_to_one_item():
     assert moved.mean() > 0.9
 
 
-def test_a_missing_embedding_set_is_named(examples, locations, tmp_path):
+def test_a_missing_embedding_set_is_named(examples, embeddings, tmp_path):
     with pytest.raises(UserInputError, match=r"\['image'\].*--embeddings"):
         shuffled_embeddings.write_shuffled(
-            examples, {"text": locations["text"]}, str(tmp_path / "out")
+            examples, {"text": embeddings["text"]}, str(tmp_path / "out")
         )

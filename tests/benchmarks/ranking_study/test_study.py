@@ -20,7 +20,6 @@ from benchmarks.ranking_study.quality_protocol import Protocol
 from benchmarks.ranking_study.quality_trial import Task
 from benchmarks.ranking_study.study import Study
 from benchmarks.ranking_study.trial_pool import Outcome, TrialPool, fingerprint
-from features.embeddings import embedding_set
 from features.errors import UserInputError
 from models.evaluation import metrics
 from models.inputs.example_set import ExampleSet
@@ -31,20 +30,6 @@ from tests import synthetic
 MODELS = ("popularity", "id_only", "dmf", "gradient_boosting", "dmf_shuffled")
 SMALL = {"embedding_width": 4, "head_width": 4, "hidden": [8], "projection_width": 2}
 TRAINING = {"batch_candidates": 64, "evaluations_per_epoch": 1, "shuffle_buffer": 100}
-
-
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory):
-    return synthetic.write_example_set(str(tmp_path_factory.mktemp("examples") / "set"))
-
-
-@pytest.fixture(scope="module")
-def embeddings(tmp_path_factory):
-    root = tmp_path_factory.mktemp("embeddings")
-    for name, one in synthetic.embedding_sets().items():
-        vectors = one.quantized[:-1].astype(np.float32)
-        embedding_set.write_embedding_set(str(root / name), one.item_ids, vectors, "test", "1")
-    return {name: str(root / name) for name in synthetic.SCHEMA.modality_names}
 
 
 class FakePool:
