@@ -33,7 +33,7 @@ FOLDER = "statistics"
 VERSION = 2
 """The layout of `statistics.json`; a baseline of a version other than 1 and 2 is refused."""
 
-_FORMER_KEY = "_".join(("rows", "an", "id"))
+_FORMER_KEY = "rows_an_id"
 """The key of version 1 for `rows_per_id`."""
 
 
