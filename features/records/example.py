@@ -135,24 +135,15 @@ def side_feature_dtype(side: SideFeature) -> tf.DType:
 
 
 def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:
-    spec: dict[str, object] = {name: tf.io.FixedLenFeature([], tf.int64) for name in SCALARS}
-    for name in (*schema.history, CANDIDATE_ITEM_ID):
-        spec[name] = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-    for label in schema.labels:
-        spec[label] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
-    for modality in schema.modalities:
-        spec[similarity_feature(modality.name)] = tf.io.FixedLenFeature([], tf.string)
-        if modality.candidate_embedding:
-            name = candidate_embedding_feature(modality.name)
-            spec[name] = tf.io.FixedLenFeature([], tf.string)
-    for side in schema.item_features:
-        spec[candidate_feature(side.name)] = tf.io.RaggedFeature(
-            side_feature_dtype(side), row_splits_dtype=tf.int64
-        )
-    for side in schema.context_features:
-        spec[context_feature(side.name)] = tf.io.FixedLenFeature(
-            [side.width], side_feature_dtype(side)
-        )
+    dtypes = {"int64": tf.int64, "float": tf.float32, "bytes": tf.string}
+    fixed: dict[str, list[int]] = {name: [] for name in SCALARS}
+    fixed |= {context_feature(side.name): [side.width] for side in schema.context_features}
+    spec: dict[str, object] = {}
+    for name, kind in columnar.feature_kinds(schema).items():
+        if kind == "bytes" or name in fixed:
+            spec[name] = tf.io.FixedLenFeature(fixed.get(name, []), dtypes[kind])
+        else:
+            spec[name] = tf.io.RaggedFeature(dtypes[kind], row_splits_dtype=tf.int64)
     return spec
 
 

@@ -37,8 +37,7 @@ _NAMED = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 class RankingRequest:
     """One user at one moment, and the candidates to rank; nothing is padded.
 
-    A client gives ids and `features`. A training record also has labels, the user, the request's
-    id and its time.
+    A client gives ids and `features`. A training record also has the fields from `labels` on.
 
     Attributes:
       candidate_item_id: `[c]` int64.
@@ -61,9 +60,9 @@ class RankingRequest:
     history_type: np.ndarray
     features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     labels: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    user_id: int = 0
-    request_id: int = 0
-    timestamp: int = 0
+    user_id: int | None = None
+    request_id: int | None = None
+    timestamp: int | None = None
 
     def values(self) -> Arrays:
         """Returns every value by the name of its feature.
@@ -71,7 +70,10 @@ class RankingRequest:
         Raises:
           ValueError: lengths do not fit each other.
         """
-        values = {name: np.asarray(getattr(self, name), np.int64) for name in (*SCALARS, *_NAMED)}
+        given = {name: getattr(self, name) for name in (*SCALARS, *_NAMED)}
+        values = {
+            name: np.asarray(value, np.int64) for name, value in given.items() if value is not None
+        }
         values |= {name: np.asarray(value) for name, value in self.features.items()}
         values |= {name: np.asarray(value) for name, value in self.labels.items()}
         for name, value in values.items():
