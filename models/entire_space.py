@@ -8,16 +8,10 @@ compares pCTCVR = pCTR * pCVR with the label of every impression.
 
 from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
-import tensorflow_recommenders as tfrs
-import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import ExampleSchema
-
-_RATES = 1 / (1 + np.exp(-np.linspace(-16, 8, 192)))
-"""Thresholds of the AUC, evenly spaced as logits, because conversions are rare."""
 
 
 def joint_logit(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
@@ -34,19 +28,6 @@ def joint_logit(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
       second: b, of the same shape.
     """
     return -tf.reduce_logsumexp(tf.stack([-first, -second, -first - second]), axis=0)
-
-
-def conversion_task() -> tfrs.tasks.Ranking:
-    """Returns the task of pCTCVR: it reads logits, and its loss is a sum over all impressions."""
-    return tfrs.tasks.Ranking(
-        loss=keras.losses.BinaryCrossentropy(
-            from_logits=True, reduction=keras.losses.Reduction.SUM
-        ),
-        metrics=[
-            keras.metrics.AUC(thresholds=_RATES.tolist(), from_logits=True, name="conversion_auc"),
-            keras.metrics.BinaryCrossentropy(from_logits=True, name="conversion_logloss"),
-        ],
-    )
 
 
 def check_conversion_label(conversion_label: str, label: str, schema: ExampleSchema) -> None:

@@ -2,12 +2,11 @@
 
 import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
-import tf_keras as keras
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
@@ -20,7 +19,7 @@ from features.schema import (
     ExampleSchema,
     Modality,
 )
-from models import entire_space, replicas
+from models import entire_space, replicas, tasks
 from models.inputs.batch import Batch, behaviors_of
 from models.inputs.newest_behaviors import truncate_history
 from models.layers import row_penalty
@@ -33,9 +32,6 @@ from models.model_config import ModelConfig
 _AUXILIARY_HIDDEN = 128
 _NEWEST = (10, 50)
 """Numbers of newest behaviors whose types the head sees."""
-
-
-_Layer = TypeVar("_Layer", bound=keras.layers.Layer)
 
 
 class RankingModel(tfrs.Model, abc.ABC):
@@ -103,18 +99,10 @@ class RankingModel(tfrs.Model, abc.ABC):
         head = (config.hidden, config.cross_layers, config.cross_projection)
         self.head = RankingHead(*head, name="head")
         self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
-        self.task = tfrs.tasks.Ranking(
-            loss=keras.losses.BinaryCrossentropy(
-                from_logits=True, reduction=keras.losses.Reduction.SUM
-            ),
-            metrics=[
-                keras.metrics.AUC(num_thresholds=2000, from_logits=True, name="auc"),
-                keras.metrics.BinaryCrossentropy(from_logits=True, name="logloss"),
-            ],
-        )
+        self.task = tasks.main_task()
         if self.conversion_label is not None:
             self.conversion_head = RankingHead(*head, name="conversion_head")
-            self.conversion_task = entire_space.conversion_task()
+            self.conversion_task = tasks.conversion_task()
         # Content before the rest: Keras lists weights in the order of creation.
         self.create_content_layers(embeddings)
         self.create_layers()
@@ -178,7 +166,7 @@ class RankingModel(tfrs.Model, abc.ABC):
         edges = dict.fromkeys(modalities, self.config.attention_edges)
         return self.new_attention(DecoupledTargetAttention, edges)
 
-    def new_attention(self, kind: Callable[..., _Layer], similarity: Any) -> _Layer:
+    def new_attention(self, kind: Callable[..., Any], similarity: Any) -> Any:
         """Returns a new attention layer with the configured sizes.
 
         Args:
@@ -324,9 +312,9 @@ class RankingModel(tfrs.Model, abc.ABC):
         candidates, interest = self.candidates_and_interest(inputs, training)
         logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
         mask = inputs[CANDIDATE_MASK]
-        loss = _summed_loss(self.task, inputs[self.label], logits[self.label], mask)
+        loss = tasks.summed_loss(self.task, inputs[self.label], logits[self.label], mask)
         if (label := self.conversion_label) is not None:
-            loss += _summed_loss(self.conversion_task, inputs[label], logits[label], mask)
+            loss += tasks.summed_loss(self.conversion_task, inputs[label], logits[label], mask)
         if training and self.config.auxiliary_loss:
             labels = tf.boolean_mask(inputs[self.label], mask)
             alone = tf.boolean_mask(self.auxiliary_head((candidates, interest)), mask)
@@ -337,14 +325,3 @@ class RankingModel(tfrs.Model, abc.ABC):
             penalty = row_penalty.squared_rows(self.item_embedding, self.attended(inputs))
             loss += self.config.embedding_l2 * penalty / replicas.count()
         return loss
-
-
-def _summed_loss(
-    task: tfrs.tasks.Ranking, labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
-) -> tf.Tensor:
-    """Returns the summed loss of the candidates in the mask and updates the task's metrics.
-
-    Arguments are `[R, C]`.
-    """
-    labels, logits = (tf.boolean_mask(tensor, mask)[:, None] for tensor in (labels, logits))
-    return task(labels=labels, predictions=logits)
