@@ -299,7 +299,7 @@ class JoinOptions:
 
     @property
     def behavior_types(self) -> int:
-        """How many values a behavior's type takes."""
+        """The number of types of behaviors."""
         return max(1 + len(self.behavior_type), self.history_types if self.histories else 1)
 
     def window(self, label: str) -> int:

@@ -138,7 +138,7 @@ def _check_alike(
     parameters: dict[str, Any],
     inputs: JoinInputs,
 ) -> None:
-    """Checks that a part can follow another.
+    """Checks that a part fits the one before it.
 
     Raises:
       UserInputError: a parameter, an encoder or the schema differs.

@@ -1,4 +1,4 @@
-"""The plan that the launcher gives every worker."""
+"""The plan of a join, sent to every worker."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from pipeline.join.planner import Decision
 
 @dataclasses.dataclass(frozen=True)
 class JoinPlan:
-    """What the workers need to know; no path in it determines a byte of the output.
+    """The plan of a join, for its workers; no path in it determines a byte of the output.
 
     Attributes:
       options: of the join.
@@ -45,7 +45,7 @@ class JoinPlan:
 
     @property
     def cap_before(self) -> int | None:
-        """Microseconds before which no event can be in a record but as a behavior.
+        """Microseconds before which an event can be in a record only as a behavior.
 
         None where that is not certain: a request may begin before a split and end in it, label
         events may come for older candidates, negatives avoid everything that was seen, and

@@ -13,7 +13,7 @@ from pipeline.join.options import JoinOptions
 _EVENTS_PER_PARTITION = 25_000
 _MOST_PARTITIONS = 4096
 _BYTES_PER_VECTOR = 20
-"""Of a quantized vector beside its values: id, norm and time."""
+"""Id, norm and time of a quantized vector, besides its values."""
 _BYTES_PER_BUCKET = 64 << 20
 _MOST_BUCKETS = 1024
 _MIB = 1 << 20
@@ -49,7 +49,7 @@ class EmbeddingShuffle:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What the planner chose.
+    """The choices of the planner.
 
     Attributes:
       partitions: how many partitions users are spread over.
@@ -63,7 +63,7 @@ class Decision:
 
 
 def decide(options: JoinOptions, events: int, embeddings: Mapping[str, EmbeddingFiles]) -> Decision:
-    """Chooses by the inputs' measured sizes, where the options do not.
+    """Chooses by the measured sizes of the inputs, unless the options choose.
 
     Args:
       options: of the join.
@@ -77,7 +77,7 @@ def decide(options: JoinOptions, events: int, embeddings: Mapping[str, Embedding
     size = sum(one.rows * (one.dimension + _BYTES_PER_VECTOR) for one in embeddings.values())
     sets = ", ".join(f"{name} {one.rows:,} x {one.dimension}" for name, one in embeddings.items())
     limit = options.broadcast_limit_mib
-    strategy, because = options.embedding_strategy, "--embedding_strategy says so"
+    strategy, because = options.embedding_strategy, "set by --embedding_strategy"
     if strategy == "auto":
         fits = size <= limit * _MIB
         strategy = "broadcast" if fits else "shuffle"
@@ -96,7 +96,7 @@ def decide(options: JoinOptions, events: int, embeddings: Mapping[str, Embedding
 
 def _partitions(options: JoinOptions, events: int) -> tuple[int, str]:
     if options.partitions:
-        return options.partitions, "--partitions says so"
+        return options.partitions, "set by --partitions"
     wanted = max(1, -(-events // _EVENTS_PER_PARTITION))
     chosen = min(wanted, _MOST_PARTITIONS)
     return chosen, f"{events:,} rows, about {-(-events // chosen):,} each (--partitions to change)"

@@ -13,7 +13,7 @@ _OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
 def check_counts(
     summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs, max_bad_fraction: float
 ) -> None:
-    """Checks that every row is accounted for, and that not too many are bad.
+    """Checks that every row is counted once, and that not too many are bad.
 
     Args:
       summary: merged over the whole job.

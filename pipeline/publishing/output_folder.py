@@ -31,7 +31,7 @@ class OutputFolder:
     def __init__(self, output: str):
         self.path = os.path.abspath(output)
         self.staging = f"{self.path}.building"
-        self._lock: IO[str] | None = None
+        self._lock = contextlib.ExitStack()
 
     def is_free(self) -> bool:
         """Whether the output is absent, or an empty folder."""
@@ -44,20 +44,19 @@ class OutputFolder:
           UserInputError: another process builds it, has just published it, or it cannot be
             written.
         """
-        try:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            self._lock = _locked(f"{self.path}.lock")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(self.path))
             if not self.is_free():
-                self.release()
                 raise UserInputError(
                     f"{self.path!r} was published by another job meanwhile. Run again to see "
                     "whether it is the data set that you want."
                 )
             shutil.rmtree(self.staging, ignore_errors=True)
-            os.makedirs(self.staging)
-        except OSError as error:
-            self.release()
-            raise UserInputError(f"--output: cannot write {self.staging!r}: {error}.") from error
+            try:
+                os.makedirs(self.staging)
+            except OSError as error:
+                raise _cannot_write(self.staging, error) from error
+            self._lock = stack.pop_all()
 
     def complete(self, values: Mapping[str, Any]) -> None:
         """Writes the manifest and renames the folder."""
@@ -85,10 +84,7 @@ class OutputFolder:
 
     def release(self) -> None:
         """Releases the lock; the system releases that of a killed process."""
-        if self._lock is not None:
-            os.remove(self._lock.name)
-            self._lock.close()
-            self._lock = None
+        self._lock.close()
 
 
 @contextlib.contextmanager
@@ -106,12 +102,16 @@ def locked(path: str) -> Iterator[None]:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         lock = _locked(f"{path}.lock")
     except OSError as error:
-        raise UserInputError(f"--output: cannot write {path!r}: {error}.") from error
+        raise _cannot_write(path, error) from error
     try:
         yield
     finally:
         os.remove(lock.name)
         lock.close()
+
+
+def _cannot_write(path: str, error: OSError) -> UserInputError:
+    return UserInputError(f"--output: cannot write {path!r}: {error}.")
 
 
 def _is_empty_folder(path: str) -> bool:

@@ -1,7 +1,7 @@
 """Reading the log as Arrow batches, and separating good rows from bad ones, vectorized."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from pipeline.join.rules import splits
 from pipeline.join.rules.expressions import Expression
 from pipeline.tables import parquet
 
-BATCH_ROWS = 1 << 16
+_BATCH_ROWS = 1 << 16
 
 LATEST = 7_289_654_400
 """2201-01-01, seconds since 1970."""
@@ -73,38 +73,50 @@ def read_batches(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch
     Raises:
       pa.ArrowException, OSError: the row group is not readable.
     """
-    first_row = unit.first_row
-    with storage.open_parquet(unit.path) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
-            yield validate(_decoded(batch), columns, unit.file, first_row)
-            first_row += batch.num_rows
-
-
-def validate(
-    batch: pa.RecordBatch, columns: LogColumns, file: int, first_row: int
-) -> ValidatedBatch:
-    """Splits a batch into events and rejected rows.
-
-    Args:
-      batch: `[N]` rows with every column of the log.
-      columns: what is read of it.
-      file: the file's position in the log.
-      first_row: the batch's position in the file.
-    """
-    reasons = _reasons(batch, columns)
-    good = reasons == ""
-    rows = first_row + np.arange(batch.num_rows)
-    kept = batch if good.all() else batch.filter(pa.array(good))
-    return ValidatedBatch(
-        events=_events(kept, columns, file, rows[good]),
-        rejected=batch.filter(pa.array(~good)),
-        rows=rows[~good],
-        reasons=reasons[~good],
+    return validated(
+        unit,
+        lambda batch: _reasons(batch, columns),
+        lambda batch, rows: _events(batch, columns, unit.file, rows),
     )
 
 
+def validated(
+    unit: ReadUnit,
+    reasons_of: Callable[[pa.RecordBatch], np.ndarray],
+    events_of: Callable[[pa.RecordBatch, np.ndarray], pa.RecordBatch],
+) -> Iterator[ValidatedBatch]:
+    """Reads a row group and splits its batches into events and rejected rows.
+
+    Args:
+      unit: the row group.
+      reasons_of: the first reason against each row of a batch, empty for good rows; `[N]` str.
+      events_of: the events of good rows and their positions in the file.
+    """
+    for batch, rows in batches_of(unit):
+        reasons = reasons_of(batch)
+        good = reasons == ""
+        kept = batch if good.all() else batch.filter(pa.array(good))
+        yield ValidatedBatch(
+            events=events_of(kept, rows[good]),
+            rejected=batch.filter(pa.array(~good)),
+            rows=rows[~good],
+            reasons=reasons[~good],
+        )
+
+
+def batches_of(unit: ReadUnit) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yields a row group's batches without dictionary encoding, and the rows' positions, `[N]`."""
+    first_row = unit.first_row
+    with storage.open_parquet(unit.path) as file:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[unit.row_group]):
+            columns = [parquet.decoded(column) for column in batch.columns]
+            decoded = pa.record_batch(columns, names=batch.schema.names)
+            yield decoded, first_row + np.arange(batch.num_rows)
+            first_row += batch.num_rows
+
+
 def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
-    """Returns the first reason against each row, empty for good rows; `[N]` str."""
+    """Returns the first reason against each row; `[N]` str."""
     reasons = np.full(batch.num_rows, "", object)
 
     def object_to(mask: np.ndarray, reason: str) -> None:
@@ -258,12 +270,6 @@ def _content(batch: pa.RecordBatch) -> np.ndarray:
         else:
             digest = hashing.combine(digest, np.zeros(len(digest), np.int64))
     return digest
-
-
-def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Returns the batch without dictionary encoding."""
-    columns = [parquet.decoded(column) for column in batch.columns]
-    return pa.record_batch(columns, names=batch.schema.names)
 
 
 def _float64(column: pa.Array) -> np.ndarray:

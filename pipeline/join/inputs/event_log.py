@@ -150,8 +150,8 @@ def _columns(
         )
     if options.statistics and not has_timestamp:
         raise UserInputError(
-            f"--statistics: {path!r} has no column 'timestamp', so nothing says what was before a "
-            "request. Write the timestamps, or leave --statistics out."
+            f"--statistics: {path!r} has no column 'timestamp', so the order of events is "
+            "unknown. Write the timestamps, or leave --statistics out."
         )
     return LogColumns(
         options=options,
@@ -209,7 +209,7 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
 
 
 def _check_expressions(path: str, schema: pa.Schema, columns: LogColumns) -> None:
-    """Evaluates every expression on no rows at all, which shows missing columns and types."""
+    """Evaluates every expression on zero rows, which shows missing columns and types."""
     empty = {name: pa.nulls(0, _plain(schema.field(name).type)) for name in schema.names}
     try:
         for name, expression in columns.derived.items():

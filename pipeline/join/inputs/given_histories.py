@@ -14,13 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import UserInputError
-from features.files import storage
 from features.ids import hashing
 from pipeline.join.inputs.event_batches import (
-    BATCH_ROWS,
     ValidatedBatch,
     categorical,
     numpy_of,
+    validated,
 )
 from pipeline.join.inputs.event_log import ReadUnit, row_groups
 from pipeline.join.inputs.log_columns import LogColumns
@@ -88,23 +87,12 @@ def open_histories(
 
 def read_histories(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
     """Reads and validates a row group of given sequences; events are their behaviors."""
-    first_row = unit.first_row
-    with storage.open_parquet(unit.path) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
-            place = batch.schema.get_field_index("user_id")
-            batch = batch.set_column(place, "user_id", parquet.decoded(batch["user_id"]))
-            reasons = reasons_against(
-                batch, columns.options.timestamp_unit, columns.options.history_types
-            )
-            good = reasons == ""
-            rows = first_row + np.arange(batch.num_rows)
-            yield ValidatedBatch(
-                events=_behaviors(batch.filter(pa.array(good)), columns, unit.file, rows[good]),
-                rejected=batch.filter(pa.array(~good)),
-                rows=rows[~good],
-                reasons=reasons[~good],
-            )
-            first_row += batch.num_rows
+    options = columns.options
+    return validated(
+        unit,
+        lambda batch: reasons_against(batch, options.timestamp_unit, options.history_types),
+        lambda batch, rows: _behaviors(batch, columns, unit.file, rows),
+    )
 
 
 def _check_split(path: str, schema: pa.Schema, options: JoinOptions) -> None:
@@ -140,7 +128,7 @@ def _behaviors(
     else:
         kept = position >= lengths[row] - columns.options.history_length
     if SPLIT in batch.schema.names:
-        index = pc.index_in(parquet.decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
+        index = pc.index_in(batch[SPLIT], pa.array(splits.FRACTION_SPLITS))
         values["split"] = numpy_of(index).astype(np.int8)[row]
     if "type" in batch.schema.names:
         values["type"] = numpy_of(pc.list_flatten(batch["type"])).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Everything that a join reads, opened and checked before anything is written."""
+"""The inputs of a join, opened and checked before anything is written."""
 
 import dataclasses
 from typing import Any
@@ -105,7 +105,7 @@ def _schema(
     users: SideTable,
     embeddings: dict[str, EmbeddingFiles],
 ) -> ExampleSchema:
-    """Returns what the records hold."""
+    """Returns the schema of the records."""
     carried = options.candidate_embeddings
     item_features = items.features
     context_features = log.columns.context + users.features

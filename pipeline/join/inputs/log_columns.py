@@ -9,7 +9,7 @@ from pipeline.join.rules.expressions import Expression
 
 
 class Role(enum.IntEnum):
-    """What a row is to the join; `LABEL_EVENT + k` sets the k-th attributed label."""
+    """The role of a row; `LABEL_EVENT + k` sets the k-th attributed label."""
 
     CANDIDATE = 0
     NEGATIVE = 1

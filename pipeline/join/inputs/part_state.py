@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.files import storage
-from pipeline.join.inputs.event_batches import BATCH_ROWS, ValidatedBatch, numpy_of
+from pipeline.join.inputs.event_batches import ValidatedBatch, batches_of, numpy_of
 from pipeline.join.inputs.event_log import ReadUnit, row_groups
 from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.log_columns import LogColumns, Role
@@ -33,7 +33,7 @@ _COLUMNS = ("user", "item", "time", "type", "behavior")
 
 @dataclasses.dataclass(frozen=True)
 class PartState:
-    """What a part left.
+    """The state that a part left.
 
     Attributes:
       last: microseconds of its last event; None if there is no earlier part.
@@ -70,15 +70,11 @@ def open_state(part: str, files: Mapping[str, Any], has_negatives: bool) -> Part
 
 def read_behaviors(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
     """Reads a row group of an earlier part's behaviors."""
-    first_row = unit.first_row
-    with storage.open_parquet(unit.path) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
-            rows = first_row + np.arange(batch.num_rows)
-            values = {name: numpy_of(batch[name]) for name in _COLUMNS}
-            events = prior_events(columns, values, unit.file, rows, rows)
-            nothing = np.zeros(0, np.int64)
-            yield ValidatedBatch(events, batch.slice(0, 0), nothing, nothing.astype(str))
-            first_row += batch.num_rows
+    for batch, rows in batches_of(unit):
+        values = {name: numpy_of(batch[name]) for name in _COLUMNS}
+        events = prior_events(columns, values, unit.file, rows, rows)
+        nothing = np.zeros(0, np.int64)
+        yield ValidatedBatch(events, batch.slice(0, 0), nothing, nothing.astype(str))
 
 
 def write_behaviors(
@@ -88,7 +84,7 @@ def write_behaviors(
     partitions: int,
     events: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
-    """Writes what a later part's histories need of a partition's users.
+    """Writes the behaviors of a partition's users that a later part can need.
 
     Args:
       output: the part's staging folder.

@@ -17,7 +17,7 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
     """Returns the first reason against each sequence, empty for good ones; `[N]` str.
 
     Args:
-      batch: `[N]` sequences, `user_id` decoded.
+      batch: `[N]` sequences, without dictionary encoding.
       timestamp_unit: `s`, `ms` or `us`.
       types: how many values `type` takes.
     """
@@ -32,7 +32,7 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
         empty = pc.equal(pc.binary_length(batch["user_id"].fill_null("-")), 0)
         object_to(numpy_of(empty), "user_id is empty")
     if SPLIT in batch.schema.names:
-        known = pc.is_in(parquet.decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
+        known = pc.is_in(batch[SPLIT], pa.array(splits.FRACTION_SPLITS))
         object_to(~numpy_of(known), f"{SPLIT} is not {', '.join(splits.FRACTION_SPLITS)}")
     lengths = list_lengths(batch["item_id"])
     object_to(_any_null(batch["item_id"]), "item_id holds a null")

@@ -1,4 +1,4 @@
-"""The log's timestamps as counts, from which the global cut times follow."""
+"""A histogram of the log's timestamps, from which the global cut times follow."""
 
 import dataclasses
 import functools

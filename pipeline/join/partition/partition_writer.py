@@ -149,7 +149,7 @@ class PartitionWriter:
 def _logged_positions(
     requests: Requests, columns: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how many of the user's rows precede each request's first, and how many there are.
+    """Returns the number of the user's rows before each request's first, and of all of them.
 
     Negatives do not count: with them a request stays in its split.
     """

@@ -15,7 +15,7 @@ from pipeline.join.transport import array_bytes, arrow_bytes, spill
 from pipeline.join.transport.spill import SpilledBlock
 
 _NOT_NEEDED = ("file", "row", "content")
-"""Columns that ordered events and found duplicates, which is done."""
+"""Columns that only ordering and finding duplicates need."""
 
 _INDEXES = ("order", "starts", "history_start", "history_end")
 
@@ -69,7 +69,7 @@ class ReadyPartition:
         history_start: np.ndarray,
         history_end: np.ndarray,
     ) -> "ReadyPartition":
-        """Looks up in the events what follows from the indexes of the requests."""
+        """Completes the requests with values of the events."""
         # A request's first candidate is its earliest.
         first = order[starts[:-1]]
         requests = Requests(

@@ -1,4 +1,4 @@
-"""From requests to serialized records: similarity codes by block, then one Example each."""
+"""Encoding requests as serialized records: similarity codes by block, then one Example each."""
 
 import dataclasses
 import functools

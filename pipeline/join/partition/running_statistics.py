@@ -36,10 +36,10 @@ class RunningStatistics:
 
 @dataclasses.dataclass(frozen=True)
 class Additions:
-    """What is added to the sums of ids, `[N]` int64 twice and `[N, W]` float64.
+    """Additions to the sums of ids, `[N]` int64 twice and `[N, W]` float64.
 
     Attributes:
-      ids: whose sums.
+      ids: of the sums.
       times: microseconds.
       values: for each column.
     """
@@ -91,6 +91,8 @@ class PartitionStatistics:
         Args:
           item_sums: `[N, 1 + S]` float64, for `item_queries`.
         """
+        # First the sums at the candidates' requests, then those at events' own times where that is
+        # another moment; both are put at the events' positions.
         order, requests = self._requests.order, self._requests
         candidates = item_sums[: len(order)]
         at_events = np.zeros((len(self._events["item"]), item_sums.shape[1]))
@@ -105,7 +107,7 @@ class PartitionStatistics:
         )
 
     def _residual_codes(self, items: np.ndarray) -> np.ndarray:
-        """Returns `[E]` codes from what was known of events' items, 0 for a late statistic."""
+        """Returns `[E]` codes from the sums of the events' items, 0 for a late statistic."""
         codes = np.zeros(len(items), np.int64)
         first, counted = self._options.statistics[0], self._counted
         if first not in self._options.late_statistics:
@@ -121,6 +123,8 @@ class PartitionStatistics:
           ids: `[E]` int64.
           items: `[N, 1 + S]` what had been added to each counted event's item before it.
         """
+        # An event adds a count of 1 and its values at its own time; a late label adds its 1 in
+        # rows of their own, at the time from which it is known.
         counted, events, names = self._counted, self._events, self._options.statistics
         late = self._options.late_statistics
         values = np.ones((len(counted), 1 + len(names)))

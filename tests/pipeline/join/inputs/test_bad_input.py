@@ -1,4 +1,4 @@
-"""Input that a user must mend: a clear error before any output, on the command line too."""
+"""Input that a user must correct: a clear error before any output, on the command line too."""
 
 import os
 import subprocess

@@ -5,12 +5,9 @@ import collections
 import numpy as np
 import pytest
 
-from features.errors import UserInputError
-from pipeline.join.inputs import item_counts
 from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.job import build_examples
 from pipeline.join.partition import negatives
-from pipeline.join.rules import negatives_rule
 from pipeline.join.rules.negatives_rule import NegativesRule
 from tests.pipeline.join import event_oracle, joins, logs, oracle
 
@@ -261,22 +258,3 @@ def test_what_was_seen_is_left_out_and_the_rest_keeps_its_shares():
 def test_draws_of_one_event_are_distinct():
     found = drawn_items(NegativesRule("popularity", 4), [1, 1, 1, 1], 50)
     assert sorted(np.bincount(found)) == [50] * 4
-
-
-def test_item_counts_merge_to_those_of_all():
-    random = np.random.default_rng(0)
-    items, times = random.integers(0, 9, 200), random.integers(0, 99, 200)
-    whole = ItemCounts.of(items, times)
-    parts = [ItemCounts.of(items[n::7], times[n::7]) for n in range(7)]
-    merged = item_counts.merge_all([item_counts.merge_all([]), *parts])
-    for name in ("items", "counts", "first"):
-        np.testing.assert_array_equal(getattr(merged, name), getattr(whole, name))
-    expected = {item: (items == item).sum() for item in set(items.tolist())}
-    assert dict(zip(whole.items.tolist(), whole.counts.tolist(), strict=True)) == expected
-    assert whole.first.tolist() == [times[items == item].min() for item in whole.items]
-
-
-@pytest.mark.parametrize("text", ["4", "popularity", "popularity:0", "often:3", "uniform:-1", ""])
-def test_a_rule_that_is_none_is_refused(text):
-    with pytest.raises(UserInputError, match="popularity:K or uniform:K"):
-        negatives_rule.parse(text)
