@@ -40,7 +40,7 @@ def good_inputs(published):
         "serving_default": {"examples": sample["examples"]},
         "score_request": inputs,
         "score_cached": cached,
-        **parity_process.projection_inputs(inputs, "candidate"),
+        **parity_process.projection_inputs(inputs, "candidate_"),
     }
 
 

@@ -30,7 +30,7 @@ def inputs_of(published, name, size, seed):
         return inputs
     if name == "score_cached":
         return parity_process.cached_inputs(published.signatures, inputs)
-    projections = parity_process.projection_inputs(inputs, "candidate")[name]
+    projections = parity_process.projection_inputs(inputs, "candidate_")[name]
     return {key: value[:size] for key, value in projections.items()}
 
 

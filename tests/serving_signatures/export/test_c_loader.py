@@ -36,7 +36,7 @@ def calls_of(published):
         "serving_default": {"examples": sample["examples"]},
         "score_request": inputs,
         "score_cached": cached,
-        **parity_process.projection_inputs(inputs, "candidate"),
+        **parity_process.projection_inputs(inputs, "candidate_"),
         "score_cached-stale": {**cached, "id_tag": stale},
     }
 
