@@ -25,7 +25,7 @@ help:
 	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
 	@echo 'make test-latest those that TensorFlow may change, on the newest, in .venv-latest'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
-	@echo 'make lint       format check, lint, types (make format mends what can be mended)'
+	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
 	@echo 'make bench      benchmarks'
 	@echo 'make lock       compile requirements/*.lock from setup.py (LOCK_ARGS=--upgrade to move)'
 	@echo 'make clean      remove outputs and caches (make distclean: the environments as well)'

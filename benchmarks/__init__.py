@@ -1,6 +1,14 @@
-"""Measurements: ratios against a baseline in the same run, never timed tests.
+"""Measurements, as ratios against a baseline in the same run. Each module is a command.
 
-- `quality`: models against each other on real data, several seeds.
-- `attention`: the factorized attention against materialized and early fusion.
-- `serving_load`: memory and latency of a server, for as long as one likes.
+- `join`: the join against row-wise Beam.
+- `training`: candidates per second against materialized attention.
+- `serving`: latency and throughput against ID-only and early fusion.
+- `serving_load`: memory and latency of a server under load.
+- `attention`: the factorized attention against what it replaces.
+- `quality`: models against ID-only attention on real data, several seeds.
+- `daily_training`: training day by day against training from scratch.
+- `backfill`: new items against a whole catalog.
+- `simulate`: writes a log with a known ground truth.
+
+The rooms: `marketplace`, `ranking_study`, `join_alternatives`, `model_alternatives`, `measuring`.
 """

@@ -27,7 +27,7 @@ from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.training import fit
 from models.training.config import TrainingConfig
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import entry_point
 

@@ -28,6 +28,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from pipeline.runtime import entry_point
 from serving_signatures import names
 from serving_signatures.export import parity_process, sample_requests
+from serving_signatures.versions.loaded_version import inputs_of
 
 Call = Callable[[], None]
 Key = tuple[str, str]
@@ -84,9 +85,9 @@ def _calls(
     sample = sample_requests.sample_requests(
         serving_models.SCHEMA, items, embeddings, (1, count, length), seed=length
     )
-    inputs = sample.score_request(tables_inside=True)
     calls = {}
     for model, functions in signatures.items():
+        inputs = inputs_of(functions[names.SCORE_REQUEST], sample)
         calls[model, names.SCORE_REQUEST] = _call(functions[names.SCORE_REQUEST], inputs)
         if model == "dmf":
             cached = parity_process.cached_inputs(functions, inputs)

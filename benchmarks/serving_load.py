@@ -1,12 +1,13 @@
-"""Memory and latency of a server under load: `python -m benchmarks.serving_load --saved_model DIR`.
+"""Memory and latency of a server under load; ten minutes, or `--seconds`.
 
     python -m benchmarks.serving_load --saved_model build/demo/serving/dmf --seconds 600 \
         --output build/serving_load.json
 
-`pipeline.serve_local` runs as a process of its own. Clients send requests of several sizes, by ids
-and from caches that are too small to hold all items, and now and then one that is refused, until
-the time is over. Memory is the server's, resident; `after_warmup` is when every client has sent
-each of its requests once, but not before a tenth and not after half of the time.
+Measures the server against itself after warm-up: `growth_mib` is the resident memory it gained
+since. `pipeline.serve_local` runs as a process of its own. Clients send requests of several sizes,
+by ids and from caches that are too small to hold all items, and every tenth time one that is
+refused. `after_warmup` is when every client has sent each of its requests once, but not before a
+tenth and not after half of the time.
 """
 
 import dataclasses
@@ -29,14 +30,13 @@ from absl import flags, logging
 
 from benchmarks.measuring import result_file
 from features.errors import UserInputError
+from features.records.requests import PaddedSizes, RankingRequest, unpad
 from features.schema import ExampleSchema
 from pipeline.runtime import entry_point
 from serving_signatures import names
-from serving_signatures.client import ranking_request
 from serving_signatures.client.channel import open_channel
 from serving_signatures.client.projection_store import LruProjectionStore
 from serving_signatures.client.ranking_client import RankingClient
-from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest
 from serving_signatures.client.remote_model import RemoteModel
 from serving_signatures.export.sample_requests import sample_requests
 from serving_signatures.versions import exported_version
@@ -48,13 +48,13 @@ _SAMPLES = 20
 _CACHED_ITEMS = 1000
 _REFUSED_EVERY = 10
 _POINTS = 60
-"""How often memory is looked at."""
+"""Number of samples of the memory."""
 
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
     flags.DEFINE_string("saved_model", None, "What pipeline.export wrote.", required=True)
-    flags.DEFINE_float("seconds", 600, "How long to send requests.", 1)
+    flags.DEFINE_float("seconds", 600, "Duration of the load.", 1)
     flags.DEFINE_integer("concurrency", 2, "Clients, each with a request at a time.", 1)
     flags.DEFINE_string("output", None, "JSON file.")
 
@@ -69,8 +69,8 @@ def measure(saved_model: str, seconds: float, concurrency: int) -> dict[str, Any
 
     Args:
       saved_model: a version's folder, or the model's.
-      seconds: how long.
-      concurrency: clients.
+      seconds: of the load.
+      concurrency: number of clients.
 
     Returns:
       `requests`, `refused`, `qps`, `latency_ms` (`p50`, `p99`) by signature, `rss_mib` (`start`,
@@ -95,7 +95,7 @@ def measure(saved_model: str, seconds: float, concurrency: int) -> dict[str, Any
 
 
 class _Worker(threading.Thread):
-    """One client: sends its requests in turns until it is stopped."""
+    """One client: sends its requests in turn until it is stopped."""
 
     def __init__(self, remote: RemoteModel, requests: list[list[RankingRequest]]) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class _Worker(threading.Thread):
         self.stopped = threading.Event()
         self.warm = threading.Event()
         self._requests = requests
-        # A behavior type that there is not; the first request has behaviors.
+        # No model has a negative behavior type; the first request has behaviors.
         self._bad = dataclasses.replace(
             requests[0][0], history_type=-requests[0][0].history_type - 1
         )
@@ -116,7 +116,7 @@ class _Worker(threading.Thread):
         while not self.stopped.is_set():
             requests = self._requests[turn % len(self._requests)]
             if turn % _REFUSED_EVERY == 0:
-                self._be_refused()
+                self._send_bad_request()
             for score in (self.client.score_request, self.client.score_cached):
                 begin = time.perf_counter()
                 scored = score(requests)
@@ -125,7 +125,7 @@ class _Worker(threading.Thread):
             if turn == len(self._requests):
                 self.warm.set()
 
-    def _be_refused(self) -> None:
+    def _send_bad_request(self) -> None:
         try:
             self.client.score_request([self._bad])
         except grpc.RpcError as error:
@@ -136,21 +136,21 @@ class _Worker(threading.Thread):
 
 def _workers(saved_model: str, remote: RemoteModel, concurrency: int) -> list[_Worker]:
     schema = _schema(saved_model)
-    inside = not any("_vector_" in name for name in remote.signatures()[names.SCORE_REQUEST])
+    inputs = remote.signatures()[names.SCORE_REQUEST]
     workers = []
     for worker in range(concurrency):
         requests = []
         for number in range(_SAMPLES):
             seed = worker * _SAMPLES + number
             shape = _SHAPES[number % len(_SHAPES)]
-            sample = sample_requests(schema, np.arange(_ITEMS), {}, shape, seed)
-            requests.append(ranking_request.unpad(sample.score_request(inside)))
+            batch = sample_requests(schema, np.arange(_ITEMS), {}, shape, seed)
+            requests.append(unpad({name: batch[name] for name in inputs}))
         workers.append(_Worker(remote, requests))
     return workers
 
 
 def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> dict[str, Any]:
-    """Runs the clients and watches the server's memory, MiB."""
+    """Runs the clients and samples the server's memory, MiB."""
     server = psutil.Process(process.pid)
     memory = [server.memory_info().rss / 2**20]
     begin = time.monotonic()
@@ -161,7 +161,7 @@ def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> 
         while (elapsed := time.monotonic() - begin) < seconds:
             time.sleep(min(seconds / _POINTS, seconds - elapsed))
             if process.poll() is not None or not all(worker.is_alive() for worker in workers):
-                raise RuntimeError("The server or a client ended before its time.")
+                raise RuntimeError("The server or a client ended before the load did.")
             memory.append(server.memory_info().rss / 2**20)
             share = (time.monotonic() - begin) / seconds
             sent = all(worker.warm.is_set() for worker in workers)
@@ -206,28 +206,25 @@ def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict
 
 
 def _start(saved_model: str) -> tuple[subprocess.Popen, str, str]:
-    """Starts the server, and returns the process, the model's name and the address."""
+    """Starts the server and returns the process, the model's name and the address."""
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115  The server writes it to its end.
     command = [sys.executable, "-m", "pipeline.serve_local", "--port=0"]
     process = subprocess.Popen([*command, f"--saved_model={saved_model}"], stderr=log, text=True)
     while True:
         ended = process.poll() is not None
         log.seek(0)
-        said = log.read()
-        if found := re.search(r"^Model (\S+) on (\S+);", said, re.MULTILINE):
+        text = log.read()
+        if found := re.search(r"^Model (\S+) on (\S+);", text, re.MULTILINE):
             return process, found[1], found[2]
         if ended:
-            raise UserInputError(said.removeprefix("Error: ").strip())
+            raise UserInputError(text.removeprefix("Error: ").strip())
         time.sleep(0.1)
 
 
 def _schema(saved_model: str) -> ExampleSchema:
     """Returns the schema that the export wrote beside the newest version."""
-    folders = [saved_model]
-    folders += [
-        os.path.join(saved_model, name) for name in os.listdir(saved_model) if name.isdigit()
-    ]
-    newest = max(folders, key=lambda one: int(os.path.basename(one)) if one != saved_model else -1)
+    versions = [name for name in os.listdir(saved_model) if name.isdigit()]
+    newest = os.path.join(saved_model, max(versions, key=int)) if versions else saved_model
     return ExampleSchema.from_dict(exported_version.read_values(newest)["schema"])
 
 

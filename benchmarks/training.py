@@ -4,8 +4,7 @@
 
 Batches of 512 candidates, 50 behaviors, width 128, 100,000 items, two modalities, an MLP of 1024,
 512 and 256. The baseline is `materialized`: the same model, checked to be equal before anything is
-timed, with keys and values of shape `[C, L, d]` and one dense Adam over everything. `head alone` is
-the floor of every model: the MLP and its cross layer, which are the same in both. Implementations
+timed, with keys and values of shape `[C, L, d]` and one dense Adam over everything. Implementations
 without requests have one row per candidate: `ratio_grouped_to_materialized` is the gain over those.
 Ways take turns, round by round; a ratio is the median over rounds of the ratio within a round.
 A process has one number of threads: to compare, run again with other `--threads`.
@@ -71,7 +70,6 @@ def _main(arguments: Sequence[str]) -> None:
             "ratio_input": _ratio(times, "reading", _BASE),
             "ratio_grouped": _ratio(times, "ours, grouped", _BASE),
             "ratio_grouped_to_materialized": _ratio(times, "ours, grouped", "materialized"),
-            "ratio_materialized_below_the_head": _ratio_below_the_head(times),
             "ratio_materialized_cpu": _ratio(times, _BASE, "materialized", 1),
             "ratio_input_cpu": _ratio(times, "reading", _BASE, 1),
             "ratio_grouped_cpu": _ratio(times, "ours, grouped", _BASE, 1),
@@ -92,13 +90,12 @@ def _ways(examples: ExampleSet, ours: TrainingConfig) -> dict[str, Way]:
     return {
         _BASE: training_ways.training(examples, "flat", *size),
         "ours, grouped": training_ways.training(examples, "grouped", *size),
-        "ours, read and trained": training_ways.fed(examples, "flat", *size),
+        "ours, read and trained": training_ways.training(examples, "flat", *size, fed=True),
         "ours, adam": with_settings(optimizer="adam"),
         "ours, mixed_precision": with_settings(mixed_precision=True),
         "ours, jit_compile": with_settings(jit_compile=True),
         "materialized": training_ways.materialized(examples, "flat", *size),
         "materialized, grouped": training_ways.materialized(examples, "grouped", *size),
-        "head alone": training_ways.head_alone(examples, "flat", *size),
         "reading": training_ways.reading(examples, "flat"),
         "reading, grouped": training_ways.reading(examples, "grouped"),
     }
@@ -125,14 +122,6 @@ def _ratio(
     """Returns how many times as fast one way is as another: the median over rounds."""
     pairs = zip(rates[way], rates[other], strict=True)
     return statistics.median(one[clock] / two[clock] for one, two in pairs)
-
-
-def _ratio_below_the_head(rates: Mapping[str, Sequence[tuple[float, float]]]) -> float:
-    """Returns how many times as fast ours is as materialized at what the two do differently."""
-    names = (_BASE, "materialized", "head alone")
-    seconds = [[1 / wall for wall, _ in rates[name]] for name in names]
-    rounds = zip(*seconds, strict=True)
-    return statistics.median((other - head) / (ours - head) for ours, other, head in rounds)
 
 
 def _rows(

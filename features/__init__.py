@@ -1,18 +1,13 @@
-"""The vocabulary: what a record is, and the only place that knows its bytes.
+"""What a record is: the vocabulary that all other packages share.
 
 - `schema`: `ExampleSchema`, the contract between the join, the model and serving.
-- `example`: a request to `tf.train.Example` bytes and back, in the graph.
-- `columnar`: many requests at once, the same bytes, for the join.
-- `hashing`: stable 64-bit id hashing, the same in NumPy and in the graph.
-- `id_table`: from item ids to rows of an embedding table, hashed or by vocabulary.
-- `similarity`: exact quantization and the similarity code, NumPy and graph.
-- `embedding_set`: one modality's precomputed embeddings, quantized on entry.
-- `tfrecord`: the framing of records in a TFRecord file.
-- `storage`: files and folders, local or remote; `file_system`: what serves them; `local_copy`:
-  remote folders to memory-map.
-- `manifest`: what makes an output folder a data set.
-- `versions`: numbered versions of a folder, one of them published by a pointer.
-- `errors`: what a user did, in words a user can act on.
+- `errors`: errors that a user can fix.
+- `records`: one request as a `tf.train.Example`: encoding, decoding, TFRecord framing.
+- `ids`: hashing, vocabularies, the index over ids.
+- `embeddings`: similarity codes, embedding sets and their files.
+- `files`: storage, manifests, versions, local copies.
+- `in_graph`: hashing, look-up and similarity codes in TensorFlow's graph.
+- `legacy_keras`: selects Keras 2.
 """
 
 from features import legacy_keras as _legacy_keras  # noqa: F401  Must precede TensorFlow's Keras.

@@ -1,7 +1,8 @@
 """Hashing, look-up, quantization and similarity codes in the graph.
 
-Each function equals its NumPy twin in `hashing`, `id_table` or `similarity` bit for bit; tests
-hold them to it. They stand apart so that the join's workers need no TensorFlow.
+Tests verify that each function equals its NumPy counterpart in `hashing`, `id_table` or
+`similarity` bit for bit. They are in a module of their own, so that the join's workers need no
+TensorFlow.
 """
 
 from collections.abc import Sequence
@@ -55,10 +56,10 @@ def find(ids: tf.Tensor, vocabulary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
       vocabulary: `[N]` int64, ascending, N >= 1.
 
     Returns:
-      The position of each id (int64, in range even where unknown) and whether it is known.
+      The position of each id (int64, in range even for unknown ids) and whether it is known.
     """
     flat = tf.reshape(ids, [-1])
-    # The search reads all of it; and a gather from a variable in parts returns rows by part.
+    # One tensor, because a gather from a sharded variable would return rows shard by shard.
     vocabulary = tf.convert_to_tensor(vocabulary)
     position = tf.searchsorted(vocabulary, flat, out_type=tf.int64)
     position = tf.minimum(position, tf.size(vocabulary, tf.int64) - 1)
@@ -78,12 +79,12 @@ def indexed_positions(
       longest: of the index.
 
     Returns:
-      Each id's position in `indexed`, N where it is absent, int32 of the shape of `ids`.
+      Each id's position in `indexed`, N for an unknown id, int32 of the shape of `ids`.
     """
     flat = tf.reshape(ids, [-1, 1])
     bits = starts.shape[0].bit_length() - 1
     start = tf.gather(starts, multiplicative(flat, bits))
-    position = start + tf.range(longest)
+    position = start + tf.range(longest)  # [ids, longest]
     found = tf.equal(tf.gather(indexed, position), flat)
     nowhere = tf.size(indexed)
     return tf.reshape(tf.reduce_min(tf.where(found, position, nowhere), axis=1), tf.shape(ids))
@@ -102,7 +103,7 @@ def quantize(vectors: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor]:
     Raises:
       InvalidArgumentError: at run time, when a value is not finite or a norm too large.
     """
-    # The product, because a finite value beyond 2.6e36 would become infinite there.
+    # The product is checked, because finite values beyond 2.6e36 overflow in it.
     scaled = tf.debugging.assert_all_finite(
         similarity.SCALE * vectors,
         f"{name}: embeddings must be finite, received NaN, infinity or a value beyond 2.6e36",
@@ -141,7 +142,7 @@ def codes(
     )
     cosines = dots / (_or_one(norms_a)[..., :, None] * _or_one(norms_b)[..., None, :])
     found = _ONE + tf.round((cosines + _ONE) * similarity.SCALE)
-    # Masks rather than a choice by pair: each step is a pass over all pairs.
+    # Multiplied by masks, which broadcast, instead of tf.where with a mask of all pairs.
     for norms in (norms_a[..., :, None], norms_b[..., None, :]):
         found *= tf.cast(norms > 0, tf.float32)
     return tf.cast(found, tf.uint8)
@@ -182,16 +183,15 @@ def cosine_of_code(codes: tf.Tensor) -> tf.Tensor:
 
 
 def code_or_zero_cosine(codes: tf.Tensor) -> tf.Tensor:
-    """Returns the codes as float32, that of a cosine of 0 where they are unknown.
-
-    Without a choice by pair: the line below the codes is above them at 0 alone.
-    """
+    """Returns the codes as float32, with the code of cosine 0 instead of the unknown code."""
     values = tf.cast(codes, tf.float32)
+    # 128 - 128 c is 128 for the unknown code 0, and not above the code itself from 1 on. So a
+    # maximum replaces tf.where and its mask of all pairs.
     return tf.maximum(values, _ZERO_COSINE - _ZERO_COSINE * values)
 
 
 def _or_one(norms: tf.Tensor) -> tf.Tensor:
-    """Replaces the norms of missing embeddings, to divide by."""
+    """Replaces the norms 0 of missing embeddings by 1, so that they can be divided by."""
     return tf.where(norms > 0, norms, tf.ones_like(norms))
 
 

@@ -1,7 +1,7 @@
 """Selects Keras 2 (`tf_keras`) for `tf.keras`, which tensorflow-recommenders needs.
 
-TensorFlow reads `TF_USE_LEGACY_KERAS` when `tf.keras` is touched for the first time. Every
-package of this project imports `features` first, so this is the one place that sets it.
+TensorFlow reads `TF_USE_LEGACY_KERAS` when `tf.keras` is first used. Every package of this project
+imports `features` first, so only this module sets it.
 """
 
 import os

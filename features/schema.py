@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     ConfigDict,
@@ -28,8 +28,6 @@ TIMESTAMP = "timestamp"
 SCALARS = (USER_ID, REQUEST_ID, TIMESTAMP)
 """Features of a record with one integer."""
 
-CANDIDATE_PREFIX = "candidate_"
-HISTORY_PREFIX = "history_"
 CONTEXT_PREFIX = "context_"
 
 CANDIDATE_ITEM_ID = "candidate_item_id"
@@ -47,6 +45,29 @@ HISTORY = (HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 HISTORY_RESIDUAL = "history_residual"
 """One more such feature, in records with running statistics (`records.running_statistics`)."""
 
+
+class ItemAxis(NamedTuple):
+    """An axis of a request along which items are listed: candidates (C) or behaviors (L).
+
+    Attributes:
+      prefix: the start of the name of every feature along this axis.
+      item_id: name of the feature with the items' ids.
+      mask: name of the mask, which is False for padding.
+    """
+
+    prefix: str
+    item_id: str
+    mask: str
+
+    def feature(self, name: str) -> str:
+        """Names a feature along this axis."""
+        return f"{self.prefix}{name}"
+
+
+CANDIDATES = ItemAxis("candidate_", CANDIDATE_ITEM_ID, CANDIDATE_MASK)
+BEHAVIORS = ItemAxis("history_", HISTORY_ITEM_ID, HISTORY_MASK)
+ITEM_AXES = (CANDIDATES, BEHAVIORS)
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -62,7 +83,7 @@ def candidate_embedding_feature(modality: str) -> str:
 
 def candidate_feature(name: str) -> str:
     """Names a side feature of the candidates, `[c, K]`."""
-    return f"{CANDIDATE_PREFIX}{name}"
+    return CANDIDATES.feature(name)
 
 
 def context_feature(name: str) -> str:

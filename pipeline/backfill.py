@@ -8,18 +8,13 @@ Flags that are not listed here go to Beam, `--runner` among them.
 `serving_signatures.client.projection_cache` has the layout of the output, and reads it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from absl import flags, logging
+from absl import flags
 
-from features.errors import UserInputError
-from features.files.local_copy import remove_local_copy
-from pipeline.catalog_backfill.backfill_inputs import Catalog, ExportedModel, ItemVectors
-from pipeline.catalog_backfill.backfill_job import BackfillJob
-from pipeline.catalog_backfill.cache_plan import CachePlan
-from pipeline.publishing import publication
+from pipeline.catalog_backfill.backfill import backfill
 from pipeline.runtime import entry_point
-from pipeline.runtime.beam_options import check_beam_flags, parse_beam_options
+from pipeline.runtime.beam_options import check_beam_flags
 
 _FLAGS = flags.FLAGS
 
@@ -36,78 +31,18 @@ def define_flags() -> None:
         "embeddings", [], "modality=DIR, where requests carry the vectors; repeatable."
     )
     flags.DEFINE_string("output", None, "Folder of both caches.", required=True)
-    flags.DEFINE_bool("dry_run", False, "Say what there is to do, and do nothing.")
-    flags.DEFINE_bool("recompute", False, "Compute every row, whatever is there.")
+    flags.DEFINE_bool("dry_run", False, "Log what there is to do, and do nothing.")
+    flags.DEFINE_bool("recompute", False, "Compute every row, whatever is published.")
     flags.DEFINE_integer(
         "keep", 3, "Versions to keep, the published one among them.", lower_bound=1
     )
     flags.DEFINE_integer(
         "rows_per_part", 1 << 16, "About how many items a file has.", lower_bound=1
     )
-    flags.DEFINE_integer("batch_size", 1024, "Items a call of the model.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 1024, "Items per call of the model.", lower_bound=1)
     flags.DEFINE_integer(
         "verify_rows", 256, "Rows to compare with the model before publishing.", lower_bound=1
     )
-
-
-def backfill(
-    saved_model: str,
-    items: str,
-    output: str,
-    embeddings: Mapping[str, str] | None = None,
-    *,
-    dry_run: bool = False,
-    recompute: bool = False,
-    keep: int = 3,
-    rows_per_part: int = 1 << 16,
-    batch_size: int = 1024,
-    verify_rows: int = 256,
-    beam_args: Sequence[str] = (),
-) -> dict[str, CachePlan]:
-    """Fills both caches, as far as they lack anything.
-
-    Args:
-      saved_model: an exported version's folder.
-      items: the catalog.
-      output: folder of both caches, local or remote.
-      embeddings: folder by modality; None or empty where the model holds the vectors.
-      dry_run: plan only.
-      recompute: take nothing of what is there.
-      keep: versions to keep.
-      rows_per_part: about how many items a file has.
-      batch_size: items a call of the model.
-      verify_rows: rows to compare with the model before publishing.
-      beam_args: Beam's own flags.
-
-    Returns:
-      What was done, by cache.
-
-    Raises:
-      UserInputError: an input, an option or what is there must be changed; the caches that were
-        published stay as they are.
-    """
-    options = parse_beam_options(beam_args)
-    model = ExportedModel.open(saved_model)
-    catalog = Catalog.open(items)
-    vectors = ItemVectors.open(embeddings or {}, model, catalog)
-    logging.info("Catalog: %d items of %s", len(catalog.item_ids), dict(catalog.counts))
-    for name, count in vectors.missing(catalog.item_ids).items():
-        logging.info("%d items have no embedding of modality %r.", count, name)
-    job = BackfillJob(output, model, catalog, vectors)
-    if dry_run:
-        return job.plan(rows_per_part, recompute)
-    with publication.locked(output):
-        plans = job.plan(rows_per_part, recompute)
-        try:
-            job.compute(plans, batch_size, options)
-            job.publish(plans, batch_size, verify_rows, keep)
-        except UserInputError:
-            # Of parts that may be wrong, a rerun takes none.
-            job.forget()
-            raise
-        finally:
-            remove_local_copy(saved_model)
-    return plans
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python -m pipeline.build_vocabulary --examples=examples/ --output=vocabulary/ --minimum_count=5
 
-Counts every occurrence in a record, as candidate or as behavior: how often one pass of training
-reads the id's row. The output folder holds `item_id.txt`, the ids in ascending order, which
+Counts every occurrence in a record, as candidate or as behavior: one pass of training reads the
+id's row that many times. The output folder holds `item_id.txt`, the ids in ascending order, which
 `pipeline.train --vocabulary` takes; `counts.tsv`, id and count, by count, then by id; and
 `manifest.json`. Flags that are not listed here go to Beam, `--runner` among them.
 """
@@ -23,9 +23,14 @@ def define_flags() -> None:
     """Defines the job's flags."""
     flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
     flags.DEFINE_string("output", None, "Folder to write.", required=True)
-    flags.DEFINE_integer("minimum_count", 2, "Occurrences that an id needs.", lower_bound=1)
     flags.DEFINE_integer(
-        "maximum_size", None, "Ids to keep, the most frequent; all by default.", lower_bound=1
+        "minimum_count", 2, "Occurrences an id must have to be kept.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "maximum_size",
+        None,
+        "Most ids to keep, by frequency; by default all.",
+        lower_bound=1,
     )
 
 

@@ -9,17 +9,16 @@ code is 0 where all is equal, 1 where something differs, 2 where the input is at
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
-from absl import flags, logging
+from absl import flags
 
 from features.errors import UserInputError
 from features.files import storage
 from models.inputs.example_set import ExampleSet
 from pipeline.runtime import entry_point, text_table
-from serving_signatures.skew import log_replay, records, replay, request_log
-from serving_signatures.skew.loaded_version import LoadedVersion
-from serving_signatures.skew.tally import Comparison, Tally
+from serving_signatures.skew.check import check
+from serving_signatures.skew.tally import Comparison
+from serving_signatures.versions.loaded_version import LoadedVersion
 
 SKEW_CODE = 1
 """The exit code when training and serving differ."""
@@ -50,85 +49,14 @@ def main() -> None:
     entry_point.run(_main, define_flags, check_flags=_check_flags)
 
 
-def check(
-    model: LoadedVersion,
-    examples: ExampleSet | None,
-    split: str,
-    logs: Sequence[str],
-    embeddings: dict[str, str],
-    count: int,
-    seed: int,
-) -> tuple[Tally, dict[str, Any]]:
-    """Replays records of a data set and logged requests.
-
-    Args:
-      model: what serves.
-      examples: the data set, or None.
-      split: of the data set.
-      logs: files of logged requests.
-      embeddings: folder of the embedding set by modality.
-      count: how many records, and how many logged requests, at most.
-      seed: of the choice.
-
-    Returns:
-      What was compared, and JSON values that say of how much.
-
-    Raises:
-      UserInputError: records, logs or embedding sets do not belong to the model.
-    """
-    tally = Tally()
-    found: dict[str, Any] = {}
-    drawn = []
-    if examples is not None:
-        if examples.schema != model.schema:
-            raise UserInputError(
-                f"The model was trained with the schema {model.schema}, but {examples.folder!r} "
-                f"has {examples.schema}. Join with the same labels, embeddings and side features."
-            )
-        drawn = records.draw(examples.shards(split), count, seed)
-        found["records"] = len(drawn)
-    if logs:
-        requests, left_out = request_log.draw(logs, count, seed)
-        log_replay.replay(model, requests, tally)
-        versions = sorted({request.version for request in requests})
-        found["requests"] = {"replayed": len(requests), "left_out": left_out, "versions": versions}
-        if other := [version for version in versions if version not in ("", model.version)]:
-            logging.warning(
-                "Answers of version %s are compared with version %s: give the version that "
-                "answered, unless that is what you want to know.",
-                ", ".join(other),
-                model.version,
-            )
-        logged = log_replay.examples(requests)
-        found["logged_examples"] = len(logged)
-        drawn += logged
-    if drawn:
-        found["coverage"] = replay.replay(model, drawn, embeddings, tally)
-    return tally, found
-
-
 def table(comparisons: Sequence[Comparison]) -> str:
     """Returns comparisons as lines, with a record to look at for each that differs."""
     rows = [("feature", "compared", "different", "largest", "set apart")]
-    rows += [
-        (
-            one.feature,
-            f"{one.compared:,}",
-            f"{one.different:,}",
-            f"{one.largest:.3g}",
-            f"{one.set_apart:,}",
-        )
-        for one in comparisons
-    ]
-    lines = [text_table.aligned(rows)]
     for one in comparisons:
-        if one.different and one.worst is not None:
-            worst = one.worst
-            lines.append(
-                f"{one.feature}: {worst['record']}, at {worst['position']}: "
-                f"{worst['expected']} became {worst['received']}"
-            )
-    return "\n".join(lines)
+        counts = f"{one.compared:,}", f"{one.different:,}", f"{one.largest:.3g}"
+        rows.append((one.feature, *counts, f"{one.set_apart:,}"))
+    lines = [text_table.aligned(rows)]
+    return "\n".join([*lines, *(one.worst_line() for one in comparisons if one.different)])
 
 
 def _check_flags(arguments: Sequence[str]) -> None:

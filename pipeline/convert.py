@@ -2,16 +2,16 @@
 
     python -m pipeline.convert --dataset=movielens --input=ml-32m/ --output=movielens/
 
-The output folder has `events/` and what else the data set has of `items/`, `users/`,
-`histories/` and `embeddings/<modality>/`, `quarantine/` with the rows that were left out and why,
-and `manifest.json`.
+The output folder has `events/` and `manifest.json`. It has `items/`, `users/`, `histories/` and
+`embeddings/<modality>/` where the data set has them, and `quarantine/` with the rows that were left
+out and the reasons.
 """
 
 from collections.abc import Sequence
 
 from absl import flags
 
-from pipeline.adapters import amazon_reviews, conversion, microlens, movielens, taobao_mm
+from pipeline.adapters import amazon_reviews, converter, microlens, movielens, taobao_mm
 from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
@@ -38,7 +38,7 @@ def main() -> None:
 def _main(arguments: Sequence[str]) -> None:
     del arguments
     adapter = ADAPTERS[_FLAGS.dataset]
-    done = conversion.run(adapter, _FLAGS.input, _FLAGS.output, _FLAGS.max_bad_fraction)
+    done = converter.run(adapter, _FLAGS.input, _FLAGS.output, _FLAGS.max_bad_fraction)
     print(done["join_command"])
 
 

@@ -1,7 +1,7 @@
-"""Looks at the environment and the machine, and says what to do: `python -m pipeline.doctor`.
+"""Checks the environment and the machine, with remedies: `python -m pipeline.doctor`.
 
-Exits with 0 when there is no problem, with 2 otherwise. A library that crashes the interpreter
-is a problem like any other: each is loaded in a process of its own.
+Exits with 0 when there is no problem, with 2 otherwise. Each library is loaded in a process of its
+own, so that one that crashes the interpreter is reported like any other problem.
 """
 
 import json
@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
-from pipeline.checkup import machine_checks, package_checks
-from pipeline.checkup.facts import Facts, gather
-from pipeline.checkup.outcome import Outcome
+from pipeline.checkup.examination import examine
+from pipeline.checkup.facts import gather
 from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
@@ -31,12 +30,6 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def examine(facts: Facts) -> list[Outcome]:
-    """Returns the outcome of every check, in the order in which causes come before effects."""
-    checks = (*package_checks.CHECKS, *machine_checks.CHECKS)
-    return [*(check(facts) for check in checks), *machine_checks.paths(facts)]
-
-
 def _main(arguments: Sequence[str]) -> None:
     del arguments
     logging.info("Loading each library in a process of its own, about 20 s")
@@ -52,7 +45,7 @@ def _main(arguments: Sequence[str]) -> None:
     if problems:
         raise UserInputError(
             f"{len(problems)} of {len(outcomes)} checks found a problem ({', '.join(problems)}): "
-            "each says above, after ->, what to do."
+            "the lines above, after ->, have the remedies."
         )
 
 

@@ -20,7 +20,7 @@ def define_flags() -> None:
     flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
     flags.DEFINE_string("model_dir", None, "Folder of a trained model.", required=True)
     flags.DEFINE_string("split", "test", "Split to score.")
-    flags.DEFINE_string("output", None, "JSON file for the metrics; printed where not given.")
+    flags.DEFINE_string("output", None, "JSON file for the metrics; by default they are printed.")
 
 
 def main() -> None:

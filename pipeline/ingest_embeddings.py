@@ -28,13 +28,13 @@ def define_flags() -> None:
         required=True,
     )
     flags.DEFINE_string("output", None, "Folder of the set's versions.", required=True)
-    flags.DEFINE_string("encoder", None, "Name of what made the vectors.", required=True)
+    flags.DEFINE_string("encoder", None, "Name of the encoder.", required=True)
     flags.DEFINE_string("encoder_version", None, "Its version.", required=True)
     flags.DEFINE_integer(
         "dimension", None, "Width of a vector; by default the set's, or the first file's."
     )
     flags.DEFINE_integer(
-        "available_at", None, "Microseconds, of rows that do not tell; by default always."
+        "available_at", None, "Microseconds, of rows without one; by default always."
     )
     flags.DEFINE_bool("replace", False, "Begin a new set: keep nothing of the version before.")
     flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of rows to quarantine.")

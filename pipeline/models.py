@@ -21,22 +21,25 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "export_dir", None, "The model's folder, of pipeline.export.", required=True
     )
-    flags.DEFINE_integer("version", None, "promote: the version; else the newest whole one.")
+    flags.DEFINE_integer("version", None, "promote: the version; else the newest intact one.")
     flags.DEFINE_enum(
-        "label", None, [STABLE, CANARY], "promote: its label; else it is served without one."
+        "label",
+        None,
+        [STABLE, CANARY],
+        "promote: its label; by default none, and it is served by number.",
     )
     flags.DEFINE_string(
-        "base_path", None, "promote: the folder as the server sees it; else /models/<name>."
+        "base_path", None, "promote: the folder as the server sees it; by default /models/<name>."
     )
     flags.DEFINE_multi_string(
         "server",
         [],
-        "promote --label: host and REST port of a TF Serving that has to have loaded the version; "
-        "repeatable.",
+        "promote --label: host and REST port of a TF Serving server, which must have loaded the "
+        "version; repeatable.",
     )
-    flags.DEFINE_integer("keep", MINIMUM_KEPT, "prune: how many whole versions stay.")
-    flags.DEFINE_boolean("verify", False, "list: compare every file's sha256, not its size alone.")
-    flags.DEFINE_boolean("dry_run", False, "Say what would change, and change nothing.")
+    flags.DEFINE_integer("keep", MINIMUM_KEPT, "prune: how many intact versions stay.")
+    flags.DEFINE_boolean("verify", False, "list: compare every file's sha256, not only its size.")
+    flags.DEFINE_boolean("dry_run", False, "Print what would change, and change nothing.")
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def _check_flags(arguments: Sequence[str]) -> None:
     del arguments
     if _FLAGS.keep < MINIMUM_KEPT:
         raise UserInputError(
-            f"--keep {_FLAGS.keep} must be at least {MINIMUM_KEPT}, so that there is something to "
+            f"--keep {_FLAGS.keep} must be at least {MINIMUM_KEPT}, or there may be no version to "
             "roll back to."
         )
 

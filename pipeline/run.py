@@ -18,7 +18,7 @@ _FLAGS = flags.FLAGS
 def define_flags() -> None:
     """Defines the job's flags."""
     flags.DEFINE_string("config", None, "Python file with get_config().")
-    flags.DEFINE_string("output", None, "Folder for everything the run makes.", required=True)
+    flags.DEFINE_string("output", None, "Folder for all outputs.", required=True)
     flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
 
 

@@ -1,7 +1,7 @@
 """A development server: `python -m pipeline.serve_local --saved_model DIR --port N`.
 
-It speaks TF Serving's gRPC API (PredictionService and ModelService), so that a client needs no
-change for the real one. It is for laptops and tests: no batching, no REST, no TLS.
+It speaks TF Serving's gRPC API (PredictionService and ModelService), so a client needs no change
+for the real server. It is for laptops and tests: no batching, no REST, no TLS.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "saved_model",
         None,
-        "A version, or the model's folder in TF Serving's sense: versions are numbers in it.",
+        "Folder of one version, or of the model, whose versions are numbered folders.",
         required=True,
     )
     flags.DEFINE_integer("port", 8500, "Port; 0 for one that is free.", 0, 65535)
     flags.DEFINE_string("host", "localhost", "Address to listen on; 0.0.0.0 for all.")
-    flags.DEFINE_string("model_name", None, "What clients call the model; the folder's name.")
-    flags.DEFINE_integer("versions", 2, "The newest versions to serve.", 1)
+    flags.DEFINE_string("model_name", None, "The model's name; by default the folder's.")
+    flags.DEFINE_integer("versions", 2, "How many of the newest versions to serve.", 1)
     flags.DEFINE_list("labels", [], "label=version, such as stable=3,canary=4.")
-    flags.DEFINE_integer("threads", 4, "Requests that are answered at a time.", 1)
+    flags.DEFINE_integer("threads", 4, "Requests that run at the same time.", 1)
     flags.DEFINE_float("poll_seconds", 1, "How often to look for new versions.", 0.01)
     flags.DEFINE_float("grace_seconds", 30, "After SIGTERM, how long requests may still take.", 0)
 

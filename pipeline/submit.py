@@ -1,9 +1,9 @@
-"""Runs a job here, in Docker or on Kubernetes, or shows how.
+"""Runs a job here, in Docker or on Kubernetes, or prints what would run.
 
     python -m pipeline.submit --job train --target kubernetes --set image=REGISTRY/dmf-worker:1 \
         --volume ctr-data:/data --dry_run -- --examples /data/examples --model_dir /data/model
 
-What follows `--` are the job's own flags, which the job checks before anything is submitted.
+The job's own flags follow `--`. The job checks them before anything is submitted.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,9 @@ def define_flags() -> None:
     flags.DEFINE_bool("dry_run", False, "Print what would run, and run nothing.")
     flags.DEFINE_string("config", None, "Python file with get_config(): settings.")
     flags.DEFINE_multi_string("set", [], "key=value of a setting, such as cpus=4; repeatable.")
-    flags.DEFINE_multi_string("volume", [], "SOURCE:/MOUNT[:ro], one more of them; repeatable.")
+    flags.DEFINE_multi_string(
+        "volume", [], "SOURCE:/MOUNT[:ro], beside the configured ones; repeatable."
+    )
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def _main(arguments: Sequence[str]) -> None:
 def _job_flags(arguments: Sequence[str]) -> tuple[str, ...]:
     if arguments and arguments[0] != "--":
         raise UserInputError(
-            f"Unknown flag or argument {arguments[0]!r}. The job's own flags stand after a `--`, "
+            f"Unknown flag or argument {arguments[0]!r}. Give the job's own flags after a `--`, "
             "those of pipeline.submit before it (see --help)."
         )
     return tuple(arguments[1:])

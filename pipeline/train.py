@@ -28,9 +28,9 @@ def define_flags() -> None:
         "embeddings", [], "modality=DIR of an embedding set, for models that read vectors."
     )
     flags.DEFINE_string(
-        "vocabulary", None, "--output of build_vocabulary, or a file of ids; the join's by default."
+        "vocabulary", None, "--output of build_vocabulary, or a file of ids; by default the join's."
     )
-    flags.DEFINE_string("part", None, "Train on this part alone of a data set of parts.")
+    flags.DEFINE_string("part", None, "Train only on this part of a data set of parts.")
     flags.DEFINE_string(
         "warm_start",
         None,
@@ -57,15 +57,14 @@ def _main(arguments: Sequence[str]) -> None:
     del arguments
     if storage.is_remote(_FLAGS.model_dir):
         raise UserInputError(
-            f"--model_dir {_FLAGS.model_dir!r} must be a local folder: checkpoints are written "
-            "there while training runs. Copy the folder when it is done; the other jobs read it "
-            "from there."
+            f"--model_dir {_FLAGS.model_dir!r} must be a local folder: training writes its "
+            "checkpoints there. Copy the folder afterwards; the other jobs read remote folders."
         )
     arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
     origin = Origin(environment.command("pipeline.train"), arguments)
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     execution.set_threads(config.training)
-    # Before anything else of TensorFlow: workers find each other here.
+    # Before any other use of TensorFlow: here workers connect to each other.
     strategy = distribution.strategy(config.training.strategy)
     examples = training_inputs.open_examples(
         _FLAGS.examples, _FLAGS.vocabulary, config.model, _FLAGS.part

@@ -1,4 +1,4 @@
-"""Checks in the graph: TF Serving has nothing else that could name a bad input.
+"""Checks in the graph, since nothing else in TF Serving could name a bad input.
 
 Every failure is INVALID_ARGUMENT and begins with the input's name.
 """
@@ -8,27 +8,33 @@ from collections.abc import Collection, Mapping, Sequence
 import tensorflow as tf
 
 from features.embeddings import similarity
-from features.schema import HISTORY_MASK, HISTORY_RESIDUAL, HISTORY_TYPE
+from features.schema import (
+    CANDIDATES,
+    HISTORY_MASK,
+    HISTORY_RESIDUAL,
+    HISTORY_TYPE,
+    ITEM_AXES,
+)
 from serving_signatures import names
 
 Tensors = dict[str, tf.Tensor]
 
 
 def checked(
-    inputs: Mapping[str, tf.Tensor], behavior_types: int, not_here: Collection[str] = ()
+    inputs: Mapping[str, tf.Tensor], behavior_types: int, unchecked: Collection[str] = ()
 ) -> Tensors:
-    """Returns the inputs of a scoring signature, once their shapes and values hold.
+    """Returns the inputs of a scoring signature after checks of their shapes and values.
 
-    What is padding in `history_type` and `history_residual` becomes 0, whatever it was.
+    Padding in `history_type` and `history_residual` becomes 0, whatever it was.
 
     Args:
       inputs: `candidate_*` `[R, C, ...]`, `history_*` `[R, L, ...]`, all others `[R, ...]`.
       behavior_types: how many values `history_type` may take.
-      not_here: inputs whose values are checked where they are used.
+      unchecked: inputs whose values are checked where they are used.
     """
     with tf.control_dependencies(_shapes_agree(inputs)):
         batch = {
-            name: tf.identity(tensor) if name in not_here else _finite(tensor, name)
+            name: tf.identity(tensor) if name in unchecked else _finite(tensor, name)
             for name, tensor in inputs.items()
         }
     ends = {HISTORY_TYPE: behavior_types, HISTORY_RESIDUAL: similarity.CODES}
@@ -39,9 +45,9 @@ def checked(
 
 
 def require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
-    """Fails with both values unless every received tag is this model's.
+    """Fails unless every received tag is this model's; the message holds both.
 
-    Only the others are named: in a batch of several clients' requests most are right.
+    It holds the wrong tags only: in a batch of several clients' requests most are right.
     """
     other = tf.not_equal(received, expected)
     return tf.debugging.Assert(
@@ -58,7 +64,7 @@ def require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
 
 
 def same_rows(inputs: Mapping[str, tf.Tensor]) -> Tensors:
-    """Returns inputs `[N, ...]`, once they are of one N."""
+    """Returns inputs `[N, ...]` after a check that their N is the same."""
     with tf.control_dependencies(
         [_leading_dimensions(inputs, list(inputs), next(iter(inputs.values())), 1)]
     ):
@@ -73,12 +79,12 @@ def require_rows(tensor: tf.Tensor, name: str) -> tf.Tensor:
 
 
 def finite_scores(scores: tf.Tensor, label: str, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Fails where finite inputs were so large that a score is not.
+    """Fails where finite inputs were so large that a score is not finite.
 
     Args:
       scores: `[R, C]`.
       label: their name.
-      inputs: of the signature; those of floats are named.
+      inputs: of the signature; the message names those of floats.
     """
     floats = sorted(name for name, tensor in inputs.items() if tensor.dtype.is_floating)
     blamed = ", ".join(floats) or names.EXAMPLES
@@ -90,13 +96,12 @@ def finite_scores(scores: tf.Tensor, label: str, inputs: Mapping[str, tf.Tensor]
 
 def _shapes_agree(inputs: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
     """Checks that R, C and L are the masks'."""
-    masks = {side: inputs[f"{side}_mask"] for side in ("candidate", "history")}
     checks = []
-    for side, mask in masks.items():
-        same = [name for name in inputs if name.startswith(f"{side}_") and name != f"{side}_mask"]
-        checks.append(_leading_dimensions(inputs, same, mask, 2))
-    others = [name for name in inputs if not name.startswith("candidate_")]
-    checks.append(_leading_dimensions(inputs, others, masks["candidate"], 1))
+    for axis in ITEM_AXES:
+        same = [name for name in inputs if name.startswith(axis.prefix) and name != axis.mask]
+        checks.append(_leading_dimensions(inputs, same, inputs[axis.mask], 2))
+    others = [name for name in inputs if not name.startswith(CANDIDATES.prefix)]
+    checks.append(_leading_dimensions(inputs, others, inputs[CANDIDATES.mask], 1))
     return checks
 
 

@@ -1,5 +1,6 @@
-"""What signatures, inputs and outputs are called; clients depend on these for ever.
+"""Names of signatures, inputs and outputs; clients depend on them, so they never change.
 
+Inputs along the candidates or the behaviors are named by `features.schema.ItemAxis.feature`.
 R requests, C candidates, L behaviors, N items, M multimodal width, H heads, d head width,
 D embedding width, P projection width, K values of a side feature.
 """
@@ -42,13 +43,3 @@ def norm(modality: str) -> str:
 def vector(modality: str) -> str:
     """Names a modality's embeddings as they come from the encoder, float32 `[..., M]`."""
     return f"vector_{modality}"
-
-
-def candidate(name: str) -> str:
-    """Names the candidates' part of an input, `[R, C, ...]`."""
-    return f"candidate_{name}"
-
-
-def history(name: str) -> str:
-    """Names the behaviors' part of an input, `[R, L, ...]`."""
-    return f"history_{name}"

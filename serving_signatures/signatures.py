@@ -10,14 +10,15 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.records import example
 from features.schema import (
-    CANDIDATE_ITEM_ID,
+    BEHAVIORS,
     CANDIDATE_MASK,
-    HISTORY_ITEM_ID,
+    CANDIDATES,
     HISTORY_MASK,
     HISTORY_RESIDUAL,
     HISTORY_TIME_GAP,
     HISTORY_TYPE,
-    Modality,
+    ITEM_AXES,
+    ItemAxis,
     candidate_embedding_feature,
     candidate_feature,
     context_feature,
@@ -30,11 +31,14 @@ from serving_signatures import input_checks, names, tags
 
 Tensors = dict[str, tf.Tensor]
 
+_Content = tuple[tf.Tensor, tf.Tensor]
+"""Quantized vectors, int8 `[..., M]`, and their norms, float32 `[...]`."""
+
 
 class ServingSignatures:
     """A ranking model as signatures for TF Serving; every input leads with R or N.
 
-    `serving_default` scores serialized Examples and is the oracle the others are held to.
+    `serving_default` scores serialized Examples; the other signatures must give its scores.
     `score_request` scores ids, and computes similarity codes from the embedding sets inside the
     model, or from vectors in the request where none are inside. A `DMF` also gets the split
     signatures: `id_projections` and `target_aware_projections` fill two caches that age
@@ -91,8 +95,9 @@ class ServingSignatures:
             )
 
     def _trace(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        examples = {names.EXAMPLES: tf.TensorSpec([None], tf.string)}
         functions = {
-            names.SERVING_DEFAULT: _trace(self._serving_default, self._example_specs()),
+            names.SERVING_DEFAULT: _trace(self._serving_default, examples),
             names.SCORE_REQUEST: _trace(self._score_request, self._request_specs()),
         }
         if not isinstance(self.model, DMF):
@@ -118,18 +123,18 @@ class ServingSignatures:
     def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
         examples = input_checks.require_rows(inputs[names.EXAMPLES], names.EXAMPLES)
         parsed = example.parse_examples(self.schema, examples)
-        read = self._context_specs().keys() | {CANDIDATE_ITEM_ID, HISTORY_ITEM_ID}
+        read = self._context_specs().keys() | {axis.item_id for axis in ITEM_AXES}
         batch = parsed | self._checked({name: parsed[name] for name in read})
         return self._outputs(self.model.logits_by_label(batch), batch, {})
 
     def _score_request(self, **inputs: tf.Tensor) -> Tensors:
         batch = self._checked(inputs)
-        for modality in self.model.modalities:
-            candidates, behaviors = (
-                self._content(modality, batch, side("item_id"), side(names.vector(modality.name)))
-                for side in (names.candidate, names.history)
-            )
-            self._add_content(batch, modality, candidates, behaviors)
+
+        def content(modality: str, axis: ItemAxis) -> _Content:
+            vectors = axis.feature(names.vector(modality))
+            return self._content(modality, batch, axis.item_id, vectors)
+
+        self._add_content(batch, content)
         return self._outputs(self.model.logits_by_label(batch), batch, inputs)
 
     def _id_projections(self, **inputs: tf.Tensor) -> Tensors:
@@ -147,7 +152,7 @@ class ServingSignatures:
         inputs = input_checks.same_rows(inputs)
         for modality in self.model.modalities:
             vectors = names.vector(modality.name)
-            quantized, norm = self._content(modality, inputs, names.ITEM_IDS, vectors)
+            quantized, norm = self._content(modality.name, inputs, names.ITEM_IDS, vectors)
             outputs[names.quantized(modality.name)] = quantized
             outputs[names.norm(modality.name)] = norm
         if self.model.projected_modalities:
@@ -165,57 +170,48 @@ class ServingSignatures:
         ]
         with tf.control_dependencies(checks):
             batch = self._checked(inputs)
-        for modality in self.model.modalities:
-            candidates, behaviors = (
-                (
-                    batch[side(names.quantized(modality.name))],
-                    batch[side(names.norm(modality.name))],
-                )
-                for side in (names.candidate, names.history)
+
+        def cached(modality: str, axis: ItemAxis) -> _Content:
+            return (
+                batch[axis.feature(names.quantized(modality))],
+                batch[axis.feature(names.norm(modality))],
             )
-            self._add_content(batch, modality, candidates, behaviors)
+
+        self._add_content(batch, cached)
         interest = self.model.interest_from_projections(
-            batch[names.candidate(names.QUERY)],
-            batch[names.history(names.KEY)],
-            batch[names.history(names.VALUE)],
+            batch[CANDIDATES.feature(names.QUERY)],
+            batch[BEHAVIORS.feature(names.KEY)],
+            batch[BEHAVIORS.feature(names.VALUE)],
             batch,
         )
         content = []
         if self.model.projected_modalities:
-            content.append(batch[names.candidate(names.PROJECTION)])
-        embedding = batch[names.candidate(names.ID_EMBEDDING)]
+            content.append(batch[CANDIDATES.feature(names.PROJECTION)])
+        embedding = batch[CANDIDATES.feature(names.ID_EMBEDDING)]
         logits = self.model.logits(embedding, interest, content, batch)
         return self._outputs(logits, batch, inputs)
 
     def _checked(self, inputs: Tensors) -> Tensors:
         vectors = [
-            side(names.vector(modality.name))
+            axis.feature(names.vector(modality.name))
             for modality in self.model.modalities
-            for side in (names.candidate, names.history)
+            for axis in ITEM_AXES
         ]
         return input_checks.checked(inputs, self.schema.behavior_types, vectors)
 
-    def _content(
-        self, modality: Modality, inputs: Tensors, item_ids: str, vectors: str
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns quantized vectors and norms, from the table inside or the vectors sent."""
+    def _content(self, modality: str, inputs: Tensors, item_ids: str, vectors: str) -> _Content:
+        """Returns the content of items, from the table inside or the vectors sent."""
         if self.tables:
-            return self.tables[modality.name].lookup(inputs[item_ids])
+            return self.tables[modality].lookup(inputs[item_ids])
         return in_graph.quantize(inputs[vectors], vectors)
 
-    def _add_content(
-        self,
-        batch: Tensors,
-        modality: Modality,
-        candidates: tuple[tf.Tensor, tf.Tensor],
-        behaviors: tuple[tf.Tensor, tf.Tensor],
-    ) -> None:
-        """Adds to a batch what a parsed record holds of a modality."""
-        quantized, norm = behaviors
-        norm = tf.where(batch[HISTORY_MASK], norm, tf.zeros_like(norm))
-        codes = in_graph.codes(*candidates, quantized, norm)
-        batch[similarity_feature(modality.name)] = codes
-        batch[candidate_embedding_feature(modality.name)] = candidates[0]
+    def _add_content(self, batch: Tensors, content: Callable[[str, ItemAxis], _Content]) -> None:
+        """Adds similarity codes and candidates' vectors to a batch, as a parsed record has them."""
+        for modality in (one.name for one in self.model.modalities):
+            candidates, (quantized, norm) = (content(modality, axis) for axis in ITEM_AXES)
+            norm = tf.where(batch[HISTORY_MASK], norm, tf.zeros_like(norm))
+            batch[similarity_feature(modality)] = in_graph.codes(*candidates, quantized, norm)
+            batch[candidate_embedding_feature(modality)] = candidates[0]
 
     def _outputs(self, logits: Tensors, batch: Tensors, inputs: Tensors) -> Tensors:
         mask = batch[CANDIDATE_MASK]
@@ -232,36 +228,32 @@ class ServingSignatures:
 
         return tagged
 
-    def _example_specs(self) -> dict[str, tf.TensorSpec]:
-        return {names.EXAMPLES: tf.TensorSpec([None], tf.string)}
-
     def _request_specs(self) -> dict[str, tf.TensorSpec]:
         specs = self._context_specs()
-        specs[HISTORY_ITEM_ID] = tf.TensorSpec([None, None], tf.int64)
-        specs[CANDIDATE_ITEM_ID] = tf.TensorSpec([None, None], tf.int64)
-        if not self.tables:
-            for side in (names.candidate, names.history):
+        for axis in ITEM_AXES:
+            specs[axis.item_id] = tf.TensorSpec([None, None], tf.int64)
+            if not self.tables:
                 vectors = self._vector_specs([None, None])
-                specs |= {side(name): spec for name, spec in vectors.items()}
+                specs |= {axis.feature(name): spec for name, spec in vectors.items()}
         return specs
 
     def _cached_specs(self) -> dict[str, tf.TensorSpec]:
         specs = self._context_specs()
         heads = [None, None, self.model.config.heads, self.model.config.head_width]
-        specs[names.candidate(names.QUERY)] = tf.TensorSpec(heads)
-        specs[names.candidate(names.ID_EMBEDDING)] = tf.TensorSpec(
+        specs[CANDIDATES.feature(names.QUERY)] = tf.TensorSpec(heads)
+        specs[CANDIDATES.feature(names.ID_EMBEDDING)] = tf.TensorSpec(
             [None, None, self.model.config.embedding_width]
         )
-        specs[names.history(names.KEY)] = tf.TensorSpec(heads)
-        specs[names.history(names.VALUE)] = tf.TensorSpec(heads)
+        specs[BEHAVIORS.feature(names.KEY)] = tf.TensorSpec(heads)
+        specs[BEHAVIORS.feature(names.VALUE)] = tf.TensorSpec(heads)
         for modality in self.model.modalities:
-            for side in (names.candidate, names.history):
+            for axis in ITEM_AXES:
                 vectors = tf.TensorSpec([None, None, modality.dimension], tf.int8)
-                specs[side(names.quantized(modality.name))] = vectors
-                specs[side(names.norm(modality.name))] = tf.TensorSpec([None, None])
+                specs[axis.feature(names.quantized(modality.name))] = vectors
+                specs[axis.feature(names.norm(modality.name))] = tf.TensorSpec([None, None])
         if self.model.projected_modalities:
             width = self.model.config.projection_width * len(self.model.projected_modalities)
-            specs[names.candidate(names.PROJECTION)] = tf.TensorSpec([None, None, width])
+            specs[CANDIDATES.feature(names.PROJECTION)] = tf.TensorSpec([None, None, width])
         specs[names.ID_TAG] = tf.TensorSpec([None], tf.string)
         specs[names.TARGET_AWARE_TAG] = tf.TensorSpec([None], tf.string)
         return specs
@@ -276,10 +268,6 @@ class ServingSignatures:
         }
         if self.schema.has_residuals:
             specs[HISTORY_RESIDUAL] = tf.TensorSpec([None, None], tf.int64)
-        return specs | self._side_specs()
-
-    def _side_specs(self) -> dict[str, tf.TensorSpec]:
-        specs = {}
         for side in self.schema.item_features:
             dtype = example.side_feature_dtype(side)
             specs[candidate_feature(side.name)] = tf.TensorSpec([None, None, side.width], dtype)

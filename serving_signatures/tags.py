@@ -9,10 +9,10 @@ _LAYOUT = "1"
 
 
 def fingerprint(function: tf.types.experimental.ConcreteFunction) -> str:
-    """Returns 16 hexadecimal digits over all that a traced function depends on.
+    """Returns 16 hexadecimal digits, a hash of all that a traced function depends on.
 
-    The variables are found in the traced graph, so none can be forgotten, and no variable that
-    the function does not read can invalidate a cache of its output. Vocabularies and embedding
+    The variables are found in the traced graph, so that none is forgotten and a variable that the
+    function does not read never invalidates a cache of its output. Vocabularies and embedding
     sets inside the model are variables too.
 
     Args:
@@ -31,7 +31,7 @@ def fingerprint(function: tf.types.experimental.ConcreteFunction) -> str:
 def _in_order_of_capture(
     function: tf.types.experimental.ConcreteFunction,
 ) -> list[tf.Variable | tf.Tensor]:
-    """Orders what a function reads as the trace met it, which only the code decides."""
+    """Returns what a function reads, in the order of its trace, which only the code decides."""
     by_handle = {id(variable.handle): variable for variable in function.variables}
     read = []
     for captured in function.captured_inputs:

@@ -1,8 +1,8 @@
 """A small example set as the join writes it, with a signal that a model can learn.
 
-Every item has a hidden direction, its embeddings show it with noise, and every user likes items
-near a direction of their own and mostly turns to those: candidates similar to the behaviors are
-liked. Some items are liked by all. Embeddings of some items are missing, requests have 1 to 20
+Every item has a hidden direction, which its embeddings show with noise. Every user has a direction
+too, likes items near it, and has mostly such behaviors: users like candidates that are similar to
+their behaviors. All users like some items. Some items have no embedding; requests have 1 to 20
 candidates and 0 to L behaviors.
 """
 
@@ -19,13 +19,23 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.files import manifest
 from features.ids import id_table
 from features.records import example
-from features.schema import ExampleSchema, Modality, SideFeature
+from features.records.requests import RankingRequest
+from features.schema import (
+    HISTORY_RESIDUAL,
+    ExampleSchema,
+    Modality,
+    SideFeature,
+    candidate_embedding_feature,
+    candidate_feature,
+    context_feature,
+    similarity_feature,
+)
 from models.inputs.example_set import ExampleSet
 
 ITEMS = 60
 HIDDEN = 6
 CANDIDATES = (1, 2, 3, 4, 7, 20)
-"""How many a request has: one of these."""
+"""Numbers of candidates that a request may have."""
 SPLITS = {"train": 400, "validation": 120, "test": 120}
 
 SCHEMA = ExampleSchema(
@@ -63,7 +73,7 @@ def random_requests(
     count: int = 100,
     seed: int = 0,
     sizes: Sequence[int] = CANDIDATES,
-) -> list[example.Request]:
+) -> list[RankingRequest]:
     """Draws requests, as the join would build them."""
     rng = np.random.default_rng(seed)
     hidden = _directions(np.random.default_rng(0), ITEMS)
@@ -79,27 +89,36 @@ def random_requests(
         types = (rng.random(len(behaviors)) < likes[behaviors]).astype(np.int64)
         gaps = -np.sort(-rng.integers(1, 10**8, len(behaviors)))
         requests.append(
-            example.Request(
+            RankingRequest(
                 user_id=int(rng.integers(count // 4 + 1)),
                 request_id=seed * 10**6 + index,
                 timestamp=index * 10**6,
                 history_item_id=item_ids()[behaviors],
                 history_time_gap=gaps,
                 history_type=types % schema.behavior_types,
-                history_residual=1 + 254 * types if schema.has_residuals else None,
                 candidate_item_id=item_ids()[candidates],
                 labels=dict.fromkeys(schema.labels, labels),
-                **_content(schema, sets, item_ids()[candidates], item_ids()[behaviors]),
-                item_features={
-                    side.name: _side_values(side, candidates) for side in schema.item_features
-                },
-                context_features={
-                    side.name: _side_values(side, np.array([index]))[0]
-                    for side in schema.context_features
+                features={
+                    **({HISTORY_RESIDUAL: 1 + 254 * types} if schema.has_residuals else {}),
+                    **_content(schema, sets, item_ids()[candidates], item_ids()[behaviors]),
+                    **{
+                        candidate_feature(side.name): _side_values(side, candidates)
+                        for side in schema.item_features
+                    },
+                    **{
+                        context_feature(side.name): _side_values(side, np.array([index]))[0]
+                        for side in schema.context_features
+                    },
                 },
             )
         )
     return requests
+
+
+def batch_of(requests: Sequence[RankingRequest], schema: ExampleSchema = SCHEMA) -> dict:
+    """Returns requests as a parsed batch, by way of their records."""
+    serialized = [example.encode_request(schema, request) for request in requests]
+    return example.parse_examples(schema, tf.constant(serialized))
 
 
 def write_example_set(
@@ -117,10 +136,10 @@ def write_example_set(
       folder: created if absent.
       schema: what the records hold.
       splits: records by split.
-      shards: files a split.
+      shards: files per split.
       seed: of the requests.
-      inverted: splits with every label turned round, so that learning makes a model worse there.
-      candidates: how many a request has, one of these.
+      inverted: splits with inverted labels, on which learning makes a model worse.
+      candidates: numbers of candidates that a request may have.
     """
     os.makedirs(os.path.join(folder, "vocabulary"))
     shard_values, split_values = {}, {}
@@ -156,7 +175,7 @@ def write_example_set(
     return ExampleSet.open(folder)
 
 
-def _inverted(request: example.Request) -> example.Request:
+def _inverted(request: RankingRequest) -> RankingRequest:
     labels = {label: 1 - values for label, values in request.labels.items()}
     return dataclasses.replace(request, labels=labels)
 
@@ -166,15 +185,15 @@ def _directions(rng: np.random.Generator, count: int) -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def _content(schema, sets, candidates, behaviors) -> dict[str, dict[str, np.ndarray]]:
-    content = {"similarity": {}, "candidate_embedding": {}}
+def _content(schema, sets, candidates, behaviors) -> dict[str, np.ndarray]:
+    content = {}
     for modality in schema.modalities:
         values = sets[modality.name]
         shown, seen = values.rows(candidates), values.rows(behaviors)
-        content["similarity"][modality.name] = similarity.codes(
+        content[similarity_feature(modality.name)] = similarity.codes(
             values.quantized[shown], values.norms[shown], values.quantized[seen], values.norms[seen]
         )
-        content["candidate_embedding"][modality.name] = values.quantized[shown]
+        content[candidate_embedding_feature(modality.name)] = values.quantized[shown]
     return content
 
 

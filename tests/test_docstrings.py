@@ -5,11 +5,11 @@ import importlib
 
 import pytest
 
-from tests.test_layout import SOURCES, relative
+from tests import layout
 
 WITH_EXAMPLES = [
-    relative(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    for path in SOURCES
+    layout.relative(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    for path in layout.sources("features", "models", "serving_signatures", "pipeline")
     if ">>> " in path.read_text(encoding="utf-8")
 ]
 

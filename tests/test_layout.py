@@ -58,7 +58,7 @@ def test_no_two_sibling_folders_import_each_other():
 
 
 def test_partition_reaches_no_beam():
-    start = {name for name in layout.modules() if name.startswith("pipeline.join.partition")}
+    start = {name for name in layout.modules() if name.startswith("pipeline.join.partition.")}
     beam = [
         ids(path)
         for path in SOURCES

@@ -1,53 +1,21 @@
 """Clicks and conversions as rows of their own that arrive late, sometimes twice."""
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.marketplace import random_streams
-from benchmarks.marketplace.marketplace import Impressions
+from benchmarks.marketplace.marketplace import BLOCK
 
 SCHEMA = pa.schema(
-    {
-        "request_id": pa.int64(),
-        "user_id": pa.int64(),
-        "item_id": pa.int64(),
-        "timestamp": pa.int64(),
-    }
+    [BLOCK.field(name) for name in ("request_id", "user_id", "item_id", "timestamp")]
 )
-
-LATE = 30 * 60_000
+_LATE = 30 * 60_000
 """Milliseconds; a usual attribution window."""
 
 _LONGEST = 6 * 3_600_000
 _DUPLICATED = 0.02
-
-
-@dataclasses.dataclass(frozen=True)
-class Delay:
-    """How long after its cause an event is logged.
-
-    Attributes:
-      median: milliseconds, of those that are not late.
-      late: the share that comes after `LATE`.
-    """
-
-    median: float
-    late: float
-
-    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Returns `[count]` int64 milliseconds, from 1 to six hours."""
-        prompt = np.minimum(self.median * np.exp(1.0 * rng.standard_normal(count)), LATE)
-        late = LATE * (1 + rng.exponential(2.0, count))
-        delay = np.where(rng.random(count) < self.late, late, prompt)
-        return np.clip(delay, 1, _LONGEST).astype(np.int64)
-
-
-CLICK_DELAY = Delay(median=15_000, late=0.03)
-CONVERSION_DELAY = Delay(median=300_000, late=0.1)
-"""After the click."""
 
 
 class LabelEvents:
@@ -65,21 +33,22 @@ class LabelEvents:
         self._blocks = 0
         self._pending = {name: SCHEMA.empty_table() for name in ("click", "conversion")}
 
-    def arrive(self, block: Impressions) -> Mapping[str, pa.Table]:
+    def arrive(self, block: pa.Table) -> Mapping[str, pa.Table]:
         """Returns the events that arrive until a block's end, by label.
 
         Args:
-          block: follows the one before.
+          block: impressions, the ones after the block before.
         """
         rng = random_streams.generator(self._seed, "label_events", self._blocks)
         self._blocks += 1
-        clicked = np.flatnonzero(block.click)
-        clicks = block.time[clicked] + CLICK_DELAY.draw(rng, len(clicked))
-        bought = block.conversion[clicked]
-        conversions = clicks[bought] + CONVERSION_DELAY.draw(rng, int(bought.sum()))
+        times = block["timestamp"].to_numpy()
+        clicked = np.flatnonzero(block["click"])
+        clicks = times[clicked] + _delays(rng, len(clicked), median=15_000, late=0.03)
+        bought = block["conversion"].to_numpy()[clicked] == 1
+        after_click = _delays(rng, int(bought.sum()), median=300_000, late=0.1)
         self._add("click", rng, block, clicked, clicks)
-        self._add("conversion", rng, block, clicked[bought], conversions)
-        return self._split(int(block.time[-1]))
+        self._add("conversion", rng, block, clicked[bought], clicks[bought] + after_click)
+        return self._split(int(times[-1]))
 
     def rest(self) -> Mapping[str, pa.Table]:
         """Returns the events that arrive after the last impression, by label."""
@@ -89,31 +58,41 @@ class LabelEvents:
         self,
         name: str,
         rng: np.random.Generator,
-        block: Impressions,
+        block: pa.Table,
         rows: np.ndarray,
         times: np.ndarray,
     ) -> None:
-        """Puts a block's events, some of them twice, to those that have not arrived."""
+        """Adds a block's events, some of them twice, to those that have not arrived."""
         twice = np.flatnonzero(rng.random(len(rows)) < _DUPLICATED)
         apart = rng.integers(1, 60_000, len(twice)) * (rng.random(len(twice)) < 0.5)
-        rows = np.concatenate([rows, rows[twice]])
-        columns = (
-            block.request[rows],
-            block.user[rows] + 1,
-            block.item[rows] + 1,
-            np.concatenate([times, times[twice] + apart]),
-        )
-        events = pa.Table.from_arrays([pa.array(column) for column in columns], schema=SCHEMA)
+        impressions = block.select(SCHEMA.names).take(pa.array(np.append(rows, rows[twice])))
+        logged = pa.array(np.append(times, times[twice] + apart))
+        events = impressions.set_column(SCHEMA.get_field_index("timestamp"), "timestamp", logged)
         self._pending[name] = pa.concat_tables([self._pending[name], events]).combine_chunks()
 
     def _split(self, now: int) -> dict[str, pa.Table]:
-        """Takes out, sorted, what arrives until now."""
+        """Removes the events that arrive until now and returns them sorted."""
         arrived = {}
         for name, events in self._pending.items():
             times = events["timestamp"].to_numpy()
             arrived[name] = _in_order(events.filter(pa.array(times <= now)))
             self._pending[name] = events.filter(pa.array(times > now))
         return arrived
+
+
+def _delays(rng: np.random.Generator, count: int, median: float, late: float) -> np.ndarray:
+    """Returns delays of events after their causes, `[count]` int64 milliseconds up to six hours.
+
+    Args:
+      rng: draws them.
+      count: how many.
+      median: milliseconds, of those that are not late.
+      late: share that comes after `_LATE`.
+    """
+    prompt = np.minimum(median * np.exp(1.0 * rng.standard_normal(count)), _LATE)
+    delayed = _LATE * (1 + rng.exponential(2.0, count))
+    delay = np.where(rng.random(count) < late, delayed, prompt)
+    return np.clip(delay, 1, _LONGEST).astype(np.int64)
 
 
 def _in_order(events: pa.Table) -> pa.Table:

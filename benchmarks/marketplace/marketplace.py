@@ -15,11 +15,11 @@ Requests are drawn in blocks. Within a block, round r holds every user's r-th re
 round has distinct users, is computed at once, and sees exactly the clicks before it.
 """
 
-import dataclasses
 import itertools
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.marketplace import random_streams
 from benchmarks.marketplace.candidate_source import CandidateSource
@@ -37,36 +37,22 @@ _DEVICE_EFFECT = np.asarray([0.15, 0.0, -0.1], np.float32)
 _DEVICE_SHARE = (0.3, 0.6)
 _REQUESTS_PER_BLOCK = 16_384
 
-
-@dataclasses.dataclass(frozen=True)
-class Impressions:
-    """Impressions in the order of time, then of position; arrays of length I.
-
-    Attributes:
-      request: int64, ascending from 0 over the log.
-      user: int64 rows of users.
-      item: int64 rows of items.
-      time: int64, milliseconds; no two requests share one.
-      position: int32, from 0.
-      device: int8, index into `DEVICES`.
-      click: bool.
-      conversion: bool; only where there is a click.
-      click_probability: float32.
-      conversion_probability: float32, given a click.
-      similarity: float32.
-    """
-
-    request: np.ndarray
-    user: np.ndarray
-    item: np.ndarray
-    time: np.ndarray
-    position: np.ndarray
-    device: np.ndarray
-    click: np.ndarray
-    conversion: np.ndarray
-    click_probability: np.ndarray
-    conversion_probability: np.ndarray
-    similarity: np.ndarray
+BLOCK = pa.schema(
+    {
+        "request_id": pa.int64(),  # Ascending from 0 over the log.
+        "user_id": pa.int64(),
+        "item_id": pa.int64(),
+        "timestamp": pa.int64(),  # Milliseconds; no two requests share one.
+        "position": pa.int32(),  # From 0.
+        "device": pa.string(),
+        "click": pa.int8(),
+        "conversion": pa.int8(),  # 1 only where there is a click.
+        "click_probability": pa.float32(),
+        "conversion_probability": pa.float32(),  # Given a click.
+        "similarity": pa.float32(),
+    }
+)
+"""Columns of impressions, whose rows are in the order of time, then of position."""
 
 
 class Marketplace:
@@ -93,8 +79,8 @@ class Marketplace:
         self._profile_sum = np.zeros((settings.users, CONTENT), np.float32)
         self._requests = np.zeros(settings.users, np.int64)
 
-    def blocks(self) -> Iterator[Impressions]:
-        """Yields the whole log, some ten thousand requests at a time; once."""
+    def blocks(self) -> Iterator[pa.Table]:
+        """Yields the whole log once, as tables `BLOCK` of 16,384 requests."""
         shown = requests = 0
         for block in itertools.count():
             rng = random_streams.generator(self._settings.seed, "requests", block)
@@ -125,8 +111,8 @@ class Marketplace:
 
     def _block(
         self, rng: np.random.Generator, first_request: int, shown: int, sizes: np.ndarray
-    ) -> Impressions:
-        """Simulates requests that follow each other."""
+    ) -> pa.Table:
+        """Simulates consecutive requests."""
         users = np.searchsorted(self._activity, rng.random(len(sizes)), "right")
         users = np.minimum(users, self._settings.users - 1)
         times = self._clock.times(rng, shown, sizes)
@@ -155,20 +141,20 @@ class Marketplace:
         buys = self._conversion_probability(users, item, request)
         conversion = click & (rng.random(len(request), np.float32) < buys)
         columns = {
-            "request": first_request + order[request],
-            "user": users[request],
-            "item": item,
-            "time": times[request],
+            "request_id": first_request + order[request],
+            "user_id": users[request] + 1,
+            "item_id": item + 1,
+            "timestamp": times[request],
             "position": position.astype(np.int32),
-            "device": devices[request].astype(np.int8),
-            "click": click,
-            "conversion": conversion,
+            "device": pa.array(DEVICES).take(pa.array(devices[request])),
+            "click": click.astype(np.int8),
+            "conversion": conversion.astype(np.int8),
             "click_probability": probability,
             "conversion_probability": buys,
             "similarity": similarity,
         }
-        by_time = np.argsort(columns["request"], kind="stable")
-        return Impressions(**{name: column[by_time] for name, column in columns.items()})
+        by_time = np.argsort(columns["request_id"], kind="stable")
+        return pa.table(columns, schema=BLOCK).take(pa.array(by_time))
 
     def _logit_without_similarity(
         self,

@@ -45,7 +45,7 @@ def simulate(
     if (found := publication.existing()) is not None:
         logging.info("%s holds this very log already: nothing to do.", output)
         return found
-    with publication.attempt() as folder:
+    with publication.staging() as folder:
         return publication.complete(_write(folder, settings, rows_per_file))
 
 
@@ -53,12 +53,7 @@ def _write(folder: str, settings: MarketplaceSettings, rows_per_file: int) -> di
     """Writes everything but the manifest and returns that."""
     marketplace = Marketplace(settings)
     counts: dict[str, int] = {}
-    sides = {
-        "items": tables.items(marketplace.items),
-        "truth_items": tables.truth_items(marketplace.items),
-        "users": tables.users(marketplace.users),
-    }
-    for name, table in sides.items():
+    for name, table in tables.side_tables(marketplace.items, marketplace.users).items():
         os.makedirs(os.path.join(folder, name))
         path = os.path.join(folder, name, f"{name}.parquet")
         pq.write_table(table, path, row_group_size=_ROWS_PER_GROUP)
@@ -79,14 +74,14 @@ def _write_log(
     folder: str, settings: MarketplaceSettings, rows_per_file: int, marketplace: Marketplace
 ) -> dict[str, ParquetParts]:
     """Simulates the log into its tables and returns them by name, closed."""
-    inline = settings.label_events == "inline"
+    schemas = tables.log_schemas(inline=settings.label_events == "inline")
     label_events = LabelEvents(settings.seed)
     with contextlib.ExitStack() as stack:
         parts = {
             name: stack.enter_context(
                 ParquetParts(os.path.join(folder, name), schema, rows_per_file)
             )
-            for name, schema in tables.log_schemas(inline).items()
+            for name, schema in schemas.items()
         }
 
         def write_events(arrived: Mapping[str, pa.Table]) -> None:
@@ -94,11 +89,11 @@ def _write_log(
                 parts[f"{label}s"].write(events)
 
         for block in marketplace.blocks():
-            parts["impressions"].write(tables.impressions(block, inline))
-            parts["truth"].write(tables.truth(block))
-            if not inline:
+            for name in ("impressions", "truth"):
+                parts[name].write(block.select(schemas[name].names))
+            if "clicks" in parts:
                 write_events(label_events.arrive(block))
-        if not inline:
+        if "clicks" in parts:
             write_events(label_events.rest())
     return parts
 

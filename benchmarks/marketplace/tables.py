@@ -1,35 +1,21 @@
-"""A simulated marketplace as Arrow tables: schemas and columns. An id is its row plus one."""
-
-from typing import Any
+"""The tables of a simulated marketplace: columns of the log and the side tables."""
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.marketplace import label_events
 from benchmarks.marketplace.catalog import CATEGORIES, COUNTRIES, Items, Users
-from benchmarks.marketplace.marketplace import DEVICES, Impressions
+from benchmarks.marketplace.marketplace import BLOCK
 
 _LABELS = ("click", "conversion")
-_IMPRESSIONS = pa.schema(
-    {
-        "request_id": pa.int64(),
-        "user_id": pa.int64(),
-        "item_id": pa.int64(),
-        "timestamp": pa.int64(),
-        "position": pa.int32(),
-        "device": pa.string(),
-    }
-)
-_TRUTH = pa.schema(
-    {
-        "request_id": pa.int64(),
-        "item_id": pa.int64(),
-        "click": pa.int8(),
-        "conversion": pa.int8(),
-        "click_probability": pa.float32(),
-        "conversion_probability": pa.float32(),
-        "similarity": pa.float32(),
-    }
+_IMPRESSIONS = ("request_id", "user_id", "item_id", "timestamp", "position", "device")
+_TRUTH = (
+    "request_id",
+    "item_id",
+    *_LABELS,
+    "click_probability",
+    "conversion_probability",
+    "similarity",
 )
 
 
@@ -37,79 +23,40 @@ def log_schemas(inline: bool) -> dict[str, pa.Schema]:
     """Returns the schemas of the tables that grow with the log.
 
     Args:
-      inline: whether impressions have labels.
+      inline: whether impressions have labels; otherwise `clicks` and `conversions` are tables.
     """
-    if inline:
-        labels = pa.schema(dict.fromkeys(_LABELS, pa.int8()))
-        return {"impressions": pa.unify_schemas([_IMPRESSIONS, labels]), "truth": _TRUTH}
+    impressions = (*_IMPRESSIONS, *_LABELS) if inline else _IMPRESSIONS
     return {
-        "impressions": _IMPRESSIONS,
-        "clicks": label_events.SCHEMA,
-        "conversions": label_events.SCHEMA,
-        "truth": _TRUTH,
+        "impressions": pa.schema([BLOCK.field(name) for name in impressions]),
+        **({} if inline else dict.fromkeys(("clicks", "conversions"), label_events.SCHEMA)),
+        "truth": pa.schema([BLOCK.field(name) for name in _TRUTH]),
     }
 
 
-def impressions(block: Impressions, inline: bool) -> pa.Table:
-    """Returns a block's impressions, with labels if inline."""
-    columns = {
-        "request_id": block.request,
-        "user_id": block.user + 1,
-        "item_id": block.item + 1,
-        "timestamp": block.time,
-        "position": block.position,
-        "device": _texts(block.device, DEVICES),
-        **(_labels(block) if inline else {}),
+def side_tables(items: Items, users: Users) -> dict[str, pa.Table]:
+    """Returns the side features `items` and `users`, and the hidden properties `truth_items`.
+
+    Args:
+      items: the catalog; an id is its row plus one.
+      users: likewise.
+    """
+    item_id = np.arange(len(items.price)) + 1
+    categories = pa.array([f"category_{number:02d}" for number in range(CATEGORIES)])
+    return {
+        "items": pa.table(
+            {
+                "item_id": item_id,
+                "category": categories.take(pa.array(items.category)),
+                "price": items.price,
+                "created_at": items.created_at,
+            }
+        ),
+        "truth_items": pa.table({"item_id": item_id, "quality": items.quality, "gate": items.gate}),
+        "users": pa.table(
+            {
+                "user_id": np.arange(len(users.age)) + 1,
+                "country": pa.array(COUNTRIES).take(pa.array(users.country)),
+                "age": users.age,
+            }
+        ),
     }
-    return pa.table(columns, schema=log_schemas(inline)["impressions"])
-
-
-def truth(block: Impressions) -> pa.Table:
-    """Returns the probabilities behind a block's impressions."""
-    columns = {
-        "request_id": block.request,
-        "item_id": block.item + 1,
-        **_labels(block),
-        "click_probability": block.click_probability,
-        "conversion_probability": block.conversion_probability,
-        "similarity": block.similarity,
-    }
-    return pa.table(columns, schema=_TRUTH)
-
-
-def items(catalog: Items) -> pa.Table:
-    """Returns the items' side features: item_id, category, price, created_at (ms)."""
-    names = tuple(f"category_{number:02d}" for number in range(CATEGORIES))
-    return pa.table(
-        {
-            "item_id": np.arange(len(catalog.price)) + 1,
-            "category": _texts(catalog.category, names),
-            "price": catalog.price,
-            "created_at": catalog.created_at,
-        }
-    )
-
-
-def truth_items(catalog: Items) -> pa.Table:
-    """Returns the properties that only an item's id reveals: item_id, quality, gate."""
-    item_id = np.arange(len(catalog.quality)) + 1
-    return pa.table({"item_id": item_id, "quality": catalog.quality, "gate": catalog.gate})
-
-
-def users(everyone: Users) -> pa.Table:
-    """Returns the users' side features: user_id, country, age."""
-    return pa.table(
-        {
-            "user_id": np.arange(len(everyone.age)) + 1,
-            "country": _texts(everyone.country, COUNTRIES),
-            "age": everyone.age,
-        }
-    )
-
-
-def _labels(block: Impressions) -> dict[str, Any]:
-    return {name: getattr(block, name).astype(np.int8) for name in _LABELS}
-
-
-def _texts(codes: np.ndarray, names: tuple[str, ...]) -> pa.Array:
-    return pa.array(names).take(pa.array(codes))

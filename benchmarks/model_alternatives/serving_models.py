@@ -1,4 +1,4 @@
-"""Models of one head with random weights, exported as the pipeline exports them."""
+"""Models with the same head and random weights, exported as the pipeline exports them."""
 
 import os
 
@@ -46,25 +46,36 @@ def content(items: int) -> dict[str, EmbeddingSet]:
     }
 
 
+def build_all(vocabulary: np.ndarray) -> dict[str, RankingModel]:
+    """Returns every model with random weights.
+
+    Args:
+      vocabulary: `[N]` int64 item ids.
+
+    Returns:
+      The models by name. `dmf_materialized` has the weights of `dmf`.
+    """
+    models = {}
+    for name, kind in _KINDS.items():
+        keras.utils.set_random_seed(1)
+        models[name] = kind(CONFIG, SCHEMA, vocabulary)
+        models[name].create_variables(factory.zero_batch(SCHEMA))
+    return models
+
+
 def export_all(folder: str, embeddings: dict[str, EmbeddingSet]) -> dict[str, str]:
-    """Exports every model with the embedding sets inside, each past the export's gate.
+    """Exports every model with the embedding sets inside; each passes the export's gate.
 
     Args:
       folder: for the SavedModels.
       embeddings: by modality; their items are the vocabulary.
 
     Returns:
-      The version folder by model. `dmf_materialized` has the weights of `dmf`.
+      The version folder by model.
     """
-    vocabulary = next(iter(embeddings.values())).item_ids
     folders = {}
-    for name, kind in _KINDS.items():
-        keras.utils.set_random_seed(1)
-        model = kind(CONFIG, SCHEMA, vocabulary)
-        model.create_variables(factory.zero_batch(SCHEMA))
+    for name, model in build_all(next(iter(embeddings.values())).item_ids).items():
         own = {modality.name: embeddings[modality.name] for modality in model.modalities}
-        exported = saved_model.export_saved_model(
-            model, os.path.join(folder, name), own, batch_sizes=(1,)
-        )
-        folders[name] = exported.folder
+        place = os.path.join(folder, name)
+        folders[name] = saved_model.export_saved_model(model, place, own, batch_sizes=(1,)).folder
     return folders

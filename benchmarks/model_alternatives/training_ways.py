@@ -1,4 +1,4 @@
-"""Ways to spend a training step, each as a call that the benchmark times."""
+"""Ways to take a training step, each as a call that the benchmark times."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training import execution, optimizers
 from models.training.config import TrainingConfig
-from models.training.lazy_adam import LazyAdam
 from models.training.passes import TrainingInput
 
 MODEL = ModelConfig(embedding_width=128, head_width=128, hidden=(1024, 512, 256))
@@ -35,7 +34,7 @@ class Way:
     Attributes:
       layout: `flat`, single candidates of all requests as `candidate_mixing` makes them, or
         `grouped`, whole requests.
-      run: does it once and returns how many candidates that were.
+      run: takes one step and returns its number of candidates.
       calls: of `run` in a round.
     """
 
@@ -45,7 +44,7 @@ class Way:
 
 
 def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
-    """Returns one pass as training reads it, about 512 candidates a batch."""
+    """Returns one pass as training reads it, about 512 candidates per batch."""
     (candidates,) = examples.candidates_per_record("train")
     # A batch of whole requests is sized for the largest of its bucket; this fills it.
     size = BATCH if layout == "flat" else BATCH // candidates * _CANDIDATES_OF_BUCKET
@@ -72,18 +71,22 @@ def reading(examples: ExampleSet, layout: str) -> Way:
     return Way(layout, run, calls)
 
 
-def training(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
-    """Returns a step of `dmf` on batches in memory."""
+def training(
+    examples: ExampleSet, layout: str, steps: int, config: TrainingConfig, fed: bool = False
+) -> Way:
+    """Returns a step of `dmf`, as `fit` takes it.
+
+    Args:
+      examples: the records.
+      layout: of the batches.
+      steps: in a round.
+      config: how to train.
+      fed: read each batch from the records, as training does, rather than keep a few in memory.
+    """
     model = build(DMF, examples)
     model.compile(optimizer=optimizers.build_optimizer(model, config, _STEPS_OF_SCHEDULE))
-    return _steps(model, in_memory(examples, layout), layout, steps, config)
-
-
-def fed(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
-    """Returns a step of `dmf` that reads its batch from the records, as training does."""
-    model = build(DMF, examples)
-    model.compile(optimizer=optimizers.build_optimizer(model, config, _STEPS_OF_SCHEDULE))
-    return _steps(model, batches(examples, layout).repeat(), layout, steps, config)
+    data = batches(examples, layout).repeat() if fed else in_memory(examples, layout)
+    return _steps(model, data, layout, steps, config)
 
 
 def materialized(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
@@ -91,31 +94,6 @@ def materialized(examples: ExampleSet, layout: str, steps: int, config: Training
     model = build(MaterializedDMF, examples)
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     return _steps(model, in_memory(examples, layout), layout, steps, config)
-
-
-def head_alone(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
-    """Returns a step of nothing but the head, on inputs of its width: every model's floor."""
-    head = build(DMF, examples).head
-    variables = head.trainable_variables
-    shape = next(iter(batches(examples, layout)))[CANDIDATE_MASK].shape
-    inputs = tf.random.stateless_normal([*shape, variables[0].shape[0]], seed=(0, 0))
-    optimizer = LazyAdam(config.learning_rate)
-    optimizer.build(variables)
-
-    @tf.function(autograph=False)
-    def step() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)  # What lies below the head wants its gradient.
-            loss = tf.reduce_sum(head([inputs]))
-        below, *gradients = tape.gradient(loss, [inputs, *variables])
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return tf.reduce_sum(below)
-
-    def run() -> int:
-        step()
-        return int(np.prod(shape))
-
-    return Way(layout, run, steps)
 
 
 def check_equal(examples: ExampleSet) -> float:

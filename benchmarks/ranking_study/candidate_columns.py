@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_MASK
+from models.evaluation.scoring import Scored
 from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 
 Batch = Mapping[str, np.ndarray]
 """Parsed requests by feature name, see `features.records.example`."""
+
+IDENTITY = ("user_id", "item_id", "timestamp", "label", "history_length")
+"""User, item, time, outcome and number of behaviors of a candidate."""
 
 
 def collect(
@@ -31,7 +35,7 @@ def collect(
 
 
 def identity(batch: Batch, label: str) -> dict[str, np.ndarray]:
-    """Returns who, what, when and the outcome: `[R, C]` each.
+    """Returns the columns `IDENTITY`, `[R, C]` each.
 
     Args:
       batch: parsed requests.
@@ -46,3 +50,14 @@ def identity(batch: Batch, label: str) -> dict[str, np.ndarray]:
         "label": batch[label],
         "history_length": np.broadcast_to(length[:, None], shape),
     }
+
+
+def scored(columns: Mapping[str, np.ndarray], probability: np.ndarray) -> Scored:
+    """Returns the candidates with their predictions.
+
+    Args:
+      columns: `IDENTITY` among them, `[N]` each.
+      probability: `[N]`.
+    """
+    user, item, _, label, length = (columns[name] for name in IDENTITY)
+    return Scored(user, item, label, probability.astype(np.float32), length)

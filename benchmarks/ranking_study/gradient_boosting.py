@@ -7,18 +7,23 @@ to the request, so that ids are no advantage of the networks. Validation stops i
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import joblib
 import numpy as np
 
 from benchmarks.ranking_study import candidate_columns, record_features
 from benchmarks.ranking_study.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.records import running_statistics
-from features.schema import CANDIDATE_MASK, candidate_feature, context_feature
+from features.schema import (
+    CANDIDATE_MASK,
+    ExampleSchema,
+    SideFeature,
+    candidate_feature,
+    context_feature,
+)
 from models.evaluation.scoring import Scored
 from models.inputs.example_set import ExampleSet
 from pipeline.join.partition.cumulative_sums import CumulativeSums
@@ -46,7 +51,6 @@ _CODE = (
     "benchmarks/ranking_study/record_features.py",
     "benchmarks/ranking_study/candidate_columns.py",
 )
-_IDENTITY = ("user_id", "item_id", "timestamp", "label", "history_length")
 
 Columns = Mapping[str, np.ndarray]
 
@@ -85,8 +89,10 @@ def train(
     """
     lightgbm = require()
     needed = dict.fromkeys(("train", "validation", split))
-    tables = _tables(examples, tuple(needed), cache)
-    names = [name for name in tables["train"] if name not in _IDENTITY]
+    # Trials share the columns: the first computes them.
+    tables_of = joblib.Memory(cache, verbose=0).cache(_tables, ignore=["examples"])
+    tables = tables_of(examples, tuple(needed), _fingerprint(examples))
+    names = [name for name in tables["train"] if name not in candidate_columns.IDENTITY]
     matrices = {one: _matrix(table, names) for one, table in tables.items()}
     fitted = lightgbm.Dataset(matrices["train"], tables["train"]["label"], feature_name=names)
     held_out = fitted.create_valid(matrices["validation"], tables["validation"]["label"])
@@ -97,8 +103,7 @@ def train(
         valid_sets=[held_out],
         callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
     )
-    scored = tables[split]
-    probability = booster.predict(matrices[split]).astype(np.float32)
+    probability = booster.predict(matrices[split])
     gain = booster.feature_importance("gain")
     details = {
         "parameters": int(booster.num_trees()),
@@ -106,16 +111,7 @@ def train(
         "columns": len(names),
         "most_gain": {names[i]: float(gain[i] / gain.sum()) for i in np.argsort(-gain)[:15]},
     }
-    return (
-        Scored(
-            scored["user_id"],
-            scored["item_id"],
-            scored["label"],
-            probability,
-            scored["history_length"],
-        ),
-        details,
-    )
+    return candidate_columns.scored(tables[split], probability), details
 
 
 def train_sums(train: Columns, rows: Columns) -> dict[str, np.ndarray]:
@@ -143,64 +139,58 @@ def train_sums(train: Columns, rows: Columns) -> dict[str, np.ndarray]:
 
 
 def _tables(
-    examples: ExampleSet, splits: tuple[str, ...], cache: str
+    examples: ExampleSet, splits: tuple[str, ...], key: str
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Returns identity and feature columns by split, from the cache where they are there."""
-    folder = os.path.join(cache, _fingerprint(examples))
-    os.makedirs(folder, exist_ok=True)
+    """Returns identity and feature columns by split.
+
+    Args:
+      examples: the data set.
+      splits: train first.
+      key: fingerprint of the data set and the code.
+    """
+    schema, label = examples.schema, examples.schema.primary_label
+    features = record_features.features(schema, *_train_values(examples))
     tables: dict[str, dict[str, np.ndarray]] = {}
-    compute = None
     for split in splits:
-        path = os.path.join(folder, f"{split}.npz")
-        if not os.path.isfile(path):
-            compute = compute or _compute(examples)
-            table = candidate_columns.collect(examples, split, compute)
-            if not _has_statistics(examples):
-                table |= train_sums(table if split == "train" else tables["train"], table)
-            # Two trials may both find nothing: what appears is whole, whoever wrote it.
-            partial = f"{path}.{uuid.uuid4().hex}.npz"
-            np.savez(partial, **table)
-            os.replace(partial, path)
-        with np.load(path) as found:
-            tables[split] = dict(found)
+        tables[split] = candidate_columns.collect(
+            examples,
+            split,
+            lambda batch: {**candidate_columns.identity(batch, label), **features(batch)},
+        )
+        if not any(side.kind == "running" for side in _sides(schema).values()):
+            tables[split] |= train_sums(tables["train"], tables[split])
     return tables
 
 
-def _compute(examples: ExampleSet) -> Any:
-    schema = examples.schema
-    sides = [
-        *((candidate_feature(side.name), side) for side in schema.item_features),
-        *((context_feature(side.name), side) for side in schema.context_features),
-    ]
+def _sides(schema: ExampleSchema) -> dict[str, SideFeature]:
+    items = {candidate_feature(side.name): side for side in schema.item_features}
+    return items | {context_feature(side.name): side for side in schema.context_features}
+
+
+def _train_values(examples: ExampleSet) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Returns the mean of each running statistic and the side features' values in train."""
+    sides = _sides(examples.schema)
 
     def raw(batch: candidate_columns.Batch) -> dict[str, np.ndarray]:
         shape = batch[CANDIDATE_MASK].shape
-        values = {name: batch[name] for name, _ in sides}
+        values = {name: batch[name] for name in sides}
         return {
             name: one if one.ndim == 3 else np.broadcast_to(one[:, None], (*shape, one.shape[-1]))
             for name, one in values.items()
         }
 
     train = candidate_columns.collect(examples, "train", raw) if sides else {}
-    side_values = record_features.SideValues.of(
-        {name: train[name] for name, side in sides if side.kind == "categorical"}
+    frequent = record_features.frequent_values(
+        {name: train[name] for name, side in sides.items() if side.kind == "categorical"}
     )
     priors: dict[str, float] = {}
-    for name, side in sides:
+    for name, side in sides.items():
         if side.kind == "running":
-            columns = running_statistics.columns(side)
             total = train[name].sum(0, dtype=np.float64)
             for statistic in side.statistics:
-                at = columns.index(f"sum_{statistic}")
+                at = running_statistics.columns(side).index(f"sum_{statistic}")
                 priors.setdefault(statistic, float(total[at] / max(total[0], 1)))
-    features = record_features.features(schema, priors, side_values)
-    label = schema.primary_label
-    return lambda batch: {**candidate_columns.identity(batch, label), **features(batch)}
-
-
-def _has_statistics(examples: ExampleSet) -> bool:
-    sides = (*examples.schema.item_features, *examples.schema.context_features)
-    return any(side.kind == "running" for side in sides)
+    return priors, frequent
 
 
 def _matrix(table: Columns, names: list[str]) -> np.ndarray:

@@ -10,18 +10,18 @@ from models.evaluation.scoring import Scored
 from models.inputs.example_set import ExampleSet
 
 PRIOR_STRENGTH = 20.0
-"""Candidates of an item that its own rate needs for half the weight."""
+"""Number of an item's candidates at which its own rate has half the weight."""
 
 
 def score(examples: ExampleSet, split: str) -> tuple[Scored, dict[str, Any]]:
-    """Scores every candidate by its item's rate, shrunken to that of all items.
+    """Scores every candidate by its item's rate, shrunken towards the rate of all items.
 
     Args:
       examples: the data set.
       split: to score.
 
     Returns:
-      The scored candidates, and the parameters' number.
+      The scored candidates, and the number of parameters.
     """
     label = examples.schema.primary_label
     train, scored = (
@@ -35,14 +35,5 @@ def score(examples: ExampleSet, split: str) -> tuple[Scored, dict[str, Any]]:
     positives = np.append(np.bincount(position, train["label"]), 0)
     prior = train["label"].mean()
     rate = (positives + PRIOR_STRENGTH * prior) / (count + PRIOR_STRENGTH)
-    probability = rate[id_table.positions(scored["item_id"], items)].astype(np.float32)
-    return (
-        Scored(
-            scored["user_id"],
-            scored["item_id"],
-            scored["label"],
-            probability,
-            scored["history_length"],
-        ),
-        {"parameters": len(items)},
-    )
+    probability = rate[id_table.positions(scored["item_id"], items)]
+    return candidate_columns.scored(scored, probability), {"parameters": len(items)}

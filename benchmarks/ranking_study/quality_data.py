@@ -14,8 +14,8 @@ from benchmarks.ranking_study.code_fingerprint import code_sha256
 from features.errors import UserInputError
 from features.files import manifest
 from models.inputs.example_set import ExampleSet
-from pipeline.build_examples import build_examples
 from pipeline.end_to_end import demo_data
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.training_runs.run_config import DataConfig
 
@@ -57,7 +57,7 @@ def prepare(
     embeddings: Mapping[str, str],
     work: str,
 ) -> list[DataSet]:
-    """Joins a raw log once a split, or opens what is joined already.
+    """Joins a raw log once per split, or opens what is joined already.
 
     Args:
       source: a folder as `pipeline.end_to_end.demo_data` reads it, or one that the join wrote.

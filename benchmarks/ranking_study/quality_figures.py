@@ -18,23 +18,24 @@ def figures(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list
       rows: of the benchmark's output, of one split.
       names: what a model is called, by its row's name.
     """
-    return [_dots(rows, names), _gains(rows, names), _calibration(rows, names)]
+    learned = [row for row in rows if row["model"] != "popularity"]
+    return [_dots(learned, names), _gains(learned, names), _calibration(rows, names)]
 
 
 def _dots(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure:
-    drawings = []
-    for figure in ("auc", "gauc"):
-        known = [row for row in rows if row[f"{figure}_mean"] is not None]
-        spans = {
-            row["model"]: (
-                row[f"{figure}_mean"],
-                row[f"{figure}_mean"] - row[f"{figure}_std"],
-                row[f"{figure}_mean"] + row[f"{figure}_std"],
-            )
-            for row in known
-            if row["model"] != "popularity"
-        }
-        drawings.append(_panel(figure.upper(), spans, names, None))
+    def span(row: Mapping[str, Any], figure: str) -> tuple[float, ...]:
+        mean, deviation = row[f"{figure}_mean"], row[f"{figure}_std"]
+        return mean, mean - deviation, mean + deviation
+
+    drawings = [
+        _panel(
+            figure.upper(),
+            {row["model"]: span(row, figure) for row in rows if row[f"{figure}_mean"] is not None},
+            names,
+            None,
+        )
+        for figure in ("auc", "gauc")
+    ]
     caption = (
         "A dot is the mean over seeds, its line one standard deviation to each side; the item's "
         "rate, which learns nothing, is far to the left and left out."
@@ -43,18 +44,14 @@ def _dots(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure
 
 
 def _gains(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure:
+    def span(gain: Mapping[str, float]) -> tuple[float, ...]:
+        return tuple(gain[f"relative_percent{end}"] for end in ("", "_low", "_high"))
+
     drawings = []
     for figure in ("auc", "gauc"):
-        spans = {
-            row["model"]: tuple(
-                row[f"{figure}_difference"][f"relative_percent{end}"]
-                for end in ("", "_low", "_high")
-            )
-            for row in rows
-            if f"{figure}_difference" in row and row["model"] != "popularity"
-        }
-        title = f"{figure.upper()} over ID-only, percent"
-        drawings.append(_panel(title, spans, names, 0.0))
+        key = f"{figure}_difference"
+        spans = {row["model"]: span(row[key]) for row in rows if key in row}
+        drawings.append(_panel(f"{figure.upper()} over ID-only, percent", spans, names, 0.0))
     caption = "Lines are 95% intervals of a bootstrap over users, paired by seed."
     return Figure("Gain over ID-only target attention", caption, drawings)
 
@@ -65,7 +62,7 @@ def _panel(
     names: Mapping[str, str],
     reference: float | None,
 ) -> Drawing:
-    """Draws a row a model: a dot, and a line from the second to the third value."""
+    """Draws one row per model: a dot, and a line from the second to the third value."""
     values = [value for span in spans.values() for value in span]
     values += [] if reference is None else [reference]
     shown = [names.get(model, model) for model in spans]

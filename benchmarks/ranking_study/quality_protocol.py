@@ -2,11 +2,11 @@
 
 1. Tuning: every model is trained with the same number of settings, with one seed on the first
    split. Networks share one grid over learning rate and id drop-out; LightGBM has its own of the
-   same size. The setting with the best mean of validation AUC and GAUC is the model's. What runs
-   then has no test split (`quality_trial.without_split`).
+   same size. The setting with the best mean of validation AUC and GAUC is chosen. These trials have
+   no test split (`quality_trial.without_split`).
 2. Final: each model's setting is trained with seeds 1..S on every split. Validation chooses the
-   weights, or the trees' number, and the test split is scored once.
-3. The control has the setting of the model that it is a control of.
+   weights, or the number of trees, and the test split is scored once.
+3. The control has the setting of its original model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,22 +26,23 @@ BASELINE = "id_only"
 RESAMPLES = 1000
 TUNING_SEED = 1
 
-_ORDER = (
-    POPULARITY,
-    "id_only",
-    "din",
-    "raw_vectors",
-    "sim_score",
-    "early_fusion",
-    "simtier",
-    "make",
-    "sa_ta",
-    "sa_ta_tiers",
-    "dta",
-    "dmf",
-    BOOSTING,
-    "dmf_shuffled",
-)
+TITLES = {
+    "popularity": "item's rate (learns nothing)",
+    "id_only": "ID-only target attention",
+    "din": "DIN",
+    "raw_vectors": "raw vectors concatenated",
+    "sim_score": "SimScore",
+    "early_fusion": "early fusion",
+    "simtier": "SimTier",
+    "make": "MAKE",
+    "sa_ta": "SA-TA",
+    "sa_ta_tiers": "SA-TA with tiers (MUSE)",
+    "dta": "DTA",
+    "dmf": "DMF",
+    "gradient_boosting": "LightGBM",
+    "dmf_shuffled": "DMF, vectors shuffled (control)",
+}
+"""Title of every row by its name, in the table's order."""
 
 _NEURAL_GRID = ((1.0, 0.3), (0.5, 0.3), (1.0, 0.1), (0.5, 0.1), (2.0, 0.3), (0.25, 0.1))
 """Factor on both of the configuration's learning rates, and id drop-out; the best guess first."""
@@ -59,7 +60,7 @@ MOST_TRIALS = min(len(_NEURAL_GRID), len(_BOOSTING_GRID))
 
 @dataclass(frozen=True, config=STRICT)
 class Setting:
-    """What tuning chooses among, beyond the configuration that all models share.
+    """One choice of tuning, beyond the configuration that all models share.
 
     Attributes:
       model: fields of `ModelConfig`.
@@ -74,7 +75,7 @@ class Setting:
 
 @dataclass(frozen=True, config=STRICT)
 class Protocol:
-    """What is run.
+    """Models, seeds and tuning budget.
 
     Attributes:
       models: rows of the table, with `_shuffled` for a control.
@@ -91,10 +92,10 @@ class Protocol:
     def to_dict(self) -> dict[str, Any]:
         """Returns the protocol as JSON values, in words where it is not a number."""
         return {
-            "tuning": f"{self.trials} settings a model, seed {TUNING_SEED}, on the first split; "
-            "test is not open then",
+            "tuning": f"{self.trials} settings per model, seed {TUNING_SEED}, on the first split; "
+            "without the test split",
             "selected_by": "mean of AUC and GAUC on validation",
-            "final": f"seeds 1..{self.seeds} on every split; test scored once a seed",
+            "final": f"seeds 1..{self.seeds} on every split; test scored once per seed",
             "deviation": "standard deviation over seeds, n - 1",
             "difference": f"to {BASELINE} of the same seed, mean over seeds; 95% interval by "
             f"{self.resamples} draws of users with replacement",
@@ -105,17 +106,16 @@ class Protocol:
 
 
 def default_models(with_vectors: bool = True) -> list[str]:
-    """Returns every row that there is code for, in the table's order.
+    """Returns the rows of the table, in its order.
 
     Args:
-      with_vectors: whether there are embedding sets; without, what needs them is left out.
+      with_vectors: include rows that need embedding sets besides the records.
     """
-    return [name for name in _ORDER if _exists(name) and (with_vectors or not needs_vectors(name))]
 
+    def needs_vectors(name: str) -> bool:
+        return name.endswith(SHUFFLED) or reads_vectors(name)
 
-def needs_vectors(name: str) -> bool:
-    """Returns whether a row needs embedding sets besides the records."""
-    return name.endswith(SHUFFLED) or reads_vectors(name)
+    return [name for name in TITLES if with_vectors or not needs_vectors(name)]
 
 
 def reads_vectors(name: str) -> bool:
@@ -124,8 +124,9 @@ def reads_vectors(name: str) -> bool:
 
 
 def check_models(names: Sequence[str]) -> None:
-    """Raises `UserInputError` for a row that there is no code for, or that lacks its partner."""
-    unknown = [name for name in names if not _exists(name)]
+    """Raises `UserInputError` for an unknown row, or a control without its original."""
+    known = (*factory.MODELS, BOOSTING, POPULARITY)
+    unknown = [name for name in names if name.removesuffix(SHUFFLED) not in known]
     if unknown or len(set(names)) != len(names) or BASELINE not in names:
         raise UserInputError(
             f"--models {','.join(names)}: expected {BASELINE}, which all are compared with, and "
@@ -140,10 +141,10 @@ def check_models(names: Sequence[str]) -> None:
 
 
 def settings(model: str, trials: int, training: TrainingConfig) -> list[Setting]:
-    """Returns what a model is tuned over: `trials` settings, one for what has none.
+    """Returns the settings that a model is tuned over; a single one for `popularity`.
 
     Args:
-      model: a row that is no control.
+      model: a row, not a control.
       trials: T.
       training: the learning rates that the factors apply to.
     """
@@ -165,14 +166,10 @@ def settings(model: str, trials: int, training: TrainingConfig) -> list[Setting]
 
 
 def selection_score(figures: Mapping[str, Any]) -> float:
-    """Returns what the best setting has most of: the mean of AUC and GAUC.
+    """Returns the figure that selects a setting, the mean of AUC and GAUC.
 
     Args:
       figures: `metrics.summarize` of the validation split.
     """
     known = [figures[name] for name in ("auc", "gauc") if figures[name] is not None]
     return sum(known) / len(known) if known else float("-inf")
-
-
-def _exists(name: str) -> bool:
-    return name.removesuffix(SHUFFLED) in (*factory.MODELS, BOOSTING, POPULARITY)

@@ -4,25 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.ranking_study import quality_figures
+from benchmarks.ranking_study.quality_protocol import TITLES
 from pipeline.report import formats, page
 from pipeline.report.blocks import Details, ReportBlock, Section, Table
 
-NAMES = {
-    "popularity": "item's rate (learns nothing)",
-    "id_only": "ID-only target attention",
-    "din": "DIN",
-    "raw_vectors": "raw vectors concatenated",
-    "sim_score": "SimScore",
-    "early_fusion": "early fusion",
-    "simtier": "SimTier",
-    "make": "MAKE",
-    "sa_ta": "SA-TA",
-    "sa_ta_tiers": "SA-TA with tiers (MUSE)",
-    "dta": "DTA",
-    "dmf": "DMF",
-    "gradient_boosting": "LightGBM",
-    "dmf_shuffled": "DMF, vectors shuffled (control)",
-}
 _HEAD = ("split", "model", "AUC", "GAUC", "GAUC over ID-only, 95%", "NE", "predicted / observed")
 
 
@@ -49,7 +34,7 @@ def render(result: Mapping[str, Any], path: str) -> None:
     for split in dict.fromkeys(row["split"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["split"] == split]
         cells = [_cells(row) for row in rows]
-        figures = quality_figures.figures(rows, NAMES)
+        figures = quality_figures.figures(rows, TITLES)
         question = "Which model ranks best, and by how much more than ID-only?"
         blocks: list[ReportBlock] = [Table(_HEAD[1:], cells), *figures]
         sections.append(Section(split, f"{split.capitalize()} split", question, blocks))
@@ -61,7 +46,7 @@ def render(result: Mapping[str, Any], path: str) -> None:
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     gain = row.get("gauc_difference")
     return (
-        NAMES.get(row["model"], row["model"]),
+        TITLES.get(row["model"], row["model"]),
         _spread(row, "auc"),
         _spread(row, "gauc"),
         _gain(gain) if gain else formats.MISSING,
@@ -85,7 +70,7 @@ def _facts(result: Mapping[str, Any]) -> Sequence[Table | Details]:
     head = ("model", "setting", "validation AUC", "validation GAUC", "seconds")
     tried = [
         (
-            NAMES.get(name, name),
+            TITLES.get(name, name),
             _setting(one["setting"]),
             formats.fixed(one["validation"]["auc"]),
             formats.fixed(one["validation"]["gauc"]),

@@ -1,21 +1,16 @@
-"""One model trained once and scored on one split, in a process of its own.
-
-    python -m benchmarks.ranking_study.quality_trial --task FILE.json --output DIR
+"""One model trained once and scored on one split.
 
 The output folder holds `predictions.npz` and, written last, `result.json`. A trial that is to
 score the validation split is given a data set without its test split, so that it cannot see it.
 """
 
 import dataclasses
-import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from absl import flags, logging
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
@@ -28,15 +23,14 @@ from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.training import fit
 from models.training.config import TrainingConfig
-from pipeline.runtime import entry_point
+from pipeline.runtime import json_file
 
-_FLAGS = flags.FLAGS
 RESULT, PREDICTIONS = "result.json", "predictions.npz"
 
 
 @dataclass(frozen=True, config=STRICT)
 class Task:
-    """What one process is to do.
+    """One trial.
 
     Attributes:
       examples: folder of the joined data set.
@@ -61,17 +55,6 @@ class Task:
     cache: str | None = None
 
 
-def define_flags() -> None:
-    """Defines the trial's flags."""
-    flags.DEFINE_string("task", None, "JSON file with a Task.", required=True)
-    flags.DEFINE_string("output", None, "Folder for the result.", required=True)
-
-
-def main() -> None:
-    """Runs one trial."""
-    entry_point.run(_main, define_flags)
-
-
 def run(task: Task, folder: str) -> dict[str, Any]:
     """Trains, scores, and writes predictions and result.
 
@@ -80,7 +63,7 @@ def run(task: Task, folder: str) -> dict[str, Any]:
       folder: receives the files.
 
     Returns:
-      The result: metrics of the split that was scored, the parameters' number and seconds.
+      The result: metrics of the scored split, the number of parameters and seconds.
     """
     examples = ExampleSet.open(task.examples)
     if task.evaluate != "test":
@@ -90,26 +73,17 @@ def run(task: Task, folder: str) -> dict[str, Any]:
     train = _REFERENCES.get(task.model, _neural)
     scored, details = train(task, examples, folder)
     figures = metrics.summarize(scored.label, scored.probability, scored.user_id)
-    curve = metrics.calibration_curve(scored.label, scored.probability)
-    result = {
-        "metrics": {**figures, "calibration_curve": curve},
-        **details,
-        "seconds": time.perf_counter() - started,
-    }
-    arrays = {
-        name: getattr(scored, name) for name in ("user_id", "item_id", "label", "probability")
-    }
-    np.savez(os.path.join(folder, PREDICTIONS), **arrays)
-    with open(os.path.join(folder, RESULT + ".partial"), "w") as file:
-        json.dump(result, file, indent=2)
-    os.replace(file.name, os.path.join(folder, RESULT))
+    result = {"metrics": figures, **details, "seconds": time.perf_counter() - started}
+    names = ("user_id", "item_id", "label", "probability")
+    np.savez(os.path.join(folder, PREDICTIONS), **{name: getattr(scored, name) for name in names})
+    json_file.write(os.path.join(folder, RESULT), result)
     return result
 
 
 def without_split(examples: ExampleSet, split: str) -> ExampleSet:
-    """Returns a data set whose manifest does not know one of its splits.
+    """Returns a data set whose manifest lacks one of its splits.
 
-    Whoever asks for its shards gets the error that it has no such records.
+    Opening the split's shards raises the error that there are no such records.
 
     Args:
       examples: the data set.
@@ -132,20 +106,9 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
             name: embedding_set.read_embedding_set(location)
             for name, location in task.embeddings.items()
         }
-    model, figures = fit.train(
-        examples, model_config, config, os.path.join(folder, "model"), **extra
-    )
+    model, _ = fit.train(examples, model_config, config, os.path.join(folder, "model"), **extra)
     parameters = sum(int(np.prod(one.shape)) for one in model.trainable_variables)
-    history = [
-        {name: row[name] for name in ("step", "logloss", "auc", "val_logloss", "val_auc")}
-        for row in figures["history"]
-    ]
-    details = {
-        "parameters": parameters,
-        "training_seconds": figures["seconds"],
-        "evaluations": history,
-    }
-    return scoring.score(model, examples, task.evaluate), details
+    return scoring.score(model, examples, task.evaluate), {"parameters": parameters}
 
 
 _REFERENCES: Mapping[str, Callable[[Task, ExampleSet, str], tuple[Scored, dict[str, Any]]]] = {
@@ -154,17 +117,3 @@ _REFERENCES: Mapping[str, Callable[[Task, ExampleSet, str], tuple[Scored, dict[s
     ),
     "popularity": lambda task, examples, folder: popularity.score(examples, task.evaluate),
 }
-
-
-def _main(_: Sequence[str]) -> None:
-    # Trials share the machine: each has one core.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    with open(_FLAGS.task) as file:
-        task = TypeAdapter(Task).validate_python(json.load(file))
-    result = run(task, _FLAGS.output)
-    logging.info("%s: %.0f s", task.model, result["seconds"])
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,13 @@
-"""What a training record says of each candidate, as one row of numbers for decision trees.
+"""The columns of a training record's candidates for decision trees.
 
-By modality: similarity's largest, mean, spread and mean of the best, counts by tier, and how the
-behaviors were typed that are most similar to the candidate (their kernel-weighted types); the
-same of both modalities' product. Besides: behaviors by type, time gaps, earlier behaviors with
-the very same item, running statistics raw and smoothed, side features. R requests, C candidates,
+By modality: the largest similarity, its mean, spread and mean of the best, counts by tier, and the
+types of the behaviors that are most similar to the candidate (their kernel-weighted types); the
+same of both modalities' sum. Besides: behaviors by type, time gaps, earlier behaviors with the
+same item, running statistics raw and smoothed, side features. R requests, C candidates,
 L behaviors, T behavior types.
 """
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -21,9 +20,12 @@ from features.schema import (
     HISTORY_ITEM_ID,
     HISTORY_MASK,
     HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
     HISTORY_TYPE,
     ExampleSchema,
     SideFeature,
+    candidate_feature,
+    context_feature,
     similarity_feature,
 )
 
@@ -35,54 +37,44 @@ _KERNEL_WIDTHS = (0.03, 0.1)
 _PRIOR_STRENGTH = 20.0
 _RESIDUAL_STRENGTH = 5.0
 _MOST_VALUES = 64
-_NO_GAP = np.float32("nan")
 
 
-@dataclasses.dataclass(frozen=True)
-class SideValues:
-    """The values of categorical side features that get a column of their own.
+def frequent_values(values: Mapping[str, np.ndarray]) -> Columns:
+    """Returns the values of categorical side features that get a column of their own.
 
-    Attributes:
-      frequent: `[V]` int64 by feature, without the padding 0.
+    Args:
+      values: int64 by feature, any shape; of the train split.
+
+    Returns:
+      The most frequent values by feature, `[V]` int64 ascending, without the padding 0.
     """
-
-    frequent: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, values: dict[str, np.ndarray]) -> "SideValues":
-        """Chooses the most frequent ones.
-
-        Args:
-          values: int64 by feature, any shape; of the train split.
-        """
-        frequent = {}
-        for name, found in values.items():
-            distinct, counts = np.unique(found[found != 0], return_counts=True)
-            frequent[name] = np.sort(distinct[np.argsort(-counts, kind="stable")[:_MOST_VALUES]])
-        return cls(frequent)
+    frequent = {}
+    for name, found in values.items():
+        distinct, counts = np.unique(found[found != 0], return_counts=True)
+        frequent[name] = np.sort(distinct[np.argsort(-counts, kind="stable")[:_MOST_VALUES]])
+    return frequent
 
 
 def features(
-    schema: ExampleSchema, priors: dict[str, float], side_values: SideValues
+    schema: ExampleSchema, priors: Mapping[str, float], frequent: Mapping[str, np.ndarray]
 ) -> Callable[[Batch], Columns]:
     """Returns the function from a batch to float32 columns `[R, C]` by name.
 
     Args:
-      schema: what the records hold.
+      schema: of the records.
       priors: mean of each statistic over the train split, by its name.
-      side_values: of the train split.
+      frequent: of the train split, by feature.
     """
 
     def compute(batch: Batch) -> Columns:
         batch = _with_a_behavior(schema, batch)
-        columns = _history(schema, batch)
-        columns |= _content(schema, batch)
-        for prefix, sides in (
-            ("candidate_", schema.item_features),
-            ("context_", schema.context_features),
+        columns = _history(schema, batch) | _content(schema, batch)
+        for naming, sides in (
+            (candidate_feature, schema.item_features),
+            (context_feature, schema.context_features),
         ):
             for side in sides:
-                columns |= _side(side, prefix, batch, priors, side_values)
+                columns |= _side(side, naming, batch[naming(side.name)], priors, frequent)
         shape = batch[CANDIDATE_MASK].shape
         return {
             name: np.broadcast_to(values if values.ndim == 2 else values[:, None], shape).astype(
@@ -94,52 +86,51 @@ def features(
     return compute
 
 
+def _mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Returns the mean of the last axis where the mask is set, NaN where it is not at all."""
+    count = mask.sum(-1)
+    return np.where(count > 0, (values * mask).sum(-1) / np.maximum(count, 1), np.nan)
+
+
 def _with_a_behavior(schema: ExampleSchema, batch: Batch) -> Batch:
     """Returns the batch with a column of padding where no request has a behavior."""
     if batch[HISTORY_MASK].shape[1]:
         return batch
-    names = (
-        HISTORY_MASK,
-        *schema.history,
-        *(similarity_feature(one) for one in schema.modality_names),
-    )
+    names = [HISTORY_MASK, *schema.history, *map(similarity_feature, schema.modality_names)]
     grown = {name: np.zeros((*batch[name].shape[:-1], 1), batch[name].dtype) for name in names}
     return {**batch, **grown}
 
 
 def _history(schema: ExampleSchema, batch: Batch) -> Columns:
-    """Returns what does not need content."""
-    mask, types, gaps = (batch[f"history_{name}"] for name in ("mask", "type", "time_gap"))
+    """Returns the columns that need no content."""
+    mask, types, gaps = (batch[name] for name in (HISTORY_MASK, HISTORY_TYPE, HISTORY_TIME_GAP))
     length = mask.sum(1)
     last = np.maximum(length - 1, 0)[:, None]
-    rows = np.maximum(length, 1)
     log_gap = np.log1p(np.where(mask, gaps, 0).astype(np.float64))
-    latest, oldest = np.take_along_axis(log_gap, last, 1)[:, 0], log_gap[:, :1].sum(1)
+    latest, oldest = np.take_along_axis(log_gap, last, 1)[:, 0], log_gap[:, 0]
     same = (batch[CANDIDATE_ITEM_ID][:, :, None] == batch[HISTORY_ITEM_ID][:, None]) & mask[:, None]
     columns = {
         "history_length": length,
-        "latest_gap": np.where(length > 0, latest, _NO_GAP),
-        "oldest_gap": np.where(length > 0, oldest, _NO_GAP),
+        "latest_gap": np.where(length > 0, latest, np.nan),
+        "oldest_gap": np.where(length > 0, oldest, np.nan),
         "same_item": same.sum(2),
     }
     place = np.arange(mask.shape[1])
     for recent in (10, 50):
         newest = mask & (place >= (length - recent)[:, None])
-        mean = (types * newest).sum(1) / np.maximum(newest.sum(1), 1)
-        columns[f"type_mean_last_{recent}"] = np.where(length > 0, mean, np.nan)
+        columns[f"type_mean_last_{recent}"] = _mean(types, newest)
         if schema.has_residuals:
-            mean = (_residuals(batch) * newest).sum(1) / np.maximum(newest.sum(1), 1)
-            columns[f"residual_mean_last_{recent}"] = np.where(length > 0, mean, np.nan)
+            columns[f"residual_mean_last_{recent}"] = _mean(_residuals(batch), newest)
     for kind in range(schema.behavior_types):
-        columns[f"share_type_{kind}"] = ((types == kind) & mask).sum(1) / rows
+        columns[f"share_type_{kind}"] = ((types == kind) & mask).sum(1) / np.maximum(length, 1)
     return columns
 
 
 def _content(schema: ExampleSchema, batch: Batch) -> Columns:
-    """Returns what similarity says, by modality and of all modalities together."""
+    """Returns the columns of similarity, by modality and of all modalities together."""
     mask = batch[HISTORY_MASK][:, None]
     columns: Columns = {}
-    total = np.zeros((*batch[CANDIDATE_MASK].shape, batch[HISTORY_MASK].shape[1]), np.float32)
+    total = np.zeros((*batch[CANDIDATE_MASK].shape, mask.shape[2]), np.float32)
     anywhere = np.zeros(total.shape, bool)
     for modality in schema.modalities:
         codes = batch[similarity_feature(modality.name)]
@@ -156,29 +147,27 @@ def _content(schema: ExampleSchema, batch: Batch) -> Columns:
 def _similarity(
     name: str, schema: ExampleSchema, batch: Batch, cosine: np.ndarray, known: np.ndarray
 ) -> Columns:
-    """Returns the columns of one modality from `[R, C, L]` cosines."""
+    """Returns the columns of one modality from `[R, C, L]` cosines, 0 where unknown."""
     count = known.sum(2)
-    rows = np.maximum(count, 1)
-    mean = cosine.sum(2) / rows
-    spread = np.sqrt(np.maximum((cosine**2).sum(2) / rows - mean**2, 0))
+    mean = _mean(cosine, known)
+    variance = (cosine**2).sum(2) / np.maximum(count, 1) - mean**2
     columns = {
         f"{name}_known": count,
-        f"{name}_mean": np.where(count > 0, mean, np.nan),
-        f"{name}_spread": np.where(count > 0, spread, np.nan),
+        f"{name}_mean": mean,
+        f"{name}_spread": np.sqrt(np.maximum(variance, 0)),
     }
-    ranked = np.where(known, cosine, -2)
-    order = np.argsort(-ranked, axis=2, kind="stable")[:, :, : max(_BEST)]
-    best, best_known = (np.take_along_axis(one, order, 2) for one in (cosine, known))
-    shape = cosine.shape
-    types, gaps = (
-        np.take_along_axis(np.broadcast_to(batch[f"history_{one}"][:, None], shape), order, 2)
-        for one in ("type", "time_gap")
+    # The most similar behaviors first, `[R, C, K]`.
+    order = np.argsort(-np.where(known, cosine, -2), axis=2, kind="stable")[:, :, : max(_BEST)]
+    history = (
+        np.broadcast_to(batch[one][:, None], cosine.shape)
+        for one in (HISTORY_TYPE, HISTORY_TIME_GAP)
+    )
+    best, best_known, types, gaps = (
+        np.take_along_axis(one, order, 2) for one in (cosine, known, *history)
     )
     for k in _BEST:
-        used = best_known[:, :, :k].sum(2)
         for column, values in (("similarity", best), ("type", types)):
-            mean_k = (values * best_known)[:, :, :k].sum(2) / np.maximum(used, 1)
-            columns[f"{name}_best_{k}_{column}"] = np.where(used > 0, mean_k, np.nan)
+            columns[f"{name}_best_{k}_{column}"] = _mean(values[..., :k], best_known[..., :k])
     nearest = np.log1p(gaps[:, :, 0].astype(np.float64))
     columns[f"{name}_best_gap"] = np.where(best_known[:, :, 0], nearest, np.nan)
     for edge in _TIER_EDGES:
@@ -197,25 +186,26 @@ def _kernel_types(
 
     After Nadaraya, "On estimating regression", 1964: the mean type of similar behaviors.
     """
-    columns = {}
+    columns: Columns = {}
+    # Relative to the largest cosine, so that no exponential underflows for all behaviors.
     largest = np.max(cosine, axis=2, initial=-2, where=known, keepdims=True)
-    kinds = [(batch[HISTORY_TYPE] == kind)[:, None] for kind in range(schema.behavior_types)]
     for width in _KERNEL_WIDTHS:
         weight = np.where(known, np.exp(np.minimum(cosine - largest, 0) / width), 0)
         mass = weight.sum(2)
-        share = [
-            np.where(mass > 0, (weight * kind).sum(2) / np.maximum(mass, 1e-9), np.nan)
-            for kind in kinds
-        ]
-        for kind, values in enumerate(share[1:], start=1):
-            columns[f"{name}_kernel_{width}_type_{kind}"] = values
-        columns[f"{name}_kernel_{width}_type"] = np.sum(
-            [k * v for k, v in enumerate(share)], axis=0
-        )
-        columns[f"{name}_kernel_{width}_mass"] = mass
+
+        def mean(
+            values: np.ndarray, weight: np.ndarray = weight, mass: np.ndarray = mass
+        ) -> np.ndarray:
+            total = (weight * values[:, None]).sum(2)
+            return np.where(mass > 0, total / np.maximum(mass, 1e-9), np.nan)
+
+        share = [mean(batch[HISTORY_TYPE] == kind) for kind in range(schema.behavior_types)]
+        prefix = f"{name}_kernel_{width}"
+        columns |= {f"{prefix}_type_{kind}": one for kind, one in enumerate(share) if kind}
+        columns[f"{prefix}_type"] = np.sum([k * v for k, v in enumerate(share)], axis=0)
+        columns[f"{prefix}_mass"] = mass
         if schema.has_residuals:
-            mean = (weight * _residuals(batch)[:, None]).sum(2) / np.maximum(mass, 1e-9)
-            columns[f"{name}_kernel_{width}_residual"] = np.where(mass > 0, mean, np.nan)
+            columns[f"{prefix}_residual"] = mean(_residuals(batch))
     return columns
 
 
@@ -226,36 +216,36 @@ def _residuals(batch: Batch) -> np.ndarray:
 
 def _side(
     side: SideFeature,
-    prefix: str,
-    batch: Batch,
-    priors: dict[str, float],
-    side_values: SideValues,
+    naming: Callable[[str], str],
+    values: np.ndarray,
+    priors: Mapping[str, float],
+    frequent: Mapping[str, np.ndarray],
 ) -> Columns:
     """Returns the columns of a side feature, `[R, C]` of an item, `[R]` of the request."""
-    name = prefix + side.name
-    values = batch[name]
+    name = naming(side.name)
     if side.kind == "numeric":
         return {f"{name}_{k}": values[..., k] for k in range(side.width)}
     if side.kind == "running":
-        return _running(side, prefix, values, priors)
+        return _running(side, naming, values, priors)
     if side.width == 1:
         return {name: values[..., 0]}
-    return {
-        f"{name}_{value}": (values == value).any(-1) for value in side_values.frequent.get(name, ())
-    }
+    return {f"{name}_{value}": (values == value).any(-1) for value in frequent.get(name, ())}
 
 
 def _running(
-    side: SideFeature, prefix: str, values: np.ndarray, priors: dict[str, float]
+    side: SideFeature,
+    naming: Callable[[str], str],
+    values: np.ndarray,
+    priors: Mapping[str, float],
 ) -> Columns:
     """Returns counts and sums as they are, smoothed means and shrunken residuals."""
     by_column = dict(zip(running_statistics.columns(side), np.moveaxis(values, -1, 0), strict=True))
-    columns = {f"{prefix}{name}": column for name, column in by_column.items()}
+    columns = {naming(name): column for name, column in by_column.items()}
     for name in side.statistics:
         smoothed = by_column[f"sum_{name}"] + _PRIOR_STRENGTH * priors[name]
         smoothed = smoothed / (by_column["count"] + _PRIOR_STRENGTH)
-        columns[f"{prefix}smoothed_{name}"] = smoothed
+        columns[naming(f"smoothed_{name}")] = smoothed
         if (residual := by_column.get(f"residual_{name}")) is not None:
             weight = by_column["residual_weight"] + _RESIDUAL_STRENGTH
-            columns[f"{prefix}mean_residual_{name}"] = residual / weight
+            columns[naming(f"mean_residual_{name}")] = residual / weight
     return columns

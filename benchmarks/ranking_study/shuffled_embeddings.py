@@ -1,10 +1,11 @@
-"""The control: the same records with embeddings dealt to other items.
+"""The control: the same records with embeddings shuffled between items.
 
 Ids, labels, histories and side features stay; similarity codes and candidates' vectors are
-computed anew from the shuffled embeddings. What had no embedding has none afterwards, so that
+computed from the shuffled embeddings. An item without an embedding has none afterwards either, so
 only the content's meaning is lost. A pipeline that gains from content must lose that gain.
 """
 
+import dataclasses
 import itertools
 import os
 import shutil
@@ -18,13 +19,10 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.files import manifest
 from features.records import tfrecord
-from features.schema import (
-    CANDIDATE_ITEM_ID,
-    HISTORY_ITEM_ID,
-    ExampleSchema,
-    candidate_embedding_feature,
-    similarity_feature,
-)
+from features.records.decoded_example import decode_request
+from features.records.example import encode_request
+from features.records.requests import RankingRequest
+from features.schema import ExampleSchema, candidate_embedding_feature, similarity_feature
 from models.inputs.example_set import ExampleSet
 
 _CHUNK = 256
@@ -33,7 +31,7 @@ _CHUNK = 256
 def write_shuffled(
     examples: ExampleSet, locations: Mapping[str, str], folder: str, seed: int = 0
 ) -> str:
-    """Writes a data set whose content is of other items; does nothing where it is there.
+    """Writes a data set with the content of other items, unless it is there already.
 
     Args:
       examples: the joined data set.
@@ -99,7 +97,7 @@ def shuffle(original: EmbeddingSet, rng: np.random.Generator) -> EmbeddingSet:
 def reencoded(
     schema: ExampleSchema, records: Iterable[bytes], sets: Mapping[str, EmbeddingSet]
 ) -> Iterator[bytes]:
-    """Yields records whose content is that of other embedding sets.
+    """Yields records with the content of other embedding sets.
 
     Args:
       schema: of the records.
@@ -108,42 +106,36 @@ def reencoded(
     """
     remaining = iter(records)
     while chunk := list(itertools.islice(remaining, _CHUNK)):
-        parsed = [tf.train.Example.FromString(record) for record in chunk]
-        _replace_content(schema, parsed, sets)
-        yield from (one.SerializeToString(deterministic=True) for one in parsed)
+        requests = [decode_request(schema, record) for record in chunk]
+        yield from (encode_request(schema, one) for one in _with_content(requests, sets))
 
 
-def _replace_content(
-    schema: ExampleSchema,
-    parsed: Sequence[tf.train.Example],
-    sets: Mapping[str, EmbeddingSet],
-) -> None:
-    shown_items, shown = _distinct(parsed, CANDIDATE_ITEM_ID)
-    seen_items, seen = _distinct(parsed, HISTORY_ITEM_ID)
-    for modality in schema.modalities:
-        values = sets[modality.name]
+def _with_content(
+    requests: Sequence[RankingRequest], sets: Mapping[str, EmbeddingSet]
+) -> Iterator[RankingRequest]:
+    """Yields the requests with codes and vectors of other embedding sets."""
+    shown_items = np.unique(np.concatenate([one.candidate_item_id for one in requests]))
+    seen_items = np.unique(np.concatenate([one.history_item_id for one in requests]))
+    vectors, codes = {}, {}
+    for name, values in sets.items():
         rows, others = values.rows(shown_items), values.rows(seen_items)
-        vectors = values.quantized[rows]
-        # Once for all pairs of the chunk's items, whose requests share most of their histories.
-        codes = similarity.codes(
-            vectors, values.norms[rows], values.quantized[others], values.norms[others]
+        vectors[name] = values.quantized[rows]
+        # Once for all pairs of the chunk's items: its requests share most of their histories.
+        codes[name] = similarity.codes(
+            vectors[name], values.norms[rows], values.quantized[others], values.norms[others]
         )
-        for index, one in enumerate(parsed):
-            feature = one.features.feature
-            stored = feature[similarity_feature(modality.name)].bytes_list.value
-            # An embedding that came later than the request stays unknown.
-            known = np.frombuffer(stored[0], np.uint8) != similarity.UNKNOWN_CODE
-            stored[0] = (codes[np.ix_(shown[index], seen[index])].reshape(-1) * known).tobytes()
-            if modality.candidate_embedding:
-                stored = feature[candidate_embedding_feature(modality.name)].bytes_list.value
-                present = (
-                    np.frombuffer(stored[0], np.int8).reshape(len(shown[index]), -1).any(axis=1)
-                )
-                stored[0] = (vectors[shown[index]] * present[:, None]).astype(np.int8).tobytes()
-
-
-def _distinct(parsed: Sequence[tf.train.Example], name: str) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Returns the distinct ids of a feature, and each record's as positions among them."""
-    ids = [np.array(one.features.feature[name].int64_list.value, np.int64) for one in parsed]
-    items, place = np.unique(np.concatenate(ids), return_inverse=True)
-    return items, np.split(place, np.cumsum([len(one) for one in ids])[:-1])
+    for one in requests:
+        shown = np.searchsorted(shown_items, one.candidate_item_id)
+        seen = np.searchsorted(seen_items, one.history_item_id)
+        # A pair or an item without content in the record has none afterwards either.
+        features = dict(one.features)
+        for name in sets:
+            feature = similarity_feature(name)
+            if feature in features:
+                known = features[feature] != similarity.UNKNOWN_CODE
+                features[feature] = codes[name][np.ix_(shown, seen)] * known
+            feature = candidate_embedding_feature(name)
+            if feature in features:
+                known = features[feature].any(axis=1, keepdims=True)
+                features[feature] = vectors[name][shown] * known
+        yield dataclasses.replace(one, features=features)

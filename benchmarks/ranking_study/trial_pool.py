@@ -1,24 +1,26 @@
-"""Trials as processes, a few at a time; what is done already is not done again."""
+"""Trials in processes, a few at a time; a trial that is done is not run again.
+
+`joblib.Parallel` runs them. Their results stay in plain folders rather than in `joblib.Memory`: a
+key has to cover the data set's bytes and the code of other modules, which Memory does not see.
+"""
 
 import dataclasses
 import hashlib
 import json
 import os
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent import futures
+from collections.abc import Sequence
 from typing import Any
 
+import joblib
+import tensorflow as tf
 from absl import logging
 
-from benchmarks.ranking_study.code_fingerprint import REPOSITORY, code_sha256
+from benchmarks.ranking_study import quality_trial
+from benchmarks.ranking_study.code_fingerprint import code_sha256
 from benchmarks.ranking_study.quality_trial import PREDICTIONS, RESULT, Task
 from features.errors import UserInputError
 from features.files import manifest
-from pipeline.runtime import entry_point
 
 _CODE = ("features", "models", "benchmarks/ranking_study/quality_trial.py")
 _REFERENCE_CODE = {
@@ -29,19 +31,11 @@ _REFERENCE_CODE = {
     "popularity": ("benchmarks/ranking_study/popularity.py",),
 }
 _NO_PLACE = ("examples", "embeddings", "cache")
-_LAST_LINES = 20
-
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a trial left behind.
+    """The files of a trial that is done.
 
     Attributes:
       result: as `quality_trial.run` returns it.
@@ -53,98 +47,55 @@ class Outcome:
 
 
 class TrialPool:
-    """Runs trials in processes of their own, each with one thread.
+    """Runs trials in other processes, each with one thread.
 
     A result stays in `<folder>/<fingerprint>`, where the fingerprint covers the task, the data
-    set's shards and the code, so that a benchmark that was killed goes on where it was.
+    set's shards and the code, so a benchmark that was killed resumes where it was.
 
     Args:
       folder: for results.
-      workers: processes at once.
+      workers: processes at once; 1 runs the trials in this process.
     """
 
     def __init__(self, folder: str, workers: int):
         self._folder = folder
         self._workers = workers
-        self._running: set[subprocess.Popen] = set()
-        self._lock = threading.Lock()
 
-    def run(self, tasks: Sequence[Task], what: str) -> list[Outcome]:
-        """Runs tasks, or finds their results.
+    def run(self, tasks: Sequence[Task], phase: str) -> list[Outcome]:
+        """Runs tasks whose results are not there yet.
 
         Args:
           tasks: in any order; none depends on another, and equal ones run once.
-          what: they are, for the log.
+          phase: named in the log.
 
         Returns:
           An outcome for each task, in their order.
 
         Raises:
-          UserInputError: a trial ended with one.
-          RuntimeError: a trial failed otherwise; with the end of what it said. Nothing more is
-            started then, and what ran is stopped.
+          UserInputError: a trial raised it.
+          RuntimeError: a trial failed otherwise, or its process ended. The others are stopped.
         """
-        names = [fingerprint(task) for task in tasks]
-        distinct = dict(zip(names, tasks, strict=True))
-        report = _Progress(what, len(distinct))
-        executor = futures.ThreadPoolExecutor(self._workers)
-        try:
-            started = {
-                name: executor.submit(self._one, task, name, report)
-                for name, task in distinct.items()
-            }
-            futures.wait(started.values(), return_when=futures.FIRST_EXCEPTION)
-            for one in started.values():
-                if one.done() and (error := one.exception()):
-                    raise error
-            return [started[name].result() for name in names]
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-            with self._lock:
-                for process in self._running:
-                    process.terminate()
-            executor.shutdown()
+        folders = [os.path.join(self._folder, fingerprint(task)) for task in tasks]
+        distinct = dict(zip(folders, tasks, strict=True))
+        missing = [
+            joblib.delayed(_run)(task, folder)
+            for folder, task in distinct.items()
+            if not os.path.isfile(os.path.join(folder, RESULT))
+        ]
+        logging.info("%s: %d trials, %d to run", phase, len(distinct), len(missing))
+        started = time.perf_counter()
+        with joblib.parallel_config("loky", n_jobs=self._workers, inner_max_num_threads=1):
+            ended = joblib.Parallel(return_as="generator_unordered")(missing)
+            for done, summary in enumerate(ended, start=1):
+                left = (time.perf_counter() - started) / done * (len(missing) - done)
+                logging.info("%s %d/%d  %s  %.0f s left", phase, done, len(missing), summary, left)
+        return [_outcome(folder) for folder in folders]
 
-    def _one(
-        self, task: Task, name: str, report: Callable[[Task, dict[str, Any] | None], None]
-    ) -> Outcome:
-        folder = os.path.join(self._folder, name)
-        result = os.path.join(folder, RESULT)
-        fresh = not os.path.isfile(result)
-        if fresh:
-            self._process(task, folder)
-        with open(result) as file:
-            values = json.load(file)
-        report(task, values if fresh else None)
-        return Outcome(values, os.path.join(folder, PREDICTIONS))
 
-    def _process(self, task: Task, folder: str) -> None:
-        os.makedirs(folder, exist_ok=True)
-        task_file = os.path.join(folder, "task.json")
-        with open(task_file, "w") as file:
-            json.dump(dataclasses.asdict(task), file, indent=2)
-        command = [sys.executable, "-m", "benchmarks.ranking_study.quality_trial"]
-        command += [f"--task={task_file}", f"--output={folder}"]
-        log = os.path.join(folder, "log.txt")
-        with open(log, "w") as output:
-            with self._lock:
-                process = subprocess.Popen(
-                    command,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=REPOSITORY,
-                    env={**os.environ, **_ONE_THREAD},
-                )
-                self._running.add(process)
-            code = process.wait()
-            with self._lock:
-                self._running.discard(process)
-        if code:
-            with open(log, errors="replace") as file:
-                last = "".join(file.readlines()[-_LAST_LINES:])
-            message = f"The trial of {task.model} with seed {task.seed} ended with {code}; {log}:"
-            error = UserInputError if code == entry_point.USER_ERROR_CODE else RuntimeError
-            raise error(f"{message}\n{last}")
+def use_one_thread() -> None:
+    """Limits TensorFlow in this process to one thread; call it before TensorFlow starts."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def fingerprint(task: Task) -> str:
@@ -162,34 +113,22 @@ def fingerprint(task: Task) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class _Progress:
-    """Logs a line for each trial that ends, with the time left."""
-
-    def __init__(self, what: str, total: int):
-        self._what, self._total = what, total
-        self._done = self._fresh = 0
-        self._started = time.perf_counter()
-        self._lock = threading.Lock()
-
-    def __call__(self, task: Task, result: dict[str, Any] | None) -> None:
-        with self._lock:
-            self._done += 1
-            self._fresh += result is not None
-            spent = time.perf_counter() - self._started
-            left = spent / max(self._fresh, 1) * (self._total - self._done)
-            logging.info(
-                "%s %d/%d  %s seed %d  %s  %.0f s left",
-                self._what,
-                self._done,
-                self._total,
-                task.model,
-                task.seed,
-                _summary(task, result) if result else "was done",
-                left,
-            )
-
-
-def _summary(task: Task, result: dict[str, Any]) -> str:
+def _run(task: Task, folder: str) -> str:
+    """Runs a trial in a worker and returns a line for the log."""
+    use_one_thread()
+    try:
+        result = quality_trial.run(task, folder)
+    except UserInputError:
+        raise
+    except Exception as error:
+        raise RuntimeError(
+            f"The trial of {task.model} with seed {task.seed} ended with {error!r}"
+        ) from error
     figures = result["metrics"]
     shown = "  ".join(f"{name} {figures[name]:.4f}" for name in ("auc", "gauc", "ne"))
-    return f"{task.evaluate} {shown}  {result['seconds']:.0f} s"
+    return f"{task.model} seed {task.seed}  {task.evaluate} {shown}  {result['seconds']:.0f} s"
+
+
+def _outcome(folder: str) -> Outcome:
+    with open(os.path.join(folder, RESULT)) as file:
+        return Outcome(json.load(file), os.path.join(folder, PREDICTIONS))

@@ -1,1 +1,6 @@
-"""Embedding sets and similarity codes."""
+"""Embedding sets and similarity codes.
+
+- `similarity`: quantization and the similarity code.
+- `embedding_files`, `byte_vectors`: an embedding set on disk, its int8 columns.
+- `embedding_set`, `item_vectors`: an embedding set quantized, or some items' raw vectors.
+"""

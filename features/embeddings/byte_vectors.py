@@ -1,7 +1,7 @@
-"""int8 vectors as a column of Parquet: binary of fixed size, a byte a value.
+"""int8 vectors as a Parquet column: fixed-size binary, one byte per value.
 
-Parquet has no number of one byte. A list of int8 becomes int32 behind a dictionary there, as small
-but 25 times as slow to read and 10 times to write.
+Parquet has no one-byte number: it stores a list of int8 as int32 with a dictionary, which is as
+small, but 25 times slower to read and 10 times slower to write.
 """
 
 import numpy as np
@@ -16,11 +16,11 @@ def to_column(vectors: np.ndarray) -> pa.FixedSizeBinaryArray:
 
 
 def as_lists(column: pa.Array) -> pa.Array:
-    """Returns such a column as lists of int8, on the same bytes; any other as it is."""
+    """Returns such a column as lists of int8 over the same bytes, and any other column as it is."""
     if not is_column(column.type):
         return column
     width = column.type.byte_width
-    # Slices share the buffers of what they were cut from.
+    # A slice shares its parent's buffer, hence the offset.
     values = pa.Array.from_buffers(
         pa.int8(), len(column) * width, [None, column.buffers()[1]], offset=column.offset * width
     )
@@ -29,5 +29,5 @@ def as_lists(column: pa.Array) -> pa.Array:
 
 
 def is_column(kind: pa.DataType) -> bool:
-    """Whether a type is of such columns."""
+    """Whether a type is that of such columns."""
     return pa.types.is_fixed_size_binary(kind)

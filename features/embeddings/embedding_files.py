@@ -1,11 +1,11 @@
 """An embedding set on disk.
 
-A folder of Parquet files with `item_id` (int64 or string), `embedding` (a list of float16,
-float32 or int8, or int8 as binary of fixed size, see `byte_vectors`) and optionally
-`available_at` (int64, microseconds), and a `manifest.json` with encoder, version, dimension,
-count and sha256. A folder without a manifest is accepted, since encoders often write bare
-Parquet; one with a manifest is held to it. Of a folder of versions (`pipeline.ingest_embeddings`)
-the published one is read.
+It is a folder of Parquet files with the columns `item_id` (int64 or string), `embedding` (a list
+of float16, float32 or int8, or int8 as fixed-size binary, see `byte_vectors`) and optionally
+`available_at` (int64, microseconds), and a `manifest.json` with encoder, version, dimension, count
+and sha256. The manifest may be missing, since encoders often write bare Parquet; if it is there,
+files must match it. In a folder of versions (`pipeline.ingest_embeddings`), the published one is
+read.
 """
 
 import dataclasses
@@ -16,28 +16,29 @@ import pyarrow.compute as pc
 
 from features.embeddings import byte_vectors
 from features.errors import UserInputError
-from features.files import manifest, storage, versions
+from features.files import manifest, storage
+from features.files.parquet_folder import parquet_files, published_folder
 from features.ids import hashing
 
 ALWAYS = np.iinfo(np.int64).min
-"""The `available_at` of an embedding that counts at any time."""
+"""The `available_at` of an embedding that is available at any time."""
 
 DUPLICATE = "item_id appeared before"
-"""The reason against a row whose id an earlier row has."""
+"""The reason for rejecting a row whose id an earlier row has."""
 
 VECTORS = "a list of float or int8, or fixed-size binary of int8"
-"""What `is_vector` takes, for messages."""
+"""The types that `is_vector` accepts, for messages."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RowGroup:
-    """What is read at once.
+    """A Parquet row group, the unit of reading.
 
     Attributes:
-      path: of the file.
-      file: its position in the order of names.
-      number: of the row group in the file.
-      first_row: of the row group in the file.
+      path: the file's.
+      file: the file's position in the order of names.
+      number: the row group's position in the file.
+      first_row: position in the file of the row group's first row.
     """
 
     path: str
@@ -48,14 +49,14 @@ class RowGroup:
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddingFiles:
-    """An embedding set whose schema was checked.
+    """The files of an embedding set, whose schemas were checked.
 
     Attributes:
-      paths: of its files, in the order of their names.
-      row_groups: in order.
+      paths: the files, sorted by name.
+      row_groups: all row groups, in the files' order.
       dimension: the embedding width M.
-      rows: how many there are, good and bad.
-      encoder: name and version of what made the vectors; empty where no manifest says so.
+      rows: number of rows, including those that `read_rows` will reject.
+      encoder: name and version of the encoder; empty without a manifest.
     """
 
     paths: tuple[str, ...]
@@ -71,10 +72,10 @@ class VectorRows:
 
     Attributes:
       item_ids: `[N]` int64; ids may repeat.
-      vectors: `[N, M]` float32, finite, or int8 where the file has that.
+      vectors: `[N, M]` float32, finite, or int8 if the file has int8.
       available_at: `[N]` int64, microseconds.
       rows: `[N]` int64, their positions in the file.
-      rejected: row and reason of the others.
+      rejected: row and reason of each unusable row.
     """
 
     item_ids: np.ndarray
@@ -95,42 +96,21 @@ def is_vector(kind: pa.DataType) -> bool:
 
 
 def fixed_width(kind: pa.DataType) -> int | None:
-    """Returns the embedding width M that a type of embeddings tells, None where it does not."""
+    """Returns the embedding width M of a fixed-size type, None for other types."""
     if byte_vectors.is_column(kind):
         return kind.byte_width
     return kind.list_size if pa.types.is_fixed_size_list(kind) else None
 
 
-def published_folder(folder: str) -> str:
-    """Returns the folder of the published version, or the folder itself where it has none."""
-    version = versions.current(folder)
-    return folder if version is None else versions.path_of(folder, version)
-
-
-def parquet_files(folder: str) -> list[str]:
-    """Returns the Parquet files of a folder, or of its published version, by name.
-
-    Raises:
-      UserInputError: there is no such folder, or it holds no Parquet file.
-    """
-    if folder.endswith(".parquet") and storage.is_file(folder):
-        return [folder]
-    folder = published_folder(folder)
-    paths = storage.list_files(folder, ".parquet")
-    if not paths:
-        raise UserInputError(f"{folder!r} holds no .parquet file. Give a folder that does.")
-    return paths
-
-
 def open_files(folder: str) -> EmbeddingFiles:
-    """Opens an embedding set and checks every file's schema, and its bytes if a manifest tells.
+    """Opens an embedding set, and checks the files' schemas and, with a manifest, their bytes.
 
     Args:
       folder: a folder of Parquet files, or one file.
 
     Raises:
-      UserInputError: the folder holds no Parquet, a file lacks a column or has it in another
-        type, or a file is not what the manifest says.
+      UserInputError: the folder holds no Parquet file, a column is missing or has another type, or
+        a file does not match the manifest.
     """
     folder = published_folder(folder)
     paths = parquet_files(folder)
@@ -149,8 +129,8 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
     """Reads a row group.
 
     Args:
-      dimension: the embedding width M; rows of another are rejected.
-      group: what to read.
+      dimension: the embedding width M; rows of another width are rejected.
+      group: the row group to read.
 
     Raises:
       UserInputError: the file is not readable.
@@ -164,6 +144,7 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
             "no null, so leave such rows out or write a plain list."
         ) from error
     embedding = byte_vectors.as_lists(table["embedding"].combine_chunks())
+    # One reason per row of the row group, empty for usable rows; -1 is the length of a null.
     lengths = pc.fill_null(pc.list_value_length(embedding), -1).to_numpy(zero_copy_only=False)
     reasons = np.full(len(table), "", object)
     reasons[table["item_id"].is_null().to_numpy()] = "item_id is null"
@@ -171,6 +152,7 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
     wrong = (lengths >= 0) & (lengths != dimension)
     reasons[wrong] = f"embedding does not have {dimension} values"
     complete = lengths == dimension
+    # Rows of the right length alone are one block of numbers, [complete rows, M].
     values = pc.list_flatten(embedding.filter(pa.array(complete))).to_numpy(zero_copy_only=False)
     vectors = values.reshape(-1, dimension)
     if vectors.dtype != np.int8:
@@ -194,7 +176,7 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
 
 
 def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str]:
-    """Returns M and the encoder from the manifest, if there is one, and holds the files to it."""
+    """Returns M and the encoder from the manifest, if any, and checks the files against it."""
     if not storage.is_file(storage.join(folder, manifest.FILE_NAME)):
         return None, ""
     values = manifest.read_manifest(folder)
@@ -209,7 +191,7 @@ def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str]:
 
 
 def _first_dimension(path: str) -> int:
-    """Returns M from the first file: of a plain list the most frequent length."""
+    """Returns M from the first file: for plain lists it is the most frequent length."""
     with storage.open_parquet(path) as file:
         width = fixed_width(file.schema_arrow.field("embedding").type)
         if width is not None:

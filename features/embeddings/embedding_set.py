@@ -1,7 +1,4 @@
-"""One modality's precomputed embeddings, quantized when they enter.
-
-What they look like on disk is in `embedding_files`.
-"""
+"""One modality's precomputed embeddings, quantized on entry; `embedding_files` has the format."""
 
 import dataclasses
 
@@ -15,23 +12,23 @@ from features.files import manifest, storage
 from features.ids import hashing, id_table
 
 _ROWS_IN_CACHE = 4096
-"""Rows whose fingerprints are mixed at once, a column after another."""
+"""Rows whose fingerprints are computed together, column by column, within the CPU's cache."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddingSet:
     """A quantized embedding set, sorted by item id.
 
-    Row N, one past the last item, is the zero vector that stands for every item without an
-    embedding, so that a look-up needs no branch.
+    Row N, one past the last item, is a zero vector for all items without an embedding, so that a
+    look-up needs no branch.
 
     Attributes:
       item_ids: `[N]` int64, strictly ascending.
       quantized: `[N + 1, M]` int8.
       norms: `[N + 1]` float32.
-      available_at: `[N + 1]` int64, microseconds; an embedding counts from then on.
+      available_at: `[N + 1]` int64, microseconds; an embedding is used for requests from then on.
       fingerprint: 16 hexadecimal digits over ids, vectors and times, see `row_fingerprints`.
-      rejected: rows that were left out: file, row and reason.
+      rejected: file, row and reason of each row that was left out.
     """
 
     item_ids: np.ndarray
@@ -47,22 +44,22 @@ class EmbeddingSet:
         return self.quantized.shape[1]
 
     @property
-    def arrives_late(self) -> bool:
-        """Whether some embedding counts from a certain time on only."""
+    def has_availability_times(self) -> bool:
+        """Whether some embedding is available from a certain time only."""
         return bool(np.any(self.available_at != embedding_files.ALWAYS))
 
     def rows(self, item_ids: np.ndarray) -> np.ndarray:
-        """Returns each item's row, N where it has no embedding; any shape."""
+        """Returns each item's row, N without an embedding; int64 of any shape."""
         return id_table.positions(item_ids, self.item_ids)
 
     def vectors(self, item_ids: np.ndarray) -> np.ndarray:
-        """Returns vectors of items that quantize to their own, as a request may carry them.
+        """Returns vectors, as a request may carry them, that quantize to the stored ones.
 
         Args:
           item_ids: int64, any shape.
 
         Returns:
-          `[*shape of item_ids, M]` float32, zeros where an item has no embedding.
+          `[*shape of item_ids, M]` float32, zeros for an item without an embedding.
         """
         return self.quantized[self.rows(item_ids)].astype(np.float32)
 
@@ -134,13 +131,13 @@ def row_fingerprints(
 ) -> np.ndarray:
     """Returns a 64-bit hash of each row of an embedding set.
 
-    A set's fingerprint is their sum modulo 2^64 (`sum_fingerprints`), so that workers that hold
-    parts of it in any order can add theirs up.
+    A set's fingerprint is their sum modulo 2^64 (`sum_fingerprints`), so workers that hold parts of
+    the set in any order can add up theirs.
 
     Args:
       item_ids: `[N]` int64.
       quantized: `[N, M]` int8.
-      available_at: `[N]` int64 microseconds, the least int64 for always.
+      available_at: `[N]` int64 microseconds, the smallest int64 for always.
 
     Returns:
       `[N]` uint64.
@@ -159,9 +156,9 @@ def _row_fingerprints(
     words = -(-width // 8)
     padded = np.zeros((count, words * 8), np.int8)
     padded[:, :width] = quantized
-    # The width goes in too: padding must not make two widths alike.
+    # The width is hashed too, because zero padding would make two widths alike.
     mixed = hashing.mix(np.full(count, width, np.uint64))
-    columns = [item_ids, available_at, *padded.view("<i8").T]
+    columns = [item_ids, available_at, *padded.view("<i8").T]  # 8 int8 values per word
     for column in columns:
         mixed = hashing.mix(mixed + np.asarray(column, np.int64).view(np.uint64))
     return mixed
@@ -208,18 +205,17 @@ def write_embedding_set(
 
 
 def read_embedding_set(folder: str) -> EmbeddingSet:
-    """Reads, checks and quantizes an embedding set, a row group at a time.
+    """Reads, checks and quantizes an embedding set, one row group at a time.
 
-    Rows with a null id, a duplicate id, a null, too short, too long or non-finite vector are
-    left out and listed in `rejected`, by file and row.
+    Rows with a null or duplicate id, or with a vector that is null, not finite or of another width,
+    are left out and listed in `rejected` by file and row.
 
     Raises:
-      UserInputError: the folder holds no Parquet, a file lacks a column or has it in another
-        type, or a file is not what the manifest says.
+      UserInputError: no row is usable; or as `embedding_files.open_files`.
     """
     files = embedding_files.open_files(folder)
-    # Made once and filled, so that a set is not in memory in pieces and whole. What bad rows leave
-    # behind the last good one is zeros: the first of it is the zero row.
+    # Allocated once and filled, so that a set is not in memory twice. The rows that rejected ones
+    # leave at the end stay zero, and the first of these is the zero row.
     ids = np.zeros(files.rows, np.int64)
     quantized = np.zeros((files.rows + 1, files.dimension), np.int8)
     norms = np.zeros(files.rows + 1, np.float32)
@@ -239,6 +235,7 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
         raise UserInputError(f"Embedding set {folder!r} has no usable row. First: {rejected[:3]}.")
     ids = ids[:count]
     if not id_table.is_ascending(ids):
+        # Sorts by id and keeps the first row of each.
         ids, first = np.unique(ids, return_index=True)
         rejected += _duplicates(np.setdiff1d(np.arange(count), first), places)
         kept = np.append(first, count)
@@ -254,8 +251,8 @@ def _duplicates(
     """Returns file, row and reason of duplicates.
 
     Args:
-      positions: theirs, among the rows of all row groups.
-      places: file and rows of each row group.
+      positions: the duplicates' positions among the usable rows of all row groups.
+      places: file and usable rows of each row group.
     """
     starts = np.cumsum([0, *(len(rows) for _, rows in places)])
     found: list[dict[str, object]] = []

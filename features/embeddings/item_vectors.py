@@ -1,4 +1,4 @@
-"""The vectors of some items of an embedding set, as they came from the encoder."""
+"""The vectors of some items of an embedding set, as the encoder wrote them."""
 
 import dataclasses
 
@@ -10,12 +10,12 @@ from features.ids import id_table
 
 @dataclasses.dataclass(frozen=True)
 class ItemVectors:
-    """Vectors of K items; row K, one past the last, stands for every other item.
+    """Vectors of K items; row K, one past the last, is for all other items.
 
     Attributes:
       item_ids: `[K]` int64, strictly ascending.
-      vectors: `[K + 1, M]` float32, as they came; the last is zero.
-      available_at: `[K + 1]` int64, microseconds; a vector counts from then on.
+      vectors: `[K + 1, M]` float32, not normalized; the last is zero.
+      available_at: `[K + 1]` int64, microseconds; a vector is used for requests from then on.
     """
 
     item_ids: np.ndarray
@@ -23,12 +23,12 @@ class ItemVectors:
     available_at: np.ndarray
 
     def rows(self, item_ids: np.ndarray) -> np.ndarray:
-        """Returns each item's row, K where it has no vector; any shape."""
+        """Returns each item's row, K without a vector; int64 of any shape."""
         return id_table.positions(item_ids, self.item_ids)
 
 
 def of_items(item_ids: np.ndarray, vectors: np.ndarray, available_at: np.ndarray) -> ItemVectors:
-    """Puts vectors in order; of several of one item the first counts.
+    """Sorts vectors by item; of several vectors of one item the first is kept.
 
     Args:
       item_ids: `[K]` int64.
@@ -45,11 +45,11 @@ def of_items(item_ids: np.ndarray, vectors: np.ndarray, available_at: np.ndarray
 
 
 def read_item_vectors(folder: str, item_ids: np.ndarray) -> ItemVectors:
-    """Reads the vectors of some items, a row group at a time.
+    """Reads the vectors of some items, one row group at a time.
 
     Args:
       folder: an embedding set, see `embedding_files`.
-      item_ids: `[N]` int64; those without a vector are not in the result.
+      item_ids: `[N]` int64; items without a vector are not in the result.
 
     Raises:
       UserInputError: as `embedding_set.read_embedding_set` does.

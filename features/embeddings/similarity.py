@@ -1,10 +1,11 @@
 """The similarity code: one byte for a cosine, bit for bit the same in NumPy and in the graph.
 
-An embedding is quantized once: `q = round(127 v / max|v|)`, int8, with the norm of q in
-float32. The products in `q_a . q_b` are integers whose sum stays below 2^24, so a float32
-matrix product is exact in any order and on any device; everything after it is elementwise
-and correctly rounded. `code = 1 + round((cosine + 1) * 127)`; code 0 means that one side has
-no embedding. A zero vector has no direction and counts as no embedding.
+An embedding is quantized once: `q = round(127 v / max|v|)` as int8, with the norm of q in float32.
+The products in `q_a . q_b` are integers whose sum stays below 2^24, so a float32 matrix product is
+exact in any order and on any device; all later operations are elementwise and correctly rounded.
+`code = 1 + round((cosine + 1) * 127)`; code 0 means that one side has no embedding. A zero vector
+has no direction and counts as no embedding. For example the cosines 1, 0 and -1 have the codes
+255, 128 and 1.
 """
 
 import functools
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 CODES = 256
-"""How many similarity codes there are: 0 for unknown, 1..255 for cosines in [-1, 1]."""
+"""The number of similarity codes: 0 for unknown, 1 to 255 for cosines in [-1, 1]."""
 
 UNKNOWN_CODE = 0
 
@@ -22,7 +23,7 @@ SCALE = np.float32(127)
 ONE = np.float32(1)
 
 _SLOPES = 20_001
-_SMALLEST_MARGIN = 1e-3  # Float32 rounds numbers below 256 by less than 1e-4 in two steps.
+_SMALLEST_MARGIN = 1e-3  # Two float32 roundings of numbers below 256 add up to less than 1e-4.
 
 
 def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +52,7 @@ def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_quantized(vectors: np.ndarray) -> bool:
-    """Whether vectors are what they quantize to, as those are that were quantized before."""
+    """Whether vectors are already quantized: int8, and 127 or zero is the largest of each."""
     if vectors.dtype != np.int8:
         return False
     highest = vectors.max(axis=-1, initial=0).astype(np.int16)
@@ -60,7 +61,7 @@ def _is_quantized(vectors: np.ndarray) -> bool:
 
 
 def _scaled(vectors: np.ndarray) -> np.ndarray:
-    """Returns float32 vectors in int8, the largest value of each 127."""
+    """Scales float32 vectors to int8, so that the largest absolute value of each is 127."""
     if not np.isfinite(vectors).all():
         raise ValueError("Embeddings must be finite, received NaN or infinity.")
     largest = np.max(np.abs(vectors), axis=-1, keepdims=True, initial=0)
@@ -108,8 +109,8 @@ def bucket_of_code(edges: Sequence[float]) -> np.ndarray:
       edges: ascending inner edges in (-1, 1); `len(edges) + 1` buckets of known similarity.
 
     Returns:
-      `[256]` int32: 0 for the unknown code, 1..len(edges)+1 for known similarities. So a table
-      with a row a bucket has `len(edges) + 2` rows.
+      `[256]` int32: 0 for the unknown code, 1 to `len(edges) + 1` for known similarities. A table
+      with one row per bucket has `len(edges) + 2` rows.
 
     Raises:
       ValueError: the edges are not strictly ascending within (-1, 1).
@@ -127,21 +128,22 @@ def bucket_of_code(edges: Sequence[float]) -> np.ndarray:
 
 @functools.cache
 def bucket_line(edges: tuple[float, ...]) -> tuple[np.float32, np.float32] | None:
-    """Returns the line whose integer part is the bucket, where there is one.
+    """Returns the line whose integer part is the bucket, if there is one.
 
-    Equal buckets have one, so that a bucket costs a multiplication and an addition a pair instead
-    of a look-up.
+    Equal buckets have such a line, so a bucket costs one multiplication and one addition per pair
+    instead of a look-up.
 
     Args:
-      edges: as of `bucket_of_code`.
+      edges: as for `bucket_of_code`.
 
     Returns:
-      Slope and offset, of all that fit those that stay furthest from the next integer; None where
-      no line fits, or none that float32 can tell apart whatever way it rounds.
+      Slope and offset of the line with the largest margin to the next integer; None if no line
+      fits with a margin larger than float32's rounding.
     """
     table, code = bucket_of_code(edges), np.arange(CODES)
     slopes = np.linspace(0, 1, _SLOPES) * (table[-1] + 1) / (CODES - 2)
-    rise = slopes[:, None] * code
+    rise = slopes[:, None] * code  # [slopes, codes]
+    # Offsets in [low, high) fit a slope: table <= rise + offset < table + 1 for all codes.
     low, high = np.max(table - rise, axis=1), np.min(table + 1 - rise, axis=1)
     best = np.argmax(high - low)
     if high[best] - low[best] < 2 * _SMALLEST_MARGIN:

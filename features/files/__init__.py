@@ -1,1 +1,7 @@
-"""Files and folders, local or remote: storage, manifests, versions, local copies."""
+"""Files and folders, local or remote.
+
+- `storage`, `file_system`: reading and writing by path or URI.
+- `manifest`, `versions`: complete data sets, published versions.
+- `parquet_folder`, `mapped_arrays`: folders of Parquet, arrays to map into memory.
+- `local_copy`: remote folders as local ones.
+"""

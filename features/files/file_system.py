@@ -1,9 +1,9 @@
-"""From a path or URI to the file system that serves it, by pyarrow.
+"""The pyarrow file system of a path or URI.
 
-Of `s3://` the environment that all AWS libraries share decides: `AWS_ENDPOINT_URL_S3` or
-`AWS_ENDPOINT_URL` (a server that is not Amazon's), `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
-`AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`. `s3://` gives up connecting after
-3 s and waiting after 10 s without a byte, each tried three times; `gs://` after 15 s.
+The environment variables that all AWS libraries share configure `s3://`: `AWS_ENDPOINT_URL_S3` or
+`AWS_ENDPOINT_URL` (for servers other than Amazon's), `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+`AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`. Requests to `s3://` time out after 3 s
+without a connection or 10 s without a byte, with three attempts each; to `gs://` after 15 s.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _GCS_SECONDS = 15
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is a URI of another scheme than `file`."""
+    """Whether a path is a URI with a scheme other than `file`."""
     match = _URI.match(path)
     return match is not None and match[1] != "file"
 
@@ -50,7 +50,7 @@ def filesystem_of(path: str) -> tuple[fs.FileSystem, str]:
     if scheme == "s3":
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        # A client survives no fork, and serves one user.
+        # The cache's key holds process and user: a client does not survive a fork.
         maker = (os.getpid(), os.environ.get("AWS_ACCESS_KEY_ID"))
         return _s3(endpoint, region, authority, maker), f"{authority}/{rest}".rstrip("/")
     filesystem, base = _by_uri(scheme, authority)
@@ -59,7 +59,7 @@ def filesystem_of(path: str) -> tuple[fs.FileSystem, str]:
 
 @contextlib.contextmanager
 def resolved(path: str) -> Iterator[tuple[fs.FileSystem, str]]:
-    """Gives what `filesystem_of` returns, and explains what fails remotely in the block.
+    """Yields what `filesystem_of` returns, and explains remote errors within the block.
 
     Raises:
       UserInputError: a remote operation failed.
@@ -111,5 +111,5 @@ def _by_uri(scheme: str, authority: str) -> tuple[fs.FileSystem, str]:
 
 
 def _short(error: Exception) -> str:
-    """Returns the first line of an error: Hadoop's lists every place it looked at."""
+    """Returns an error's first line, because Hadoop's messages list every place they searched."""
     return str(error).partition("\n")[0].rstrip(".")

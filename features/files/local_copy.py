@@ -15,15 +15,15 @@ from features.files import file_system, storage
 def local_copy(folder: str) -> str:
     """Returns a local folder with the same files.
 
-    A local folder is returned as it is. A remote one is downloaded once a host and user,
-    whichever process comes first; the others wait. A download that was cut short is never
-    used. Give every folder a name of its own: one that was copied is not looked at again.
+    A local folder is returned as it is. A remote one is downloaded once per host and user, by the
+    first process that asks; others wait for it. An interrupted download is never used. A copy is
+    not refreshed, so a folder's content must not change under its name.
 
     Args:
       folder: local or remote; complete.
 
     Raises:
-      UserInputError: it cannot be read, or it holds nothing.
+      UserInputError: the folder cannot be read, or is empty.
     """
     if not storage.is_remote(folder):
         return folder
@@ -41,7 +41,7 @@ def local_copy(folder: str) -> str:
 
 
 def remove_local_copy(folder: str) -> None:
-    """Removes this host's copy of a remote folder, if there is one; never the folder itself."""
+    """Removes this host's copy of a remote folder, if any; never the folder itself."""
     if storage.is_remote(folder):
         copy = _copy_of(folder)
         shutil.rmtree(copy, ignore_errors=True)
@@ -56,7 +56,7 @@ def _copy_of(folder: str) -> str:
 
 
 def _refuse_others(parent: str) -> None:
-    """Refuses a folder that another user made in the shared temporary folder."""
+    """Raises if another user made the folder in the shared temporary folder."""
     if os.stat(parent).st_uid != os.getuid():
         raise UserInputError(f"{parent!r} belongs to another user. Set TMPDIR to another folder.")
 

@@ -1,6 +1,6 @@
-"""What makes an output folder a data set: `manifest.json`, written last.
+"""`manifest.json`, written last, marks an output folder as a complete data set.
 
-A folder without a manifest is an unfinished or failed write and is never read as data.
+A folder without a manifest is an unfinished or failed write, and is never read as data.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ CODE_VERSION = "0.1.0"
 
 
 def write_manifest(folder: str, values: Mapping[str, Any]) -> None:
-    """Writes the manifest, which appears whole or not at all.
+    """Writes the manifest atomically.
 
     Args:
       folder: local or remote, see `storage`; its other files are complete.

@@ -1,8 +1,8 @@
 """Files and folders by path or URI: local disks, `s3://`, `gs://` and `hdfs://`.
 
-A path without a scheme (or with `file://`) is local; see `file_system` for the settings of the
-others. What is remote fails as `UserInputError`, since a wrong name, address or credential is
-what mostly stands behind it; what is local fails as `OSError`, as `open` does.
+A path without a scheme (or with `file://`) is local; `file_system` has the settings of the others.
+Remote operations fail with `UserInputError`, since the cause is mostly a wrong name, address or
+credential; local ones fail with `OSError`, as `open` does.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _SPOOL_BYTES = 32 << 20
 
 
 def join(folder: str, *parts: str) -> str:
-    """Returns the path of something in a folder.
+    """Returns a path within a folder.
 
     >>> join("s3://bucket/examples/", "quarantine", "a.jsonl")
     's3://bucket/examples/quarantine/a.jsonl'
@@ -54,18 +54,18 @@ def is_file(path: str) -> bool:
 
 
 def exists(path: str) -> bool:
-    """Whether there is a file or a folder; on object stores, anything below this name."""
+    """Whether there is a file or folder; on object stores, any object below this name."""
     return _kind(path) != fs.FileType.NotFound
 
 
 def is_empty(folder: str) -> bool:
-    """Whether nothing is below this name; a folder that does not exist is empty."""
+    """Whether a folder is empty or does not exist."""
     with resolved(folder) as (filesystem, name):
         return not filesystem.get_file_info(fs.FileSelector(name, allow_not_found=True))
 
 
 def list_files(folder: str, suffix: str = "") -> list[str]:
-    """Returns the paths of a folder's files that end in `suffix`, in the order of their names.
+    """Returns the paths of a folder's files that end in `suffix`, sorted by name.
 
     Raises:
       UserInputError: there is no such folder.
@@ -74,7 +74,7 @@ def list_files(folder: str, suffix: str = "") -> list[str]:
 
 
 def file_sizes(folder: str) -> dict[str, int]:
-    """Returns the bytes of a folder's files by path, in the order of their names.
+    """Returns the sizes in bytes of a folder's files by path, sorted by name.
 
     Raises:
       UserInputError: there is no such folder.
@@ -89,14 +89,14 @@ def file_sizes(folder: str) -> dict[str, int]:
 
 
 def list_folders(folder: str) -> list[str]:
-    """Returns the names of the folders in a folder, in order; none where it is absent."""
+    """Returns the names of a folder's subfolders, sorted; none if the folder is absent."""
     with resolved(folder) as (filesystem, name):
         found = filesystem.get_file_info(fs.FileSelector(name, allow_not_found=True))
     return sorted(one.base_name for one in found if one.type == fs.FileType.Directory)
 
 
 def size(path: str) -> int:
-    """Returns a file's bytes."""
+    """Returns a file's size in bytes."""
     with resolved(path) as (filesystem, name):
         info = filesystem.get_file_info(name)
         if info.type != fs.FileType.File:
@@ -111,16 +111,16 @@ def open_input(path: str) -> pa.NativeFile:
 
 
 def open_parquet(path: str) -> pq.ParquetFile:
-    """Opens a Parquet file; closing it, or leaving its block, closes the file.
+    """Opens a Parquet file; use it as a context manager.
 
     Raises:
-      pa.ArrowException: it is not Parquet.
-      OSError: it cannot be opened.
+      pa.ArrowException: the file is not Parquet.
+      OSError: the file cannot be opened.
     """
     if not is_remote(path):
         return pq.ParquetFile(local_path(path))
     with resolved(path) as (filesystem, name):
-        # Many small reads are joined to few: each is a request.
+        # Coalesces small reads, each of which would be a request.
         return pq.ParquetFile(name, filesystem=filesystem, pre_buffer=True)
 
 
@@ -142,19 +142,18 @@ def chunks(path: str) -> Iterator[bytes]:
 
 
 class OutputFile:
-    """A file that appears under its name when its block ends without an exception, whole.
+    """Writes a file atomically: it appears, complete, when the block ends without an exception.
 
-    On local disks it is written beside its name and renamed. An object store shows an object
-    when the upload is complete, but pyarrow completes an upload that an exception cut short
-    too: so what is written goes to memory, above 32 MiB to a temporary file, and is uploaded
-    at the end. A process that is killed meanwhile leaves no object, at most parts of an upload
-    that the bucket's lifecycle rule for incomplete uploads should remove.
+    On local disks the file is written beside its name and renamed. On object stores it is staged in
+    memory, above 32 MiB in a temporary file, and uploaded at the end, because pyarrow completes an
+    upload even after an exception. A killed process leaves no object, at most parts of an upload,
+    which the bucket's lifecycle rule for incomplete uploads should remove.
 
     Args:
-      path: of the file; its folder is made if absent.
+      path: the file's; its folder is made if absent.
 
     Attributes:
-      stream: the open file, for those who want to write to one.
+      stream: the open file, for writers that take a file object.
     """
 
     def __init__(self, path: str):
@@ -199,13 +198,13 @@ class OutputFile:
 
 
 def write_bytes(path: str, data: bytes) -> None:
-    """Writes a file that appears whole or not at all, in place of one of that name."""
+    """Writes a file atomically, in place of an earlier one of that name."""
     with OutputFile(path) as file:
         file.write(data)
 
 
 def make_folder(folder: str) -> None:
-    """Makes a local folder and its parents; remotely a name is a folder once a file is in it."""
+    """Makes a local folder and its parents; object stores need no folders."""
     if not is_remote(folder):
         os.makedirs(local_path(folder), exist_ok=True)
 
@@ -217,7 +216,7 @@ def remove_file(path: str) -> None:
 
 
 def remove_folder(folder: str) -> None:
-    """Removes a folder with all that is in it, if there is one."""
+    """Removes a folder with its content, if there is one."""
     if not is_remote(folder):
         shutil.rmtree(local_path(folder), ignore_errors=True)
         return

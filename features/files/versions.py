@@ -1,10 +1,10 @@
-"""Numbered versions of a folder, of which one is published by a pointer.
+"""Numbered versions of a folder, one of which a pointer publishes.
 
     <folder>/versions/000001...   complete before it is published, and never changed
     <folder>/CURRENT              the number of the published version; replaced by rename, last
 
-So whoever reads sees one whole version, whatever happens to a job that makes the next one. To
-roll back, write an older number into `CURRENT`; numbers above it then count as unpublished.
+Readers always see one complete version, even if a job that makes the next one fails. To roll back,
+write an older number into `CURRENT`; versions with higher numbers then count as unpublished.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ FOLDER = "versions"
 
 
 def current(folder: str) -> int | None:
-    """Returns the number of the published version, None where there is none.
+    """Returns the number of the published version, None if there is none.
 
     Raises:
       UserInputError: the pointer holds no number.
@@ -35,7 +35,7 @@ def current(folder: str) -> int | None:
 
 
 def publish(folder: str, version: int) -> None:
-    """Makes a complete version the published one, at once."""
+    """Publishes a complete version, atomically."""
     storage.write_bytes(storage.join(folder, POINTER), f"{version}\n".encode())
 
 
@@ -49,12 +49,12 @@ def path_of(folder: str, version: int, suffix: str = "") -> str:
 
 
 def kept(numbers: Collection[int], published: int, keep: int) -> list[int]:
-    """Returns the versions to keep, ascending: the published one and those before it.
+    """Returns the versions to keep, ascending: the published one and the newest before it.
 
     Args:
-      numbers: of all versions that are there.
-      published: the number of the published one.
-      keep: how many, at least 1.
+      numbers: all existing versions.
+      published: the published version.
+      keep: how many versions to keep, at least 1.
 
     >>> kept([1, 2, 3, 4, 5], 4, 3)
     [2, 3, 4]

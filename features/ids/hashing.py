@@ -1,9 +1,9 @@
 """Stable 64-bit id hashing, the same in NumPy as in the graph (`in_graph`).
 
-Two steps, both pinned by tests because trained tables depend on them for ever:
+There are two steps. Tests pin both, because trained tables depend on them:
 
 1. A string id becomes an int64 by FarmHash Fingerprint64 (`tf.fingerprint`'s method).
-   An integer id is its own int64.
+   An integer id is used as it is.
 2. An int64 id becomes a row by the finalizer of SplitMix64 (Steele et al., "Fast splittable
    pseudorandom number generators", OOPSLA 2014), which spreads consecutive ids evenly.
 """
@@ -15,7 +15,7 @@ import pyarrow as pa
 MULTIPLIER_1 = 0xBF58476D1CE4E5B9
 MULTIPLIER_2 = 0x94D049BB133111EB
 GOLDEN_RATIO = 0x9E3779B97F4A7C15
-"""2^64 divided by the golden ratio, odd."""
+"""2^64 divided by the golden ratio, made odd."""
 
 
 def fingerprint_strings(strings: np.ndarray) -> np.ndarray:
@@ -42,6 +42,7 @@ def ids_of_column(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
         encoded = encoded.combine_chunks()
     if not len(encoded):
         return np.zeros(0, np.int64)
+    # Each distinct string is hashed once.
     distinct = fingerprint_strings(encoded.dictionary.to_numpy(zero_copy_only=False))
     return distinct[encoded.indices.to_numpy()]
 
@@ -55,15 +56,15 @@ def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
 def multiplicative(ids: np.ndarray, bits: int) -> np.ndarray:
     """Returns the bucket in `[0, 2^bits)` of each id, any shape, int64 to int64.
 
-    Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): less even than `bucket`,
-    and a third of its operations in the graph. `bits` is from 1 to 63.
+    Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4) is less even than `bucket` but
+    takes a third of its operations in the graph. `bits` is between 1 and 63.
     """
     product = np.asarray(ids, np.int64).view(np.uint64) * np.uint64(GOLDEN_RATIO)
     return (product >> np.uint64(64 - bits)).view(np.int64)
 
 
 def mix(values: np.ndarray) -> np.ndarray:
-    """Returns SplitMix64's finalizer of each value, any shape, uint64; one to one, 0 to 0."""
+    """Returns SplitMix64's finalizer of each value, uint64 of any shape; a bijection, 0 -> 0."""
     mixed = (values ^ (values >> np.uint64(30))) * np.uint64(MULTIPLIER_1)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(MULTIPLIER_2)
     return mixed ^ (mixed >> np.uint64(31))

@@ -1,8 +1,9 @@
 """From item ids to rows of an embedding table.
 
-Rows `[0, oov_buckets)` belong to ids that the vocabulary lacks, spread by hash; a vocabulary
-id's row is `oov_buckets` plus its position. A hashed table has no vocabulary: every id is
-hashed into `[oov_buckets, rows)`, and the OOV rows serve id dropout alone.
+Rows `[0, oov_buckets)` are shared by ids outside the vocabulary, by hash; the row of a vocabulary
+id is `oov_buckets` plus its position. With the vocabulary [3, 5] and two OOV rows, 3 has row 2, 5
+has row 3, and any other id has row 0 or 1. A hashed table has no vocabulary: every id is hashed
+into `[oov_buckets, rows)`, and only id dropout uses the OOV rows.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from features.ids import hashing
 
 
 def read_vocabulary(path: str) -> np.ndarray:
-    """Reads a vocabulary file: one int64 id a line, strictly ascending.
+    """Reads a vocabulary file: one int64 id per line, strictly ascending.
 
     Args:
       path: a text file, local or remote, see `storage`.
@@ -33,7 +34,7 @@ def read_vocabulary(path: str) -> np.ndarray:
         ids = np.array(lines, dtype=np.int64)
     except (ValueError, OverflowError) as error:
         raise UserInputError(
-            f"Vocabulary file {path!r} must hold one int64 id a line: {error}."
+            f"Vocabulary file {path!r} must hold one int64 id per line: {error}."
         ) from error
     if not is_ascending(ids):
         raise UserInputError(
@@ -44,12 +45,12 @@ def read_vocabulary(path: str) -> np.ndarray:
 
 
 def is_ascending(ids: np.ndarray) -> bool:
-    """Whether ids `[N]` ascend strictly; their differences may be too large for an int64."""
+    """Whether ids `[N]` ascend strictly; compared, as differences may overflow int64."""
     return bool(np.all(ids[1:] > ids[:-1]))
 
 
 def write_vocabulary(path: str, ids: np.ndarray | Sequence[int]) -> None:
-    """Writes the distinct ids in ascending order, one a line."""
+    """Writes the distinct ids in ascending order, one per line."""
     lines = "".join(f"{value}\n" for value in np.unique(np.asarray(ids, np.int64)))
     storage.write_bytes(path, lines.encode())
 
@@ -69,7 +70,7 @@ def vocabulary_rows(ids: np.ndarray, vocabulary: np.ndarray, oov_buckets: int) -
 
 
 def positions(ids: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
-    """Returns each id's position in an ascending vocabulary, its size where it is absent.
+    """Returns each id's position in an ascending vocabulary, or its size for an unknown id.
 
     Args:
       ids: int64, any shape.
@@ -78,6 +79,7 @@ def positions(ids: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
     ids = np.asarray(ids, np.int64)
     if not vocabulary.size:
         return np.zeros(ids.shape, np.int64)
+    # Clipped, because an id above all others would be searched one past the end.
     position = np.minimum(np.searchsorted(vocabulary, ids), vocabulary.size - 1)
     return np.where(vocabulary[position] == ids, position, vocabulary.size)
 

@@ -1,1 +1,8 @@
-"""One request as `tf.train.Example` bytes: encoding, decoding, columns, TFRecord framing."""
+"""One request as `tf.train.Example` bytes.
+
+- `requests`: a request without padding, and padded batches of requests.
+- `example`, `decoded_example`: a request to a record, and back, in the graph or without it.
+- `columnar`: many requests at once, for the join.
+- `running_statistics`: counts and sums of users and items.
+- `tfrecord`: the framing of records in a file.
+"""

@@ -1,12 +1,13 @@
-"""Many requests to records at once: the bytes of `example.encode_request`, without its objects.
+"""Encodes many requests to records at once, with the bytes of `example.encode_request`.
 
-Building a `tf.train.Example` in Python is the largest part of a join, so this writes the same
-protocol buffer directly: values of a whole block become bytes by array arithmetic, and a record
-is the concatenation of slices of them. A test holds it to `encode_request`, byte for byte.
+Building a `tf.train.Example` in Python would take most of a join's time, so this module writes the
+protocol buffer itself: array arithmetic turns the values of a whole block into bytes, and a record
+is a concatenation of slices of these. A test compares it with `encode_request` byte for byte.
 
-The wire format (protobuf.dev/programming-guides/encoding): `Example.features` is field 1,
-`Features.feature` a map in field 1 with the key in field 1 and the value in field 2; a `Feature`
-is a bytes, float or int64 list in field 1, 2 or 3, whose values are field 1, packed for numbers.
+The wire format (protobuf.dev/programming-guides/encoding): `Example.features` is field 1.
+`Features.feature` is a map in field 1, with the key in field 1 and the value in field 2. A
+`Feature` is a bytes, float or int64 list in field 1, 2 or 3, whose values are field 1, packed for
+numbers.
 """
 
 import dataclasses
@@ -35,12 +36,15 @@ _FIELD_2 = b"\x12"
 
 @dataclasses.dataclass(frozen=True)
 class Slices:
-    """One feature of R requests: a slice of a flat array each; slices may overlap.
+    """One feature of R requests, each a slice of a flat array; slices may overlap.
+
+    Example: requests with the behaviors [a, b], [] and [b, c] are `values = [a, b, c]`,
+    `starts = [0, 0, 1]`, `ends = [2, 0, 3]`.
 
     Attributes:
       values: `[N]` or `[N, K]`.
-      starts: `[R]` first row of each request.
-      ends: `[R]` one past the last.
+      starts: `[R]` int64, first row of each request.
+      ends: `[R]` int64, one past each request's last row.
     """
 
     values: np.ndarray
@@ -49,7 +53,7 @@ class Slices:
 
     @classmethod
     def one_each(cls, values: np.ndarray) -> "Slices":
-        """One row of `values` a request."""
+        """Returns slices of one row of `values` per request."""
         positions = np.arange(len(values) + 1)
         return cls(values, positions[:-1], positions[1:])
 
@@ -73,9 +77,9 @@ def encode_requests(schema: ExampleSchema, features: Mapping[str, Slices]) -> li
     """Serializes requests.
 
     Args:
-      schema: says which features a record carries.
-      features: R requests' slices by the feature's name in the record; uint8 or int8 values
-        where the record holds bytes.
+      schema: the features of a record.
+      features: slices of R requests, by the feature's name in the record; uint8 or int8 values for
+        features that a record holds as bytes.
 
     Returns:
       R serialized `tf.train.Example`s.
@@ -91,6 +95,7 @@ def encode_requests(schema: ExampleSchema, features: Mapping[str, Slices]) -> li
             encoded[name] = _encode_fixed(features[name], "<f4")
         elif kind == "bytes":
             encoded[name] = _encode_fixed(features[name], features[name].values.dtype)
+        # Two columns of R byte strings per feature: headers and values.
         parts.append([_header(name, kind, len(payload)) for payload in encoded[name]])
         parts.append(encoded[name])
     return [
@@ -105,9 +110,9 @@ def _side_kind(side: SideFeature) -> str:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _header(name: str, kind: str, payload: int) -> bytes:
-    """Returns what precedes a feature's values: map entry, key, feature and list."""
+    """Returns the bytes before a feature's values: map entry, key, feature and list."""
     key = name.encode()
-    # An empty packed list has no field at all; an empty byte string is still a value.
+    # An empty packed list is written without its field, an empty byte string with it.
     values = _FIELD_1 + _varint(payload) if payload or kind == "bytes" else b""
     tag = bytes([_KINDS[kind] << 3 | 2])
     feature = tag + _varint(len(values) + payload) + values
@@ -137,7 +142,7 @@ def _encode_fixed(slices: Slices, dtype: npt.DTypeLike) -> list[bytes]:
 
 
 def _encode_integers(features: Mapping[str, Slices]) -> dict[str, list[bytes]]:
-    """Encodes all integer features at once, since each array operation has a fixed cost."""
+    """Encodes all integer features together, since each array operation has a fixed cost."""
     flat = [np.asarray(slices.values, np.int64).reshape(-1) for slices in features.values()]
     if not flat:
         return {}
@@ -145,6 +150,7 @@ def _encode_integers(features: Mapping[str, Slices]) -> dict[str, list[bytes]]:
     payloads, first = {}, 0
     for (name, slices), values in zip(features.items(), flat, strict=True):
         width = int(np.prod(slices.values.shape[1:]))
+        # Rows of this feature -> positions in `flat` -> positions in the bytes.
         starts, ends = first + slices.starts * width, first + slices.ends * width
         payloads[name] = _cut(data, offsets[starts], offsets[ends])
         first += len(values)
@@ -152,10 +158,20 @@ def _encode_integers(features: Mapping[str, Slices]) -> dict[str, list[bytes]]:
 
 
 def _varints(values: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """Returns `[N]` uint64 as varints one after another, and `[N + 1]` where each begins."""
+    """Encodes uint64 values as protocol buffer varints: 7 bits per byte, lowest first.
+
+    Example: 1, 300 and 5 become the bytes 01 | AC 02 | 05, with the offsets 0, 1, 3 and 4.
+
+    Args:
+      values: `[N]` uint64.
+
+    Returns:
+      The varints one after another, and their offsets `[N + 1]` int64.
+    """
     lengths = 1 + np.searchsorted(_MORE_BYTES, values, side="right")
     offsets = np.append(0, np.cumsum(lengths))
     data = np.empty(offsets[-1], np.uint8)
+    # Byte k of all values at once, for those that have one; every byte but the last has bit 8 set.
     rest, position = values, offsets[:-1]
     while rest.size:
         data[position] = rest.astype(np.uint8) | 128

@@ -18,12 +18,11 @@
 C and L are the largest of the batch; padding is 0 and masked.
 """
 
-import dataclasses
-from collections.abc import Mapping
-
 import numpy as np
 import tensorflow as tf
 
+from features.records import columnar
+from features.records.requests import RankingRequest
 from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
@@ -39,46 +38,11 @@ from features.schema import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One request before encoding: l behaviors, c candidates.
-
-    Attributes:
-      user_id: the user, by fingerprint where ids are strings.
-      request_id: what was shown together.
-      timestamp: microseconds since 1970.
-      history_item_id: `[l]` int64, oldest first.
-      history_time_gap: `[l]` int64, seconds from behavior to request.
-      history_type: `[l]` int64 in `[0, behavior_types)`.
-      candidate_item_id: `[c]` int64.
-      labels: `[c]` float32 by label.
-      similarity: `[c, l]` uint8 by modality.
-      candidate_embedding: `[c, M]` int8 by modality, for those that the schema names.
-      item_features: `[c, K]` by name.
-      context_features: `[K]` by name.
-      history_residual: `[l]` int64 codes, where the schema has running statistics.
-    """
-
-    user_id: int
-    request_id: int
-    timestamp: int
-    history_item_id: np.ndarray
-    history_time_gap: np.ndarray
-    history_type: np.ndarray
-    candidate_item_id: np.ndarray
-    labels: Mapping[str, np.ndarray]
-    similarity: Mapping[str, np.ndarray]
-    candidate_embedding: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    item_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    context_features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    history_residual: np.ndarray | None = None
-
-
-def encode_request(schema: ExampleSchema, request: Request) -> bytes:
+def encode_request(schema: ExampleSchema, request: RankingRequest) -> bytes:
     """Serializes a request; the same request gives the same bytes.
 
     Args:
-      schema: says which labels, modalities and side features the record carries.
+      schema: labels, modalities and side features of the record.
       request: the values.
 
     Returns:
@@ -88,24 +52,15 @@ def encode_request(schema: ExampleSchema, request: Request) -> bytes:
       KeyError: the request lacks a label, modality or side feature of the schema.
     """
     example = tf.train.Example()
-    feature = example.features.feature
-    for name in SCALARS:
-        feature[name].int64_list.value.append(int(getattr(request, name)))
-    for name in (*schema.history, CANDIDATE_ITEM_ID):
-        feature[name].int64_list.value.extend(getattr(request, name).tolist())
-    for label in schema.labels:
-        feature[label].float_list.value.extend(request.labels[label].tolist())
-    for modality in schema.modalities:
-        codes = np.ascontiguousarray(request.similarity[modality.name], np.uint8)
-        feature[similarity_feature(modality.name)].bytes_list.value.append(codes.tobytes())
-        if modality.candidate_embedding:
-            vectors = np.ascontiguousarray(request.candidate_embedding[modality.name], np.int8)
-            name = candidate_embedding_feature(modality.name)
-            feature[name].bytes_list.value.append(vectors.tobytes())
-    for side in schema.item_features:
-        _extend(feature[candidate_feature(side.name)], side, request.item_features[side.name])
-    for side in schema.context_features:
-        _extend(feature[context_feature(side.name)], side, request.context_features[side.name])
+    values = request.values()
+    for name, kind in columnar.feature_kinds(schema).items():
+        feature, value = example.features.feature[name], values[name]
+        if kind == "bytes":
+            # Codes 0 to 255 and int8 values are each their own byte.
+            feature.bytes_list.value.append(value.astype(np.uint8).tobytes())
+        else:
+            list_of_kind = feature.int64_list if kind == "int64" else feature.float_list
+            list_of_kind.value.extend(value.reshape(-1).tolist())
     return example.SerializeToString(deterministic=True)
 
 
@@ -113,15 +68,15 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
     """Parses a batch of records, in the graph.
 
     Args:
-      schema: as it was written with.
+      schema: the schema that the records were written with.
       serialized: `[R]` string.
 
     Returns:
       The parsed features of the module's table, by name.
 
     Raises:
-      InvalidArgumentError: at run time, when a record lacks a feature, or has more or less of one
-        than fits its candidates and behaviors.
+      InvalidArgumentError: at run time, when a record lacks a feature, or the number of its values
+        does not fit the record's candidates and behaviors.
     """
     parsed = tf.io.parse_example(serialized, _parsing_spec(schema))
     behaviors = parsed[HISTORY_ITEM_ID].row_lengths()
@@ -152,7 +107,7 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
 
 
 def candidate_count(serialized: tf.Tensor) -> tf.Tensor:
-    """Returns how many candidates one serialized record holds, scalar int32, in the graph."""
+    """Returns the number of candidates of one serialized record, scalar int32, in the graph."""
     spec = {CANDIDATE_ITEM_ID: tf.io.VarLenFeature(tf.int64)}
     return tf.size(tf.io.parse_single_example(serialized, spec)[CANDIDATE_ITEM_ID].values)
 
@@ -166,7 +121,7 @@ def candidate_item_ids(serialized: tf.Tensor) -> tf.Tensor:
 def item_ids(serialized: tf.Tensor) -> tf.Tensor:
     """Returns the item ids of all behaviors and candidates of a batch, `[R]` string to `[N]` int64.
 
-    An id stands there as often as the batch holds it.
+    An id is repeated as often as the batch holds it.
     """
     names = (HISTORY_ITEM_ID, CANDIDATE_ITEM_ID)
     spec = {name: tf.io.VarLenFeature(tf.int64) for name in names}
@@ -179,33 +134,16 @@ def side_feature_dtype(side: SideFeature) -> tf.DType:
     return tf.int64 if side.kind == "categorical" else tf.float32
 
 
-def _extend(feature: tf.train.Feature, side: SideFeature, values: np.ndarray) -> None:
-    flat = np.asarray(values).reshape(-1).tolist()
-    if side.kind == "categorical":
-        feature.int64_list.value.extend(flat)
-    else:
-        feature.float_list.value.extend(flat)
-
-
 def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:
-    spec: dict[str, object] = {name: tf.io.FixedLenFeature([], tf.int64) for name in SCALARS}
-    for name in (*schema.history, CANDIDATE_ITEM_ID):
-        spec[name] = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-    for label in schema.labels:
-        spec[label] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
-    for modality in schema.modalities:
-        spec[similarity_feature(modality.name)] = tf.io.FixedLenFeature([], tf.string)
-        if modality.candidate_embedding:
-            name = candidate_embedding_feature(modality.name)
-            spec[name] = tf.io.FixedLenFeature([], tf.string)
-    for side in schema.item_features:
-        spec[candidate_feature(side.name)] = tf.io.RaggedFeature(
-            side_feature_dtype(side), row_splits_dtype=tf.int64
-        )
-    for side in schema.context_features:
-        spec[context_feature(side.name)] = tf.io.FixedLenFeature(
-            [side.width], side_feature_dtype(side)
-        )
+    dtypes = {"int64": tf.int64, "float": tf.float32, "bytes": tf.string}
+    fixed: dict[str, list[int]] = {name: [] for name in SCALARS}
+    fixed |= {context_feature(side.name): [side.width] for side in schema.context_features}
+    spec: dict[str, object] = {}
+    for name, kind in columnar.feature_kinds(schema).items():
+        if kind == "bytes" or name in fixed:
+            spec[name] = tf.io.FixedLenFeature(fixed.get(name, []), dtypes[kind])
+        else:
+            spec[name] = tf.io.RaggedFeature(dtypes[kind], row_splits_dtype=tf.int64)
     return spec
 
 
@@ -222,7 +160,7 @@ def _padded(values: tf.RaggedTensor, lengths: tf.Tensor, name: str) -> tf.Tensor
 def _decode_matrix(
     encoded: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, dtype: tf.DType, name: str
 ) -> tf.Tensor:
-    """Decodes one row-major byte matrix a record and pads them to one shape.
+    """Decodes one row-major byte matrix per record, and pads them to one shape.
 
     Args:
       encoded: `[R]` string, record r holds `rows[r] * columns[r]` bytes.
@@ -238,6 +176,7 @@ def _decode_matrix(
     row = tf.range(tf.reduce_max(rows))[None, :, None]
     column = tf.range(tf.reduce_max(columns))[None, None, :]
     inside = (row < rows[:, None, None]) & (column < columns[:, None, None])
+    # Element (i, j) of record r is byte i * columns[r] + j; padding reads byte 0 and is zeroed.
     position = tf.where(inside, row * columns[:, None, None] + column, 0)
     return tf.where(inside, tf.gather(flat, position, batch_dims=1), tf.zeros([], dtype))
 
@@ -256,5 +195,5 @@ def _decode_bytes(encoded: tf.Tensor, sizes: tf.Tensor, dtype: tf.DType, name: s
     with tf.control_dependencies(
         [tf.debugging.assert_equal(tf.strings.length(encoded), tf.cast(sizes, tf.int32), message)]
     ):
-        longest = tf.maximum(tf.reduce_max(sizes), 1)  # The op refuses a length of zero.
+        longest = tf.maximum(tf.reduce_max(sizes), 1)  # decode_raw refuses a length of zero.
         return tf.io.decode_raw(encoded, dtype, fixed_length=tf.cast(longest, tf.int32))

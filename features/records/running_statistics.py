@@ -1,19 +1,19 @@
-"""Running statistics: what a user and an item had counted just before a request.
+"""Running statistics: counts and sums of a user's and an item's events before a request.
 
-Raw counts and sums, so that who serves can keep them up to date by addition alone; the model
-smooths them. With S statistics, each a label or a number of an event:
+They are raw, so that a serving system can update them by addition alone; the model smooths them.
+With S statistics, each a label or a numeric column of events:
 
 | feature | shape | columns |
 |---|---|---|
 | `candidate_running_statistics` | `[R, C, 1 + S]` | count of events, sum of each statistic |
 | `context_running_statistics` | `[R, 2 + 2 S]` | of the user; then residual weight and residuals |
 
-The residual tells how much more of a statistic a user's events have than others' events with the
-same items. For an event whose item had n events strictly before, with the mean m of a statistic,
-`w = n / (n + 10)` adds to the weight and `w (value - m)` to the residual.
+The residual tells how far a user's events are from other users' events with the same items. For an
+event whose item had n events strictly before, with the mean m of a statistic, `w = n / (n + 10)`
+is added to the weight and `w (value - m)` to the residual.
 
-The same of single events is `history_residual`, `[R, L]` int64: of each behavior the residual of
-the first statistic as a code, like a similarity's, see `residual_codes`.
+`history_residual`, `[R, L]` int64, is the residual of single events: for each behavior that of the
+first statistic, as a code like a similarity's, see `residual_codes`.
 """
 
 import numpy as np
@@ -23,22 +23,22 @@ from features.schema import SideFeature
 NAME = "running_statistics"
 
 RESIDUAL_STRENGTH = 10.0
-"""Events of an item that its mean needs for half the weight."""
+"""The number of an item's events at which its mean has half the weight."""
 
 
 _UNKNOWN = 0
 
 
 def residual_codes(count: np.ndarray, total: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Returns how far events are from their items' means, as codes of 0 to 255.
+    """Returns the residuals of events as codes from 0 to 255.
 
-    `1 + round((r + 1) * 127)` for the residual r cut to [-1, 1], so it suits statistics of 0 and
-    1; 0 where the item had no event before.
+    The code is `1 + round((r + 1) * 127)` for the residual r clipped to [-1, 1], which suits
+    statistics of 0 and 1; it is 0 if the item had no event before.
 
     Args:
-      count: `[N]` events of the item strictly before the event.
-      total: `[N]` their sum of the statistic.
-      value: `[N]` the event's own.
+      count: `[N]` number of the item's events strictly before the event.
+      total: `[N]` sum of the statistic over these.
+      value: `[N]` the event's value of the statistic.
 
     Returns:
       `[N]` int64.
@@ -63,7 +63,7 @@ def context_feature(statistics: tuple[str, ...]) -> SideFeature:
 
 
 def columns(feature: SideFeature) -> tuple[str, ...]:
-    """Returns what each of a feature's values is, in order.
+    """Returns the names of a feature's values, in order.
 
     >>> columns(context_feature(("liked",)))
     ('count', 'sum_liked', 'residual_weight', 'residual_liked')

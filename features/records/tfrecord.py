@@ -1,9 +1,9 @@
 """The framing of records in a TFRecord file.
 
-A record is its length (uint64, little endian), the masked CRC-32C of that length, the bytes,
-and the masked CRC-32C of the bytes, as TensorFlow's `tsl/lib/io/record_writer.h` documents it.
-Framing here rather than through a writer lets a Beam worker write to any file system that
-Beam knows and hash the shard in the same pass.
+A framed record is its length (uint64, little endian), the masked CRC-32C of the length, the bytes,
+and the masked CRC-32C of the bytes, as TensorFlow's `tsl/lib/io/record_writer.h` documents it. It
+is written here, not by TensorFlow's writer, so that a Beam worker needs no TensorFlow, can write
+to any of Beam's file systems, and hashes a shard in the same pass.
 """
 
 import functools
@@ -15,7 +15,7 @@ _MASK_DELTA = 0xA282EAD8
 
 
 def frame(record: bytes) -> bytes:
-    """Returns the record as it stands in a TFRecord file."""
+    """Returns the record with its frame, as a TFRecord file holds it."""
     return b"".join((_header(len(record)), record, _masked_crc(record)))
 
 

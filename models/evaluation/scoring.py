@@ -129,7 +129,9 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
     return {
         **metrics.summarize(scored.label, scored.probability, scored.user_id),
         "calibration_curve": metrics.calibration_curve(scored.label, scored.probability),
-        "labels": {name: _of_both(scored, one) for name, one in scored.conversions.items()},
+        "labels": {
+            name: _conversion_metrics(scored, one) for name, one in scored.conversions.items()
+        },
         "slices": {
             "history_length": _slices(scored, scored.history_length, _HISTORY_EDGES),
             "item_train_count": _slices(scored, shown, _COLDNESS_EDGES),
@@ -143,7 +145,7 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
     }
 
 
-def _of_both(scored: Scored, conversion: Prediction) -> dict[str, object]:
+def _conversion_metrics(scored: Scored, conversion: Prediction) -> dict[str, object]:
     """Returns the metrics of pCTCVR over all, and of pCVR over positives of the main label."""
     positive = scored.label > 0
     rate = conversion.probability[positive] / np.maximum(scored.probability[positive], _LEAST)

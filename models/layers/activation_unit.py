@@ -32,7 +32,6 @@ class ActivationUnit(keras.layers.Layer):
         super().__init__(**kwargs)
         self._behavior_types = behavior_types
         self._residuals = residuals
-        self._width = width
         self._of_candidate = keras.layers.Dense(width, use_bias=False, name="of_candidate")
         self._of_behavior = keras.layers.Dense(width, name="of_behavior")
         self._of_product = keras.layers.Dense(width, use_bias=False, name="of_product")
@@ -69,15 +68,6 @@ class ActivationUnit(keras.layers.Layer):
         weight = self._weight(self._activation(hidden))[..., 0]  # [R, C, L]
         weight = tf.where(behaviors.mask[:, None], weight, 0.0)
         return tf.matmul(weight, behavior)  # [R, C, D]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "behavior_types": self._behavior_types,
-            "residuals": self._residuals,
-            "width": self._width,
-        }
 
     def _table(self, name: str, rows: int, width: int) -> tf.Variable:
         normal = keras.initializers.RandomNormal(stddev=0.05)

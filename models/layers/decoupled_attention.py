@@ -203,18 +203,6 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Returns the bias by behavior type and bucket, `[Y, B, H]` with `B = len(edges) + 2`."""
         return self._bucket_biases[modality]
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "bucket_edges": self._bucket_edges,
-            "heads": self._heads,
-            "head_width": self._head_width,
-            "behavior_types": self._behavior_types,
-            "residuals": self._residuals,
-            "form": self._form,
-        }
-
     def _attend_absorbed(
         self,
         query: tf.Tensor,

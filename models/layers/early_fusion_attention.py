@@ -99,18 +99,6 @@ class EarlyFusionAttention(keras.layers.Layer):
         shape = tf.shape(interest)
         return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "bucket_edges": self._bucket_edges,
-            "heads": self._heads,
-            "head_width": self._head_width,
-            "behavior_types": self._behavior_types,
-            "side_width": self._side_width,
-            "residuals": self._residuals,
-        }
-
     def bucket_variables(self) -> list[tf.Variable]:
         """Returns the bucket tables."""
         return list(self._buckets.values())

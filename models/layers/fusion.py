@@ -49,7 +49,3 @@ class ComplementaryFusion(keras.layers.Layer):
         else:
             share = tf.sigmoid(self._mix)
         return share * enriched + (1 - share) * aligned
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "mode": self._mode}

@@ -60,12 +60,6 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         gates = [*self._gates.values(), *self._products.values()]
         return [*gates, *super().bucket_variables()]
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        config = {**super().get_config(), "modalities": self._modalities, "gate": self._gate}
-        del config["bucket_edges"]
-        return config
-
     def _weights(
         self,
         scores: tf.Tensor,

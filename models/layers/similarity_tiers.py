@@ -33,7 +33,6 @@ class SimilarityTiers(keras.layers.Layer):
         self._bucket_of_code = {
             name: in_graph.BucketOfCode(edges) for name, edges in self._tier_edges.items()
         }
-        self._width = width
         self._towers = {
             name: keras.layers.Dense(width, activation="relu", name=f"tower_{name}")
             for name in self._tier_edges
@@ -62,11 +61,3 @@ class SimilarityTiers(keras.layers.Layer):
         buckets = self._bucket_of_code[modality](codes)
         # Bucket 0 is that of unknown similarity.
         return similarity_code_ops.count_by_code(buckets, count)[..., 1:]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "tier_edges": self._tier_edges,
-            "width": self._width,
-        }

@@ -102,7 +102,7 @@ def _by_path(model: RankingModel) -> dict[str, tf.Variable]:
             if id(child) in seen:
                 continue
             seen.add(id(child))
-            # A table sharded over parameter servers counts as one weight: all its shards are.
+            # `model.weights` lists the shards of a variable on parameter servers, not the variable.
             if weights.issuperset(map(id, distribution.parts([child]))):
                 found[f"{path}{name}"] = child
             waiting.append((f"{path}{name}/", child))

@@ -1,8 +1,8 @@
-"""Public data sets in their own formats to the join's inputs, one module a data set.
+"""Converts public data sets from their own formats into the join's inputs.
 
-- `movielens`, `microlens`, `amazon_reviews`, `taobao_mm`: each says which files it needs and
-  how their rows become rows of ours.
-- `conversion`: what they share: sources, publishing, manifest, the command that joins the result.
-- `table`: one output table: Parquet in row groups of one size, quarantine, counts.
-- `text_rows`, `parquet_rows`: reading the sources bit by bit, broken rows included.
+- `movielens`, `microlens`, `amazon_reviews`, `taobao_mm`: one data set each: the files it needs and
+  how their rows become rows of the join's inputs.
+- `converter`: what all share: sources, tables, publishing, manifest, the command that joins.
+- `table`: writes one table: Parquet in row groups of one size, quarantine, counts.
+- `text_rows`, `parquet_rows`: read rows of the sources, broken rows with their reason.
 """

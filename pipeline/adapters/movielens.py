@@ -7,49 +7,57 @@ ACM TiiS 5, 4: 19.
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 
-from pipeline.adapters.conversion import Adapter, Sources, Tables, find_file
+from pipeline.adapters.converter import Adapter, Sources, Tables, find_file
 from pipeline.adapters.text_rows import (
+    Column,
     TextRow,
     csv_rows,
     parse_id,
     parse_int64,
-    parse_number,
+    parse_rating,
     parse_text,
     separated_rows,
 )
 
-_EVENTS = pa.schema(
-    [
-        ("user_id", pa.int64()),
-        ("item_id", pa.int64()),
-        ("timestamp", pa.int64()),
-        ("rating", pa.float32()),
-    ]
-)
-_ITEMS = pa.schema(
-    [
-        ("item_id", pa.int64()),
-        ("title", pa.string()),
-        ("genres", pa.list_(pa.string())),
-        ("year", pa.int64()),
-    ]
-)
-_USERS = pa.schema(
-    [
-        ("user_id", pa.int64()),
-        ("gender", pa.string()),
-        ("age", pa.int64()),
-        ("occupation", pa.int64()),
-    ]
-)
-_RATING_COLUMNS = ("userId", "movieId", "rating", "timestamp")
-_FILM_COLUMNS = ("movieId", "title", "genres")
 _YEAR = re.compile(r"\(([0-9]{4})\)\s*$", re.ASCII)
 _NO_GENRES = "(no genres listed)"
+
+
+def _genres(value: str, name: str) -> list[str]:
+    del name
+    return [] if value == _NO_GENRES else [genre for genre in value.split("|") if genre]
+
+
+def _year(title: str, name: str) -> int | None:
+    del name
+    year = _YEAR.search(title)
+    return int(year[1]) if year else None
+
+
+_RATING_FIELDS = ("userId", "movieId", "rating", "timestamp")
+_FILM_FIELDS = ("movieId", "title", "genres")
+_USER_FIELDS = ("UserID", "Gender", "Age", "Occupation", "Zip-code")
+_EVENTS = (
+    Column("user_id", pa.int64(), "userId", parse_int64),
+    Column("item_id", pa.int64(), "movieId", parse_int64),
+    Column("timestamp", pa.int64(), "timestamp", parse_int64),
+    Column("rating", pa.float32(), "rating", parse_rating),
+)
+_ITEMS = (
+    Column("item_id", pa.int64(), "movieId", parse_int64),
+    Column("title", pa.string(), "title", parse_text),
+    Column("genres", pa.list_(pa.string()), "genres", _genres),
+    Column("year", pa.int64(), "title", _year),
+)
+_USERS = (
+    Column("user_id", pa.int64(), "UserID", parse_int64),
+    Column("gender", pa.string(), "Gender", parse_id),
+    Column("age", pa.int64(), "Age", parse_int64),
+    Column("occupation", pa.int64(), "Occupation", parse_int64),
+)
 
 
 def _find_sources(folder: str) -> Sources:
@@ -61,14 +69,9 @@ def _find_sources(folder: str) -> Sources:
 
 
 def _convert(sources: Sources, tables: Tables) -> list[str]:
-    events = tables.open("events", _EVENTS)
-    for row in _rows(sources["ratings"][0], _RATING_COLUMNS):
-        events.take(row, _event)
-    tables.close("events")
-    items = tables.open("items", _ITEMS)
-    for row in _rows(sources["films"][0], _FILM_COLUMNS):
-        items.take(row, _item)
-    tables.close("items")
+    ratings, films = sources["ratings"][0], sources["films"][0]
+    tables.write("events", _EVENTS, _rows(ratings, _RATING_FIELDS), _RATING_FIELDS)
+    tables.write("items", _ITEMS, _rows(films, _FILM_FIELDS), _FILM_FIELDS)
     flags = [
         f"--events={tables.path('events')}",
         "--timestamp_unit=s",
@@ -78,51 +81,16 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         f"--items={tables.path('items')}",
         "--item_features=genres,year",
     ]
-    if sources["users"]:
-        users = tables.open("users", _USERS)
-        for row in separated_rows(sources["users"][0], "::", 5):
-            users.take(row, _user)
-        tables.close("users")
+    for path in sources["users"]:
+        tables.write("users", _USERS, _rows(path, _USER_FIELDS), _USER_FIELDS)
         flags += [f"--users={tables.path('users')}", "--user_features=gender,age,occupation"]
     return flags
 
 
-def _rows(path: str, columns: tuple[str, ...]) -> Iterator[TextRow]:
+def _rows(path: str, fields: tuple[str, ...]) -> Iterator[TextRow]:
     if path.endswith(".csv"):
-        return csv_rows(path, columns)
-    return separated_rows(path, "::", len(columns))
-
-
-def _event(row: TextRow) -> tuple[Any, ...]:
-    user, item, rating, timestamp = row.values
-    return (
-        parse_int64(user, "userId"),
-        parse_int64(item, "movieId"),
-        parse_int64(timestamp, "timestamp"),
-        parse_number(rating, "rating", 0, 5),
-    )
-
-
-def _item(row: TextRow) -> tuple[Any, ...]:
-    item, title, genres = row.values
-    year = _YEAR.search(title)
-    names = [] if genres == _NO_GENRES else [name for name in genres.split("|") if name]
-    return (
-        parse_int64(item, "movieId"),
-        parse_text(title, "title"),
-        names,
-        int(year[1]) if year else None,
-    )
-
-
-def _user(row: TextRow) -> tuple[Any, ...]:
-    user, gender, age, occupation, _ = row.values
-    return (
-        parse_int64(user, "UserID"),
-        parse_id(gender, "Gender"),
-        parse_int64(age, "Age"),
-        parse_int64(occupation, "Occupation"),
-    )
+        return csv_rows(path, fields)
+    return separated_rows(path, "::", len(fields))
 
 
 ADAPTER = Adapter("movielens", _find_sources, _convert)

@@ -1,8 +1,8 @@
-"""One table of a conversion: rows in, Parquet and quarantine out, counted."""
+"""Writes one table: rows in, Parquet and quarantine out, counted."""
 
 import collections
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,22 +14,22 @@ from features.errors import UserInputError
 from pipeline.adapters.text_rows import BadRowError, TextRow
 from pipeline.publishing.shards import json_line
 
-_GROUPS_A_PART = 64
+_GROUPS_PER_PART = 64
 _REPORT_ROWS = 5_000_000
 
 
 class Table:
-    """A folder of Parquet files in the making.
+    """Writer of a folder of Parquet files.
 
-    Row groups have one size, however the rows arrive, so that the bytes depend on the rows alone.
+    All row groups have one size, so the bytes depend on the rows and not on how they arrive.
 
     Args:
       name: for counts and messages; quarantined rows go to `<name>.jsonl`.
       folder: receives `part-00000.parquet` and so on.
       quarantine: folder of the quarantined rows; created with the first one.
       schema: of the output.
-      rows_a_group: size of a row group, which is what memory has to hold.
-      chunk_rows: the most rows of text that wait as Python objects.
+      rows_per_group: size of a row group; memory holds one.
+      chunk_rows: the most rows of text to buffer as Python objects.
       source: folder of the sources; quarantined rows name their file below it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Table:
       read: rows received.
       quarantined: rows that were left out.
       written: rows in complete files; final after `close`.
-      emptied: by column, values that could not be understood and are null.
+      emptied: by column, values that could not be parsed and are null.
     """
 
     def __init__(
@@ -46,17 +46,17 @@ class Table:
         folder: str,
         quarantine: str,
         schema: pa.Schema,
-        rows_a_group: int,
+        rows_per_group: int,
         chunk_rows: int,
         source: str,
     ):
         self._name, self._folder, self._source = name, folder, source
         self._bad_rows = os.path.join(quarantine, f"{name}.jsonl")
-        self._rows_a_group, self._chunk_rows = rows_a_group, chunk_rows
+        self._rows_per_group, self._chunk_rows = rows_per_group, chunk_rows
         self.schema = schema
         self.read = self.quarantined = self.written = 0
         self.emptied: collections.Counter[str] = collections.Counter()
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: list[Sequence[Any]] = []
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
         self._paths: list[str] = []
@@ -70,11 +70,11 @@ class Table:
         """The files, in order."""
         return tuple(self._paths)
 
-    def take(self, row: TextRow, parse: Callable[[TextRow], tuple[Any, ...]]) -> None:
+    def take(self, row: TextRow, parse: Callable[[TextRow], Sequence[Any]]) -> None:
         """Takes a row of text.
 
         Args:
-          row: what was read; quarantined if reading met a problem.
+          row: as it was read; quarantined if it has a problem.
           parse: returns the values in the schema's order, or raises `BadRowError`.
         """
         self._count_read(1)
@@ -125,7 +125,7 @@ class Table:
         if self.read != self.written + self.quarantined:
             raise RuntimeError(
                 f"Table {self._name}: read {self.read}, but wrote {self.written} and quarantined "
-                f"{self.quarantined}: a fault of this program."
+                f"{self.quarantined}. This is a bug."
             )
         counts = (self._name, self.read, self.written, self.quarantined)
         logging.info("%s: read %d, written %d, quarantined %d.", *counts)
@@ -133,7 +133,7 @@ class Table:
             raise UserInputError(
                 f"{self.quarantined:,} of {self.read:,} rows for {self._name} cannot be used, more "
                 f"than --max_bad_fraction {max_bad_fraction} allows. First: {self._first_reason}. "
-                "Mend the files, or raise the limit."
+                "Fix the files or raise --max_bad_fraction."
             )
 
     def _count_read(self, rows: int) -> None:
@@ -148,7 +148,7 @@ class Table:
             ((unit, number),) = place.items()
             self._first_reason = f"{file}, {unit} {number}: {reason}"
         self.quarantined += 1
-        # Opened for each, so that the rows are there whatever stops the conversion.
+        # Opened for each row, so that the rows are on disk if the converter is killed.
         with open(self._bad_rows, "ab") as lines:
             lines.write(json_line({"file": file, **place, "reason": reason, "values": values}))
 
@@ -165,13 +165,13 @@ class Table:
     def _append(self, batch: pa.RecordBatch) -> None:
         self._pending.append(batch)
         self._pending_rows += batch.num_rows
-        if self._pending_rows >= self._rows_a_group:
+        if self._pending_rows >= self._rows_per_group:
             self._write_groups()
 
     def _write_groups(self, last: bool = False) -> None:
         """Writes the full row groups that are pending; at the end also the one that is not."""
         pending = pa.Table.from_batches(self._pending, self.schema)
-        size, start = self._rows_a_group, 0
+        size, start = self._rows_per_group, 0
         while len(pending) - start >= size or (last and (start < len(pending) or not self._paths)):
             # One chunk a column: chunks would decide where Parquet's pages end.
             self._write_group(pending.slice(start, size).combine_chunks())
@@ -184,9 +184,9 @@ class Table:
             path = os.path.join(self._folder, f"part-{len(self._paths):05d}.parquet")
             self._paths.append(path)
             self._writer = pq.ParquetWriter(path, self.schema)
-        self._writer.write_table(group, row_group_size=self._rows_a_group)
+        self._writer.write_table(group, row_group_size=self._rows_per_group)
         self._groups += 1
-        if self._groups == _GROUPS_A_PART:
+        if self._groups == _GROUPS_PER_PART:
             self._close_part()
 
     def _close_part(self) -> None:

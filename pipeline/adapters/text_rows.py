@@ -1,22 +1,28 @@
-"""Rows of text files, one at a time, plain or gzip; broken ones come with what is wrong."""
+"""Reads rows of text files, plain or gzip; a broken row comes with its problem.
+
+Hand-written because no library quarantines a broken line alone: after a lost quote DuckDB's
+`read_csv` rejects all lines to the next quote as one and pyarrow reads them as one value, and
+`read_json` gives nulls without line or reason.
+"""
 
 import collections
 import csv
 import gzip
 import itertools
 import json
-import math
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+
+import pyarrow as pa
 
 from features.errors import UserInputError
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
 _MOST_LINES = 16
-"""A quoted field with more line ends is taken for one whose quote was lost."""
+"""The most lines of a quoted field; with more, its closing quote counts as lost."""
 
 
 class BadRowError(ValueError):
@@ -30,7 +36,7 @@ class TextRow(NamedTuple):
       file: path of the file.
       line: number of its first line, from 1.
       text: as it stands in the file.
-      values: the fields, or one JSON object; nothing where there is a problem.
+      values: the fields, or one JSON object; undefined where there is a problem.
       problem: why it could not be read, None if it could.
     """
 
@@ -39,6 +45,24 @@ class TextRow(NamedTuple):
     text: str
     values: Any
     problem: str | None = None
+
+
+class Column(NamedTuple):
+    """A column of a table that is parsed from text.
+
+    Attributes:
+      name: in the table.
+      type: in the table.
+      source: name of the value in the file.
+      parse: returns a value's column value; takes the value and `source`, raises `BadRowError`.
+      lenient: whether a value that `parse` turns into None is counted as emptied.
+    """
+
+    name: str
+    type: pa.DataType
+    source: str
+    parse: Callable[[Any, str], Any]
+    lenient: bool = False
 
 
 def csv_rows(path: str, columns: Sequence[str], headerless: bool = False) -> Iterator[TextRow]:
@@ -61,14 +85,13 @@ def csv_rows(path: str, columns: Sequence[str], headerless: bool = False) -> Ite
     else:
         positions, width = _positions(path, header, columns), len(header)
     for number, text, problem in lines:
-        fields = _split([text])
-        if fields is None and problem is None:
-            fields, text = _split_several(lines, text, width)
-        if problem is None and fields is None:
-            problem = "is not comma-separated: is a quote left open?"
-        if problem is None and fields is not None and len(fields) != width:
-            problem = f"has {len(fields)} fields, expected {width}"
-        values = () if problem else [cast(list[str], fields)[one] for one in positions]
+        fields: list[str] | None = []
+        if problem is None:
+            fields = _split([text])
+            if fields is None:
+                fields, text = _split_several(lines, text, width)
+            problem = _width_problem(fields, width)
+        values = [] if problem or fields is None else [fields[one] for one in positions]
         yield TextRow(path, number, text, values, problem)
 
 
@@ -80,13 +103,11 @@ def separated_rows(path: str, separator: str, width: int) -> Iterator[TextRow]:
     """
     for number, text, problem in _Lines(path, fall_back="latin-1"):
         fields = text.split(separator)
-        if len(fields) != width:
-            problem = f"has {len(fields)} fields, expected {width}"
-        yield TextRow(path, number, text, fields, problem)
+        yield TextRow(path, number, text, fields, problem or _width_problem(fields, width))
 
 
 def json_rows(path: str) -> Iterator[TextRow]:
-    """Reads a file of one JSON object a line.
+    """Reads a file of one JSON object per line.
 
     Raises:
       UserInputError: the file cannot be read.
@@ -122,14 +143,15 @@ def parse_number(value: Any, name: str, lowest: float, highest: float) -> float:
     Raises:
       BadRowError: it is none; `name` says which value of the row it is.
     """
-    number = math.nan
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        number = float(value)
-    elif type(value) in (int, float):
-        number = value
-    if not lowest <= number <= highest:
+    number = float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+    if type(number) not in (int, float) or not lowest <= number <= highest:
         raise BadRowError(f"{name} is {value!r}, expected a number from {lowest} to {highest}")
     return number
+
+
+def parse_rating(value: Any, name: str) -> float:
+    """Returns a rating from 0 to 5, see `parse_number`."""
+    return parse_number(value, name, 0, 5)
 
 
 def parse_text(value: Any, name: str) -> str | None:
@@ -162,7 +184,7 @@ def parse_id(value: Any, name: str) -> str:
 
 
 class _Lines:
-    """Iterates over number, text and problem of a file's lines that are not blank."""
+    """Iterates over number, text and problem of the lines that are not blank."""
 
     def __init__(self, path: str, fall_back: str | None = None):
         self._numbered = enumerate(_byte_lines(path), start=1)
@@ -205,6 +227,12 @@ def _byte_lines(path: str) -> Iterator[bytes]:
             f"{path!r} cannot be read: {error}. Expected a whole file"
             f"{', compressed by gzip' if path.endswith('.gz') else ''}; download it again."
         ) from error
+
+
+def _width_problem(fields: list[str] | None, width: int) -> str | None:
+    if fields is None:
+        return "is not comma-separated: is a quote left open?"
+    return None if len(fields) == width else f"has {len(fields)} fields, expected {width}"
 
 
 def _split(lines: list[str]) -> list[str] | None:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.embeddings.embedding_files import parquet_files
 from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.files.parquet_folder import parquet_files
 from features.ids import hashing
 from features.schema import ExampleSchema
 from pipeline.embedding_sets import embedding_inputs
@@ -25,7 +25,7 @@ from serving_signatures.versions import exported_version
 
 @dataclasses.dataclass(frozen=True)
 class ExportedModel:
-    """What an exported version says of itself.
+    """What a backfill reads of an exported version's manifest.
 
     Attributes:
       folder: the version's folder.
@@ -120,8 +120,8 @@ class Catalog:
 
 
 @dataclasses.dataclass(frozen=True)
-class ItemVectors:
-    """The vectors that `target_aware_projections` takes in its request.
+class CatalogVectors:
+    """The catalog's vectors, for a model that takes them in its request.
 
     Attributes:
       embeddings: by modality, all of the model's; none where the tables are inside it.
@@ -132,8 +132,8 @@ class ItemVectors:
     @classmethod
     def open(
         cls, folders: Mapping[str, str], model: ExportedModel, catalog: Catalog
-    ) -> "ItemVectors":
-        """Reads the embedding sets and holds them to the model.
+    ) -> "CatalogVectors":
+        """Reads the embedding sets and compares them with the model.
 
         Args:
           folders: by modality, as flags name them.
@@ -187,15 +187,16 @@ class ItemVectors:
     def quantized(self, item_ids: np.ndarray) -> dict[str, np.ndarray]:
         """Returns items' quantized vectors by modality, `[N, M]` int8; zeros where none is.
 
-        As floats they quantize to themselves, so they project as the encoder's own would.
+        As floats they quantize to themselves, so their projections are those of the encoder's
+        own vectors.
         """
         return {name: one.quantized[one.rows(item_ids)] for name, one in self.embeddings.items()}
 
     def sources(self, item_ids: np.ndarray) -> np.ndarray:
         """Returns a hash of what each item is computed from besides its id, `[N]` int64.
 
-        It is of the quantized vectors: a change that quantization swallows changes no output.
-        All 0 where the model holds the vectors, since then the tag tells them apart.
+        The quantized vectors are hashed: a change that quantization drops changes no output.
+        All 0 where the model holds the vectors, since its tag depends on them.
         """
         mixed = np.zeros(len(item_ids), np.uint64)
         always = np.zeros(len(item_ids), np.int64)

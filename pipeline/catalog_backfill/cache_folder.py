@@ -1,8 +1,8 @@
-"""A cache on disk, for the one who writes it."""
+"""Writer side of a projection cache."""
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,9 @@ _WORK = "building"
 class CacheFolder:
     """One of the two caches of an output.
 
-    While a job runs, `building/` holds what its workers map, and a note of each part that is
-    done, under a name that tells all that the part depends on. Of a killed job's notes a rerun
-    takes those that it needs.
+    While a job runs, `building/` holds the arrays that its workers map, and one note per finished
+    part, named by a hash of all that the part depends on. A rerun after a killed job reuses the
+    parts whose notes it finds.
 
     Args:
       output: the backfill's output, local or remote.
@@ -39,7 +39,7 @@ class CacheFolder:
         """Returns the manifest of the published version, None where there is none.
 
         Raises:
-          UserInputError: what the pointer names is not there.
+          UserInputError: the version that the pointer names is not there.
         """
         version = versions.current(self.path)
         return None if version is None else projection_cache.read_version(self.path, version)
@@ -50,29 +50,51 @@ class CacheFolder:
         Raises:
           DamagedPartError: it cannot be read, has other rows, or is of another tag.
         """
-        path = projection_cache.part_path(self.path, part)
         wanted = [ITEM_ID, *([cache_part.SOURCE] if cache_part.has_source(self.cache) else [])]
+        table = self.read_part(part, wanted)
+        path = projection_cache.part_path(self.path, part)
+        projection_cache.check_tag(path, table.schema, tag)
+        columns = [one.to_numpy() for one in table.columns]
+        if len(table) != part["rows"]:
+            raise DamagedPartError(
+                f"{path!r} has {len(table)} rows, expected {part['rows']}. "
+                f"{projection_cache.ADVICE}"
+            )
+        return columns[0], columns[1] if len(columns) > 1 else np.zeros(len(table), np.int64)
+
+    def read_part(
+        self,
+        part: Mapping[str, Any],
+        columns: Sequence[str] | None = None,
+        group: int | None = None,
+    ) -> pa.Table:
+        """Reads a part, or some of it.
+
+        Args:
+          part: its entry in the version's manifest.
+          columns: None for all.
+          group: of rows; None for all.
+
+        Raises:
+          DamagedPartError: it cannot be read.
+        """
+        path = projection_cache.part_path(self.path, part)
         try:
             with storage.open_parquet(path) as file:
-                projection_cache.check_tag(path, file.schema_arrow, tag)
-                columns = [one.to_numpy() for one in file.read(columns=wanted).columns]
+                if group is None:
+                    return file.read(columns)
+                return file.read_row_group(group, columns)
         except (pa.ArrowException, OSError) as error:
             raise DamagedPartError(
                 f"{path!r} cannot be read: {error}. {projection_cache.ADVICE}"
             ) from error
-        if len(columns[0]) != part["rows"]:
-            raise DamagedPartError(
-                f"{path!r} has {len(columns[0])} rows, expected {part['rows']}. "
-                f"{projection_cache.ADVICE}"
-            )
-        return columns[0], columns[1] if len(columns) > 1 else np.zeros(len(columns[0]), np.int64)
 
     def note_path(self, key: str) -> str:
         """Returns where the note of a finished part goes."""
         return storage.join(self.path, _WORK, f"{key}.json")
 
     def note(self, key: str) -> dict[str, Any] | None:
-        """Returns what was noted of a part, None unless the part is there."""
+        """Returns the note of a part, None unless the part is there."""
         path = self.note_path(key)
         if not storage.is_file(path):
             return None
@@ -82,7 +104,7 @@ class CacheFolder:
         return entry
 
     def new_work(self) -> str:
-        """Returns a folder for what workers map, and removes those of earlier jobs."""
+        """Returns a folder for arrays that workers map, and removes those of earlier jobs."""
         work = storage.join(self.path, _WORK)
         for name in storage.list_folders(work):
             storage.remove_folder(storage.join(work, name))
@@ -115,13 +137,13 @@ class CacheFolder:
             values = projection_cache.read_version(self.path, number)
             named.update(part["file"] for part in values["parts"])
         files = {storage.base_name(versions.path_of(folder, number, ".json")) for number in kept}
-        # Manifests first: none ever names a part that is gone.
+        # Manifests go first, so that no manifest names a part that is gone.
         _keep_only(folder, files)
         _keep_only(storage.join(self.path, _PARTS), named)
         self.forget()
 
     def forget(self) -> None:
-        """Removes the notes of finished parts and what workers mapped."""
+        """Removes the notes of finished parts and the arrays that workers mapped."""
         storage.remove_folder(storage.join(self.path, _WORK))
 
     def _numbers(self) -> list[int]:

@@ -13,14 +13,14 @@ from serving_signatures import names
 from serving_signatures.client.projection_cache import ITEM_ID, TAG_KEY
 
 ROW_GROUP = 4096
-"""Rows that are read at once to look at a few of them."""
+"""Rows per row group, the least that can be read."""
 
 SOURCE = "source"
 """Hash of what a target-aware row was computed from, int64."""
 
 
 def has_source(cache: str) -> bool:
-    """Whether a cache's parts tell what each row was computed from."""
+    """Whether a cache's parts hold what each row was computed from."""
     return cache == names.TARGET_AWARE_PROJECTIONS
 
 
@@ -68,6 +68,6 @@ def _column(values: np.ndarray) -> pa.Array:
 
 
 def entry(data: bytes, rows: int) -> dict[str, object]:
-    """Returns what a version's manifest says of a part."""
+    """Returns a part's entry in a version's manifest."""
     digest = hashlib.sha256(data).hexdigest()
     return {"file": f"{digest}.parquet", "rows": rows, "sha256": digest}

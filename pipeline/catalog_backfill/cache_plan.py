@@ -1,4 +1,4 @@
-"""What a cache lacks, and which parts to write so that it lacks nothing.
+"""What a cache lacks, and which parts to write.
 
 A cache without a usable version is written anew: items are spread by hash over parts of about
 `rows_per_part`. Later, new items go to parts of their own, a part with changed or departed items
@@ -19,7 +19,7 @@ from pipeline.catalog_backfill.cache_folder import CacheFolder
 from serving_signatures.client.projection_cache import DamagedPartError
 
 MOST_SMALL_PARTS = 8
-"""So many parts of less than half the wanted rows are left alone."""
+"""Parts of less than half the wanted rows are merged once there are this many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Wanted:
 
     Attributes:
       item_ids: `[N]` int64, ascending.
-      sources: `[N]` int64, see `backfill_inputs.ItemVectors.sources`.
+      sources: `[N]` int64, see `backfill_inputs.CatalogVectors.sources`.
       tag: the model's.
     """
 
@@ -84,7 +84,7 @@ class CachePlan:
 
     @property
     def is_done(self) -> bool:
-        """Whether the published version is just what is wanted."""
+        """Whether the published version holds exactly what is wanted."""
         return not self.new and not self.counts["gone"]
 
 
@@ -97,10 +97,10 @@ def plan(
       folder: the cache.
       wanted: what it is to hold.
       rows_per_part: about how many rows a part is to have.
-      recompute: take nothing of what is there.
+      recompute: compute every row, whatever is published.
 
     Raises:
-      DamagedPartError: a part that is there cannot be used.
+      DamagedPartError: a published part cannot be used.
     """
     if recompute:
         return _anew(wanted, rows_per_part, 0, "--recompute")

@@ -13,11 +13,11 @@ from apache_beam.utils import shared
 from features.errors import UserInputError
 from features.files import storage
 from features.files.local_copy import local_copy
+from features.files.mapped_arrays import map_array, write_array
 from features.ids import id_table
 from pipeline.catalog_backfill import cache_part
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import NewPart
-from pipeline.join.transport import broadcast
 from serving_signatures.client import projection_cache
 from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
 
@@ -27,8 +27,7 @@ class PartTask:
     """A part to write, for a worker; its arrays lie in the work folder.
 
     Attributes:
-      output: the backfill's output.
-      cache: which one.
+      folder: the cache.
       tag: what its rows depend on.
       work: folder of the arrays.
       key: of the part, see `NewPart.key`.
@@ -36,8 +35,7 @@ class PartTask:
       reads: entries of the earlier parts to copy from.
     """
 
-    output: str
-    cache: str
+    folder: CacheFolder
     tag: str
     work: str
     key: str
@@ -51,9 +49,8 @@ def save_task(
     tag: str,
     part: NewPart,
     quantized: Mapping[str, np.ndarray],
-    output: str,
 ) -> PartTask:
-    """Writes what a worker needs to write a part.
+    """Writes a part's arrays where workers map them, and returns its task.
 
     Args:
       folder: the cache.
@@ -61,22 +58,21 @@ def save_task(
       tag: what the rows depend on.
       part: what to write.
       quantized: vectors of the rows to compute, by modality; empty where the model holds them.
-      output: the backfill's output.
     """
     key = part.key(folder.cache, tag)
     arrays = {"item_ids": part.item_ids, "sources": part.sources, "computed": part.computed}
     arrays |= {f"quantized/{name}": values for name, values in quantized.items()}
     for name, array in arrays.items():
-        broadcast.write_array(storage.join(work, key), name, array)
-    return PartTask(output, folder.cache, tag, work, key, tuple(quantized), part.reads)
+        write_array(storage.join(work, key), name, array)
+    return PartTask(folder, tag, work, key, tuple(quantized), part.reads)
 
 
 class WriteParts(beam.PTransform):
-    """From `PartTask`s to parts, each with a note that it is done.
+    """Turns `PartTask`s into parts, each with a note that it is done.
 
     Args:
       saved_model: a version's folder.
-      batch_size: items a call of the model.
+      batch_size: items per call of the model.
     """
 
     def __init__(self, saved_model: str, batch_size: int):
@@ -95,55 +91,52 @@ class _WritePart(beam.DoFn):
     def __init__(self, saved_model: str, batch_size: int):
         self._saved_model, self._batch_size = saved_model, batch_size
         self._shared = shared.Shared()
-        self._projections: Any = None
+        self._projector: Any = None
 
     def setup(self) -> None:
-        # Workers import TensorFlow, and only then; a dry run does without.
-        from pipeline.catalog_backfill.projections import Projections
+        # TensorFlow is imported by workers alone; a dry run does without.
+        from pipeline.catalog_backfill.projector import Projector
 
-        # One model a process, for all threads and bundles.
-        self._projections = self._shared.acquire(
-            lambda: Projections(self._saved_model, self._batch_size)
+        # One model per process, for all threads and bundles.
+        self._projector = self._shared.acquire(
+            lambda: Projector(self._saved_model, self._batch_size)
         )
 
     def process(self, task: PartTask) -> Iterator[str]:
-        folder = CacheFolder(task.output, task.cache)
         try:
-            note = self._write(folder, task)
+            note = self._write(task)
         except UserInputError as error:
             note = {"error": str(error)}
-        storage.write_bytes(folder.note_path(task.key), json.dumps(note).encode())
+        storage.write_bytes(task.folder.note_path(task.key), json.dumps(note).encode())
         yield task.key
 
-    def _write(self, folder: CacheFolder, task: PartTask) -> dict[str, object]:
+    def _write(self, task: PartTask) -> dict[str, object]:
         arrays = os.path.join(local_copy(task.work), task.key)
         item_ids, sources, computed = (
-            broadcast.map_array(arrays, name) for name in ("item_ids", "sources", "computed")
+            map_array(arrays, name) for name in ("item_ids", "sources", "computed")
         )
         columns = self._computed(task, arrays, item_ids[computed], computed)
         copied = 0
         for part in task.reads:
-            copied += _copy(folder, task, part, item_ids, ~computed, columns)
+            copied += _copy(task, part, item_ids, ~computed, columns)
         if copied != np.sum(~computed):
             raise DamagedPartError(
-                f"{folder.path!r}: {task.reads} hold {copied} of {np.sum(~computed)} rows to keep. "
-                f"{projection_cache.ADVICE}"
+                f"{task.folder.path!r}: {task.reads} hold {copied} of {np.sum(~computed)} rows to "
+                f"keep. {projection_cache.ADVICE}"
             )
-        data = cache_part.encode(task.cache, task.tag, item_ids, sources, columns)
+        data = cache_part.encode(task.folder.cache, task.tag, item_ids, sources, columns)
         note = cache_part.entry(data, len(item_ids))
-        storage.write_bytes(projection_cache.part_path(folder.path, note), data)
+        storage.write_bytes(projection_cache.part_path(task.folder.path, note), data)
         return note
 
     def _computed(
         self, task: PartTask, arrays: str, item_ids: np.ndarray, computed: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Returns columns of all rows, of which those to compute are filled; lists are flat."""
+        """Returns columns of all rows, lists flat; only the rows to compute are filled."""
         if not len(item_ids):
             return {}
-        quantized = {
-            name: broadcast.map_array(arrays, f"quantized/{name}") for name in task.modalities
-        }
-        values = self._projections.compute(task.cache, task.tag, item_ids, quantized)
+        quantized = {name: map_array(arrays, f"quantized/{name}") for name in task.modalities}
+        values = self._projector.compute(task.folder.cache, task.tag, item_ids, quantized)
         columns = {}
         for name, some in values.items():
             flat = some.reshape(len(some), -1) if some.ndim > 1 else some
@@ -153,7 +146,6 @@ class _WritePart(beam.DoFn):
 
 
 def _copy(
-    folder: CacheFolder,
     task: PartTask,
     part: Mapping[str, Any],
     item_ids: np.ndarray,
@@ -165,7 +157,7 @@ def _copy(
     Raises:
       DamagedPartError: it cannot be read, or has other columns than the model.
     """
-    table = projection_cache.read_part(folder.path, part, task.tag)
+    table = projection_cache.read_part(task.folder.path, part, task.tag)
     own = id_table.positions(item_ids, table[ITEM_ID].to_numpy())
     rows = np.flatnonzero(wanted & (own < len(table)))
     outputs = {

@@ -1,4 +1,4 @@
-"""Rows of a finished version, computed again by a model that is loaded again."""
+"""A sample of a finished version, computed again by a model that is loaded again."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,11 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from features.errors import UserInputError
-from features.files import storage
 from pipeline.catalog_backfill import cache_part
-from pipeline.catalog_backfill.backfill_inputs import ItemVectors
+from pipeline.catalog_backfill.backfill_inputs import CatalogVectors
 from pipeline.catalog_backfill.cache_folder import CacheFolder
-from pipeline.catalog_backfill.projections import Projections
+from pipeline.catalog_backfill.projector import Projector
 from serving_signatures import names
 from serving_signatures.client import projection_cache
 from serving_signatures.client.projection_cache import ITEM_ID
@@ -25,18 +24,18 @@ _ROW_GROUPS = 32
 def check_sample(
     folder: CacheFolder,
     values: Mapping[str, Any],
-    projections: Projections,
-    vectors: ItemVectors,
+    projector: Projector,
+    vectors: CatalogVectors,
     written: Collection[str],
     rows: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Compares a random sample of a version with what the model says.
+    """Compares a random sample of a version with what the model computes.
 
     Args:
       folder: the cache.
       values: the version's manifest in the making: `tag`, `parts`.
-      projections: the model, loaded for this.
+      projector: the model, loaded for this.
       vectors: the items' own.
       written: names of the parts that are new; half of the sample is of them, if that many are.
       rows: about how many to compare; they lie in at most 32 row groups.
@@ -55,20 +54,20 @@ def check_sample(
         for group in range(-(-part["rows"] // cache_part.ROW_GROUP))
     ]
     drawn = rng.permutation(len(groups)).tolist()
-    # What was just written has not been looked at before.
+    # New parts have not been checked before.
     fresh = [index for index in drawn if groups[index][0]["file"] in written]
     chosen = list(dict.fromkeys([*fresh[: _ROW_GROUPS // 2], *drawn]))[:_ROW_GROUPS]
     columns = {}
     for index in sorted(chosen):
         part, group = groups[index]
-        table = _read(folder, part, group)
+        table = folder.read_part(part, group=group)
         take = np.sort(rng.permutation(len(table))[: -(-rows // len(chosen))])
         table = table.take(pa.array(take))
         item_ids = table[ITEM_ID].to_numpy()
         quantized = {}
         if folder.cache == names.TARGET_AWARE_PROJECTIONS:
             quantized = vectors.quantized(item_ids)
-        expected = projections.compute(folder.cache, values["tag"], item_ids, quantized)
+        expected = projector.compute(folder.cache, values["tag"], item_ids, quantized)
         _compare(part["file"], table, item_ids, expected)
         columns = {
             name: {"dtype": one.dtype.name, "shape": list(one.shape[1:])}
@@ -90,7 +89,7 @@ def _compare(
         received = projection_cache.flat_values(table[name]).reshape(wanted.shape)
         difference = np.abs(received.astype(np.float64) - wanted) / np.maximum(1, np.abs(wanted))
         worst = difference.reshape(len(item_ids), -1).max(axis=1)
-        # NaN is no agreement.
+        # A comparison with NaN is false, so NaN counts as wrong.
         wrong = np.flatnonzero(~(worst <= TOLERANCE))
         if len(wrong):
             raise UserInputError(
@@ -98,14 +97,3 @@ def _compare(
                 f"{worst[wrong[0]]:.1e}, so do {len(wrong)} of {len(item_ids)} sampled rows. "
                 f"Nothing was published. {projection_cache.ADVICE}"
             )
-
-
-def _read(folder: CacheFolder, part: Mapping[str, Any], group: int) -> pa.Table:
-    path = projection_cache.part_path(folder.path, part)
-    try:
-        with storage.open_parquet(path) as file:
-            return file.read_row_group(group)
-    except (pa.ArrowException, OSError) as error:
-        raise UserInputError(
-            f"{path!r} cannot be read: {error}. Nothing was published. {projection_cache.ADVICE}"
-        ) from error

@@ -1,4 +1,4 @@
-"""Loads libraries in a child process: what crashes there is a fact here."""
+"""Loads libraries in a child process, so that a crash there is a fact here."""
 
 import dataclasses
 import json
@@ -13,12 +13,13 @@ from typing import Any
 _SECONDS = 300
 _LONGEST_MESSAGE = 500
 
-# What loading shows, in stages: each prints what it learned, so that a crash has a place.
+# `say` prints what was learned so far, so that a crash has a place.
 _SAY = "import json, os, sys\nsay = lambda **values: print(json.dumps(values), flush=True)\n"
 # tensorflow-io aborts processes that end by themselves after `s3://` was opened.
 _END = "\nos._exit(0)\n"
 
-TENSORFLOW = """
+LIBRARIES = {
+    "tensorflow": """
 import features
 import tensorflow as tf
 say(tensorflow=tf.__version__)
@@ -26,30 +27,29 @@ say(gpus=len(tf.config.list_physical_devices("GPU")))
 say(keras=tf.keras.Model.__module__.partition(".")[0])
 import tensorflow_recommenders
 say(recommenders=True)
-"""
-
-# Its import only warns where its libraries do not load; the names of its ops load them.
-TENSORFLOW_IO = """
+""",
+    "serving_api": """
+from tensorflow_serving.apis import predict_pb2
+predict_pb2.PredictRequest().SerializeToString()
+from google.protobuf.internal import api_implementation
+say(protobuf=api_implementation.Type())
+""",
+    "beam": """
+import pyarrow.parquet
+say(pyarrow=True)
+import apache_beam
+say(beam=True)
+""",
+    # Its import only warns where its libraries do not load; the names of its ops load them.
+    "tensorflow_io": """
 import tensorflow_io
 from tensorflow_io.python.ops import core_ops
 dir(core_ops)
 import tensorflow as tf
 say(schemes=sorted(filter(None, tf.io.gfile.get_registered_schemes())))
-"""
-
-SERVING_API = """
-from tensorflow_serving.apis import predict_pb2
-predict_pb2.PredictRequest().SerializeToString()
-from google.protobuf.internal import api_implementation
-say(protobuf=api_implementation.Type())
-"""
-
-BEAM = """
-import pyarrow.parquet
-say(pyarrow=True)
-import apache_beam
-say(beam=True)
-"""
+""",
+}
+"""The program that loads each library."""
 
 REMOTE_PATH = """
 from features.files import storage
@@ -64,11 +64,11 @@ say(tensorflow=True)
 
 @dataclasses.dataclass(frozen=True)
 class Loading:
-    """What a child process saw.
+    """The outcome of a child process.
 
     Attributes:
-      values: what it learned, by name, up to its end.
-      failure: how it ended, in words; empty when all went well.
+      values: reported by `say`, by name, until the process ended.
+      failure: the signal or exception that ended it; empty when it succeeded.
     """
 
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -76,12 +76,12 @@ class Loading:
 
 
 def load(code: str, *arguments: str, seconds: float = _SECONDS) -> Loading:
-    """Runs code such as `TENSORFLOW` in a fresh interpreter.
+    """Runs one of `LIBRARIES`, or `REMOTE_PATH`, in a fresh interpreter.
 
     Args:
       code: Python; `say(name=value)` hands a JSON value back.
       arguments: its `sys.argv[1:]`.
-      seconds: after which it counts as hanging, and is ended.
+      seconds: after which the process is killed.
     """
     command = [sys.executable, "-c", _SAY + code + _END, *arguments]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -99,7 +99,7 @@ def load(code: str, *arguments: str, seconds: float = _SECONDS) -> Loading:
 
 
 def _failure(code: int, errors: str) -> str:
-    """Says how a process ended: by which signal, or by which exception."""
+    """Returns the signal or the exception that ended a process, empty for none."""
     if code == 0:
         return ""
     if code < 0:

@@ -1,9 +1,9 @@
-"""Which distributions are installed, what they ask of each other, and what this project pins."""
+"""Which distributions are installed, what they require, and which versions this project pins."""
 
 import ast
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_OURS = "dmf-ctr"
+OURS = "dmf-ctr"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,36 +31,28 @@ class Pins:
     locked: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def installed() -> dict[str, str]:
-    """Returns version by distribution."""
-    return {canonicalize_name(one.name): one.version for one in metadata.distributions()}
+def read() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Returns version and requirements by installed distribution, without those of extras."""
+    versions: dict[str, str] = {}
+    requirements: dict[str, tuple[str, ...]] = {}
+    for one in metadata.distributions():
+        name = canonicalize_name(one.name)
+        versions[name] = one.version
+        requirements[name] = tuple(text for text in one.requires or () if _applies(text))
+    return versions, requirements
 
 
-def requirements(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Returns what each of these distributions asks for, extras aside, where it is installed."""
-    found = {}
-    for name in names:
-        try:
-            texts = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue
-        found[name] = tuple(text for text in texts if _applies(Requirement(text)))
-    return found
-
-
-def pins(tensorflow: str | None, repository: Path = REPOSITORY) -> Pins:
+def pins(tensorflow: str | None, repository: Path = REPOSITORY, wheel: Sequence[str] = ()) -> Pins:
     """Returns the pins for the installed TensorFlow: of `setup.py`, or of the newest one's lock.
-
-    Outside a checkout they are those that the installed wheel carries.
 
     Args:
       tensorflow: its installed version, None for none.
       repository: the folder of `setup.py`.
+      wheel: requirements of this project's installed wheel, which count outside a checkout.
     """
     setup = repository / "setup.py"
     if not setup.is_file():
-        texts = requirements((_OURS,)).get(_OURS, ())
-        return Pins(f"the metadata of {_OURS}", _specifiers(texts))
+        return Pins(f"the metadata of {OURS}", _specifiers(wheel))
     required = _specifiers(_install_requires(setup))
     newest = _locked(repository / "requirements" / "latest.lock")
     if tensorflow is not None and newest.get("tensorflow") == tensorflow:
@@ -73,17 +65,17 @@ def pins(tensorflow: str | None, repository: Path = REPOSITORY) -> Pins:
 def image_version(image: str, file: str, repository: Path = REPOSITORY) -> str | None:
     """Returns the tag of a container image that a file of the repository names, None for none."""
     path = repository / file
-    found = (
-        re.search(rf"{re.escape(image)}:([0-9.]+)", path.read_text()) if path.is_file() else None
-    )
+    text = path.read_text() if path.is_file() else ""
+    found = re.search(rf"{re.escape(image)}:([0-9.]+)", text)
     return found[1] if found else None
 
 
-def _applies(requirement: Requirement) -> bool:
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+def _applies(text: str) -> bool:
+    marker = Requirement(text).marker
+    return marker is None or marker.evaluate({"extra": ""})
 
 
-def _specifiers(texts: tuple[str, ...]) -> dict[str, str]:
+def _specifiers(texts: Sequence[str]) -> dict[str, str]:
     parsed = map(Requirement, texts)
     return {canonicalize_name(one.name): str(one.specifier) for one in parsed}
 

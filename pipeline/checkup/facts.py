@@ -7,11 +7,10 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 
-from pipeline.checkup import child_process, distributions, folders, machine
+from pipeline.checkup import child_process, distributions, machine
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.distributions import Pins
-from pipeline.checkup.folders import Folder
-from pipeline.checkup.machine import Machine
+from pipeline.checkup.machine import Folder, Machine
 
 # Of one URI: name look-ups that fail are tried again for minutes.
 _REMOTE_SECONDS = 60
@@ -35,8 +34,8 @@ class Facts:
     Attributes:
       python: version of the interpreter.
       installed: version by distribution.
-      requirements: what each of `DEPENDENTS` asks for.
-      pins: the versions that work together.
+      requirements: of each of `DEPENDENTS`.
+      pins: the versions that were tested together.
       loading: what happened when libraries were loaded: `tensorflow`, `tensorflow_io` (if
         installed), `serving_api` and `beam`.
       environment: environment variables.
@@ -62,27 +61,28 @@ class Facts:
 
 
 def gather(paths: Sequence[str] = ()) -> Facts:
-    """Looks at this environment and machine; loads each library in a process of its own.
+    """Gathers the facts of this environment and machine.
+
+    Loads each library in a process of its own.
 
     Args:
       paths: folders that jobs will read or write, local or URIs, besides the temporary folder.
     """
-    installed = distributions.installed()
+    installed, requirements = distributions.read()
     remote = [path for path in paths if _is_remote(path)]
     local = [tempfile.gettempdir(), *(path for path in paths if not _is_remote(path))]
-    loading = {
-        "tensorflow": child_process.load(child_process.TENSORFLOW),
-        "serving_api": child_process.load(child_process.SERVING_API),
-        "beam": child_process.load(child_process.BEAM),
-    }
-    if "tensorflow-io" in installed:
-        loading["tensorflow_io"] = child_process.load(child_process.TENSORFLOW_IO)
     return Facts(
         python=sys.version_info[:3],
         installed=installed,
-        requirements=distributions.requirements(DEPENDENTS),
-        pins=distributions.pins(installed.get("tensorflow")),
-        loading=loading,
+        requirements={name: requirements[name] for name in DEPENDENTS if name in requirements},
+        pins=distributions.pins(
+            installed.get("tensorflow"), wheel=requirements.get(distributions.OURS, ())
+        ),
+        loading={
+            name: child_process.load(code)
+            for name, code in child_process.LIBRARIES.items()
+            if name != "tensorflow_io" or "tensorflow-io" in installed
+        },
         environment=dict(os.environ),
         serving_image=distributions.image_version(
             "tensorflow/serving", "docker/docker-compose.yml"
@@ -90,7 +90,7 @@ def gather(paths: Sequence[str] = ()) -> Facts:
         beam_image=distributions.image_version(
             "apache/beam_python3.11_sdk", "docker/worker/Dockerfile"
         ),
-        folders=[folders.try_out(path) for path in local],
+        folders=[machine.try_folder(path) for path in local],
         remote_paths={
             path: child_process.load(child_process.REMOTE_PATH, path, seconds=_REMOTE_SECONDS)
             for path in remote
@@ -100,5 +100,5 @@ def gather(paths: Sequence[str] = ()) -> Facts:
 
 
 def _is_remote(path: str) -> bool:
-    """As `features.files.file_system.is_remote`, which may not load here: it needs pyarrow."""
+    """Same as `features.files.storage.is_remote`, whose pyarrow may not load here."""
     return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", path) is not None

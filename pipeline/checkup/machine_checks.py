@@ -1,11 +1,11 @@
-"""Checks of the machine and of what jobs read and write: facts in, outcomes out."""
+"""Checks of the machine and of what jobs read and write: facts in, findings out."""
 
 import math
 
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.facts import Facts
-from pipeline.checkup.folders import Folder
-from pipeline.checkup.outcome import Outcome
+from pipeline.checkup.machine import Folder
+from pipeline.checkup.outcome import Finding, ok, problem, warning
 
 _GIB = 1 << 30
 # A job of a small model holds about 1.5 GiB with TensorFlow; a join 0.5 GiB.
@@ -23,7 +23,7 @@ _THREAD_VARIABLES = (
 )
 
 
-def memory(facts: Facts) -> Outcome:
+def memory(facts: Facts) -> Finding:
     """Enough memory can be had, within the control group's limit."""
     machine = facts.machine
     limited = (
@@ -34,80 +34,72 @@ def memory(facts: Facts) -> Outcome:
     message = f"{_gib(machine.memory_free)} free, {limited}"
     remedy = "end what else runs here, or raise the limit (docker run --memory, resources.limits)"
     if machine.memory_free < _LEAST_MEMORY:
-        return Outcome("memory", "problem", f"{message}; a job needs 1 GiB", remedy)
+        return problem(f"{message}; a job needs 1 GiB", remedy)
     if machine.memory_free < _GOOD_MEMORY:
-        return Outcome("memory", "warning", f"{message}; 4 GiB are comfortable", remedy)
-    return Outcome("memory", "ok", message)
+        return warning(f"{message}; 4 GiB are comfortable", remedy)
+    return ok(message)
 
 
-def cpus(facts: Facts) -> Outcome:
-    """No more threads are started than the control group's quota feeds."""
+def cpus(facts: Facts) -> Finding:
+    """No more threads are started than the control group's quota allows."""
     count, quota = facts.machine.cpus, facts.machine.cpu_quota
     if quota is None or quota >= count:
-        return Outcome("cpus", "ok", f"{count}, no lower quota")
+        return ok(f"{count}, no lower quota")
     threads = max(1, math.floor(quota))
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
     message = f"{count} visible, quota of {quota:g}"
     if all(_within(facts.environment.get(name), threads) for name in names):
-        return Outcome("cpus", "ok", f"{message}; {' and '.join(names)} keep within it")
-    return Outcome(
-        "cpus",
-        "warning",
+        return ok(f"{message}; {' and '.join(names)} keep within it")
+    return warning(
         f"{message}: TensorFlow starts {count} threads, which the kernel then stops and starts",
         f"raise the quota, or export {' '.join(f'{name}={threads}' for name in names)}",
     )
 
 
-def threads(facts: Facts) -> Outcome:
+def threads(facts: Facts) -> Finding:
     """Variables that set numbers of threads fit this machine."""
     found = {
         name: facts.environment[name] for name in _THREAD_VARIABLES if name in facts.environment
     }
-    said = " ".join(f"{name}={value}" for name, value in found.items())
+    settings = " ".join(f"{name}={value}" for name, value in found.items())
     if not found:
-        return Outcome("threads", "ok", "as many as CPUs, no variable says otherwise")
-    # 0 is TensorFlow's word for its own choice.
+        return ok("as many as CPUs, no variable sets another number")
+    # With 0, TensorFlow chooses.
     bad = [
         name
         for name, value in found.items()
         if not _within(value, facts.machine.cpus) and not (name.startswith("TF_") and value == "0")
     ]
     if bad:
-        return Outcome(
-            "threads",
-            "warning",
-            f"{said}: expected a number from 1 to {facts.machine.cpus}, the CPUs here",
+        return warning(
+            f"{settings}: expected a number from 1 to {facts.machine.cpus}, the CPUs here",
             f"unset {' '.join(bad)}",
         )
-    return Outcome("threads", "ok", said)
+    return ok(settings)
 
 
-def gpu(facts: Facts) -> Outcome:
+def gpu(facts: Facts) -> Finding:
     """TensorFlow sees the GPU that the operating system shows."""
     seen = facts.loading["tensorflow"].values.get("gpus", 0)
     if seen:
-        return Outcome("gpu", "ok", f"{seen} visible to TensorFlow")
+        return ok(f"{seen} visible to TensorFlow")
     if not facts.machine.gpu_device:
-        return Outcome("gpu", "ok", "none; jobs run on the CPU")
+        return ok("none; jobs run on the CPU")
     if facts.environment.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return Outcome("gpu", "ok", "hidden by CUDA_VISIBLE_DEVICES; jobs run on the CPU")
+        return ok("hidden by CUDA_VISIBLE_DEVICES; jobs run on the CPU")
     version = facts.installed.get("tensorflow", "")
-    return Outcome(
-        "gpu",
-        "warning",
+    return warning(
         "this machine has an NVIDIA device that TensorFlow does not see",
         f"pip install 'tensorflow[and-cuda]=={version}' (CUDA's libraries), and check the driver "
         "with nvidia-smi",
     )
 
 
-def folder(one: Folder) -> Outcome:
+def folder(one: Folder) -> Finding:
     """A folder takes files and renames, and has room."""
     at = f"{one.path}: " if one.tried == one.path else f"{one.path} (at {one.tried}): "
     if one.failure:
-        return Outcome(
-            "folder",
-            "problem",
+        return problem(
             f"{at}cannot write and rename: {one.failure} ({_gib(one.free)} free)",
             "choose a folder of a disk with room that this user may write to; for the temporary "
             "folder: export TMPDIR=FOLDER",
@@ -115,30 +107,29 @@ def folder(one: Folder) -> Outcome:
     message = f"{at}{_gib(one.free)} free, files are written and renamed"
     remedy = "free disk space, or choose another folder (TMPDIR for the temporary one)"
     if one.free < _LEAST_DISK:
-        return Outcome("folder", "problem", f"{message}; less than 1 GiB is left", remedy)
+        return problem(f"{message}; less than 1 GiB is left", remedy)
     if one.free < _GOOD_DISK:
-        return Outcome("folder", "warning", f"{message}; less than 10 GiB are left", remedy)
-    return Outcome("folder", "ok", message)
+        return warning(f"{message}; less than 10 GiB are left", remedy)
+    return ok(message)
 
 
-def remote_path(path: str, loading: Loading) -> Outcome:
+def remote_path(path: str, loading: Loading) -> Finding:
     """A URI can be reached, by pyarrow for the join and by TensorFlow for training."""
     if loading.failure:
         by = "TensorFlow" if "exists" in loading.values else "pyarrow"
-        return Outcome(
-            "folder",
-            "problem",
+        return problem(
             f"{path}: {by} cannot look at it: {loading.failure}",
-            "mend what the message names; BUILD.md, Object stores, has the variables",
+            "fix what the message names; BUILD.md, Object stores, has the variables",
         )
     there = "is there" if loading.values["exists"] else "does not exist yet"
-    return Outcome("folder", "ok", f"{path} {there}; pyarrow and TensorFlow can look at it")
+    return ok(f"{path} {there}; pyarrow and TensorFlow can look at it")
 
 
-CHECKS = (memory, cpus, threads, gpu)
+CHECKS = {"memory": memory, "cpus": cpus, "threads": threads, "gpu": gpu}
+"""By name."""
 
 
-def paths(facts: Facts) -> list[Outcome]:
+def paths(facts: Facts) -> list[Finding]:
     """Checks every folder and URI."""
     remote = [remote_path(path, loading) for path, loading in facts.remote_paths.items()]
     return [*map(folder, facts.folders), *remote]

@@ -1,194 +1,145 @@
-"""Checks of what is installed: facts in, an outcome out."""
+"""Checks of what is installed: facts in, a finding out."""
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.facts import Facts
-from pipeline.checkup.outcome import Outcome
+from pipeline.checkup.outcome import Finding, ok, problem, warning
 
-_PYTHON = (3, 11)
 # tensorflow-io's own table: the TensorFlow whose C++ classes a release was compiled against.
-_TENSORFLOW_OF_IO = {
-    "0.37": "2.16",
-    "0.36": "2.15",
-    "0.35": "2.14",
-}
+_TENSORFLOW_OF_IO = {"0.37": "2.16", "0.36": "2.15", "0.35": "2.14"}
 _NAMED = 4
 
 
-def python(facts: Facts) -> Outcome:
+def python(facts: Facts) -> Finding:
     """Python is of the version that the locks are for."""
     version = ".".join(map(str, facts.python))
-    if facts.python[:2] == _PYTHON:
-        return Outcome("python", "ok", version)
-    return Outcome(
-        "python",
-        "problem",
-        f"{version}, but the pinned TensorFlow and the locks are for 3.11",
-        "install Python 3.11 and make the environment anew: make PYTHON=python3.11 setup",
-    )
+    if facts.python[:2] != (3, 11):
+        return problem(
+            f"{version}, but the pinned TensorFlow and the locks are for 3.11",
+            "install Python 3.11 and make the environment anew: make PYTHON=python3.11 setup",
+        )
+    return ok(version)
 
 
-def tensorflow(facts: Facts) -> Outcome:
+def tensorflow(facts: Facts) -> Finding:
     """TensorFlow loads, and the packages on top of it accept its version."""
-    loading, version = facts.loading["tensorflow"], facts.installed.get("tensorflow")
-    if version is None:
-        return _absent("tensorflow", facts)
-    if "tensorflow" not in loading.values:
-        if "SIGILL" in loading.failure:
-            remedy = "this CPU lacks AVX, which TensorFlow's wheels need: use another machine"
-        else:
-            remedy = f"if a check below names a cause, mend that first; else {_reinstall(facts)}"
-        return _unloadable("tensorflow", version, loading, remedy)
-    users = ("tf-keras", "tensorflow-recommenders", "tensorflow-serving-api")
-    return _accepted("tensorflow", users, facts)
+    remedy = f"if a check below names a cause, fix that first; else {_reinstall(facts)}"
+    if "SIGILL" in facts.loading["tensorflow"].failure:
+        remedy = "this CPU lacks AVX, which TensorFlow's wheels need: use another machine"
+    return _package(facts, "tensorflow", "tensorflow", "tensorflow", remedy)
 
 
-def keras(facts: Facts) -> Outcome:
+def keras(facts: Facts) -> Finding:
     """`tf.keras` is Keras 2, which tensorflow-recommenders needs."""
-    loading, version = facts.loading["tensorflow"], facts.installed.get("tf-keras")
-    if version is None:
-        return _absent("tf-keras", facts, "keras")
-    module = loading.values.get("keras")
-    if module is not None and module != "tf_keras":
-        return Outcome(
-            "keras",
-            "problem",
+    loaded, version = facts.loading["tensorflow"].values, facts.installed.get("tf-keras")
+    module = loaded.get("keras", "tf_keras")
+    if version and module != "tf_keras":
+        return problem(
             f"tf.keras is {module} (Keras 3) although this project selects Keras 2",
             "export TF_USE_LEGACY_KERAS=1, and let nothing (a sitecustomize, a plugin) touch "
             "tf.keras before this project is imported",
         )
-    if "recommenders" not in loading.values:
-        if "tensorflow" not in loading.values:
-            return Outcome(
-                "keras", "problem", "not seen: TensorFlow does not load", "mend tensorflow first"
-            )
-        return _unloadable("keras", version, loading, _reinstall(facts))
-    selected = facts.environment.get("TF_USE_LEGACY_KERAS")
-    if selected is not None and selected.lower() not in ("1", "true"):
-        return Outcome(
-            "keras",
-            "warning",
+    if version and "tensorflow" not in loaded:
+        return problem("not seen: TensorFlow does not load", "fix tensorflow first")
+    found = _package(facts, "tf-keras", "tensorflow", "recommenders", _reinstall(facts))
+    selected = facts.environment.get("TF_USE_LEGACY_KERAS", "1")
+    if found[0] == "ok" and selected.lower() not in ("1", "true"):
+        return warning(
             f"TF_USE_LEGACY_KERAS={selected}: this project's jobs set 1 themselves, but your own "
             "programs that touch tf.keras before importing it get Keras 3 and fail",
             "unset TF_USE_LEGACY_KERAS, or export TF_USE_LEGACY_KERAS=1",
         )
-    return Outcome("keras", "ok", f"Keras 2 (tf-keras {version})")
+    return ok(f"Keras 2 (tf-keras {version})") if found[0] == "ok" else found
 
 
-def tensorflow_io(facts: Facts) -> Outcome:
+def tensorflow_io(facts: Facts) -> Finding:
     """tensorflow-io was compiled for this TensorFlow, and its libraries load."""
     version, of = facts.installed.get("tensorflow-io"), facts.installed.get("tensorflow", "none")
     if version is None:
-        return Outcome(
-            "tensorflow-io",
-            "warning",
+        return warning(
             "not installed: training and evaluation read local folders only, no s3://, hdfs://, "
             "az://",
             "if you need those: pip install tensorflow-io==0.37.1 tensorflow==2.16.2 "
             "tf-keras==2.16.0 (it exists for no later TensorFlow)",
         )
     expected = _TENSORFLOW_OF_IO.get(_minor(version))
-    loading = facts.loading["tensorflow_io"]
     if _minor(of) != expected:
-        return Outcome(
-            "tensorflow-io",
-            "problem",
+        return problem(
             f"{version} is compiled for TensorFlow {expected or 'of another time'}, installed is "
             f"{of}",
             f"either {_reinstall(facts)} (tensorflow 2.16.2 with tensorflow-io 0.37.1), or pip "
             "uninstall tensorflow-io and do without s3:// in training",
         )
-    if loading.failure:
-        return _unloadable("tensorflow-io", version, loading, _reinstall(facts))
-    return Outcome(
-        "tensorflow-io", "ok", f"{version}, opens {', '.join(loading.values['schemes'])}"
-    )
+    found = _package(facts, "tensorflow-io", "tensorflow_io", "schemes", _reinstall(facts))
+    schemes = facts.loading["tensorflow_io"].values.get("schemes", ())
+    return ok(f"{version}, opens {', '.join(schemes)}") if found[0] == "ok" else found
 
 
-def protobuf(facts: Facts) -> Outcome:
+def protobuf(facts: Facts) -> Finding:
     """Every package's generated messages load with the installed protobuf, in C."""
-    accepted = _accepted("protobuf", ("tensorflow", "tensorflow-serving-api", "apache-beam"), facts)
-    if accepted.status != "ok":
-        return accepted
-    loading, version = facts.loading["serving_api"], facts.installed["protobuf"]
-    if loading.failure and "tensorflow" in facts.loading["tensorflow"].values:
-        remedy = f"{_install('protobuf', facts)} {_quoted('tensorflow-serving-api', facts)}"
-        return _unloadable("protobuf", version, loading, remedy)
-    if loading.values.get("protobuf") == "python":
-        return Outcome(
-            "protobuf",
-            "warning",
-            f"{version} runs in pure Python, which is many times slower",
+    # Loading TensorFlow Serving's messages loads TensorFlow, whose failure has its own check.
+    process = "serving_api" if "tensorflow" in facts.loading["tensorflow"].values else ""
+    remedy = f"{_install(facts, 'protobuf')} {_quoted(facts, 'tensorflow-serving-api')}"
+    found = _package(facts, "protobuf", process, "protobuf", remedy)
+    if found[0] == "ok" and facts.loading["serving_api"].values.get("protobuf") == "python":
+        return warning(
+            f"{facts.installed['protobuf']} runs in pure Python, which is many times slower",
             "unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall protobuf from a wheel",
         )
-    return accepted
+    return found
 
 
-def numpy(facts: Facts) -> Outcome:
-    """The installed NumPy is of a version that all who compile against it accept."""
-    return _accepted("numpy", ("tensorflow", "apache-beam", "scipy", "scikit-learn"), facts)
+def numpy(facts: Facts) -> Finding:
+    """All packages that are compiled against NumPy accept the installed version."""
+    return _package(facts, "numpy")
 
 
-def pyarrow(facts: Facts) -> Outcome:
+def pyarrow(facts: Facts) -> Finding:
     """Arrow loads, and is within Beam's bounds."""
-    version, loading = facts.installed.get("pyarrow"), facts.loading["beam"]
-    if version is not None and "pyarrow" not in loading.values:
-        return _unloadable("pyarrow", version, loading, _install("pyarrow", facts))
-    return _accepted("pyarrow", ("apache-beam",), facts)
+    return _package(facts, "pyarrow", "beam", "pyarrow")
 
 
-def beam(facts: Facts) -> Outcome:
+def beam(facts: Facts) -> Finding:
     """Beam loads, and the worker image's harness is of its version."""
-    version, loading = facts.installed.get("apache-beam"), facts.loading["beam"]
-    if version is None:
-        return _absent("apache-beam", facts)
-    if "beam" not in loading.values:
-        remedy = f"mend pyarrow, protobuf and numpy first, then {_install('apache-beam', facts)}"
-        return _unloadable("apache-beam", version, loading, remedy)
-    if facts.beam_image not in (None, version):
-        return Outcome(
-            "apache-beam",
-            "problem",
+    install, version = _install(facts, "apache-beam"), facts.installed.get("apache-beam")
+    remedy = f"fix pyarrow, protobuf and numpy first, then {install}"
+    found = _package(facts, "apache-beam", "beam", "beam", remedy)
+    if found[0] == "ok" and facts.beam_image not in (None, version):
+        return problem(
             f"{version}, but docker/worker/Dockerfile takes the harness of {facts.beam_image}",
-            f"{_install('apache-beam', facts)}, or name the SDK image of {version} there",
+            f"{install}, or name the SDK image of {version} there",
         )
-    return Outcome("apache-beam", "ok", version)
+    return found
 
 
-def serving(facts: Facts) -> Outcome:
+def serving(facts: Facts) -> Finding:
     """TensorFlow Serving is no older than the TensorFlow that exports, and its API matches."""
     api, exporter = (facts.installed.get(n) for n in ("tensorflow-serving-api", "tensorflow"))
-    if api is None:
-        return _absent("tensorflow-serving-api", facts, "serving")
-    if exporter is None:
-        return Outcome(
-            "serving", "problem", "no TensorFlow to compare with", "mend tensorflow first"
-        )
     server = facts.serving_image
+    if api is None:
+        return _package(facts, "tensorflow-serving-api")
+    if exporter is None:
+        return problem("no TensorFlow to compare with", "fix tensorflow first")
     if server is not None and _order(server) < _order(exporter):
-        return Outcome(
-            "serving",
-            "problem",
+        return problem(
             f"docker/docker-compose.yml serves with TensorFlow Serving {server}, which is older "
             f"than TensorFlow {exporter}: it may not know what this environment exports",
             f"name tensorflow/serving:{_minor(exporter)} or later there, or export with "
             f"TensorFlow {_minor(server)}",
         )
     if _minor(api) != _minor(exporter):
-        return Outcome(
-            "serving",
-            "warning",
+        return warning(
             f"tensorflow-serving-api {api} was generated for another TensorFlow than {exporter}",
             f"pip install 'tensorflow-serving-api=={_minor(exporter)}.*'",
         )
     by = f"TensorFlow Serving {server}, " if server else ""
-    return Outcome("serving", "ok", f"{by}tensorflow-serving-api {api}")
+    return ok(f"{by}tensorflow-serving-api {api}")
 
 
-def pins(facts: Facts) -> Outcome:
-    """The installed versions are those that were tried together."""
+def pins(facts: Facts) -> Finding:
+    """The installed versions are those that were tested together."""
     wrong = []
     for name, specifier in facts.pins.required.items():
         version = facts.installed.get(name)
@@ -196,94 +147,94 @@ def pins(facts: Facts) -> Outcome:
             wrong.append(f"{name} is not installed")
         elif not _meets(version, Requirement(f"{name}{specifier}")):
             wrong.append(f"{name} {version} is not {specifier}")
-    origin = facts.pins.origin
     if wrong:
-        return Outcome("pins", "problem", f"{_some(wrong)} of {origin}", _reinstall(facts))
+        return problem(f"{_some(wrong)} of {facts.pins.origin}", _reinstall(facts))
     if not facts.pins.required:
-        return Outcome(
-            "pins",
-            "warning",
-            "no setup.py and no installed dmf-ctr: nothing says which versions are expected",
+        return warning(
+            "no setup.py and no installed dmf-ctr: the expected versions are unknown",
             "run from a checkout, or install the wheel",
         )
-    return Outcome("pins", "ok", f"{len(facts.pins.required)} packages as {origin} asks")
+    return ok(f"{len(facts.pins.required)} packages as {facts.pins.origin} asks")
 
 
-def lock(facts: Facts) -> Outcome:
-    """The installed versions are those of the lock, to the last digit."""
-    locked = facts.pins.locked
-    if not locked:
-        return Outcome("lock", "ok", "none here to compare with")
-    both = [name for name in locked if name in facts.installed]
+def lock(facts: Facts) -> Finding:
+    """The installed versions are exactly those of the lock."""
+    if not facts.pins.locked:
+        return ok("none here to compare with")
+    both = [name for name in facts.pins.locked if name in facts.installed]
     moved = [
-        f"{name} {facts.installed[name]} (locked {locked[name]})"
+        f"{name} {facts.installed[name]} (locked {facts.pins.locked[name]})"
         for name in both
-        if facts.installed[name] != locked[name]
+        if facts.installed[name] != facts.pins.locked[name]
     ]
     if moved:
         message = f"{_some(moved)}: not what {facts.pins.lock} has, and was tested"
-        return Outcome("lock", "warning", message, _reinstall(facts))
-    return Outcome("lock", "ok", f"{len(both)} packages as {facts.pins.lock} has them")
+        return warning(message, _reinstall(facts))
+    return ok(f"{len(both)} packages as {facts.pins.lock} has them")
 
 
-CHECKS = (
-    python,
-    tensorflow,
-    keras,
-    tensorflow_io,
-    protobuf,
-    numpy,
-    pyarrow,
-    beam,
-    serving,
-    pins,
-    lock,
-)
+CHECKS = {
+    "python": python,
+    "tensorflow": tensorflow,
+    "keras": keras,
+    "tensorflow-io": tensorflow_io,
+    "protobuf": protobuf,
+    "numpy": numpy,
+    "pyarrow": pyarrow,
+    "apache-beam": beam,
+    "serving": serving,
+    "pins": pins,
+    "lock": lock,
+}
+"""By name, in the order in which causes come before effects."""
 
 
-def _accepted(name: str, by: tuple[str, ...], facts: Facts) -> Outcome:
-    """Whether a distribution is installed in a version that all its dependents accept."""
-    version = facts.installed.get(name)
+def _package(
+    facts: Facts, name: str, process: str = "", step: str = "", remedy: str = ""
+) -> Finding:
+    """Whether a distribution is installed, in a version that others accept, and loads.
+
+    Args:
+      facts: of the environment.
+      name: of the distribution.
+      process: of `Facts.loading`, which loads it; empty for none.
+      step: the value that the process reports once the distribution is loaded.
+      remedy: where it does not load; by default, to install the pinned version.
+    """
+    version, install = facts.installed.get(name), _install(facts, name)
     if version is None:
-        return _absent(name, facts)
+        return problem(f"{name} is not installed", install)
     rejections = [
         f"{dependent} {facts.installed[dependent]} wants {requirement.specifier}"
-        for dependent in by
-        for requirement in map(Requirement, facts.requirements.get(dependent, ()))
+        for dependent, texts in facts.requirements.items()
+        for requirement in map(Requirement, texts)
         if canonicalize_name(requirement.name) == name and not _meets(version, requirement)
     ]
     if rejections:
-        message = f"{version}, but {'; '.join(rejections)}"
-        return Outcome(name, "problem", message, _install(name, facts))
-    return Outcome(name, "ok", version)
-
-
-def _absent(name: str, facts: Facts, check: str = "") -> Outcome:
-    message = "not installed" if not check else f"{name} is not installed"
-    return Outcome(check or name, "problem", message, _install(name, facts))
-
-
-def _unloadable(check: str, version: str, loading: Loading, remedy: str) -> Outcome:
-    return Outcome(check, "problem", f"{version} does not load: {loading.failure}", remedy)
+        return problem(f"{version}, but {'; '.join(rejections)}", install)
+    loading = facts.loading.get(process, Loading())
+    if process and step not in loading.values:
+        return problem(f"{version} does not load: {loading.failure}", remedy or install)
+    return ok(version)
 
 
 def _meets(version: str, requirement: Requirement) -> bool:
     return requirement.specifier.contains(version, prereleases=True)
 
 
-def _quoted(name: str, facts: Facts) -> str:
+def _quoted(facts: Facts, name: str) -> str:
     return f"'{name}{facts.pins.required.get(name, '')}'"
 
 
-def _install(name: str, facts: Facts) -> str:
-    return f"pip install {_quoted(name, facts)}"
+def _install(facts: Facts, name: str) -> str:
+    return f"pip install {_quoted(facts, name)}"
 
 
 def _reinstall(facts: Facts) -> str:
     if facts.pins.lock:
         return f"pip install --require-hashes --no-build-isolation -r {facts.pins.lock}"
     names = ("tensorflow", "tf-keras", "tensorflow-recommenders", "tensorflow-io", "protobuf")
-    return f"pip install {' '.join(_quoted(name, facts) for name in names)}"
+    return f"pip install {' '.join(_quoted(facts, name) for name in names)}"
 
 
 def _minor(version: str) -> str:

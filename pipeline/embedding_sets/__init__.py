@@ -1,1 +1,7 @@
-"""Embedding sets as inputs: ingestion, delivery, versions."""
+"""Embedding sets as inputs.
+
+- `ingestion`: a delivery becomes the next version of a set.
+- `delivery`: reads delivered vectors: validated, quantized, each item once.
+- `embedding_versions`: a set as numbered versions: merging, writing, pruning.
+- `embedding_inputs`: the sets that a join reads: fingerprints, counts, rejected rows.
+"""

@@ -1,5 +1,6 @@
-"""New vectors as they come from an encoder: validated, quantized, each item once."""
+"""Vectors delivered by an encoder: validated, quantized, each item once."""
 
+import collections
 import dataclasses
 from typing import Any
 
@@ -22,7 +23,7 @@ class Vectors:
     """Quantized vectors of distinct items, N of them, by ascending id.
 
     Attributes:
-      keys: `[N]` ids as they were given, int64 or string.
+      keys: `[N]` ids of the file, int64 or string.
       item_ids: `[N]` int64, ascending.
       quantized: `[N, M]` int8.
       available_at: `[N]` int64 microseconds.
@@ -56,12 +57,12 @@ class Vectors:
 
 @dataclasses.dataclass(frozen=True)
 class Delivery:
-    """What was delivered.
+    """The rows of a delivery.
 
     Attributes:
-      vectors: the usable ones, an item once.
+      vectors: usable, one per item.
       rows: how many rows were read.
-      rejected: file, row and reason of those that were left out, in order.
+      rejected: file, row and reason of the other rows, in order.
     """
 
     vectors: Vectors
@@ -70,22 +71,19 @@ class Delivery:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many rows were left out, by reason."""
-        counts: dict[str, int] = {}
-        for row in self.rejected:
-            counts[row["reason"]] = counts.get(row["reason"], 0) + 1
-        return counts
+        """The number of rejected rows by reason."""
+        return dict(collections.Counter(row["reason"] for row in self.rejected))
 
 
 def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS) -> Delivery:
-    """Reads a delivery, or a version that was written before, a row group at a time.
+    """Reads a delivery, or a version that was written before, row group by row group.
 
-    Of several rows of an item the one with the latest `available_at` counts, of equals the first.
+    Of several rows of an item the one with the latest `available_at` is used, of equals the first.
 
     Args:
       files: opened.
       dimension: the width M that vectors must have.
-      available_at: microseconds, of rows that do not tell.
+      available_at: microseconds, of rows without one.
 
     Raises:
       UserInputError: a file is not readable, or M is too large for exact similarities.
@@ -104,7 +102,7 @@ def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALW
         return Delivery(Vectors(keys, empty, np.zeros((0, dimension), np.int8), empty), 0, ())
     vectors, origin = Vectors.concatenated(parts), np.concatenate(origins, axis=1)
     position = np.arange(len(vectors.item_ids))
-    # `~` turns the order round without leaving int64.
+    # `~` reverses the order within int64: rows (item 7 at 5, item 7 at 9) become (9, 5).
     order = np.lexsort((position, ~vectors.available_at, vectors.item_ids))
     sorted_ids = vectors.item_ids[order]
     again = np.zeros(len(order), bool)

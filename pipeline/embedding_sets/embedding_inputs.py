@@ -1,15 +1,17 @@
-"""The join's embedding sets: fingerprints, reading, and what was left out of them."""
+"""The join's embedding sets: fingerprints, reading, counts and rejected rows."""
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from features.embeddings.embedding_files import EmbeddingFiles, parquet_files
+from features.embeddings.embedding_files import EmbeddingFiles
 from features.embeddings.embedding_set import EmbeddingSet, read_embedding_set
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.files.parquet_folder import parquet_files
 from pipeline.publishing.shards import HashedFile, json_line
 from pipeline.tables import parquet
 
@@ -54,7 +56,7 @@ def read_all(folders: Mapping[str, str]) -> dict[str, EmbeddingSet]:
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddingCounts:
-    """What a set holds.
+    """The counts of a set.
 
     Attributes:
       items: usable rows.
@@ -77,7 +79,7 @@ def counts_of_shuffle(
     rejected: Sequence[tuple[str, Mapping[str, Any]]],
     embeddings: Mapping[str, EmbeddingFiles],
 ) -> dict[str, EmbeddingCounts]:
-    """Returns what the sets hold that workers read in parts.
+    """Returns the counts of sets that workers read in parts.
 
     Args:
       summary: of the join.
@@ -108,21 +110,18 @@ def manifest_entry(
 
     Args:
       modality: whose set.
-      counts: what it holds.
+      counts: of its rows.
       files: opened.
       folder: of the quarantine.
     """
-    reasons: dict[str, int] = {}
     if counts.rejected:
         with HashedFile(storage.join(folder, f"embeddings-{modality}.jsonl")) as file:
             for row in counts.rejected:
                 file.write(json_line({**row, "file": storage.base_name(str(row["file"]))}))
-                reason = str(row["reason"])
-                reasons[reason] = reasons.get(reason, 0) + 1
     return {
         "fingerprint": counts.fingerprint,
         "encoder": files.encoder,
         "dimension": files.dimension,
         "items": counts.items,
-        "quarantined": reasons,
+        "quarantined": dict(collections.Counter(str(row["reason"]) for row in counts.rejected)),
     }

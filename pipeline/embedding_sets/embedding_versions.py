@@ -1,4 +1,4 @@
-"""A modality's embedding set as numbered versions: each whole, the published one by a pointer."""
+"""A modality's embedding set as numbered, complete versions; a pointer names the published one."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ _ROW_GROUP = 1 << 16
 
 @dataclasses.dataclass(frozen=True)
 class Merged:
-    """A version before, and a delivery.
+    """The next version, merged from the version before and a delivery.
 
     Attributes:
       vectors: of the next version.
       counts: of the delivery's items, `new`, `changed`, `unchanged` and `older`; `kept`: items
-        that it does not have.
+        of the version before that the delivery does not have.
     """
 
     vectors: Vectors
@@ -37,12 +37,12 @@ class Merged:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether the version before is just this."""
+        """Whether the next version equals the version before."""
         return not (self.counts["new"] or self.counts["changed"])
 
     @property
     def fingerprint(self) -> str:
-        """As of `embedding_set.EmbeddingSet`."""
+        """The fingerprint, see `embedding_set.EmbeddingSet`."""
         one = self.vectors
         return sum_fingerprints(row_fingerprints(one.item_ids, one.quantized, one.available_at))
 
@@ -57,23 +57,23 @@ def read_published(output: str) -> Vectors:
     """Reads the published version.
 
     Raises:
-      UserInputError: it is not what its manifest says.
+      UserInputError: its files differ from its manifest.
     """
     files = embedding_files.open_files(output)
     found = read_delivery(files, files.dimension)
     if found.rejected:
         raise UserInputError(
-            f"{output!r}: the published version has rows that no version has: "
-            f"{found.rejected[:3]}. Ingest all vectors again with --replace."
+            f"{output!r}: the published version has bad rows: {found.rejected[:3]}. Ingest all "
+            "vectors again with --replace."
         )
     return found.vectors
 
 
 def merge(before: Vectors | None, new: Vectors) -> Merged:
-    """Adds a delivery to the version before; the newer vector of an item wins.
+    """Adds a delivery to the version before; the newer vector of an item is used.
 
-    Newer is what became available later; of the same time, or where one of them tells no time,
-    what was delivered later. A vector that did not change keeps its `available_at`.
+    The newer vector has the later `available_at`. With equal times, or where one of them has no
+    time, the delivered vector is the newer one. An unchanged vector keeps its `available_at`.
 
     Args:
       before: the version before, None for none.

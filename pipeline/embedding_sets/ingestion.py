@@ -32,15 +32,15 @@ def ingest(
     max_bad_fraction: float = 0.01,
     keep: int = 3,
 ) -> dict[str, Any]:
-    """Publishes the next version of an embedding set, or finds that nothing changes.
+    """Publishes the next version of an embedding set; nothing where the delivery changes nothing.
 
     Args:
-      vectors: what was delivered.
+      vectors: Parquet of the delivery, a folder or a file.
       output: folder of the set's versions, local or remote.
-      encoder: name of what made the vectors.
+      encoder: name of the encoder.
       encoder_version: its version.
       dimension: width M; None for the set's, or that of the first file.
-      available_at: microseconds, of rows that do not tell; None for always.
+      available_at: microseconds, of rows without one; None for always.
       replace: keep nothing of the version before.
       max_bad_fraction: largest share of rows to quarantine.
       keep: versions to keep.
@@ -49,8 +49,8 @@ def ingest(
       The manifest of the published version.
 
     Raises:
-      UserInputError: files are not readable, too many rows are bad, or the vectors are of
-        another encoder or width than the set. Nothing is published then.
+      UserInputError: files are not readable, too many rows are bad, or the vectors have another
+        encoder or width than the set. Nothing is published then.
     """
     files = embedding_files.open_files(vectors)
     with locked(output):
@@ -71,10 +71,10 @@ def ingest(
         }
         number = (versions.current(output) or 0) + 1
         path = versions.path_of(output, number)
-        # What has a higher number was never published, or was rolled back.
+        # A folder with a higher number was never published, or was rolled back.
         storage.remove_folder(path)
         publication = Publication(path, identity)
-        with publication.attempt() as building:
+        with publication.staging() as building:
             _write_quarantine(building, delivery)
             _check_counts(delivery, vectors, max_bad_fraction)
             earlier = None if before is None else embedding_versions.read_published(output)
@@ -83,7 +83,7 @@ def ingest(
             if before is not None and merged.changes_nothing:
                 publication.abandon()
                 storage.remove_folder(f"{path}.rejected")
-                logging.info("%s holds all of it already: nothing to do.", output)
+                logging.info("%s holds all vectors already: nothing to do.", output)
                 embedding_versions.prune(output, keep)
                 return before
             hashes = embedding_versions.write(building, merged.vectors)

@@ -1,4 +1,4 @@
-"""The demo's input: ratings, films and their content, as the join wants them."""
+"""The demo's input: ratings, films and their content in the join's form."""
 
 import dataclasses
 import glob
@@ -19,7 +19,7 @@ _LAYOUT = "ratings.parquet, items.parquet and embeddings/<modality>.parquet"
 
 @dataclasses.dataclass(frozen=True)
 class RatingsData:
-    """Paths of the join's inputs, and the titles for people.
+    """Paths of the join's inputs, and titles to show.
 
     Attributes:
       events: Parquet with user_id, item_id, timestamp (seconds), rating.
@@ -38,8 +38,8 @@ def prepare(config: DataConfig, folder: str) -> RatingsData:
     """Prepares the input of a run.
 
     Args:
-      config: where it comes from.
-      folder: receives what has to be computed.
+      config: the source.
+      folder: to write tables and embeddings to.
 
     Raises:
       UserInputError: the source is not laid out as expected.

@@ -1,4 +1,4 @@
-"""How long one request takes, model against model, in one run."""
+"""Latency of one request, compared between models."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ _WARM_UP = 5
 
 
 def measure(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, dict[str, Any]]:
-    """Times calls that take turns, so that noise on the machine meets all of them alike.
+    """Times calls in turns, so that noise of the machine affects all of them alike.
 
     Args:
       calls: by model; each call scores the same request and waits for the result.
-      repeats: timed calls a model.
+      repeats: timed calls per model.
 
     Returns:
       By model: `p50_ms`, `p99_ms` and `samples_ms`.

@@ -5,10 +5,10 @@ import os
 from typing import Any
 
 from features.embeddings.embedding_set import EmbeddingSet
+from features.records.requests import RankingRequest
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline.end_to_end.demo_data import RatingsData
-from pipeline.end_to_end.scored_request import ScoredRequest
 from pipeline.join.options import JoinOptions
 from pipeline.statistics.inspection import Inspection
 from pipeline.training_runs.run_config import RunConfig
@@ -20,25 +20,21 @@ COMMAND = "pipeline.run"
 
 @dataclasses.dataclass
 class RunState:
-    """A run's configuration and results; a step that reads what no step made fails.
+    """A run's configuration and the results of its steps so far.
 
     Attributes:
       config: what to do.
       output: folder for everything.
       seconds: wall time by step.
-      data: paths of the join's inputs; of `prepare_data`.
-      options: of the join; of `prepare_data`.
+      data, options: the join's inputs and options; of `prepare_data`.
       manifest: of the joined examples; of `join`.
-      inspection: statistics and findings of the joined examples; of `inspect_examples`.
-      examples: the joined examples; of `inspect_examples`.
-      embeddings: embedding sets by modality; of `inspect_examples`.
-      models: trained models by name; of `train`.
-      training: steps, seconds, rate and history by model; of `train`.
-      origin: command, time and code of the latest training; of `train`.
+      inspection, examples, embeddings: statistics and findings, the joined examples, and their
+        embedding sets by modality; of `inspect_examples`.
+      models, training, origin: trained models and training figures by name, and the origin of
+        the latest training; of `train`.
       metrics: of the test split by model; of `evaluate`.
       exported: the published version; of `export_main_model`.
-      request: one test request with many candidates; of `score`.
-      scored: its best candidates by title; of `score`.
+      request, scored: one test request, and its best candidates by title; of `score`.
       latencies: percentiles and samples by model; of `measure_latency`.
     """
 
@@ -56,7 +52,7 @@ class RunState:
     origin: Origin = dataclasses.field(init=False)
     metrics: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     exported: Exported = dataclasses.field(init=False)
-    request: ScoredRequest = dataclasses.field(init=False)
+    request: RankingRequest = dataclasses.field(init=False)
     scored: dict[str, Any] = dataclasses.field(init=False)
     latencies: dict[str, dict[str, Any]] = dataclasses.field(init=False)
 

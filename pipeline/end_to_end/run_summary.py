@@ -45,7 +45,7 @@ def summarize(run: RunState) -> dict[str, Any]:
         },
         "serving": {
             "candidates": run.config.serving.candidates,
-            "history_length": run.request.behaviors,
+            "history_length": len(run.request.history_item_id),
             "latency_ms": {name: values["p50_ms"] for name, values in run.latencies.items()},
         },
         "phases": run.seconds,
@@ -66,7 +66,7 @@ def report_data(run: RunState, summary: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": run.metrics,
         "latency": {
             "candidates": run.config.serving.candidates,
-            "history_length": run.request.behaviors,
+            "history_length": len(run.request.history_item_id),
             "models": run.latencies,
         },
         "bucket_effect": run.model.bucket_effect(),

@@ -11,10 +11,9 @@ from features.embeddings import embedding_set
 from models import factory
 from models.inputs.example_set import ExampleSet
 from models.training import fit
-from pipeline import export
-from pipeline.build_examples import build_examples
 from pipeline.end_to_end import demo_data, latency, scored_request
 from pipeline.end_to_end.run_state import COMMAND, RunState
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment, termination
 from pipeline.statistics import assessment, inspection
@@ -22,6 +21,7 @@ from pipeline.training_runs import run_config, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
 from serving_signatures import names
+from serving_signatures.export import gate
 from serving_signatures.signatures import ServingSignatures
 
 _TIMED_MODELS = ("id_only", "dmf", "early_fusion")
@@ -135,7 +135,7 @@ def evaluate(run: RunState, name: str) -> None:
 def export_main_model(run: RunState) -> None:
     """Exports the main model and compares its signatures."""
     inside = run.config.export.embeddings_inside and run.model.modalities
-    run.exported = export.export_model(
+    run.exported = gate.export_model(
         run.model,
         run.folder("serving", run.config.model.name),
         run.examples,
@@ -151,7 +151,7 @@ def score(run: RunState) -> None:
         run.examples, run.options.items, run.data.titles, run.config.serving.candidates
     )
     run.scored = scored_request.score(
-        run.exported.folder, run.request, run.embeddings, run.model.label
+        run.exported.folder, run.request, run.data.titles, run.embeddings, run.model.label
     )
 
 

@@ -1,1 +1,9 @@
-"""The join: from a behavior log and embedding sets to training records."""
+"""The join: from a behavior log and embedding sets to training records.
+
+- `flags`, `options`: the user's options, validated; `rules/` parses their small languages.
+- `inputs/`: the inputs, opened, validated, quarantined.
+- `planner`, `plan`: partitions and strategy chosen; the plan sent to workers.
+- `read_events`, `partition_steps`, `transform`: the Beam side; `transport/` is what passes between.
+- `partition/`: one partition's arithmetic, without Beam.
+- `parts`, `report`, `job`: a data set that grows, the manifest, and the job.
+"""

@@ -1,4 +1,4 @@
-"""The join's flags, and the options that they make."""
+"""The flags of the join, and the options from them."""
 
 import dataclasses
 from typing import Any
@@ -35,7 +35,7 @@ def define_flags() -> None:
     text("splits", None, "train:..T1,validation:T1..T2,test:T2.. (numbers or UTC dates).")
     list_("split_fractions", None, "train,validation,test; default 0.7,0.1,0.2.")
     text("split_column", None, "A column of the log: train, validation or test.")
-    flags.DEFINE_enum("split_by", "global", ["global", "user"], "One cut time, or one a user.")
+    flags.DEFINE_enum("split_by", "global", ["global", "user"], "One cut time, or one per user.")
     list_("context", [], "Log columns that become context features.")
     list_("item_features", None, "Columns of --items, name[:kind[:width]].")
     list_("user_features", None, "Columns of --users, name[:kind[:width]].")
@@ -53,7 +53,7 @@ def define_flags() -> None:
 
 
 def options_from_flags() -> JoinOptions:
-    """Returns the options that the flags say.
+    """Returns the options of the flags.
 
     Raises:
       UserInputError: a flag's value is not valid.

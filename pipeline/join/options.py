@@ -1,5 +1,6 @@
-"""What a user asks of the join."""
+"""The options of the join, validated together, and the values that follow from them alone."""
 
+import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -15,8 +17,10 @@ from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
 from features.schema import STRICT, Name
-from pipeline.join.partition import negatives
-from pipeline.join.rules import expressions, splits
+from pipeline.join.rules import expressions, negatives_rule, splits
+from pipeline.join.rules.expressions import Expression
+from pipeline.join.rules.negatives_rule import NegativesRule
+from pipeline.join.rules.splits import Split
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -42,6 +46,9 @@ DEFAULT_WINDOW = 86_400
 
 DEFAULT_LABEL = "click"
 DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
+
+_INPUTS = ("events", "output", "embeddings", "items", "users", "histories", "label_logs", "part")
+_WITHOUT_EFFECT = ("embedding_strategy", "broadcast_limit_mib", "new_version")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -156,14 +163,9 @@ class JoinOptions:
 
     @model_validator(mode="after")
     def _fit_together(self) -> "JoinOptions":
-        for text in (*self.derive_label, *self.label_events):
-            expressions.parse_assignment(text)
-        if self.behavior_rule not in (ALL_EVENTS, NO_EVENTS):
-            expressions.parse(self.behavior_rule)
-        for text in self.behavior_type:
-            expressions.parse(text)
-        if self.negatives is not None:
-            negatives.parse(self.negatives)
+        # Parsing raises where a text is not valid.
+        _ = self.derived, self.label_event_rules, self.behavior, self.behavior_type_rules
+        _ = self.negatives_rule
         self._check_labels()
         self._check_splits()
         self._check_statistics()
@@ -176,21 +178,21 @@ class JoinOptions:
         return self
 
     def _check_labels(self) -> None:
-        names = [name for name, _ in (*self.derived, *self.parsed_label_events)]
+        names = [name for name, _ in (*self.derived, *self.label_event_rules)]
         names += list(self.label_logs)
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
                 f"{twice} are defined twice among derive_label, label_events and label_logs."
             )
-        if strangers := set(self.attribution_window) - set(self.attributed):
+        if unknown := set(self.attribution_window) - set(self.attributed):
             raise ValueError(
-                f"attribution_window names {sorted(strangers)}, but label_events and label_logs "
+                f"attribution_window names {sorted(unknown)}, but label_events and label_logs "
                 f"have {sorted(self.attributed)}."
             )
-        if strangers := set(self.attributed) - set(self.resolved_labels):
+        if missing := set(self.attributed) - set(self.resolved_labels):
             raise ValueError(
-                f"labels lacks {sorted(strangers)}, which label_events or label_logs define. "
+                f"labels lacks {sorted(missing)}, which label_events or label_logs define. "
                 f"It is {list(self.resolved_labels)}."
             )
 
@@ -201,8 +203,7 @@ class JoinOptions:
             raise ValueError(f"give {given[0]} or {given[1]}, not both.")
         if self.split_by == "user" and given and given != ["split_fractions"]:
             raise ValueError(f"split_by user takes split_fractions, not {given[0]}.")
-        if self.splits is not None:
-            splits.parse_ranges(self.splits, self.timestamp_unit)
+        _ = self.split_ranges
         if abs(sum(self.resolved_split_fractions) - 1) > 1e-6:
             raise ValueError(f"split_fractions must add up to 1, received {self.split_fractions}.")
         if self.part is not None and self.splits is None:
@@ -224,26 +225,56 @@ class JoinOptions:
                 "counted. Join all days at once, or leave statistics out."
             )
 
-    @property
-    def derived(self) -> tuple[tuple[str, expressions.Expression], ...]:
-        """The derived labels, parsed."""
+    @functools.cached_property
+    def derived(self) -> tuple[tuple[str, Expression], ...]:
+        """The derived labels and their expressions."""
         return tuple(expressions.parse_assignment(text) for text in self.derive_label)
 
-    @property
-    def parsed_label_events(self) -> tuple[tuple[str, expressions.Expression], ...]:
-        """Which rows of the log set which label."""
+    @functools.cached_property
+    def label_event_rules(self) -> tuple[tuple[str, Expression], ...]:
+        """Labels that rows of the log set, and which rows set them."""
         return tuple(expressions.parse_assignment(text) for text in self.label_events)
+
+    @functools.cached_property
+    def behavior(self) -> Expression | bool:
+        """Which events become behaviors; True for all, False for none."""
+        constants = {ALL_EVENTS: True, NO_EVENTS: False}
+        rule = self.behavior_rule
+        return constants[rule] if rule in constants else expressions.parse(rule)
+
+    @functools.cached_property
+    def behavior_type_rules(self) -> tuple[Expression, ...]:
+        """Behaviors that pass the k-th have type k + 1."""
+        return tuple(expressions.parse(text) for text in self.behavior_type)
+
+    @functools.cached_property
+    def negatives_rule(self) -> NegativesRule | None:
+        """How negatives are drawn, None for none."""
+        return None if self.negatives is None else negatives_rule.parse(self.negatives)
+
+    @functools.cached_property
+    def split_ranges(self) -> tuple[Split, ...] | None:
+        """The explicit splits, None where fractions or a column decide."""
+        if self.splits is None:
+            return None
+        return splits.parse_ranges(self.splits, self.timestamp_unit)
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The names of the splits, in order."""
+        if self.split_ranges is None:
+            return splits.FRACTION_SPLITS
+        return tuple(split.name for split in self.split_ranges)
+
+    @property
+    def resolved_split_fractions(self) -> tuple[float, float, float]:
+        """The fractions, with the default filled in."""
+        return self.split_fractions or DEFAULT_SPLIT_FRACTIONS
 
     @property
     def attributed(self) -> tuple[str, ...]:
         """Labels that events of their own set."""
-        return (*(name for name, _ in self.parsed_label_events), *self.label_logs)
-
-    @property
-    def windows(self) -> tuple[int, ...]:
-        """Attribution windows of the labels in `attributed`, microseconds."""
-        given = self.attribution_window
-        return tuple(given.get(name, DEFAULT_WINDOW) * 1_000_000 for name in self.attributed)
+        return (*(name for name, _ in self.label_event_rules), *self.label_logs)
 
     @property
     def resolved_labels(self) -> tuple[str, ...]:
@@ -252,11 +283,43 @@ class JoinOptions:
         return self.labels or defined or (DEFAULT_LABEL,)
 
     @property
-    def resolved_split_fractions(self) -> tuple[float, float, float]:
-        """The fractions, with the default filled in."""
-        return self.split_fractions or DEFAULT_SPLIT_FRACTIONS
+    def column_statistics(self) -> tuple[str, ...]:
+        """Statistics of numeric columns of the log, which are no labels."""
+        return tuple(name for name in self.statistics if name not in self.resolved_labels)
+
+    @property
+    def late_statistics(self) -> tuple[str, ...]:
+        """Statistics of labels that become known by events of their own."""
+        return tuple(name for name in self.statistics if name in self.attributed)
+
+    @property
+    def delay(self) -> int:
+        """Microseconds until a behavior is known online."""
+        return self.behavior_delay * 1_000_000
 
     @property
     def behavior_types(self) -> int:
-        """How many values a behavior's type takes."""
+        """The number of types of behaviors."""
         return max(1 + len(self.behavior_type), self.history_types if self.histories else 1)
+
+    def window(self, label: str) -> int:
+        """Returns the attribution window of a label in `attributed`, microseconds."""
+        return self.attribution_window.get(label, DEFAULT_WINDOW) * 1_000_000
+
+    def manifest_parameters(self, partitions: int) -> dict[str, Any]:
+        """Returns what, besides the inputs, determines the output's bytes; for the manifest.
+
+        Args:
+          partitions: as the planner chose.
+        """
+        values = TypeAdapter(JoinOptions).dump_python(self, mode="json")
+        for name in (*_INPUTS, *_WITHOUT_EFFECT):
+            del values[name]
+        # Data sets from before there were statistics are the same as ones without.
+        if not self.statistics:
+            del values["statistics"]
+        values["partitions"] = partitions
+        values["labels"] = list(self.resolved_labels)
+        if self.splits is None and self.split_column is None:
+            values["split_fractions"] = list(self.resolved_split_fractions)
+        return values

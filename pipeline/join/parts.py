@@ -1,12 +1,11 @@
 """A data set that grows: each log becomes a dated part, and histories reach back across parts.
 
-    examples/manifest.json            all parts together; what is not named there is not published
-    examples/part=2026-05-01/         a data set of its own, with `state/` for the parts after it
+    examples/manifest.json            all published parts together
+    examples/part=2026-05-01/         a data set of its own, with the state for the next part
     examples/part=2026-05-02/
 
-`state/` holds each user's latest behaviors at the end of a part, those of earlier parts among
-them. So a part is joined from its own log and the state before it, and has the records that a
-join of all logs would have.
+A part is joined from its own log and the state of the part before (`inputs.part_state`), and has
+the records that a join of all logs would have.
 """
 
 import contextlib
@@ -19,43 +18,35 @@ import numpy as np
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.ids import id_table
-from features.schema import ExampleSchema
-from pipeline.join import transform
-from pipeline.join.inputs.event_log import ReadUnit, row_groups
+from pipeline.join.inputs import part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
-from pipeline.join.inputs.prior_behaviors import STATE
-from pipeline.join.join_plan import JoinPlan
-from pipeline.join.partition.negatives import ItemCounts
+from pipeline.join.inputs.part_state import PartState
 from pipeline.join.transport import summary
-from pipeline.publishing import output_folder
+from pipeline.publishing import publication
 
 _MAY_DIFFER = "partitions"
 
 
 @dataclasses.dataclass(frozen=True)
 class Earlier:
-    """What the parts before this one leave.
+    """The parts before this one.
 
     Attributes:
-      last: microseconds of their last event; None if there are none.
-      units: their users' behaviors, to read.
-      items: their items, where negatives are drawn.
+      state: of the newest of them.
       vocabulary: `[N]` int64, the items of their first split.
       fingerprints: each part's name and the sha256 of its manifest, in order.
     """
 
-    last: int | None
-    units: tuple[ReadUnit, ...]
-    items: ItemCounts | None
+    state: PartState
     vocabulary: np.ndarray
     fingerprints: list[dict[str, str]]
 
 
-NOTHING_EARLIER = Earlier(None, (), None, np.zeros(0, np.int64), [])
+NOTHING_EARLIER = Earlier(PartState(), np.zeros(0, np.int64), [])
 
 
 class PartedOutput:
-    """A data set of parts, one of which is to be there afterwards.
+    """A data set of parts, to which a part is added.
 
     Args:
       output: the data set's folder.
@@ -70,13 +61,15 @@ class PartedOutput:
         self.folder = _folder(self._output, part)
         self._parts = self._published()
 
-    def earlier(
-        self, inputs: JoinInputs, parameters: dict[str, Any], schema: ExampleSchema
-    ) -> Earlier:
-        """Returns what the parts before this one leave.
+    def earlier(self, inputs: JoinInputs, parameters: dict[str, Any]) -> Earlier:
+        """Returns the parts before this one.
+
+        Args:
+          inputs: of this part.
+          parameters: of this part, for the manifest.
 
         Raises:
-          UserInputError: they were made otherwise, so that both could not be one data set.
+          UserInputError: their parameters, encoders or schema differ from this part's.
         """
         names = self._parts
         if self._part in names:
@@ -85,20 +78,12 @@ class PartedOutput:
             return NOTHING_EARLIER
         folder = _folder(self._output, names[-1])
         values = manifest.read_manifest(folder)
-        _check_alike(folder, values, parameters, inputs, schema)
-        files = {
-            path: storage.open_parquet(path)
-            for path in (storage.join(folder, STATE, name) for name in sorted(values["state"]))
-        }
-        items = None
-        if parameters["negatives"] is not None:
-            data = storage.read_bytes(storage.join(folder, STATE, transform.ITEM_COUNTS))
-            items = ItemCounts(*np.frombuffer(data, np.int64).reshape(3, -1))
+        _check_alike(folder, values, parameters, inputs)
         (vocabulary,) = values["vocabulary"]
         return Earlier(
-            last=max(one["last_time"] for one in values["state"].values()),
-            units=row_groups(STATE, files),
-            items=items,
+            state=part_state.open_state(
+                folder, values["state"], parameters["negatives"] is not None
+            ),
             vocabulary=id_table.read_vocabulary(storage.join(folder, vocabulary)),
             fingerprints=[
                 {"part": name, "sha256": manifest.file_sha256(_manifest(self._output, name))}
@@ -107,7 +92,7 @@ class PartedOutput:
         )
 
     def complete(self) -> dict[str, Any]:
-        """Makes the part, which is complete, one of the data set; returns the manifest of all."""
+        """Adds the complete part to the data set's manifest, and returns that."""
         names = self._parts if self._part in self._parts else [*self._parts, self._part]
         values = _merged(
             {name: manifest.read_manifest(_folder(self._output, name)) for name in names}
@@ -133,20 +118,10 @@ def opened(output: str, part: str) -> Iterator[PartedOutput]:
     """Opens a data set of parts; on local disks no other job may write it meanwhile.
 
     Raises:
-      UserInputError: another job writes it, or it is none of parts.
+      UserInputError: another job writes it, or it is a data set without parts.
     """
-    if storage.is_remote(output):
+    with publication.locked(output):
         yield PartedOutput(output, part)
-        return
-    with output_folder.locked(output):
-        yield PartedOutput(output, part)
-
-
-def write_state(building: str, work: str, plan: JoinPlan) -> None:
-    """Adds to a part's state what the partitions did not write: the log's items."""
-    if plan.negatives is not None:
-        counts = storage.read_bytes(storage.join(work, transform.ITEM_COUNTS))
-        storage.write_bytes(storage.join(building, STATE, transform.ITEM_COUNTS), counts)
 
 
 def _folder(output: str, part: str) -> str:
@@ -162,9 +137,8 @@ def _check_alike(
     values: dict[str, Any],
     parameters: dict[str, Any],
     inputs: JoinInputs,
-    schema: ExampleSchema,
 ) -> None:
-    """Checks that a part can follow another.
+    """Checks that a part fits the one before it.
 
     Raises:
       UserInputError: a parameter, an encoder or the schema differs.
@@ -179,6 +153,7 @@ def _check_alike(
         encoder = values["embedding_sets"].get(name, {}).get("encoder", "")
         if encoder and files.encoder and encoder != files.encoder:
             differing.append(f"the encoder of {name} was {encoder!r}, now {files.encoder!r}")
+    schema = inputs.schema
     if not differing and values["schema_fingerprint"] != schema.fingerprint():
         differing.append(f"the records' schema was {values['schema']}, now {schema.to_dict()}")
     if differing:
@@ -201,12 +176,14 @@ def _merged(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
         shards.update({prefix + shard: one for shard, one in values["shards"].items()})
         for split, own in values["splits"].items():
             own = {**own, "shards": [prefix + shard for shard in own["shards"]]}
-            splits[split] = _merge_split(splits[split], own) if split in splits else own
+            splits = summary.merge(splits, {split: own})
         codes = {
             modality: {label: np.array(one) for label, one in by_label.items()}
             for modality, by_label in values["similarity"].items()
         }
         similarity = summary.merge(similarity, codes)
+    for split in splits.values():
+        split["time_range"] = [min(split["time_range"]), max(split["time_range"])]
     last_name = list(parts)[-1]
     kept = ("schema", "schema_fingerprint", "parameters", "embedding_sets", "side_tables")
     return {
@@ -220,17 +197,4 @@ def _merged(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "vocabulary": {
             f"part={last_name}/{path}": one for path, one in latest["vocabulary"].items()
         },
-    }
-
-
-def _merge_split(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    lists = ("shards", "time_range")
-    added = summary.merge(
-        *({k: v for k, v in one.items() if k not in lists} for one in (first, second))
-    )
-    times = first["time_range"] + second["time_range"]
-    return {
-        **added,
-        "shards": first["shards"] + second["shards"],
-        "time_range": [min(times), max(times)],
     }

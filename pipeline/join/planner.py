@@ -1,7 +1,7 @@
-"""How a join is carried out: partitions, and how vectors reach the workers; chosen and explained.
+"""The planner: the number of partitions and how vectors reach the workers, with reasons.
 
-Neither choice changes a record. The number of partitions is the number of shards a split, and so
-part of the data set; the strategy leaves no trace.
+Neither choice changes a record. The number of partitions is the number of shards per split, and
+so part of the data set; the strategy leaves no trace.
 """
 
 import dataclasses
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from features.embeddings.embedding_files import EmbeddingFiles, RowGroup
 from pipeline.join.options import JoinOptions
 
-_EVENTS_A_PARTITION = 25_000
+_EVENTS_PER_PARTITION = 25_000
 _MOST_PARTITIONS = 4096
-_BYTES_A_VECTOR = 20
-"""Of a quantized vector beside its values: id, norm and time."""
-_BYTES_A_BUCKET = 64 << 20
+_BYTES_PER_VECTOR = 20
+"""Id, norm and time of a quantized vector, besides its values."""
+_BYTES_PER_BUCKET = 64 << 20
 _MOST_BUCKETS = 1024
 _MIB = 1 << 20
 
@@ -25,7 +25,7 @@ class VectorUnit:
 
     Attributes:
       modality: whose set.
-      row_group: what to read.
+      row_group: of the set's files.
     """
 
     modality: str
@@ -37,9 +37,9 @@ class EmbeddingShuffle:
     """How vectors reach the partitions that need them, where no worker holds them all.
 
     Attributes:
-      units: what there is to read.
+      units: row groups of every set.
       paths: each modality's files, in the order of their numbers.
-      buckets: items are spread over so many.
+      buckets: how many buckets items are spread over.
     """
 
     units: tuple[VectorUnit, ...]
@@ -49,12 +49,12 @@ class EmbeddingShuffle:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What the planner chose.
+    """The choices of the planner.
 
     Attributes:
-      partitions: users are spread over so many.
+      partitions: how many partitions users are spread over.
       shuffle: None where every worker holds all vectors.
-      reasons: a line for each choice.
+      reasons: one line per choice.
     """
 
     partitions: int
@@ -63,7 +63,7 @@ class Decision:
 
 
 def decide(options: JoinOptions, events: int, embeddings: Mapping[str, EmbeddingFiles]) -> Decision:
-    """Chooses by the inputs' measured sizes, where the options do not.
+    """Chooses by the measured sizes of the inputs, unless the options choose.
 
     Args:
       options: of the join.
@@ -74,10 +74,10 @@ def decide(options: JoinOptions, events: int, embeddings: Mapping[str, Embedding
     reasons = [f"{partitions} partitions: {why}."]
     if not embeddings:
         return Decision(partitions, None, tuple(reasons))
-    size = sum(one.rows * (one.dimension + _BYTES_A_VECTOR) for one in embeddings.values())
+    size = sum(one.rows * (one.dimension + _BYTES_PER_VECTOR) for one in embeddings.values())
     sets = ", ".join(f"{name} {one.rows:,} x {one.dimension}" for name, one in embeddings.items())
     limit = options.broadcast_limit_mib
-    strategy, because = options.embedding_strategy, "--embedding_strategy says so"
+    strategy, because = options.embedding_strategy, "set by --embedding_strategy"
     if strategy == "auto":
         fits = size <= limit * _MIB
         strategy = "broadcast" if fits else "shuffle"
@@ -96,8 +96,8 @@ def decide(options: JoinOptions, events: int, embeddings: Mapping[str, Embedding
 
 def _partitions(options: JoinOptions, events: int) -> tuple[int, str]:
     if options.partitions:
-        return options.partitions, "--partitions says so"
-    wanted = max(1, -(-events // _EVENTS_A_PARTITION))
+        return options.partitions, "set by --partitions"
+    wanted = max(1, -(-events // _EVENTS_PER_PARTITION))
     chosen = min(wanted, _MOST_PARTITIONS)
     return chosen, f"{events:,} rows, about {-(-events // chosen):,} each (--partitions to change)"
 
@@ -109,5 +109,5 @@ def _shuffle(embeddings: Mapping[str, EmbeddingFiles], size: int) -> EmbeddingSh
     return EmbeddingShuffle(
         units=tuple(units),
         paths={name: one.paths for name, one in embeddings.items()},
-        buckets=min(max(1, -(-size // _BYTES_A_BUCKET)) * 2, _MOST_BUCKETS),
+        buckets=min(max(1, -(-size // _BYTES_PER_BUCKET)) * 2, _MOST_BUCKETS),
     )

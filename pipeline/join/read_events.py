@@ -9,21 +9,26 @@ import pyarrow as pa
 
 from features.files import storage
 from features.ids import hashing
-from pipeline.join import history_cap
-from pipeline.join.inputs import prior_behaviors
-from pipeline.join.inputs.event_batches import ValidatedBatch, event_schema, read_batches
+from pipeline.join.inputs import given_histories, history_cap, part_state
+from pipeline.join.inputs.event_batches import (
+    ValidatedBatch,
+    event_schema,
+    numpy_of,
+    read_batches,
+)
 from pipeline.join.inputs.event_log import EVENTS, ReadUnit
+from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.join_plan import JoinPlan
-from pipeline.join.partition.join_outputs import Quarantine
-from pipeline.join.partition.negatives import ItemCounts
-from pipeline.join.time_histogram import TimeHistogram
+from pipeline.join.inputs.quarantine import Quarantine
+from pipeline.join.inputs.time_histogram import TimeHistogram
+from pipeline.join.plan import JoinPlan
 from pipeline.join.transport import arrow_bytes, spill, summary
+from pipeline.join.transport.spill import SpilledBlock
 
 TIMES, SUMMARIES, COUNTS = "times", "summaries", "counts"
 
 _ROWS_AT_ONCE = 1 << 19
-"""Rows that are spread together: fewer would make many small blocks."""
+"""Rows that are spread over partitions together: fewer would make many small blocks."""
 
 
 class ReadEvents(beam.DoFn):
@@ -37,9 +42,9 @@ class ReadEvents(beam.DoFn):
         self._plan = plan
 
     def process(self, unit: ReadUnit) -> Iterator[Any]:
-        """Yields blocks, and tagged what the whole log is counted for."""
+        """Yields blocks, and tagged times, items and counts of the whole log."""
         counts: summary.Summary = {}
-        blocks: list[tuple[int, spill.Block]] = []
+        blocks: list[tuple[int, SpilledBlock]] = []
         quarantine = Quarantine(self._plan.output, unit)
         waiting: list[pa.RecordBatch] = []
         with spill.BlockWriter(self._plan.spill) as writer:
@@ -65,50 +70,52 @@ class ReadEvents(beam.DoFn):
 
     def _batches(self, unit: ReadUnit) -> Iterator[ValidatedBatch]:
         plan = self._plan
-        if unit.source == prior_behaviors.HISTORIES:
-            return prior_behaviors.read_histories(unit, plan.sequence_rules)
-        if unit.source == prior_behaviors.STATE:
-            return prior_behaviors.read_state(unit, plan.columns)
+        if unit.source == given_histories.HISTORIES:
+            return given_histories.read_histories(unit, plan.columns)
+        if unit.source == part_state.STATE:
+            return part_state.read_behaviors(unit, plan.columns)
         if unit.source == EVENTS:
             return read_batches(unit, plan.columns)
         return read_batches(unit, plan.label_columns[unit.source])
 
     def _observed(self, unit: ReadUnit, events: pa.RecordBatch) -> Iterator[Any]:
-        """Yields what the whole log is counted for: times of candidates, items."""
+        """Yields what is counted over the whole log: times of candidates, items."""
         if unit.source != EVENTS:
             return
-        shown = _numpy(events["role"]) == Role.CANDIDATE
-        time, item = _numpy(events["time"])[shown], _numpy(events["item"])[shown]
-        if self._plan.ranges is None:
+        shown = numpy_of(events["role"]) == Role.CANDIDATE
+        time, item = numpy_of(events["time"])[shown], numpy_of(events["item"])[shown]
+        if self._plan.options.split_ranges is None:
             yield beam.pvalue.TaggedOutput(TIMES, TimeHistogram.of(time))
-        if self._plan.negatives is not None:
+        if self._plan.options.negatives is not None:
             yield beam.pvalue.TaggedOutput(COUNTS, ItemCounts.of(item, time))
 
     def _needed(self, events: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, int]]:
-        """Returns the events that any record can need, and why others are dropped."""
+        """Returns the events that a record can need, and counts of the others by reason."""
         plan, dropped = self._plan, {}
         if plan.after is not None:
-            late = (_numpy(events["role"]) != Role.PRIOR) & (_numpy(events["time"]) <= plan.after)
+            late = (numpy_of(events["role"]) != Role.PRIOR) & (
+                numpy_of(events["time"]) <= plan.after
+            )
             dropped["before_part"] = int(late.sum())
             events = events.filter(pa.array(~late)) if late.any() else events
         if plan.cap_before is not None:
-            capped = history_cap.cap(
-                events, plan.cap_before, plan.delay, plan.schema.history_length
-            )
+            delay, length = plan.options.delay, plan.options.history_length
+            capped = history_cap.cap(events, plan.cap_before, delay, length)
             dropped["outside_splits"] = events.num_rows - capped.num_rows
             events = capped
         return events, dropped
 
     def _by_partition(
         self, batches: list[pa.RecordBatch], writer: spill.BlockWriter
-    ) -> list[tuple[int, spill.Block]]:
+    ) -> list[tuple[int, SpilledBlock]]:
         """Returns a block for each partition that has events."""
         events = pa.Table.from_batches(batches, event_schema(self._plan.columns)).combine_chunks()
         if not events.num_rows:
             return []
-        keys = hashing.bucket(events["user"].to_numpy(), self._plan.partitions)
+        keys = hashing.bucket(events["user"].to_numpy(), self._plan.decision.partitions)
         order = np.argsort(keys, kind="stable")
         sorted_events = arrow_bytes.one_batch(events.take(pa.array(order)))
+        # Events of partitions 2 0 2 are sorted to 0 2 2: blocks are the rows 0:1 and 1:3.
         distinct, starts = np.unique(keys[order], return_index=True)
         ends = np.append(starts[1:], len(order))
         return [
@@ -118,14 +125,10 @@ class ReadEvents(beam.DoFn):
 
 
 def _read_counts(unit: ReadUnit, batch: ValidatedBatch) -> summary.Summary:
-    """Returns rows read and quarantined; of given sequences apart, since a row is many events."""
+    """Returns rows read and quarantined; given sequences apart, since a row is many events."""
     quarantined = summary.counts_of(batch.reasons)
-    if unit.source == prior_behaviors.STATE:
+    if unit.source == part_state.STATE:
         return {}
-    if unit.source == prior_behaviors.HISTORIES:
+    if unit.source == given_histories.HISTORIES:
         return {"histories": {"behaviors": batch.events.num_rows, "quarantined": quarantined}}
     return {"read": batch.events.num_rows + len(batch.rows), "quarantined": quarantined}
-
-
-def _numpy(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)

@@ -16,8 +16,8 @@ def open_model(
     """Opens a model and loads its newest versions.
 
     Args:
-      saved_model: the model's folder, whose versions are found again and again, or the folder of
-        one version, which is then the only one.
+      saved_model: the model's folder, where new versions are looked for, or the folder of the
+        only version to serve.
       model_name: what clients call it; None for the name of the model's folder.
       versions: how many of the newest to serve.
       labels: version by label.

@@ -23,7 +23,7 @@ _CALLABLE = (
 class Servable:
     """A SavedModel in a session, as TF Serving runs it; safe to call from many threads.
 
-    Loading replays the warm-up records, so that the first request does not pay for it.
+    Loading replays the warm-up records, so that the first request is not slower than others.
 
     Args:
       folder: of the SavedModel.
@@ -54,7 +54,7 @@ class Servable:
         Args:
           signature_name: empty for `serving_default`.
           inputs: `TensorProto` by input.
-          output_filter: outputs wanted; empty for all. What no wanted output needs is not run.
+          output_filter: names of outputs to compute; empty for all.
 
         Returns:
           Arrays by output.
@@ -77,7 +77,7 @@ class Servable:
             raise tensor_protos.invalid(error.object.decode(errors="replace")) from None
 
     def close(self) -> None:
-        """Frees the model's memory; nothing may run any more."""
+        """Frees the model's memory; no call may follow."""
         self._session.close()
 
     def _signature(self, name: str) -> Any:
@@ -97,7 +97,7 @@ class Servable:
 
 
 def _load(session: tf.compat.v1.Session, folder: str) -> dict[str, Any]:
-    """Loads a SavedModel without TensorFlow's remark that there is a newer way."""
+    """Loads a SavedModel without TensorFlow's warning about the deprecated function."""
     logger = logging.getLogger("tensorflow")
     level = logger.level
     logger.setLevel(logging.ERROR)

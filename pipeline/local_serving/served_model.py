@@ -13,11 +13,11 @@ from pipeline.local_serving.servable import Servable
 from pipeline.local_serving.tensor_protos import invalid
 
 _REMEMBERED = 16
-"""How many versions that are no longer served keep a state."""
+"""Unloaded versions whose state is kept."""
 
 
 class State(enum.IntEnum):
-    """Where a version stands; numbers as in `ModelVersionStatus.State`."""
+    """The state of a version, with the numbers of `ModelVersionStatus.State`."""
 
     LOADING = 20
     AVAILABLE = 30
@@ -27,7 +27,7 @@ class State(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class VersionState:
-    """A version's state, and the error that ended it, if one did."""
+    """A version's state, and the error of a failed load."""
 
     version: int
     state: State
@@ -46,10 +46,10 @@ class ServedModel:
 
     Args:
       name: what clients call it.
-      folders: returns the folder of each version there is, by number.
-      newest: versions served at a time.
+      folders: returns the folder of each existing version by number.
+      newest: how many of the newest versions to serve.
       labels: version by label.
-      load: makes a `Servable` of a folder.
+      load: loads a `Servable` from a folder.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class ServedModel:
 
     @property
     def versions(self) -> list[int]:
-        """The versions that are served, ascending."""
+        """The served versions, ascending."""
         with self._lock:
             return sorted(self._loaded)
 
     def states(self) -> list[VersionState]:
-        """Returns the state of each version that is known, newest first."""
+        """Returns the state of each known version, newest first."""
         with self._lock:
             return sorted(self._states.values(), key=lambda one: -one.version)
 
     def refresh(self) -> None:
-        """Loads what is new and among the newest, then unloads what no longer is.
+        """Loads the newest versions, then unloads the older ones.
 
-        A version that does not load is not tried again while its folder is there, and takes
-        nothing away: the last version that is served stays until another one is.
+        A version that does not load is not tried again while its folder exists. The last served
+        version stays until another one is loaded.
         """
         folders = self._folders()
         wanted = sorted(folders)[-self._newest :]
@@ -106,17 +106,17 @@ class ServedModel:
     def servable(
         self, version: int | None = None, label: str | None = None
     ) -> Iterator[tuple[int, Servable]]:
-        """Lends a version, which stays loaded for as long.
+        """Gives access to a version, which stays loaded until the block ends.
 
         Args:
           version: its number; None for the newest.
           label: instead of a number.
 
         Yields:
-          The version's number, and the version.
+          The version's number and the version.
 
         Raises:
-          NotFoundError: it is not served.
+          NotFoundError: the version is not served.
           InvalidArgumentError: there is no such label.
         """
         if label is not None:
@@ -125,21 +125,21 @@ class ServedModel:
             version = self._labels[label]
         with self._lock:
             number = max(self._loaded, default=-1) if version is None else version
-            lent = self._loaded.get(number)
-            if lent is None:
+            loaded = self._loaded.get(number)
+            if loaded is None:
                 raise not_found(self.name, version)
-            lent.users += 1
+            loaded.users += 1
         try:
-            yield number, lent.servable
+            yield number, loaded.servable
         finally:
             with self._lock:
-                lent.users -= 1
-                unused = lent.retired and not lent.users
+                loaded.users -= 1
+                unused = loaded.retired and not loaded.users
             if unused:
-                self._end(number, lent)
+                self._unload(number, loaded)
 
     def close(self) -> None:
-        """Unloads every version that nothing uses."""
+        """Unloads every version that no request uses."""
         for version in self.versions:
             self._remove(version)
 
@@ -163,15 +163,15 @@ class ServedModel:
 
     def _remove(self, version: int) -> None:
         with self._lock:
-            gone = self._loaded.pop(version)
-            gone.retired = True
-            unused = not gone.users
+            retired = self._loaded.pop(version)
+            retired.retired = True
+            unused = not retired.users
             self._set(VersionState(version, State.UNLOADING))
         if unused:
-            self._end(version, gone)
+            self._unload(version, retired)
 
-    def _end(self, version: int, gone: _Loaded) -> None:
-        gone.servable.close()
+    def _unload(self, version: int, retired: _Loaded) -> None:
+        retired.servable.close()
         self._set(VersionState(version, State.END))
         logging.info("Unloaded version %d of %s", version, self.name)
 
@@ -184,6 +184,6 @@ class ServedModel:
 
 
 def not_found(name: str, version: int | None = None) -> tf.errors.NotFoundError:
-    """Returns the error of a request for what is not served."""
+    """Returns the error of a request for a version that is not served."""
     wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
     return tf.errors.NotFoundError(None, None, f"Servable not found for request: {wanted}")

@@ -29,18 +29,18 @@ Response = TypeVar("Response")
 
 
 def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
-    """Returns a server that is not started and has no port.
+    """Returns a server that is not started yet and has no port.
 
     Args:
-      model: what it serves.
-      threads: requests at a time; others wait.
+      model: the model to serve.
+      threads: requests that run at the same time; others wait.
     """
     server = grpc.server(
         futures.ThreadPoolExecutor(threads),
         options=[
             ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", -1),
-            # Without it a second server takes the same port and half of the requests.
+            # With it a second server could take the same port and half of the requests.
             ("grpc.so_reuseport", 0),
         ],
     )
@@ -58,7 +58,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._model = model
 
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Runs a signature of the version that the request names, or of the newest."""
+        """Runs a signature of the requested version, or of the newest."""
         return _answer(context, lambda: self._predict(request))
 
     def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -67,7 +67,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def _predict(self, request: Any) -> Any:
         name = request.model_spec.signature_name
-        with _lent(self._model, request) as (version, servable):
+        with _requested(self._model, request) as (version, servable):
             outputs = servable.predict(name, request.inputs, list(request.output_filter))
         response = predict_pb2.PredictResponse()
         response.model_spec.name = self._model.name
@@ -87,7 +87,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             raise invalid(f"Metadata field {min(unknown)} is not supported")
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         signatures = get_model_metadata_pb2.SignatureDefMap()
-        with _lent(self._model, request) as (version, servable):
+        with _requested(self._model, request) as (version, servable):
             for name, signature in servable.signatures.items():
                 signatures.signature_def[name].CopyFrom(signature)
         response.model_spec.name = self._model.name
@@ -135,8 +135,8 @@ def _add_status(response: Any, state: VersionState) -> None:
         status.status.error_message = state.error.message[:_MAX_DETAILS]
 
 
-def _lent(model: ServedModel, request: Any) -> AbstractContextManager[tuple[int, Servable]]:
-    """Lends the version that a request's ModelSpec names."""
+def _requested(model: ServedModel, request: Any) -> AbstractContextManager[tuple[int, Servable]]:
+    """Gives access to the version of a request's ModelSpec."""
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
     spec = request.model_spec
@@ -150,7 +150,7 @@ def _lent(model: ServedModel, request: Any) -> AbstractContextManager[tuple[int,
 
 
 def _answer(context: grpc.ServicerContext, call: Callable[[], Response]) -> Response:
-    """Answers with what the call returns, or with the code and message of its error."""
+    """Returns the call's result, or ends the RPC with the code and message of its error."""
     try:
         return call()
     except tf.errors.OpError as error:

@@ -1,7 +1,7 @@
 """A request's tensors, checked against a signature and decoded.
 
-Errors are `tf.errors.InvalidArgumentError` and name the input. TF Serving checks the same, but
-leaves dtypes and shapes to the session, whose messages name an argument's number at best.
+Errors are `tf.errors.InvalidArgumentError` and name the input. TF Serving leaves dtypes and shapes
+to the session, whose messages give the number of the argument at best.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 MAX_TENSOR_BYTES = 2**28
-"""A tensor that says it is larger is refused: a shape of a few bytes could ask for any memory."""
+"""The largest declared tensor; a shape of a few bytes could otherwise request any memory."""
 
 _SMALLEST_STRING = 16
 
@@ -27,7 +27,7 @@ def decode(specs: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, np.
       An array of the signature's dtype and of a shape that fits it, by input.
 
     Raises:
-      InvalidArgumentError: an input is missing, not one of the signature's, or does not fit.
+      InvalidArgumentError: an input is missing or unknown, or does not fit the signature.
     """
     if inputs.keys() != specs.keys():
         extra, missing = inputs.keys() - specs.keys(), specs.keys() - inputs.keys()
@@ -40,7 +40,7 @@ def decode(specs: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, np.
 
 
 def invalid(message: str) -> tf.errors.InvalidArgumentError:
-    """Returns the error of a request that its sender must change."""
+    """Returns the error of an invalid request."""
     return tf.errors.InvalidArgumentError(None, None, message)
 
 
@@ -57,14 +57,14 @@ def _decode(name: str, spec: Any, proto: Any) -> np.ndarray:
         raise invalid(f"{name}: expected shape {shape}, received {received}")
     dtype = tf.dtypes.as_dtype(spec.dtype)
     size = _SMALLEST_STRING if dtype == tf.string else dtype.size
-    # In Python's integers, because a product of int64 could wrap.
+    # In Python's integers: a product of int64 could overflow.
     for dimension in received:
         size *= dimension
     if size > MAX_TENSOR_BYTES:
         raise invalid(f"{name}: a tensor of shape {received} is larger than {MAX_TENSOR_BYTES} B")
     try:
         # Not tf.io.parse_tensor: in TensorFlow 2.16 on Python 3.11, a tensor that Python makes
-        # keeps a third of a kilobyte for ever (tensorflow issue 68196).
+        # leaks a third of a kilobyte (tensorflow issue 68196).
         return tf.make_ndarray(proto)
     except (OverflowError, TypeError, ValueError):
         raise invalid(

@@ -1,4 +1,4 @@
-"""An output on a local disk: built under another name, renamed when complete."""
+"""An output on a local disk: staged under another name, renamed when complete."""
 
 import contextlib
 import fcntl
@@ -18,82 +18,78 @@ QUARANTINE = "quarantine"
 
 
 class OutputFolder:
-    """A folder on its way to its name.
+    """The output folder of one job, and the staging folder beside it.
 
     Args:
       output: the folder to publish.
 
     Attributes:
       path: the folder to publish, absolute.
-      building: the folder that is written meanwhile.
+      staging: the folder that is written meanwhile, `<output>.building`.
     """
 
     def __init__(self, output: str):
         self.path = os.path.abspath(output)
-        self.building = f"{self.path}.building"
-        self._lock: IO[str] | None = None
+        self.staging = f"{self.path}.building"
+        self._lock = contextlib.ExitStack()
 
     def is_free(self) -> bool:
-        """Whether nothing is there; an empty folder is nothing."""
+        """Whether the output is absent, or an empty folder."""
         return not os.path.lexists(self.path) or _is_empty_folder(self.path)
 
     def begin(self) -> None:
-        """Locks the output, removes what a killed job left and makes the building folder.
+        """Locks the output, removes a killed job's files and makes the staging folder.
 
         Raises:
           UserInputError: another process builds it, has just published it, or it cannot be
             written.
         """
-        try:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            self._lock = _locked(f"{self.path}.lock")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(self.path))
             if not self.is_free():
-                self.release()
                 raise UserInputError(
                     f"{self.path!r} was published by another job meanwhile. Run again to see "
                     "whether it is the data set that you want."
                 )
-            shutil.rmtree(self.building, ignore_errors=True)
-            os.makedirs(self.building)
-        except OSError as error:
-            self.release()
-            raise UserInputError(f"--output: cannot write {self.building!r}: {error}.") from error
+            shutil.rmtree(self.staging, ignore_errors=True)
+            try:
+                os.makedirs(self.staging)
+            except OSError as error:
+                raise _cannot_write(self.staging, error) from error
+            self._lock = stack.pop_all()
 
     def complete(self, values: Mapping[str, Any]) -> None:
         """Writes the manifest and renames the folder."""
         for leftover in glob.glob(
-            os.path.join(glob.escape(self.building), "**/*.tmp"), recursive=True
+            os.path.join(glob.escape(self.staging), "**/*.tmp"), recursive=True
         ):
             os.remove(leftover)
-        manifest.write_manifest(self.building, values)
+        manifest.write_manifest(self.staging, values)
         if _is_empty_folder(self.path):
             os.rmdir(self.path)
-        os.rename(self.building, self.path)
+        os.rename(self.staging, self.path)
         shutil.rmtree(f"{self.path}.rejected", ignore_errors=True)
 
     def abandon(self) -> str | None:
-        """Removes what was built, keeps its quarantine and returns where that is, if any."""
+        """Removes the staging folder, keeps its quarantine and returns the path of that, if any."""
         kept = None
-        quarantine = os.path.join(self.building, QUARANTINE)
+        quarantine = os.path.join(self.staging, QUARANTINE)
         if os.path.isdir(quarantine) and os.listdir(quarantine):
             kept = os.path.join(f"{self.path}.rejected", QUARANTINE)
             shutil.rmtree(os.path.dirname(kept), ignore_errors=True)
             os.makedirs(os.path.dirname(kept))
             os.rename(quarantine, kept)
-        shutil.rmtree(self.building, ignore_errors=True)
+        shutil.rmtree(self.staging, ignore_errors=True)
         return kept
 
     def release(self) -> None:
-        """Lets other jobs write; a killed process's lock is released by the system."""
-        if self._lock is not None:
-            os.remove(self._lock.name)
-            self._lock.close()
-            self._lock = None
+        """Releases the lock; the system releases that of a killed process."""
+        self._lock.close()
 
 
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Keeps other jobs from writing a folder that is not built as a whole.
+    """Keeps other jobs from writing a folder that is not staged as a whole.
 
     Args:
       path: the folder; its parent is made if absent.
@@ -106,7 +102,7 @@ def locked(path: str) -> Iterator[None]:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         lock = _locked(f"{path}.lock")
     except OSError as error:
-        raise UserInputError(f"--output: cannot write {path!r}: {error}.") from error
+        raise _cannot_write(path, error) from error
     try:
         yield
     finally:
@@ -114,12 +110,16 @@ def locked(path: str) -> Iterator[None]:
         lock.close()
 
 
+def _cannot_write(path: str, error: OSError) -> UserInputError:
+    return UserInputError(f"--output: cannot write {path!r}: {error}.")
+
+
 def _is_empty_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.listdir(path)
 
 
 def _locked(path: str) -> IO[str]:
-    """Returns the open lock file, which names this process to who finds it held.
+    """Returns the open lock file, which names this process for other jobs' messages.
 
     Raises:
       UserInputError: another process holds it.

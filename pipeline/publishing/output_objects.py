@@ -1,9 +1,9 @@
 """An output on an object store: objects under their final names, the manifest last.
 
-Object stores rename nothing, so the data set is built in its place and becomes one by its
-manifest. While a job writes, or if it was killed, an object `<output>.building` says that what
-is there is this program's to remove. There is no lock: of two jobs that write one output at the
-same time, the one that began first fails when it completes.
+Object stores cannot rename, so objects are written under their final names, and the manifest makes
+them a data set. While a job writes, or after it was killed, an object `<output>.building` marks
+them as incomplete, so that the next job may remove them. There is no lock: of two jobs that write
+one output at the same time, the one that began first fails when it completes.
 """
 
 import os
@@ -18,30 +18,30 @@ from pipeline.publishing.output_folder import QUARANTINE
 
 
 class OutputObjects:
-    """Objects on their way to being a data set.
+    """The objects of an output that one job writes.
 
     Args:
       output: where to publish, a URI.
 
     Attributes:
       path: the same.
-      building: the same; objects get their final names at once.
+      staging: the same; objects get their final names at once.
     """
 
     def __init__(self, output: str):
-        self.path = self.building = output.rstrip("/")
+        self.path = self.staging = output.rstrip("/")
         self._marker = f"{self.path}.building"
         self._token = b""
 
     def is_free(self) -> bool:
-        """Whether nothing is there, or only what a killed job left."""
+        """Whether there are no objects, or only those of a killed job."""
         if storage.is_file(storage.join(self.path, manifest.FILE_NAME)):
             return False
         nothing = not storage.is_file(self.path) and storage.is_empty(self.path)
         return nothing or storage.is_file(self._marker)
 
     def begin(self) -> None:
-        """Removes what a killed job left and says that a job writes here.
+        """Removes a killed job's objects and marks the output as incomplete.
 
         Raises:
           UserInputError: another job has just published there, or it cannot be written.
@@ -65,7 +65,7 @@ class OutputObjects:
         storage.remove_folder(f"{self.path}.rejected")
 
     def abandon(self) -> str | None:
-        """Removes what was built, keeps its quarantine and returns where that is, if any."""
+        """Removes the objects, keeps the quarantine and returns the path of that, if any."""
         if not self._is_mine():
             return None
         kept = None

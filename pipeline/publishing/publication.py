@@ -1,7 +1,7 @@
-"""Publishing a data set: nothing is one before it is complete.
+"""Publishing a data set: staged first, published when it is complete.
 
-On local disks it is built in a folder beside its name, checked, and renamed (`output_folder`);
-on object stores its manifest is written last (`output_objects`).
+On local disks it is staged in a folder beside its name and renamed (`output_folder`); on object
+stores its manifest is written last (`output_objects`).
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from pipeline.publishing.output_objects import OutputObjects
 
 
 class MadeOtherwiseError(UserInputError):
-    """What is there is a data set, but of other inputs or parameters."""
+    """The output holds a data set of other inputs or parameters."""
 
 
 class Publication:
-    """A data set on its way to its name.
+    """The publication of one data set.
 
     Args:
       output: the folder to publish, local or remote, see `features.files.storage`.
@@ -29,7 +29,6 @@ class Publication:
 
     Attributes:
       output: the folder to publish.
-      building: the folder that is written meanwhile.
     """
 
     def __init__(self, output: str, identity: Mapping[str, Any]):
@@ -38,13 +37,12 @@ class Publication:
         )
         self._identity = identity
         self.output = output
-        self.building = self._place.building
 
     def existing(self) -> dict[str, Any] | None:
-        """Returns the manifest if just this data set is there already, None if nothing is.
+        """Returns the manifest if this data set is published already, None if the output is free.
 
         Raises:
-          UserInputError: something else is there.
+          UserInputError: the output holds something else.
         """
         output = self._place.path
         if self._place.is_free():
@@ -63,18 +61,18 @@ class Publication:
         return found
 
     @contextlib.contextmanager
-    def attempt(self) -> Iterator[str]:
-        """Gives the empty building folder, without what a killed job left in it.
+    def staging(self) -> Iterator[str]:
+        """Yields an empty staging directory, which is removed if the body fails.
 
-        What the body did not complete when it fails is removed, but for the quarantine.
+        The quarantine is kept then.
 
         Raises:
-          UserInputError: another job writes there, or it cannot be written; or the body's, which
-            then says that nothing was published, and where the quarantine is.
+          UserInputError: another job writes the output, or it cannot be written; or the body's
+            own, with a note that nothing was published and the path of the quarantine.
         """
         self._place.begin()
         try:
-            yield self.building
+            yield self._place.staging
         except UserInputError as error:
             kept = self.abandon()
             where = f" The rows that were left out are in {kept!r}." if kept else ""
@@ -91,13 +89,13 @@ class Publication:
         return manifest.read_manifest(self._place.path)
 
     def abandon(self) -> str | None:
-        """Removes what was built, keeps its quarantine and returns where that is, if any."""
+        """Removes the staged files, keeps the quarantine and returns the path of that, if any."""
         return self._place.abandon()
 
 
 @contextlib.contextmanager
 def locked(output: str) -> Iterator[None]:
-    """On local disks, keeps other jobs from an output that is not built as a whole.
+    """On local disks, keeps other jobs from an output that is not staged as a whole.
 
     Raises:
       UserInputError: another job writes it.
@@ -117,7 +115,7 @@ def newest_version(output: str, identity: Mapping[str, Any]) -> Publication:
       identity: as of `Publication`.
 
     Raises:
-      UserInputError: something that is no data set is in the way.
+      UserInputError: one of them exists and is no data set.
     """
     output, version = output.rstrip("/"), 1
     while True:

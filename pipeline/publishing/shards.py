@@ -1,7 +1,7 @@
 """Files that appear whole under their name, hashed on the way.
 
-A retried or duplicated bundle writes the same bytes and puts its file in the place of the
-first, so a shard is never half of one attempt and half of another.
+A retried or duplicated bundle writes the same bytes and replaces the first file as a whole, so a
+shard never mixes two bundles.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ class HashedFile:
 
 
 def shard_name(content: str, partition: int, partitions: int, extension: str = "tfrecord") -> str:
-    """Returns the file name of what a partition writes.
+    """Returns the name of a partition's file.
 
     >>> shard_name("train", 3, 16)
     'train-00003-of-00016.tfrecord'
@@ -79,7 +79,7 @@ def shard_name(content: str, partition: int, partitions: int, extension: str = "
 
 
 def json_line(value: dict[str, Any]) -> bytes:
-    """Returns one line of JSON; what JSON lacks, NaN among it, as text."""
+    """Returns one line of JSON; values that JSON lacks, such as NaN, become text."""
 
     def plain(part: Any) -> Any:
         if isinstance(part, dict):

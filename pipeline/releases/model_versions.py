@@ -1,4 +1,4 @@
-"""What an operator does with the exported versions of a model; each step returns what to print."""
+"""The operations on the exported versions of a model; each returns the text to print."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from serving_signatures.versions.rollout import FILE_NAME, STABLE, Rollout
 
 
 class ModelVersions:
-    """The versions in a model's folder, and the configuration that has them served.
+    """The versions in a model's folder, and the configuration by which TF Serving serves them.
 
     Args:
       export_dir: the model's folder, of `pipeline.export`.
-      base_path: the folder as the server sees it; None for what the configuration says, or
+      base_path: the folder as the server sees it; None for the one in the configuration, or
         `/models/<name>`.
-      dry_run: change nothing, say what would change.
+      dry_run: change nothing, and describe what would change.
 
     Raises:
       UserInputError: the folder holds no version.
@@ -44,78 +44,78 @@ class ModelVersions:
     def promote(
         self, number: int | None = None, label: str | None = None, servers: Sequence[str] = ()
     ) -> str:
-        """Has a version served, under a label or without one.
+        """Adds a version to those that are served, under a label or without one.
 
         Args:
-          number: the version; None for the newest whole one.
+          number: the version; None for the newest intact one.
           label: `stable` or `canary`.
-          servers: host and REST port of TF Serving; a label waits until each has the version.
+          servers: host and REST port of TF Serving; each must have loaded the version
+            before it gets a label.
 
         Raises:
           UserInputError: the version is not there or damaged, or TF Serving would refuse it.
         """
         with self._folder.locked():
             before = self._rollout()
-            version = self._whole(number)
+            version = self._intact_version(number)
             if label is None:
                 after = before.serve(version.number)
             else:
                 after = before.promote(version.number, label)
                 for server in servers:
                     server_status.require_available(server, self._folder.name, version.number)
-            said = self._write(before, after)
+            messages = self._write(before, after)
         stable = before.labels.get(STABLE)
         if stable is not None and stable != version.number:
-            said.append(f"Against {STABLE} version {stable}:")
+            messages.append(f"Against {STABLE} version {stable}:")
             caches = cache_validity.compare(version.tags, self._folder.version(stable))
-            said += [f"  {one.reason}" for one in caches]
+            messages += [f"  {one.reason}" for one in caches]
         if version.number not in before.served:
-            said.append(
+            messages.append(
                 f"TF Serving loads version {version.number} when it next reads {FILE_NAME}. Wait "
                 f"for AVAILABLE in /v1/models/{self._folder.name}/versions/{version.number} "
                 "before you promote it further."
             )
-        return "\n".join(said)
+        return "\n".join(messages)
 
     def rollback(self) -> str:
-        """Gives the stable label back to the version that had it before.
+        """Returns the stable label to the version that had it before.
 
         Raises:
-          UserInputError: there is none, it is gone, or it is damaged.
+          UserInputError: there is no such version, or it is damaged.
         """
         with self._folder.locked():
             before = self._rollout()
             after = before.rollback()
-            self._whole(after.labels[STABLE])
+            self._intact_version(after.labels[STABLE])
             return "\n".join(self._write(before, after))
 
     def prune(self, keep: int = pruning.MINIMUM_KEPT) -> str:
-        """Removes old versions and what killed exports left; never what is served.
+        """Removes old versions and the remains of killed exports, and no version that is served.
 
         Args:
-          keep: how many whole versions stay, the newest ones.
+          keep: how many of the newest intact versions stay.
         """
         if not self._dry_run:
             self._folder.clean()
-        said = []
+        messages = []
         with self._folder.locked():
             served = self._rollout().served
             for version in pruning.removable(self._folder.versions(), served, keep):
-                said.append(
-                    f"{self._would()}remove version {version.number} ({version_list.size(version)})"
-                )
+                size = version_list.size(version)
+                messages.append(f"{self._dry_run_prefix()}remove version {version.number} ({size})")
                 if not self._dry_run:
                     self._folder.remove(version)
-        return "\n".join(said) or "Nothing to remove."
+        return "\n".join(messages) or "Nothing to remove."
 
-    def _whole(self, number: int | None) -> ExportedVersion:
-        """Returns a version that may be served: the one asked for, or the newest whole one."""
+    def _intact_version(self, number: int | None) -> ExportedVersion:
+        """Returns an intact version: the one of that number, or the newest."""
         if number is None:
             for version in reversed(self._folder.versions()):
                 if not version.damage():
                     return version
             raise UserInputError(
-                f"No version in {self._folder.path!r} is whole. Export the model again."
+                f"No version in {self._folder.path!r} is intact. Export the model again."
             )
         version = self._folder.version(number)
         damage = version.damage()
@@ -130,14 +130,16 @@ class ModelVersions:
         return Rollout.read(self._folder.path, self._folder.name, self._base_path)
 
     def _write(self, before: Rollout, after: Rollout) -> list[str]:
-        said = []
+        messages = []
         for label in sorted({*before.labels, *after.labels}):
             was, now = (one.labels.get(label, "none") for one in (before, after))
-            said.append(f"{label}: {now}" if was == now else f"{label}: {was} -> {now}")
-        said.append(f"{self._would()}serve {', '.join(map(str, sorted(after.served)))}")
+            messages.append(f"{label}: {now}" if was == now else f"{label}: {was} -> {now}")
+        messages.append(
+            f"{self._dry_run_prefix()}serve {', '.join(map(str, sorted(after.served)))}"
+        )
         if not self._dry_run:
             after.write(self._folder.path)
-        return said
+        return messages
 
-    def _would(self) -> str:
+    def _dry_run_prefix(self) -> str:
         return "would " if self._dry_run else ""

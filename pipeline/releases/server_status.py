@@ -1,4 +1,4 @@
-"""What a TF Serving server says of a version."""
+"""The state of a version on a TF Serving server."""
 
 import json
 import urllib.error
@@ -11,15 +11,15 @@ AVAILABLE = "AVAILABLE"
 
 
 def require_available(server: str, model: str, version: int) -> None:
-    """Raises unless a server has loaded a version.
+    """Raises an error unless a server has loaded a version.
 
     Args:
       server: host and REST port, `localhost:8501`.
-      model: its name.
-      version: a number.
+      model: its name on the server.
+      version: its number.
 
     Raises:
-      UserInputError: the server cannot be asked, or has not loaded it.
+      UserInputError: the server does not answer, or has not loaded the version.
     """
     url = f"http://{server}/v1/models/{model}/versions/{version}"
     try:
@@ -29,7 +29,7 @@ def require_available(server: str, model: str, version: int) -> None:
         statuses = [{"state": f"unknown there (HTTP {error.code})"}]
     except (OSError, ValueError, KeyError) as error:
         raise UserInputError(
-            f"--server {server}: {url} cannot be asked: {error}. Give host and REST port of a "
+            f"--server {server}: {url} does not answer: {error}. Give host and REST port of a "
             "running TF Serving, localhost:8501."
         ) from error
     states = [status["state"] for status in statuses]

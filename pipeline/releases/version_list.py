@@ -10,12 +10,12 @@ _HEAD = ("version", "created", "labels", "id_tag", "target_aware_tag", "size", "
 
 
 def describe(versions: Sequence[ExportedVersion], rollout: Rollout, contents: bool) -> str:
-    """Returns the versions, the newest first, one a line, and what their caches are worth.
+    """Returns one line per version, the newest first, with the validity of its caches.
 
     Args:
       versions: ascending.
       rollout: gives the labels.
-      contents: compare sha256 of every file, not its size alone.
+      contents: compare the sha256 of every file, not only its size.
     """
     rows: list[Sequence[str]] = [(*_HEAD, "caches of the version before", "files")]
     rows += [_row(version, rollout, contents) for version in reversed(versions)]
@@ -23,11 +23,7 @@ def describe(versions: Sequence[ExportedVersion], rollout: Rollout, contents: bo
 
 
 def size(version: ExportedVersion) -> str:
-    """Returns a version's size for a person.
-
-    Args:
-      version: any.
-    """
+    """Returns a version's size in MiB, as text."""
     return f"{version.bytes / 2**20:.1f} MiB"
 
 
@@ -48,5 +44,5 @@ def _row(version: ExportedVersion, rollout: Rollout, contents: bool) -> tuple[st
         size(version),
         f"{version.manifest['parity']['max_abs_diff']:.1e}",
         ", ".join(caches) or "-",
-        f"damaged: {damage[0]}" if damage else "whole" if contents else "sizes right",
+        f"damaged: {damage[0]}" if damage else "intact" if contents else "sizes right",
     )

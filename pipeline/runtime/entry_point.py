@@ -1,6 +1,6 @@
-"""The `main` that every job shares: flags, logging, and errors in words.
+"""The `main` that every job shares: flags, logging, error messages and exit codes.
 
-A job's module looks like this, so that importing it for its functions defines no flags:
+A job's module looks like this, and defines its flags only when it runs:
 
     def define_flags() -> None:
         flags.DEFINE_string("output", None, "...", required=True)
@@ -26,10 +26,10 @@ from absl import app, flags, logging
 from features.errors import UserInputError
 
 USER_ERROR_CODE = 2
-"""The exit code when the user's input or flags are at fault."""
+"""The exit code of a `UserInputError` or an invalid flag."""
 
 RETRY_CODE = 75
-"""The exit code (EX_TEMPFAIL) of a job that was asked to stop and saved: run it again."""
+"""The exit code (EX_TEMPFAIL) of a job that was stopped after a checkpoint: run it again."""
 
 
 def run(
@@ -43,21 +43,21 @@ def run(
     """Parses the flags, runs the job and exits.
 
     Args:
-      main_fn: receives the arguments that are not flags of this project, without the name of
-        the program.
+      main_fn: receives the arguments that are not flags of this project, without the program's
+        name.
       define_flags: defines the job's flags; None where the module defined them.
-      pass_unknown_flags: hand flags of others (Beam's) to `main_fn` rather than refuse them.
-      check_flags: called with absl's `--only_check_args`, which ends the process before
-        `main_fn` and which `pipeline.submit` gives: raises `UserInputError` for what the flags
-        alone show to be wrong. It looks at no input, which another machine may hold.
+      pass_unknown_flags: pass flags of others (Beam's) to `main_fn` instead of refusing them.
+      check_flags: raises `UserInputError` for what is wrong with the flags themselves. Called
+        with absl's `--only_check_args`, which `pipeline.submit` gives and which ends the process
+        before `main_fn`. It must not read the input, which may be on another machine.
       verbs: what the job can do; it takes exactly one of them as its positional argument.
       hints: what to give instead of an unknown flag, by the flag's name.
 
-    Where the end of the process could lose the exit code (tensorflow-io's does),
-    this function ends the process itself, after everything that Python does at exit.
+    Where tensorflow-io is loaded, this function ends the process itself, after everything that
+    Python does at exit: the library's own end could change the exit code.
 
     Raises:
-      SystemExit: always: code 0, or 2 after a `UserInputError` or a flag that is not valid, whose
+      SystemExit: always. The code is 0, or 2 after a `UserInputError` or an invalid flag, whose
         message goes to stderr without a traceback. Other exceptions pass through.
     """
     if define_flags is not None:
@@ -125,7 +125,7 @@ def _exit_on_user_error() -> Iterator[None]:
 
 
 def given_flags(without: Collection[str] = ()) -> list[str]:
-    """Returns the flags that this process was given, as `--name=value`, ready to be given again.
+    """Returns the flags of this process as `--name=value`, for another command line.
 
     Args:
       without: names of flags to leave out.
@@ -140,7 +140,7 @@ def given_flags(without: Collection[str] = ()) -> list[str]:
 
 
 def _configure_logging() -> None:
-    """Sends short lines of level INFO to stderr, each once."""
+    """Logs level INFO and above to stderr, the message alone, and each message once."""
     logging.set_verbosity(logging.INFO)
     logging.get_absl_handler().setFormatter(python_logging.Formatter("%(message)s"))
     root = python_logging.getLogger()
@@ -152,8 +152,8 @@ def _configure_logging() -> None:
 def _end(error: BaseException) -> None:
     """Ends the process as Python would after this exception, but without C++ destructors.
 
-    Once tensorflow-io 0.37.1 has opened an `s3://` file, they abort the process: its AWS
-    library ends in the wrong order, "pure virtual method called", and the code becomes 134.
+    tensorflow-io 0.37.1 that has opened an `s3://` file aborts in them: its AWS library ends in
+    the wrong order, "pure virtual method called", and the exit code becomes 134.
     """
     if isinstance(error, SystemExit):
         code = error.code
@@ -163,7 +163,7 @@ def _end(error: BaseException) -> None:
     else:
         sys.excepthook(type(error), error, error.__traceback__)
         code = 130 if isinstance(error, KeyboardInterrupt) else 1
-    # In Python's own order: threads end, handlers run, and what they wrote is flushed.
+    # In Python's own order: join threads, run exit handlers, flush.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""What a result was made with, to write beside it."""
+"""Versions, variables and code that produced a result, to record with it."""
 
 import os
 import platform
@@ -51,7 +51,7 @@ def variables() -> dict[str, str]:
 def code() -> dict[str, str]:
     """Returns the version of this project's code, and its `commit` where it runs from a clone."""
     try:
-        # Not the commit of a repository that merely has the installed package below it.
+        # A package installed below some other repository is not of that repository's commit.
         _git("ls-files", "--error-unmatch", Path(__file__).name)
         return {"version": CODE_VERSION, "commit": _git("rev-parse", "HEAD").strip()}
     except (OSError, subprocess.CalledProcessError):
@@ -59,9 +59,9 @@ def code() -> dict[str, str]:
 
 
 def uncommitted() -> str:
-    """Returns the patch from the commit to the code that runs; empty without git or changes.
+    """Returns the uncommitted changes as a patch; empty without git or changes.
 
-    New files are not in it until `git add`.
+    Untracked files are not included.
     """
     return _git("diff", "--binary", "HEAD") if "commit" in code() else ""
 

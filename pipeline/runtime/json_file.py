@@ -1,4 +1,4 @@
-"""JSON files that are there whole or not at all."""
+"""JSON files, written atomically."""
 
 import json
 import os
@@ -11,11 +11,11 @@ from features.errors import UserInputError
 
 
 def write(path: str, values: Mapping[str, Any]) -> None:
-    """Writes beside the name and renames: a killed job leaves no half of a file.
+    """Writes a temporary file and renames it, so that a killed job leaves no partial file.
 
     Args:
       path: local.
-      values: JSON values; NumPy's scalars are taken for Python's.
+      values: JSON values; NumPy scalars are written as Python's.
     """
     with open(f"{path}.unfinished", "w") as file:
         json.dump(values, file, indent=2, default=_plain)
@@ -24,14 +24,14 @@ def write(path: str, values: Mapping[str, Any]) -> None:
 
 
 def read(path: str, flag: str) -> dict[str, Any]:
-    """Reads an object that a user named.
+    """Reads a JSON object.
 
     Args:
       path: local.
-      flag: that named it, for the message.
+      flag: the flag or name of the file, for the message.
 
     Raises:
-      UserInputError: there is no such file, or it holds no JSON object.
+      UserInputError: the file does not exist, or is not a JSON object.
     """
     try:
         with open(path) as file:

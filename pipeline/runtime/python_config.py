@@ -14,11 +14,11 @@ _Config = TypeVar("_Config")
 
 
 def read(path: str | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Returns the values that were given, by key, not yet validated.
+    """Returns the given values by key, not yet validated.
 
     Args:
-      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file of one,
-        such as a run's `run_config.json`; None for none.
+      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file that
+        holds one, such as a run's `run_config.json`; None for no file.
       overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
         string.
 
@@ -32,15 +32,15 @@ def read(path: str | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def validate(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Config:
-    """Returns the configuration that the values make.
+    """Returns a configuration with these values.
 
     Args:
       kind: a pydantic dataclass.
-      values: by key; what is not given has the default.
-      where: the values come from, for the message.
+      values: by key; the others have their defaults.
+      where: the source of the values, for the message.
 
     Raises:
-      UserInputError: a key is unknown or a value out of range; names all of them.
+      UserInputError: a key is unknown or a value out of range; all of them are named.
     """
     try:
         return TypeAdapter(kind).validate_python(dict(values))

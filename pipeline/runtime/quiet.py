@@ -1,7 +1,6 @@
-"""Keeps libraries from talking over the jobs' own messages.
+"""Hides log lines of TensorFlow and Beam that no user needs.
 
-TensorFlow reads its log level when it is imported, and Beam warns about an absent Google
-package that no job needs; so this runs when `pipeline` is imported.
+TensorFlow reads its log level when it is imported, so this runs when `pipeline` is imported.
 """
 
 import logging

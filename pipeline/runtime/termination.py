@@ -1,4 +1,4 @@
-"""What SIGTERM does to a job that can save what it has done."""
+"""SIGTERM as a request to write a checkpoint and stop."""
 
 import contextlib
 import signal
@@ -13,13 +13,13 @@ from pipeline.runtime import entry_point
 
 @contextlib.contextmanager
 def saving() -> Iterator[Callable[[], bool]]:
-    """Turns SIGTERM, which schedulers send some seconds before they kill, into a request to stop.
+    """Handles SIGTERM, which schedulers send before they kill, as a request to stop.
 
     Yields:
-      A function that says whether a stop was requested, for `models.training.fit.train`.
+      A function that returns whether a stop was requested, for `models.training.fit.train`.
 
     Raises:
-      SystemExit: with code 75, which schedulers retry, once training has stopped for it.
+      SystemExit: with code 75, which schedulers retry, once training has stopped.
     """
     received: list[int] = []
 
@@ -31,7 +31,7 @@ def saving() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: bool(received)
     except StoppedError:
-        logging.info("Stopped as asked, and saved: the same command goes on from here.")
+        logging.info("Stopped after a checkpoint, as requested: run the same command to resume.")
         raise SystemExit(entry_point.RETRY_CODE) from None
     finally:
         signal.signal(signal.SIGTERM, before)

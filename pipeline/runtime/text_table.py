@@ -1,10 +1,10 @@
-"""A table for a terminal."""
+"""Tables as aligned text."""
 
 from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Returns rows as lines whose columns are as wide as their widest text.
+    """Returns one line per row, with columns as wide as their widest text.
 
     >>> print(aligned([("model", "auc"), ("dmf", "0.81"), ("id_only", "0.80")]))
     model    auc
@@ -12,7 +12,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     id_only  0.80
 
     Args:
-      rows: of equal length, the first may be a head.
+      rows: of equal length; the first may be a header.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) for row in rows)

@@ -1,12 +1,13 @@
-"""What is known of the data before a model sees it: JSON values, findings, drift.
+"""Statistics of data before a model sees it: JSON values, findings, drift.
 
-- `database`: DuckDB over Parquet, larger than memory, without extensions.
-- `columns`: one column: nulls, distinct values, quantiles, histogram, rows an id.
+- `inspection`: statistics, findings, drift and report of given data; `assessment`: its steps.
+- `log`: a behavior log; `log_findings`: its findings.
+- `embeddings`: an embedding set and its coverage of a log; `embedding_findings`: its findings.
+- `examples`: joined examples, from their manifest, and their findings; `records`: their label
+  rates by time, from shards.
+- `columns`: one column: nulls, distinct values, quantiles, histogram, rows per id.
 - `time_buckets`: counts by time, of a log's events or of records.
-- `log`: a behavior log. `embeddings`: an embedding set and what it covers of the log.
-- `examples`: joined examples, from their manifest. `records`: label rates by time from shards.
-- `options`: `CheckLimits` and `DriftThresholds`.
-- `findings`: what is wrong or odd by itself; `log_findings`, `embedding_findings` and
-  `example_findings` find it.
-- `drift`: what changed since a baseline, and by how much; `distances`: between distributions.
+- `database`: DuckDB over Parquet, larger than memory, without extensions.
+- `options`: `CheckLimits` and `DriftThresholds`; `findings`: `Finding` and its table.
+- `drift`: changes since a baseline; `distances`: between distributions.
 """

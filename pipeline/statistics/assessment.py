@@ -1,4 +1,4 @@
-"""Look before you train: statistics of logs, embeddings and records, findings, and drift.
+"""Statistics of logs, embeddings and records, their findings, and drift since a baseline.
 
 statistics = collect(source, embeddings, examples, folder)
 assessment = assess(statistics, CheckLimits(), DriftConfig(baseline))
@@ -15,40 +15,36 @@ from typing import Any
 from features.errors import UserInputError
 from features.files import manifest, storage
 from models.inputs.example_set import ExampleSet
-from pipeline.statistics import (
-    drift,
-    embedding_findings,
-    example_findings,
-    findings,
-    log_findings,
-)
+from pipeline.statistics import drift, embedding_findings, examples, findings, log_findings
 from pipeline.statistics.database import MEMORY_LIMIT, open_database
 from pipeline.statistics.drift import Change
 from pipeline.statistics.embeddings import embedding_statistics
-from pipeline.statistics.examples import example_statistics
 from pipeline.statistics.findings import Finding
 from pipeline.statistics.log import LogSource, log_statistics
 from pipeline.statistics.options import CheckLimits, DriftConfig
 
 FILE_NAME = "statistics.json"
 REJECTED_FILE_NAME = "statistics.rejected.json"
-"""The name of statistics of bad data, which no later run may take for its baseline."""
+"""The file name for statistics of bad data, which no later run may take for its baseline."""
 
 FOLDER = "statistics"
-"""Where a run writes its statistics, in its output."""
+"""The folder of a run's output that holds its statistics."""
 
-VERSION = 1
-"""Of the layout of `statistics.json`; a baseline of another one is refused."""
+VERSION = 2
+"""The layout of `statistics.json`; a baseline of a version other than 1 and 2 is refused."""
+
+_FORMER_KEY = "rows_an_id"
+"""The key of version 1 for `rows_per_id`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
-    """What was found in statistics, and what changed.
+    """The findings in statistics, and their changes since a baseline.
 
     Attributes:
       findings: of the data by itself.
-      changes: since the baseline; breaches first; none without a baseline.
-      baseline: what was compared with.
+      changes: since the baseline, breaches first; none without a baseline.
+      baseline: its path, None without one.
     """
 
     findings: tuple[Finding, ...]
@@ -56,33 +52,39 @@ class Assessment:
     baseline: str | None = None
 
     @property
+    def errors(self) -> list[Finding]:
+        """The findings that are errors."""
+        return [one for one in self.findings if one.severity == "error"]
+
+    @property
+    def breaches(self) -> list[Change]:
+        """The changes beyond their threshold."""
+        return [one for one in self.changes if one.is_breach]
+
+    @property
     def is_bad(self) -> bool:
         """Whether there is an error, or more change than allowed."""
-        return any(one.severity == "error" for one in self.findings) or any(
-            one.is_breach for one in self.changes
-        )
+        return bool(self.errors or self.breaches)
 
     def raise_if_bad(self) -> None:
-        """Stops what would go on to train.
+        """Stops what would train on bad data.
 
         Raises:
           UserInputError: lists the errors and the breached thresholds.
         """
-        if not self.is_bad:
-            return
-        errors = [one for one in self.findings if one.severity == "error"]
-        breaches = [one for one in self.changes if one.is_breach]
         parts = []
-        if errors:
-            parts.append(f"The data has {len(errors)} errors:\n{findings.table(errors)}")
-        if breaches:
+        if self.errors:
+            table = findings.table(self.errors)
+            parts.append(f"The data has {len(self.errors)} errors:\n{table}")
+        if self.breaches:
             parts.append(
-                f"{len(breaches)} of {len(self.changes)} measures changed more since "
-                f"{self.baseline!r} than their threshold:\n{drift.table(breaches)}\n"
-                "Mend the data, take a newer baseline, or allow more (--max_drift name=value, in "
-                "a run drift.thresholds.name)."
+                f"{len(self.breaches)} of {len(self.changes)} measures changed more since "
+                f"{self.baseline!r} than their threshold:\n{drift.table(self.breaches)}\n"
+                "Fix the data, take a newer baseline, or raise the threshold (--max_drift "
+                "name=value, in a run drift.thresholds.name)."
             )
-        raise UserInputError("\n".join(parts))
+        if parts:
+            raise UserInputError("\n".join(parts))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the assessment as JSON values."""
@@ -98,16 +100,16 @@ class Assessment:
 def collect(
     source: LogSource | None,
     embeddings: Mapping[str, str],
-    examples: str | None,
+    joined: str | None,
     folder: str,
     memory_limit: str = MEMORY_LIMIT,
 ) -> dict[str, Any]:
-    """Returns the statistics of whatever is given.
+    """Returns the statistics of the given data.
 
     Args:
       source: a behavior log.
-      embeddings: embedding sets by modality; their coverage is told where there is a log.
-      examples: a folder of joined examples.
+      embeddings: embedding sets by modality; their coverage is counted where there is a log.
+      joined: a folder of joined examples.
       folder: an existing one with room for what does not fit into memory.
       memory_limit: of DuckDB.
 
@@ -129,22 +131,18 @@ def collect(
                     name: embedding_statistics(connection, name, path, kind)
                     for name, path in embeddings.items()
                 }
-    if examples is not None:
-        statistics["examples"] = of_examples(ExampleSet.open(examples))
+    if joined is not None:
+        # Imported here, as TensorFlow takes seconds that logs and embedding sets do not need.
+        from pipeline.statistics import records
+
+        opened = ExampleSet.open(joined)
+        values = examples.example_statistics(opened.manifest)
+        statistics["examples"] = {**values, "time": records.label_rates_by_time(opened)}
     return statistics
 
 
-def of_examples(examples: ExampleSet) -> dict[str, Any]:
-    """Returns the statistics of joined examples, label rates by time included."""
-    # Logs and embedding sets are looked at without the seconds that TensorFlow takes to import.
-    from pipeline.statistics import records
-
-    values = example_statistics(examples.manifest)
-    return {**values, "time": records.label_rates_by_time(examples)}
-
-
 def assess(statistics: Mapping[str, Any], limits: CheckLimits, config: DriftConfig) -> Assessment:
-    """Looks for findings, and for drift where there is a baseline.
+    """Returns the findings, and the drift where there is a baseline.
 
     Args:
       statistics: from `collect`.
@@ -160,7 +158,7 @@ def assess(statistics: Mapping[str, Any], limits: CheckLimits, config: DriftConf
     for name, values in statistics.get("embedding_sets", {}).items():
         found += embedding_findings.find(name, values, limits)
     if "examples" in statistics:
-        found += example_findings.find(statistics["examples"], limits)
+        found += examples.find(statistics["examples"], limits)
     if config.baseline is None:
         return Assessment(tuple(found))
     changes = drift.compare(statistics, read_baseline(config.baseline), config.thresholds)
@@ -191,7 +189,7 @@ def read_baseline(path: str) -> dict[str, Any]:
 
     Args:
       path: local or remote: a `statistics.json`, a folder that has one (or a run's output), or
-        a folder of joined examples, whose manifest tells all but label rates by time.
+        a folder of joined examples, whose manifest has all but label rates by time.
 
     Raises:
       UserInputError: there is none of these, or it was written in another layout.
@@ -205,7 +203,7 @@ def read_baseline(path: str) -> dict[str, Any]:
             f"The baseline {path!r} has neither {FILE_NAME} nor {manifest.FILE_NAME}. Give the "
             "--output of pipeline.inspect_data, pipeline.run or pipeline.build_examples."
         )
-    return {"examples": example_statistics(ExampleSet.open(path).manifest)}
+    return {"examples": examples.example_statistics(ExampleSet.open(path).manifest)}
 
 
 def _read_statistics(path: str) -> dict[str, Any]:
@@ -214,7 +212,11 @@ def _read_statistics(path: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserInputError(f"The baseline {path!r} is not JSON: {error}.") from error
     version = values.get("version") if isinstance(values, dict) else None
-    if version != VERSION:
+    if version == 1:
+        for column in values.get("log", {}).get("columns", {}).values():
+            if _FORMER_KEY in column:
+                column["rows_per_id"] = column.pop(_FORMER_KEY)
+    elif version != VERSION:
         raise UserInputError(
             f"The baseline {path!r} has version {version!r}, expected {VERSION}. Is it a "
             f"{FILE_NAME}? Write it again with pipeline.inspect_data."

@@ -1,11 +1,10 @@
 """Statistics of one column, from how often each of its values occurs.
 
-Counting values groups a column once, on disk where memory does not hold the groups. What follows
-is exact and does not depend on the order of rows: the same data gives the same figures.
+Counting values groups a column once, on disk where memory does not hold the groups. All figures
+are computed from those counts in the order of values: the same data gives the same figures.
 """
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import duckdb
@@ -13,13 +12,12 @@ import duckdb
 from pipeline.statistics.database import identifier, one_row
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
-"""The probabilities whose quantiles are told."""
+"""Probabilities of the quantiles."""
 
 TOP_VALUES = 64
-"""So many of the most frequent values are listed; of a column with fewer, all."""
+"""The number of most frequent values that are listed; of a column with fewer, all are."""
 
-_BINS_AN_OCTAVE = 8
-_PRECISION = 40
+_BINS_PER_OCTAVE = 8
 
 
 def count_values(
@@ -40,7 +38,7 @@ def count_values(
 
 
 def value_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
-    """Returns what is told of any column.
+    """Returns the summary statistics of any column.
 
     Args:
       connection: where the table is.
@@ -68,7 +66,7 @@ def value_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[
 
 
 def number_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
-    """Returns what is told of numbers besides `value_statistics`.
+    """Returns the summary statistics that only numbers have.
 
     Args:
       connection: where the table is.
@@ -77,8 +75,8 @@ def number_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict
     Returns:
       `not_finite` rows, and over the finite ones `min`, `max`, `mean`, `std`, `quantiles` (the
       least value with at least that share of rows up to it) and `histogram`: `[low, high, rows]`
-      with edges that do not depend on the data, eight to an octave, so that two histograms can
-      be compared.
+      with edges that do not depend on the data, eight per octave, so two histograms can be
+      compared.
     """
     values = (
         f"(SELECT CAST(value AS DOUBLE) AS value, n FROM {table} "
@@ -92,23 +90,28 @@ def number_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict
     statistics: dict[str, Any] = {"not_finite": int(total - finite)}
     if not finite:
         return statistics
-    mean, std = _moments(connection, values, int(finite), low, high)
+    # Scaled to [-1, 1], no square overflows.
+    scale = max(abs(low), abs(high)) or 1.0
+    scaled = f"value / CAST({scale!r} AS DOUBLE)"
+    mean = _sum(connection, f"{scaled} * n", values) / int(finite)
+    square = f"pow({scaled} - CAST({mean!r} AS DOUBLE), 2)"
+    variance = _sum(connection, f"{square} * n", values) / int(finite)
     return {
         **statistics,
         "min": low,
         "max": high,
-        "mean": mean,
-        "std": std,
+        "mean": scale * mean,
+        "std": scale * math.sqrt(variance),
         "quantiles": _quantiles(connection, values, int(finite)),
         "histogram": _histogram(connection, values),
     }
 
 
 def id_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
-    """Returns what is told of ids besides `value_statistics`.
+    """Returns the summary statistics that only ids have.
 
     Returns:
-      `rows_an_id`: `[least, most, ids, rows]` for 1, 2 to 3, 4 to 7 rows and so on, and
+      `rows_per_id`: `[least, most, ids, rows]` for 1, 2 to 3, 4 to 7 rows and so on, and
       `top_percent_rows`: the rows of the most frequent hundredth of the ids (at least one id).
     """
     groups = connection.execute(
@@ -122,42 +125,26 @@ def id_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str
         f"ORDER BY n DESC LIMIT {max(1, math.ceil(ids / 100))})",
     )
     return {
-        "rows_an_id": [
+        "rows_per_id": [
             [2**power, 2 ** (power + 1) - 1, int(ids), int(rows)] for power, ids, rows in groups
         ],
         "top_percent_rows": int(top[0]),
     }
 
 
-def _moments(
-    connection: duckdb.DuckDBPyConnection, values: str, rows: int, low: float, high: float
-) -> tuple[float, float]:
-    """Returns mean and standard deviation.
+def _sum(connection: duckdb.DuckDBPyConnection, expression: str, values: str) -> float:
+    """Returns a sum of floats, rounded once, so that the order in which threads add is no matter.
 
-    Floating-point sums depend on their order, which threads do not keep. So the values are
-    rounded to integers of 40 bits over the column's range, and those are summed exactly.
+    Computed in Python, as DuckDB holds all values in memory to add them in order.
     """
-    spread = high - low
-    if not spread or not math.isfinite(spread):
-        return (low, 0.0) if not spread else (math.nan, math.nan)
-    scale = 2.0 ** (_PRECISION - math.frexp(spread)[1])
-    if not math.isfinite(scale):
-        return low, 0.0
-    first, second = one_row(
-        connection,
-        "SELECT sum(q * n), sum(q * q * n) FROM (SELECT n, CAST(CAST(round((value - "
-        f"CAST({low!r} AS DOUBLE)) * CAST({scale!r} AS DOUBLE)) AS BIGINT) AS HUGEINT) AS q "
-        f"FROM {values})",
-    )
-    mean = Fraction(int(first), rows)
-    variance = Fraction(int(second), rows) - mean * mean
-    return low + float(mean) / scale, math.sqrt(variance) / scale
+    reader = connection.sql(f"SELECT {expression} FROM {values}").to_arrow_reader()
+    return math.fsum(value for batch in reader for value in batch.column(0).to_numpy().tolist())
 
 
 def _quantiles(
     connection: duckdb.DuckDBPyConnection, values: str, rows: int
 ) -> list[tuple[float, float]]:
-    ranks = [max(1, math.ceil(Fraction(str(share)) * rows)) for share in QUANTILES]
+    ranks = [max(1, -(-round(100 * share) * rows // 100)) for share in QUANTILES]
     wanted = ", ".join(f"min(value) FILTER (upto >= {rank})" for rank in ranks)
     found = one_row(
         connection,
@@ -168,15 +155,15 @@ def _quantiles(
 
 
 def _histogram(connection: duckdb.DuckDBPyConnection, values: str) -> list[list[float]]:
-    """Counts by sign and logarithm; round numbers lie in the middle of a bin, not on an edge."""
+    """Counts by sign and logarithm; powers of two are in the middle of a bin, not on an edge."""
     bins = connection.execute(
         "SELECT CAST(sign(value) AS INTEGER) AS side, CASE WHEN value = 0 THEN 0 ELSE "
-        f"CAST(round(log2(abs(value)) * {_BINS_AN_OCTAVE}) AS INTEGER) END AS bin, sum(n) "
+        f"CAST(round(log2(abs(value)) * {_BINS_PER_OCTAVE}) AS INTEGER) END AS bin, sum(n) "
         f"FROM {values} GROUP BY 1, 2"
     ).fetchall()
     edges = []
     for side, position, rows in bins:
-        near, far = (2 ** ((position + half) / _BINS_AN_OCTAVE) for half in (-0.5, 0.5))
+        near, far = (2 ** ((position + half) / _BINS_PER_OCTAVE) for half in (-0.5, 0.5))
         low, high = (0.0, 0.0) if not side else (near, far) if side > 0 else (-far, -near)
         edges.append([low, high, int(rows)])
     return sorted(edges)

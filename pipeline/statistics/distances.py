@@ -1,4 +1,4 @@
-"""Distances between distributions that were written as JSON."""
+"""Distances between distributions, which are JSON values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,8 +51,8 @@ def of_histogram(bins: Sequence[Sequence[float]]) -> dict[str, float]:
 
 
 def of_activity(column: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the distribution of rows by how many of them their id has."""
-    return {str(least): rows for least, _, _, rows in column["rows_an_id"]}
+    """Returns the distribution of rows by the number of rows of their id."""
+    return {str(least): rows for least, _, _, rows in column["rows_per_id"]}
 
 
 def of_codes(codes: Sequence[int]) -> dict[str, float]:

@@ -1,10 +1,11 @@
-"""What changed since a baseline, by how much, and whether that is too much."""
+"""Drift: the changes since a baseline, measured against thresholds."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from features.errors import UserInputError
+from features.schema import TIMESTAMP
 from pipeline.runtime import text_table
 from pipeline.statistics import distances
 from pipeline.statistics.findings import share
@@ -20,7 +21,7 @@ class Change:
       subject: what was measured, such as `events.click`.
       change: by how much.
       threshold: the most allowed.
-      before: of the baseline, where one number says it.
+      before: of the baseline, where the measure has one number.
       after: of the data.
     """
 
@@ -44,12 +45,12 @@ class Change:
 def compare(
     current: Mapping[str, Any], baseline: Mapping[str, Any], thresholds: DriftThresholds
 ) -> list[Change]:
-    """Measures every change of what both statistics have.
+    """Measures every change of the parts that both statistics have.
 
     Args:
       current: statistics with any of `log`, `embedding_sets` and `examples`.
       baseline: the same, of earlier data.
-      thresholds: what is too much; a measure whose threshold is None is left out.
+      thresholds: the largest allowed changes; a measure whose threshold is None is left out.
 
     Raises:
       UserInputError: the two have nothing in common, so that nothing would be compared.
@@ -72,150 +73,130 @@ def compare(
 
 def table(changes: Sequence[Change]) -> str:
     """Returns changes as lines for people."""
-    rows = [("measure", "of", "change", "threshold", "before", "after")]
-    rows += [
-        (
-            one.measure,
-            one.subject,
-            f"{one.change:.4g}",
-            f"{one.threshold:.4g}",
-            _text(one.before),
-            _text(one.after),
-        )
-        for one in changes
-    ]
+    rows = [["measure", "of", "change", "threshold", "before", "after"]]
+    for one in changes:
+        values = (one.change, one.threshold, one.before, one.after)
+        rows.append([one.measure, one.subject, *map(_text, values)])
     return text_table.aligned(rows)
 
 
-_Measured = Iterator[tuple[str, str, float | None, float | str | None, float | str | None]]
+_Value = float | str | None
+_Measured = tuple[str, str, float | None, _Value, _Value]
+"""Measure, subject, change (None where it cannot be measured), before, after."""
 
 
-def _log(current: Mapping[str, Any], baseline: Mapping[str, Any]) -> _Measured:
-    yield _ratio("events", current["rows"], baseline["rows"])
-    now, then = current["columns"], baseline["columns"]
-    yield from _schema(
-        "events",
-        {**dict.fromkeys(current["labels"], "label"), **{k: v["type"] for k, v in now.items()}},
-        {**dict.fromkeys(baseline["labels"], "label"), **{k: v["type"] for k, v in then.items()}},
-    )
-    yield from _rates(
-        "events",
-        {name: one["rate"] for name, one in current["labels"].items()},
-        {name: one["rate"] for name, one in baseline["labels"].items()},
-    )
-    for name in _common(now, then):
-        subject = f"events.{name}"
-        rates = [share(one[name]["nulls"], one[name]["rows"]) for one in (now, then)]
-        yield _difference("missing_rate", subject, *rates)
-        if all("rows_an_id" in one[name] for one in (now, then)):
-            pair = [distances.of_activity(one[name]) for one in (now, then)]
-            yield "activity_distance", subject, distances.between(*pair), None, None
-        # A label's values are its rate; times are expected to be new.
-        elif name != "timestamp" and all(
-            one[name]["kind"] in ("number", "text") for one in (now, then)
-        ):
-            yield _values(subject, now[name], then[name])
-
-
-def _embedding_sets(current: Mapping[str, Any], baseline: Mapping[str, Any]) -> _Measured:
-    yield from _schema(
-        "embeddings",
-        {name: f"width {one['dimension']}" for name, one in current.items()},
-        {name: f"width {one['dimension']}" for name, one in baseline.items()},
-    )
-    for name in _common(current, baseline):
-        now, then, subject = current[name], baseline[name], f"embeddings.{name}"
-        yield _ratio(subject, now["usable"], then["usable"])
-        bad = [share(sum(one["rejected"].values()), one["rows"]) for one in (now, then)]
-        yield _difference("bad_rate", subject, *bad)
-        norms = [distances.of_histogram(one["norm"].get("histogram", [])) for one in (now, then)]
-        yield "value_distance", f"{subject}.norm", distances.between(*norms), None, None
-        if "coverage" in now and "coverage" in then:
-            shares = [one["coverage"]["event_share"] for one in (now, then)]
-            yield _difference("coverage", subject, *shares)
-
-
-def _examples(current: Mapping[str, Any], baseline: Mapping[str, Any]) -> _Measured:
-    for kind in ("item_features", "context_features", "modalities"):
-        pair = [
-            {name: str(value) for name, value in one["schema"][kind].items()}
-            for one in (current, baseline)
-        ]
-        yield from _schema("examples", *pair)
-    labels = [dict.fromkeys(one["schema"]["labels"], "label") for one in (current, baseline)]
-    yield from _schema("examples", *labels)
-    quarantined = [
-        share(sum(one["counts"].get("quarantined", {}).values()), one["counts"].get("read", 0))
-        for one in (current, baseline)
+def _log(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
+    yield _ratio("events", now["rows"], then["rows"])
+    types = [
+        dict.fromkeys(one["labels"], "label") | {k: v["type"] for k, v in one["columns"].items()}
+        for one in (now, then)
     ]
-    yield _difference("bad_rate", "examples", *quarantined)
-    for name in _common(current["splits"], baseline["splits"]):
-        now, then, subject = current["splits"][name], baseline["splits"][name], f"examples.{name}"
-        yield _ratio(subject, now["candidates"], then["candidates"])
-        pair = [{key: one["rate"] for key, one in split["labels"].items()} for split in (now, then)]
-        yield from _rates(subject, *pair)
+    yield from _schema("events", *types)
+    yield from _rates("events", now["labels"], then["labels"])
+    for name, column, before in _common(now["columns"], then["columns"]):
+        subject, pair = f"events.{name}", (column, before)
+        missing = [share(one["nulls"], one["rows"]) for one in pair]
+        yield _difference("missing_rate", subject, *missing)
+        if all("rows_per_id" in one for one in pair):
+            activity = map(distances.of_activity, pair)
+            yield _distance("activity_distance", subject, *activity)
+        # A label's values are its rate; times are expected to be new.
+        elif name != TIMESTAMP and all(one["kind"] in ("number", "text") for one in pair):
+            yield _values(subject, column, before)
+
+
+def _embedding_sets(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
+    widths = [
+        {name: f"width {values['dimension']}" for name, values in one.items()}
+        for one in (now, then)
+    ]
+    yield from _schema("embeddings", *widths)
+    for name, values, before in _common(now, then):
+        subject, pair = f"embeddings.{name}", (values, before)
+        yield _ratio(subject, values["usable"], before["usable"])
+        bad = [share(sum(one["rejected"].values()), one["rows"]) for one in pair]
+        yield _difference("bad_rate", subject, *bad)
+        norms = [distances.of_histogram(one["norm"].get("histogram", [])) for one in pair]
+        yield _distance("value_distance", f"{subject}.norm", *norms)
+        if all("coverage" in one for one in pair):
+            covered = [one["coverage"]["event_share"] for one in pair]
+            yield _difference("coverage", subject, *covered)
+
+
+def _examples(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
+    both = (now, then)
+    for kind in ("item_features", "context_features", "modalities"):
+        columns = [{k: str(v) for k, v in one["schema"][kind].items()} for one in both]
+        yield from _schema("examples", *columns)
+    labels = [dict.fromkeys(one["schema"]["labels"], "label") for one in both]
+    yield from _schema("examples", *labels)
+    counts = [one["counts"] for one in both]
+    bad = [share(sum(one.get("quarantined", {}).values()), one.get("read", 0)) for one in counts]
+    yield _difference("bad_rate", "examples", *bad)
+    for name, split, before in _common(now["splits"], then["splits"]):
+        subject = f"examples.{name}"
+        yield _ratio(subject, split["candidates"], before["candidates"])
+        yield from _rates(subject, split["labels"], before["labels"])
         for key, measure in (
             ("history_length", "history_distance"),
             ("candidates_per_request", "request_distance"),
         ):
-            change = distances.between(now.get(key, {}), then.get(key, {}))
-            yield measure, subject, change, None, None
-    for name in _common(current["coverage"], baseline["coverage"]):
-        shares = [one["coverage"][name] for one in (current, baseline)]
-        yield _difference("coverage", f"examples.{name}", *shares)
-    for name in _common(current["similarity"], baseline["similarity"]):
+            yield _distance(measure, subject, split.get(key, {}), before.get(key, {}))
+    for name, covered, before in _common(now["coverage"], then["coverage"]):
+        yield _difference("coverage", f"examples.{name}", covered, before)
+    for name, codes, before in _common(now["similarity"], then["similarity"]):
         for label in ("label_0", "label_1"):
-            codes = [one["similarity"][name][label] for one in (current, baseline)]
-            change = distances.between(*map(distances.of_codes, codes))
-            yield "similarity_distance", f"examples.{name}.{label}", change, None, None
+            known = [distances.of_codes(one[label]) for one in (codes, before)]
+            yield _distance("similarity_distance", f"examples.{name}.{label}", *known)
 
 
 _PARTS = {"log": _log, "embedding_sets": _embedding_sets, "examples": _examples}
 
 
-def _common(current: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
-    return [name for name in current if name in baseline]
+def _common(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Returns name, present value and former value of what both have."""
+    return [(name, now[name], then[name]) for name in now if name in then]
 
 
-def _ratio(
-    subject: str, now: int, then: int
-) -> tuple[str, str, float | None, float | None, float | None]:
+def _ratio(subject: str, now: int, then: int) -> _Measured:
     low, high = sorted((now, then))
     return "rows_ratio", subject, high / max(low, 1), then, now
 
 
-def _difference(
-    measure: str, subject: str, now: float, then: float
-) -> tuple[str, str, float | None, float | None, float | None]:
+def _difference(measure: str, subject: str, now: float, then: float) -> _Measured:
     return measure, subject, abs(now - then), then, now
 
 
-def _rates(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> _Measured:
-    for name in _common(now, then):
-        if now[name] is not None and then[name] is not None:
-            yield _difference("label_rate", f"{subject}.{name}", now[name], then[name])
+def _distance(
+    measure: str, subject: str, now: Mapping[str, float], then: Mapping[str, float]
+) -> _Measured:
+    return measure, subject, distances.between(now, then), None, None
 
 
-def _values(
-    subject: str, now: Mapping[str, Any], then: Mapping[str, Any]
-) -> tuple[str, str, float | None, float | None, float | None]:
+def _rates(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
+    for name, label, before in _common(now, then):
+        if label["rate"] is not None and before["rate"] is not None:
+            yield _difference("label_rate", f"{subject}.{name}", label["rate"], before["rate"])
+
+
+def _values(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> _Measured:
     columns = (now, then)
     # Two columns are compared in one way: by values only where both list them all.
     if any("histogram" in one and len(one["top"]) < one["distinct"] for one in columns):
         pair = [distances.of_histogram(one.get("histogram", [])) for one in columns]
     else:
         pair = [distances.of_column(one) for one in columns]
-    means = then.get("mean"), now.get("mean")
-    return "value_distance", subject, distances.between(*pair), *means
+    change = distances.between(*pair)
+    return "value_distance", subject, change, then.get("mean"), now.get("mean")
 
 
-def _schema(subject: str, now: Mapping[str, str], then: Mapping[str, str]) -> _Measured:
+def _schema(subject: str, now: Mapping[str, str], then: Mapping[str, str]) -> Iterator[_Measured]:
     for name in sorted({*now, *then}):
         after, before = now.get(name), then.get(name)
         yield "schema_changes", f"{subject}.{name}", float(after != before), before, after
 
 
-def _text(value: float | str | None) -> str:
+def _text(value: _Value) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""Statistics of an embedding set, streamed, and what it covers of a behavior log."""
+"""Statistics of an embedding set, streamed, and its coverage of a behavior log."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ _REASONS = ("item_id is null", "embedding is null", "wrong length", "NaN or infi
 def embedding_statistics(
     connection: duckdb.DuckDBPyConnection, modality: str, folder: str, log_type: str | None = None
 ) -> dict[str, Any]:
-    """Counts everything that is told of an embedding set.
+    """Returns the statistics of an embedding set.
 
     Args:
       connection: an open database; where `log_type` is given, with a log's tables.
@@ -58,23 +58,19 @@ def embedding_statistics(
     connection.register("stream", _reader(dataset, width, flag))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} AS SELECT * FROM stream")
     connection.unregister("stream")
-    told = _rows(connection, width)
-    told |= {
+    found = _rows(connection, width)
+    found |= {
         "type": str(schema.field("embedding").type),
         "id_type": str(schema.field("item_id").type),
     }
     if log_type is not None:
-        alike = _is_text_name(log_type) == parquet.is_text(schema.field("item_id").type)
-        told["coverage"] = _coverage(connection, alike)
-    return told
-
-
-def _is_text_name(name: str) -> bool:
-    return name.endswith("string")
+        alike = log_type.endswith("string") == parquet.is_text(schema.field("item_id").type)
+        found["coverage"] = _coverage(connection, alike)
+    return found
 
 
 def _dimension(folder: str, dataset: pads.Dataset) -> int:
-    """Returns M: as the manifest or the type says, else the most frequent of the first rows."""
+    """Returns M of the manifest or the type, else the most frequent length of the first rows."""
     if storage.exists(storage.join(folder, manifest.FILE_NAME)):
         return int(manifest.read_manifest(folder)["dimension"])
     width = fixed_width(dataset.schema.field("embedding").type)
@@ -85,9 +81,9 @@ def _dimension(folder: str, dataset: pads.Dataset) -> int:
 
 
 def _reader(dataset: pads.Dataset, width: int, flag: str) -> pa.RecordBatchReader:
-    """Streams a row's facts: `id`, `reason`, `norm`, `digest` of the vector, `available_at`."""
-    has_time = "available_at" in dataset.schema.names
-    names = ["item_id", "embedding", *(["available_at"] if has_time else [])]
+    """Streams one row per vector: `id`, `reason`, `norm`, `digest` and `available_at`."""
+    has_times = "available_at" in dataset.schema.names
+    names = ["item_id", "embedding", *(["available_at"] * has_times)]
     id_type = pa.string() if parquet.is_text(dataset.schema.field("item_id").type) else pa.int64()
     schema = pa.schema(
         [
@@ -98,14 +94,14 @@ def _reader(dataset: pads.Dataset, width: int, flag: str) -> pa.RecordBatchReade
             ("available_at", pa.int64()),
         ]
     )
-    # Any odd factors do; these are drawn once, so that a vector's digest never changes.
+    # A digest is the dot product with fixed odd factors, modulo 2^64.
     factors = np.random.default_rng(0).integers(1, 2**63, width, np.uint64) * 2 + 1
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for batch in dataset.to_batches(columns=names, batch_size=_BATCH_ROWS):
                 reason, norm, digest = _facts(batch, width, factors)
-                time = batch["available_at"] if has_time else pa.nulls(batch.num_rows, pa.int64())
+                time = batch["available_at"] if has_times else pa.nulls(len(batch), pa.int64())
                 yield pa.record_batch(
                     [batch["item_id"].cast(id_type), reason, norm, digest, time.cast(pa.int64())],
                     schema=schema,
@@ -180,7 +176,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, width: int) -> dict[str, Any]:
 
 
 def _coverage(connection: duckdb.DuckDBPyConnection, alike: bool) -> dict[str, Any]:
-    """Counts what the set covers of the log; nothing where ids are of another kind."""
+    """Counts the items and events of the log with an embedding; 0 where ids differ in kind."""
     items, events, rows = one_row(
         connection,
         "SELECT count(value), coalesce(sum(n) FILTER (value IS NOT NULL), 0), sum(n) "

@@ -1,8 +1,10 @@
 """A finding: something in the data that is wrong, or that somebody should look at."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
+
+from pipeline.statistics.options import CheckLimits
 
 Severity = Literal["error", "warning"]
 
@@ -41,8 +43,27 @@ def share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def bad_rows(part: int, whole: int, limit: float) -> Severity | None:
-    """Returns how bad so many bad rows are; None where there is none."""
-    if not part:
-        return None
-    return "error" if share(part, whole) > limit else "warning"
+def bad_rows(
+    part: int, whole: int, limits: CheckLimits, check: str, subject: str, message: str
+) -> Iterator[Finding]:
+    """Yields a finding of bad rows, an error where they are more than allowed; none of none."""
+    if part:
+        too_many = share(part, whole) > limits.max_bad_fraction
+        yield Finding("error" if too_many else "warning", check, subject, message)
+
+
+def coverage(subject: str, covered: str, found: float, limits: CheckLimits) -> Iterator[Finding]:
+    """Yields a finding where too few rows have an embedding.
+
+    Args:
+      subject: the embedding set.
+      covered: what should have one, in the plural.
+      found: the share that has one.
+      limits: what is too little.
+    """
+    if found < limits.coverage:
+        poor = found < limits.least_coverage
+        limit = limits.least_coverage if poor else limits.coverage
+        advice = " Are these the ids of the log?" if poor else ""
+        text = f"{found:.1%} of the {covered} have an embedding, fewer than {limit:.1%}.{advice}"
+        yield Finding("error" if poor else "warning", "coverage", subject, text)

@@ -1,4 +1,4 @@
-"""An inspection: statistics, findings, drift and their report, of whatever data is given."""
+"""An inspection: statistics, findings, drift and report of the given data."""
 
 import dataclasses
 import os
@@ -40,7 +40,7 @@ def inspect(
     memory_limit: str = MEMORY_LIMIT,
     command: str = "",
 ) -> Inspection:
-    """Writes statistics and report of whatever is given, whether it is good or bad.
+    """Writes statistics and report of the given data, good or bad.
 
     Args:
       source: a behavior log.
@@ -82,7 +82,7 @@ def inspect(
 
 
 def describe(assessment: Assessment, output: str) -> str:
-    """Returns an assessment as a person reads it."""
+    """Returns an assessment as lines for people."""
     lines = [findings.table(assessment.findings)] if assessment.findings else ["No finding."]
     if assessment.baseline is not None:
         lines.append(f"{len(assessment.changes)} measures within their thresholds.")

@@ -1,7 +1,7 @@
-"""Statistics of a behavior log, straight from Parquet."""
+"""Statistics of a behavior log, computed by DuckDB over Parquet."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -18,10 +18,10 @@ from pipeline.statistics.database import identifier, one_row, parquet_dataset
 from pipeline.tables import parquet
 
 ITEM_COUNTS = "log_item_counts"
-"""The table of the log's items that `log_statistics` leaves, `value` and `n`."""
+"""The table of the log's items that `log_statistics` creates: `value` and `n`."""
 
 TIMES = "log_times"
-"""The view that `log_statistics` leaves: `item_id` and `time` in microseconds, valid rows only."""
+"""The view that `log_statistics` creates: `item_id` and `time` (microseconds) of valid rows."""
 
 _DUPLICATE_ROWS = 4_000_000
 _COUNTS = "log_counts"
@@ -45,7 +45,7 @@ class LogSource:
 
 
 def log_statistics(connection: duckdb.DuckDBPyConnection, source: LogSource) -> dict[str, Any]:
-    """Counts everything that is told of a log.
+    """Returns the statistics of a log.
 
     Args:
       connection: an open database; `ITEM_COUNTS` and `TIMES` stay in it.
@@ -84,7 +84,7 @@ def log_statistics(connection: duckdb.DuckDBPyConnection, source: LogSource) -> 
         "columns": described,
         "labels": labels,
         "time": {"unit": source.timestamp_unit, **time},
-        "duplicates": _duplicates(connection, rows),
+        "duplicates": _duplicates(connection, rows, dataset.schema.names),
     }
 
 
@@ -118,18 +118,18 @@ def _column(
     connection: duckdb.DuckDBPyConnection, field: pa.Field, rows: int, label: bool
 ) -> dict[str, Any]:
     kind = _kind(field)
-    told: dict[str, Any] = {"type": str(field.type), "kind": "label" if label else kind}
+    found: dict[str, Any] = {"type": str(field.type), "kind": "label" if label else kind}
     if kind == "other":
         known = one_row(connection, f"SELECT count({identifier(field.name)}) FROM log")[0]
-        return {**told, "rows": rows, "nulls": rows - int(known)}
+        return {**found, "rows": rows, "nulls": rows - int(known)}
     table = ITEM_COUNTS if field.name == "item_id" else _COUNTS
     columns.count_values(connection, "log", field.name, table)
-    told |= columns.value_statistics(connection, table)
+    found |= columns.value_statistics(connection, table)
     if kind == "number":
-        told |= columns.number_statistics(connection, table)
+        found |= columns.number_statistics(connection, table)
     elif kind == "id":
-        told |= columns.id_statistics(connection, table)
-    return told
+        found |= columns.id_statistics(connection, table)
+    return found
 
 
 def _labels_by_time(
@@ -145,42 +145,41 @@ def _labels_by_time(
         wanted += [f"count(*) FILTER (label_{index} IS NULL)"]
     reader = _label_reader(dataset, source)
     connection.register("log_labels", reader)
-    # Times that are not valid would overflow; they are one group of their own.
+    # Microseconds of times out of range would overflow; those times are a group of their own.
     grouped = connection.execute(
         f"SELECT CASE WHEN time >= 0 AND time < {time_buckets.LATEST // factor} "
         f"THEN time * {factor} // {size} END AS bucket, {', '.join(wanted)} "
         "FROM log_labels GROUP BY 1"
     ).fetchall()
     connection.unregister("log_labels")
-    counts = np.array([group[1:] for group in grouped], dtype=object).sum(axis=0)
     labels = {}
     for index, label in enumerate(source.labels):
-        no, yes, null = (int(one) for one in counts[1 + 3 * index : 4 + 3 * index])
+        no, yes, null = (sum(group[2 + 3 * index + at] for group in grouped) for at in range(3))
         labels[label] = {
             "known": no + yes,
             "positives": yes,
             "rate": yes / (no + yes) if no + yes else None,
             "nulls": null,
-            "bad": int(counts[0]) - no - yes - null,
+            "bad": sum(group[1] for group in grouped) - no - yes - null,
         }
     by_bucket = {
-        group[0]: (
-            group[1],
+        bucket: (
+            events,
             {
-                label: (group[2 + 3 * index] + group[3 + 3 * index], group[3 + 3 * index])
+                label: (sum(counts[3 * index : 3 * index + 2]), counts[3 * index + 1])
                 for index, label in enumerate(source.labels)
             },
         )
-        for group in grouped
-        if group[0] is not None
+        for bucket, events, *counts in grouped
+        if bucket is not None
     }
     out = sum(group[1] for group in grouped if group[0] is None)
     line = time_buckets.timeline(size, by_bucket)
-    return labels, {"first": first, "last": last, "out_of_range": int(out), **line}
+    return labels, {"first": first, "last": last, "out_of_range": out, **line}
 
 
 def _label_reader(dataset: pads.Dataset, source: LogSource) -> pa.RecordBatchReader:
-    """Streams `time` and `label_<index>`, float64 and null where it cannot be known."""
+    """Streams `time` and `label_<index>`, float64 and null where it is unknown."""
     stored = [label for label in source.labels if label not in source.derived]
     read = {name for one in source.derived.values() for name in one.columns}
     names = sorted({"timestamp", *stored, *(name for name in read if name not in source.derived)})
@@ -222,19 +221,16 @@ def _float(column: pa.Array) -> pa.Array:
     return column.cast(pa.float64(), safe=False)
 
 
-def _duplicates(connection: duckdb.DuckDBPyConnection, rows: int) -> dict[str, float]:
+def _duplicates(
+    connection: duckdb.DuckDBPyConnection, rows: int, names: Sequence[str]
+) -> dict[str, float]:
     """Counts rows that repeat another; over a sample of users where the log is large."""
     parts = -(-rows // _DUPLICATE_ROWS)
-    names = _comparable(connection)
+    columns_ = ", ".join(map(identifier, sorted(names)))
     sampled, repeated = one_row(
         connection,
         "SELECT coalesce(sum(n), 0), coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM log "
-        f"WHERE hash(user_id) % {parts} = 0 GROUP BY hash({', '.join(names)}))",
+        f"WHERE hash(user_id) % {parts} = 0 GROUP BY hash({columns_}))",
     )
     share = float(repeated) / float(sampled) if sampled else 0.0
     return {"share": share, "sampled_share": 1 / parts}
-
-
-def _comparable(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    described = connection.execute("SELECT column_name FROM (DESCRIBE log) ORDER BY 1").fetchall()
-    return [identifier(row[0]) for row in described]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from features.schema import TIMESTAMP
 from models.inputs.example_set import ExampleSet
 from pipeline.statistics import time_buckets
 
@@ -15,12 +16,12 @@ _BATCH = 4096
 def label_rates_by_time(examples: ExampleSet, largest: int = _RECORDS) -> dict[str, Any]:
     """Parses time and labels of records, of whole shards until there are enough.
 
-    Shards hold users, not times, so a few of them show every time; a data set that grew by
-    dated parts has shards of each part. Evenly spaced ones are taken, by name, of every split.
+    Shards are partitioned by user, so a few of them cover all times; a data set that grew by dated
+    parts has shards of each part. Evenly spaced shards are read, by name, of every split.
 
     Args:
       examples: the data set.
-      largest: about so many records are parsed at most.
+      largest: the approximate number of records to parse at most.
 
     Returns:
       See `time_buckets.timeline`, an event being a candidate; and `sampled_share` of the records.
@@ -51,14 +52,14 @@ def label_rates_by_time(examples: ExampleSet, largest: int = _RECORDS) -> dict[s
 def _parse(
     paths: list[str], labels: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Returns times `[R]`, candidates a record `[R]`, and labels of all candidates by name."""
-    spec: dict[str, Any] = {"timestamp": tf.io.FixedLenFeature([], tf.int64)}
+    """Returns times `[R]`, candidates per record `[R]`, and labels of all candidates by name."""
+    spec: dict[str, Any] = {TIMESTAMP: tf.io.FixedLenFeature([], tf.int64)}
     spec |= {name: tf.io.RaggedFeature(tf.float32) for name in labels}
     times, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     values = {name: [np.zeros(0, np.float32)] for name in labels}
     for batch in tf.data.TFRecordDataset(paths).batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
-        times.append(parsed["timestamp"].numpy())
+        times.append(parsed[TIMESTAMP].numpy())
         sizes.append(parsed[labels[0]].row_lengths().numpy())
         for name in labels:
             values[name].append(parsed[name].flat_values.numpy())

@@ -1,4 +1,4 @@
-"""Counts by time: how wide the buckets are, and where an event falls."""
+"""Counts by time: the buckets' width, and the counts as JSON."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A submission as commands of this machine: the job itself, or `docker run`."""
+"""A submission as commands for this machine: the job itself, or `docker run`."""
 
 import shutil
 import subprocess
@@ -26,8 +26,8 @@ def local(submission: Submission) -> list[Command]:
 def docker(submission: Submission) -> list[Command]:
     """Returns a `docker run` for each worker.
 
-    The options are those of the Kubernetes manifest. `--restart` is not among them: Docker would
-    retry wrong input as well, so that this process retries, and 75 only.
+    The options match the Kubernetes manifest. `--restart` is not given, because Docker would retry
+    wrong input too: this process retries, and only exit code 75.
     """
     settings = submission.settings
     names = [f"{submission.name}-{index}" for index in range(settings.workers)]
@@ -58,7 +58,7 @@ def docker(submission: Submission) -> list[Command]:
 
 
 def docker_network(submission: Submission) -> tuple[Command, Command] | None:
-    """Returns what makes and what removes the network in which workers find each other by name."""
+    """Returns the commands that create and remove the workers' network; None for one worker."""
     if submission.settings.workers == 1:
         return None
     network = ["docker", "network"]
@@ -72,7 +72,7 @@ def need_docker_engine() -> None:
     """Checks that a Docker engine answers.
 
     Raises:
-      UserInputError: there is no `docker`, or it reaches no engine.
+      UserInputError: there is no `docker` command, or no engine answers it.
     """
     hint = "Start one, or see with --dry_run what would run."
     if shutil.which("docker") is None:
@@ -86,7 +86,7 @@ def need_docker_engine() -> None:
 
 
 def _cluster_variables(hosts: Sequence[str]) -> list[dict[str, str]]:
-    """Returns the variables of each worker; none of one that is alone."""
+    """Returns the variables of each worker; a single worker has none."""
     if len(hosts) == 1:
         return [{}]
     return [{"TF_CONFIG": tf_config(list(hosts), index)} for index in range(len(hosts))]

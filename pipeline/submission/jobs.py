@@ -38,20 +38,20 @@ def command(job: str, flags: Sequence[str], python: str = "python") -> list[str]
 
 
 def check_flags(job: str, flags: Sequence[str]) -> None:
-    """Lets the job itself check its flags, in a process of its own, before anything is submitted.
+    """Runs the job with `--only_check_args`, so that it checks its flags before the submission.
 
     Args:
       job: its name.
       flags: its own.
 
     Raises:
-      UserInputError: in the job's words.
+      UserInputError: the job refuses its flags; has the job's message.
     """
-    # First, since what follows a positional argument or a `--` is no flag.
+    # First: after a positional argument or a `--` it would not be read as a flag.
     checked = command(job, ["--only_check_args", *flags], sys.executable)
     done = subprocess.run(checked, capture_output=True, text=True, check=False)
     if done.returncode == USER_ERROR_CODE:
-        words = done.stderr[done.stderr.rfind("Error: ") :].removeprefix("Error: ").strip()
-        raise UserInputError(f"Nothing was submitted, --job {job} refuses its flags: {words}")
+        message = done.stderr[done.stderr.rfind("Error: ") :].removeprefix("Error: ").strip()
+        raise UserInputError(f"Nothing was submitted, --job {job} refuses its flags: {message}")
     if done.returncode:
         raise RuntimeError(f"{checked} exited with {done.returncode}: {done.stderr}")

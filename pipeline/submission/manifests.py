@@ -1,10 +1,9 @@
 """A submission as Kubernetes manifests.
 
-One worker is a Job; several are an Indexed Job and a headless Service. Both are Kubernetes'
-own: JobSet and Kubeflow's Trainer would have to be installed in the cluster first, and their
-schemas are not Kubernetes'. An Indexed Job names its pods' hosts `<job>-<index>`, however often a
-pod is replaced, so the addresses of all workers are known beforehand, and Kubernetes writes the
-index into `TF_CONFIG` itself.
+One worker is a Job; several are an Indexed Job and a headless Service. JobSet and Kubeflow's
+Trainer would have to be installed in the cluster first, and have schemas of their own. The pods of
+an Indexed Job have the host names `<job>-<index>`, however often they are replaced. So the
+addresses of all workers are known beforehand, and Kubernetes sets the index in `TF_CONFIG`.
 """
 
 import shutil
@@ -29,7 +28,7 @@ _INSTALL = "Install dmf-ctr with its extra `submit`: pip install 'dmf-ctr[submit
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes labels that stand twice twice, not as an anchor and a reference."""
+    """Writes repeated labels in full, not as an anchor and a reference."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -39,7 +38,7 @@ def render(submission: Submission) -> list[Manifest]:
     """Returns the manifests in the order in which they are applied.
 
     Raises:
-      UserInputError: the image is not named by a tag other than `latest`, or a digest.
+      UserInputError: the image has neither a digest nor a tag other than `latest`.
     """
     settings = submission.settings
     _check_image(settings.image)
@@ -55,7 +54,7 @@ def render(submission: Submission) -> list[Manifest]:
         "metadata": metadata,
         "spec": {
             "backoffLimit": settings.retries,
-            # Two pods of one worker would write the same folder.
+            # Never two pods of one worker: they would write the same folder.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
             "ttlSecondsAfterFinished": settings.keep_seconds,
@@ -75,15 +74,15 @@ def render(submission: Submission) -> list[Manifest]:
 
 
 def validate(manifests: Sequence[Manifest], version: str) -> None:
-    """Holds manifests to the official schemas; a field that they do not know is an error.
+    """Validates manifests by the official schemas; unknown fields are errors.
 
     Args:
-      manifests: what is to be applied.
+      manifests: the manifests to apply.
       version: of Kubernetes, `major.minor`.
 
     Raises:
-      UserInputError: names the field; or the validator is not installed or does not know the
-        version.
+      UserInputError: a manifest is not valid, and the field is named; or the validator is not
+        installed or has no schemas of the version.
     """
     try:
         import kubernetes_validate
@@ -109,12 +108,12 @@ def validate(manifests: Sequence[Manifest], version: str) -> None:
 
 
 def to_yaml(manifests: Sequence[Manifest]) -> str:
-    """Returns what `kubectl apply -f -` reads."""
+    """Returns the YAML for `kubectl apply -f -`."""
     return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=10**6)
 
 
 def apply(text: str) -> int:
-    """Gives manifests to `kubectl` and returns its exit code.
+    """Applies manifests with `kubectl` and returns its exit code.
 
     Args:
       text: YAML.
@@ -140,7 +139,7 @@ def _check_image(image: str) -> None:
 
 
 def _failure_rules() -> list[Manifest]:
-    """Returns what follows a pod's failure; what no rule names counts against `backoffLimit`."""
+    """Returns the rules for failed pods; other failures count against `backoffLimit`."""
 
     def exit_code(action: str, code: int) -> Manifest:
         on = {"containerName": _CONTAINER, "operator": "In", "values": [code]}
@@ -167,7 +166,7 @@ def _pod(submission: Submission) -> Manifest:
     container: Manifest = {
         "name": _CONTAINER,
         "image": settings.image,
-        # Kubernetes expands $(NAME) here, and reads $$ as a dollar.
+        # Kubernetes expands $(NAME) here and reads $$ as a dollar.
         "args": [_literal(word) for word in jobs.command(submission.job, submission.flags)],
         "env": _environment(submission),
         # Equal, so that the pod is among the last to be evicted.
@@ -185,11 +184,11 @@ def _pod(submission: Submission) -> Manifest:
     if settings.secrets:
         container["envFrom"] = [{"secretRef": {"name": name}} for name in settings.secrets]
     pod: Manifest = {
-        # What a podFailurePolicy requires: a new pod, not a new container, follows a failure.
+        # Required by podFailurePolicy: a new pod, not a new container, follows a failure.
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": settings.grace_seconds,
         "automountServiceAccountToken": False,
-        # As process 1, a job that does not handle SIGTERM would not even end by it.
+        # Otherwise the job is process 1, which SIGTERM does not end unless it is handled.
         "shareProcessNamespace": True,
         "securityContext": {
             "runAsNonRoot": True,
@@ -219,7 +218,7 @@ def _environment(submission: Submission) -> list[Manifest]:
     ]
     if settings.workers > 1:
         hosts = [f"{name}-{index}.{name}:{settings.port}" for index in range(settings.workers)]
-        # In this order: only variables above are expanded.
+        # The order matters: only variables above are expanded.
         variables.append({"name": "TASK_INDEX", "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}})
         variables.append({"name": "TF_CONFIG", "value": tf_config(hosts, "$(TASK_INDEX)")})
     return variables

@@ -1,4 +1,4 @@
-"""Processes that run together, end together, and are run again when they ask for it."""
+"""Processes that run together, end together, and run again after exit code 75."""
 
 import shlex
 import signal
@@ -18,26 +18,26 @@ _RETRY_PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Command:
-    """A command line and the variables that it gets besides this process's own."""
+    """A command line, and variables in addition to those of this process."""
 
     words: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """The command as a shell takes it."""
+        """The command for a shell."""
         variables = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
         return " ".join([*variables, shlex.join(self.words)])
 
 
 class ProcessGroup:
-    """Runs commands at the same time, as often as they exit with 75.
+    """Runs commands at the same time, and again as long as they exit with 75.
 
-    One that fails takes the others with it. SIGTERM and SIGINT of this process are passed on as
+    If one fails, the others are ended. SIGTERM and SIGINT of this process are passed on as
     SIGTERM, after which nothing is run again.
 
     Args:
-      commands: what runs together.
-      environment: of this process, which the commands' own variables extend.
+      commands: the commands to run together.
+      environment: the variables of this process.
       grace_seconds: from SIGTERM to SIGKILL.
     """
 
@@ -51,11 +51,11 @@ class ProcessGroup:
         self._stopped = False
 
     def run(self) -> int:
-        """Returns the exit code of the whole: 0, or see `combined_code`."""
+        """Returns the exit code of the group, see `combined_code`."""
         before = {one: signal.signal(one, self._pass_on) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
             while (code := self._run_once()) == RETRY_CODE and not self._stopped:
-                logging.info("Exit code %d: asked to stop, and saved. Running it again.", code)
+                logging.info("Exit code %d: stopped after a checkpoint. Running it again.", code)
                 time.sleep(_RETRY_PAUSE_SECONDS)
             return code
         finally:
@@ -100,12 +100,12 @@ class ProcessGroup:
 
 
 def combined_code(codes: Sequence[int]) -> int:
-    """Returns the exit code that says most: 2, then 75, then another failure, then 0.
+    """Returns the most specific exit code: 2, then 75, then another failure, then 0.
 
-    A worker whose peer stopped fails as well, which must not hide why the peer did.
+    A worker whose peer stopped fails too, and must not hide the peer's code.
 
     Args:
-      codes: of `subprocess`, which has a signal's number as a negative code.
+      codes: of `subprocess`, where a negative code is a signal's number.
     """
     shell_codes = [128 - code if code < 0 else code for code in codes]
     for code in (USER_ERROR_CODE, RETRY_CODE):

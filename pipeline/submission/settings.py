@@ -1,4 +1,4 @@
-"""What a job is given to run with."""
+"""Image, resources, volumes and other settings of a submission."""
 
 import posixpath
 import re
@@ -17,23 +17,23 @@ from pydantic.dataclasses import dataclass
 from features.schema import STRICT
 
 _VOLUME = re.compile(r"(?P<source>[^:]+):(?P<mount>/[^:]*)(?P<mode>:ro)?")
-_WE_SET = ("TF_CONFIG", "TASK_INDEX")
+_RESERVED = ("TF_CONFIG", "TASK_INDEX")
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
-"""A name that leaves room for `-<task index>` in the 63 characters of a host name."""
+"""A host name of at most 63 characters, minus the room for `-<task index>`."""
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Volume:
-    """A folder that the container sees.
+    """A folder in the container.
 
     Attributes:
-      source: a folder of the machine where it starts with a slash; else a named volume of Docker,
+      source: a folder of the machine if it starts with a slash; else a named volume of Docker or
         a PersistentVolumeClaim of Kubernetes.
       mount: the folder's path in the container.
-      read_only: whether the job must not write there.
+      read_only: whether the job may only read it.
     """
 
     source: str
@@ -60,32 +60,32 @@ def _parse_volume(text: Any) -> Any:
 
 @dataclass(frozen=True, config=STRICT)
 class Settings:
-    """Image, resources and where they come from; `local` uses `workers` and `environment` alone.
+    """The settings of a submission; the target `local` uses `workers` and `environment` only.
 
     Attributes:
-      image: of docker/worker. Kubernetes wants a tag or a digest, so that a retry runs the code
-        that the first attempt ran.
-      name: of the Job, its containers and their network; None makes one of the job and of all
-        that decides what runs, so that the same submission twice is one Job.
+      image: built by docker/worker. Kubernetes requires a tag or a digest, so that a retry runs
+        the same code.
+      name: of the Job, its containers and their network; None for one that is derived from all
+        settings and flags, so that the same submission twice is one Job.
       namespace: of Kubernetes.
       workers: processes that train one model together, through `TF_CONFIG`.
-      port: where workers hear each other; `local` uses this one and those that follow.
+      port: on which workers talk to each other; `local` uses this port and the next ones.
       cpus: of a worker, requested and limit; also the size of its thread pools.
       memory_gib: of a worker, requested and limit.
-      scratch_gib: of `/tmp`, which is emptied when the container ends. Docker keeps it in memory.
+      scratch_gib: size of `/tmp`, which is lost when the container ends. Docker keeps it in memory.
       volumes: `SOURCE:/MOUNT[:ro]`, see `Volume`. Several workers on several machines need a
         claim with ReadWriteMany for the model folder.
-      environment: variables by name. They are printed and stored: no secrets.
+      environment: variables by name. They are printed and stored, so they must not be secrets.
       secrets: names of Kubernetes Secrets whose keys become variables; with Docker, files of
         `NAME=VALUE` lines.
-      service_account: of Kubernetes, such as one that may read a bucket.
+      service_account: of Kubernetes, such as one with access to a bucket.
       node_selector: labels that a node of Kubernetes must have.
-      retries: of a job that failed of itself, by Kubernetes. Exit code 75 and disruptions by the
-        cluster are retried beyond these, exit code 2 never.
-      grace_seconds: from SIGTERM to SIGKILL; the job saves meanwhile.
+      retries: of a failed job, by Kubernetes. Exit code 75 and disruptions by the cluster are
+        always retried and not counted; exit code 2 is never retried.
+      grace_seconds: from SIGTERM to SIGKILL, for the job's last checkpoint.
       deadline_seconds: after which Kubernetes ends the Job, retries included; None for never.
       keep_seconds: how long Kubernetes keeps a finished Job and its logs.
-      kubernetes_version: of the cluster, `major.minor`, whose schemas the manifests are held to.
+      kubernetes_version: of the cluster, `major.minor`; its schemas validate the manifests.
     """
 
     image: str = "dmf-worker"
@@ -119,7 +119,7 @@ class Settings:
     @field_validator("environment")
     @classmethod
     def _leaves_ours_alone(cls, environment: dict[str, str]) -> dict[str, str]:
-        if taken := sorted(set(environment) & set(_WE_SET)):
+        if taken := sorted(set(environment) & set(_RESERVED)):
             raise ValueError(f"{', '.join(taken)} is made from `workers`: leave it out")
         return environment
 

@@ -15,15 +15,15 @@ _DISTRIBUTED = ("train",)
 
 @dataclass(frozen=True)
 class Submission:
-    """A job that is to run somewhere.
+    """A job to run somewhere.
 
     Attributes:
       job: its name.
       flags: its own.
-      settings: what it runs with.
+      settings: image, resources and volumes.
 
     Raises:
-      UserInputError: several workers are asked for, and the job knows nothing of them.
+      UserInputError: several workers are requested for a job that runs in one process.
     """
 
     job: str
@@ -40,7 +40,7 @@ class Submission:
 
     @property
     def name(self) -> str:
-        """The settings' name, or one that is the same for the same submission."""
+        """The settings' name, or one derived from all that is submitted."""
         if self.settings.name is not None:
             return self.settings.name
         settings = TypeAdapter(Settings).dump_python(self.settings, mode="json")
@@ -49,15 +49,15 @@ class Submission:
 
     @property
     def container_environment(self) -> dict[str, str]:
-        """Variables of a container, without those that differ between workers."""
+        """Variables of a container, besides those that differ between workers."""
         threads = str(max(1, int(self.settings.cpus)))
-        # A container sees all of the machine's cores, however few it may use.
+        # A container sees all cores of the machine, even those that it may not use.
         pools = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-        # The root file system, and so the user's home, is read-only.
+        # The root file system is read-only, and the user's home on it.
         return {**dict.fromkeys(pools, threads), "HOME": "/tmp", **self.settings.environment}
 
     def check_paths(self) -> None:
-        """Refuses paths of this machine that the container would not find.
+        """Checks that the container has every path of this machine among the flags.
 
         Raises:
           UserInputError: a flag's value is a path that exists here and lies in no volume.

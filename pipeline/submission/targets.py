@@ -1,4 +1,4 @@
-"""Where a submission runs: on this machine, in Docker, on Kubernetes; or what would run there."""
+"""Runs a submission on this machine, in Docker or on Kubernetes, or prints what would run."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ def _kubernetes(submission: Submission, dry_run: bool) -> int:
     text = manifests.to_yaml(rendered)
     kinds = ",".join(manifest["kind"].lower() for manifest in rendered)
     logging.info(
-        "%s valid in Kubernetes %s; `kubectl apply -f -` reads them.",
+        "%s valid in Kubernetes %s; apply them with `kubectl apply -f -`.",
         " and ".join(manifest["kind"] for manifest in rendered),
         settings.kubernetes_version,
     )
@@ -56,7 +56,7 @@ def _kubernetes(submission: Submission, dry_run: bool) -> int:
 
 
 def _print(workers: Sequence[Command], around: tuple[Command, Command] | None = None) -> int:
-    """Prints a shell script that does the same, but for the retries."""
+    """Prints the commands as a shell script, without the retries."""
     lines = [str(command) for command in workers]
     if len(workers) > 1:
         lines = [*(f"{line} &" for line in lines), "wait"]
@@ -73,4 +73,4 @@ def _run(workers: Sequence[Command], submission: Submission) -> int:
 TARGETS: Mapping[str, Callable[[Submission, bool], int]] = MappingProxyType(
     {"local": _local, "docker": _docker, "kubernetes": _kubernetes}
 )
-"""What runs a submission, or prints it where the second argument says so; returns an exit code."""
+"""By name: runs a submission, or prints it if the second argument is true; returns an exit code."""

@@ -1,1 +1,5 @@
-"""Parquet inputs and side features."""
+"""Tables as inputs.
+
+- `parquet`: Parquet files: listing, opening, checking columns.
+- `side_features`: item and user columns as dense arrays.
+"""

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.embeddings.embedding_files import parquet_files
 from features.errors import UserInputError
 from features.files import storage
+from features.files.parquet_folder import parquet_files
 
 
 def open_files(location: str, flag: str) -> dict[str, pq.ParquetFile]:

@@ -1,4 +1,4 @@
-"""How a training run is done again: its command, and what is no longer as it was."""
+"""The command that repeats a training run, and what has changed since."""
 
 import os
 import shlex
@@ -14,15 +14,15 @@ from pipeline.training_runs.run_list import ListedRun
 def script(listed: ListedRun) -> str:
     """Returns a shell script that trains the same model into `<run>-reproduced`.
 
-    Comments in it say what stands between it and the same weights: other code, packages or data,
-    and ops that are not deterministic.
+    Its comments list the differences that can lead to other weights: code, packages, data, and
+    ops that are not deterministic.
 
     Args:
       listed: the run.
     """
     run, folder = listed.run, os.path.abspath(listed.folder)
     lines = [f"# {listed.name}, trained {run.started} with code {_code(run.code)}"]
-    lines += [f"# {line}" for line in _obstacles(listed)]
+    lines += [f"# {line}" for line in _differences(listed)]
     directory = f"cd {shlex.quote(run.directory)}"
     arguments = [
         *(text for text in run.arguments if not _is_former_flag(text)),
@@ -35,7 +35,7 @@ def script(listed: ListedRun) -> str:
     return "\n".join([*lines, directory, prefix + command])
 
 
-def _obstacles(listed: ListedRun) -> list[str]:
+def _differences(listed: ListedRun) -> list[str]:
     run, found = listed.run, []
     here = environment.code()
     patch = os.path.join(os.path.abspath(listed.folder), run_folder.PATCH)
@@ -60,7 +60,7 @@ def _obstacles(listed: ListedRun) -> list[str]:
 
 
 def _is_former_flag(argument: str) -> bool:
-    """Whether an argument was a setting that is a flag no longer; run_config.json has its value."""
+    """Whether an argument is of a former flag, whose value run_config.json holds."""
     name = argument.removeprefix("--").partition("=")[0]
     return name.removeprefix("no") in run_config.FORMER_FLAGS
 

@@ -1,4 +1,4 @@
-"""Two or more training runs side by side: what differed, and what came of it."""
+"""Training runs side by side: their differences and their metrics."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from pipeline.training_runs.run_list import NAMES, ListedRun
 
 
 def describe(runs: Sequence[ListedRun]) -> str:
-    """Returns a table of differing settings, one of metrics, and whether data or code differ.
+    """Returns a table of what differs and a table of metrics, and a warning about other data.
 
     Args:
-      runs: two or more; of two, the difference is the second minus the first.
+      runs: two or more; for two, a column has the second metric minus the first.
     """
-    differences = _rows([_made_of(one) for one in runs])
+    differences = _rows([_facts(one) for one in runs])
     head = [one.name for one in runs]
     parts = []
     if warning := _data(runs):
@@ -28,8 +28,8 @@ def describe(runs: Sequence[ListedRun]) -> str:
     return "\n\n".join(parts)
 
 
-def _made_of(one: ListedRun) -> dict[str, str]:
-    """Returns everything that can make two runs differ, by dotted name."""
+def _facts(one: ListedRun) -> dict[str, str]:
+    """Returns settings, inputs, code and environment by dotted name."""
     run = one.run
     facts = {
         **one.config,
@@ -49,7 +49,7 @@ def _rows(facts: Sequence[Mapping[str, str]]) -> list[list[str]]:
 
 
 def _data(runs: Sequence[ListedRun]) -> str:
-    """Says so where runs saw other data, and what is visibly other about it."""
+    """Returns a warning where the runs read different data, with folders and fingerprints."""
     if len({one.run.data_fingerprint for one in runs}) == 1:
         return ""
     lines = [f"{one.name} {one.run.data_fingerprint} ({one.run.examples})" for one in runs]

@@ -20,7 +20,7 @@ FORMER_FLAGS = ("mixed_precision", "jit_compile", "intra_op_threads", "inter_op_
 
 @dataclass(frozen=True, config=STRICT)
 class DataConfig:
-    """Where a run's input comes from.
+    """The source of a run's input.
 
     Attributes:
       source: a folder with `ratings.parquet`, `items.parquet` and `embeddings/*.parquet`; None
@@ -35,11 +35,11 @@ class DataConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class ExportConfig:
-    """How the model is exported.
+    """The export of the model.
 
     Attributes:
       embeddings_inside: keep the quantized embedding sets inside the model; otherwise requests
-        bring the vectors.
+        carry the vectors.
       batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters.
     """
 
@@ -53,7 +53,7 @@ class ServingConfig:
 
     Attributes:
       candidates: C.
-      repeats: timed calls a model; the calls of the models take turns.
+      repeats: timed calls per model; the models take turns.
     """
 
     candidates: PositiveInt = 1200
@@ -109,7 +109,7 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def check(path: str | None, overrides: Sequence[str]) -> None:
-    """Refuses what `load` will refuse; a file that only another machine has is not looked into.
+    """Raises the errors of `load`, but ignores a file that does not exist on this machine.
 
     Raises:
       UserInputError: see `load`.

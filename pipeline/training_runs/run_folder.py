@@ -1,14 +1,14 @@
-"""A training run as a folder: besides the model, what made it and how good it is.
+"""A training run as a folder: its model, configuration, inputs and metrics.
 
 | file | holds |
 |---|---|
 | `run.json` | `Run`; written last |
 | `run_config.json` | the resolved configuration, which `pipeline.train --config` reads |
 | `data_manifest.json` | the joined examples' manifest |
-| `uncommitted.patch` | what the code differs in from its commit, if it does |
-| `attention.json` | what the model learned of similarity |
+| `uncommitted.patch` | uncommitted changes of the code, if there were any |
+| `attention.json` | effect of similarity on the attention |
 | `metrics/<split>.json` | `evaluation.evaluate`'s figures |
-| `report.html` | all of it for people, see `pipeline.training_runs.training_report` |
+| `report.html` | all of it on one page, see `pipeline.training_runs.training_report` |
 
 The model's own files are `models.trained_model`'s; its manifest has the metrics of every
 evaluation.
@@ -37,14 +37,14 @@ PATCH = "uncommitted.patch"
 
 @dataclass(frozen=True, config=STRICT)
 class Run:
-    """What made a model, besides its configuration.
+    """The provenance of a model, besides its configuration.
 
     Attributes:
       label: the main one.
-      command: as it was typed.
-      directory: where it was typed.
-      arguments: flags of `pipeline.train` that train the same model, without those of the
-        configuration and of the output.
+      command: the command line.
+      directory: its working directory.
+      arguments: flags of `pipeline.train` that train the same model, besides `--config`, `--set`
+        and `--model_dir`.
       started: UTC, ISO 8601.
       finished: UTC, ISO 8601.
       examples: folder of the joined examples.
@@ -78,16 +78,16 @@ def write(
     metrics: Mapping[str, Mapping[str, Any]],
     patch: str = "",
 ) -> None:
-    """Writes what belongs to a run beside its model; what an earlier run left is removed.
+    """Writes the files of a run beside its model, and removes those of an earlier run.
 
     Args:
       folder: local, holds the trained model.
-      run: what made it.
+      run: its provenance.
       config: the resolved configuration.
       data_manifest: of the examples.
       attention: see `read_attention`.
-      metrics: `evaluation.evaluate`'s figures by split.
-      patch: what the code differed in from its commit.
+      metrics: figures of `models.evaluation.scoring.evaluate` by split.
+      patch: uncommitted changes of the code.
     """
     for name in (FILE_NAME, PATCH, "report.html"):
         if os.path.exists(path := os.path.join(folder, name)):
@@ -106,21 +106,21 @@ def write(
 
 
 def write_metrics(folder: str, split: str, figures: Mapping[str, Any]) -> None:
-    """Writes the figures of one split."""
+    """Writes the metrics of one split."""
     os.makedirs(os.path.join(folder, "metrics"), exist_ok=True)
     json_file.write(os.path.join(folder, "metrics", f"{split}.json"), figures)
 
 
 def holds_run(folder: str) -> bool:
-    """Whether a folder is that of a run that ended."""
+    """Whether a folder is of a finished run."""
     return os.path.isfile(os.path.join(folder, FILE_NAME))
 
 
 def read(folder: str) -> Run:
-    """Reads what made a run's model.
+    """Reads a run's provenance.
 
     Raises:
-      UserInputError: the folder holds no complete run, or one of another version.
+      UserInputError: the folder holds no finished run, or one of another version.
     """
     values = _read_json(folder, FILE_NAME)
     try:
@@ -134,7 +134,7 @@ def read(folder: str) -> Run:
 
 
 def read_config(folder: str) -> dict[str, Any]:
-    """Reads the sections of a run's configuration that a training reads: `model`, `training`."""
+    """Reads the sections `model` and `training` of a run's configuration."""
     values = _read_json(folder, "run_config.json")
     return {section: values[section] for section in ("model", "training")}
 
@@ -145,27 +145,27 @@ def read_data_manifest(folder: str) -> dict[str, Any]:
 
 
 def read_training(folder: str) -> dict[str, Any]:
-    """Reads what `training.train` returned: steps, seconds, rate and history."""
+    """Reads the figures of the training: steps, seconds, rate and history."""
     return _read_json(folder, manifest.FILE_NAME)["training"]
 
 
 def read_schema_fingerprint(folder: str) -> str:
-    """Reads the fingerprint of the schema that a run's model was trained with."""
+    """Reads the fingerprint of the schema of a run's model."""
     return _read_json(folder, manifest.FILE_NAME)["schema_fingerprint"]
 
 
 def has_patch(folder: str) -> bool:
-    """Whether a run's code differed from its commit."""
+    """Whether a run's code had uncommitted changes."""
     return os.path.isfile(os.path.join(folder, PATCH))
 
 
 def read_attention(folder: str) -> dict[str, Any]:
-    """Reads `split`, `bucket_effect` and `attention_mass`: what was learned of similarity."""
+    """Reads `split`, `bucket_effect` and `attention_mass`: the effect of similarity."""
     return _read_json(folder, "attention.json")
 
 
 def read_metrics(folder: str) -> dict[str, dict[str, Any]]:
-    """Reads the figures by split, validation before test."""
+    """Reads the metrics by split, validation before test."""
     files = os.listdir(os.path.join(folder, "metrics"))
     splits = sorted((name.removesuffix(".json") for name in files), key=lambda one: one == "test")
     return {split: _read_json(folder, os.path.join("metrics", f"{split}.json")) for split in splits}
@@ -178,6 +178,6 @@ def _read_json(folder: str, name: str) -> dict[str, Any]:
             return json.load(file)
     except FileNotFoundError:
         raise UserInputError(
-            f"{folder!r} has no {name}: it is not the folder of a training run that ended. Give a "
+            f"{folder!r} has no {name}: it is not the folder of a finished training run. Give a "
             "--model_dir of pipeline.train, or run that again."
         ) from None

@@ -22,11 +22,11 @@ _SPLIT = "validation"
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run and what its folder says of it.
+    """A run and the contents of its folder.
 
     Attributes:
-      name: its folder, relative to the one that was looked through.
-      folder: where it is.
+      name: its folder, relative to the one that was searched.
+      folder: its path.
       run: what made it.
       config: sections `model` and `training`.
       metrics: `evaluation.evaluate`'s figures by split.
@@ -41,16 +41,16 @@ class ListedRun:
     training: Mapping[str, Any]
 
     def metric(self, name: str) -> float | None:
-        """Returns a metric, `auc` of the validation split or `test.auc` of another."""
+        """Returns a metric: `auc` is of the validation split, `test.auc` of the test split."""
         split, _, key = name.rpartition(".")
         return formats.number(self.metrics, split or _SPLIT, key)
 
 
 def find(folder: str) -> list[ListedRun]:
-    """Returns the runs below a folder, the newest first; those it cannot read are logged.
+    """Returns the runs below a folder, the newest first; runs that cannot be read are logged.
 
     Raises:
-      UserInputError: there is none.
+      UserInputError: there is no run.
     """
     paths = [path for path, *_ in os.walk(folder) if run_folder.holds_run(path)]
     if not paths:
@@ -68,10 +68,10 @@ def find(folder: str) -> list[ListedRun]:
 
 
 def select(runs: Sequence[ListedRun], name: str) -> ListedRun:
-    """Returns the run of a name, or of the end of a name that only one has.
+    """Returns the run with this name, or the only run whose name ends with it.
 
     Raises:
-      UserInputError: there is none, or more than one.
+      UserInputError: no run or more than one matches.
     """
     wanted = os.path.normpath(name)
     exact = [one for one in runs if wanted in (one.name, os.path.normpath(one.folder))]
@@ -112,7 +112,7 @@ def order(runs: Sequence[ListedRun], metric: str) -> list[ListedRun]:
 
 
 def describe(runs: Sequence[ListedRun]) -> str:
-    """Returns a line a run, and a word where they are not of one data set."""
+    """Returns one line per run, and a warning where their data sets differ."""
     head = ["run", "started (UTC)", "model", *NAMES, "test.auc", "data", "not the default"]
     rows = [
         [
@@ -132,7 +132,7 @@ def describe(runs: Sequence[ListedRun]) -> str:
 
 
 def settings(config: Mapping[str, Any]) -> str:
-    """Returns what differs from the defaults, as `--set` takes it."""
+    """Returns the settings that are not the default, in the form of `--set`."""
     changed = {
         name: value for name, value in run_config.changed(config).items() if name != "model.name"
     }

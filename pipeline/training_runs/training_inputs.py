@@ -1,4 +1,4 @@
-"""What a training reads, as its flags say."""
+"""The inputs of a training: joined examples and the model to start from."""
 
 import os
 
@@ -14,16 +14,16 @@ LAST = "last"
 def open_examples(
     folder: str, vocabulary: str | None, config: ModelConfig, part: str | None = None
 ) -> ExampleSet:
-    """Opens the data set that a model is to be trained on.
+    """Opens the data set to train on.
 
     Args:
-      folder: that the join wrote.
+      folder: written by the join.
       vocabulary: folder or file of the ids that get a row of their own; None for the join's.
       config: of the model.
-      part: the one part to train on, of a data set of parts; None for all.
+      part: the only part to train on, of a data set of parts; None for all.
 
     Raises:
-      UserInputError: something is not there, or the model could not use it.
+      UserInputError: something does not exist, or the model could not use it.
     """
     examples = ExampleSet.open(folder)
     if part is not None:
@@ -41,16 +41,15 @@ def open_examples(
 def find_start(warm_start: str | None, model_dir: str) -> str | None:
     """Returns the folder of the model to start from.
 
-    `last` goes by name, not by time, so that a training that is run again starts from the same
-    model: give folders names that sort by date, such as `models/2026-05-02`.
+    `last` is the last complete model by name, not by time: a training that is run again then
+    starts from the same model. Give folders names that sort by date: `models/2026-05-02`.
 
     Args:
       warm_start: a folder, `last`, or None for no warm start.
-      model_dir: the folder that is to be written.
+      model_dir: the folder to write.
 
     Raises:
-      UserInputError: it is the folder that is to be written, or there is no earlier model beside
-        it.
+      UserInputError: both are the same folder, or there is no earlier model beside it.
     """
     if warm_start is None:
         return None
@@ -67,8 +66,8 @@ def find_start(warm_start: str | None, model_dir: str) -> str | None:
         return os.path.join(parent, earlier[-1])
     if not storage.is_remote(warm_start) and os.path.abspath(warm_start) == folder:
         raise UserInputError(
-            f"--warm_start and --model_dir are both {model_dir!r}, which would overwrite what is "
-            "started from. Give --model_dir a new name."
+            f"--warm_start and --model_dir are both {model_dir!r}, which would overwrite the "
+            "model to start from. Give --model_dir a new name."
         )
     return warm_start
 

@@ -1,4 +1,4 @@
-"""The report of one training run, from what its folder holds."""
+"""The report of one training run, made of the files of its folder."""
 
 import os
 from typing import Any
@@ -9,7 +9,7 @@ from pipeline.training_runs import run_config, run_folder
 
 
 def path(folder: str) -> str:
-    """Returns where a run's report is."""
+    """Returns the path of a run's report."""
     return os.path.join(folder, "report.html")
 
 
@@ -20,7 +20,7 @@ def write(folder: str) -> None:
       folder: see `run_folder`.
 
     Raises:
-      UserInputError: the folder is not that of a run that ended.
+      UserInputError: the folder is not of a finished run.
     """
     run, config = run_folder.read(folder), run_folder.read_config(folder)
     model = config["model"]["name"]

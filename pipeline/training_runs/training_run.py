@@ -1,4 +1,4 @@
-"""Scores what a training made, and leaves a folder that says and holds how it was made."""
+"""Scores a trained model and records its metrics and provenance in its folder."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,15 +24,15 @@ _LOOKED_AT_BATCHES = 8
 
 @dataclass(frozen=True)
 class Origin:
-    """Who asked for a training, when, and with what code; made before it starts.
+    """Command, time and code of a training, taken before it starts.
 
     Attributes:
-      command: as it was typed.
-      arguments: flags of `pipeline.train` that train the same, without those of the
-        configuration and of the output.
-      started: when.
-      code: `environment.code`, as it was then.
-      patch: `environment.uncommitted`, as it was then.
+      command: the command line.
+      arguments: flags of `pipeline.train` that train the same model, besides `--config`, `--set`
+        and `--model_dir`.
+      started: the time.
+      code: `environment.code` at that time.
+      patch: `environment.uncommitted` at that time.
     """
 
     command: str
@@ -51,19 +51,19 @@ def record(
     origin: Origin,
     splits: Sequence[str] = (_SPLIT,),
 ) -> dict[str, dict[str, Any]]:
-    """Scores a trained model, and writes run folder and report (`run_folder`).
+    """Scores a trained model, and writes its run folder and report.
 
     Args:
-      folder: local, where `training.train` put the model.
-      model: what it returned.
-      examples: what it was trained on.
+      folder: local, holds the trained model.
+      model: the trained model.
+      examples: its training data.
       config: the resolved configuration.
-      embeddings: the sets that were given.
-      origin: of the run.
-      splits: to score.
+      embeddings: its embedding sets by modality.
+      origin: command, time and code of the training.
+      splits: the splits to score.
 
     Returns:
-      `evaluation.evaluate`'s figures by split.
+      Figures of `models.evaluation.scoring.evaluate` by split.
     """
     counts = scoring.train_counts(examples)
     metrics = {
@@ -95,10 +95,10 @@ def record(
 
 
 def add_metrics(folder: str, examples: ExampleSet, split: str, metrics: Mapping[str, Any]) -> None:
-    """Adds the figures of a split to the folder of the run that trained the model, and its report.
+    """Adds the metrics of a split to the folder and the report of the run that trained the model.
 
-    Does nothing where the folder is of no run or may not be written, and says so where the
-    examples are not those of the run: its figures would not be of one data set.
+    Does nothing for a folder that is no run. Logs a warning, and changes nothing, where the folder
+    is read-only or the examples are not those of the run.
     """
     if storage.is_remote(folder) or not run_folder.holds_run(folder):
         return

@@ -1,4 +1,7 @@
-"""How often ids occur, as arrays, added up over bundles."""
+"""Occurrences of ids as arrays, summed over bundles.
+
+Beam's own counting has one Python element per id and shard, which is many times slower.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -31,7 +34,7 @@ class IdCounts:
 
     @classmethod
     def sum(cls, parts: Sequence["IdCounts"]) -> "IdCounts":
-        """Adds up any number of counts."""
+        """Sums any number of counts."""
         nothing = np.zeros(0, np.int64)
         distinct, inverse = np.unique(
             np.concatenate([nothing, *(part.ids for part in parts)]), return_inverse=True
@@ -48,16 +51,16 @@ class IdCounts:
         return int(self.counts.sum())
 
     def at_least(self, minimum: int) -> "IdCounts":
-        """Returns the ids that occur so often."""
+        """Returns the ids with at least this many occurrences."""
         return self._where(self.counts >= minimum)
 
     def by_bucket(self, buckets: int) -> list["IdCounts"]:
-        """Returns a share of the ids for each bucket of their hash."""
+        """Returns the ids of each bucket of their hash, `buckets` in all."""
         bucket = hashing.bucket(self.ids, buckets)
         return [self._where(bucket == number) for number in range(buckets)]
 
     def ranked(self) -> "IdCounts":
-        """Returns the same by count, descending, and among equals by id; no longer by id."""
+        """Returns the ids by descending count, and ties by ascending id."""
         return self._where(np.lexsort((self.ids, -self.counts)))
 
     def _where(self, selection: np.ndarray) -> "IdCounts":
@@ -65,14 +68,14 @@ class IdCounts:
 
 
 class SumIdCounts(beam.CombineFn):
-    """Adds counts up; the result does not depend on their order."""
+    """Sums counts; the result does not depend on their order."""
 
     def create_accumulator(self) -> list[IdCounts]:
         return []
 
     def add_input(self, accumulator: list[IdCounts], element: IdCounts) -> list[IdCounts]:
         accumulator.append(element)
-        # Adding up when as much waits as is there keeps time and memory within a factor of two.
+        # Summing once as many ids wait as are summed keeps time and memory within a factor of two.
         waiting = sum(map(len, accumulator[1:]))
         if waiting > max(_ADD_UP_AT, len(accumulator[0])):
             return [IdCounts.sum(accumulator)]

@@ -24,20 +24,20 @@ def build_vocabulary(
     maximum_size: int | None = None,
     beam_args: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Counts the item ids of the train split, or finds that this was done already.
+    """Counts the item ids of the train split, unless the same vocabulary is published already.
 
     Args:
       examples: folder that the join wrote.
       output: the folder to publish, local or remote.
-      minimum_count: occurrences that an id needs.
-      maximum_size: ids to keep, the most frequent; among equals the smaller id.
+      minimum_count: occurrences an id must have to be kept.
+      maximum_size: how many of the most frequent ids to keep; ties go to the smaller id.
       beam_args: Beam's own flags.
 
     Returns:
       The manifest of the published vocabulary.
 
     Raises:
-      UserInputError: no id is kept, a shard cannot be read, or something else is there already.
+      UserInputError: no id is kept, a shard cannot be read, or the folder holds something else.
     """
     options = parse_beam_options(beam_args)
     shards = ExampleSet.open(examples).shards(_SPLIT)
@@ -51,9 +51,9 @@ def build_vocabulary(
     }
     publication = Publication(output, identity)
     if (found := publication.existing()) is not None:
-        logging.info("%s holds just this vocabulary already: nothing to do.", output)
+        logging.info("%s already holds this vocabulary: nothing to do.", output)
         return found
-    with publication.attempt() as building:
+    with publication.staging() as building:
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
@@ -66,7 +66,7 @@ def build_vocabulary(
 
 
 def _manifest_values(building: str, minimum_count: int) -> dict[str, Any]:
-    """Returns what the manifest says, and removes what only the job needed.
+    """Returns the manifest's values, and removes the temporary summary.
 
     Raises:
       UserInputError: a shard cannot be read, or no id is kept.

@@ -1,4 +1,4 @@
-"""From shards of records to a vocabulary of the ids that occur often enough."""
+"""From shards of records to a vocabulary of the frequent ids."""
 
 import json
 from collections.abc import Iterator
@@ -26,15 +26,15 @@ _BUCKETS = 64
 
 
 class CountVocabulary(beam.PTransform):
-    """Counts the item ids of shards and writes those that are kept, and a summary.
+    """Counts the item ids of shards, and writes the frequent ones and a summary.
 
-    Ids are counted by bucket of their hash, so that one worker never holds the rare ones of all
-    of them; those that occur often enough meet on one, which writes them.
+    Ids are counted by bucket of their hash, so no worker holds the rare ids of all buckets. Only
+    the frequent ids are collected on one worker, which writes them.
 
     Args:
       folder: receives `item_id.txt`, ascending, `counts.tsv`, by count, and `summary.json`.
-      minimum_count: occurrences that an id needs.
-      maximum_size: ids to keep, the most frequent; None for all that occur often enough.
+      minimum_count: occurrences an id must have to be kept.
+      maximum_size: how many of the most frequent ids to keep; None for all frequent ones.
     """
 
     def __init__(self, folder: str, minimum_count: int, maximum_size: int | None):
@@ -62,13 +62,13 @@ class CountVocabulary(beam.PTransform):
         _ = (
             (counted[_SUMMARIES], kept[_SUMMARIES], written)
             | "AllSummaries" >> beam.Flatten()
-            | "MergeSummaries" >> beam.CombineGlobally(summary.MergeSummaries())
+            | "MergeSummaries" >> beam.CombineGlobally(summary.merge_all)
             | "WriteSummary" >> beam.Map(_write_summary, storage.join(self._folder, SUMMARY))
         )
 
 
 class _CountShard(beam.DoFn):
-    """From a shard's path to counts by bucket; says so where it cannot be read."""
+    """From a shard's path to its counts by bucket, and a summary that names an unreadable shard."""
 
     def process(self, path: str) -> Iterator[Any]:
         remote_files.register(path)
@@ -85,7 +85,7 @@ class _CountShard(beam.DoFn):
 
 
 class _DropRare(beam.DoFn):
-    """Lets the counts of a bucket's frequent ids pass, and says how many there were."""
+    """Keeps the counts of a bucket's frequent ids, and summarizes the bucket."""
 
     def __init__(self, minimum_count: int):
         self._minimum_count = minimum_count

@@ -1,1 +1,41 @@
-"""The client of a serving deployment."""
+"""The client of a serving deployment, in one import.
+
+    from serving_signatures.client import ProjectionCache, RankingClient, RankingRequest
+    from serving_signatures.client import RemoteModel, open_channel
+
+- `ranking_client`: `RankingClient`, scores of requests by ids or from cached projections.
+- `remote_model`, `channel`: signatures of a served model, with deadlines and retries.
+- `projections`: the projections of one request's items, of one version.
+- `projection_store`, `redis_store`, `catalog_store`: where a client keeps projections.
+- `projection_cache`: `ProjectionCache`, what a backfill wrote.
+- `counts`: what happened.
+
+Names are imported when they are first used: `ProjectionCache` alone needs no TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from features.records.requests import RankingRequest
+    from serving_signatures.client.channel import open_channel
+    from serving_signatures.client.projection_cache import ProjectionCache
+    from serving_signatures.client.ranking_client import RankingClient
+    from serving_signatures.client.remote_model import RemoteModel
+
+__all__ = ["ProjectionCache", "RankingClient", "RankingRequest", "RemoteModel", "open_channel"]
+
+_MODULES = {
+    "ProjectionCache": "serving_signatures.client.projection_cache",
+    "RankingClient": "serving_signatures.client.ranking_client",
+    "RankingRequest": "features.records.requests",
+    "RemoteModel": "serving_signatures.client.remote_model",
+    "open_channel": "serving_signatures.client.channel",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name from the module that defines it."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

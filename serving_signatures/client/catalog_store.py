@@ -1,33 +1,25 @@
 """A backfill's projections of a whole catalog, and a store for what came after it."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import numpy as np
 
-from serving_signatures.client.projection_store import Arrays, ProjectionStore
-
-
-class Catalog(Protocol):
-    """One cache's projections, all of one tag, such as `ProjectionCache`."""
-
-    tag: str
-
-    def lookup(self, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
-        """Returns which of `[N]` items are known, and each projection `[N, ...]` by name."""
+from features.records.requests import Arrays
+from serving_signatures.client.projection_cache import ProjectionCache
+from serving_signatures.client.projection_store import ProjectionStore
 
 
 class CatalogStore:
-    """Looks items up in catalogs first, then in another store, which takes what is new.
+    """A store that looks items up in a backfill's caches first, then in another store.
 
-    A catalog whose tag the model refused is not asked again.
+    The other store takes what is new. A cache whose tag the model refused is not asked again.
 
     Args:
-      catalogs: by cache.
+      catalogs: by the cache's name.
       store: for items that the catalogs lack, and for other tags.
     """
 
-    def __init__(self, catalogs: Mapping[str, Catalog], store: ProjectionStore) -> None:
+    def __init__(self, catalogs: Mapping[str, ProjectionCache], store: ProjectionStore) -> None:
         self._catalogs = dict(catalogs)
         self._store = store
 
@@ -57,7 +49,7 @@ class CatalogStore:
     def put(
         self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
     ) -> None:
-        """Gives projections to the store."""
+        """Keeps projections in the other store."""
         self._store.put(cache, tag, item_ids, projections)
 
     def drop(self, cache: str, tag: str) -> None:

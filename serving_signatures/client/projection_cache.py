@@ -1,4 +1,4 @@
-"""The projections of a catalog that `pipeline.backfill` wrote, as arrays to look up by item.
+"""Reader side of a projection cache: what `pipeline.backfill` wrote, looked up by item id.
 
     <folder>/<cache>/parts/<sha256>.parquet    immutable, shared between versions
     <folder>/<cache>/versions/000001.json      what a version holds, and under which tag
@@ -31,7 +31,7 @@ ADVICE = "Run the backfill with --recompute, which computes every row again."
 
 
 class DamagedPartError(UserInputError):
-    """A part is not what its version says it is."""
+    """A part does not match its entry in the version's manifest."""
 
 
 class ProjectionCache:
@@ -39,7 +39,7 @@ class ProjectionCache:
 
     Args:
       version: its number.
-      tag: fingerprint of all that the rows were computed from; `score_cached` wants it.
+      tag: fingerprint of all that the rows were computed from; an input of `score_cached`.
       item_ids: `[N]` int64, distinct, any order.
       columns: `[N + 1, ...]` by output; row N is zeros, for unknown items.
     """
@@ -55,7 +55,7 @@ class ProjectionCache:
 
     @classmethod
     def open(cls, folder: str, cache: str) -> "ProjectionCache":
-        """Reads the published version whole.
+        """Reads the published version into memory.
 
         Args:
           folder: the backfill's output, local or remote.
@@ -151,7 +151,7 @@ def part_path(base: str, part: Mapping[str, Any]) -> str:
 
 
 def read_part(base: str, part: Mapping[str, Any], tag: str) -> pa.Table:
-    """Reads a part and holds it to what its version says.
+    """Reads a part and checks its bytes and its tag.
 
     Args:
       base: the cache's own folder.

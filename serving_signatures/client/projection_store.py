@@ -1,4 +1,8 @@
-"""Where a client keeps cached projections."""
+"""Where a client keeps cached projections.
+
+`LruProjectionStore` keeps rows of arrays, so that looking up a thousand items is one gather per
+projection; cache libraries keep one object per item.
+"""
 
 import threading
 from collections import OrderedDict
@@ -7,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray]
+from features.records.requests import Arrays
 
 
 class ProjectionStoreError(RuntimeError):
@@ -21,7 +25,7 @@ class ProjectionStore(Protocol):
     """
 
     def tag(self, cache: str) -> str | None:
-        """Returns the tag to look under when nothing newer is known, None if there is none."""
+        """Returns the tag of the newest entries, None if there are none."""
 
     def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
         """Looks items up.
@@ -32,8 +36,8 @@ class ProjectionStore(Protocol):
           item_ids: `[N]` int64.
 
         Returns:
-          Which items are known, `[N]` bool; and each projection `[N, ...]` by name, which means
-          nothing where the item is not known. Without any known item there may be no projection.
+          Which items are known, `[N]` bool; and each projection `[N, ...]` by name, with
+          undefined rows where the item is unknown. Without a known item the names may be missing.
         """
 
     def put(
@@ -46,11 +50,11 @@ class ProjectionStore(Protocol):
 
 
 class LruProjectionStore:
-    """Keeps projections in this process, those used last; safe to use from many threads.
+    """Keeps the most recently used projections in this process; safe to use from many threads.
 
     Args:
-      max_items: entries a cache and tag; their memory is reserved, and used as it fills.
-      max_tags: tags a cache, so that two versions can be served side by side.
+      max_items: entries per cache and tag; their memory is reserved, and used as it fills.
+      max_tags: tags per cache, so that two versions can be served side by side.
     """
 
     def __init__(self, max_items: int = 100_000, max_tags: int = 2) -> None:
@@ -79,7 +83,7 @@ class LruProjectionStore:
     def put(
         self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
     ) -> None:
-        """Keeps projections, in place of those that were not used for longest."""
+        """Keeps projections, in place of the least recently used."""
         with self._lock:
             tables = self._tables.setdefault(cache, OrderedDict())
             if tag not in tables:
@@ -101,7 +105,7 @@ class LruProjectionStore:
 
 
 class _Table:
-    """Rows of arrays, and where each item's is, in order of use."""
+    """Rows of arrays, and the place of each item's row, in order of use."""
 
     def __init__(self, rows: int, projections: Mapping[str, np.ndarray]) -> None:
         self._rows = rows

@@ -7,26 +7,19 @@ from collections.abc import Mapping, Sequence
 import grpc
 import numpy as np
 
+from features.records.requests import Arrays, PaddedSizes, RankingRequest, pad
 from features.schema import CANDIDATE_MASK
 from serving_signatures import names
-from serving_signatures.client import ranking_request
-from serving_signatures.client.cached_projections import (
-    CachedPathUnavailableError,
-    CachedProjections,
-    Projections,
-)
 from serving_signatures.client.counts import ClientCounts
 from serving_signatures.client.projection_store import (
     LruProjectionStore,
     ProjectionStore,
     ProjectionStoreError,
 )
-from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest
+from serving_signatures.client.projections import CachedPathUnavailableError, Projections
 from serving_signatures.client.remote_model import Answer, RemoteModel
 
-Arrays = dict[str, np.ndarray]
-
-_GONE = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
+_UNLOADED_CODES = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 """The pinned version was unloaded, or the one that serves now has no split signatures."""
 
 
@@ -35,7 +28,7 @@ class Scored:
     """Probabilities of requests.
 
     Attributes:
-      probabilities: by label, a `[c]` float32 array a request.
+      probabilities: by label, one `[c]` float32 array per request.
       version: the version that computed them.
       signature: `score_cached` or `score_request`.
     """
@@ -52,13 +45,13 @@ class RankingClient:
         client = RankingClient(RemoteModel(channel, "dmf"))
         scored = client.score_cached([RankingRequest(...)])
 
-    Deadlines and retries are the channel's (`client_channel`), a call.
+    Deadlines and retries are the channel's, per call.
 
     Args:
       model: what to call.
       store: keeps projections; None for an `LruProjectionStore`.
       sizes: what C and L are padded to.
-      max_batch_size: TF Serving's; the most requests, and items to project, a call.
+      max_batch_size: TF Serving's; the most requests, and items to project, per call.
     """
 
     def __init__(
@@ -74,12 +67,7 @@ class RankingClient:
         self._sizes = sizes or PaddedSizes()
         self._max_batch_size = max_batch_size
         self._counts = ClientCounts()
-        self._projections = CachedProjections(
-            model,
-            LruProjectionStore() if store is None else store,
-            self._counts,
-            max_batch_size,
-        )
+        self._store = LruProjectionStore() if store is None else store
 
     def counts(self) -> dict[str, int]:
         """Returns what happened so far.
@@ -109,19 +97,19 @@ class RankingClient:
           ValueError: a request lacks an input, or is too large.
           grpc.RpcError: the server refuses for another reason, or does not answer in time.
         """
-        arrays = self._padded(requests)
+        batch = self._padded(requests)
         found: Projections | None = None
         try:
-            found = self._projections.fetch(arrays)
-            answer = self._call_cached(arrays, found)
-            return _scored(answer, arrays, names.SCORE_CACHED)
+            found = Projections(self._model, self._store, self._counts, self._max_batch_size, batch)
+            answer = self._call_cached(batch, found)
+            return _scored(answer, batch, names.SCORE_CACHED)
         except (CachedPathUnavailableError, ProjectionStoreError):
             pass
         except grpc.RpcError as error:
-            if not self._can_do_without(error, found):
+            if not self._should_fall_back(error, found):
                 raise
         self._counts.add("fallbacks")
-        return self._score_request(arrays)
+        return self._score_request(batch)
 
     def _padded(self, requests: Sequence[RankingRequest]) -> Arrays:
         if len(requests) > self._max_batch_size:
@@ -129,21 +117,21 @@ class RankingClient:
                 f"Received {len(requests)} requests, expected at most {self._max_batch_size} "
                 "(max_batch_size): split them."
             )
-        return ranking_request.pad(requests, self._sizes)
+        return pad(requests, self._sizes)
 
-    def _call_cached(self, arrays: Arrays, found: Projections) -> Answer:
+    def _call_cached(self, batch: Arrays, found: Projections) -> Answer:
         specs = self._model.signatures(found.version)[names.SCORE_CACHED]
-        inputs = _inputs({**arrays, **found.inputs(arrays, specs)}, specs)
+        inputs = _inputs({**batch, **found.inputs(specs)}, specs)
         return self._model.call(names.SCORE_CACHED, inputs, found.version)
 
-    def _score_request(self, arrays: Arrays) -> Scored:
+    def _score_request(self, batch: Arrays) -> Scored:
         specs = self._model.signatures()[names.SCORE_REQUEST]
-        answer = self._model.call(names.SCORE_REQUEST, _inputs(arrays, specs))
-        return _scored(answer, arrays, names.SCORE_REQUEST)
+        answer = self._model.call(names.SCORE_REQUEST, _inputs(batch, specs))
+        return _scored(answer, batch, names.SCORE_REQUEST)
 
-    def _can_do_without(self, error: grpc.RpcError, found: Projections | None) -> bool:
+    def _should_fall_back(self, error: grpc.RpcError, found: Projections | None) -> bool:
         """Whether an error is the cached path's own; forgets the entries of a refused tag."""
-        if error.code() in _GONE:
+        if error.code() in _UNLOADED_CODES:
             return True
         if error.code() != grpc.StatusCode.INVALID_ARGUMENT or found is None:
             return False
@@ -155,29 +143,29 @@ class RankingClient:
         for cache in refused:
             self._counts.add(f"{cache}.refusals")
             with contextlib.suppress(ProjectionStoreError):
-                self._projections.drop(cache, found.tags[cache])
+                self._store.drop(cache, found.tags[cache])
         return bool(refused)
 
 
-def _inputs(arrays: Arrays, specs: Mapping[str, np.dtype]) -> Arrays:
+def _inputs(batch: Arrays, specs: Mapping[str, np.dtype]) -> Arrays:
     """Returns a signature's inputs, in its dtypes."""
     inputs = {}
     for name, dtype in specs.items():
-        if name not in arrays:
+        if name not in batch:
             raise ValueError(
                 f"The model wants {name}, which the requests lack: give it in "
-                f"RankingRequest.features. Received {sorted(arrays)}."
+                f"RankingRequest.features. Received {sorted(batch)}."
             )
-        value = arrays[name]
+        value = batch[name]
         if not np.can_cast(value.dtype, dtype, "same_kind"):
             raise ValueError(f"{name}: expected {dtype.name}, received {value.dtype.name}.")
         inputs[name] = value.astype(dtype, copy=False)
     return inputs
 
 
-def _scored(answer: Answer, arrays: Arrays, signature: str) -> Scored:
-    """Returns what an answer says of candidates that are no padding."""
-    counts = arrays[CANDIDATE_MASK].sum(axis=1)
+def _scored(answer: Answer, batch: Arrays, signature: str) -> Scored:
+    """Returns an answer without the padding."""
+    counts = batch[CANDIDATE_MASK].sum(axis=1)
     return Scored(
         {
             label: [row[:count] for row, count in zip(values, counts, strict=True)]

@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 
 from features.errors import UserInputError
-from serving_signatures.client.projection_store import Arrays, ProjectionStoreError
-
-_Layout = list[tuple[str, np.dtype, tuple[int, ...]]]
+from features.records.requests import Arrays
+from serving_signatures.client.projection_store import ProjectionStoreError
 
 
 class RedisProjectionStore:
-    """Keeps an entry an item under `<prefix>:<cache>:<tag>:<item id>`.
+    """Keeps one entry per item under `<prefix>:<cache>:<tag>:<item id>`.
 
-    An entry is the item's projections one after another; what they are is kept once a tag, so
-    that forgetting a tag is forgetting that, and its entries expire.
+    An entry is the item's projections one after another. Their names, dtypes and shapes are kept
+    once per tag, as its layout: without it the tag's entries cannot be read, and they expire.
 
     Args:
       client: of the library `redis`, or one with its `get`, `mget`, `delete` and `pipeline`.
-      prefix: of every key; one a model.
+      prefix: of every key; one per model.
       ttl_seconds: how long an entry lives after it was written.
       errors: what the client raises when the server does not answer.
     """
@@ -81,28 +80,26 @@ class RedisProjectionStore:
             raise _failed(error) from error
         if encoded is None:
             return np.zeros(len(item_ids), bool), {}
-        layout = _layout(encoded)
-        size = sum(_size(dtype, shape) for _, dtype, shape in layout)
-        known = np.array([entry is not None and len(entry) == size for entry in entries], bool)
-        blank = bytes(size)
+        layout = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in json.loads(encoded)])
+        known = np.array(
+            [entry is not None and len(entry) == layout.itemsize for entry in entries], bool
+        )
+        blank = bytes(layout.itemsize)
         data = b"".join(
             entry if good else blank for entry, good in zip(entries, known, strict=True)
         )
-        rows = np.frombuffer(data, np.uint8).reshape(len(item_ids), size)
-        return known, _split(rows, layout)
+        rows = np.frombuffer(data, layout)
+        return known, {name: np.ascontiguousarray(rows[name]) for name in layout.names or ()}
 
     def put(
         self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
     ) -> None:
         """Keeps projections, all at once."""
         layout = [(name, value.dtype.str, value.shape[1:]) for name, value in projections.items()]
-        rows = np.concatenate(
-            [
-                np.ascontiguousarray(value).reshape(len(item_ids), -1).view(np.uint8)
-                for value in projections.values()
-            ],
-            axis=1,
-        )
+        # A structured array holds an item's projections one after another, without gaps.
+        rows = np.empty(len(item_ids), np.dtype(layout))
+        for name, value in projections.items():
+            rows[name] = value
         expiry = {"ex": self._ttl_seconds}
         try:
             with self._client.pipeline(transaction=False) as pipeline:
@@ -126,24 +123,6 @@ class RedisProjectionStore:
 
     def _key(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))
-
-
-def _layout(encoded: bytes) -> _Layout:
-    return [(name, np.dtype(dtype), tuple(shape)) for name, dtype, shape in json.loads(encoded)]
-
-
-def _size(dtype: np.dtype, shape: tuple[int, ...]) -> int:
-    return dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-
-
-def _split(rows: np.ndarray, layout: _Layout) -> Arrays:
-    """Splits `[N, bytes]` into the arrays that lie in it."""
-    arrays, begin = {}, 0
-    for name, dtype, shape in layout:
-        end = begin + _size(dtype, shape)
-        arrays[name] = np.ascontiguousarray(rows[:, begin:end]).view(dtype).reshape(-1, *shape)
-        begin = end
-    return arrays
 
 
 def _failed(error: Exception) -> ProjectionStoreError:

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-Arrays = dict[str, np.ndarray]
+from features.records.requests import Arrays
 
 _VERSIONS_REMEMBERED = 8
 _CALLS_AT_A_TIME = 16
@@ -34,7 +34,7 @@ class RemoteModel:
     """Calls signatures of one model; safe to use from many threads.
 
     Args:
-      channel: to the server; its service config says how long a call may take.
+      channel: to the server; its service config limits how long a call may take.
       name: the model's.
       label: version label for calls that pin no version; None for the newest version.
     """
@@ -51,7 +51,7 @@ class RemoteModel:
         """Returns the inputs of each signature with their dtypes.
 
         Args:
-          version: which; None for what is served now, as far as this client has seen.
+          version: which; None for the one that answered last.
 
         Raises:
           grpc.RpcError: the server does not answer.
@@ -97,18 +97,18 @@ class RemoteModel:
         try:
             answer = _answer(self._stub.Predict(self._request(signature, inputs, version)))
         except grpc.RpcError:
-            # A new version may want other inputs than those that this client knows.
+            # A new version may take other inputs than those that this client knows.
             if version is None:
-                self._saw(None)
+                self._set_current(None)
             raise
         if version is None:
-            self._saw(answer.version)
+            self._set_current(answer.version)
         return answer
 
     def call_each(
         self, signature: str, inputs: Sequence[Mapping[str, np.ndarray]], version: int | None
     ) -> list[Answer]:
-        """Calls a signature many times, some at a time, all on one version.
+        """Calls a signature many times, up to 16 at a time, all on one version.
 
         Args:
           signature: its name.
@@ -128,7 +128,7 @@ class RemoteModel:
             answers += [_answer(call.result()) for call in calls]
         return answers
 
-    def _saw(self, version: int | None) -> None:
+    def _set_current(self, version: int | None) -> None:
         with self._lock:
             self._current = version
 

@@ -1,1 +1,8 @@
-"""From a trained model to a verified SavedModel."""
+"""A trained model becomes a verified, versioned SavedModel.
+
+- `gate`: the export of a trained model and its data set.
+- `saved_model`: writes a SavedModel, verifies it and publishes it by rename.
+- `parity_process`: the verification, in a process without this project's code.
+- `sample_requests`: random requests of any R, C and L.
+- `warmup`: warm-up records for TF Serving.
+"""

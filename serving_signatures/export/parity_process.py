@@ -1,8 +1,9 @@
 """Verifies a SavedModel in a process of its own: `python parity_process.py SAVED_MODEL CASES`.
 
-It imports nothing of this project, so what passes here loads wherever TensorFlow does. Every
-case is scored by `serving_default`, the oracle, and by every other signature; the split ones
-by way of caches filled from their own outputs. The last line printed is JSON.
+It imports nothing of this project, so what passes here loads wherever TensorFlow does; that is
+why it spells the names of inputs and outputs itself. Every case is scored by `serving_default`,
+the oracle, and by every other signature; the split ones by way of caches filled from their own
+outputs. The last line printed is JSON.
 """
 
 import json
@@ -33,13 +34,15 @@ def call(signature: Callable, inputs: dict[str, np.ndarray]) -> dict[str, np.nda
     return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
-def projection_inputs(inputs: dict[str, np.ndarray], side: str) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the inputs of both projection signatures for one side's items."""
-    ids = {"item_ids": inputs[f"{side}_item_id"].reshape(-1)}
+def projection_inputs(
+    inputs: dict[str, np.ndarray], prefix: str
+) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the inputs of both projection signatures for the items of `<prefix>item_id`."""
+    ids = {"item_ids": inputs[f"{prefix}item_id"].reshape(-1)}
     vectors = {
-        name.removeprefix(f"{side}_"): value.reshape(-1, value.shape[-1])
+        name.removeprefix(prefix): value.reshape(-1, value.shape[-1])
         for name, value in inputs.items()
-        if name.startswith(f"{side}_vector_")
+        if name.startswith(f"{prefix}vector_")
     }
     return {"id_projections": ids, "target_aware_projections": vectors or ids}
 
@@ -48,15 +51,15 @@ def cached_inputs(signatures: dict, inputs: dict[str, np.ndarray]) -> dict[str, 
     """Fills both caches with a case's items and returns the inputs of `score_cached`."""
     wanted = signatures["score_cached"].structured_input_signature[1]
     cached = {name: value for name, value in inputs.items() if name in wanted}
-    for side in ("candidate", "history"):
-        shape = inputs[f"{side}_item_id"].shape
+    for prefix in ("candidate_", "history_"):
+        shape = inputs[f"{prefix}item_id"].shape
         projections: dict[str, np.ndarray] = {}
-        for signature, items in projection_inputs(inputs, side).items():
+        for signature, items in projection_inputs(inputs, prefix).items():
             projections |= call(signatures[signature], items)
         for name, value in projections.items():
-            if f"{side}_{name}" in wanted:
-                cached[f"{side}_{name}"] = value.reshape(*shape, *value.shape[1:])
-            elif name.endswith("_tag") and side == "candidate":
+            if f"{prefix}{name}" in wanted:
+                cached[f"{prefix}{name}"] = value.reshape(*shape, *value.shape[1:])
+            elif name.endswith("_tag") and name not in cached:
                 cached[name] = np.repeat(value[:1], shape[0])
     return cached
 

@@ -1,7 +1,7 @@
-"""Requests of any R, C, L, once as Examples and once as arrays, for verification and warm-up.
+"""Random requests of any R, C and L, as a batch and as records, for verification and warm-up.
 
-They are random where a real request is not needed: known and unknown items, items without an
-embedding, padding on both axes, every behavior type.
+They have known and unknown items, items without an embedding, padding on both axes and every
+behavior type.
 """
 
 import dataclasses
@@ -11,46 +11,23 @@ import numpy as np
 
 from features.embeddings import similarity
 from features.embeddings.embedding_set import EmbeddingSet
-from features.records import example
+from features.records import example, requests
+from features.records.requests import Arrays
 from features.schema import (
+    BEHAVIORS,
+    CANDIDATES,
     HISTORY_RESIDUAL,
     HISTORY_TIME_GAP,
     HISTORY_TYPE,
+    ITEM_AXES,
     ExampleSchema,
     SideFeature,
+    candidate_embedding_feature,
     candidate_feature,
     context_feature,
+    similarity_feature,
 )
 from serving_signatures import names
-
-Arrays = dict[str, np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class SampleRequests:
-    """R requests of at most C candidates and L behaviors.
-
-    Attributes:
-      examples: `[R]` serialized Examples, for `serving_default`.
-      context: what every other scoring signature needs besides items and their content.
-      item_ids: int64 `candidate` `[R, C]` and `history` `[R, L]`.
-      vectors: by modality, float32 `candidate` `[R, C, M]` and `history` `[R, L, M]`.
-    """
-
-    examples: list[bytes]
-    context: Arrays
-    item_ids: Arrays
-    vectors: dict[str, Arrays]
-
-    def score_request(self, tables_inside: bool) -> Arrays:
-        """Returns the inputs of `score_request`."""
-        inputs = dict(self.context)
-        for side in ("candidate", "history"):
-            inputs[f"{side}_item_id"] = self.item_ids[side]
-            if not tables_inside:
-                for modality, vectors in self.vectors.items():
-                    inputs[f"{side}_{names.vector(modality)}"] = vectors[side]
-        return inputs
 
 
 def sample_requests(
@@ -59,8 +36,8 @@ def sample_requests(
     embeddings: Mapping[str, EmbeddingSet],
     shape: tuple[int, int, int],
     seed: int,
-) -> SampleRequests:
-    """Draws requests.
+) -> Arrays:
+    """Draws a batch of requests, with the vectors of their items.
 
     Args:
       schema: what the model was trained with.
@@ -72,36 +49,62 @@ def sample_requests(
       seed: of everything drawn.
     """
     rng = np.random.default_rng(seed)
-    requests, candidates, behaviors = shape
-    counts = rng.integers(1, candidates + 1, requests)
-    lengths = rng.integers(0, behaviors + 1, requests)
-    counts[0], lengths[0] = candidates, behaviors
-    masks = {
-        "candidate": np.arange(candidates) < counts[:, None],
-        "history": np.arange(behaviors) < lengths[:, None],
+    count, candidates, behaviors = shape
+    lengths = {
+        CANDIDATES: rng.integers(1, candidates + 1, count),
+        BEHAVIORS: rng.integers(0, behaviors + 1, count),
     }
-    drawn = {side: _draw_items(rng, item_ids, mask) for side, mask in masks.items()}
-    vectors = {
-        modality.name: _vectors(rng, embeddings.get(modality.name), modality.dimension, drawn)
-        for modality in schema.modalities
-    }
-    context: Arrays = {f"{side}_mask": mask for side, mask in masks.items()}
-    gaps = -np.sort(-rng.integers(1, 10**8, masks["history"].shape), axis=1)
-    context[HISTORY_TIME_GAP] = np.where(masks["history"], gaps, 0)
-    types = rng.integers(0, schema.behavior_types, masks["history"].shape)
-    context[HISTORY_TYPE] = np.where(masks["history"], types, 0)
+    batch: Arrays = {}
+    for axis, most in zip(ITEM_AXES, (candidates, behaviors), strict=True):
+        lengths[axis][0] = most
+        batch[axis.mask] = np.arange(most) < lengths[axis][:, None]
+    for axis in ITEM_AXES:
+        batch[axis.item_id] = _draw_items(rng, item_ids, batch[axis.mask])
+    for modality in schema.modalities:
+        for axis in ITEM_AXES:
+            batch[axis.feature(names.vector(modality.name))] = _vectors(
+                rng, embeddings.get(modality.name), modality.dimension, batch[axis.item_id]
+            )
+    known = batch[BEHAVIORS.mask]
+    gaps = -np.sort(-rng.integers(1, 10**8, known.shape), axis=1)
+    batch[HISTORY_TIME_GAP] = np.where(known, gaps, 0)
+    batch[HISTORY_TYPE] = np.where(known, rng.integers(0, schema.behavior_types, known.shape), 0)
     if schema.has_residuals:
-        codes = rng.integers(0, similarity.CODES, masks["history"].shape)
-        context[HISTORY_RESIDUAL] = np.where(masks["history"], codes, 0)
+        codes = rng.integers(0, similarity.CODES, known.shape)
+        batch[HISTORY_RESIDUAL] = np.where(known, codes, 0)
     for side in schema.item_features:
-        context[candidate_feature(side.name)] = _side_values(rng, side, masks["candidate"].shape)
+        batch[candidate_feature(side.name)] = _side_values(rng, side, (count, candidates))
     for side in schema.context_features:
-        context[context_feature(side.name)] = _side_values(rng, side, (requests,))
-    sampled = SampleRequests([], context, drawn, vectors)
-    for row in range(requests):
-        request = _request(schema, sampled, row, counts[row], lengths[row])
-        sampled.examples.append(example.encode_request(schema, request))
-    return sampled
+        batch[context_feature(side.name)] = _side_values(rng, side, (count,))
+    return batch
+
+
+def encode_batch(schema: ExampleSchema, batch: Arrays) -> list[bytes]:
+    """Encodes requests as the join would, with similarity codes of their vectors.
+
+    Args:
+      schema: of the records.
+      batch: R requests with the vectors of every modality.
+
+    Returns:
+      R serialized Examples, for `serving_default`; labels are 0.
+    """
+    records = []
+    for row, request in enumerate(requests.unpad(batch)):
+        features = dict(request.features)
+        for name in schema.modality_names:
+            (candidates, norms), behaviors = (
+                similarity.quantize(features[axis.feature(names.vector(name))])
+                for axis in ITEM_AXES
+            )
+            features[similarity_feature(name)] = similarity.codes(candidates, norms, *behaviors)
+            features[candidate_embedding_feature(name)] = candidates
+        labels = dict.fromkeys(schema.labels, np.zeros(len(request.candidate_item_id), np.float32))
+        request = dataclasses.replace(
+            request, features=features, labels=labels, user_id=row, request_id=row, timestamp=0
+        )
+        records.append(example.encode_request(schema, request))
+    return records
 
 
 def _draw_items(rng: np.random.Generator, item_ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -111,17 +114,13 @@ def _draw_items(rng: np.random.Generator, item_ids: np.ndarray, mask: np.ndarray
 
 
 def _vectors(
-    rng: np.random.Generator, embeddings: EmbeddingSet | None, width: int, items: Arrays
-) -> Arrays:
-    """Returns each side's vectors."""
+    rng: np.random.Generator, embeddings: EmbeddingSet | None, width: int, item_ids: np.ndarray
+) -> np.ndarray:
+    """Returns items' vectors, `[R, n]` int64 to `[R, n, M]` float32."""
     if embeddings is not None:
-        return {side: embeddings.vectors(ids) for side, ids in items.items()}
-    return {
-        side: (
-            rng.standard_normal((*ids.shape, width)) * (rng.random(ids.shape) < 0.9)[..., None]
-        ).astype(np.float32)
-        for side, ids in items.items()
-    }
+        return embeddings.vectors(item_ids)
+    vectors = rng.standard_normal((*item_ids.shape, width))
+    return (vectors * (rng.random(item_ids.shape) < 0.9)[..., None]).astype(np.float32)
 
 
 def _side_values(rng: np.random.Generator, side: SideFeature, shape: tuple[int, ...]) -> np.ndarray:
@@ -141,37 +140,3 @@ def _running_values(
     counts = np.floor(rng.exponential(1.0, (*shape, 1)) ** 4 * 10)
     means = rng.standard_normal((*shape, side.width - 1))
     return np.concatenate([counts, counts * np.abs(means)], axis=-1).astype(np.float32)
-
-
-def _request(
-    schema: ExampleSchema, sampled: SampleRequests, row: int, candidates: int, behaviors: int
-) -> example.Request:
-    """Returns one row without padding, as the join would build it."""
-    parts: dict[str, Arrays] = {"similarity": {}, "candidate_embedding": {}}
-    for modality, vectors in sampled.vectors.items():
-        quantized, norms = similarity.quantize(vectors["candidate"][row, :candidates])
-        behavior = similarity.quantize(vectors["history"][row, :behaviors])
-        parts["similarity"][modality] = similarity.codes(quantized, norms, *behavior)
-        parts["candidate_embedding"][modality] = quantized
-    context = sampled.context
-    return example.Request(
-        user_id=row,
-        request_id=row,
-        timestamp=0,
-        history_item_id=sampled.item_ids["history"][row, :behaviors],
-        history_time_gap=context[HISTORY_TIME_GAP][row, :behaviors],
-        history_type=context[HISTORY_TYPE][row, :behaviors],
-        history_residual=context[HISTORY_RESIDUAL][row, :behaviors]
-        if schema.has_residuals
-        else None,
-        candidate_item_id=sampled.item_ids["candidate"][row, :candidates],
-        labels={label: np.zeros(candidates, np.float32) for label in schema.labels},
-        item_features={
-            side.name: context[candidate_feature(side.name)][row, :candidates]
-            for side in schema.item_features
-        },
-        context_features={
-            side.name: context[context_feature(side.name)][row] for side in schema.context_features
-        },
-        **parts,
-    )

@@ -13,13 +13,16 @@ import tensorflow as tf
 from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
-from features.schema import CANDIDATE_MASK, HISTORY_MASK
+from features.records import decoded_example, requests
+from features.records.requests import Arrays
+from features.schema import CANDIDATE_MASK, CANDIDATES, HISTORY_MASK
 from models.ranking_model import RankingModel
 from serving_signatures import names
 from serving_signatures.export import parity_process, warmup
-from serving_signatures.export.sample_requests import SampleRequests, sample_requests
+from serving_signatures.export.sample_requests import encode_batch, sample_requests
 from serving_signatures.signatures import ServingSignatures
 from serving_signatures.versions.export_folder import ExportFolder
+from serving_signatures.versions.loaded_version import inputs_of
 
 PARITY_SHAPES = ((1, 1, 0), (1, 1200, 50), (3, 7, 50), (2, 1, 1))
 """R, C, L of the random requests that every signature is compared on."""
@@ -44,7 +47,7 @@ class Exported:
       signatures: names of its signatures.
       tags: cache tag by name, for a model with split signatures.
       parity: what the verification measured.
-      caches: a line a tag: whether the cache of the version before stays valid, and why.
+      caches: one line per tag: whether the cache of the version before stays valid, and why.
     """
 
     folder: str
@@ -59,7 +62,7 @@ def export_saved_model(
     export_dir: str,
     embeddings: Mapping[str, EmbeddingSet] | None = None,
     batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
-    real_cases: Sequence[SampleRequests] = (),
+    held_out: Sequence[bytes] = (),
 ) -> Exported:
     """Exports a model as the next version.
 
@@ -70,7 +73,8 @@ def export_saved_model(
         the request.
       batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters; each gets
         warm-up records.
-      real_cases: held-out requests to verify besides the random ones.
+      held_out: serialized Examples of a join, to verify besides the random requests: by their
+        ids they must score as they do with the similarity codes of the join.
 
     Raises:
       ExportRefusedError: a check failed; nothing was published.
@@ -83,14 +87,20 @@ def export_saved_model(
         saved_model = os.path.join(workspace, "saved_model")
         _save(signatures, saved_model)
         _write_warmup(saved_model, folder.name, signatures, embeddings, batch_sizes, items)
-        samples = [
+        batches = [
             sample_requests(model.schema, items, embeddings, shape, _PARITY_SEED + index)
             for index, shape in enumerate(PARITY_SHAPES)
         ]
+        records = [encode_batch(model.schema, batch) for batch in batches]
+        if held_out:
+            decoded = [decoded_example.decode_request(model.schema, one) for one in held_out]
+            batches.append(requests.pad(decoded))
+            records.append(list(held_out))
         cases = os.path.join(workspace, "cases")
         os.mkdir(cases)
-        for index, sample in enumerate([*samples, *real_cases]):
-            _write_case(cases, index, sample, not signatures.vectors_in_request)
+        score_request = signatures.functions[names.SCORE_REQUEST]
+        for index, (batch, examples) in enumerate(zip(batches, records, strict=True)):
+            _write_case(cases, index, examples, inputs_of(score_request, batch))
         parity = _verify(saved_model, cases, batch_sizes)
         version = folder.publish(saved_model, _manifest_values(signatures, embeddings, parity))
     caches = tuple(one["reason"] for one in version.manifest["caches"].values())
@@ -100,7 +110,7 @@ def export_saved_model(
 
 
 def _save(signatures: ServingSignatures, folder: str) -> None:
-    """Saves without TensorFlow's remarks about names that it replaces and gradients it drops."""
+    """Saves; TensorFlow's warnings about replaced names and dropped gradients are not shown."""
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
@@ -150,13 +160,12 @@ def _verify(saved_model: str, cases: str, batch_sizes: Sequence[int]) -> dict[st
     return parity
 
 
-def _write_case(folder: str, index: int, sample: SampleRequests, tables_inside: bool) -> None:
-    inputs = sample.score_request(tables_inside)
+def _write_case(folder: str, index: int, records: Sequence[bytes], inputs: Arrays) -> None:
     shape = (*inputs[CANDIDATE_MASK].shape, inputs[HISTORY_MASK].shape[1])
     np.savez(
         os.path.join(folder, f"{index:03d}-" + "x".join(map(str, shape)) + ".npz"),
-        examples_bytes=np.frombuffer(b"".join(sample.examples), np.uint8),
-        examples_length=np.array([len(record) for record in sample.examples]),
+        examples_bytes=np.frombuffer(b"".join(records), np.uint8),
+        examples_length=np.array([len(record) for record in records]),
         **inputs,
     )
 
@@ -169,22 +178,22 @@ def _write_warmup(
     batch_sizes: Sequence[int],
     items: np.ndarray,
 ) -> None:
-    """Writes a warm-up record for each signature and allowed batch size."""
+    """Writes one warm-up record per signature and allowed batch size."""
     schema = signatures.schema
-    requests: list[tuple[str, dict[str, np.ndarray]]] = []
+    calls: list[tuple[str, Arrays]] = []
     for size in batch_sizes:
         shape = (size, _WARMUP_CANDIDATES, schema.history_length)
-        sample = sample_requests(schema, items, embeddings, shape, _PARITY_SEED)
-        inputs = sample.score_request(not signatures.vectors_in_request)
-        examples = np.array(sample.examples, object)
-        requests.append((names.SERVING_DEFAULT, {names.EXAMPLES: examples}))
-        requests.append((names.SCORE_REQUEST, inputs))
+        batch = sample_requests(schema, items, embeddings, shape, _PARITY_SEED)
+        inputs = inputs_of(signatures.functions[names.SCORE_REQUEST], batch)
+        examples = np.array(encode_batch(schema, batch), object)
+        calls.append((names.SERVING_DEFAULT, {names.EXAMPLES: examples}))
+        calls.append((names.SCORE_REQUEST, inputs))
         if names.SCORE_CACHED in signatures.functions:
             cached = parity_process.cached_inputs(signatures.functions, inputs)
-            requests.append((names.SCORE_CACHED, cached))
-            for name, arrays in parity_process.projection_inputs(inputs, "candidate").items():
-                requests.append((name, {key: value[:size] for key, value in arrays.items()}))
-    warmup.write_warmup(saved_model, model_name, requests)
+            calls.append((names.SCORE_CACHED, cached))
+            for name, arrays in parity_process.projection_inputs(inputs, CANDIDATES.prefix).items():
+                calls.append((name, {key: value[:size] for key, value in arrays.items()}))
+    warmup.write_warmup(saved_model, model_name, calls)
 
 
 def _manifest_values(
@@ -192,7 +201,7 @@ def _manifest_values(
     embeddings: Mapping[str, EmbeddingSet],
     parity: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns what the manifest says of a model besides its files and its age."""
+    """Returns the manifest's values that describe the model."""
     return {
         "schema": signatures.schema.to_dict(),
         "label": signatures.model.label,

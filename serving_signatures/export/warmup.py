@@ -19,28 +19,28 @@ MAXIMUM_RECORDS = 1000
 
 
 def write_warmup(
-    saved_model: str, model_name: str, requests: Iterable[tuple[str, Mapping[str, np.ndarray]]]
+    saved_model: str, model_name: str, calls: Iterable[tuple[str, Mapping[str, np.ndarray]]]
 ) -> int:
-    """Writes one record a request into `assets.extra` and returns their number.
+    """Writes one record per call into `assets.extra` and returns their number.
 
     Args:
       saved_model: the folder of the SavedModel.
       model_name: as in TF Serving's model configuration.
-      requests: signature and its inputs.
+      calls: signature and its inputs.
 
     Raises:
       ValueError: there are more than TF Serving takes.
     """
-    requests = list(requests)
-    if len(requests) > MAXIMUM_RECORDS:
+    calls = list(calls)
+    if len(calls) > MAXIMUM_RECORDS:
         raise ValueError(
-            f"{len(requests)} warm-up records, but TF Serving loads no model with more than "
+            f"{len(calls)} warm-up records, but TF Serving loads no model with more than "
             f"{MAXIMUM_RECORDS}: give fewer batch sizes."
         )
     folder = os.path.join(saved_model, EXTRAS)
     os.makedirs(folder, exist_ok=True)
     with tf.io.TFRecordWriter(os.path.join(folder, FILE_NAME)) as writer:
-        for signature, inputs in requests:
+        for signature, inputs in calls:
             request = predict_pb2.PredictRequest()
             request.model_spec.name = model_name
             request.model_spec.signature_name = signature
@@ -50,4 +50,4 @@ def write_warmup(
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
-    return len(requests)
+    return len(calls)

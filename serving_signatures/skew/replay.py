@@ -1,4 +1,4 @@
-"""Records through `serving_default` and `score_request`."""
+"""Records through `serving_default` and `score_request`, and logged calls once more."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,21 +8,21 @@ import tensorflow as tf
 
 from features.embeddings.item_vectors import ItemVectors
 from features.errors import UserInputError
-from features.records import example
+from features.records import example, requests
+from features.records.requests import Arrays, RankingRequest
 from features.schema import (
-    CANDIDATE_MASK,
-    HISTORY_MASK,
+    BEHAVIORS,
+    CANDIDATES,
+    ITEM_AXES,
     candidate_embedding_feature,
     similarity_feature,
 )
 from serving_signatures import names
-from serving_signatures.export.recorded_requests import item_ids, recorded_requests
-from serving_signatures.export.sample_requests import Arrays
-from serving_signatures.skew import codes, content, records
-from serving_signatures.skew.codes import Recomputed
-from serving_signatures.skew.loaded_version import LoadedVersion, reason
-from serving_signatures.skew.records import Record
+from serving_signatures.skew import content, drawing
+from serving_signatures.skew.content import Recomputed
+from serving_signatures.skew.drawing import LoggedCall, Record
 from serving_signatures.skew.tally import Tally
+from serving_signatures.versions.loaded_version import LoadedVersion, inputs_of
 
 SCORE_TOLERANCE = 1e-6
 """Largest difference of a probability that counts as none."""
@@ -30,7 +30,7 @@ SCORE_TOLERANCE = 1e-6
 _RECORDS_AT_ONCE = 8
 
 
-def replay(
+def replay_records(
     model: LoadedVersion, drawn: Sequence[Record], folders: Mapping[str, str], tally: Tally
 ) -> dict[str, Any]:
     """Scores records as they are and by their ids, and compares all that both are computed from.
@@ -58,38 +58,74 @@ def replay(
     Raises:
       UserInputError: a record is not of the model's schema, or vectors are missing.
     """
-    requests = [records.decode(model.schema, record) for record in drawn]
+    decoded = [drawing.decode(model.schema, record) for record in drawn]
     items = np.unique(
-        np.concatenate([np.append(one.candidate_item_id, one.history_item_id) for one in requests])
+        np.concatenate([np.append(one.candidate_item_id, one.history_item_id) for one in decoded])
     )
     vectors = content.read(model, folders, items)
     _compare_tables(model, {name: vectors[name] for name in folders}, items, tally)
     for start in range(0, len(drawn), _RECORDS_AT_ONCE):
         part = slice(start, start + _RECORDS_AT_ONCE)
-        where = [
-            f"{record.where} (request_id {request.request_id})"
-            for record, request in zip(drawn[part], requests[part], strict=True)
-        ]
-        serialized = [record.data for record in drawn[part]]
-        parsed = _parsed(model, serialized, where)
-        timestamps = np.array([request.timestamp for request in requests[part]])
-        ids = item_ids(requests[part])
-        computed = {
-            name: codes.compute(one, ids, timestamps, name) for name, one in vectors.items()
-        }
-        sent = {name: computed[name].vectors for name in model.wants_vectors}
-        sample = recorded_requests(model.schema, serialized, requests[part], sent)
-        inputs = sample.score_request(tables_inside=not sent)
-        _compare_inputs(inputs, parsed, where, tally)
-        for name, one in computed.items():
-            _compare_content(name, one, parsed, where, tally)
-        _compare_scores(model, serialized, inputs, computed, where, tally)
+        _replay_batch(model, drawn[part], decoded[part], vectors, tally)
     vocabulary = model.vocabulary()
     return {
         "items": len(items),
         "known": None if vocabulary is None else int(np.isin(items, vocabulary).sum()),
         "with_vector": {name: len(one.item_ids) for name, one in vectors.items()},
     }
+
+
+def replay_calls(model: LoadedVersion, calls: Sequence[LoggedCall], tally: Tally) -> None:
+    """Calls the logged signatures with the logged inputs and compares the outputs.
+
+    Numbers may differ by `SCORE_TOLERANCE`, everything else not at all. A call that the model
+    refuses, though it was answered, differs as `<signature>:refused`.
+
+    Args:
+      model: what is to answer as was logged.
+      calls: with their responses.
+      tally: is added to.
+    """
+    for call in calls:
+        where = [call.where]
+        answer = _answer(model, call)
+        refusal = answer if isinstance(answer, str) else ""
+        _add_refusal(tally, f"{call.signature}:refused", refusal, where)
+        if isinstance(answer, str):
+            continue
+        for name, logged in call.outputs.items():
+            received = answer.get(name, np.zeros(0))
+            tolerance = SCORE_TOLERANCE if logged.dtype.kind == "f" else 0.0
+            feature = f"{call.signature}:{name}"
+            tally.add(feature, logged[None], received[None], where, tolerance)
+
+
+def _replay_batch(
+    model: LoadedVersion,
+    drawn: Sequence[Record],
+    decoded: Sequence[RankingRequest],
+    vectors: Mapping[str, ItemVectors],
+    tally: Tally,
+) -> None:
+    where = [
+        f"{record.where} (request_id {request.request_id})"
+        for record, request in zip(drawn, decoded, strict=True)
+    ]
+    serialized = [record.data for record in drawn]
+    parsed = _parsed(model, serialized, where)
+    batch = requests.pad(decoded)
+    timestamps = np.array([request.timestamp for request in decoded])
+    computed = {
+        name: content.recompute(one, batch, timestamps, name) for name, one in vectors.items()
+    }
+    for name in model.wants_vectors:
+        for axis in ITEM_AXES:
+            batch[axis.feature(names.vector(name))] = computed[name].vectors[axis]
+    inputs = inputs_of(model.signatures[names.SCORE_REQUEST], batch)
+    _compare_inputs(inputs, parsed, where, tally)
+    for name, one in computed.items():
+        _compare_content(name, one, parsed, where, tally)
+    _compare_scores(model, serialized, inputs, computed, where, tally)
 
 
 def _parsed(model: LoadedVersion, serialized: list[bytes], where: Sequence[str]) -> Arrays:
@@ -110,15 +146,15 @@ def _compare_tables(
     inside = content.tables(model, items, [name for name in sets if name in model.holds_tables])
     where = [f"item {item}" for item in items]
     for name, held in inside.items():
-        expected, received = (codes.quantized(one, items, name) for one in (sets[name], held))
+        expected, received = (content.quantized(one, items, name) for one in (sets[name], held))
         tally.add(f"embedding_{name}", expected, received, where)
 
 
 def _compare_inputs(inputs: Arrays, parsed: Arrays, where: Sequence[str], tally: Tally) -> None:
     """Compares what a client sends with what the record parses to."""
-    for side in ("history", "candidate"):
-        expected, received = (one[f"{side}_mask"].sum(axis=1) for one in (parsed, inputs))
-        tally.add(f"{side}_length", expected, received, where)
+    for axis in reversed(ITEM_AXES):
+        expected, received = (one[axis.mask].sum(axis=1) for one in (parsed, inputs))
+        tally.add(axis.feature("length"), expected, received, where)
     for name, received in inputs.items():
         if name in parsed:
             tally.add(name, parsed[name], received, where)
@@ -128,29 +164,24 @@ def _compare_content(
     name: str, computed: Recomputed, parsed: Arrays, where: Sequence[str], tally: Tally
 ) -> None:
     """Compares a modality's codes and candidates' vectors with the record's."""
-    candidates, history = parsed[CANDIDATE_MASK], parsed[HISTORY_MASK]
-    recorded = parsed[similarity_feature(name)]
-    late = computed.late_pairs
-    tally.add(
-        similarity_feature(name),
-        recorded,
-        np.where(late, 0, computed.codes).astype(np.uint8),
-        where,
-        counted=candidates[:, :, None] & history[:, None, :],
-        set_apart=late & (computed.codes != 0) & (recorded == 0),
-    )
-    if candidate_embedding_feature(name) not in parsed:
-        return
-    recorded = parsed[candidate_embedding_feature(name)]
-    late = computed.late["candidate"][:, :, None]
-    tally.add(
-        candidate_embedding_feature(name),
-        recorded,
-        np.where(late, 0, computed.quantized).astype(np.int8),
-        where,
-        counted=candidates[:, :, None],
-        set_apart=late & (computed.quantized != 0) & (recorded == 0),
-    )
+    candidates, history = parsed[CANDIDATES.mask], parsed[BEHAVIORS.mask]
+    pairs = candidates[:, :, None] & history[:, None, :]
+    compared = [(similarity_feature(name), computed.codes, computed.late_pairs, pairs)]
+    if candidate_embedding_feature(name) in parsed:
+        late = computed.late[CANDIDATES][:, :, None]
+        compared.append(
+            (
+                candidate_embedding_feature(name),
+                computed.quantized,
+                late,
+                candidates[:, :, None],
+            )
+        )
+    for feature, values, late, counted in compared:
+        recorded = parsed[feature]
+        received = np.where(late, 0, values).astype(values.dtype)
+        set_apart = late & (values != 0) & (recorded == 0)
+        tally.add(feature, recorded, received, where, counted=counted, set_apart=set_apart)
 
 
 def _compare_scores(
@@ -170,16 +201,14 @@ def _compare_scores(
         expected = model.call(names.SERVING_DEFAULT, examples)
         received = model.call(names.SCORE_REQUEST, inputs)
     except tf.errors.InvalidArgumentError as error:
-        refusal = np.array([reason(error)], object)
         place = [f"{where[0]} or one of the next {len(where) - 1} drawn"]
-        tally.add("score:refused", np.array([""], object), refusal, place)
+        _add_refusal(tally, "score:refused", _reason(error), place)
         return
-    mask = inputs[CANDIDATE_MASK]
     late = np.zeros((len(where), 1), bool)
     for name, one in computed.items():
         if name not in model.wants_vectors:
-            late[:, 0] |= np.any(one.late["candidate"] & mask, axis=1)
-            late[:, 0] |= np.any(one.late["history"] & inputs[HISTORY_MASK], axis=1)
+            for axis in ITEM_AXES:
+                late[:, 0] |= np.any(one.late[axis] & inputs[axis.mask], axis=1)
     for output, values in expected.items():
         tally.add(
             f"score:{output}",
@@ -187,6 +216,32 @@ def _compare_scores(
             received[output],
             where,
             tolerance=SCORE_TOLERANCE,
-            counted=mask,
+            counted=inputs[CANDIDATES.mask],
             set_apart=late if output != names.MASK else None,
         )
+
+
+def _answer(model: LoadedVersion, call: LoggedCall) -> Arrays | str:
+    """Returns the outputs, or why there are none."""
+    if call.signature not in model.signatures:
+        return f"the model has no such signature, only {sorted(model.signatures)}"
+    expected = model.inputs(call.signature)
+    if expected.keys() != call.inputs.keys():
+        other = sorted(expected.keys() ^ call.inputs.keys())
+        return f"inputs that only one of request and model has: {other}"
+    try:
+        return model.call(call.signature, call.inputs)
+    except (tf.errors.InvalidArgumentError, TypeError, ValueError) as error:
+        return _reason(error)
+
+
+def _add_refusal(tally: Tally, feature: str, refusal: str, where: Sequence[str]) -> None:
+    """Counts a refusal as a difference from none."""
+    tally.add(feature, np.array([""], object), np.array([refusal], object), where)
+
+
+def _reason(error: Exception) -> str:
+    """Returns the line of a refusal that says why, without the graph's nodes around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    nodes = [number for number, line in enumerate(lines) if line.startswith("[[")]
+    return lines[max(nodes[0] - 1, 0)] if nodes else lines[0]

@@ -11,15 +11,15 @@ _NUMBERS = "buif"  # NumPy's kinds of bool, unsigned, int and float.
 
 @dataclasses.dataclass
 class Comparison:
-    """Two ways to the same values of one feature.
+    """The values of one feature, computed in two ways.
 
     Attributes:
       feature: what was compared, such as `similarity_text`.
       compared: how many values.
-      different: how many of them differ by more than they may.
+      different: how many of them differ by more than the tolerance.
       set_apart: how many were not compared, because they differ for a known reason.
       largest: the largest difference, infinite where one of two is not a number.
-      worst: where that is: the record, the position in it, and both values.
+      worst: the place of the largest difference: record, position in it, and both values.
     """
 
     feature: str
@@ -33,6 +33,14 @@ class Comparison:
     def share(self) -> float:
         """The share of the compared values that differ."""
         return self.different / self.compared if self.compared else 0.0
+
+    def worst_line(self) -> str:
+        """Returns where the largest difference is, for a person."""
+        worst = self.worst or {}
+        return (
+            f"{self.feature}: {worst.get('record')}, at {worst.get('position')}: "
+            f"{worst.get('expected')} became {worst.get('received')}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON values."""

@@ -1,1 +1,7 @@
-"""An exported model's folder: versions, cache validity, rollout, pruning."""
+"""The versions of an exported model.
+
+- `export_folder`: a model's folder, where versions appear by rename.
+- `exported_version`: a version and its manifest; `loaded_version`: one in memory.
+- `cache_validity`: which caches of an earlier version stay valid.
+- `rollout`: TF Serving's model configuration, with labels; `pruning`: what may be removed.
+"""

@@ -1,4 +1,4 @@
-"""A model's folder in TF Serving's sense, safe for several exporters and for kill -9."""
+"""A model's folder in TF Serving's sense, safe for concurrent and for killed exporters."""
 
 import contextlib
 import datetime
@@ -23,16 +23,16 @@ _REMOVED = ".removed-"
 
 
 class ExportFolder:
-    """Versions appear in it by one rename, whole, under numbers that are never used again.
+    """A folder in which complete versions appear by one rename, under numbers never reused.
 
-    An exporter works in a hidden folder that it holds a lock on; the lock of a killed one is
-    released by the system, and whoever comes next removes its folder. Publishing, pruning and
-    changes of labels exclude each other by a lock on the whole folder, held for an instant.
-    TF Serving ignores what is not a number.
+    An exporter works in a hidden folder and holds a lock on it. The system releases the lock of a
+    killed exporter, and the next one removes its folder. Publishing, pruning and changes of
+    labels exclude each other by a lock on the whole folder, held for an instant. TF Serving
+    ignores names that are no numbers.
 
     Args:
       path: local; made if absent.
-      clock: what time a version was made, in UTC.
+      clock: returns the time at which a version is made, in UTC.
 
     Attributes:
       path: absolute.
@@ -50,7 +50,7 @@ class ExportFolder:
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[str]:
-        """Gives a folder to build a version in, which is gone afterwards.
+        """Yields an empty staging folder for a version and removes it afterwards.
 
         Raises:
           UserInputError: the folder cannot be written.
@@ -81,7 +81,10 @@ class ExportFolder:
             while True:
                 earlier = max(self.versions(), key=lambda version: version.number, default=None)
                 caches = cache_validity.compare(values["tags"], earlier)
-                values["caches"] = {one.tag: one.to_dict() for one in caches}
+                values["caches"] = {
+                    one.tag: {"valid": one.valid, "since": one.since, "reason": one.reason}
+                    for one in caches
+                }
                 extras = os.path.join(saved_model, EXTRAS)
                 manifest.write_manifest(extras, values)
                 _sync(extras)
@@ -91,7 +94,7 @@ class ExportFolder:
                 except OSError:
                     if not os.path.isdir(folder):
                         raise
-                    continue  # By a program that knows nothing of the lock.
+                    continue  # A program that does not take the lock made this number.
                 _sync_entry(self.path)
                 return ExportedVersion.read(folder)
 
@@ -117,13 +120,13 @@ class ExportFolder:
         return ExportedVersion.read(folder)
 
     def remove(self, version: ExportedVersion) -> None:
-        """Removes a version; call it under the lock. It is gone at once, for TF Serving too."""
+        """Removes a version at once, for TF Serving too; call it under the lock."""
         hidden = os.path.join(self.path, f"{_REMOVED}{version.number}-{uuid.uuid4().hex}")
         os.rename(version.folder, hidden)
         shutil.rmtree(hidden, ignore_errors=True)
 
     def clean(self) -> None:
-        """Removes what killed exporters left."""
+        """Removes the hidden folders of killed exporters."""
         with self.locked():
             self._remove_leftovers()
 
@@ -151,7 +154,7 @@ class ExportFolder:
         return glob.glob(os.path.join(glob.escape(self.path), pattern))
 
     def _remove_leftovers(self) -> None:
-        """Removes hidden folders without a living owner; every owner gets its lock under ours."""
+        """Removes hidden folders without a living owner; owners lock theirs under our lock."""
         for removed in self._hidden(f"{_REMOVED}*"):
             shutil.rmtree(removed, ignore_errors=True)
         for unfinished in self._hidden(f"{rollout.FILE_NAME}.*.tmp"):
@@ -164,12 +167,12 @@ class ExportFolder:
                 continue
             except FileNotFoundError:
                 pass
-            logging.info("Removing %s, which an export left that was killed.", folder)
+            logging.info("Removing %s, the staging folder of a killed export.", folder)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _held(path: str) -> IO[str]:
-    """Returns a new lock file, held by this process until it is closed, which names it."""
+    """Returns a new lock file, held until it is closed; it names this process."""
     lock = open(path, "x")  # noqa: SIM115
     fcntl.flock(lock, fcntl.LOCK_EX)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
@@ -178,7 +181,7 @@ def _held(path: str) -> IO[str]:
 
 
 def _sync(folder: str) -> None:
-    """Has the system write a folder to disk, so that a rename never outlives its content."""
+    """Flushes a folder to disk, so that a power cut after the rename loses no content."""
     for parent, _, names in os.walk(folder):
         for name in names:
             _sync_entry(os.path.join(parent, name))

@@ -1,4 +1,4 @@
-"""A version in a model's folder, as its manifest describes it."""
+"""A version in a model's folder, described by its manifest."""
 
 import dataclasses
 import os
@@ -9,7 +9,7 @@ from features.errors import UserInputError
 from features.files import manifest, storage
 
 EXTRAS = "assets.extra"
-"""The folder that TF Serving leaves to others; the manifest lies there."""
+"""The folder of a SavedModel that TF Serving does not read; it holds the manifest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ExportedVersion:
     Attributes:
       number: the version.
       folder: `<export_dir>/<number>`.
-      manifest: what export wrote: `tags`, `caches`, `created`, `parity`, `files` and more.
+      manifest: written by export: `tags`, `caches`, `created`, `parity`, `files` and more.
     """
 
     number: int
@@ -52,7 +52,7 @@ class ExportedVersion:
         return sum(file["bytes"] for file in self.manifest["files"].values())
 
     def damage(self, contents: bool = True) -> list[str]:
-        """Returns what is wrong with its files, one short text a file; empty for a whole version.
+        """Returns what is wrong with its files, one short text per file; empty if intact.
 
         Args:
           contents: compare sha256 too, which reads every byte; otherwise sizes alone.
@@ -72,7 +72,7 @@ class ExportedVersion:
 
 
 def read_values(folder: str) -> dict[str, Any]:
-    """Returns what a version's manifest says.
+    """Returns the values of a version's manifest.
 
     Args:
       folder: the version's, local or remote.

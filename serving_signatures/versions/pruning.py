@@ -1,4 +1,4 @@
-"""Which versions are old enough to go."""
+"""Which versions may be removed."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,13 +12,13 @@ def removable(
 ) -> list[ExportedVersion]:
     """Returns the versions that may be removed.
 
-    Kept are the newest `keep` whole ones, the protected ones, and the highest number, damaged or
-    not: the next export must not get it again.
+    The newest `keep` intact versions are kept, the protected ones, and the highest number, damaged
+    or not: the next export must not get that number again.
 
     Args:
       versions: ascending.
       protected: numbers that are served or have a label.
-      keep: whole versions to keep, at least `MINIMUM_KEPT`.
+      keep: intact versions to keep, at least `MINIMUM_KEPT`.
 
     Raises:
       ValueError: `keep` is too small.
@@ -26,11 +26,11 @@ def removable(
     if keep < MINIMUM_KEPT:
         raise ValueError(f"At least {MINIMUM_KEPT} versions are kept, received keep={keep}.")
     kept: set[int] = {versions[-1].number} if versions else set()
-    whole = 0
+    intact = 0
     for version in reversed(versions):
-        if whole == keep:
+        if intact == keep:
             break
         if not version.damage():
             kept.add(version.number)
-            whole += 1
+            intact += 1
     return [one for one in versions if one.number not in kept and one.number not in protected]

@@ -1,4 +1,4 @@
-"""Which versions TF Serving serves, and under which labels: its model configuration."""
+"""TF Serving's model configuration: which versions it serves, and under which labels."""
 
 import dataclasses
 import os
@@ -20,18 +20,18 @@ PREVIOUS = "previous"
 
 @dataclasses.dataclass(frozen=True)
 class Rollout:
-    """The model configuration of TF Serving, which is the one place that holds this state.
+    """The model configuration of TF Serving, the one place that holds this state.
 
-    TF Serving applies a changed configuration's labels before its versions, and all or nothing:
-    one that moves a label to a version that is not loaded is refused, at every reading, and
-    loads nothing either. So a version is served first, without a label, and gets a label in a
-    later configuration; and what a label is taken from stays served.
+    TF Serving applies a changed configuration's labels before its versions, all or nothing: it
+    refuses a configuration that moves a label to a version that is not loaded, each time that it
+    reads it, and then loads no version either. So a version is first served without a label and
+    gets a label in a later configuration. A version that loses its label stays served.
 
     Attributes:
       name: of the model.
       base_path: where the server finds the versions.
       labels: version by label.
-      served: the versions to load; all with a label are among them.
+      served: the versions to load, including all with a label.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Rollout:
         Args:
           folder: the model's folder.
           name: of the model.
-          base_path: where the server finds it; None for what the configuration says, or
+          base_path: where the server finds it; None for the path in the configuration, or
             `/models/<name>`, where TF Serving's image looks.
 
         Raises:
@@ -60,7 +60,7 @@ class Rollout:
             config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
         except (text_format.ParseError, UnicodeDecodeError) as error:
             raise UserInputError(
-                f"{path!r} is no ModelServerConfig ({error}). Mend it, or move it away and "
+                f"{path!r} is no ModelServerConfig ({error}). Fix it, or move it away and "
                 "promote the stable version again."
             ) from error
         models = config.model_config_list.config
@@ -75,14 +75,14 @@ class Rollout:
         return cls(name, base_path or model.base_path, labels, served | set(labels.values()))
 
     def serve(self, version: int) -> "Rollout":
-        """Returns it with a version loaded that gets its label later."""
+        """Returns the configuration with a further version loaded, without a label."""
         return self._with(self.labels, version)
 
     def promote(self, version: int, label: str) -> "Rollout":
-        """Returns it with a label at a version.
+        """Returns the configuration with a label at a version.
 
         Args:
-          version: exists, and is whole.
+          version: an intact version.
           label: `stable` or `canary`; the version that was stable is kept as `previous`.
 
         Raises:
@@ -102,10 +102,10 @@ class Rollout:
         return self._with(labels, version)
 
     def rollback(self) -> "Rollout":
-        """Returns it with the previous stable version as the stable one.
+        """Returns the configuration with the previous stable version as the stable one.
 
-        A canary label at the version that is left goes along. That version stays served, without
-        a label, until something else is promoted: clients that pinned it finish.
+        A canary label at the version that loses `stable` moves too. That version stays served,
+        without a label, until the next promotion, so that clients which pinned it finish.
 
         Raises:
           UserInputError: there is no previous stable version.
@@ -135,7 +135,7 @@ class Rollout:
         return text_format.MessageToString(config)
 
     def write(self, folder: str) -> None:
-        """Writes the configuration; who reads it sees the one before or this one."""
+        """Writes the configuration at once: a reader sees the old one or the new one."""
         storage.write_bytes(os.path.join(folder, FILE_NAME), self.render().encode())
 
     def _with(self, labels: Mapping[str, int], version: int) -> "Rollout":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.test_layout import REPOSITORY
+from tests.conftest import REPOSITORY
 
 DOCKER = REPOSITORY / "docker"
 COMPOSE = DOCKER / "docker-compose.yml"

@@ -12,8 +12,8 @@ from pipeline.training_runs import run_config
 from serving_signatures.export import warmup
 from serving_signatures.versions import rollout
 from serving_signatures.versions.rollout import Rollout
+from tests.conftest import REPOSITORY
 from tests.model_status import model_status_server
-from tests.test_layout import REPOSITORY
 from tests.test_packaging import pins
 
 DOCKER = REPOSITORY / "docker"

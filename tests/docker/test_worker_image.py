@@ -12,9 +12,9 @@ import sys
 import pytest
 
 from pipeline.submission import manifests
+from tests.conftest import REPOSITORY
 from tests.pipeline.submission.submissions import submission
-from tests.test_layout import MAY_IMPORT, REPOSITORY
-from tests.test_packaging import pins
+from tests.test_packaging import INSTALLED, pins
 
 DOCKER = REPOSITORY / "docker"
 DOCKERFILE = DOCKER / "worker" / "Dockerfile"
@@ -49,7 +49,7 @@ def hadolint(text: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 
 
-def test_linter_has_nothing_to_say():
+def test_linter_has_no_finding():
     linted = hadolint(DOCKERFILE.read_text(encoding="utf-8"))
     assert linted.returncode == 0, linted.stdout
     for planted in ("RUN apt-get install curl", "FROM python", "RUNN true"):
@@ -94,7 +94,7 @@ def copied_sources(steps) -> list[str]:
 
 def test_copied_sources_exist(steps):
     sources = copied_sources(steps)
-    assert {f"{package}/" for package in MAY_IMPORT} <= set(sources)
+    assert {f"{package}/" for package in INSTALLED} <= set(sources)
     assert [source for source in sources if not (REPOSITORY / source).exists()] == []
 
 
@@ -139,7 +139,7 @@ def test_entrypoint_is_harness_or_command(tmp_path, arguments, expected):
     assert done.stdout.strip() == expected
 
 
-def test_entrypoint_without_arguments_says_what_it_wants():
+def test_entrypoint_without_arguments_asks_for_a_command():
     command = [DOCKER / "worker" / "entrypoint.sh"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 64

@@ -1,4 +1,4 @@
-"""Keras 2 is selected in one place, and being too late is a clear error."""
+"""Keras 2 is selected in one place, and an import that is too late raises a clear error."""
 
 import os
 import subprocess

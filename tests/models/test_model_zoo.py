@@ -1,11 +1,10 @@
-"""What holds for every ranking model: padding, independence, gradients, storage, export."""
+"""Properties of every ranking model: padding, independence, gradients, storage, export."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.records import example
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from tests import synthetic
@@ -24,7 +23,7 @@ NAMES = sorted(factory.MODELS)
 
 
 def random_model(name, seed=0, **fields):
-    """A model whose every weight is random: what starts at zero could hide a mistake."""
+    """A model whose every weight is random: initial zeros could hide a mistake."""
     config = ModelConfig(**{**CONFIG, "name": name, **fields})
     model = factory.build_model(
         config, synthetic.SCHEMA, synthetic.item_ids(), synthetic.embedding_sets()
@@ -37,8 +36,7 @@ def random_model(name, seed=0, **fields):
 
 
 def batch_of(requests):
-    serialized = [example.encode_request(synthetic.SCHEMA, one) for one in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+    return synthetic.batch_of(requests)
 
 
 def requests(count=12):

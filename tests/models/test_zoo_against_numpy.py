@@ -43,7 +43,7 @@ def empty():
 
 
 def weights(layer):
-    """Also those of MAKE's content model, which are not trainable."""
+    """Returns all weights, including MAKE's content model's, which are not trainable."""
     return {v.name.split("/")[-1].removesuffix(":0"): v.numpy() for v in layer.weights}
 
 

@@ -5,10 +5,12 @@ import tensorflow as tf
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.records import example
+from features.records.requests import Arrays
 from models import factory
 from models.model_config import ModelConfig
 from serving_signatures.export import parity_process
-from serving_signatures.export.sample_requests import SampleRequests, sample_requests
+from serving_signatures.export.sample_requests import encode_batch, sample_requests
+from serving_signatures.versions import loaded_version
 from tests import synthetic
 
 CONFIG = ModelConfig(
@@ -26,8 +28,6 @@ CONFIG = ModelConfig(
 SHAPES = ((1, 1, 0), (1, 1200, 50), (3, 7, 50), (2, 1, 1))  # R, C, L
 TOLERANCE = 1e-5
 
-Arrays = dict[str, np.ndarray]
-
 
 def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
     """A model whose every variable is random, large enough for each to matter."""
@@ -39,28 +39,31 @@ def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
     return model
 
 
-def requests(shape, embeddings: dict[str, EmbeddingSet], seed=0) -> SampleRequests:
-    return sample_requests(
-        synthetic.SCHEMA, synthetic.item_ids(), embeddings, shape, seed + 31 * sum(shape)
-    )
+def requests(shape, embeddings: dict[str, EmbeddingSet], seed=0, schema=synthetic.SCHEMA) -> Arrays:
+    """A batch with vectors, and the same requests as serialized Examples."""
+    seed += 31 * sum(shape)
+    batch = sample_requests(schema, synthetic.item_ids(), embeddings, shape, seed)
+    return {**batch, "examples": np.array(encode_batch(schema, batch), object)}
 
 
-def oracle(model, sample: SampleRequests) -> Arrays:
+def inputs(sample: Arrays, tables_inside: bool) -> Arrays:
+    """What a client sends to `score_request`: vectors only where the model has none inside."""
+    left_out = {name for name in sample if "_vector_" in name and tables_inside} | {"examples"}
+    return {name: value for name, value in sample.items() if name not in left_out}
+
+
+def oracle(model, sample: Arrays) -> Arrays:
     """Probabilities of the Keras model, run eagerly on the parsed records; 0 where padded."""
-    batch = example.parse_examples(model.schema, tf.constant(sample.examples))
+    batch = example.parse_examples(model.schema, tf.constant(sample["examples"]))
     mask = batch["candidate_mask"].numpy()
     return {model.label: np.where(mask, tf.sigmoid(model(batch)).numpy(), 0), "mask": mask}
 
 
-def score(signatures, name: str, sample: SampleRequests, tables_inside=True) -> Arrays:
+def score(signatures, name: str, sample: Arrays, tables_inside=True) -> Arrays:
     """Scores by any of the three scoring signatures; fills caches where it needs them."""
-    if name == "serving_default":
-        inputs = {"examples": np.array(sample.examples, object)}
-    else:
-        inputs = sample.score_request(tables_inside)
     if name == "score_cached":
-        inputs = parity_process.cached_inputs(signatures, inputs)
-    return parity_process.call(signatures[name], inputs)
+        sample = parity_process.cached_inputs(signatures, inputs(sample, tables_inside))
+    return loaded_version.call(signatures[name], sample)
 
 
 def assert_same(received: Arrays, expected: Arrays, tolerance=TOLERANCE) -> None:

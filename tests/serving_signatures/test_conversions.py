@@ -26,7 +26,7 @@ def signatures(model):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_signature_returns_both_labels(model, signatures, shape, name):
     sample = serving.requests(shape, synthetic.embedding_sets())
-    batch = example.parse_examples(model.schema, tf.constant(sample.examples))
+    batch = example.parse_examples(model.schema, tf.constant(sample["examples"]))
     mask = batch["candidate_mask"].numpy()
     expected = {
         label: np.where(mask, tf.sigmoid(logits).numpy(), 0)

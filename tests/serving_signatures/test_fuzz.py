@@ -33,11 +33,11 @@ def stub(published, tmp_path):
 
 def good_inputs(published):
     sample = serving.requests((2, 3, 4), published.embeddings, seed=10)
-    inputs = sample.score_request(published.tables_inside)
+    inputs = serving.inputs(sample, published.tables_inside)
     cached = parity_process.cached_inputs(published.signatures, inputs)
     cached |= {name: cached[name].astype(object) for name in ("id_tag", "target_aware_tag")}
     return {
-        "serving_default": {"examples": np.array(sample.examples, object)},
+        "serving_default": {"examples": sample["examples"]},
         "score_request": inputs,
         "score_cached": cached,
         **parity_process.projection_inputs(inputs, "candidate"),

@@ -6,7 +6,6 @@ is a multiple of C * L * width can only be a tensor over all pairs. Nothing is i
 
 import math
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -58,8 +57,8 @@ def pairwise(sizes: dict[str, int]) -> list[str]:
 
 def inputs_of(signatures, name, sample, tables_inside):
     if name == "serving_default":
-        return {"examples": np.array(sample.examples, object)}
-    inputs = sample.score_request(tables_inside)
+        return {"examples": sample["examples"]}
+    inputs = serving.inputs(sample, tables_inside)
     return parity_process.cached_inputs(signatures, inputs) if name == "score_cached" else inputs
 
 
@@ -71,7 +70,7 @@ def test_no_tensor_holds_a_value_for_every_pair_and_width(published, name):
     inputs = inputs_of(published.signatures, name, sample, published.tables_inside)
     sizes = sizes_of_all_tensors(published.signatures[name], inputs)
     assert pairwise(sizes) == []
-    # It did run the attention: scores over all pairs are there, once a head.
+    # It did run the attention: scores over all pairs are there, one per head.
     assert CANDIDATES * BEHAVIORS * serving.CONFIG.heads in sizes.values()
 
 

@@ -10,7 +10,7 @@ from tests.serving_signatures import serving
 
 def cached_inputs(published, shape=(2, 3, 4)):
     sample = serving.requests(shape, published.embeddings)
-    inputs = sample.score_request(published.tables_inside)
+    inputs = serving.inputs(sample, published.tables_inside)
     return parity_process.cached_inputs(published.signatures, inputs)
 
 
@@ -18,7 +18,7 @@ def inputs_of(published, signature):
     if signature == "score_cached":
         return cached_inputs(published)
     sample = serving.requests((2, 3, 4), published.embeddings)
-    return sample.score_request(published.tables_inside)
+    return serving.inputs(sample, published.tables_inside)
 
 
 @pytest.mark.parametrize("tag", ["id_tag", "target_aware_tag"])
@@ -60,7 +60,7 @@ def test_verification_notices_a_signature_that_takes_any_tag(published):
 @pytest.mark.parametrize("name", ["candidate_vector_text", "history_vector_image"])
 def test_a_vector_that_is_not_finite_is_refused_by_name(with_vectors, name, bad):
     sample = serving.requests((2, 3, 4), with_vectors.embeddings)
-    inputs = sample.score_request(tables_inside=False)
+    inputs = serving.inputs(sample, tables_inside=False)
     inputs[name] = inputs[name].copy()
     inputs[name][1, 0, 2] = bad
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"\b{name}: embeddings must be"):
@@ -77,14 +77,14 @@ def test_a_backfill_with_a_vector_that_is_not_finite_is_refused_by_name(with_vec
 
 def test_a_damaged_example_is_refused_by_the_features_name(published):
     sample = serving.requests((1, 2, 3), published.embeddings)
-    record = tf.train.Example.FromString(sample.examples[0])
+    record = tf.train.Example.FromString(sample["examples"][0])
     codes = record.features.feature["similarity_text"].bytes_list.value
     codes[0] = codes[0][:-1]
     with pytest.raises(tf.errors.InvalidArgumentError, match="similarity_text"):
         serving.score(
             published.signatures,
             "serving_default",
-            type(sample)([record.SerializeToString()], {}, {}, {}),
+            {"examples": np.array([record.SerializeToString()], object)},
         )
 
 

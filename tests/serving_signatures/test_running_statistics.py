@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from features.records import running_statistics
-from serving_signatures.export.sample_requests import sample_requests
 from serving_signatures.export.saved_model import export_saved_model
 from tests import synthetic
 from tests.serving_signatures import serving
@@ -35,7 +34,7 @@ SUMS = {
 def published(tmp_path_factory):
     model = serving.random_model(schema=SCHEMA)
     sample = draw((50, 4, 3), seed=9)
-    batch = {name: tf.constant(values) for name, values in sample.context.items()}
+    batch = {name: tf.constant(values) for name, values in sample.items()}
     model.adapt([batch])
     # Export raises where the parity gate does not pass.
     exported = export_saved_model(
@@ -45,7 +44,7 @@ def published(tmp_path_factory):
 
 
 def draw(shape, seed):
-    return sample_requests(SCHEMA, synthetic.item_ids(), synthetic.embedding_sets(), shape, seed)
+    return serving.requests(shape, synthetic.embedding_sets(), seed - 31 * sum(shape), SCHEMA)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 0), (3, 7, 20)], ids=str)
@@ -61,7 +60,7 @@ def test_the_gate_compared_requests_whose_sums_matter(published):
     _, exported, loaded = published
     assert exported.parity["max_abs_diff"] <= serving.TOLERANCE
     sample = draw((4, 5, 6), seed=1)
-    inputs = sample.score_request(True)
+    inputs = serving.inputs(sample, True)
     score = loaded.signatures["score_request"]
     first = serving.parity_process.call(score, inputs)["click"]
     for name in SUMS:
@@ -82,7 +81,7 @@ def test_scoring_signatures_take_raw_sums(published):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_sums_that_are_not_finite_are_refused_by_name(published, name, bad):
     _, _, loaded = published
-    inputs = draw((2, 3, 4), seed=2).score_request(True)
+    inputs = serving.inputs(draw((2, 3, 4), seed=2), True)
     inputs[name] = inputs[name].copy()
     inputs[name].flat[0] = bad
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: values must be finite"):

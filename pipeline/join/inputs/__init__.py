@@ -1,1 +1,10 @@
-"""The log: opened, validated, quarantined."""
+"""The inputs of the join.
+
+- `join_inputs`: all inputs, opened and checked.
+- `event_log`, `log_columns`: the log's pre-flight, and its columns and roles.
+- `event_batches`: reading and validation; `quarantine`: the rejected rows.
+- `given_histories`, `sequence_checks`, `prior_events`: given behavior sequences as events.
+- `part_state`: the state that a dated part leaves for the next.
+- `runs`, `history_cap`: duplicates, and events that no record can hold.
+- `time_histogram`, `item_counts`: counts over the whole log.
+"""

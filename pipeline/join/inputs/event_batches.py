@@ -1,7 +1,7 @@
-"""Reading the log as Arrow batches, and telling good rows from bad ones, vectorized."""
+"""Reading the log as Arrow batches, and separating good rows from bad ones, vectorized."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,10 @@ from features.schema import SideFeature, context_feature
 from pipeline.join.inputs.event_log import REQUEST_ID, ReadUnit
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.rules import splits
+from pipeline.join.rules.expressions import Expression
 from pipeline.tables import parquet
 
-BATCH_ROWS = 1 << 16
+_BATCH_ROWS = 1 << 16
 
 LATEST = 7_289_654_400
 """2201-01-01, seconds since 1970."""
@@ -50,14 +51,20 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     fields = [(name, pa.int64()) for name in ("user", "item", "time", "request", "row", "content")]
     fields += [("file", pa.int32()), ("behavior", pa.bool_())]
     fields += [(name, pa.int8()) for name in ("role", "type", "split")]
-    fields += [(f"label_{name}", pa.float32()) for name in columns.labels]
+    options = columns.options
+    fields += [(f"label_{name}", pa.float32()) for name in options.resolved_labels]
     fields += [
         (context_feature(one.name), pa.int64() if one.kind == "categorical" else pa.float32())
         for one in columns.context
     ]
-    fields += [(f"statistic_{name}", pa.float64()) for name in columns.number_statistics]
-    fields += [(f"known_{name}", pa.int64()) for name in columns.late_statistics]
+    fields += [(f"statistic_{name}", pa.float64()) for name in options.column_statistics]
+    fields += [(f"known_{name}", pa.int64()) for name in options.late_statistics]
     return pa.schema(fields)
+
+
+def numpy_of(column: pa.Array) -> np.ndarray:
+    """Returns a column's values, `[N]`."""
+    return column.to_numpy(zero_copy_only=False)
 
 
 def read_batches(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
@@ -66,38 +73,50 @@ def read_batches(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch
     Raises:
       pa.ArrowException, OSError: the row group is not readable.
     """
-    first_row = unit.first_row
-    with storage.open_parquet(unit.path) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[unit.row_group]):
-            yield validate(_decoded(batch), columns, unit.file, first_row)
-            first_row += batch.num_rows
-
-
-def validate(
-    batch: pa.RecordBatch, columns: LogColumns, file: int, first_row: int
-) -> ValidatedBatch:
-    """Splits a batch into events and rejected rows.
-
-    Args:
-      batch: `[N]` rows with every column of the log.
-      columns: what is read of it.
-      file: the file's position in the log.
-      first_row: the batch's position in the file.
-    """
-    reasons = _reasons(batch, columns)
-    good = reasons == ""
-    rows = first_row + np.arange(batch.num_rows)
-    kept = batch if good.all() else batch.filter(pa.array(good))
-    return ValidatedBatch(
-        events=_events(kept, columns, file, rows[good]),
-        rejected=batch.filter(pa.array(~good)),
-        rows=rows[~good],
-        reasons=reasons[~good],
+    return validated(
+        unit,
+        lambda batch: _reasons(batch, columns),
+        lambda batch, rows: _events(batch, columns, unit.file, rows),
     )
 
 
+def validated(
+    unit: ReadUnit,
+    reasons_of: Callable[[pa.RecordBatch], np.ndarray],
+    events_of: Callable[[pa.RecordBatch, np.ndarray], pa.RecordBatch],
+) -> Iterator[ValidatedBatch]:
+    """Reads a row group and splits its batches into events and rejected rows.
+
+    Args:
+      unit: the row group.
+      reasons_of: the first reason against each row of a batch, empty for good rows; `[N]` str.
+      events_of: the events of good rows and their positions in the file.
+    """
+    for batch, rows in batches_of(unit):
+        reasons = reasons_of(batch)
+        good = reasons == ""
+        kept = batch if good.all() else batch.filter(pa.array(good))
+        yield ValidatedBatch(
+            events=events_of(kept, rows[good]),
+            rejected=batch.filter(pa.array(~good)),
+            rows=rows[~good],
+            reasons=reasons[~good],
+        )
+
+
+def batches_of(unit: ReadUnit) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yields a row group's batches without dictionary encoding, and the rows' positions, `[N]`."""
+    first_row = unit.first_row
+    with storage.open_parquet(unit.path) as file:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[unit.row_group]):
+            columns = [parquet.decoded(column) for column in batch.columns]
+            decoded = pa.record_batch(columns, names=batch.schema.names)
+            yield decoded, first_row + np.arange(batch.num_rows)
+            first_row += batch.num_rows
+
+
 def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
-    """Returns the first reason against each row, empty for good rows; `[N]` str."""
+    """Returns the first reason against each row; `[N]` str."""
     reasons = np.full(batch.num_rows, "", object)
 
     def object_to(mask: np.ndarray, reason: str) -> None:
@@ -111,26 +130,26 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
     required += [name for name in read if name not in required]
     for name in required:
         if batch[name].null_count:
-            object_to(_numpy(batch[name].is_null()), f"{name} is null")
+            object_to(numpy_of(batch[name].is_null()), f"{name} is null")
     for name in ("user_id", "item_id"):
         if parquet.is_text(batch[name].type):
             empty = pc.equal(pc.binary_length(batch[name].fill_null("-")), 0)
-            object_to(_numpy(empty), f"{name} is empty")
-    limit = LATEST * (1_000_000 // splits.MICROSECONDS[columns.timestamp_unit])
+            object_to(numpy_of(empty), f"{name} is empty")
+    limit = LATEST * (1_000_000 // splits.MICROSECONDS[columns.options.timestamp_unit])
     if columns.has_timestamp:
-        timestamps = _numpy(batch["timestamp"].fill_null(0))
+        timestamps = numpy_of(batch["timestamp"].fill_null(0))
         object_to((timestamps < 0) | (timestamps >= limit), "timestamp is negative or after 2200")
     if columns.split_column is not None:
         known = pc.is_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
         reason = f"{columns.split_column} is not {', '.join(splits.FRACTION_SPLITS)}"
-        object_to(~_numpy(known.fill_null(True)), reason)
+        object_to(~numpy_of(known.fill_null(True)), reason)
     numeric = [one.name for one in columns.stored_context if one.kind == "numeric"]
     for name in dict.fromkeys([*columns.stored_labels, *read, *numeric]):
         if pa.types.is_floating(batch[name].type):
-            values = _numpy(batch[name].fill_null(0))
+            values = numpy_of(batch[name].fill_null(0))
             object_to(~np.isfinite(values), f"{name} is NaN or infinite")
     for label in columns.stored_labels:
-        values = _numpy(batch[label].fill_null(False if _is_boolean(batch[label]) else 0))
+        values = numpy_of(batch[label].fill_null(False if _is_boolean(batch[label]) else 0))
         object_to((values != 0) & (values != 1), f"{label} is not 0 or 1")
     return reasons
 
@@ -147,10 +166,10 @@ def _events(
     for label, code in _label_codes(columns).items():
         values[label] = pa.array((role == code).astype(np.float32))
     user = hashing.ids_of_column(batch["user_id"])
-    unit = splits.MICROSECONDS[columns.timestamp_unit]
+    unit = splits.MICROSECONDS[columns.options.timestamp_unit]
     time = np.zeros(count, np.int64)
     if columns.has_timestamp:
-        time = _numpy(batch["timestamp"]).astype(np.int64) * unit
+        time = numpy_of(batch["timestamp"]).astype(np.int64) * unit
     origin = np.full(count, file, np.int32)
     events = {
         "user": user,
@@ -159,7 +178,7 @@ def _events(
         "row": rows,
         "content": hashing.combine(_content(batch), role.astype(np.int64)),
         "file": origin,
-        "behavior": _behaviors(columns, values, count),
+        "behavior": _behaviors(columns.options.behavior, values, count),
         "role": role,
         "type": np.zeros(count, np.int8),
         "split": np.full(count, -1, np.int8),
@@ -169,37 +188,37 @@ def _events(
     elif columns.has_timestamp:
         events["request"] = hashing.combine(user, time)
     else:
-        # Nothing tells two equal rows apart but where they are: both are kept.
+        # Two equal rows differ in their place alone: both are kept.
         events["request"] = hashing.combine(user, hashing.combine(origin, rows))
         events["content"] = events["request"]
-    for number, expression in enumerate(columns.behavior_types):
+    for number, expression in enumerate(columns.options.behavior_type_rules):
         events["type"][expression.evaluate(values)] = number + 1
     if columns.split_column is not None:
         index = pc.index_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
-        events["split"] = _numpy(index).astype(np.int8)
-    for label in columns.labels:
-        events[f"label_{label}"] = _numpy(values[label]).astype(np.float32)
+        events["split"] = numpy_of(index).astype(np.int8)
+    for label in columns.options.resolved_labels:
+        events[f"label_{label}"] = numpy_of(values[label]).astype(np.float32)
     for feature in columns.context:
         events[context_feature(feature.name)] = _context(columns, feature, batch)
-    for name in columns.number_statistics:
+    for name in columns.options.column_statistics:
         stored = name in columns.stored_statistics
         events[f"statistic_{name}"] = _float64(batch[name]) if stored else np.zeros(count)
-    events |= {f"known_{name}": time for name in columns.late_statistics}
+    events |= {f"known_{name}": time for name in columns.options.late_statistics}
     schema = event_schema(columns)
     return pa.record_batch([pa.array(events[name]) for name in schema.names], schema=schema)
 
 
 def _label_codes(columns: LogColumns) -> dict[str, int]:
     """Returns the role that sets each label which is no column; -1 for one that none sets."""
-    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.attributed)}
+    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.options.attributed)}
     if columns.sets_label is None:
         return codes
-    return {label: codes.get(label, -1) for label in columns.labels}
+    return {label: codes.get(label, -1) for label in columns.options.resolved_labels}
 
 
 def _roles(columns: LogColumns, values: dict[str, pa.Array], count: int) -> np.ndarray:
     """Returns each row's role, `[N]` int8; of several labels that a row sets the first counts."""
-    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.attributed)}
+    codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.options.attributed)}
     if columns.sets_label is not None:
         return np.full(count, codes[columns.sets_label], np.int8)
     role = np.full(count, Role.CANDIDATE, np.int8)
@@ -208,8 +227,7 @@ def _roles(columns: LogColumns, values: dict[str, pa.Array], count: int) -> np.n
     return role
 
 
-def _behaviors(columns: LogColumns, values: dict[str, pa.Array], count: int) -> np.ndarray:
-    rule = columns.behavior_rule
+def _behaviors(rule: Expression | bool, values: dict[str, pa.Array], count: int) -> np.ndarray:
     return np.full(count, rule) if isinstance(rule, bool) else rule.evaluate(values)
 
 
@@ -221,12 +239,12 @@ def _context(columns: LogColumns, feature: SideFeature, batch: pa.RecordBatch) -
     column = batch[feature.name]
     if feature.kind == "categorical":
         return categorical(column)
-    return _numpy(column.fill_null(False if _is_boolean(column) else 0)).astype(dtype)
+    return numpy_of(column.fill_null(False if _is_boolean(column) else 0)).astype(dtype)
 
 
 def categorical(column: pa.Array) -> np.ndarray:
     """Returns `[N]` int64: integers as they are, strings by fingerprint, null as 0."""
-    known = _numpy(column.is_valid())
+    known = numpy_of(column.is_valid())
     ids = np.zeros(len(column), np.int64)
     ids[known] = hashing.ids_of_column(column.drop_null())
     return ids
@@ -240,33 +258,23 @@ def _content(batch: pa.RecordBatch) -> np.ndarray:
         if parquet.is_id(column.type):
             values = categorical(column)
         elif pa.types.is_floating(column.type):
-            values = _numpy(column.fill_null(0)).astype(np.float64).view(np.int64)
+            values = numpy_of(column.fill_null(0)).astype(np.float64).view(np.int64)
         elif _is_boolean(column):
-            values = _numpy(column.fill_null(False)).astype(np.int64)
+            values = numpy_of(column.fill_null(False)).astype(np.int64)
         else:
             texts = np.array([repr(value) for value in column.to_pylist()], object)
             values = hashing.fingerprint_strings(texts)
         digest = hashing.combine(digest, values)
         if column.null_count:
-            digest = hashing.combine(digest, _numpy(column.is_null()).astype(np.int64))
+            digest = hashing.combine(digest, numpy_of(column.is_null()).astype(np.int64))
         else:
             digest = hashing.combine(digest, np.zeros(len(digest), np.int64))
     return digest
 
 
-def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Returns the batch without dictionary encoding."""
-    columns = [parquet.decoded(column) for column in batch.columns]
-    return pa.record_batch(columns, names=batch.schema.names)
-
-
 def _float64(column: pa.Array) -> np.ndarray:
-    return _numpy(column).astype(np.float64)
+    return numpy_of(column).astype(np.float64)
 
 
 def _is_boolean(column: pa.Array) -> bool:
     return pa.types.is_boolean(column.type)
-
-
-def _numpy(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)

@@ -1,7 +1,7 @@
-"""A behavior log before it is read: its files, its columns, and whether both will do.
+"""Pre-flight of a behavior log: its files and columns, checked before anything is read.
 
-The log itself (`EVENTS`) and each label's own log (`label_<name>`) are read alike; what is made
-of their rows differs by role.
+The log itself (`EVENTS`) and each label's own log (`label_<name>`) are read alike; the role of a
+row decides what becomes of it.
 """
 
 import dataclasses
@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from features.errors import UserInputError
 from features.schema import SideFeature
 from pipeline.join.inputs.log_columns import LogColumns
-from pipeline.join.options import ALL_EVENTS, NO_EVENTS, JoinOptions
-from pipeline.join.rules.expressions import parse
+from pipeline.join.options import JoinOptions
 from pipeline.tables import parquet, side_features
 
 EVENTS = "events"
@@ -22,7 +21,7 @@ REQUEST_ID = "request_id"
 
 @dataclasses.dataclass(frozen=True)
 class ReadUnit:
-    """What one worker reads at once: a row group of a file.
+    """The unit of reading: a row group of a file.
 
     Attributes:
       source: the input that the file belongs to.
@@ -46,7 +45,7 @@ class EventLog:
     Attributes:
       source: `EVENTS`, or `label_<name>`.
       columns: what is read of it.
-      units: what there is to read, in order.
+      units: row groups, in order.
       events: the number of rows.
       inputs: the files' fingerprints.
       user_kind: the type of `user_id` by file.
@@ -89,7 +88,7 @@ def open_label_logs(options: JoinOptions, log: EventLog) -> tuple[EventLog, ...]
 
 
 def row_groups(source: str, files: dict[str, pq.ParquetFile]) -> tuple[ReadUnit, ...]:
-    """Returns what there is to read of open files, in order."""
+    """Returns the units of open files, in order."""
     units = []
     for index, (path, file) in enumerate(files.items()):
         first_row = 0
@@ -139,8 +138,6 @@ def _columns(
     """Resolves the options against the first file's schema."""
     path, file = next(iter(files.items()))
     schema = file.schema_arrow
-    rules: dict[str, bool] = {ALL_EVENTS: True, NO_EVENTS: False}
-    rule = options.behavior_rule
     of_log = label is None
     if of_log:
         context = tuple(side_features.scalar_feature(path, schema, one) for one in options.context)
@@ -153,23 +150,15 @@ def _columns(
         )
     if options.statistics and not has_timestamp:
         raise UserInputError(
-            f"--statistics: {path!r} has no column 'timestamp', so nothing says what was before a "
-            "request. Write the timestamps, or leave --statistics out."
+            f"--statistics: {path!r} has no column 'timestamp', so the order of events is "
+            "unknown. Write the timestamps, or leave --statistics out."
         )
     return LogColumns(
-        labels=options.resolved_labels,
-        derived=dict(options.derived) if of_log else {},
-        attributed=options.attributed,
-        label_events=dict(options.parsed_label_events) if of_log else {},
+        options=options,
         sets_label=label,
-        behavior_rule=rules[rule] if rule in rules else parse(rule),
-        behavior_types=tuple(parse(text) for text in options.behavior_type),
         context=context,
-        statistics=options.statistics,
         has_request_id=_in_all(files, REQUEST_ID),
         has_timestamp=has_timestamp,
-        split_column=options.split_column if of_log else None,
-        timestamp_unit=options.timestamp_unit,
     )
 
 
@@ -195,7 +184,7 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
     if columns.has_request_id:
         parquet.check_column(path, schema, REQUEST_ID, parquet.is_id, ids)
     if columns.has_timestamp:
-        unit = f"int64 (in {columns.timestamp_unit}, see --timestamp_unit)"
+        unit = f"int64 (in {columns.options.timestamp_unit}, see --timestamp_unit)"
         parquet.check_column(path, schema, "timestamp", parquet.is_integer, unit)
     if columns.split_column is not None:
         expected = "string (--split_column)"
@@ -210,7 +199,8 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
     for label in columns.stored_labels:
         parquet.check_column(path, schema, label, parquet.is_number, "a number, 0 or 1 (--labels)")
     for name in columns.stored_statistics:
-        expected = f"a number (--statistics; the labels are {', '.join(columns.labels)})"
+        labels = ", ".join(columns.options.resolved_labels)
+        expected = f"a number (--statistics; the labels are {labels})"
         parquet.check_column(path, schema, name, parquet.is_number, expected)
     for feature in columns.stored_context:
         accepts = parquet.is_id if feature.kind == "categorical" else parquet.is_number
@@ -219,7 +209,7 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
 
 
 def _check_expressions(path: str, schema: pa.Schema, columns: LogColumns) -> None:
-    """Evaluates every expression on no rows at all, which shows missing columns and types."""
+    """Evaluates every expression on zero rows, which shows missing columns and types."""
     empty = {name: pa.nulls(0, _plain(schema.field(name).type)) for name in schema.names}
     try:
         for name, expression in columns.derived.items():

@@ -1,4 +1,4 @@
-"""Everything that a join reads, opened and checked before anything is written."""
+"""The inputs of a join, opened and checked before anything is written."""
 
 import dataclasses
 from typing import Any
@@ -11,9 +11,9 @@ from features.errors import UserInputError
 from features.records import running_statistics
 from features.schema import ExampleSchema, Modality
 from pipeline.embedding_sets import embedding_inputs
-from pipeline.join.inputs import prior_behaviors
+from pipeline.join.inputs import given_histories
 from pipeline.join.inputs.event_log import EventLog, ReadUnit, open_label_logs, open_log
-from pipeline.join.inputs.prior_behaviors import GivenHistories
+from pipeline.join.inputs.given_histories import GivenHistories
 from pipeline.join.options import JoinOptions
 from pipeline.tables.side_features import SideTable, read_side_table
 
@@ -30,6 +30,7 @@ class JoinInputs:
       users: user side features.
       embeddings: each modality's files.
       embedding_prints: those files' fingerprints.
+      schema: of the records.
     """
 
     log: EventLog
@@ -39,6 +40,7 @@ class JoinInputs:
     users: SideTable
     embeddings: dict[str, EmbeddingFiles]
     embedding_prints: dict[str, list[dict[str, Any]]]
+    schema: ExampleSchema
 
     @property
     def rows(self) -> int:
@@ -47,13 +49,13 @@ class JoinInputs:
 
     @property
     def units(self) -> tuple[ReadUnit, ...]:
-        """What there is to read, in order."""
+        """Row groups of the log, the labels' own logs and the histories, in order."""
         label_units = (unit for one in self.label_logs for unit in one.units)
         return (*self.log.units, *label_units, *self.histories.units)
 
     @property
     def fingerprints(self) -> dict[str, Any]:
-        """What the manifest says of the inputs."""
+        """Fingerprints of all inputs, for the manifest."""
         return {
             "events": list(self.log.inputs),
             "label_logs": {one.source: list(one.inputs) for one in self.label_logs},
@@ -63,39 +65,13 @@ class JoinInputs:
             "embeddings": self.embedding_prints,
         }
 
-    def schema(self, options: JoinOptions) -> ExampleSchema:
-        """Returns what the records hold.
-
-        Raises:
-          UserInputError: names or widths do not fit together.
-        """
-        carried = options.candidate_embeddings
-        item_features = self.items.features
-        context_features = self.log.columns.context + self.users.features
-        if options.statistics:
-            item_features += (running_statistics.item_feature(options.statistics),)
-            context_features += (running_statistics.context_feature(options.statistics),)
-        try:
-            return ExampleSchema(
-                labels=options.resolved_labels,
-                modalities=tuple(
-                    Modality(name, files.dimension, carried is None or name in carried)
-                    for name, files in self.embeddings.items()
-                ),
-                history_length=options.history_length,
-                behavior_types=options.behavior_types,
-                item_features=item_features,
-                context_features=context_features,
-            )
-        except ValidationError as error:
-            raise UserInputError(f"The record cannot have these features: {error}") from error
-
 
 def open_inputs(options: JoinOptions) -> JoinInputs:
     """Opens and checks every input.
 
     Raises:
-      UserInputError: a file is missing or unreadable, lacks a column or holds it in another type.
+      UserInputError: a file is missing or unreadable, lacks a column or holds it in another type,
+        or the record's names or widths do not fit together.
     """
     log = open_log(options)
     items = read_side_table(options.items, "item_id", options.item_features, log.item_kind)
@@ -113,9 +89,40 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
     return JoinInputs(
         log=log,
         label_logs=open_label_logs(options, log),
-        histories=prior_behaviors.open_histories(options, log.user_kind, log.item_kind),
+        histories=given_histories.open_histories(options, log.user_kind, log.item_kind),
         items=items,
         users=users,
         embeddings=embeddings,
         embedding_prints=prints,
+        schema=_schema(options, log, items, users, embeddings),
     )
+
+
+def _schema(
+    options: JoinOptions,
+    log: EventLog,
+    items: SideTable,
+    users: SideTable,
+    embeddings: dict[str, EmbeddingFiles],
+) -> ExampleSchema:
+    """Returns the schema of the records."""
+    carried = options.candidate_embeddings
+    item_features = items.features
+    context_features = log.columns.context + users.features
+    if options.statistics:
+        item_features += (running_statistics.item_feature(options.statistics),)
+        context_features += (running_statistics.context_feature(options.statistics),)
+    try:
+        return ExampleSchema(
+            labels=options.resolved_labels,
+            modalities=tuple(
+                Modality(name, files.dimension, carried is None or name in carried)
+                for name, files in embeddings.items()
+            ),
+            history_length=options.history_length,
+            behavior_types=options.behavior_types,
+            item_features=item_features,
+            context_features=context_features,
+        )
+    except ValidationError as error:
+        raise UserInputError(f"The record cannot have these features: {error}") from error

@@ -1,10 +1,11 @@
-"""Which given behavior sequences are good, and what is wrong with the others; vectorized."""
+"""Validation of given behavior sequences, vectorized."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.join.inputs import event_batches
+from pipeline.join.inputs.event_batches import numpy_of
 from pipeline.join.rules import splits
 from pipeline.tables import parquet
 
@@ -16,7 +17,7 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
     """Returns the first reason against each sequence, empty for good ones; `[N]` str.
 
     Args:
-      batch: `[N]` sequences, `user_id` decoded.
+      batch: `[N]` sequences, without dictionary encoding.
       timestamp_unit: `s`, `ms` or `us`.
       types: how many values `type` takes.
     """
@@ -26,13 +27,13 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
         reasons[mask & (reasons == "")] = reason
 
     for name in ("user_id", "item_id"):
-        object_to(_numpy(batch[name].is_null()), f"{name} is null")
+        object_to(numpy_of(batch[name].is_null()), f"{name} is null")
     if parquet.is_text(batch["user_id"].type):
         empty = pc.equal(pc.binary_length(batch["user_id"].fill_null("-")), 0)
-        object_to(_numpy(empty), "user_id is empty")
+        object_to(numpy_of(empty), "user_id is empty")
     if SPLIT in batch.schema.names:
-        known = pc.is_in(parquet.decoded(batch[SPLIT]), pa.array(splits.FRACTION_SPLITS))
-        object_to(~_numpy(known), f"{SPLIT} is not {', '.join(splits.FRACTION_SPLITS)}")
+        known = pc.is_in(batch[SPLIT], pa.array(splits.FRACTION_SPLITS))
+        object_to(~numpy_of(known), f"{SPLIT} is not {', '.join(splits.FRACTION_SPLITS)}")
     lengths = list_lengths(batch["item_id"])
     object_to(_any_null(batch["item_id"]), "item_id holds a null")
     names = [name for name in ("timestamp", "type") if name in batch.schema.names]
@@ -52,7 +53,7 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
 
 def list_lengths(column: pa.Array) -> np.ndarray:
     """Returns the length of each list, 0 for null; `[N]` int64."""
-    return _numpy(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
+    return numpy_of(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
 
 
 def _any_null(column: pa.Array) -> np.ndarray:
@@ -67,20 +68,16 @@ def _any_outside(column: pa.Array, limit: int) -> np.ndarray:
 
 
 def _any(column: pa.Array, elements: pa.Array) -> np.ndarray:
-    parents = _numpy(pc.list_parent_indices(column))
-    found = _numpy(pc.fill_null(elements, False))
+    parents = numpy_of(pc.list_parent_indices(column))
+    found = numpy_of(pc.fill_null(elements, False))
     return np.bincount(parents[found], minlength=len(column)).astype(bool)
 
 
 def _falls(column: pa.Array) -> np.ndarray:
     """Returns whether each list has an element below the one before it, `[N]` bool."""
-    flat = _numpy(pc.fill_null(pc.list_flatten(column), 0))
-    parents = _numpy(pc.list_parent_indices(column))
+    flat = numpy_of(pc.fill_null(pc.list_flatten(column), 0))
+    parents = numpy_of(pc.list_parent_indices(column))
     falls = np.zeros(len(column), bool)
     drop = (np.diff(flat) < 0) & (np.diff(parents) == 0)
     falls[parents[1:][drop]] = True
     return falls
-
-
-def _numpy(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)

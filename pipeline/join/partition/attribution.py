@@ -1,8 +1,9 @@
-"""Which candidate a click or conversion that arrived as its own row belongs to; pure NumPy.
+"""Attribution of label events, clicks for instance, to the candidates that they belong to.
 
 A label event belongs to the latest candidate of the same user and item, and of the same request
-where the log of label events says so, that was shown at its time or before. It counts if it came
-within the window; the first that does sets the label, later ones are duplicates.
+where label events carry request ids, that was shown at its time or before. It counts if it came
+within the window; the first that does sets the label, later ones are duplicates. pyarrow's
+`join_asof` is not used: it leaves open which of several candidates of one instant it takes.
 """
 
 import dataclasses
@@ -10,15 +11,15 @@ import dataclasses
 import numpy as np
 
 OUTCOMES = ("attributed", "duplicate", "late", "unmatched")
-"""What becomes of a label event, by code: it set a label, the label was set already, it came
-after the window, or there was no such candidate."""
+"""Outcomes of a label event, by code: it set a label, the label was set already, it came after
+the window, or there was no such candidate."""
 
 _ATTRIBUTED, _DUPLICATE, _LATE, _UNMATCHED = range(len(OUTCOMES))
 
 
 @dataclasses.dataclass(frozen=True)
 class Attribution:
-    """The label events' fate.
+    """The outcomes of label events.
 
     Attributes:
       positive: `[E]` bool, candidates whose label is set.
@@ -34,7 +35,7 @@ class Attribution:
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """What candidates and label events are matched by; `[N]` int64 each.
+    """The columns that candidates and label events are matched by; `[N]` int64 each.
 
     Attributes:
       user: ids.
@@ -70,6 +71,8 @@ def attribute(candidates: Shown, events: Shown, window: int) -> Attribution:
     outcome[found] = _LATE
     outcome[in_time] = _DUPLICATE
     inside = np.flatnonzero(in_time)
+    # Of three events on candidate 4 the earliest sets the label: `chosen` has 4 once, and `first`
+    # is its place in `by_time`.
     by_time = inside[np.argsort(events.time[inside], kind="stable")]
     chosen, first = np.unique(nearest[by_time], return_index=True)
     outcome[by_time[first]] = _ATTRIBUTED
@@ -90,6 +93,9 @@ def _latest_candidate(candidates: Shown, events: Shown) -> np.ndarray:
     keys = [user, item]
     if candidates.request is not None and events.request is not None:
         keys.append(np.concatenate([candidates.request, events.request]))
+    # Candidates and events of one pair sorted by time, candidates first at one instant: c10 e10 e15
+    # c20 e25. The running maximum of candidates' places is 0 0 0 3 3: the events at 10 and 15
+    # belong to the first candidate, the one at 25 to the second.
     is_event = np.arange(len(time)) >= shown
     order = np.lexsort((is_event, time, *keys))
     group_start = np.zeros(len(order), bool)  # The first place starts one anyway.

@@ -1,4 +1,4 @@
-"""Sums by id up to any moment; pure NumPy.
+"""Sums by id up to any moment.
 
 Sums are float64 and begin anew with each id, so whole numbers are exact and other ids, or how
 they are spread over workers, change nothing.
@@ -10,7 +10,9 @@ import numpy as np
 
 
 class CumulativeSums:
-    """What had been added up for an id strictly before a time.
+    """Sums of the values of an id strictly before a time.
+
+    Ids 7 3 7 at times 10 10 20 with values 1 1 5 have, of 7 before 20, the sum 1.
 
     Args:
       ids: `[N]` int64.
@@ -48,7 +50,7 @@ class CumulativeSums:
 
 
 def _sums_by_run(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Returns `[N, W]` sums of a run's rows up to each, where runs begin at `starts`."""
+    """Returns `[N, W]` cumulative sums that begin anew at each of `starts`."""
     sums = np.empty_like(values)
     for start, end in itertools.pairwise(starts.tolist()):
         np.cumsum(values[start:end], axis=0, out=sums[start:end])

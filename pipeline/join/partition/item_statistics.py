@@ -1,98 +1,86 @@
-"""What partitions ask of items, answered where all events of an item come together.
+"""Sums of items across partitions, computed in the bucket where all events of an item meet.
 
-Users are spread over partitions, items over as many buckets. A partition sends each bucket what
-its events add to the bucket's items and the moments before which it wants their sums; the bucket
-sends back the sums in the order of the questions.
+Users are spread over partitions, items over buckets. A partition sends each bucket its additions
+to the bucket's items and its queries, which are items and moments; the bucket returns the sums
+before those moments in the order of the queries.
 """
 
 from collections.abc import Iterable, Iterator
 
-import apache_beam as beam
 import numpy as np
 
 from features.ids import hashing
 from pipeline.join.partition.cumulative_sums import CumulativeSums
-from pipeline.join.partition.running_statistics import Additions, Questions
+from pipeline.join.partition.running_statistics import Additions, SumQueries
 from pipeline.join.transport import array_bytes, spill
+from pipeline.join.transport.spill import SpilledBlock
 
 
-def mail(
-    additions: Additions, questions: Questions, buckets: int, writer: spill.BlockWriter
-) -> Iterator[tuple[int, spill.Block]]:
-    """Yields what a partition sends each bucket; it asks of every item that it adds to.
+def requests_by_bucket(
+    additions: Additions, queries: SumQueries, buckets: int, writer: spill.BlockWriter
+) -> Iterator[tuple[int, SpilledBlock]]:
+    """Yields what a partition sends each bucket; it queries every item that it adds to.
 
     Args:
       additions: to items.
-      questions: of items.
-      buckets: items are spread over so many.
+      queries: of items.
+      buckets: how many buckets items are spread over.
       writer: where blocks wait.
     """
-    added, asked = (_by_bucket(one.ids, buckets) for one in (additions, questions))
-    for number, (rows, wanted) in enumerate(zip(added, asked, strict=True)):
+    added, queried = (_by_bucket(one.ids, buckets) for one in (additions, queries))
+    for number, (rows, wanted) in enumerate(zip(added, queried, strict=True)):
         if wanted.size:
             arrays = (
                 additions.ids[rows],
                 additions.times[rows],
                 additions.values[rows],
-                questions.ids[wanted],
-                questions.times[wanted],
+                queries.ids[wanted],
+                queries.times[wanted],
             )
             yield number, writer.put(array_bytes.to_bytes(arrays))
 
 
-class AnswerQuestions(beam.DoFn):
-    """From `(bucket, (partition, mail))` to `(partition, (bucket, answers))`.
+def bucket_sums(
+    received: Iterable[tuple[int, SpilledBlock]], writer: spill.BlockWriter
+) -> Iterator[tuple[int, SpilledBlock]]:
+    """Yields the sums that each partition queried of a bucket.
 
     Args:
-      folder: where blocks wait, None to leave them to the runner.
+      received: partitions and what `requests_by_bucket` sent, in any order.
+      writer: where blocks wait.
     """
-
-    def __init__(self, folder: str | None):
-        self._folder = folder
-
-    def process(
-        self, element: tuple[int, Iterable[tuple[int, spill.Block]]]
-    ) -> Iterator[tuple[int, tuple[int, spill.Block]]]:
-        """Yields one block a partition that asked."""
-        bucket, received = element
-        letters = [
-            (partition, array_bytes.from_bytes(spill.read(block), 5))
-            for partition, block in received
-        ]
-        ids, times, values = (
-            np.concatenate([arrays[k] for _, arrays in letters]) for k in range(3)
-        )
-        # Of one instant the smaller is added first, so no order of partitions changes a sum.
-        order = np.lexsort(values.T)
-        sums = CumulativeSums(ids[order], times[order], values[order])
-        with spill.BlockWriter(self._folder) as writer:
-            answers = [
-                (partition, (bucket, writer.put(array_bytes.to_bytes([sums.before(*arrays[3:])]))))
-                for partition, arrays in letters
-            ]
-        yield from answers
+    requests = [
+        (partition, array_bytes.from_bytes(spill.read(block), 5)) for partition, block in received
+    ]
+    ids, times, values = (np.concatenate([arrays[k] for _, arrays in requests]) for k in range(3))
+    # Of one instant the smaller is added first, so no order of partitions changes a sum.
+    order = np.lexsort(values.T)
+    sums = CumulativeSums(ids[order], times[order], values[order])
+    for partition, arrays in requests:
+        yield partition, writer.put(array_bytes.to_bytes([sums.before(*arrays[3:])]))
 
 
-def answers_of(
-    blocks: Iterable[tuple[int, spill.Block]], questions: Questions, buckets: int, width: int
+def sums_of(
+    blocks: Iterable[tuple[int, SpilledBlock]], queries: SumQueries, buckets: int, width: int
 ) -> np.ndarray:
-    """Returns a partition's answers, `[N, W]` float64, in the order of its questions.
+    """Returns the sums that a partition queried, `[N, W]` float64, in the order of its queries.
 
     Args:
-      blocks: `(bucket, answers)` in any order.
-      questions: as they were asked.
-      buckets: items are spread over so many.
+      blocks: buckets and their sums, in any order.
+      queries: as they were sent.
+      buckets: how many buckets items are spread over.
       width: W.
     """
-    answers = np.zeros((len(questions.ids), width))
-    asked = _by_bucket(questions.ids, buckets)
+    sums = np.zeros((len(queries.ids), width))
+    queried = _by_bucket(queries.ids, buckets)
     for number, block in blocks:
-        (answers[asked[number]],) = array_bytes.from_bytes(spill.read(block), 1)
-    return answers
+        (sums[queried[number]],) = array_bytes.from_bytes(spill.read(block), 1)
+    return sums
 
 
 def _by_bucket(ids: np.ndarray, buckets: int) -> list[np.ndarray]:
     """Returns the positions of each bucket's ids, ascending."""
+    # Three ids in buckets 1 0 1: counts are 1 2, ends 1 3, and the positions [1] and [0, 2].
     bucket = hashing.bucket(ids, buckets)
     ends = np.cumsum(np.bincount(bucket, minlength=buckets))
     return np.split(np.argsort(bucket, kind="stable"), ends[:-1])

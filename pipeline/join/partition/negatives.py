@@ -1,4 +1,4 @@
-"""Negatives for implicit logs: candidates that were not shown, drawn repeatably by hash.
+"""Drawing negatives for implicit logs: candidates that were not shown, repeatable by hash.
 
 A draw depends on user, time, item and its number alone, so the same log has the same negatives
 whatever the partitions or the runner. An item is never drawn for a user who interacted with it
@@ -8,108 +8,19 @@ unwanted.
 
 import dataclasses
 
-import apache_beam as beam
 import numpy as np
 
-from features.errors import UserInputError
 from features.ids import hashing
+from pipeline.join.inputs.item_counts import ItemCounts
+from pipeline.join.rules.negatives_rule import NegativesRule
 
 _ATTEMPTS = 64
 _UNIT = 1 << 53
 
 
 @dataclasses.dataclass(frozen=True)
-class NegativesRule:
-    """How negatives are drawn.
-
-    Attributes:
-      weighting: `popularity`, by number of events, or `uniform`.
-      count: negatives for each event.
-    """
-
-    weighting: str
-    count: int
-
-
-def parse(text: str) -> NegativesRule:
-    """Parses `popularity:4`.
-
-    >>> parse("popularity:4")
-    NegativesRule(weighting='popularity', count=4)
-
-    Raises:
-      UserInputError: the text has another form.
-    """
-    weighting, _, count = text.strip().partition(":")
-    if weighting not in ("popularity", "uniform") or not count.isdigit() or not int(count):
-        raise UserInputError(
-            f"--negatives {text!r} must be popularity:K or uniform:K with K of at least 1, for "
-            "instance popularity:4."
-        )
-    return NegativesRule(weighting, int(count))
-
-
-@dataclasses.dataclass(frozen=True)
-class ItemCounts:
-    """The log's items.
-
-    Attributes:
-      items: `[N]` int64, ascending.
-      counts: `[N]` int64, their events.
-      first: `[N]` int64 microseconds, their earliest event.
-    """
-
-    items: np.ndarray
-    counts: np.ndarray
-    first: np.ndarray
-
-    @classmethod
-    def of(cls, items: np.ndarray, times: np.ndarray) -> "ItemCounts":
-        """Counts `[E]` events."""
-        return cls._summed(items, np.ones(len(items), np.int64), times)
-
-    def merged(self, other: "ItemCounts") -> "ItemCounts":
-        """Adds other counts."""
-        pairs = (
-            (getattr(self, name), getattr(other, name)) for name in ("items", "counts", "first")
-        )
-        return self._summed(*(np.concatenate(pair) for pair in pairs))
-
-    @classmethod
-    def _summed(cls, items: np.ndarray, counts: np.ndarray, first: np.ndarray) -> "ItemCounts":
-        distinct, inverse = np.unique(items, return_inverse=True)
-        totals = np.zeros(len(distinct), np.int64)
-        np.add.at(totals, inverse, counts)
-        earliest = np.full(len(distinct), np.iinfo(np.int64).max)
-        np.minimum.at(earliest, inverse, first)
-        return cls(distinct, totals, earliest)
-
-
-EMPTY = ItemCounts(*(np.zeros(0, np.int64) for _ in range(3)))
-
-
-class MergeItemCounts(beam.CombineFn):
-    """Merges `ItemCounts`."""
-
-    def create_accumulator(self) -> ItemCounts:
-        return EMPTY
-
-    def add_input(self, accumulator: ItemCounts, element: ItemCounts) -> ItemCounts:
-        return accumulator.merged(element)
-
-    def merge_accumulators(self, accumulators: list[ItemCounts]) -> ItemCounts:
-        merged = EMPTY
-        for accumulator in accumulators:
-            merged = merged.merged(accumulator)
-        return merged
-
-    def extract_output(self, accumulator: ItemCounts) -> ItemCounts:
-        return accumulator
-
-
-@dataclasses.dataclass(frozen=True)
 class Interactions:
-    """What users did, candidates and behaviors alike; `[N]` int64 each.
+    """Interactions of users, candidates and behaviors alike; `[N]` int64 each.
 
     Attributes:
       user: ids.
@@ -132,21 +43,25 @@ def draw(
     Args:
       rule: how many, and by which weights.
       items: the log's.
-      seen: everything that the partition's users did.
+      seen: all interactions of the partition's users.
       events: `[E]` positions in `seen` that get negatives.
 
     Returns:
       `[K]` the position in `seen` of the event that each negative belongs to, ascending, and
-      `[K]` the negatives' items. K is less than `rule.count * E` where `_ATTEMPTS` draws met
-      no item that was allowed.
+      `[K]` the negatives' items. K is less than `rule.count * E` where none of `_ATTEMPTS` draws
+      was an allowed item.
     """
+    # `[E]` each: the event's user, item and time, and its request as one number with the user.
     user, item, time = seen.user[events], seen.item[events], seen.time[events]
     group = hashing.combine(user, seen.request[events])
     request_time = _earliest_of_group(group, time)
     key = hashing.combine(hashing.combine(user, time), item)
     weights = items.counts if rule.weighting == "popularity" else np.ones_like(items.counts)
+    # Items 3 5 9 with counts 2 1 3: `upper` is 2 3 6, and a uniform number of 0.4 falls at
+    # 0.4 * 6 = 2.4, so item 5 is proposed.
     upper = np.cumsum(weights)
     earliest = _EarliestByPair(hashing.combine(seen.user, seen.item), seen.time)
+    # One slot per wanted negative: with two per event, slots 0 1 2 3 are of events 0 0 1 1.
     slots = np.arange(len(events) * rule.count)
     drawn = np.zeros(len(slots), np.int64)
     missing = np.ones(len(slots), bool)
@@ -156,6 +71,7 @@ def draw(
         if not open_slots.size or not items.items.size:
             break
         event, number = open_slots // rule.count, open_slots % rule.count
+        # The hash of user, time, item, number and attempt decides, not a random state.
         uniform = hashing.combine(key[event], number * _ATTEMPTS + attempt) % _UNIT
         place = np.searchsorted(upper, uniform / _UNIT * upper[-1], side="right")
         place = np.minimum(place, len(upper) - 1)
@@ -164,6 +80,7 @@ def draw(
         allowed = items.first[place] <= request_time[event]
         allowed &= earliest.of(hashing.combine(user[event], proposal)) > time[event]
         allowed &= ~np.isin(pair, taken)
+        # Of equal proposals within one request the first slot wins, the others draw again.
         accepted = np.flatnonzero(allowed)
         _, first = np.unique(pair[accepted], return_index=True)
         accepted = accepted[np.sort(first)]
@@ -193,7 +110,7 @@ class _EarliestByPair:
         self._times = times[order][first]
 
     def of(self, pairs: np.ndarray) -> np.ndarray:
-        """Returns microseconds, the end of time for pairs that never met."""
+        """Returns microseconds, `[N]`; the largest int64 for pairs without an interaction."""
         never = np.iinfo(np.int64).max
         if not self._pairs.size:
             return np.full(len(pairs), never)

@@ -1,52 +1,45 @@
-"""A partition's events made ready: duplicates out, negatives in, labels attributed; no Beam."""
-
-import dataclasses
+"""Preparing a partition's events: duplicates out, negatives in, labels attributed."""
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.join_plan import JoinPlan
-from pipeline.join.partition import attribution, negatives, sequences
+from pipeline.join.inputs.runs import first_of_duplicates
+from pipeline.join.partition import attribution, negatives
+from pipeline.join.plan import JoinPlan
+from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.transport import summary
 
 
-@dataclasses.dataclass(frozen=True)
-class Partition:
-    """Events of some users, whole.
-
-    Attributes:
-      events: `[E]` by user, time, file and row; a negative follows the event it belongs to.
-      counts: what was dropped on the way, and what label events led to.
-    """
-
-    events: pa.Table
-    counts: summary.Summary
-
-
 def prepare(
-    events: pa.Table, plan: JoinPlan, items: negatives.ItemCounts | None = None
-) -> Partition:
-    """Makes a partition's events ready to become requests.
+    events: pa.Table, plan: JoinPlan, items: ItemCounts | None = None
+) -> tuple[pa.Table, summary.Summary]:
+    """Prepares a partition's events to become requests.
 
     Args:
       events: everything that was read of the partition's users, in any order.
-      plan: what to do.
+      plan: of the join.
       items: the log's items, where negatives are drawn.
+
+    Returns:
+      The events, `[E]` by user, time, file and row, where a negative follows the event it
+      belongs to; and counts of dropped events and of the outcomes of label events.
     """
-    kept = sequences.first_of_duplicates(*_arrays(events, "user", "time", "content", "file", "row"))
+    kept = first_of_duplicates(*_arrays(events, "user", "time", "content", "file", "row"))
     counts: summary.Summary = {"dropped": {"duplicate": len(events) - len(kept)}}
     events = events.take(pa.array(kept)).combine_chunks()
     # First, since attribution drops label events, and what was clicked is no negative.
-    if plan.negatives is not None:
+    rule = plan.options.negatives_rule
+    if rule is not None:
         if items is None:
             raise ValueError("Negatives need the log's items.")
-        events, drawn = _with_negatives(events, plan.negatives, items)
+        events, drawn = _with_negatives(events, rule, items)
         counts = summary.merge(counts, drawn)
-    if plan.attributed:
+    if plan.options.attributed:
         events, outcomes = _attribute(events, plan)
         counts = summary.merge(counts, outcomes)
-    return Partition(events, counts)
+    return events, counts
 
 
 def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summary]:
@@ -56,20 +49,20 @@ def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summ
     )
     candidates = np.flatnonzero(role == Role.CANDIDATE)
     counts: summary.Summary = {"attributed": {}, "dropped": {}}
-    for k, label in enumerate(plan.attributed):
+    for k, label in enumerate(plan.options.attributed):
         own = np.flatnonzero(role == Role.LABEL_EVENT + k)
         shown, came = (
             attribution.Shown(
                 user[rows],
                 item[rows],
-                request[rows] if plan.attributed_by_request[k] else None,
+                request[rows] if plan.attributed_by_request(label) else None,
                 time[rows],
             )
             for rows in (candidates, own)
         )
-        found = attribution.attribute(shown, came, plan.windows[k])
+        found = attribution.attribute(shown, came, plan.options.window(label))
         events = _replaced(events, f"label_{label}", candidates[found.positive], 1)
-        if label in plan.columns.late_statistics:
+        if label in plan.options.late_statistics:
             events = _replaced(events, f"known_{label}", candidates, found.known)
         totals = np.bincount(found.outcome, minlength=len(attribution.OUTCOMES)).tolist()
         attributed, *dropped = totals
@@ -89,7 +82,7 @@ def _replaced(events: pa.Table, column: str, rows: np.ndarray, new: np.ndarray |
 
 
 def _with_negatives(
-    events: pa.Table, rule: negatives.NegativesRule, items: negatives.ItemCounts
+    events: pa.Table, rule: NegativesRule, items: ItemCounts
 ) -> tuple[pa.Table, summary.Summary]:
     """Adds a row for each negative after the candidate that it belongs to."""
     user, item, time, request, role = _arrays(events, "user", "item", "time", "request", "role")
@@ -108,6 +101,8 @@ def _with_negatives(
             replaced[name] = pa.array(np.zeros(count, np.float32))
     for name, values in replaced.items():
         added = added.set_column(events.schema.get_field_index(name), name, values)
+    # Events 0 1 2 with negatives of 0 0 2: a stable sort of 0 1 2 0 0 2 puts each negative after
+    # its event.
     order = np.argsort(np.concatenate([np.arange(len(events)), owner]), kind="stable")
     merged = pa.concat_tables([events, added]).combine_chunks().take(pa.array(order))
     wanted = rule.count * len(candidates)

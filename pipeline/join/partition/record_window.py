@@ -46,6 +46,8 @@ class Window:
         self.low, self.high = low - low[0], high - low[0]
         self.start, self.end = start - start[0], end - start[0]
         self.time, self.width = time, end - start
+        # Two records with candidates 10:12 and 12:13 and 3 and 1 behaviors: `shown` is 2 1,
+        # `pair_offsets` is 0 6 7, `record` is 0 0 1, `candidate` is 0 1 2.
         shown = high - low
         self.pair_offsets = np.append(0, np.cumsum(shown * self.width))
         self.record = np.repeat(np.arange(len(low)), shown)
@@ -89,7 +91,7 @@ def codes(
 
 
 class _Side(NamedTuple):
-    """What is known of the items on one side of a block's products.
+    """The items on one side of a block's products.
 
     Attributes:
       rows: `[N]` of the embedding set.
@@ -119,6 +121,7 @@ def _product(
     start, end = window.start[part], window.end[part]
     candidates = slice(int(low[0]), int(high[-1]))
     behaviors = slice(int(start[0]), int(end.max()))
+    # `[candidates, behaviors]` of all records of this part; each record cuts its rectangle out.
     matrix = similarity.codes(
         quantized[shown.rows[candidates]],
         shown.norms[candidates],

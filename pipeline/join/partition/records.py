@@ -1,4 +1,4 @@
-"""From requests to serialized records: similarity codes by block, then one Example each."""
+"""Encoding requests as serialized records: similarity codes by block, then one Example each."""
 
 import dataclasses
 import functools
@@ -35,7 +35,7 @@ _MICROSECONDS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class RecordBlock:
     """Consecutive records of a partition.
 
     Attributes:
@@ -84,6 +84,8 @@ class RecordEncoder:
         self._behavior_time = columns["time"][behaviors]
         self._behavior_type = columns["type"].astype(np.int64)[behaviors]
         embeddings = tables.embeddings
+        # One look-up of all events serves candidates and behaviors; unknown items are the row after
+        # the last, which is zero.
         item_rows = {name: embeddings[name].rows(columns["item"]) for name in embeddings}
         self._embedding_rows = {name: rows[order] for name, rows in item_rows.items()}
         self._behavior_rows = {name: rows[behaviors] for name, rows in item_rows.items()}
@@ -100,7 +102,7 @@ class RecordEncoder:
         """Returns the number of candidates of each record of a split."""
         return (self._high - self._low)[self._split == split]
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RecordBlock]:
         """Yields all records, in order."""
         start = 0
         while start < len(self._request):
@@ -132,11 +134,13 @@ class RecordEncoder:
         pairs = np.cumsum((self._high[ahead] - self._low[ahead]) * lengths)
         return start + max(1, int(np.searchsorted(pairs, _BLOCK_PAIRS, side="right")))
 
-    def _encode(self, part: slice) -> Block:
+    def _encode(self, part: slice) -> RecordBlock:
         requests = self._requests
         request, low, high = self._request[part], self._low[part], self._high[part]
         start, end = requests.history_start[request], requests.history_end[request]
         window = Window(low, high, start, end, requests.time[request])
+        # Records share ranges of candidates and behaviors: a feature is one array of the whole
+        # window with each record's start and end in it.
         codes, counts = self._codes(window, self._split[part] == 0)
         side_rows = self._side_rows[window.candidates]
         by_behavior = functools.partial(Slices, starts=window.start, ends=window.end)
@@ -167,12 +171,13 @@ class RecordEncoder:
             features[candidate_feature(NAME)] = by_candidate(values)
         for name, values in self._context.items():
             features[context_feature(name)] = Slices.one_each(values[request])
-        return Block(
+        return RecordBlock(
             self._split[part], window.time, encode_requests(self._schema, features), counts
         )
 
     def _time_gaps(self, window: Window) -> Slices:
         """Returns seconds from behavior to request, 0 for untimed, records one after another."""
+        # Two records with behaviors 0:2 and 1:3: `record` is 0 0 1 1, `behavior` is 0 1 1 2.
         lengths = window.end - window.start
         offsets = np.append(0, np.cumsum(lengths))
         record = np.repeat(np.arange(len(lengths)), lengths)
@@ -187,7 +192,8 @@ class RecordEncoder:
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns each modality's codes of the window's pairs, and how often each occurs."""
         labels = self._labels[self._schema.primary_label][window.candidates]
-        # Codes of candidates that do not count go to a third row.
+        # Three rows of counters per modality: label 0, label 1, and candidates of other splits.
+        # A candidate in row 1 with code 7 counts at place 1 * 256 + 7.
         row = np.where(train[window.record], labels[window.candidate] > 0, 2)
         offset = np.repeat((row * similarity.CODES).astype(np.uint16), window.width[window.record])
         flat, counts = {}, {}
@@ -223,6 +229,8 @@ def _cut(
     requests: Requests, split: np.ndarray, max_candidates: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns each record's request, first candidate and one past its last."""
+    # A request of 5 candidates from 10 on, at most 2 per record: pieces 0 1 2 of it are the
+    # candidates 10:12, 12:14 and 14:15.
     inside = np.flatnonzero(split != splits.OUTSIDE)
     first, last = requests.starts[:-1][inside], requests.starts[1:][inside]
     pieces = -(-(last - first) // max_candidates)

@@ -1,4 +1,4 @@
-"""Counts and sums of a partition's users and items just before each request; no Beam.
+"""Running statistics: counts and sums of users and items just before each request.
 
 Events are the log's own rows, duplicates left out: a label that arrived as an event of its own
 counts from that event's time on, drawn negatives and given behaviors do not count. What a request
@@ -11,7 +11,8 @@ import dataclasses
 import numpy as np
 
 from features.records.running_statistics import RESIDUAL_STRENGTH, residual_codes
-from pipeline.join.inputs.log_columns import LogColumns, Role
+from pipeline.join.inputs.log_columns import Role
+from pipeline.join.options import JoinOptions
 from pipeline.join.partition.cumulative_sums import CumulativeSums
 from pipeline.join.partition.sequences import Requests
 
@@ -20,7 +21,7 @@ Columns = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class RunningStatistics:
-    """What records say; the layout is that of `features.records.running_statistics`.
+    """Values of the records; the layout is that of `features.records.running_statistics`.
 
     Attributes:
       candidates: `[C, 1 + S]` float32, in the order of `Requests.order`.
@@ -35,10 +36,10 @@ class RunningStatistics:
 
 @dataclasses.dataclass(frozen=True)
 class Additions:
-    """What is added to the sums of ids, `[N]` int64 twice and `[N, W]` float64.
+    """Additions to the sums of ids, `[N]` int64 twice and `[N, W]` float64.
 
     Attributes:
-      ids: whose sums.
+      ids: of the sums.
       times: microseconds.
       values: for each column.
     """
@@ -49,81 +50,83 @@ class Additions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Questions:
-    """Whose sums a partition needs before which times, `[N]` int64 each."""
+class SumQueries:
+    """Ids and times before which their sums are needed, `[N]` int64 each."""
 
     ids: np.ndarray
     times: np.ndarray
 
 
 class PartitionStatistics:
-    """The statistics of one partition: what it adds to items, asks of them, and makes of answers.
+    """The statistics of one partition: additions to items, queries of them, and the result.
 
     Args:
-      columns: which statistics, and what kind of a column each is.
+      options: of the join.
       events: `[E]` sorted by user, time and row, by column.
       requests: of those events.
-      delay: microseconds until an event is known.
     """
 
-    def __init__(self, columns: LogColumns, events: Columns, requests: Requests, delay: int):
-        self._columns, self._events, self._delay = columns, events, delay
-        self._requests = requests
+    def __init__(self, options: JoinOptions, events: Columns, requests: Requests):
+        self._options, self._events, self._requests = options, events, requests
         self._counted = np.flatnonzero(events["role"] == Role.CANDIDATE)
         order = requests.order
-        self._asked_at = np.repeat(requests.time, np.diff(requests.starts)) - delay
-        # An event is mostly a request of its own: the answer to that is the answer to both.
+        self._known_at = np.repeat(requests.time, np.diff(requests.starts)) - options.delay
+        # An event is mostly a request of its own: one query serves both.
         own = events["role"][order] == Role.CANDIDATE
-        self._also = np.flatnonzero(own & (events["time"][order] != self._asked_at))
+        self._also = np.flatnonzero(own & (events["time"][order] != self._known_at))
 
     def item_additions(self) -> Additions:
-        """Returns what the partition's events add to their items."""
+        """Returns the additions of the partition's events to their items."""
         return self._additions(self._events["item"], None)
 
-    def item_questions(self) -> Questions:
+    def item_queries(self) -> SumQueries:
         """Returns the items of all candidates, `[C]`, and of events at their own time."""
         order, item, time = self._requests.order, self._events["item"], self._events["time"]
         also = order[self._also]
-        return Questions(np.append(item[order], item[also]), np.append(self._asked_at, time[also]))
+        return SumQueries(np.append(item[order], item[also]), np.append(self._known_at, time[also]))
 
-    def finished(self, answers: np.ndarray) -> RunningStatistics:
+    def finished(self, item_sums: np.ndarray) -> RunningStatistics:
         """Returns the statistics.
 
         Args:
-          answers: `[N, 1 + S]` float64 to `item_questions`.
+          item_sums: `[N, 1 + S]` float64, for `item_queries`.
         """
+        # First the sums at the candidates' requests, then those at events' own times where that is
+        # another moment; both are put at the events' positions.
         order, requests = self._requests.order, self._requests
-        candidates = answers[: len(order)]
-        at_events = np.zeros((len(self._events["item"]), answers.shape[1]))
+        candidates = item_sums[: len(order)]
+        at_events = np.zeros((len(self._events["item"]), item_sums.shape[1]))
         at_events[order] = candidates
-        at_events[order[self._also]] = answers[len(order) :]
+        at_events[order[self._also]] = item_sums[len(order) :]
         of_users = self._additions(self._events["user"], at_events[self._counted])
         sums = CumulativeSums(of_users.ids, of_users.times, of_users.values)
         user = self._events["user"][order[requests.starts[:-1]]]
-        own = sums.before(user, requests.time - self._delay)
+        own = sums.before(user, requests.time - self._options.delay)
         return RunningStatistics(
             candidates.astype(np.float32), own.astype(np.float32), self._residual_codes(at_events)
         )
 
     def _residual_codes(self, items: np.ndarray) -> np.ndarray:
-        """Returns `[E]` codes from what was known of events' items, 0 for a late statistic."""
+        """Returns `[E]` codes from the sums of the events' items, 0 for a late statistic."""
         codes = np.zeros(len(items), np.int64)
-        first, counted = self._columns.statistics[0], self._counted
-        if first not in self._columns.late_statistics:
+        first, counted = self._options.statistics[0], self._counted
+        if first not in self._options.late_statistics:
             known = items[counted]
             value = self._events[self._column(first)][counted]
             codes[counted] = residual_codes(known[:, 0], known[:, 1], value)
         return codes
 
     def _additions(self, ids: np.ndarray, items: np.ndarray | None) -> Additions:
-        """Returns what events add to `ids`: counts and sums, with `items` residuals as well.
+        """Returns additions to `ids`: counts and sums, with `items` residuals as well.
 
         Args:
           ids: `[E]` int64.
           items: `[N, 1 + S]` what had been added to each counted event's item before it.
         """
-        counted, events, names = self._counted, self._events, self._columns.statistics
-        late = self._columns.late_statistics
+        # An event adds a count of 1 and its values at its own time; a late label adds its 1 in
+        # rows of their own, at the time from which it is known.
+        counted, events, names = self._counted, self._events, self._options.statistics
+        late = self._options.late_statistics
         values = np.ones((len(counted), 1 + len(names)))
         for place, name in enumerate(names, 1):
             values[:, place] = 0 if name in late else events[self._column(name)][counted]
@@ -139,7 +142,7 @@ class PartitionStatistics:
         return Additions(ids[np.concatenate(rows)], np.concatenate(times), np.concatenate(parts))
 
     def _column(self, name: str) -> str:
-        return f"{'label' if name in self._columns.labels else 'statistic'}_{name}"
+        return f"{'label' if name in self._options.resolved_labels else 'statistic'}_{name}"
 
 
 def _with_residuals(

@@ -1,11 +1,17 @@
-"""Requests and their behavior sequences, by index arithmetic on sorted arrays; pure NumPy.
+"""Requests and their behavior sequences, by index arithmetic on sorted arrays.
 
 Shapes: E events of one partition, C of them candidates, Q requests, B behaviors.
+
+Example: user 4 has events at times 10 20 30, all candidates with request ids 7 8 7, the first two
+behaviors. `order` is 0 2 1 (request 7 begins at 10, before 8), `starts` is 0 2 3, the requests'
+times are 10 20, `behaviors` is 0 1, and the histories are `behaviors[0:0]` and `behaviors[0:1]`.
 """
 
 import dataclasses
 
 import numpy as np
+
+from pipeline.join.inputs.runs import run_starts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,29 +37,6 @@ class Requests:
     behaviors: np.ndarray
     history_start: np.ndarray
     history_end: np.ndarray
-
-
-def first_of_duplicates(
-    user: np.ndarray, time: np.ndarray, content: np.ndarray, file: np.ndarray, row: np.ndarray
-) -> np.ndarray:
-    """Returns the positions of events that are no duplicate of an earlier row.
-
-    Args:
-      user: `[N]`.
-      time: `[N]`.
-      content: `[N]` hash of the whole row.
-      file: `[N]`.
-      row: `[N]`.
-
-    Returns:
-      `[E]` positions, by user, time, file and row.
-    """
-    order = np.lexsort((row, file, content, time, user))
-    new = np.ones(len(order), bool)
-    keys = [array[order] for array in (user, time, content)]
-    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-    kept = order[new]
-    return kept[np.lexsort((row[kept], file[kept], time[kept], user[kept]))]
 
 
 def build_requests(
@@ -86,6 +69,7 @@ def build_requests(
     first = order[starts[:-1]]
     request_user = user[first]
     end = _older_behaviors(request_user, request_time - delay, user[behaviors], time[behaviors])
+    # `end` counts the behaviors of all users before; those of other users end at `user_start`.
     user_start = np.searchsorted(user[behaviors], request_user, side="left")
     return Requests(
         order=order,
@@ -132,8 +116,10 @@ def _group(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns `order`, `starts` and the requests' times."""
     count = len(user)
+    # One run per request, to find its earliest time: of requests 7 8 7 at times 10 20 30
+    # `by_request` is 0 2 1, `group` is 0 0 1, and `event_time` becomes 10 20 10.
     by_request = np.lexsort((request, user))
-    new = _changes(user[by_request], request[by_request])
+    new = run_starts(user[by_request], request[by_request])
     group = np.cumsum(new) - 1
     if count:
         earliest = np.minimum.reduceat(time[by_request], np.flatnonzero(new))
@@ -141,16 +127,10 @@ def _group(
         event_time[by_request] = earliest[group]
     else:
         event_time = np.zeros(0, np.int64)
+    # Requests by time; the position comes last, so that candidates keep their order within one.
     order = np.lexsort((np.arange(count), request, event_time, user))
-    starts = np.flatnonzero(_changes(user[order], request[order]))
+    starts = np.flatnonzero(run_starts(user[order], request[order]))
     return order, np.append(starts, count), event_time[order[starts]]
-
-
-def _changes(*keys: np.ndarray) -> np.ndarray:
-    """Returns where a run of equal keys begins, `[N]` bool."""
-    new = np.ones(len(keys[0]), bool)
-    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-    return new
 
 
 def _older_behaviors(
@@ -167,6 +147,8 @@ def _older_behaviors(
     queries = len(query_user)
     users = np.concatenate([query_user, behavior_user])
     times = np.concatenate([query_time, behavior_time])
+    # Queries of one user at times 20 30, behaviors at 10 20 25: sorted they are b10 q20 b20 b25
+    # q30, the running count of behaviors is 1 1 2 3 3, so the queries see 1 and 3.
     is_behavior = np.arange(len(users)) >= queries
     order = np.lexsort((is_behavior, times, users))
     before = np.cumsum(is_behavior[order])

@@ -1,1 +1,1 @@
-"""The small languages of the join's flags: expressions, splits, negatives."""
+"""The small languages of the join's flags: `expressions`, `splits`, `negatives_rule`."""

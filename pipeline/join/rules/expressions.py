@@ -1,8 +1,9 @@
 """Small expressions over the columns of the log: `rating >= 4 and source in ("web", "app")`.
 
-The text is parsed with Python's grammar and translated to Arrow; nothing of it is run. Allowed
-are comparisons (`==`, `!=`, `<`, `<=`, `>`, `>=`, chained too), `in`, `not in`, `and`, `or`,
-`not`, brackets, column names, numbers, strings, True and False.
+The text is parsed with Python's grammar and translated to Arrow; nothing of it is run. pyarrow has
+no parser of expressions, and DuckDB's takes "web" in double quotes for a column. Allowed are
+comparisons (`==`, `!=`, `<`, `<=`, `>`, `>=`, chained too), `in`, `not in`, `and`, `or`, `not`,
+brackets, column names, numbers, strings, True and False.
 """
 
 import ast

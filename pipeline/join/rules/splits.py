@@ -1,4 +1,4 @@
-"""Which split a request belongs to, by time.
+"""Splits: the assignment of requests to train, validation and test by time.
 
 Three ways: explicit ranges; fractions of the log's rows by time, one cut for all users; or
 fractions of each user's rows. The last fraction of rows is test, the one before validation,

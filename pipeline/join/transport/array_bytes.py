@@ -1,4 +1,4 @@
-"""NumPy arrays as bytes, in which form they pass between the join's steps."""
+"""NumPy arrays as bytes, to pass them between the join's steps."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Arrow batches as bytes, in which form they pass between the join's steps."""
+"""Arrow batches as bytes, to pass them between the join's steps."""
 
 from collections.abc import Iterable
 

@@ -1,14 +1,12 @@
-"""What every worker looks up by id: written once by the launcher, memory-mapped by workers."""
+"""Look-up tables of every worker: written once by the launcher, memory-mapped by workers."""
 
 import dataclasses
 import functools
 import os
 
-import numpy as np
-
 from features.embeddings.embedding_set import EmbeddingSet
-from features.files import storage
 from features.files.local_copy import local_copy
+from features.files.mapped_arrays import map_array, write_array
 from pipeline.tables.side_features import SideTable
 
 _EMBEDDING_ARRAYS = ("item_ids", "quantized", "norms", "available_at")
@@ -43,7 +41,7 @@ def save(folder: str, tables: Tables) -> None:
 
 @functools.lru_cache(maxsize=2)
 def load(folder: str) -> Tables:
-    """Maps what `save` wrote; once a process, since each folder's name is used once."""
+    """Maps what `save` wrote; once per process, since each folder's name is used once."""
     folder = local_copy(folder)
     embeddings = {}
     for modality in _children(os.path.join(folder, "embeddings")):
@@ -61,17 +59,3 @@ def _load_side(folder: str, kind: str) -> SideTable:
 
 def _children(folder: str) -> list[str]:
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-
-
-def write_array(folder: str, name: str, array: np.ndarray) -> None:
-    """Writes an array as a .npy file of this name, for `map_array`."""
-    path = storage.join(folder, f"{name}.npy")
-    storage.make_folder(path.rpartition("/")[0])
-    with storage.OutputFile(path) as file:
-        np.lib.format.write_array(file, array, allow_pickle=False)
-
-
-def map_array(folder: str, name: str) -> np.ndarray:
-    """Maps what `write_array` wrote into a folder that is local by now."""
-    # A plain array of the same pages: indexing np.memmap itself costs microseconds more.
-    return np.asarray(np.load(os.path.join(folder, f"{name}.npy"), mmap_mode="r"))

@@ -1,11 +1,10 @@
-"""Vectors to the partitions that need them, each once a partition, where no worker holds all.
+"""Shipping vectors to the partitions that need them, where no worker holds all of them.
 
-Items are spread over buckets. A bucket's worker holds its share of the vectors, learns which
+Items are spread over buckets. A bucket's worker holds its share of the vectors, receives which
 partitions need which of its items, and sends each of them one block. An item in every history
-is one vector in every partition's block, not one an event.
+is one vector in every partition's block, not one per event.
 """
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,21 +15,22 @@ from features.embeddings import embedding_files, embedding_set, similarity
 from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import hashing, id_table
 from features.schema import ExampleSchema
+from pipeline.join.inputs.runs import run_starts
 from pipeline.join.planner import EmbeddingShuffle, VectorUnit
-from pipeline.join.transport import array_bytes, spill, summary
+from pipeline.join.transport import spill
+from pipeline.join.transport.spill import SpilledBlock
+from pipeline.join.transport.summary import Summary
 
-SUMMARIES, REJECTED = "summaries", "rejected"
-
-_VECTORS, _NEEDS = "vectors", "needs"
+_SUMMARIES, _VECTORS, _NEEDS = "summaries", "vectors", "needs"
 
 
 def needs_of(partition: int, items: np.ndarray, buckets: int) -> Iterator[tuple[int, Any]]:
-    """Yields what a partition asks of each bucket.
+    """Yields the items that a partition needs of each bucket.
 
     Args:
       partition: its number.
       items: `[N]` int64, the items of its events.
-      buckets: items are spread over so many.
+      buckets: how many buckets items are spread over.
     """
     distinct = np.unique(items)
     bucket = hashing.bucket(distinct, buckets)
@@ -39,32 +39,32 @@ def needs_of(partition: int, items: np.ndarray, buckets: int) -> Iterator[tuple[
 
 
 def tables_of(
-    blocks: Iterable[tuple[str, spill.Block]], schema: ExampleSchema
+    blocks: Iterable[tuple[str, SpilledBlock]], schema: ExampleSchema
 ) -> dict[str, EmbeddingSet]:
-    """Returns the embedding sets of what a partition was sent.
+    """Returns the embedding sets that a partition received.
 
     Args:
       blocks: `(modality, block)` in any order.
       schema: names the modalities and their widths.
     """
-    by_modality: dict[str, list[bytes]] = {name: [] for name in schema.modality_names}
-    for name, block in blocks:
-        by_modality[name].append(spill.read(block))
+    by_modality = _by_modality(blocks, schema)
     tables = {}
-    for modality in schema.modalities:
-        one = _Vectors.from_bytes(by_modality[modality.name], modality.dimension)
-        tables[modality.name] = embedding_set.from_quantized(
-            one.item, one.quantized, one.norm, one.available_at
+    for name, vectors in by_modality.items():
+        tables[name] = embedding_set.from_quantized(
+            np.ascontiguousarray(vectors["item"]),
+            vectors["quantized"],
+            vectors["norm"],
+            vectors["available_at"],
         )
     return tables
 
 
 class ShipVectors(beam.PTransform):
-    """From partitions' needs to `(partition, (modality, block))`; tagged summaries and rejects.
+    """From partitions' needs to `(partition, (modality, block))`, and summaries of the sets.
 
     Args:
       schema: of the records.
-      shuffle: what to read, and over how many buckets.
+      shuffle: row groups to read, and how many buckets items are spread over.
       folder: where blocks wait, None to leave them to the runner.
     """
 
@@ -73,131 +73,106 @@ class ShipVectors(beam.PTransform):
         self._schema, self._shuffle, self._folder = schema, shuffle, folder
 
     def expand(self, needs: beam.PCollection) -> Any:
-        """Returns blocks, summaries, and rejected rows as `(modality, file, row and reason)`."""
-        schema = self._schema
+        """Returns blocks and summaries; rejected rows are in the summaries."""
+        schema, shuffle, folder = self._schema, self._shuffle, self._folder
         read = (
             needs.pipeline
-            | "VectorUnits" >> beam.Create(self._shuffle.units)
+            | "VectorUnits" >> beam.Create(shuffle.units)
             | "SpreadVectors" >> beam.Reshuffle()
             | "ReadVectors"
-            >> beam.ParDo(_ReadVectors(schema, self._shuffle.buckets, self._folder)).with_outputs(
-                REJECTED, main=_VECTORS
+            >> beam.FlatMap(_read_vectors, schema, shuffle.buckets, folder).with_outputs(
+                _SUMMARIES, main=_VECTORS
             )
         )
         shipped = (
             {_VECTORS: read[_VECTORS], _NEEDS: needs}
             | "GroupByItems" >> beam.CoGroupByKey()
             | "Ship"
-            >> beam.ParDo(_Ship(schema, self._shuffle.paths, self._folder)).with_outputs(
-                SUMMARIES, REJECTED, main="blocks"
+            >> beam.FlatMap(_ship, schema, shuffle.paths, folder).with_outputs(
+                _SUMMARIES, main=_VECTORS
             )
         )
-        rejected = (read[REJECTED], shipped[REJECTED]) | "RejectedVectors" >> beam.Flatten()
-        return shipped["blocks"], shipped[SUMMARIES], rejected
+        summaries = (read[_SUMMARIES], shipped[_SUMMARIES]) | "VectorSummaries" >> beam.Flatten()
+        return shipped[_VECTORS], summaries
 
 
-class _ReadVectors(beam.DoFn):
+def _read_vectors(
+    unit: VectorUnit, schema: ExampleSchema, buckets: int, folder: str | None
+) -> Iterator[Any]:
     """From a row group to `(bucket, (modality, block))`."""
-
-    def __init__(self, schema: ExampleSchema, buckets: int, folder: str | None):
-        self._modalities = {one.name: one for one in schema.modalities}
-        self._buckets, self._folder = buckets, folder
-
-    def process(self, unit: VectorUnit) -> Iterator[Any]:
-        modality = self._modalities[unit.modality]
-        rows = embedding_files.read_rows(modality.dimension, unit.row_group)
-        quantized, norms = similarity.quantize(rows.vectors)
-        file = np.full(len(norms), unit.row_group.file)
-        vectors = _Vectors(rows.item_ids, rows.available_at, norms, file, rows.rows, quantized)
-        bucket = hashing.bucket(rows.item_ids, self._buckets)
-        with spill.BlockWriter(self._folder) as writer:
-            blocks = [
-                (number, (modality.name, writer.put(vectors.take(bucket == number).to_bytes())))
-                for number in np.unique(bucket).tolist()
-            ]
-        yield from blocks
-        for one in rows.rejected:
-            rejected = {"file": unit.row_group.path, **one}
-            yield beam.pvalue.TaggedOutput(REJECTED, (modality.name, rejected))
+    (dimension,) = (one.dimension for one in schema.modalities if one.name == unit.modality)
+    rows = embedding_files.read_rows(dimension, unit.row_group)
+    vectors = np.empty(len(rows.item_ids), _row_type(dimension))
+    vectors["item"], vectors["available_at"] = rows.item_ids, rows.available_at
+    vectors["file"], vectors["row"] = unit.row_group.file, rows.rows
+    vectors["quantized"], vectors["norm"] = similarity.quantize(rows.vectors)
+    bucket = hashing.bucket(rows.item_ids, buckets)
+    with spill.BlockWriter(folder) as writer:
+        blocks = [
+            (number, (unit.modality, writer.put(vectors[bucket == number].tobytes())))
+            for number in np.unique(bucket).tolist()
+        ]
+    yield from blocks
+    rejected = [{"file": unit.row_group.path, **one} for one in rows.rejected]
+    yield beam.pvalue.TaggedOutput(_SUMMARIES, {"rejected_vectors": {unit.modality: rejected}})
 
 
-class _Ship(beam.DoFn):
+def _ship(
+    element: tuple[int, dict[str, Iterable[Any]]],
+    schema: ExampleSchema,
+    paths: dict[str, tuple[str, ...]],
+    folder: str | None,
+) -> Iterator[Any]:
     """From a bucket's vectors and needs to `(partition, (modality, block))`."""
-
-    def __init__(
-        self, schema: ExampleSchema, paths: dict[str, tuple[str, ...]], folder: str | None
-    ):
-        self._schema, self._paths, self._folder = schema, paths, folder
-
-    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[Any]:
-        _, values = element
-        parts: dict[str, list[bytes]] = {name: [] for name in self._schema.modality_names}
-        for name, block in values[_VECTORS]:
-            parts[name].append(spill.read(block))
-        needs = [(partition, np.frombuffer(ids, np.int64)) for partition, ids in values[_NEEDS]]
-        for modality in self._schema.modalities:
-            vectors = _Vectors.from_bytes(parts[modality.name], modality.dimension)
-            first, again = vectors.first_of_duplicates()
-            for number in again.tolist():
-                path = self._paths[modality.name][vectors.file[number]]
-                row = {"file": path, "row": int(vectors.row[number])}
-                rejected = {**row, "reason": embedding_files.DUPLICATE}
-                yield beam.pvalue.TaggedOutput(REJECTED, (modality.name, rejected))
-            vectors = vectors.take(first)
-            yield beam.pvalue.TaggedOutput(SUMMARIES, vectors.summary(modality.name))
-            with spill.BlockWriter(self._folder) as writer:
-                blocks = []
-                for partition, items in needs:
-                    rows = id_table.positions(items, vectors.item)
-                    found = rows[rows < len(vectors.item)]
-                    if found.size:
-                        block = writer.put(vectors.take(found).to_bytes())
-                        blocks.append((partition, (modality.name, block)))
-            yield from blocks
-
-
-@dataclasses.dataclass(frozen=True)
-class _Vectors:
-    """Quantized vectors in transit, `[N]` each and `[N, M]`."""
-
-    item: np.ndarray
-    available_at: np.ndarray
-    norm: np.ndarray
-    file: np.ndarray
-    row: np.ndarray
-    quantized: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "_Vectors":
-        """Returns some rows, by position or mask."""
-        return _Vectors(*(getattr(self, one.name)[rows] for one in dataclasses.fields(self)))
-
-    def first_of_duplicates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the positions of each item's first row, by item, and of the other rows."""
-        order = np.lexsort((self.row, self.file, self.item))
-        new = np.ones(len(order), bool)
-        new[1:] = np.diff(self.item[order]) != 0
-        return order[new], order[~new]
-
-    def summary(self, modality: str) -> summary.Summary:
-        """Returns what adds up to the set's entry in the manifest."""
-        hashes = embedding_set.row_fingerprints(self.item, self.quantized, self.available_at)
-        # Python's integers add without overflow; the launcher takes the sum modulo 2^64.
-        total = int(np.sum(hashes, dtype=np.uint64))
-        return {"embeddings": {modality: {"items": len(self.item), "fingerprint": total}}}
-
-    def to_bytes(self) -> bytes:
-        """Returns the rows as bytes."""
-        return array_bytes.to_bytes([getattr(self, one.name) for one in dataclasses.fields(self)])
-
-    @classmethod
-    def from_bytes(cls, parts: Iterable[bytes], dimension: int) -> "_Vectors":
-        """Returns the rows of several blocks, in their order."""
-        none = np.zeros(0, np.int64)
-        empty = cls(
-            none, none, none.astype(np.float32), none, none, np.zeros((0, dimension), np.int8)
+    _, values = element
+    needs = [(partition, np.frombuffer(ids, np.int64)) for partition, ids in values[_NEEDS]]
+    for name, vectors in _by_modality(values[_VECTORS], schema).items():
+        # Items 5 3 5 of rows 1 2 3: the order is 1 0 2, and the row 3 is a duplicate.
+        order = np.lexsort((vectors["row"], vectors["file"], vectors["item"]))
+        new = run_starts(vectors["item"][order])
+        rejected = [
+            {"file": paths[name][file], "row": row, "reason": embedding_files.DUPLICATE}
+            for file, row in vectors[["file", "row"]][order[~new]].tolist()
+        ]
+        vectors = vectors[order[new]]
+        item = np.ascontiguousarray(vectors["item"])
+        yield beam.pvalue.TaggedOutput(
+            _SUMMARIES, {**_counts(name, vectors), "rejected_vectors": {name: rejected}}
         )
-        blocks = [empty]
-        for part in parts:
-            blocks.append(cls(*array_bytes.from_bytes(part, len(dataclasses.fields(cls)))))
-        names = [one.name for one in dataclasses.fields(cls)]
-        return cls(*(np.concatenate([getattr(one, name) for one in blocks]) for name in names))
+        with spill.BlockWriter(folder) as writer:
+            blocks = []
+            for partition, items in needs:
+                rows = id_table.positions(items, item)
+                found = rows[rows < len(item)]
+                if found.size:
+                    blocks.append((partition, (name, writer.put(vectors[found].tobytes()))))
+        yield from blocks
+
+
+def _row_type(dimension: int) -> np.dtype:
+    """Returns the type of a vector in transit, so that rows are moved whole."""
+    fields = [(name, np.int64) for name in ("item", "available_at", "file", "row")]
+    return np.dtype([*fields, ("norm", np.float32), ("quantized", np.int8, (dimension,))])
+
+
+def _by_modality(
+    blocks: Iterable[tuple[str, SpilledBlock]], schema: ExampleSchema
+) -> dict[str, np.ndarray]:
+    """Returns the rows of all blocks, `[N]` of `_row_type` by modality."""
+    parts: dict[str, list[bytes]] = {name: [] for name in schema.modality_names}
+    for name, block in blocks:
+        parts[name].append(spill.read(block))
+    return {
+        one.name: np.frombuffer(b"".join(parts.pop(one.name)), _row_type(one.dimension))
+        for one in schema.modalities
+    }
+
+
+def _counts(modality: str, vectors: np.ndarray) -> Summary:
+    """Returns counts that add up to the set's entry in the manifest."""
+    hashes = embedding_set.row_fingerprints(
+        vectors["item"], np.ascontiguousarray(vectors["quantized"]), vectors["available_at"]
+    )
+    # Python's integers add without overflow; the launcher takes the sum modulo 2^64.
+    total = int(np.sum(hashes, dtype=np.uint64))
+    return {"embeddings": {modality: {"items": len(vectors), "fingerprint": total}}}

@@ -1,7 +1,8 @@
-"""Where blocks of bytes wait between two steps of a join.
+"""Blocks of bytes between two steps of a join, spilled to files where the runner has one process.
 
-A cluster's shuffle holds them on its workers' disks. A runner inside one process would hold all
-of them in memory, so there they wait in files of the work folder, and what is shuffled is where.
+A cluster's shuffle holds blocks on its workers' disks. A runner inside one process would hold all
+of them in memory: there they wait in files of the work folder, and the runner shuffles their
+places.
 """
 
 import uuid
@@ -9,12 +10,12 @@ from types import TracebackType
 
 from features.files import storage
 
-Block = bytes | tuple[str, int, int]
+SpilledBlock = bytes | tuple[str, int, int]
 """The bytes themselves, or path, offset and length."""
 
 
 class BlockWriter:
-    """Puts blocks where they wait; what `put` returns may be used when the block has ended.
+    """Stores blocks; they may be read after the context manager has ended.
 
     Args:
       folder: for the file; None to leave the blocks to the runner.
@@ -41,7 +42,7 @@ class BlockWriter:
         if self._file is not None:
             self._file.__exit__(kind, error, traceback)
 
-    def put(self, data: bytes) -> Block:
+    def put(self, data: bytes) -> SpilledBlock:
         """Stores a block."""
         if self._file is None:
             return data
@@ -50,7 +51,7 @@ class BlockWriter:
         return self._path, self._offset - len(data), len(data)
 
 
-def read(block: Block) -> bytes:
+def read(block: SpilledBlock) -> bytes:
     """Returns a block's bytes."""
     if isinstance(block, bytes):
         return block

@@ -1,9 +1,9 @@
 """Counts of a join: nested dictionaries whose leaves add up, merged over bundles and partitions."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 
 Summary = dict[str, Any]
@@ -15,7 +15,8 @@ def merge(first: Summary, second: Summary) -> Summary:
     >>> merge({"read": 1, "split": {"train": 2}}, {"read": 3, "split": {"test": 1}})
     {'read': 4, 'split': {'train': 2, 'test': 1}}
 
-    Numbers and arrays add; other leaves, such as a shard's hash, must occur once.
+    Numbers and arrays add, lists are concatenated; other leaves, such as a shard's hash, must occur
+    once.
 
     Raises:
       ValueError: a leaf that cannot be added occurs twice.
@@ -26,7 +27,7 @@ def merge(first: Summary, second: Summary) -> Summary:
             merged[key] = value
         elif isinstance(value, dict):
             merged[key] = merge(merged[key], value)
-        elif isinstance(value, (int, np.ndarray)):
+        elif isinstance(value, (int, list, np.ndarray)):
             merged[key] = merged[key] + value
         else:
             raise ValueError(f"{key!r} occurs twice: {merged[key]!r} and {value!r}.")
@@ -55,20 +56,6 @@ def plain(summary: Summary) -> Summary:
     }
 
 
-class MergeSummaries(beam.CombineFn):
-    """Merges summaries; the result does not depend on their order."""
-
-    def create_accumulator(self) -> Summary:
-        return {}
-
-    def add_input(self, accumulator: Summary, element: Summary) -> Summary:
-        return merge(accumulator, element)
-
-    def merge_accumulators(self, accumulators: Iterable[Summary]) -> Summary:
-        merged: Summary = {}
-        for accumulator in accumulators:
-            merged = merge(merged, accumulator)
-        return merged
-
-    def extract_output(self, accumulator: Summary) -> Summary:
-        return accumulator
+def merge_all(summaries: Iterable[Summary]) -> Summary:
+    """Adds summaries up; the result does not depend on their order."""
+    return functools.reduce(merge, summaries, {})

@@ -11,7 +11,7 @@ import tensorflow as tf
 from benchmarks.join_alternatives import rowwise
 from benchmarks.marketplace.settings import MarketplaceSettings
 from benchmarks.marketplace.simulation import simulate
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 
 LENGTH = 6

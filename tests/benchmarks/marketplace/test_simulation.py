@@ -12,7 +12,7 @@ from benchmarks.marketplace.settings import START, MarketplaceSettings, parse_mo
 from benchmarks.marketplace.simulation import simulate
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from tests.benchmarks.marketplace.simulated import SMALL, Log, small
 from tests.test_layout import REPOSITORY

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.ranking_study import record_features
-from benchmarks.ranking_study.record_features import SideValues
 from features.records import example
+from features.records.requests import RankingRequest
 from features.schema import ExampleSchema, Modality, SideFeature
 
 SCHEMA = ExampleSchema(
@@ -25,7 +25,7 @@ SCHEMA = ExampleSchema(
     ),
 )
 PRIORS = {"click": 0.5}
-SIDE_VALUES = SideValues({"candidate_genres": np.array([7, 9])})
+SIDE_VALUES = {"candidate_genres": np.array([7, 9])}
 
 # Codes of the cosines 1, 0, -1 and none.
 ONE, ZERO, MINUS, NONE = 255, 128, 1, 0
@@ -33,26 +33,26 @@ ONE, ZERO, MINUS, NONE = 255, 128, 1, 0
 
 def request(items, types, gaps, text, image, candidates=(5, 8)):
     c = len(candidates)
-    return example.Request(
+    return RankingRequest(
         user_id=1,
         request_id=2,
         timestamp=3,
         history_item_id=np.array(items, np.int64),
         history_time_gap=np.array(gaps, np.int64),
         history_type=np.array(types, np.int64),
-        history_residual=np.array([255, 1, 128, 0, 64, 192, 32][: len(items)], np.int64),
         candidate_item_id=np.array(candidates, np.int64),
         labels={"click": np.zeros(c, np.float32)},
-        similarity={"text": np.array(text, np.uint8), "image": np.array(image, np.uint8)},
-        candidate_embedding={name: np.zeros((c, 2), np.int8) for name in ("text", "image")},
-        item_features={
-            "genres": np.array([[7, 0]] + [[9, 7]] * (c - 1)),
-            "year": np.full((c, 1), 1999),
-            "running_statistics": np.array([[0, 0]] + [[20, 15]] * (c - 1), np.float32),
-        },
-        context_features={
-            "age": np.array([30], np.float32),
-            "running_statistics": np.array([10, 4, 5, -2], np.float32),
+        features={
+            "history_residual": np.array([255, 1, 128, 0, 64, 192, 32][: len(items)], np.int64),
+            "similarity_text": np.array(text, np.uint8),
+            "similarity_image": np.array(image, np.uint8),
+            "candidate_embedding_text": np.zeros((c, 2), np.int8),
+            "candidate_embedding_image": np.zeros((c, 2), np.int8),
+            "candidate_genres": np.array([[7, 0]] + [[9, 7]] * (c - 1)),
+            "candidate_year": np.full((c, 1), 1999),
+            "candidate_running_statistics": np.array([[0, 0]] + [[20, 15]] * (c - 1), np.float32),
+            "context_age": np.array([30], np.float32),
+            "context_running_statistics": np.array([10, 4, 5, -2], np.float32),
         },
     )
 
@@ -143,7 +143,9 @@ def test_an_empty_history_is_missing_not_zero():
 
 
 def test_the_most_frequent_values_get_columns():
-    found = SideValues.of({"candidate_genres": np.array([[3, 0], [3, 5], [0, 0]])})
-    assert found.frequent["candidate_genres"].tolist() == [3, 5]
-    many = SideValues.of({"x": np.repeat(np.arange(1, 101), np.arange(1, 101))})
-    assert many.frequent["x"].tolist() == list(range(37, 101))
+    found = record_features.frequent_values(
+        {"candidate_genres": np.array([[3, 0], [3, 5], [0, 0]])}
+    )
+    assert found["candidate_genres"].tolist() == [3, 5]
+    many = record_features.frequent_values({"x": np.repeat(np.arange(1, 101), np.arange(1, 101))})
+    assert many["x"].tolist() == list(range(37, 101))

@@ -1,4 +1,4 @@
-"""Embedding sets: what is read, what is left out and why, and what stops the job."""
+"""Embedding sets: rows read, rows rejected with a reason, and errors that stop the job."""
 
 import json
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Files and folders, local and on an S3 server: the same behavior through one door."""
+"""Files and folders, local and on an S3 server: the same behavior by the same functions."""
 
 import os
 import socket
@@ -105,13 +105,13 @@ def test_parquet_is_read_alike(root):
         ("nosuch://bucket/x", "no such file system.*s3://, gs://"),
     ],
 )
-def test_what_cannot_be_listed_is_told(remote, path, message):
+def test_what_cannot_be_listed_is_reported(remote, path, message):
     with pytest.raises(UserInputError, match=message):
         storage.list_files(path.format(root=remote))
 
 
 @pytest.mark.parametrize("function", [storage.read_bytes, storage.size])
-def test_an_object_that_is_not_there_is_told(remote, function):
+def test_an_object_that_is_not_there_is_reported(remote, function):
     with pytest.raises(UserInputError, match="/absent' cannot be used"):
         function(f"{remote}/absent")
 
@@ -121,7 +121,7 @@ def test_a_bucket_that_is_not_there_cannot_be_written(s3):
         storage.write_bytes("s3://no-such-bucket-at-all/x", b"")
 
 
-def test_a_server_that_is_down_is_told_soon(s3, monkeypatch):
+def test_a_server_that_is_down_is_reported_soon(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     started = time.monotonic()
     with pytest.raises(UserInputError, match="NETWORK_CONNECTION"):

@@ -1,4 +1,4 @@
-"""Hashes are pinned for ever: trained tables depend on them."""
+"""Hashes are pinned, because trained tables depend on them."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,8 +1,8 @@
-"""Random requests and schemas, for tests of what a record holds."""
+"""Random requests and schemas, for tests of records."""
 
 import numpy as np
 
-from features.records.example import Request
+from features.records.requests import RankingRequest
 from features.schema import ExampleSchema, Modality, SideFeature
 
 SCHEMA = ExampleSchema(
@@ -26,27 +26,34 @@ def random_request(random, schema, candidates, behaviors):
             return ids(*shape, feature.width)
         return random.normal(size=(*shape, feature.width)).astype(np.float32)
 
-    return Request(
+    residuals = schema.has_residuals
+    return RankingRequest(
         user_id=int(ids()),
         request_id=int(ids()),
         timestamp=int(random.integers(2**50)),
         history_item_id=ids(behaviors),
         history_time_gap=random.integers(1, 10**7, behaviors),
         history_type=random.integers(0, schema.behavior_types, behaviors),
-        history_residual=random.integers(0, 256, behaviors) if schema.has_residuals else None,
         candidate_item_id=ids(candidates),
         labels={
             label: random.integers(0, 2, candidates).astype(np.float32) for label in schema.labels
         },
-        similarity={
-            name: random.integers(0, 256, (candidates, behaviors)).astype(np.uint8)
-            for name in schema.modality_names
+        features={
+            **({"history_residual": random.integers(0, 256, behaviors)} if residuals else {}),
+            **{
+                f"similarity_{name}": random.integers(0, 256, (candidates, behaviors)).astype(
+                    np.uint8
+                )
+                for name in schema.modality_names
+            },
+            **{
+                f"candidate_embedding_{one.name}": random.integers(
+                    -127, 128, (candidates, one.dimension)
+                ).astype(np.int8)
+                for one in schema.modalities
+                if one.candidate_embedding
+            },
+            **{f"candidate_{one.name}": side(one, candidates) for one in schema.item_features},
+            **{f"context_{one.name}": side(one) for one in schema.context_features},
         },
-        candidate_embedding={
-            one.name: random.integers(-127, 128, (candidates, one.dimension)).astype(np.int8)
-            for one in schema.modalities
-            if one.candidate_embedding
-        },
-        item_features={one.name: side(one, candidates) for one in schema.item_features},
-        context_features={one.name: side(one) for one in schema.context_features},
     )

@@ -35,21 +35,20 @@ def check_parsed(schema, requests):
 
         for name in example.SCALARS:
             check(name, np.int64(getattr(request, name)))
-        for name in schema.history:
+        for name in HISTORY:
             check(name, getattr(request, name), (L,))
         check("history_mask", np.ones(len(request.history_item_id), bool), (L,))
         check("candidate_mask", np.ones(len(request.candidate_item_id), bool), (C,))
         check("candidate_item_id", request.candidate_item_id, (C,))
         for label, values in request.labels.items():
             check(label, values, (C,))
-        for name, codes in request.similarity.items():
-            check(f"similarity_{name}", codes, (C, L))
-        for name, vectors in request.candidate_embedding.items():
-            check(f"candidate_embedding_{name}", vectors, (C, vectors.shape[1]))
-        for name, values in request.item_features.items():
-            check(f"candidate_{name}", values, (C, values.shape[1]))
-        for name, values in request.context_features.items():
-            check(f"context_{name}", values, values.shape)
+        for name, values in request.features.items():
+            shapes = {
+                "similarity": (C, L),
+                "candidate": (C, *values.shape[1:]),
+                "context": values.shape,
+            }
+            check(name, values, shapes[name.partition("_")[0]])
         assert not unchecked, "parsed, but not written"
 
 
@@ -95,18 +94,14 @@ def slices(requests):
         features[name] = of([getattr(request, name) for request in requests])
     for name in requests[0].labels:
         features[name] = of([request.labels[name] for request in requests])
-    for name in requests[0].similarity:
-        features[f"similarity_{name}"] = of([r.similarity[name].reshape(-1) for r in requests])
-    for name in requests[0].candidate_embedding:
-        features[f"candidate_embedding_{name}"] = of(
-            [request.candidate_embedding[name] for request in requests]
-        )
-    for name in requests[0].item_features:
-        features[f"candidate_{name}"] = of([request.item_features[name] for request in requests])
-    for name in requests[0].context_features:
-        features[f"context_{name}"] = columnar.Slices.one_each(
-            np.stack([request.context_features[name] for request in requests])
-        )
+    for name in requests[0].features:
+        values = [request.features[name] for request in requests]
+        if name.startswith("similarity_"):
+            features[name] = of([codes.reshape(-1) for codes in values])
+        elif name.startswith("context_"):
+            features[name] = columnar.Slices.one_each(np.stack(values))
+        else:
+            features[name] = of(values)
     return features
 
 
@@ -127,10 +122,13 @@ def test_record_without_a_label_is_refused():
 
 def test_codes_that_do_not_fit_the_candidates_are_refused():
     request = random_request(np.random.default_rng(0), SCHEMA, 2, 2)
-    request.similarity["text"] = np.zeros((3, 2), np.uint8)
-    serialized = example.encode_request(SCHEMA, request)
+    record = tf.train.Example.FromString(example.encode_request(SCHEMA, request))
+    record.features.feature["similarity_text"].bytes_list.value[0] = bytes(6)
     with pytest.raises(tf.errors.InvalidArgumentError, match="similarity_text"):
-        example.parse_examples(SCHEMA, tf.constant([serialized]))
+        example.parse_examples(SCHEMA, tf.constant([record.SerializeToString()]))
+    request.features["similarity_text"] = np.zeros((3, 2), np.uint8)
+    with pytest.raises(ValueError, match=r"similarity_text has shape \[3, 2\], expected \[2, 2\]"):
+        example.encode_request(SCHEMA, request)
 
 
 @pytest.mark.parametrize("name", ["history_type", "history_time_gap", "candidate_price"])

@@ -1,11 +1,9 @@
-"""Attention by bucket adds up, and shows a preference that was planted."""
+"""Attention per bucket sums to 1, and shows a planted preference."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from features.embeddings import similarity
-from features.records import example
 from models import factory
 from models.evaluation import attention_mass
 from models.model_config import ModelConfig
@@ -16,8 +14,7 @@ CONFIG = ModelConfig(name="dmf", embedding_width=4, head_width=4, heads=2, hidde
 
 def batch_of(count, seed=5):
     requests = synthetic.random_requests(count=count, seed=seed)
-    serialized = [example.encode_request(synthetic.SCHEMA, request) for request in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+    return synthetic.batch_of(requests)
 
 
 def a_model(seed=0):

@@ -1,4 +1,4 @@
-"""Slices add up, and name who is in them."""
+"""Slices add up to the split, and are named by their range."""
 
 import numpy as np
 import pytest

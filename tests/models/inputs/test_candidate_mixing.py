@@ -1,4 +1,4 @@
-"""Every candidate once a pass, with its own request, in batches of many requests."""
+"""Every candidate once per pass, with its own request, in batches of many requests."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def mixed(examples, size=64, seed=1):
 
 
 def candidates(batches):
-    """Of each candidate what identifies it and its label."""
+    """Returns what identifies each candidate, and its label."""
     found = []
     for batch in batches:
         values = {name: tensor.numpy() for name, tensor in batch.items()}
@@ -39,7 +39,7 @@ def test_every_candidate_comes_once_with_its_own_request(examples):
     expected = []
     for one in synthetic.random_requests(count=400, seed=0):
         for place, item in enumerate(one.candidate_item_id):
-            codes = tuple(one.similarity["text"][place])
+            codes = tuple(one.features["similarity_text"][place])
             label = one.labels["click"][place]
             history = tuple(one.history_item_id)
             expected.append((one.request_id, int(item), label, history, codes))

@@ -1,4 +1,4 @@
-"""Every record once a pass, in batches that pad little, in an order that the seed decides."""
+"""Every record once per pass, in batches with little padding, in an order set by the seed."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ def flat(batches):
 
 @pytest.fixture(scope="module")
 def batches(examples):
-    """64 candidates a batch; shared, since tracing the parser is the slow part."""
+    """64 candidates per batch; shared, since tracing the parser is the slow part."""
     return training(examples)
 
 
@@ -136,8 +136,8 @@ def test_batches_hold_what_was_written(batches):
                 (values["candidate_item_id"][row, :c], request.candidate_item_id),
                 (values["click"][row, :c], request.labels["click"]),
                 (values["history_type"][row, :b], request.history_type),
-                (values["similarity_text"][row, :c, :b], request.similarity["text"]),
-                (values["candidate_genres"][row, :c], request.item_features["genres"]),
+                (values["similarity_text"][row, :c, :b], request.features["similarity_text"]),
+                (values["candidate_genres"][row, :c], request.features["candidate_genres"]),
             ):
                 np.testing.assert_array_equal(received, expected)
             assert not values["similarity_text"][row, c:].any()

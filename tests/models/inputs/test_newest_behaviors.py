@@ -1,4 +1,4 @@
-"""Attention over the newest behaviors: against cutting by hand, and what still reads them all."""
+"""Attention over the newest behaviors against truncation by hand; features of all behaviors."""
 
 import numpy as np
 import pytest

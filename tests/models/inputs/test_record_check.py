@@ -1,4 +1,4 @@
-"""A loss that is not finite ends training with the record, or the setting, that is to blame."""
+"""A loss that is not finite ends training with a message that names the record or the setting."""
 
 import dataclasses
 import math

@@ -1,7 +1,7 @@
-"""The attention of DESIGN section 4 as the formula reads: `[R, C, L, H, d]` built explicitly.
+"""The attention of DESIGN section 4 as the formula states it: `[R, C, L, H, d]` built explicitly.
 
-Twice, sharing nothing with the layer but its variables: in NumPy (float64), and in TensorFlow
-for gradients. Both look buckets up from cosines and edges rather than from the layer's tables.
+There are two implementations, in NumPy (float64) and, for gradients, in TensorFlow. They share only
+the variables with the layer, and find buckets by cosines and edges, not by the layer's tables.
 """
 
 import dataclasses
@@ -67,10 +67,15 @@ def random_case(shape, width, modalities, behavior_types, seed) -> AttentionCase
 
 
 def randomize(layer, seed, scale=0.6) -> None:
-    """Gives every variable random values: what starts at zero could hide a mistake."""
+    """Gives every variable random values: initial zeros could hide a mistake."""
     rng = np.random.default_rng(seed)
     for variable in layer.trainable_variables:
         variable.assign(scale * rng.standard_normal(variable.shape))
+
+
+def dense(layer, x: np.ndarray) -> np.ndarray:
+    """Returns what a linear `keras.layers.Dense` computes."""
+    return x @ layer.kernel.numpy() + layer.bias.numpy()
 
 
 def variables_by_name(layer: DecoupledTargetAttention) -> dict[str, tf.Variable]:
@@ -84,7 +89,7 @@ def bucket_of(codes: np.ndarray, edges) -> np.ndarray:
 
 
 def residual_row_of(case: AttentionCase) -> np.ndarray:
-    """The row of a table with 21 rows a type, as the formula has it."""
+    """The row of a table with 21 rows per type, as in the formula."""
     return case.type * 21 + bucket_of(case.residual, np.linspace(-1, 1, 21)[1:-1])
 
 

@@ -1,4 +1,4 @@
-"""What keeps DTA's bucket tables from their saddle, on synthetic data (DESIGN section 11)."""
+"""Initial values that keep the bucket tables of DTA off their saddle (DESIGN section 11)."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.files import manifest
-from features.records import example
 from models import trained_model
 from models.training import distribution
 from tests import synthetic
@@ -41,7 +40,7 @@ train.main()
 """
 SMALL_PARTS = """
 from models.training import distribution
-distribution._SMALLEST_PART = 64  # Bytes: all but the smallest variables lie on both servers.
+distribution._SMALLEST_PART = 64  # Bytes: all but the smallest variables are on both servers.
 from pipeline import train
 train.main()
 """
@@ -49,8 +48,7 @@ train.main()
 
 def batch_of(count: int) -> dict[str, tf.Tensor]:
     requests = synthetic.random_requests(count=count, seed=5)
-    records = [example.encode_request(synthetic.SCHEMA, request) for request in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(records))
+    return synthetic.batch_of(requests)
 
 
 @pytest.mark.parametrize(("requests", "replicas"), [(1, 1), (1, 2), (5, 2), (6, 3), (2, 4)])
@@ -98,8 +96,8 @@ def trained(
         subprocess.Popen(command, env={**os.environ, "TF_CONFIG": cluster}, stderr=subprocess.PIPE)
         for cluster in clusters
     ]
-    said = [process.communicate()[1].decode() for process in processes]
-    print(*said, sep="\n\n")
+    outputs = [process.communicate()[1].decode() for process in processes]
+    print(*outputs, sep="\n\n")
     return [process.returncode for process in processes]
 
 
@@ -151,7 +149,7 @@ def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
 
 @pytest.mark.slow
 def test_workers_of_parameter_servers_follow_the_curve_and_see_every_batch(folder):
-    """One worker takes its batches in order, so that nothing differs but where variables lie."""
+    """One worker takes its batches in order, so that only the placement of variables differs."""
     assert served(folder, "served") == [0]
     assert_same_curve(folder, "one", "served")
 

@@ -1,4 +1,4 @@
-"""Precision holds where it is asked for and nowhere else; threads are set or refused."""
+"""Precision applies within its block only; threads are set or refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Training learns a planted signal, keeps the best weights, and the folder gives them back."""
+"""Training learns a planted signal, keeps the best weights, and a folder restores them."""
 
 import dataclasses
 import json
@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.records import example
 from models import factory, trained_model
 from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
@@ -50,8 +49,7 @@ def weights(model):
 
 def batch_of(count, seed=99):
     requests = synthetic.random_requests(count=count, seed=seed)
-    serialized = [example.encode_request(synthetic.SCHEMA, request) for request in requests]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+    return synthetic.batch_of(requests)
 
 
 def test_training_learns_the_planted_signal(examples, trained):

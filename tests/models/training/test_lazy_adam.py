@@ -1,4 +1,4 @@
-"""Lazy Adam is Adam for the rows of a batch, and leaves every other row alone."""
+"""Lazy Adam is Adam for the rows of a batch, and changes no other row."""
 
 import numpy as np
 import pytest

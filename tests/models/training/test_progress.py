@@ -1,4 +1,4 @@
-"""Progress lines: rate without the first step, time left with the evaluations to come."""
+"""Progress lines: rate without the first step, time left with the remaining evaluations."""
 
 import logging
 
@@ -10,7 +10,7 @@ LOGS = {"logloss": 0.5, "auc": 0.75, "val_logloss": 0.6, "val_auc": 0.7}
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that the test sets."""
 
     def __init__(self):
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""A training that was stopped, killed or damaged ends with the weights of one that was not."""
+"""Exact resume: stopped, killed and damaged runs end with the weights of an intact one."""
 
 import contextlib
 import dataclasses
@@ -61,7 +61,7 @@ def examples(tmp_path_factory) -> ExampleSet:
 
 @pytest.fixture(scope="module")
 def straight(examples, tmp_path_factory):
-    """Weights and history of a run that nothing stopped."""
+    """Weights and history of an uninterrupted run."""
     model, figures = fit.train(examples, MODEL, TRAINING, str(tmp_path_factory.mktemp("straight")))
     return weights(model), figures["history"]
 
@@ -71,13 +71,13 @@ def weights(model: RankingModel) -> list[np.ndarray]:
 
 
 def at_question(number: int) -> Callable[[], bool]:
-    """A stop at the n-th time that training asks, which is after each batch."""
+    """Requests a stop at the n-th call; training calls it after each batch."""
     asked = iter(range(1, 10**6))
     return lambda: next(asked) == number
 
 
 def stopped(examples: ExampleSet, folder: Path, questions: int, config=TRAINING) -> Path:
-    """Trains until a question is answered with yes, and returns the folder of the states."""
+    """Trains until `stop_requested` returns True, and returns the folder of the states."""
     with pytest.raises(StoppedError):
         fit.train(examples, MODEL, config, str(folder), stop_requested=at_question(questions))
     assert not (folder / manifest.FILE_NAME).exists()
@@ -159,9 +159,9 @@ def test_kills_at_random_moments_change_nothing(examples, straight, tmp_path):
 
 
 def killed(command: list[str], folder: Path, seconds: float) -> bool:
-    """Starts training and kills it some time after it has gone on; False if it ended before.
+    """Starts training and kills it some time after it resumed; False if it ended before.
 
-    Before it goes on it only starts up, which is not what is tested.
+    Until it resumes it only starts up, which is not what is tested.
     """
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     before = newest(folder)
@@ -173,7 +173,7 @@ def killed(command: list[str], folder: Path, seconds: float) -> bool:
 
 
 def newest(folder: Path) -> float:
-    """Returns when a state was written last; those that vanish meanwhile do not count."""
+    """Returns when a state was last written; files that vanish meanwhile are ignored."""
     times = []
     for path in folder.glob("backup/*/states/*"):
         with contextlib.suppress(FileNotFoundError):

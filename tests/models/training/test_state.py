@@ -1,4 +1,4 @@
-"""A state gives back what it was given, and a damaged one the one before."""
+"""A state restores what was saved; after a damaged one, the state before it is restored."""
 
 import logging as python_logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What TensorBoard reads back is what the model and NumPy say."""
+"""Summaries, read back, equal what the model and NumPy compute."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A warm start gives the earlier model's predictions, whatever became of the vocabulary."""
+"""A warm start keeps the earlier model's predictions, however the vocabulary changed."""
 
 import logging
 
@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.records import example
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from models.training import fit
@@ -39,8 +38,7 @@ def batch(keep=IDS, count=60):
         if np.isin([*one.history_item_id, *one.candidate_item_id], keep).all()
     ]
     assert len(found) > 5
-    serialized = [example.encode_request(synthetic.SCHEMA, request) for request in found]
-    return example.parse_examples(synthetic.SCHEMA, tf.constant(serialized))
+    return synthetic.batch_of(found)
 
 
 def logits(model, requests):

@@ -7,7 +7,7 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.adapters import amazon_reviews
-from tests.pipeline.adapters import conversions
+from tests.pipeline.adapters import converted
 
 REVIEW = {
     "rating": 5.0,
@@ -53,8 +53,8 @@ def write(folder, reviews, products=None):
 
 def test_values(tmp_path):
     source = write(tmp_path / "in", lines(REVIEW), lines(PRODUCT))
-    done = conversions.convert(amazon_reviews, source, tmp_path / "out", max_bad_fraction=0.0)
-    assert conversions.rows(tmp_path / "out", "events") == [
+    done = converted.convert(amazon_reviews, source, tmp_path / "out", max_bad_fraction=0.0)
+    assert converted.rows(tmp_path / "out", "events") == [
         {
             "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ",
             "item_id": "B00000PARE",
@@ -63,7 +63,7 @@ def test_values(tmp_path):
             "verified_purchase": True,
         }
     ]
-    assert conversions.rows(tmp_path / "out", "items") == [
+    assert converted.rows(tmp_path / "out", "items") == [
         {
             "item_id": "B00000PARE",
             "title": "Comb",
@@ -92,8 +92,8 @@ def test_values(tmp_path):
 )
 def test_prices(tmp_path, price, expected, emptied):
     source = write(tmp_path / "in", lines(REVIEW), lines({**PRODUCT, "price": price}))
-    done = conversions.convert(amazon_reviews, source, tmp_path / "out", max_bad_fraction=0.0)
-    (item,) = conversions.rows(tmp_path / "out", "items")
+    done = converted.convert(amazon_reviews, source, tmp_path / "out", max_bad_fraction=0.0)
+    (item,) = converted.rows(tmp_path / "out", "items")
     assert item["price"] == expected
     assert done["counts"]["items"].get("emptied", {}).get("price", 0) == emptied
 
@@ -122,11 +122,11 @@ BAD_REVIEWS = {
 @pytest.mark.parametrize("bad", BAD_REVIEWS, ids=range(len(BAD_REVIEWS)))
 def test_broken_reviews_are_quarantined_alone(tmp_path, bad):
     reviews = lines(REVIEW) + bad + "\n" + lines({**REVIEW, "parent_asin": "B00000LAST"})
-    conversions.convert(amazon_reviews, write(tmp_path / "in", reviews), tmp_path / "out")
-    (found,) = conversions.quarantined(tmp_path / "out", "events")
+    converted.convert(amazon_reviews, write(tmp_path / "in", reviews), tmp_path / "out")
+    (found,) = converted.quarantined(tmp_path / "out", "events")
     assert (found["file"], found["line"], found["values"]) == ("All_Beauty.jsonl", 2, bad)
     assert found["reason"].startswith(BAD_REVIEWS[bad])
-    items = [row["item_id"] for row in conversions.rows(tmp_path / "out", "events")]
+    items = [row["item_id"] for row in converted.rows(tmp_path / "out", "events")]
     assert items == ["B00000PARE", "B00000LAST"]
 
 
@@ -135,30 +135,30 @@ def test_broken_products_are_quarantined(tmp_path):
     products = lines(PRODUCT, *({**PRODUCT, **one} for one in bad))
     products += lines({"parent_asin": "B00000BARE", "categories": None})
     source = write(tmp_path / "in", lines(REVIEW), products)
-    conversions.convert(amazon_reviews, source, tmp_path / "out")
-    assert [line for _, line, _ in conversions.reasons(tmp_path / "out", "items")] == [2, 3, 4, 5]
-    assert conversions.rows(tmp_path / "out", "items")[1]["categories"] == []
+    converted.convert(amazon_reviews, source, tmp_path / "out")
+    assert [line for _, line, _ in converted.reasons(tmp_path / "out", "items")] == [2, 3, 4, 5]
+    assert converted.rows(tmp_path / "out", "items")[1]["categories"] == []
 
 
 def test_bytes_that_are_no_text(tmp_path):
     source = write(tmp_path / "in", lines(REVIEW))
     with open(source / "All_Beauty.jsonl", "ab") as file:
         file.write(json.dumps(REVIEW).encode().replace(b"Fine", b"\xff\xfe") + b"\n")
-    conversions.convert(amazon_reviews, source, tmp_path / "out")
-    ((_, line, reason),) = conversions.reasons(tmp_path / "out", "events")
+    converted.convert(amazon_reviews, source, tmp_path / "out")
+    ((_, line, reason),) = converted.reasons(tmp_path / "out", "events")
     assert line == 2 and reason.startswith("is not UTF-8")
 
 
 def test_gzip_gives_the_same_tables(tmp_path):
     source = write(tmp_path / "in", lines(REVIEW, REVIEW), lines(PRODUCT))
-    plain = conversions.convert(amazon_reviews, source, tmp_path / "plain")
+    plain = converted.convert(amazon_reviews, source, tmp_path / "plain")
     for path in list(source.iterdir()):
         (source / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(UserInputError, match=r"All_Beauty\.jsonl plain and as gzip"):
-        conversions.convert(amazon_reviews, source, tmp_path / "both")
+        converted.convert(amazon_reviews, source, tmp_path / "both")
     for path in list(source.glob("*.jsonl")):
         path.unlink()
-    compressed = conversions.convert(amazon_reviews, source, tmp_path / "compressed")
+    compressed = converted.convert(amazon_reviews, source, tmp_path / "compressed")
     assert compressed["files"] == plain["files"]
 
 
@@ -168,7 +168,7 @@ def test_truncated_gzip_publishes_nothing(tmp_path):
     bad = "".join(f"broken {number}\n" for number in range(20_000))
     (source / "A.jsonl.gz").write_bytes(gzip.compress((lines(REVIEW) + bad).encode())[:-40])
     with pytest.raises(UserInputError, match=r"A\.jsonl\.gz' cannot be read.*gzip.*Nothing was"):
-        conversions.convert(amazon_reviews, source, tmp_path / "out")
+        converted.convert(amazon_reviews, source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.building").exists()
     assert (tmp_path / "out.rejected" / "quarantine" / "events.jsonl").exists()
@@ -179,7 +179,7 @@ def test_reviews_are_required(tmp_path):
     source.mkdir()
     (source / "meta_All_Beauty.jsonl").write_text(lines(PRODUCT))
     with pytest.raises(UserInputError, match=r"no file of reviews.*holds meta_All_Beauty\.jsonl"):
-        conversions.convert(amazon_reviews, source, tmp_path / "out")
+        converted.convert(amazon_reviews, source, tmp_path / "out")
 
 
 def test_result_joins(tmp_path):
@@ -195,8 +195,8 @@ def test_result_joins(tmp_path):
     ]
     products = [{**PRODUCT, "parent_asin": f"B{number}"} for number in range(5)]
     source = write(tmp_path / "in", lines(*reviews), lines(*products))
-    done = conversions.convert(amazon_reviews, source, tmp_path / "out")
-    options, joined = conversions.join(done)
+    done = converted.convert(amazon_reviews, source, tmp_path / "out")
+    options, joined = converted.join(done)
     assert joined["counts"]["read"] == joined["counts"]["written"] == 40
     assert options.timestamp_unit == "ms"
     features = {one["name"]: one["kind"] for one in joined["schema"]["item_features"]}

@@ -6,7 +6,7 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.adapters import movielens
-from tests.pipeline.adapters import conversions
+from tests.pipeline.adapters import converted
 from tests.pipeline.join import oracle
 
 FILMS = (
@@ -27,19 +27,19 @@ def write(folder, ratings, films=FILMS):
 
 def test_values(tmp_path):
     source = write(tmp_path / "in", "1,2,4.5,964982703\n7,1,0.5,964982931\n")
-    done = conversions.convert(movielens, source, tmp_path / "out", max_bad_fraction=0.0)
-    assert conversions.rows(tmp_path / "out", "events") == [
+    done = converted.convert(movielens, source, tmp_path / "out", max_bad_fraction=0.0)
+    assert converted.rows(tmp_path / "out", "events") == [
         {"user_id": 1, "item_id": 2, "timestamp": 964982703, "rating": 4.5},
         {"user_id": 7, "item_id": 1, "timestamp": 964982931, "rating": 0.5},
     ]
-    years = [(row["title"], row["year"]) for row in conversions.rows(tmp_path / "out", "items")]
+    years = [(row["title"], row["year"]) for row in converted.rows(tmp_path / "out", "items")]
     assert years == [
         ("Toy Story (1995)", 1995),
         ("American President, The (1995)", 1995),
         ('Say "Yes" (Again)', None),
         ("Années (2006–2007)", None),
     ]
-    genres = [row["genres"] for row in conversions.rows(tmp_path / "out", "items")]
+    genres = [row["genres"] for row in converted.rows(tmp_path / "out", "items")]
     assert genres == [["Adventure", "Animation"], ["Comedy"], [], ["Drama"]]
     assert [file["name"] for file in done["inputs"]] == ["ratings.csv", "movies.csv"]
     assert all(len(file["sha256"]) == 64 and file["bytes"] for file in done["inputs"])
@@ -48,8 +48,8 @@ def test_values(tmp_path):
 def test_columns_are_found_by_name(tmp_path):
     source = write(tmp_path / "in", "")
     (source / "ratings.csv").write_text("timestamp,extra,movieId,rating,userId\n9,x,2,3.0,1\n")
-    conversions.convert(movielens, source, tmp_path / "out")
-    assert conversions.rows(tmp_path / "out", "events") == [
+    converted.convert(movielens, source, tmp_path / "out")
+    assert converted.rows(tmp_path / "out", "events") == [
         {"user_id": 1, "item_id": 2, "timestamp": 9, "rating": 3.0}
     ]
 
@@ -71,10 +71,10 @@ BAD_RATINGS = {
 @pytest.mark.parametrize("bad", BAD_RATINGS)
 def test_broken_ratings_are_quarantined_alone(tmp_path, bad):
     source = write(tmp_path / "in", f"1,2,4.5,8\n{bad}\n1,3,2.0,9\n")
-    conversions.convert(movielens, source, tmp_path / "out")
-    (found,) = conversions.quarantined(tmp_path / "out", "events")
+    converted.convert(movielens, source, tmp_path / "out")
+    (found,) = converted.quarantined(tmp_path / "out", "events")
     assert found == {"file": "ratings.csv", "line": 3, "reason": BAD_RATINGS[bad], "values": bad}
-    assert [row["item_id"] for row in conversions.rows(tmp_path / "out", "events")] == [2, 3]
+    assert [row["item_id"] for row in converted.rows(tmp_path / "out", "events")] == [2, 3]
 
 
 def test_older_layout(tmp_path):
@@ -84,19 +84,19 @@ def test_older_layout(tmp_path):
     films = "1193::Misérables, Les (1995)::Drama|Musical\n"
     (source / "movies.dat").write_bytes(films.encode("latin-1"))
     (source / "users.dat").write_text("1::F::1::10::48067\n2::M::56::x::70072\n")
-    done = conversions.convert(movielens, source, tmp_path / "out")
-    assert conversions.rows(tmp_path / "out", "events") == [
+    done = converted.convert(movielens, source, tmp_path / "out")
+    assert converted.rows(tmp_path / "out", "events") == [
         {"user_id": 1, "item_id": 1193, "timestamp": 978300760, "rating": 5.0}
     ]
-    (film,) = conversions.rows(tmp_path / "out", "items")
+    (film,) = converted.rows(tmp_path / "out", "items")
     assert film["title"] == "Misérables, Les (1995)" and film["year"] == 1995
-    assert conversions.rows(tmp_path / "out", "users") == [
+    assert converted.rows(tmp_path / "out", "users") == [
         {"user_id": 1, "gender": "F", "age": 1, "occupation": 10}
     ]
-    assert conversions.reasons(tmp_path / "out", "users") == [
+    assert converted.reasons(tmp_path / "out", "users") == [
         ("users.dat", 2, "Occupation is 'x', expected a whole number of 64 bits")
     ]
-    options = conversions.options_of(done["join_command"])
+    options = converted.options_of(done["join_command"])
     assert options.user_features == ("gender", "age", "occupation")
 
 
@@ -104,7 +104,7 @@ def test_missing_file_is_named(tmp_path):
     source = write(tmp_path / "in", "1,2,4.5,8\n")
     (source / "movies.csv").unlink()
     with pytest.raises(UserInputError, match=r"no movies\.csv or movies\.dat.*holds ratings\.csv"):
-        conversions.convert(movielens, source, tmp_path / "out")
+        converted.convert(movielens, source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -113,7 +113,7 @@ def test_missing_column_is_named(tmp_path):
     (source / "ratings.csv").write_text("user,movieId,rating,timestamp\n1,2,3,4\n")
     message = r"ratings\.csv' has no column 'userId'.*'user,movieId,rating,timestamp', expected"
     with pytest.raises(UserInputError, match=message):
-        conversions.convert(movielens, source, tmp_path / "out")
+        converted.convert(movielens, source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -124,8 +124,8 @@ def test_result_joins(tmp_path):
         for n in range(60)
     )
     source = write(tmp_path / "in", ratings)
-    done = conversions.convert(movielens, source, tmp_path / "out")
-    options, joined = conversions.join(done)
+    done = converted.convert(movielens, source, tmp_path / "out")
+    options, joined = converted.join(done)
     assert joined["counts"]["read"] == joined["counts"]["written"] == 60
     records = [one for shard in oracle.read_records(options.output).values() for one in shard]
     assert len(records) == 60

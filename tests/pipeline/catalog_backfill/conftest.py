@@ -5,8 +5,8 @@ import functools
 import pytest
 import tensorflow as tf
 
-from pipeline.backfill import backfill
-from pipeline.catalog_backfill.projections import Projections
+from pipeline.catalog_backfill.backfill import backfill
+from pipeline.catalog_backfill.projector import Projector
 from serving_signatures.names import CACHES
 from tests import synthetic
 from tests.pipeline.catalog_backfill import projection_data
@@ -65,11 +65,11 @@ def filled(first_version, tmp_path):
 def computed(monkeypatch):
     """Item ids by cache that workers had the model compute since, samples not among them."""
     seen = {cache: [] for cache in CACHES}
-    original = Projections.compute
+    original = Projector.compute
 
     def recorded(self, cache, tag, item_ids, quantized):
         seen[cache].append(len(item_ids))
         return original(self, cache, tag, item_ids, quantized)
 
-    monkeypatch.setattr(Projections, "compute", recorded)
+    monkeypatch.setattr(Projector, "compute", recorded)
     return seen

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from features.embeddings import byte_vectors, embedding_set
-from pipeline.backfill import backfill
+from features.schema import ITEM_AXES
+from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.export import parity_process
 from serving_signatures.names import CACHES
@@ -68,7 +69,7 @@ def test_scores_from_the_cache_are_those_of_score_request(kind, request, tmp_pat
     saved = request.getfixturevalue(kind)
     sets = synthetic.embedding_sets()
     sample = serving.requests((3, 7, 8), sets)
-    item_ids = np.unique(np.concatenate([one.reshape(-1) for one in sample.item_ids.values()]))
+    item_ids = np.unique(np.concatenate([sample[axis.item_id].ravel() for axis in ITEM_AXES]))
     items = projection_data.write_items(tmp_path / "items.parquet", item_ids)
     folders = {}
     if kind == "plain":
@@ -79,7 +80,7 @@ def test_scores_from_the_cache_are_those_of_score_request(kind, request, tmp_pat
             folders[name] = folder
     output = str(tmp_path / "out")
     backfill(saved.folder, items, output, folders)
-    inputs = sample.score_request(kind == "tables")
+    inputs = serving.inputs(sample, kind == "tables")
     expected = parity_process.call(saved.loaded.signatures["score_request"], inputs)
     wanted = saved.loaded.signatures["score_cached"].structured_input_signature[1]
     cached = {name: value for name, value in inputs.items() if name in wanted}
@@ -87,7 +88,7 @@ def test_scores_from_the_cache_are_those_of_score_request(kind, request, tmp_pat
         opened = ProjectionCache.open(output, cache)
         cached[tag] = np.full(3, opened.tag.encode(), object)
         for side in ("candidate", "history"):
-            known, found = opened.lookup(sample.item_ids[side])
+            known, found = opened.lookup(sample[f"{side}_item_id"])
             assert known.all()
             for name, value in found.items():
                 if f"{side}_{name}" in wanted:
@@ -127,6 +128,9 @@ def test_caches_of_an_earlier_layout_are_read_and_added_to(
     with monkeypatch.context() as earlier:
         earlier.setattr(byte_vectors, "to_column", projection_data.as_lists)
         backfill(plain.folder, data.items, str(output), data.embeddings, **SMALL)
+    for cache in CACHES:
+        manifest = output / cache / "versions" / "000001.json"
+        manifest.write_text(manifest.read_text().replace('"catalog"', '"catalog' + 'ue"'))
     expected = projection_data.outputs(plain.loaded, TARGET, data.item_ids, data.vectors)
     projection_data.assert_holds(output, TARGET, data.item_ids, expected)
     vectors = {name: one.copy() for name, one in data.vectors.items()}

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
-from pipeline.backfill import backfill
+from pipeline.catalog_backfill.backfill import backfill
 from pipeline.publishing import publication
 from serving_signatures.client.projection_cache import ProjectionCache
 from tests.pipeline.catalog_backfill import projection_data

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.backfill import backfill
+from features.schema import ITEM_AXES
+from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.client.catalog_store import CatalogStore
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.client.projection_store import LruProjectionStore
@@ -23,14 +24,15 @@ def test_a_client_scores_from_what_a_backfill_wrote(kind, request, tmp_path):
     sample = sample_requests.sample_requests(
         synthetic.SCHEMA, synthetic.item_ids(), sets, (2, 7, 8), seed=3
     )
-    item_ids = np.unique(np.concatenate([ids.reshape(-1) for ids in sample.item_ids.values()]))
+    item_ids = np.unique(np.concatenate([sample[axis.item_id].ravel() for axis in ITEM_AXES]))
     embeddings = {}
     if kind == "plain":
         vectors = projection_data.vectors(item_ids)
         embeddings = projection_data.write_embeddings(tmp_path, item_ids, vectors)
-        for name, sides in sample.vectors.items():
-            for side, values in sides.items():
-                values[:] = vectors[name][np.searchsorted(item_ids, sample.item_ids[side])]
+        for name, values in vectors.items():
+            for axis in ITEM_AXES:
+                rows = np.searchsorted(item_ids, sample[axis.item_id])
+                sample[axis.feature(f"vector_{name}")] = values[rows]
     items = projection_data.write_items(tmp_path / "items.parquet", item_ids)
     backfill(saved.folder, items, str(tmp_path / "out"), embeddings)
     catalogs = {cache: ProjectionCache.open(str(tmp_path / "out"), cache) for cache in CACHES}

@@ -3,7 +3,7 @@
 import pytest
 
 from features.files import storage
-from pipeline.backfill import backfill
+from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.names import CACHES
 from tests.pipeline.catalog_backfill import projection_data
 from tests.pipeline.catalog_backfill.projection_data import ID, SMALL, contents, published

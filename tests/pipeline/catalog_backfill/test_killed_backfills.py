@@ -1,6 +1,6 @@
 """A backfill that is killed at any moment leaves a whole version, and a rerun has the same bytes.
 
-`SLOW=1 make test PYTEST_ARGS="tests/pipeline/projection_cache/ -k killed --kills=40"`: more kills.
+`SLOW=1 make test PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k killed --kills=40"`: more kills.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.backfill import backfill
+from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.names import CACHES
 from tests.conftest import REPOSITORY
@@ -50,7 +50,7 @@ def command(data, items, output, *more):
 
 
 def kill_when(arguments, output, files):
-    """Kills a run once it has written so many files; says whether it was running still."""
+    """Kills a run once it has written so many files; returns whether it was still running."""
     job = subprocess.Popen(
         arguments, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -3,8 +3,7 @@
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.distributions import Pins
 from pipeline.checkup.facts import Facts
-from pipeline.checkup.folders import Folder
-from pipeline.checkup.machine import Machine
+from pipeline.checkup.machine import Folder, Machine
 
 GIB = 1 << 30
 

@@ -1,4 +1,4 @@
-"""The doctor finds planted faults, names them, says what to do; and of good facts it is silent."""
+"""The doctor finds each planted fault with its remedy, and no fault in good facts."""
 
 import dataclasses
 import json
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import doctor
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.distributions import Pins
-from pipeline.checkup.folders import Folder
+from pipeline.checkup.examination import examine
+from pipeline.checkup.machine import Folder
 from pipeline.checkup.outcome import Outcome
 from tests.pipeline.checkup import healthy
 from tests.pipeline.checkup.healthy import FACTS, GIB
@@ -172,13 +172,13 @@ FAULTS = {
 
 
 def test_healthy_facts_have_no_finding() -> None:
-    assert [one for one in doctor.examine(FACTS) if one.status != "ok"] == []
+    assert [one for one in examine(FACTS) if one.status != "ok"] == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_fault_is_found_with_what_to_do(name: str) -> None:
     changes, (check, status, message, remedy) = FAULTS[name]
-    outcomes = doctor.examine(dataclasses.replace(FACTS, **changes))
+    outcomes = examine(dataclasses.replace(FACTS, **changes))
     (found,) = (one for one in outcomes if one.check == check and one.status != "ok")
     assert found.status == status
     assert message in found.message and remedy in found.remedy
@@ -188,7 +188,7 @@ def test_planted_fault_is_found_with_what_to_do(name: str) -> None:
 def test_quota_is_fine_where_threads_keep_within_it() -> None:
     limited = {"OMP_NUM_THREADS": "2", "TF_NUM_INTRAOP_THREADS": "2"}
     facts = dataclasses.replace(FACTS, environment=limited, **machine(cpu_quota=2.0))
-    assert [one for one in doctor.examine(facts) if one.status != "ok"] == []
+    assert [one for one in examine(facts) if one.status != "ok"] == []
 
 
 def test_nothing_at_all_is_installed() -> None:
@@ -196,7 +196,7 @@ def test_nothing_at_all_is_installed() -> None:
     facts = dataclasses.replace(
         FACTS, installed={}, requirements={}, loading=dict.fromkeys(FACTS.loading, nothing)
     )
-    problems = {one.check for one in doctor.examine(facts) if one.status == "problem"}
+    problems = {one.check for one in examine(facts) if one.status == "problem"}
     assert problems == {
         "tensorflow", "keras", "protobuf", "numpy", "pyarrow", "apache-beam", "serving", "pins",
     }  # fmt: skip
@@ -208,7 +208,7 @@ def test_a_problem_without_a_remedy_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_command_prints_a_line_a_check_and_exits_with_2(tmp_path: Path) -> None:
+def test_command_prints_one_line_per_check_and_exits_with_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.doctor", "--paths=/proc/no", f"--json={tmp_path}/d"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     outcomes = json.loads((tmp_path / "d").read_text())
@@ -219,5 +219,5 @@ def test_command_prints_a_line_a_check_and_exits_with_2(tmp_path: Path) -> None:
     lines = [line for line in run.stdout.splitlines() if not line.lstrip().startswith("->")]
     assert [line.split()[1] for line in lines] == [one["check"] for one in outcomes]
     # The newest TensorFlow has another: TensorFlow Serving's image is older.
-    said = f"{len(problems)} of 17 checks found a problem ({', '.join(problems)})"
-    assert said in run.stderr
+    output = f"{len(problems)} of 17 checks found a problem ({', '.join(problems)})"
+    assert output in run.stderr

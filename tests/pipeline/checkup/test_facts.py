@@ -1,13 +1,15 @@
 """What the doctor's facts are made of: crashes, control groups, folders, pins."""
 
+import types
 from pathlib import Path
 
 import pytest
 
-from pipeline.checkup import child_process, distributions, folders, machine
+from pipeline.checkup import child_process, distributions, machine
 from pipeline.checkup.child_process import Loading
 
 GIB = 1 << 30
+MEMORY = types.SimpleNamespace(total=16 * GIB, available=8 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ GIB = 1 << 30
     ],
     ids=["good", "segfault", "abort", "absent", "user error", "chatter", "silent"],
 )  # fmt: skip
-def test_child_process_tells_how_it_ended(code: str, expected: Loading) -> None:
+def test_child_process_reports_how_it_ended(code: str, expected: Loading) -> None:
     assert child_process.load(code) == expected
 
 
@@ -37,8 +39,7 @@ def test_a_hanging_library_is_ended() -> None:
 
 
 def root_of(folder: Path, files: dict[str, str]) -> Path:
-    meminfo = f"MemTotal: {16 << 20} kB\nMemAvailable: {8 << 20} kB\n"
-    for name, text in {"proc/meminfo": meminfo, **files}.items():
+    for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
@@ -58,7 +59,7 @@ def test_control_groups_of_version_2_limit_at_every_level(tmp_path: Path) -> Non
             "dev/nvidia0": "",
         },
     )
-    found = machine.read(root)
+    found = machine.read(root, MEMORY)
     assert (found.memory, found.memory_limit, found.memory_free) == (16 * GIB, 4 * GIB, 2 * GIB)
     assert (found.cpu_quota, found.gpu_device) == (1.5, True)
 
@@ -77,18 +78,18 @@ def test_control_groups_of_version_1(tmp_path: Path) -> None:
             "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
         },
     )
-    found = machine.read(root)
+    found = machine.read(root, MEMORY)
     assert (found.memory_limit, found.memory_free) == (2 * GIB, GIB)
     assert (found.cpu_quota, found.gpu_device) == (0.5, False)
 
 
 def test_without_limits_the_machine_is_what_there_is(tmp_path: Path) -> None:
-    found = machine.read(root_of(tmp_path, {"proc/self/cgroup": "0::/\n"}))
+    found = machine.read(root_of(tmp_path, {"proc/self/cgroup": "0::/\n"}), MEMORY)
     assert (found.memory_limit, found.memory_free, found.cpu_quota) == (None, 8 * GIB, None)
 
 
 def test_a_trial_leaves_nothing_behind_and_makes_no_folder(tmp_path: Path) -> None:
-    found = folders.try_out(str(tmp_path / "new" / "output"))
+    found = machine.try_folder(str(tmp_path / "new" / "output"))
     assert (found.failure, found.tried) == ("", str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
@@ -96,7 +97,7 @@ def test_a_trial_leaves_nothing_behind_and_makes_no_folder(tmp_path: Path) -> No
 @pytest.mark.parametrize("path", ["/proc/no/folder", "{file}/output"])
 def test_a_folder_that_takes_no_file(path: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert folders.try_out(path.format(file=tmp_path / "file")).failure
+    assert machine.try_folder(path.format(file=tmp_path / "file")).failure
 
 
 def test_pins_are_those_of_the_installed_tensorflow(tmp_path: Path) -> None:

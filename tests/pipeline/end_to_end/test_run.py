@@ -1,4 +1,4 @@
-"""The demo's whole path: what it leaves, and that content helps."""
+"""The demo from end to end: its outputs, and that content helps."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def test_report_and_model_are_published(demo: Path) -> None:
     assert not list(demo.glob("*.building*"))
 
 
-def test_wrong_setting_is_told_without_a_traceback(tmp_path: Path) -> None:
+def test_wrong_setting_is_reported_without_a_traceback(tmp_path: Path) -> None:
     run = _run(tmp_path / "out", "--set", "model.haeds=2")
     assert run.returncode == 2
     assert "model.haeds" in run.stderr

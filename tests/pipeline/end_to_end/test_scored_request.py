@@ -1,4 +1,4 @@
-"""The request that a run shows: drawn candidates have the statistics that records last said."""
+"""The request that a run shows: drawn candidates have the statistics of the latest records."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ SCHEMA = dataclasses.replace(
 
 
 class Growing:
-    """A data set whose records say of an item how often it was shown before."""
+    """A data set whose records hold how often each item was shown before."""
 
     schema = SCHEMA
 
@@ -28,25 +28,25 @@ class Growing:
         random = np.random.default_rng(0)
         with tf.io.TFRecordWriter(self._path) as writer:
             drawn = synthetic.random_requests(SCHEMA, 30)
-            said = []
+            shown = []
             for request in drawn:
                 items = request.candidate_item_id.tolist()
                 values = [[self.counts.get(item, 0), 0.5] for item in items]
                 for item in items:
                     self.counts[item] = self.counts.get(item, 0) + 1
-                features = {ITEM.name: np.array(values, np.float32)}
-                said.append(dataclasses.replace(request, item_features=features))
+                features = {**request.features, NAME: np.array(values, np.float32)}
+                shown.append(dataclasses.replace(request, features=features))
             self.last = {
                 item: value[0]
-                for request in said
+                for request in shown
                 for item, value in zip(
                     request.candidate_item_id.tolist(),
-                    request.item_features[ITEM.name].tolist(),
+                    request.features[NAME].tolist(),
                     strict=True,
                 )
             }
-            for index in random.permutation(len(said)):
-                writer.write(example.encode_request(SCHEMA, said[index]))
+            for index in random.permutation(len(shown)):
+                writer.write(example.encode_request(SCHEMA, shown[index]))
 
     def shards(self, split):
         assert split == "test"
@@ -57,10 +57,10 @@ def test_candidates_have_the_latest_statistics_and_new_items_none(tmp_path):
     examples = Growing(tmp_path)
     titles = {int(item): "a film" for item in (*synthetic.item_ids(), 12345)}
     request = scored_request.build(examples, None, titles, 400)
-    items = request.inputs["candidate_item_id"][0].tolist()
-    received = request.inputs[NAME][0]
-    assert request.inputs[NAME].shape == (1, 400, 2)
+    items = request.candidate_item_id.tolist()
+    received = request.features[NAME]
+    assert received.shape == (400, 2)
     assert received[:, 0].tolist() == [examples.last.get(item, 0) for item in items]
     assert received[items.index(12345)].tolist() == [0, 0]
     assert len(set(received[:, 0].tolist())) > 3
-    assert request.inputs["context_running_statistics"].shape == (1, USER.width)
+    assert request.features["context_running_statistics"].shape == (USER.width,)

@@ -102,7 +102,7 @@ def records(events, split_of, *, labels, length, delay=0, most=10**9):
       labels: names.
       length: L.
       delay: seconds.
-      most: candidates a record.
+      most: candidates per record.
     """
     by_user = collections.defaultdict(list)
     for event in events:

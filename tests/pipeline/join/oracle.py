@@ -48,7 +48,7 @@ def join(rows, embeddings, *, length, delay=0, fractions=(0.7, 0.1, 0.2), by="gl
       delay: seconds.
       fractions: train, validation, test.
       by: global or user.
-      most: candidates a record.
+      most: candidates per record.
 
     Returns:
       By split, a Counter of records as comparable tuples; and the number of duplicates.

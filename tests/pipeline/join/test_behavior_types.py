@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from tests.pipeline.join import event_oracle, joins, logs
 from tests.pipeline.join.event_oracle import Event
 

@@ -15,7 +15,8 @@ from benchmarks.measuring import measured_process
 from features.embeddings import embedding_files
 from features.ids import hashing
 from features.schema import ExampleSchema, Modality
-from pipeline.join import history_cap, planner
+from pipeline.join import planner
+from pipeline.join.inputs import history_cap
 from pipeline.join.inputs.log_columns import Role
 from pipeline.join.options import JoinOptions
 from pipeline.join.transport import embedding_shuffle
@@ -164,7 +165,7 @@ def test_the_item_in_every_history_is_sent_once_a_partition(tmp_path):
     ]
     output = tmp_path / "blocks"
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        blocks, _, _ = (
+        blocks, _ = (
             pipeline
             | beam.Create(needs)
             | embedding_shuffle.ShipVectors(schema, shuffle, folder=None)

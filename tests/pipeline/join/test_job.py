@@ -11,7 +11,7 @@ import tensorflow as tf
 from features.ids import id_table
 from features.records import example
 from features.schema import ExampleSchema
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.partition import sequences
 from tests.pipeline.join import logs, oracle
 from tests.pipeline.join.joins import add_up, options, random_log, shard_hashes

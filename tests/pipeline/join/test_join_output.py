@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
-from pipeline.join.partition import join_outputs
+from pipeline.join.job import build_examples
+from pipeline.join.partition import partition_shards
 from tests.pipeline.join import logs
 from tests.pipeline.join.joins import add_up, options, random_log, shard_hashes
 
@@ -35,7 +35,7 @@ def test_rerun_does_nothing_and_other_parameters_are_refused(tmp_path, log):
 
 def test_what_a_killed_job_left_does_not_matter(tmp_path, log, monkeypatch):
     build_examples(options(log[0], tmp_path / "a"))
-    closing = join_outputs.PartitionShards.close
+    closing = partition_shards.PartitionShards.close
 
     def killed(self):
         if self._partition == 1:
@@ -43,7 +43,7 @@ def test_what_a_killed_job_left_does_not_matter(tmp_path, log, monkeypatch):
         return closing(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(join_outputs.PartitionShards, "close", killed)
+        patch.setattr(partition_shards.PartitionShards, "close", killed)
         with pytest.raises(BaseException, match="killed"):
             build_examples(options(log[0], tmp_path / "b", partitions=3))
     assert not (tmp_path / "b").exists()

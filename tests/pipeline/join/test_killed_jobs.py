@@ -17,7 +17,7 @@ from tests.pipeline.join import logs
 
 pytestmark = pytest.mark.slow
 
-KILLS_IN_A_ROW = 5
+CONSECUTIVE_KILLS = 5
 SPLITS = "train:..1000500,test:1000500.."
 
 
@@ -104,7 +104,7 @@ def test_killed_join_publishes_nothing_and_runs_again(data, undisturbed, tmp_pat
         attempt += 1
         output = tmp_path / str(attempt) / "out"
         arguments = command(data, output, f"--events={data / 'day-0'}", "--max_bad_fraction=0.1")
-        for _ in range(min(KILLS_IN_A_ROW, kills - killer.killed)):
+        for _ in range(min(CONSECUTIVE_KILLS, kills - killer.killed)):
             killer.run(arguments)
             # It is there whole or not at all: the last moments may be after the renaming.
             assert not output.exists() or hashes(output) == expected

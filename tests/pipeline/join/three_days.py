@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from features.embeddings import embedding_set
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from tests.pipeline.join import event_oracle, logs
 

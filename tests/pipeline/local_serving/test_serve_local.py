@@ -1,4 +1,4 @@
-"""The development server as a process: it starts, finds new versions, and ends when told."""
+"""The development server as a process: it starts, finds new versions, and ends on SIGTERM."""
 
 import re
 import signal
@@ -20,12 +20,12 @@ COMMAND = (sys.executable, "-m", "pipeline.serve_local", "--port=0")
 def start(folder, *flags):
     command = [*COMMAND, f"--saved_model={folder}", *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    said = ""
+    output = ""
     for line in process.stderr:
-        said += line
+        output += line
         if found := re.search(r"^Model (\S+) on (\S+);", line):
             return process, found[1], found[2]
-    raise AssertionError(said)
+    raise AssertionError(output)
 
 
 @pytest.mark.slow
@@ -50,9 +50,9 @@ def test_sigterm_lets_a_request_finish_and_new_versions_are_found(tmp_path):
             assert not running.done()
             process.send_signal(signal.SIGTERM)
             assert tf.make_ndarray(running.result().outputs["steps"]) == steps
-        said = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, said
-        assert "Traceback" not in said
+        output = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, output
+        assert "Traceback" not in output
     finally:
         process.kill()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from tests.pipeline.join import logs
 

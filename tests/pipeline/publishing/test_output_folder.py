@@ -16,7 +16,7 @@ import sys, time
 from pipeline.publishing.output_folder import OutputFolder
 output = OutputFolder(sys.argv[1])
 output.begin()
-open(output.building + "/shard", "w").write("work of hours")
+open(output.staging + "/shard", "w").write("work of hours")
 print("building", flush=True)
 time.sleep(600)
 """
@@ -52,7 +52,7 @@ def test_a_killed_job_does_not_block_the_next(tmp_path, holder):
     assert (tmp_path / "out.lock").exists()
     output = OutputFolder(str(tmp_path / "out"))
     output.begin()
-    assert os.listdir(output.building) == []
+    assert os.listdir(output.staging) == []
     output.complete({"a": 1})
     output.release()
     assert os.listdir(tmp_path) == ["out"]

@@ -42,7 +42,7 @@ def test_list_shows_labels_caches_and_damage(folder, versions):
     head, five, four, three, two, one = versions.show(verify=True).splitlines()
     assert head.split()[:3] == ["version", "created", "labels"]
     assert [line.split()[0] for line in (five, four, three, two, one)] == list("54321")
-    assert "id valid, target_aware valid" in five and five.endswith("whole")
+    assert "id valid, target_aware valid" in five and five.endswith("intact")
     assert "id stale, target_aware valid" in four
     assert four.endswith("damaged: saved_model.pb has another sha256")
     assert "id valid, target_aware stale" in two and "b" * 16 in two and "(served)" in two
@@ -68,7 +68,7 @@ def test_from_canary_to_stable_and_back(folder, versions):
         versions.rollback()
 
 
-def test_promote_takes_the_newest_whole_version(folder, versions):
+def test_promote_takes_the_newest_intact_version(folder, versions):
     (folder / "5" / "saved_model.pb").unlink()
     versions.promote(label="stable")
     assert rollout(folder).labels == {"stable": 4}
@@ -124,7 +124,7 @@ def test_a_label_waits_for_every_server_that_is_named(folder, versions):
         assert rollout(folder).labels == {"stable": 1}
         versions.promote(4, "stable", [ready])
     assert rollout(folder).labels == {"stable": 4, "previous": 1}
-    with pytest.raises(UserInputError, match="cannot be asked"):
+    with pytest.raises(UserInputError, match="does not answer"):
         versions.promote(4, "canary", [ready])
 
 
@@ -134,7 +134,7 @@ def test_base_path_is_asked_for_once(folder):
     assert rollout(folder).base_path == "/srv/ctr"
 
 
-def test_a_folder_without_versions_is_told(tmp_path):
+def test_a_folder_without_versions_is_reported(tmp_path):
     with pytest.raises(UserInputError, match="holds no version"):
         ModelVersions(str(tmp_path))
     assert os.listdir(tmp_path) == []
@@ -162,7 +162,7 @@ def test_verbs_and_flags_of_the_command(folder):
     ],
     ids=["keep", "version", "verb"],
 )
-def test_what_is_wrong_is_told(folder, arguments, message):
+def test_what_is_wrong_is_reported(folder, arguments, message):
     done = run(*arguments, f"--export_dir={folder}")
     assert done.returncode == 2
     assert message in done.stderr and "Traceback" not in done.stderr

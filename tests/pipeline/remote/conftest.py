@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from tests.pipeline.remote import source
 
 

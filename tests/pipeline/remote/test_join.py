@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.publishing import output_objects
 from tests.pipeline.join import logs
 from tests.pipeline.remote.source import options

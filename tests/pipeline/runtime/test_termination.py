@@ -40,7 +40,7 @@ def test_other_errors_pass():
 
 
 @pytest.mark.slow
-def test_a_training_that_is_asked_to_stop_saves_and_goes_on(tmp_path):
+def test_a_training_that_is_asked_to_stop_saves_and_resumes(tmp_path):
     synthetic.write_example_set(str(tmp_path / "examples"))
     model = tmp_path / "model"
     paths = [f"--examples={tmp_path}/examples", f"--model_dir={model}"]
@@ -50,10 +50,10 @@ def test_a_training_that_is_asked_to_stop_saves_and_goes_on(tmp_path):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 75, said
-    assert "the same command goes on from here" in said
-    assert "Traceback" not in said
+    output = process.communicate(timeout=60)[1]
+    assert process.returncode == 75, output
+    assert "run the same command to resume" in output
+    assert "Traceback" not in output
     assert not (model / manifest.FILE_NAME).exists()
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline.statistics import assessment as data_statistics
-from pipeline.statistics import distances, drift, options
+from pipeline.statistics import assessment, distances, drift, options
 from pipeline.statistics.examples import example_statistics
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
 from pipeline.training_runs import run_config
@@ -83,9 +82,9 @@ def test_drift_of_logs(tmp_path, plant, expected):
     rows = sample.clean_log(seed=2)
     plant(rows)
     config = DriftConfig(baseline=str(tmp_path / "base"))
-    assessment = inspected(tmp_path, rows, config=config).assessment
-    assert {(one.measure, one.subject) for one in assessment.changes if one.is_breach} == expected
-    assert assessment.is_bad == bool(expected)
+    found = inspected(tmp_path, rows, config=config).assessment
+    assert {(one.measure, one.subject) for one in found.changes if one.is_breach} == expected
+    assert found.is_bad == bool(expected)
 
 
 def test_same_data_has_no_change_at_all(tmp_path):
@@ -95,6 +94,19 @@ def test_same_data_has_no_change_at_all(tmp_path):
     assert len(changes) > 15
     assert {one.change for one in changes if one.measure != "rows_ratio"} == {0.0}
     assert {one.change for one in changes if one.measure == "rows_ratio"} == {1.0}
+
+
+def test_a_baseline_of_version_1_is_read(tmp_path):
+    inspected(tmp_path, sample.clean_log(), name="base")
+    path = tmp_path / "base" / "statistics.json"
+    text = path.read_text().replace('"version": 2', '"version": 1')
+    path.write_text(text.replace("rows_per_id", "_".join(("rows", "an", "id"))))
+    config = DriftConfig(baseline=str(path))
+    changes = inspected(tmp_path, sample.clean_log(), config=config).assessment.changes
+    assert {one.subject for one in changes if one.measure == "activity_distance"} == {
+        "events.user_id",
+        "events.item_id",
+    }
 
 
 def test_embeddings_that_left_or_grew(tmp_path):
@@ -125,7 +137,7 @@ def test_baselines_that_are_none_are_told(tmp_path):
     (tmp_path / "no.json").write_text("{")
     for name, expected in (("old.json", "version 0"), ("no.json", "not JSON"), ("x", "neither")):
         with pytest.raises(UserInputError, match=expected):
-            data_statistics.read_baseline(str(tmp_path / name))
+            assessment.read_baseline(str(tmp_path / name))
 
 
 def test_unknown_threshold_is_told():
@@ -133,6 +145,10 @@ def test_unknown_threshold_is_told():
         options.parse(DriftThresholds, {"label_rat": 1}, "Thresholds")
     with pytest.raises(UserInputError, match="coverage"):
         options.parse(CheckLimits, {"coverage": "2"}, "--limit")
+    earlier_names = {"bad": 0.5, "user": 0.2, "cold": 1}
+    limits = options.parse(CheckLimits, earlier_names, "--limit")
+    assert limits == CheckLimits(max_bad_fraction=0.5, max_user_share=0.2, max_cold_share=1)
+    assert run_config.load(None, ["checks.item=.2"]).checks == CheckLimits(max_item_share=0.2)
     config = run_config.load(None, ["drift.thresholds.label_rate=.2", "drift.baseline=x"])
     assert config.drift == DriftConfig("x", DriftThresholds(label_rate=0.2))
     with pytest.raises(UserInputError, match=r"drift\.thresholds\.label"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.statistics import example_findings
+from pipeline.statistics import examples
 from pipeline.statistics.assessment import Assessment
 from pipeline.statistics.examples import example_statistics
 from pipeline.statistics.options import CheckLimits
@@ -181,5 +181,5 @@ def test_planted_in_the_examples(arguments, change, expected):
     if change:
         change(values)
     statistics = example_statistics(values)
-    findings = example_findings.find(statistics, CheckLimits())
+    findings = examples.find(statistics, CheckLimits())
     assert {(one.severity, one.check) for one in findings} == expected

@@ -78,7 +78,7 @@ def test_a_field_that_kubernetes_does_not_know_is_named(path, value):
     assert last in str(e.value)
 
 
-def test_version_without_schemas_is_told():
+def test_version_without_schemas_is_reported():
     with pytest.raises(UserInputError, match=r"1\.99.*schemas here are of"):
         manifests.validate([only_job()], "1.99")
 

@@ -62,7 +62,7 @@ def test_one_that_fails_takes_the_others_with_it(tmp_path):
     waiting = tmp_path / "state"
     fails = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists():\n"
     fails += "    time.sleep(0.02)\ntime.sleep(0.2)\nsys.exit(1)"
-    # The other is asked to stop and exits with 75: still the whole failed with 1.
+    # The other is asked to stop and exits with 75: still the group failed with 1.
     assert group(python(WAITING, waiting), python(fails, waiting)).run() == 1
     assert waiting.read_text() == "saved"
 
@@ -104,5 +104,5 @@ def test_a_command_is_printed_as_a_shell_takes_it():
     ("codes", "expected"),
     [([0, 0], 0), ([1, 75], 75), ([75, 2], 2), ([0, 1], 1), ([-9, 0], 137)],
 )
-def test_the_code_of_the_whole_says_why(codes, expected):
+def test_the_code_of_the_group_is_the_most_specific(codes, expected):
     assert combined_code(codes) == expected

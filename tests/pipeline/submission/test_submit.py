@@ -1,4 +1,4 @@
-"""The command: a dry run tells everything and runs nothing; wrong flags are found first."""
+"""The command: a dry run prints everything and runs nothing; wrong flags are found first."""
 
 import os
 import re
@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from pipeline.submission import commands, jobs
+from tests.conftest import REPOSITORY
 from tests.pipeline.submission.submissions import submission
-from tests.test_layout import REPOSITORY
 
 IMAGE = "--set=image=registry.example/dmf-worker:0.1.0"
 CONVERT = ("--dataset=movielens", "--input=/data/ml", "--output=/data/out")
@@ -74,7 +74,7 @@ def test_kubernetes_pipes_the_same_manifests_to_kubectl(tmp_path):
 
 
 @pytest.mark.parametrize(("target", "tool"), [("kubernetes", "kubectl"), ("docker", "docker")])
-def test_without_its_tool_a_target_says_so(tmp_path, target, tool):
+def test_without_its_tool_a_target_reports_it(tmp_path, target, tool):
     arguments = ["--job=convert", f"--target={target}", IMAGE, "--volume=ctr:/data"]
     run = submit(*arguments, "--", *CONVERT, path=str(tmp_path))
     assert run.returncode == 2
@@ -82,7 +82,7 @@ def test_without_its_tool_a_target_says_so(tmp_path, target, tool):
     assert "Traceback" not in run.stderr
 
 
-def test_docker_without_an_engine_says_so(tmp_path):
+def test_docker_without_an_engine_reports_it(tmp_path):
     path = fake(tmp_path / "bin", "docker", "echo 'Cannot connect to it' >&2; exit 1")
     run = submit("--job=convert", "--target=docker", "--", *CONVERT, path=path)
     assert run.returncode == 2
@@ -110,7 +110,7 @@ def test_docker_knows_every_option():
         run = subprocess.run(
             command.words, env=elsewhere, capture_output=True, text=True, check=False
         )
-        # An unknown option is told before the engine is asked.
+        # An unknown option is reported before the engine is asked.
         assert "nonexistent.sock" in run.stderr, run.stderr
 
 

@@ -87,7 +87,7 @@ def test_export_with_one_of_two_embedding_sets_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     "job", ["train", *(pytest.param(job, marks=pytest.mark.slow) for job in ("evaluate", "export"))]
 )
-def test_a_folder_that_is_no_data_set_is_told(job: str, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_data_set_is_reported(job: str, tmp_path: Path) -> None:
     arguments = [f"--model_dir={tmp_path}/model", f"--examples={tmp_path}"]
     if job == "export":
         arguments.append(f"--export_dir={tmp_path}/serving")
@@ -97,7 +97,7 @@ def test_a_folder_that_is_no_data_set_is_told(job: str, tmp_path: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_settings_that_were_flags_are_told_with_their_new_form(tmp_path: Path) -> None:
+def test_settings_that_were_flags_are_reported_with_their_new_form(tmp_path: Path) -> None:
     paths = [f"--examples={tmp_path}", f"--model_dir={tmp_path}/model"]
     for flag, setting in (("--mixed_precision", "mixed_precision"), ("--nojit_compile", "jit_")):
         run = _run("train", *paths, flag)

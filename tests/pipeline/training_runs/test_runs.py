@@ -1,4 +1,4 @@
-"""Runs are found, sorted, compared; what stands between a run and its repetition is said."""
+"""Runs are found, sorted, compared; the differences to a repetition are listed."""
 
 import json
 import logging
@@ -56,7 +56,7 @@ def test_the_best_is_first_whichever_way_a_metric_points(folder: Path, metric, f
         assert run_list.order(runs, metric)[0].name == first
 
 
-def test_wrong_names_are_told_with_the_right_ones(folder: Path) -> None:
+def test_wrong_names_are_reported_with_the_right_ones(folder: Path) -> None:
     runs = run_list.find(str(folder))
     with pytest.raises(UserInputError, match=r"expected one of auc, gauc, logloss"):
         run_list.order(runs, "roc")
@@ -84,7 +84,7 @@ def test_runs_side_by_side_show_what_differs_and_nothing_else(folder: Path) -> N
     assert "Other data" not in run_comparison.describe(runs)
 
 
-def test_other_data_code_and_packages_are_told(folder: Path) -> None:
+def test_other_data_code_and_packages_are_reported(folder: Path) -> None:
     newer = {"python": "3.11.7", "tensorflow": "2.17.0"}
     write_run(
         folder / "later",
@@ -123,7 +123,7 @@ def test_what_is_no_run_or_of_another_version_is_refused(folder: Path, caplog) -
     assert "color" in caplog.text
 
 
-def test_what_stands_between_a_run_and_its_repetition_is_said(folder: Path) -> None:
+def test_what_stands_between_a_run_and_its_repetition_is_listed(folder: Path) -> None:
     examples = synthetic.write_example_set(str(folder / "examples"))
     arguments = ("--examples=/e", "--nojit_compile", "--mixed_precision=true")
     variables = {"TF_ENABLE_ONEDNN_OPTS": "0"}

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from features.records.requests import PaddedSizes, RankingRequest, unpad
 from pipeline.local_serving import services
 from pipeline.local_serving.served_model import ServedModel
 from pipeline.serve_local import open_model
-from serving_signatures.client import ranking_request
 from serving_signatures.client.channel import open_channel
-from serving_signatures.client.ranking_request import PaddedSizes, RankingRequest
+from tests.serving_signatures import serving
 
 NAME = "ctr"
 SIZES = PaddedSizes(candidates=(1, 4, 8, 32), behaviors=(2, 8, 16))
@@ -56,15 +56,13 @@ def channel_to(address: str, **options) -> Iterator:
 
 def ranking_requests(sample, vectors_inside: bool) -> list[RankingRequest]:
     """The sample's requests without padding, as a caller has them."""
-    return ranking_request.unpad(sample.score_request(vectors_inside))
+    return unpad(serving.inputs(sample, vectors_inside))
 
 
 def expected_of(published, sample) -> list[np.ndarray]:
-    """What `score_request` of the SavedModel says, called directly, by request."""
+    """Scores of the SavedModel's `score_request`, called directly, by request."""
     outputs = published.score("score_request", sample)
     return [
         row[:count]
-        for row, count in zip(
-            outputs["click"], sample.context["candidate_mask"].sum(1), strict=True
-        )
+        for row, count in zip(outputs["click"], sample["candidate_mask"].sum(1), strict=True)
     ]

@@ -16,7 +16,7 @@ INPUTS = {"x": np.ones([1000, 1000], np.float32)}
 
 
 class Scripted(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Fails as told, one code a call, then answers."""
+    """Fails with the given codes, one per call, then answers."""
 
     def __init__(self, codes=(), seconds=0.0):
         self.codes = list(codes)
@@ -27,7 +27,7 @@ class Scripted(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.calls += 1
         time.sleep(self.seconds)
         if self.codes:
-            context.abort(self.codes.pop(0), "as told")
+            context.abort(self.codes.pop(0), "on purpose")
         response = predict_pb2.PredictResponse()
         response.model_spec.version.value = 3
         return response

@@ -4,10 +4,10 @@ import grpc
 import numpy as np
 import pytest
 
+from features.records.requests import RankingRequest
 from serving_signatures import names
 from serving_signatures.client.projection_store import LruProjectionStore
 from serving_signatures.client.ranking_client import RankingClient
-from serving_signatures.client.ranking_request import RankingRequest
 from serving_signatures.client.remote_model import RemoteModel
 from tests.serving_signatures import serving
 from tests.serving_signatures.client import local_server
@@ -61,10 +61,10 @@ def test_both_ways_equal_the_saved_model(published, client, shape):
 
 def test_items_that_no_one_knows_are_scored(published, client):
     sample = serving.requests((2, 3, 4), published.embeddings, seed=6)
-    without = next(iter(set(sample.item_ids["candidate"].ravel().tolist())))
-    sample.item_ids["candidate"][:] = [[987654321, -5, without]] * 2
-    for values in sample.vectors.values():
-        values["candidate"][:, :2] = 0
+    without = next(iter(set(sample["candidate_item_id"].ravel().tolist())))
+    sample["candidate_item_id"][:] = [[987654321, -5, without]] * 2
+    for name in [name for name in sample if name.startswith("candidate_vector_")]:
+        sample[name][:, :2] = 0
     requests = local_server.ranking_requests(sample, published.tables_inside)
     expected = local_server.expected_of(published, sample)
     assert_same(client.score_request(requests), expected)
@@ -95,7 +95,7 @@ def test_a_full_cache_makes_no_projection_call(published, remote, monkeypatch):
         np.unique(
             np.concatenate(
                 [
-                    sample.item_ids[side][sample.context[f"{side}_mask"]]
+                    sample[f"{side}_item_id"][sample[f"{side}_mask"]]
                     for side in ("candidate", "history")
                 ]
             )

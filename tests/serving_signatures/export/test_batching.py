@@ -24,8 +24,8 @@ def inputs_of(published, name, size, seed):
     """One client's request; C and L are the ones that clients agreed on."""
     sample = serving.requests((size, 5, 6), published.embeddings, seed=seed)
     if name == "serving_default":
-        return {"examples": np.array(sample.examples, object)}
-    inputs = sample.score_request(published.tables_inside)
+        return {"examples": sample["examples"]}
+    inputs = serving.inputs(sample, published.tables_inside)
     if name == "score_request":
         return inputs
     if name == "score_cached":

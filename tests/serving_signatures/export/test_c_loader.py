@@ -29,11 +29,11 @@ def signature_defs(folder):
 def calls_of(published):
     """Inputs by call: each signature once, and `score_cached` once with a stale tag."""
     sample = serving.requests((3, 7, 8), published.embeddings)
-    inputs = sample.score_request(published.tables_inside)
+    inputs = serving.inputs(sample, published.tables_inside)
     cached = parity_process.cached_inputs(published.signatures, inputs)
     stale = np.array([*cached["id_tag"][:2], STALE], object)
     return {
-        "serving_default": {"examples": np.array(sample.examples, object)},
+        "serving_default": {"examples": sample["examples"]},
         "score_request": inputs,
         "score_cached": cached,
         **parity_process.projection_inputs(inputs, "candidate"),

@@ -41,8 +41,8 @@ def test_export_measured_that_parity_itself(published):
 def test_requests_together_equal_one_by_one(published, name):
     sample = serving.requests((4, 6, 9), published.embeddings, seed=1)
     together = published.score(name, sample)
-    lengths = sample.context["history_mask"].sum(1)
-    counts = sample.context["candidate_mask"].sum(1)
+    lengths = sample["history_mask"].sum(1)
+    counts = sample["candidate_mask"].sum(1)
     assert len(set(lengths)) > 1
     assert len(set(counts)) > 1
     for row in range(4):
@@ -58,18 +58,11 @@ def one_request(sample, row, candidates, behaviors):
     """One request of a batch, without the padding."""
 
     def cut(name, value):
-        end = behaviors if name.startswith("history") else candidates
-        return value[row : row + 1, : None if name.startswith("context") else end]
+        if name == "examples" or name.startswith("context"):
+            return value[row : row + 1]
+        return value[row : row + 1, : behaviors if name.startswith("history") else candidates]
 
-    return type(sample)(
-        sample.examples[row : row + 1],
-        {name: cut(name, value) for name, value in sample.context.items()},
-        {name: cut(name, value) for name, value in sample.item_ids.items()},
-        {
-            modality: {name: cut(name, value) for name, value in sides.items()}
-            for modality, sides in sample.vectors.items()
-        },
-    )
+    return {name: cut(name, value) for name, value in sample.items()}
 
 
 @pytest.mark.parametrize("name", ["score_request", "score_cached"])
@@ -80,12 +73,7 @@ def test_order_of_candidates_is_the_order_of_scores(published, name):
     def shuffled(values):
         return {k: v[:, order] if k.startswith("candidate") else v for k, v in values.items()}
 
-    other = type(sample)(
-        [],
-        shuffled(sample.context),
-        shuffled(sample.item_ids),
-        {modality: shuffled(sides) for modality, sides in sample.vectors.items()},
-    )
+    other = shuffled({name: value for name, value in sample.items() if name != "examples"})
     first, second = published.score(name, sample), published.score(name, other)
     np.testing.assert_allclose(second["click"], first["click"][:, order], atol=1e-6)
     assert np.ptp(first["click"][0]) > 0.05
@@ -94,21 +82,18 @@ def test_order_of_candidates_is_the_order_of_scores(published, name):
 @pytest.mark.parametrize("name", ["score_request", "score_cached"])
 def test_unknown_items_and_items_without_embedding_are_finite(published, name):
     sample = serving.requests((2, 3, 4), published.embeddings, seed=3)
-    strange = {side: np.full_like(ids, 987654321) for side, ids in sample.item_ids.items()}
-    zeros = {
-        modality: {side: np.zeros_like(vectors) for side, vectors in sides.items()}
-        for modality, sides in sample.vectors.items()
-    }
-    unknown = type(sample)(sample.examples, sample.context, strange, zeros)
-    scores = published.score(name, unknown)["click"][sample.context["candidate_mask"]]
+    strange = {name: np.full_like(sample[name], 987654321) for name in sample if "item_id" in name}
+    zeros = {name: np.zeros_like(sample[name]) for name in sample if "_vector_" in name}
+    unknown = {**sample, **strange, **zeros}
+    scores = published.score(name, unknown)["click"][sample["candidate_mask"]]
     assert np.isfinite(scores).all()
     assert ((scores > 0) & (scores < 1)).all()
 
 
 def test_garbage_at_padding_does_not_matter(published):
     sample = serving.requests((3, 4, 6), published.embeddings, seed=4)
-    inputs = sample.score_request(published.tables_inside)
-    mask = {side: sample.context[f"{side}_mask"] for side in ("candidate", "history")}
+    inputs = serving.inputs(sample, published.tables_inside)
+    mask = {side: sample[f"{side}_mask"] for side in ("candidate", "history")}
     assert not mask["history"].all()
     assert not mask["candidate"].all()
     rng = np.random.default_rng(0)

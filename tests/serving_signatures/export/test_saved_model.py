@@ -157,7 +157,7 @@ def test_the_next_export_is_the_next_version_and_the_first_stays(tmp_path):
 @pytest.mark.slow
 def test_a_process_without_this_project_scores_the_same(published, tmp_path):
     sample = serving.requests((2, 5, 4), published.embeddings)
-    np.savez(tmp_path / "inputs.npz", **sample.score_request(published.tables_inside))
+    np.savez(tmp_path / "inputs.npz", **serving.inputs(sample, published.tables_inside))
     code = (
         "import sys, numpy as np, tensorflow as tf\n"
         "loaded = tf.saved_model.load(sys.argv[1])\n"

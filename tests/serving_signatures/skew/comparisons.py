@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from pipeline import check_skew
-from serving_signatures.skew import records
+from serving_signatures.skew import check as skew_check
+from serving_signatures.skew import drawing
 from tests.serving_signatures.skew import served_examples
 
 MODALITIES = tuple(served_examples.WIDTHS)
@@ -31,7 +31,7 @@ COMPARED = {
 
 def check(model, examples=None, embeddings=None, requests=(), count=1000, split="test"):
     """Returns comparisons by feature, and what was replayed."""
-    tally, found = check_skew.check(model, examples, split, requests, embeddings or {}, count, 0)
+    tally, found = skew_check.check(model, examples, split, requests, embeddings or {}, count, 0)
     return {one.feature: one for one in tally.worst_first()}, found
 
 
@@ -53,9 +53,9 @@ def with_code_plus_one(record, modality):
 
 def logged(model, joined, count=6):
     """Requests of several signatures and what the model answers."""
-    drawn = records.draw(joined.examples.shards("test"), count, 0)
+    drawn = drawing.draw_records(joined.examples.shards("test"), count, 0)
     entries = []
-    ids = np.array([records.decode(model.schema, drawn[0]).candidate_item_id[0]])
+    ids = np.array([drawing.decode(model.schema, drawn[0]).candidate_item_id[0]])
     calls = [("", {"examples": np.array([one.data], object)}) for one in drawn]
     calls += [("serving_default", {"examples": np.array([one.data for one in drawn], object)})]
     calls += [("id_projections", {"item_ids": ids})]

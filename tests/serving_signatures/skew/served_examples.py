@@ -12,10 +12,10 @@ from features.files import manifest
 from models import factory
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from serving_signatures.signatures import ServingSignatures
-from serving_signatures.skew.loaded_version import LoadedVersion
+from serving_signatures.versions.loaded_version import LoadedVersion
 from tests.pipeline.join import logs
 
 ITEMS = [f"item-{number}" for number in range(40)]

@@ -1,4 +1,4 @@
-"""What an export says of the caches that were filled from the version before."""
+"""Which caches of the version before an export leaves valid, and why."""
 
 import pytest
 
@@ -9,8 +9,8 @@ OTHER_IDS = {**exports.TAGS, "id_tag": "2" * 16}
 OTHER_CONTENT = {**exports.TAGS, "target_aware_tag": "b" * 16}
 
 
-def said(version):
-    """What a version says of its caches to a person, which is what it says to programs."""
+def reasons(version):
+    """A version's reasons for a person, which agree with its values for programs."""
     caches = version.manifest["caches"].values()
     for one in caches:
         assert one["valid"] == one["reason"].endswith("stay valid")
@@ -19,34 +19,34 @@ def said(version):
 
 
 def test_the_first_version_has_caches_to_fill(tmp_path):
-    assert said(exports.publish(tmp_path)) == [
+    assert reasons(exports.publish(tmp_path)) == [
         "id_tag is new: fill id_projections",
         "target_aware_tag is new: fill target_aware_projections",
     ]
 
 
-def test_a_tag_that_stays_is_told_since_when_and_one_that_changes_against_which_version(tmp_path):
+def test_a_reason_names_the_version_since_which_a_tag_stays_or_from_which_it_changed(tmp_path):
     for tags in (exports.TAGS, OTHER_CONTENT, OTHER_CONTENT):
         version = exports.publish(tmp_path, tags=tags)
-    assert said(version) == [
+    assert reasons(version) == [
         "id_tag unchanged since version 1: id_projections stay valid",
         "target_aware_tag unchanged since version 2: target_aware_projections stay valid",
     ]
-    assert said(exports.publish(tmp_path, tags={**OTHER_CONTENT, **OTHER_IDS})) == [
+    assert reasons(exports.publish(tmp_path, tags={**OTHER_CONTENT, **OTHER_IDS})) == [
         "id_tag changed since version 3: fill id_projections again",
         "target_aware_tag changed since version 3: fill target_aware_projections again",
     ]
     assert version.manifest["caches"]["target_aware_tag"] == {
         "valid": True,
         "since": 2,
-        "reason": said(version)[1],
+        "reason": reasons(version)[1],
     }
 
 
-def test_a_tag_that_comes_back_is_not_told_of_the_versions_before_it_left(tmp_path):
+def test_a_tag_that_comes_back_is_compared_with_the_version_before_alone(tmp_path):
     for tags in (exports.TAGS, OTHER_IDS, exports.TAGS):
         version = exports.publish(tmp_path, tags=tags)
-    assert said(version)[0] == "id_tag changed since version 2: fill id_projections again"
+    assert reasons(version)[0] == "id_tag changed since version 2: fill id_projections again"
 
 
 @pytest.mark.parametrize("first", [{}, exports.TAGS], ids=["plain", "split"])
@@ -54,7 +54,7 @@ def test_a_model_without_split_signatures_has_no_caches(tmp_path, first):
     exports.publish(tmp_path, tags=first)
     assert exports.publish(tmp_path, tags={}).manifest["caches"] == {}
     last = exports.publish(tmp_path)
-    assert said(last)[0] == "id_tag is new, version 2 has none: fill id_projections"
+    assert reasons(last)[0] == "id_tag is new, version 2 has none: fill id_projections"
 
 
 def test_any_two_versions_can_be_compared(tmp_path):

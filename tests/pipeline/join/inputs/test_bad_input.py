@@ -1,4 +1,4 @@
-"""Input that a user must mend: a clear error before any output, on the command line too."""
+"""Input that a user must correct: a clear error before any output, on the command line too."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from tests.conftest import REPOSITORY
 from tests.pipeline.join import logs

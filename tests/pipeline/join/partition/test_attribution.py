@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.partition import attribution
 from tests.pipeline.join import event_oracle, joins, logs, oracle
 from tests.pipeline.join.event_oracle import Event

@@ -5,9 +5,10 @@ import collections
 import numpy as np
 import pytest
 
-from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.inputs.item_counts import ItemCounts
+from pipeline.join.job import build_examples
 from pipeline.join.partition import negatives
+from pipeline.join.rules.negatives_rule import NegativesRule
 from tests.pipeline.join import event_oracle, joins, logs, oracle
 
 ITEMS = [f"item-{number}" for number in range(30)]
@@ -215,7 +216,7 @@ def test_a_click_that_no_impression_explains_is_an_interaction_too(tmp_path):
 
 def drawn_items(rule, counts, events, seen_items=()):
     """Returns the items drawn for as many users as events, each of whom saw the same items."""
-    items = negatives.ItemCounts(
+    items = ItemCounts(
         np.arange(len(counts)) * 7 - 3, np.array(counts), np.zeros(len(counts), np.int64)
     )
     users = np.arange(events) * 1_000_003
@@ -240,7 +241,7 @@ def drawn_items(rule, counts, events, seen_items=()):
 )
 def test_frequencies_follow_the_weights(weighting, counts, shares):
     draws = 40_000
-    found = drawn_items(negatives.NegativesRule(weighting, 1), counts, draws)
+    found = drawn_items(NegativesRule(weighting, 1), counts, draws)
     observed = np.bincount(found, minlength=6)
     chi_square = np.sum((observed - draws * shares) ** 2 / (draws * shares))
     # Of 5 degrees of freedom: 20.5 is exceeded once in a thousand.
@@ -248,32 +249,12 @@ def test_frequencies_follow_the_weights(weighting, counts, shares):
 
 
 def test_what_was_seen_is_left_out_and_the_rest_keeps_its_shares():
-    rule = negatives.NegativesRule("popularity", 1)
+    rule = NegativesRule("popularity", 1)
     found = drawn_items(rule, [10, 20, 30, 40], 20_000, seen_items=(3,))
     observed = np.bincount(found, minlength=4) / 20_000
     np.testing.assert_allclose(observed, [1 / 6, 2 / 6, 3 / 6, 0], atol=0.015)
 
 
 def test_draws_of_one_event_are_distinct():
-    found = drawn_items(negatives.NegativesRule("popularity", 4), [1, 1, 1, 1], 50)
+    found = drawn_items(NegativesRule("popularity", 4), [1, 1, 1, 1], 50)
     assert sorted(np.bincount(found)) == [50] * 4
-
-
-def test_item_counts_merge_to_those_of_all():
-    random = np.random.default_rng(0)
-    items, times = random.integers(0, 9, 200), random.integers(0, 99, 200)
-    whole = negatives.ItemCounts.of(items, times)
-    merge = negatives.MergeItemCounts()
-    parts = [negatives.ItemCounts.of(items[n::7], times[n::7]) for n in range(7)]
-    merged = merge.merge_accumulators([merge.create_accumulator(), *parts])
-    for name in ("items", "counts", "first"):
-        np.testing.assert_array_equal(getattr(merged, name), getattr(whole, name))
-    expected = {item: (items == item).sum() for item in set(items.tolist())}
-    assert dict(zip(whole.items.tolist(), whole.counts.tolist(), strict=True)) == expected
-    assert whole.first.tolist() == [times[items == item].min() for item in whole.items]
-
-
-@pytest.mark.parametrize("text", ["4", "popularity", "popularity:0", "often:3", "uniform:-1", ""])
-def test_a_rule_that_is_none_is_refused(text):
-    with pytest.raises(UserInputError, match="popularity:K or uniform:K"):
-        negatives.parse(text)

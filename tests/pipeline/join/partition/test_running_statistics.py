@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
-from pipeline.build_examples import build_examples
+from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from tests.pipeline.join import logs, oracle, statistics_oracle
 from tests.pipeline.join.event_oracle import Event, attribute

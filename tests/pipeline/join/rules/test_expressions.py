@@ -12,7 +12,7 @@ from pipeline.join.rules import expressions
 COLUMNS = {
     "rating": pa.array([0.5, 3.3, 4.0, 5.0], pa.float32()),
     "click": pa.array([0, 1, 1, 0], pa.int64()),
-    "source": pa.array(["web", "app", "web", "mail"]),
+    "source": pa.array(["web", "app", "web", "push"]),
     "seen": pa.array([True, False, True, False]),
 }
 COMPARISONS = st.sampled_from(

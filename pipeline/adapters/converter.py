@@ -1,0 +1,249 @@
+"""Converts a data set by its adapter: find sources, write tables, publish, name the join."""
+
+import dataclasses
+import fnmatch
+import os
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from absl import logging
+
+from features.errors import UserInputError
+from features.files import manifest, storage
+from pipeline.adapters.table import Table
+from pipeline.adapters.text_rows import Column, TextRow
+from pipeline.publishing.publication import QUARANTINE, Publication
+
+_CHUNK_ROWS = 1 << 16
+Sources = dict[str, tuple[str, ...]]
+"""Paths by role, such as `ratings`; no path where an optional file is absent."""
+
+
+class Tables:
+    """The tables of an output that is being written.
+
+    Args:
+      source: folder of the sources.
+      building: folder to write to.
+      output: folder under which the tables are published.
+      max_bad_fraction: the largest share of quarantined rows of a table.
+      chunk_rows: the most rows to hold before they are Arrow, or to read from Parquet at once.
+    """
+
+    def __init__(
+        self, source: str, building: str, output: str, max_bad_fraction: float, chunk_rows: int
+    ):
+        self._source, self._building, self._output = source, building, output
+        self._max_bad_fraction = max_bad_fraction
+        self.chunk_rows = chunk_rows
+        self._opened: dict[str, Table] = {}
+
+    def open(self, name: str, schema: pa.Schema, rows_per_group: int = 1 << 17) -> Table:
+        """Starts a table; `name` is its folder, below the output."""
+        self._opened[name] = Table(
+            name.replace("/", "-"),
+            os.path.join(self._building, *name.split("/")),
+            os.path.join(self._building, QUARANTINE),
+            schema,
+            rows_per_group,
+            self.chunk_rows,
+            self._source,
+        )
+        return self._opened[name]
+
+    def write(
+        self,
+        name: str,
+        columns: Sequence[Column],
+        rows: Iterable[TextRow],
+        names: Sequence[str] = (),
+    ) -> None:
+        """Writes a table of rows of text.
+
+        Args:
+          name: of the table.
+          columns: of the table.
+          rows: as they were read.
+          names: what the values of a row are called; nothing where they are JSON objects.
+
+        Raises:
+          UserInputError: too many rows were quarantined.
+        """
+        table = self.open(name, pa.schema([(column.name, column.type) for column in columns]))
+
+        def parse(row: TextRow) -> list[Any]:
+            values = dict(zip(names, row.values, strict=True)) if names else row.values
+            parsed = []
+            for column in columns:
+                value = values.get(column.source)
+                parsed.append(column.parse(value, column.source))
+                if column.lenient and parsed[-1] is None and value is not None:
+                    table.emptied[column.name] += 1
+            return parsed
+
+        for row in rows:
+            table.take(row, parse)
+        self.close(name)
+
+    def close(self, name: str) -> Table:
+        """Completes a table.
+
+        Raises:
+          UserInputError: too many of its rows were quarantined.
+        """
+        self._opened[name].close(self._max_bad_fraction)
+        return self._opened[name]
+
+    def path(self, name: str) -> str:
+        """Returns the folder under which a table is published, for the command that joins it."""
+        return os.path.join(self._output, *name.split("/"))
+
+    def counts(self) -> dict[str, Any]:
+        """Returns each table's counts, for the manifest."""
+        return {
+            name: {
+                "read": table.read,
+                "written": table.written,
+                "quarantined": table.quarantined,
+                **({"emptied": dict(table.emptied)} if table.emptied else {}),
+            }
+            for name, table in self._opened.items()
+        }
+
+    def files(self) -> dict[str, str]:
+        """Returns the sha256 of every file of the tables by its path below the output."""
+        return {
+            os.path.relpath(path, self._building): manifest.file_sha256(path)
+            for table in self._opened.values()
+            for path in table.paths
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapter:
+    """The format of one public data set.
+
+    Attributes:
+      name: as in `--dataset`.
+      find_sources: returns the files of a folder, or raises `UserInputError` naming what is
+        missing.
+      convert: writes the tables and returns the flags of `pipeline.build_examples` that join
+        them, `--output` excepted.
+    """
+
+    name: str
+    find_sources: Callable[[str], Sources]
+    convert: Callable[[Sources, Tables], list[str]]
+
+
+def run(
+    adapter: Adapter,
+    source: str,
+    output: str,
+    max_bad_fraction: float = 0.01,
+    chunk_rows: int = _CHUNK_ROWS,
+) -> dict[str, Any]:
+    """Converts a data set; does nothing where the output holds the same already.
+
+    Args:
+      adapter: of the data set's format.
+      source: folder of the data set as it was published.
+      output: folder to publish.
+      max_bad_fraction: the largest share of quarantined rows of a table.
+      chunk_rows: rows handled at once; the output does not depend on it.
+
+    Returns:
+      The published manifest; `join_command` is the command that joins the tables.
+
+    Raises:
+      UserInputError: the source or an option must be changed. Nothing is published then.
+    """
+    for flag, folder in (("input", source), ("output", output)):
+        if storage.is_remote(folder):
+            raise UserInputError(
+                f"--{flag}: {folder!r} is not on a local disk. Convert there, then copy the folder."
+            )
+    if not os.path.isdir(source):
+        raise UserInputError(
+            f"--input: {source!r} is not a folder. Give the folder that holds the files of "
+            f"{adapter.name} as they were published."
+        )
+    if not 0 <= max_bad_fraction <= 1:
+        raise UserInputError(f"--max_bad_fraction must be from 0 to 1, not {max_bad_fraction}.")
+    sources = adapter.find_sources(source)
+    paths = [path for role in sources.values() for path in role]
+    identity = {
+        "parameters": {"dataset": adapter.name, "max_bad_fraction": max_bad_fraction},
+        "inputs": [_fingerprint(path, source) for path in paths],
+    }
+    publication = Publication(output, identity)
+    if (found := publication.existing()) is not None:
+        logging.info("%s holds this data set already: nothing to do.", output)
+        return found
+    with publication.staging() as building:
+        tables = Tables(source, building, output, max_bad_fraction, chunk_rows)
+        flags = adapter.convert(sources, tables)
+        counts = tables.counts()
+        if not counts["events"]["written"]:
+            raise UserInputError(
+                f"{source!r} holds no event that can be used; {counts['events']['read']:,} rows "
+                "were read. Give the data set as it was published."
+            )
+        values = {
+            "counts": counts,
+            "files": tables.files(),
+            "join_command": _join_command(flags, output),
+        }
+        return publication.complete(values)
+
+
+def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tuple[str, ...]:
+    """Returns the path of the first of the named files that a folder has.
+
+    Args:
+      folder: to look in.
+      names: in the order of preference; a name with `*` matches one file.
+      required: whether it is an error if there is none.
+
+    Raises:
+      UserInputError: there is none, or several match one name.
+    """
+    for name in names:
+        found = sorted(fnmatch.filter(os.listdir(folder), name))
+        if len(found) > 1:
+            raise UserInputError(
+                f"{folder!r} has several files {name}: {', '.join(found)}. Leave one, since user "
+                "and item ids mean different things in different releases."
+            )
+        if found:
+            return (os.path.join(folder, found[0]),)
+    if required:
+        what = "file " if "*" in names[0] else ""
+        raise missing(folder, what + " or ".join(names))
+    return ()
+
+
+def missing(folder: str, what: str) -> UserInputError:
+    """Returns the error of a folder that lacks a file; it lists the first names of the folder."""
+    names = sorted(os.listdir(folder))
+    listing = ", ".join(names[:8]) or "nothing"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return UserInputError(
+        f"{folder!r} has no {what}. It holds {listing}{more}. Give the folder that holds the files "
+        "as they were published."
+    )
+
+
+def _join_command(flags: list[str], output: str) -> str:
+    destination = f"--output={output.rstrip(os.sep)}-examples"
+    return shlex.join(["python", "-m", "pipeline.build_examples", *flags, destination])
+
+
+def _fingerprint(path: str, folder: str) -> dict[str, object]:
+    return {
+        "name": os.path.relpath(path, folder),
+        "bytes": os.path.getsize(path),
+        "sha256": manifest.file_sha256(path),
+    }

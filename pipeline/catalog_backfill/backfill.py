@@ -1,0 +1,212 @@
+"""A backfill, from its inputs to published versions of both caches."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from absl import logging
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from features.errors import UserInputError
+from features.files.local_copy import remove_local_copy
+from pipeline.catalog_backfill import cache_plan
+from pipeline.catalog_backfill.backfill_inputs import Catalog, CatalogVectors, ExportedModel
+from pipeline.catalog_backfill.cache_folder import CacheFolder
+from pipeline.catalog_backfill.cache_plan import CachePlan, Wanted
+from pipeline.catalog_backfill.compute import PartTask, WriteParts, save_task
+from pipeline.publishing import publication
+from pipeline.runtime.beam_options import parse_beam_options
+from serving_signatures import names
+
+_SAMPLE_SEED = 20251011
+
+
+def backfill(
+    saved_model: str,
+    items: str,
+    output: str,
+    embeddings: Mapping[str, str] | None = None,
+    *,
+    dry_run: bool = False,
+    recompute: bool = False,
+    keep: int = 3,
+    rows_per_part: int = 1 << 16,
+    batch_size: int = 1024,
+    verify_rows: int = 256,
+    beam_args: Sequence[str] = (),
+) -> dict[str, CachePlan]:
+    """Fills both caches, as far as they lack anything.
+
+    Args:
+      saved_model: an exported version's folder.
+      items: the catalog.
+      output: folder of both caches, local or remote.
+      embeddings: folder by modality; None or empty where the model holds the vectors.
+      dry_run: plan only.
+      recompute: compute every row, whatever is published.
+      keep: versions to keep.
+      rows_per_part: about how many items a file has.
+      batch_size: items per call of the model.
+      verify_rows: rows to compare with the model before publishing.
+      beam_args: Beam's own flags.
+
+    Returns:
+      What was done, by cache.
+
+    Raises:
+      UserInputError: an input, an option or a part of a cache must be changed; the published
+        caches stay as they are.
+    """
+    options = parse_beam_options(beam_args)
+    model = ExportedModel.open(saved_model)
+    catalog = Catalog.open(items)
+    vectors = CatalogVectors.open(embeddings or {}, model, catalog)
+    logging.info("Catalog: %d items of %s", len(catalog.item_ids), dict(catalog.counts))
+    for name, count in vectors.missing(catalog.item_ids).items():
+        logging.info("%d items have no embedding of modality %r.", count, name)
+    job = _Job(output, model, catalog, vectors, batch_size)
+    if dry_run:
+        return job.plan(rows_per_part, recompute)
+    with publication.locked(output):
+        plans = job.plan(rows_per_part, recompute)
+        try:
+            job.compute(plans, options)
+            job.publish(plans, verify_rows, keep)
+        except UserInputError:
+            # The parts may be wrong: a rerun must not reuse them.
+            for folder in job.folders.values():
+                folder.forget()
+            raise
+        finally:
+            remove_local_copy(saved_model)
+    return plans
+
+
+@dataclasses.dataclass
+class _Job:
+    """The steps of one backfill: plans, computes, checks and publishes both caches.
+
+    Attributes:
+      output: folder of both caches.
+      model: the exported version.
+      catalog: the items to hold.
+      vectors: the items' own.
+      batch_size: items per call of the model.
+    """
+
+    output: str
+    model: ExportedModel
+    catalog: Catalog
+    vectors: CatalogVectors
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        self.folders = {cache: CacheFolder(self.output, cache) for cache in names.CACHES}
+
+    def plan(self, rows_per_part: int, recompute: bool) -> dict[str, CachePlan]:
+        """Plans both caches and logs the plans."""
+        plans = {}
+        for cache, folder in self.folders.items():
+            item_ids = self.catalog.item_ids
+            sources = np.zeros(len(item_ids), np.int64)
+            if cache == names.TARGET_AWARE_PROJECTIONS:
+                sources = self.vectors.sources(item_ids)
+            wanted = Wanted(item_ids, sources, self.model.tags[cache])
+            plans[cache] = cache_plan.plan(folder, wanted, rows_per_part, recompute)
+            logging.info("Plan: %s: %s", cache, plans[cache].reason)
+        return plans
+
+    def compute(self, plans: Mapping[str, CachePlan], options: PipelineOptions) -> None:
+        """Writes the parts that no killed job finished."""
+        tasks: list[PartTask] = []
+        work = {cache: folder.new_work() for cache, folder in self.folders.items()}
+        try:
+            for cache, plan in plans.items():
+                tasks += self._tasks(cache, plan, work[cache])
+            if tasks:
+                with beam.Pipeline(options=options) as pipeline:
+                    _ = (
+                        pipeline
+                        | "Parts" >> beam.Create(tasks)
+                        | "Write" >> WriteParts(self.model.folder, self.batch_size)
+                    )
+        finally:
+            for folder in work.values():
+                remove_local_copy(folder)
+
+    def publish(self, plans: Mapping[str, CachePlan], verify_rows: int, keep: int) -> None:
+        """Compares each new version with the model, publishes both and removes old ones.
+
+        Raises:
+          UserInputError: a part could not be written, or a row differs from the model's.
+        """
+        versions = {
+            cache: self._version(cache, plan) for cache, plan in plans.items() if not plan.is_done
+        }
+        if versions:
+            self._check(versions, plans, verify_rows)
+        for cache, values in versions.items():
+            number = self.folders[cache].publish(values)
+            logging.info("Published version %d of %s in %s", number, cache, self.output)
+        for folder in self.folders.values():
+            folder.prune(keep)
+
+    def _tasks(self, cache: str, plan: CachePlan, work: str) -> list[PartTask]:
+        folder, tasks = self.folders[cache], []
+        for part in plan.new:
+            note = folder.note(part.key(cache, plan.wanted.tag))
+            if note is not None and "error" not in note:
+                continue
+            quantized = {}
+            if cache == names.TARGET_AWARE_PROJECTIONS:
+                quantized = self.vectors.quantized(part.item_ids[part.computed])
+            tasks.append(save_task(folder, work, plan.wanted.tag, part, quantized))
+        if len(tasks) < len(plan.new):
+            done = len(plan.new) - len(tasks)
+            logging.info("%s: %d parts are there from an interrupted run.", cache, done)
+        return tasks
+
+    def _version(self, cache: str, plan: CachePlan) -> dict[str, Any]:
+        """Returns the manifest of the next version, without its `columns`."""
+        parts = list(plan.kept)
+        for part in plan.new:
+            note = self.folders[cache].note(part.key(cache, plan.wanted.tag))
+            if note is None or "error" in note:
+                what = "a part was not written. Run again" if note is None else note["error"]
+                raise UserInputError(f"{cache}: {what}")
+            parts.append(note)
+        rows = sum(part["rows"] for part in parts)
+        if rows != len(plan.wanted.item_ids):
+            raise RuntimeError(f"{cache}: {rows} rows for {len(plan.wanted.item_ids)} items.")
+        return {
+            "cache": cache,
+            "tag": plan.wanted.tag,
+            "saved_model": dict(self.model.identity),
+            "items": rows,
+            "parts": sorted(parts, key=lambda part: part["file"]),
+            "catalog": dict(self.catalog.counts),
+            **plan.counts,
+        }
+
+    def _check(
+        self,
+        versions: Mapping[str, dict[str, Any]],
+        plans: Mapping[str, CachePlan],
+        verify_rows: int,
+    ) -> None:
+        """Compares a sample of each version with the model, and adds its `columns`."""
+        # A dry run, and one with nothing to do, is spared the import of TensorFlow.
+        from pipeline.catalog_backfill.projector import Projector
+        from pipeline.catalog_backfill.sample_check import check_sample
+
+        projector = Projector(self.model.folder, self.batch_size)
+        for cache, values in versions.items():
+            kept = {part["file"] for part in plans[cache].kept}
+            written = {part["file"] for part in values["parts"]} - kept
+            folder = self.folders[cache]
+            values["columns"] = check_sample(
+                folder, values, projector, self.vectors, written, verify_rows, _SAMPLE_SEED
+            )
+            logging.info("%s: a sample equals what the model computes.", cache)

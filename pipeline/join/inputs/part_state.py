@@ -1,0 +1,148 @@
+"""The state that a dated part leaves for the next: its names, its format, writing and reading.
+
+    part=2026-05-01/state/state-00000-of-00004.parquet   behaviors of the partition's users
+    part=2026-05-01/state/item_counts.bin                items, where negatives are drawn
+
+The behaviors of earlier parts are among those of a part, so the newest part's state suffices.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.files import storage
+from pipeline.join.inputs.event_batches import ValidatedBatch, batches_of, numpy_of
+from pipeline.join.inputs.event_log import ReadUnit, row_groups
+from pipeline.join.inputs.item_counts import ItemCounts
+from pipeline.join.inputs.log_columns import LogColumns, Role
+from pipeline.join.inputs.prior_events import prior_events
+from pipeline.join.inputs.runs import run_starts
+from pipeline.join.options import JoinOptions
+from pipeline.join.rules import splits
+from pipeline.publishing.shards import HashedFile, shard_name
+
+STATE = "state"
+
+_ITEM_COUNTS = "item_counts.bin"
+_COLUMNS = ("user", "item", "time", "type", "behavior")
+
+
+@dataclasses.dataclass(frozen=True)
+class PartState:
+    """The state that a part left.
+
+    Attributes:
+      last: microseconds of its last event; None if there is no earlier part.
+      units: its users' behaviors, to read.
+      items: its items and those of earlier parts, where negatives are drawn.
+    """
+
+    last: int | None = None
+    units: tuple[ReadUnit, ...] = ()
+    items: ItemCounts | None = None
+
+
+def open_state(part: str, files: Mapping[str, Any], has_negatives: bool) -> PartState:
+    """Opens a part's state.
+
+    Args:
+      part: the part's folder.
+      files: `state` of its manifest: each file's sha256, rows and last event.
+      has_negatives: whether there are item counts.
+    """
+    folder = storage.join(part, STATE)
+    paths = [storage.join(folder, name) for name in sorted(files)]
+    opened = {path: storage.open_parquet(path) for path in paths}
+    items = None
+    if has_negatives:
+        data = storage.read_bytes(storage.join(folder, _ITEM_COUNTS))
+        items = ItemCounts(*np.frombuffer(data, np.int64).reshape(3, -1))
+    return PartState(
+        last=max(one["last_time"] for one in files.values()),
+        units=row_groups(STATE, opened),
+        items=items,
+    )
+
+
+def read_behaviors(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
+    """Reads a row group of an earlier part's behaviors."""
+    for batch, rows in batches_of(unit):
+        values = {name: numpy_of(batch[name]) for name in _COLUMNS}
+        events = prior_events(columns, values, unit.file, rows, rows)
+        nothing = np.zeros(0, np.int64)
+        yield ValidatedBatch(events, batch.slice(0, 0), nothing, nothing.astype(str))
+
+
+def write_behaviors(
+    output: str,
+    options: JoinOptions,
+    partition: int,
+    partitions: int,
+    events: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    """Writes the behaviors of a partition's users that a later part can need.
+
+    Args:
+      output: the part's staging folder.
+      options: of the join.
+      partition: its number.
+      partitions: users are spread over so many.
+      events: `[E]` columns of the partition, sorted by user, time and row.
+
+    Returns:
+      The manifest's entry by file name.
+    """
+    logged = events["role"] != Role.NEGATIVE
+    kept = {name: events[name][logged] for name in _COLUMNS}
+    # The next part begins after this log's last event, which no partition knows: it is the
+    # partition's own last event or later.
+    last = int(kept["time"].max(initial=splits.BEGIN // 2))
+    rows = needed_later(
+        kept, options.history_length, last + 1 - options.delay, options.negatives is not None
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({name: kept[name][rows] for name in _COLUMNS}), sink)
+    name = shard_name(STATE, partition, partitions, "parquet")
+    with HashedFile(storage.join(output, STATE, name)) as file:
+        file.write(sink.getvalue().to_pybytes())
+    return {name: {"sha256": file.sha256, "rows": len(rows), "last_time": last}}
+
+
+def write_item_counts(items: ItemCounts, output: str) -> None:
+    """Writes the items, those of earlier parts among them.
+
+    Args:
+      items: counted.
+      output: the part's staging folder.
+    """
+    with HashedFile(storage.join(output, STATE, _ITEM_COUNTS)) as file:
+        file.write(np.stack([items.items, items.counts, items.first]).tobytes())
+
+
+def needed_later(
+    events: Mapping[str, np.ndarray], length: int, needed_from: int, with_interactions: bool
+) -> np.ndarray:
+    """Returns the positions of the events that a later part can need.
+
+    Args:
+      events: `[E]` columns of one partition, sorted by user, time and row.
+      length: the most behaviors of a request (L).
+      needed_from: microseconds; behaviors from here on may be hidden from the next part's first
+        requests by the delay, so all are kept, and of older ones the latest L.
+      with_interactions: keep each user's first event with every item too, which negatives avoid.
+    """
+    user, behavior = events["user"], np.flatnonzero(events["behavior"])
+    older = behavior[events["time"][behavior] < needed_from]
+    # With L of 2, users 4 4 4 of three older behaviors end at 3 3 3: positions 1 and 2 stay.
+    end = np.searchsorted(user[older], user[older], side="right")
+    wanted = np.zeros(len(user), bool)
+    wanted[older[np.arange(len(older)) >= end - length]] = True
+    wanted[behavior[events["time"][behavior] >= needed_from]] = True
+    if with_interactions:
+        order = np.lexsort((np.arange(len(user)), events["item"], user))
+        wanted[order[run_starts(user[order], events["item"][order])]] = True
+    return np.flatnonzero(wanted)

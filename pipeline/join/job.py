@@ -1,0 +1,149 @@
+"""The job of the join: from options to a published data set."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from absl import logging
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from features.files import manifest, storage
+from features.files.local_copy import remove_local_copy
+from features.ids import id_table
+from pipeline.embedding_sets import embedding_inputs
+from pipeline.embedding_sets.embedding_inputs import EmbeddingCounts
+from pipeline.join import parts, planner, report, transform
+from pipeline.join.inputs import join_inputs
+from pipeline.join.inputs.join_inputs import JoinInputs
+from pipeline.join.options import JoinOptions
+from pipeline.join.parts import Earlier
+from pipeline.join.plan import JoinPlan
+from pipeline.join.planner import Decision
+from pipeline.join.transport import broadcast
+from pipeline.publishing import publication
+from pipeline.publishing.publication import QUARANTINE, Publication
+from pipeline.runtime.beam_options import is_in_process, parse_beam_options
+
+_VOCABULARY = "vocabulary/item_id.txt"
+
+
+def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs the join, unless its output is published already.
+
+    Args:
+      options: of the join.
+      beam_args: Beam's own flags; by default its in-process runner is used, since the newer
+        default runner downloads a binary.
+
+    Returns:
+      The manifest of the published data set; with `options.part` of all its parts.
+
+    Raises:
+      UserInputError: the input, an option or an existing output must be changed. Nothing is
+        published then.
+    """
+    beam_options = parse_beam_options(beam_args)
+    inputs = join_inputs.open_inputs(options)
+    decision = planner.decide(options, inputs.rows, inputs.embeddings)
+    parameters = options.manifest_parameters(decision.partitions)
+    identity: dict[str, Any] = {"parameters": parameters, "inputs": inputs.fingerprints}
+    job = _Job(options, inputs, decision, beam_options)
+    if options.part is None:
+        if options.new_version:
+            return job.run(publication.newest_version(options.output, identity))
+        return job.run(Publication(options.output, identity))
+    with parts.opened(options.output, options.part) as output:
+        earlier = output.earlier(inputs, parameters)
+        identity["earlier"] = earlier.fingerprints
+        job.run(Publication(output.folder, identity), earlier)
+        return output.complete()
+
+
+class _Job:
+    """One run of the join, from opened inputs to a published folder."""
+
+    def __init__(
+        self,
+        options: JoinOptions,
+        inputs: JoinInputs,
+        decision: Decision,
+        beam_options: PipelineOptions,
+    ):
+        self._options, self._inputs, self._decision = options, inputs, decision
+        self._beam_options = beam_options
+
+    def run(self, target: Publication, earlier: Earlier = parts.NOTHING_EARLIER) -> dict[str, Any]:
+        """Publishes, and returns the folder's manifest."""
+        if (found := target.existing()) is not None:
+            logging.info("%s holds just this data set already: nothing to do.", target.output)
+            return found
+        for reason in self._decision.reasons:
+            logging.info("Plan: %s", reason)
+        with target.staging() as staging:
+            work = storage.join(staging, f"work-{uuid.uuid4().hex}")
+            try:
+                published = target.complete(self._build(staging, work, earlier))
+            finally:
+                remove_local_copy(work)
+        report.log_counts(published, target.output)
+        return published
+
+    def _build(self, staging: str, work: str, earlier: Earlier) -> dict[str, Any]:
+        """Writes everything but the manifest, and returns the manifest's values."""
+        options, inputs = self._options, self._inputs
+        quarantine = storage.join(staging, QUARANTINE)
+        storage.make_folder(quarantine)
+        # A runner in this process would hold in memory what passes between steps.
+        spills = is_in_process(self._beam_options) and not storage.is_remote(work)
+        plan = JoinPlan(
+            options=options,
+            columns=inputs.log.columns,
+            label_columns={one.source: one.columns for one in inputs.label_logs},
+            schema=inputs.schema,
+            decision=self._decision,
+            after=earlier.state.last,
+            output=staging,
+            work=work,
+            spill=storage.join(work, "blocks") if spills else None,
+        )
+        counted = self._save_tables(plan)
+        units = (*inputs.units, *earlier.state.units)
+        with beam.Pipeline(options=self._beam_options) as pipeline:
+            _ = (
+                pipeline
+                | "Units" >> beam.Create(units)
+                | "Join" >> transform.Join(plan, earlier.state.items)
+            )
+        summary, train_items = transform.read_results(plan)
+        storage.remove_folder(work)
+        if plan.decision.shuffle is not None:
+            by_set = summary.get("rejected_vectors", {})
+            rejected = [(name, row) for name, rows in by_set.items() for row in rows]
+            counted = embedding_inputs.counts_of_shuffle(summary, rejected, inputs.embeddings)
+        sets = {
+            name: embedding_inputs.manifest_entry(name, one, inputs.embeddings[name], quarantine)
+            for name, one in counted.items()
+        }
+        report.check_counts(summary, sets, inputs, options.max_bad_fraction)
+        items = np.union1d(train_items, earlier.vocabulary)
+        vocabulary = _write_vocabulary(staging, items)
+        return {**report.manifest_values(summary, sets, inputs), "vocabulary": vocabulary}
+
+    def _save_tables(self, plan: JoinPlan) -> dict[str, EmbeddingCounts]:
+        """Writes the tables that workers map; returns counts of the sets among them."""
+        embeddings = {}
+        if plan.decision.shuffle is None:
+            embeddings = embedding_inputs.read_all(self._options.embeddings)
+        inputs = self._inputs
+        broadcast.save(plan.work, broadcast.Tables(embeddings, inputs.items, inputs.users))
+        return {name: EmbeddingCounts.of(one) for name, one in embeddings.items()}
+
+
+def _write_vocabulary(staging: str, items: np.ndarray) -> dict[str, Any]:
+    """Writes the items of the first split, `[N]`, and returns the manifest's entry."""
+    path = storage.join(staging, _VOCABULARY)
+    storage.make_folder(path.rpartition("/")[0])
+    id_table.write_vocabulary(path, items.tolist())
+    return {_VOCABULARY: {"ids": len(items), "sha256": manifest.file_sha256(path)}}

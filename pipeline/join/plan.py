@@ -1,0 +1,68 @@
+"""The plan of a join, sent to every worker."""
+
+import dataclasses
+
+from features.schema import ExampleSchema
+from pipeline.join.inputs.log_columns import LogColumns
+from pipeline.join.options import JoinOptions
+from pipeline.join.planner import Decision
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinPlan:
+    """The plan of a join, for its workers; no path in it determines a byte of the output.
+
+    Attributes:
+      options: of the join.
+      columns: of the log.
+      label_columns: of each label's own log, by source.
+      schema: of the records.
+      decision: the planner's.
+      after: microseconds; events up to here belong to earlier parts. None for a log of its own.
+      output: staging folder for shards and quarantine.
+      work: folder for look-up tables and results that the launcher reads.
+      spill: folder where blocks wait between steps; None to leave them to the runner.
+    """
+
+    options: JoinOptions
+    columns: LogColumns
+    label_columns: dict[str, LogColumns]
+    schema: ExampleSchema
+    decision: Decision
+    after: int | None
+    output: str
+    work: str
+    spill: str | None
+
+    @property
+    def item_buckets(self) -> int:
+        """How many buckets items are spread over for running statistics.
+
+        Fewer than partitions, since an event is a few numbers there: every partition sends every
+        bucket a block.
+        """
+        return max(1, self.decision.partitions // 4)
+
+    @property
+    def cap_before(self) -> int | None:
+        """Microseconds before which an event can be in a record only as a behavior.
+
+        None where that is not certain: a request may begin before a split and end in it, label
+        events may come for older candidates, negatives avoid everything that was seen, and
+        running statistics count it.
+        """
+        options = self.options
+        uncertain = (
+            self.columns.has_request_id
+            or options.attributed
+            or options.negatives is not None
+            or options.statistics
+        )
+        if options.split_ranges is None or uncertain:
+            return None
+        return min(split.begin for split in options.split_ranges)
+
+    def attributed_by_request(self, label: str) -> bool:
+        """Whether events of a label are matched by request id as well as by user and item."""
+        own = self.label_columns.get(f"label_{label}", self.columns)
+        return self.columns.has_request_id and own.has_request_id

@@ -1,0 +1,121 @@
+"""The manifest of a finished join, and the check that its counts add up."""
+
+from typing import Any
+
+from absl import logging
+
+from features.errors import UserInputError
+from pipeline.join.inputs.join_inputs import JoinInputs
+
+_OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
+
+
+def check_counts(
+    summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs, max_bad_fraction: float
+) -> None:
+    """Checks that every row is counted once, and that not too many are bad.
+
+    Args:
+      summary: merged over the whole job.
+      sets: embedding sets' entries of the manifest.
+      inputs: opened; they have the number of rows.
+      max_bad_fraction: of the log and of each embedding set.
+
+    Raises:
+      UserInputError: too many rows are bad, a file could not be read, or nothing was written.
+      RuntimeError: the counts do not add up; a fault of this program.
+    """
+    if summary.get("unreadable"):
+        raise UserInputError(f"Inputs are not readable: {summary['unreadable']}. Write them again.")
+    quarantined = sum(summary["quarantined"].values())
+    dropped = sum(summary.get("dropped", {}).values())
+    written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())
+    rows = inputs.rows
+    if not summary["read"] == written + attributed + quarantined + dropped == rows:
+        raise RuntimeError(
+            f"Rows went missing: the log has {rows}, read {summary['read']}, written {written}, "
+            f"attributed {attributed}, quarantined {quarantined}, dropped {dropped}."
+        )
+    bad = [("--events", quarantined, rows, summary["quarantined"])]
+    histories = summary.get("histories", {}).get("quarantined", {})
+    bad.append(("--histories", sum(histories.values()), inputs.histories.rows, histories))
+    for name, one in sets.items():
+        count = sum(one["quarantined"].values())
+        bad.append((f"--embeddings {name}", count, count + one["items"], one["quarantined"]))
+    for flag, count, total, reasons in bad:
+        if count > max_bad_fraction * total:
+            raise UserInputError(
+                f"{flag}: {count} of {total} rows are bad, more than --max_bad_fraction "
+                f"{max_bad_fraction}: {reasons}. Fix the rows or raise --max_bad_fraction."
+            )
+    if not written:
+        raise UserInputError(
+            f"No request was written: {quarantined} rows quarantined, {dropped} dropped "
+            f"({summary.get('dropped')}). Check the splits and the rows."
+        )
+
+
+def manifest_values(
+    summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs
+) -> dict[str, Any]:
+    """Returns the manifest, apart from inputs, parameters and vocabulary.
+
+    Args:
+      summary: merged over the whole job.
+      sets: embedding sets' entries; their coverage is added.
+      inputs: opened.
+    """
+    shards = summary["shards"]
+    by_split = summary["splits"]
+    for name, split in by_split.items():
+        own = {shard: one for shard, one in shards.items() if one["split"] == name}
+        split["shards"] = sorted(own)
+        split["records"] = sum(one["records"] for one in own.values())
+        first = min(one["first_time"] for one in own.values())
+        split["time_range"] = [first, max(one["last_time"] for one in own.values())]
+    counts = {name: summary[name] for name in ("read", "written", "quarantined", "dropped")}
+    counts.update({name: summary[name] for name in _OPTIONAL_COUNTS if name in summary})
+    candidates = sum(counts["candidates"] for counts in by_split.values())
+    for name, one in sets.items():
+        covered = sum(counts["with_embedding"][name] for counts in by_split.values())
+        one["coverage"] = covered / candidates
+    return {
+        "schema": inputs.schema.to_dict(),
+        "schema_fingerprint": inputs.schema.fingerprint(),
+        "counts": counts,
+        "splits": by_split,
+        "shards": shards,
+        **({"state": summary["state"]} if "state" in summary else {}),
+        "embedding_sets": sets,
+        "side_tables": {
+            name: {"rows": len(one.ids), "rejected": one.rejected, "not_finite": one.not_finite}
+            for name, one in (("items", inputs.items), ("users", inputs.users))
+        },
+        "similarity": {
+            name: {"label_0": counts[0], "label_1": counts[1]}
+            for name, counts in summary["similarity"].items()
+        },
+    }
+
+
+def log_counts(published: dict[str, Any], output: str) -> None:
+    """Logs the published counts, one line per split."""
+    counts = published["counts"]
+    logging.info(
+        "Read %d events: %d written as candidates, %squarantined %s, dropped %s.",
+        counts["read"],
+        counts["written"],
+        "".join(f"{name} {counts[name]}, " for name in _OPTIONAL_COUNTS if name in counts),
+        counts["quarantined"] or "none",
+        counts["dropped"],
+    )
+    for name, split in published["splits"].items():
+        logging.info(
+            "%s: %d requests, %d candidates, positives %s, %d shards.",
+            name,
+            split["requests"],
+            split["candidates"],
+            split["positives"],
+            len(split["shards"]),
+        )
+    logging.info("Published %s", output)

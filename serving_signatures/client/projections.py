@@ -1,0 +1,178 @@
+"""The projections that one `score_cached` call takes: from a store, else from the model."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from features.records.requests import Arrays
+from features.schema import CANDIDATES, ITEM_AXES
+from serving_signatures import names
+from serving_signatures.client.counts import ClientCounts
+from serving_signatures.client.projection_store import ProjectionStore
+from serving_signatures.client.remote_model import Answer, RemoteModel
+
+
+class CachedPathUnavailableError(RuntimeError):
+    """The model has no split signatures, or a request lacks what they need."""
+
+
+class Projections:
+    """The projections of every item of a batch, all of a cache under one tag.
+
+    Args:
+      model: computes what the store lacks.
+      store: keeps them.
+      counts: counts `<cache>.hits`, `<cache>.misses` in items and `<cache>.calls`.
+      items_per_call: no more than TF Serving's `max_batch_size`.
+      batch: padded requests.
+
+    Attributes:
+      tags: by cache.
+      version: the version that answered first; None if none was asked.
+
+    Raises:
+      CachedPathUnavailableError: they cannot be had.
+      ProjectionStoreError: the store does not answer.
+      grpc.RpcError: the model refuses, or does not answer in time.
+    """
+
+    def __init__(
+        self,
+        model: RemoteModel,
+        store: ProjectionStore,
+        counts: ClientCounts,
+        items_per_call: int,
+        batch: Arrays,
+    ) -> None:
+        self.tags: dict[str, str] = {}
+        self.version: int | None = None
+        self._model = model
+        self._store = store
+        self._counts = counts
+        self._items_per_call = items_per_call
+        self._batch = batch
+        self._columns: Arrays = {}
+        signatures = model.signatures()
+        if not signatures.keys() >= {names.SCORE_CACHED, *names.CACHES}:
+            raise CachedPathUnavailableError("the model has no split signatures")
+        wanted = [name for cache in names.CACHES for name in signatures[cache]]
+        self._items = projected_items(batch, wanted)
+        self._item_ids = self._items[names.ITEM_IDS]
+        if not len(self._item_ids):
+            raise CachedPathUnavailableError("there is no item to look up")
+        for cache in names.CACHES:
+            self._add(cache)
+
+    def inputs(self, wanted: Iterable[str]) -> Arrays:
+        """Returns those inputs of `score_cached` that come from caches.
+
+        Args:
+          wanted: names of the signature's inputs.
+        """
+        inputs: Arrays = {}
+        wanted = set(wanted)
+        for axis in ITEM_AXES:
+            mask = self._batch[axis.mask]
+            rows = np.searchsorted(self._item_ids, self._batch[axis.item_id][mask])
+            for name, column in self._columns.items():
+                if axis.feature(name) in wanted:
+                    padded = np.zeros((*mask.shape, *column.shape[1:]), column.dtype)
+                    padded[mask] = column[rows]
+                    inputs[axis.feature(name)] = padded
+        count = len(self._batch[CANDIDATES.mask])
+        for cache, tag in self.tags.items():
+            inputs[names.CACHES[cache]] = np.array([tag.encode()] * count, object)
+        return inputs
+
+    def _add(self, cache: str) -> None:
+        """Adds a cache's projections, all of one tag."""
+        missing = np.ones(len(self._item_ids), bool)
+        computed = 0
+        tag = self._store.tag(cache)
+        if tag is not None:
+            missing = self._read(cache, tag, missing)
+        if missing.any():
+            received = self._compute(cache, missing)
+            computed = int(missing.sum())
+            if tag not in (None, received) and not missing.all():
+                # What was found is of another model than the one that answers now.
+                missing = self._read(cache, received, ~missing)
+                if missing.any():
+                    self._compute(cache, missing)
+                    computed += int(missing.sum())
+            tag = received
+        if tag is None:
+            raise CachedPathUnavailableError(f"{cache} has no tag")
+        self.tags[cache] = tag
+        self._counts.add(f"{cache}.misses", computed)
+        self._counts.add(f"{cache}.hits", len(missing) - computed)
+
+    def _read(self, cache: str, tag: str, wanted: np.ndarray) -> np.ndarray:
+        """Reads items from the store, and returns which of those wanted it lacks, `[N]` bool."""
+        known, projections = self._store.get(cache, tag, self._item_ids[wanted])
+        rows = np.flatnonzero(wanted)
+        self._write(rows[known], {name: one[known] for name, one in projections.items()})
+        missing = np.zeros_like(wanted)
+        missing[rows[~known]] = True
+        return missing
+
+    def _compute(self, cache: str, wanted: np.ndarray) -> str:
+        """Has the model compute items, keeps them in the store, and returns their tag."""
+        signature = self._model.signatures(self.version)[cache]
+        if lacking := signature.keys() - self._items.keys():
+            raise CachedPathUnavailableError(
+                f"{cache} needs {sorted(lacking)} of items that the cache lacks"
+            )
+        rows = np.flatnonzero(wanted)
+        chunks = np.split(rows, range(self._items_per_call, len(rows), self._items_per_call))
+        inputs = [
+            {name: self._items[name][chunk].astype(dtype) for name, dtype in signature.items()}
+            for chunk in chunks
+        ]
+        answers = self._model.call_each(cache, inputs, self.version)
+        self._counts.add(f"{cache}.calls", len(answers))
+        self.version = answers[0].version
+        tag, projections = _concatenated(answers, names.CACHES[cache])
+        self._store.put(cache, tag, self._item_ids[rows], projections)
+        self._write(rows, projections)
+        return tag
+
+    def _write(self, rows: np.ndarray, projections: Arrays) -> None:
+        for name, value in projections.items():
+            if name not in self._columns:
+                shape = (len(self._item_ids), *value.shape[1:])
+                self._columns[name] = np.zeros(shape, value.dtype)
+            self._columns[name][rows] = value
+
+
+def projected_items(batch: Arrays, wanted: Sequence[str]) -> Arrays:
+    """Returns each item of padded requests once, with what a projection signature takes.
+
+    Args:
+      batch: padded requests.
+      wanted: the signature's inputs: `item_ids`, or vectors.
+
+    Returns:
+      `item_ids` `[N]`, ascending, and every vector that was wanted `[N, M]`. A vector that the
+      requests do not carry is left out.
+    """
+
+    def flat(keys: Iterable[str]) -> np.ndarray:
+        values = zip(keys, ITEM_AXES, strict=True)
+        return np.concatenate([batch[key][batch[axis.mask]] for key, axis in values])
+
+    unique, first = np.unique(flat(axis.item_id for axis in ITEM_AXES), return_index=True)
+    items = {names.ITEM_IDS: unique}
+    for name in wanted:
+        keys = [axis.feature(name) for axis in ITEM_AXES]
+        if name != names.ITEM_IDS and batch.keys() >= set(keys):
+            items[name] = flat(keys)[first]
+    return items
+
+
+def _concatenated(answers: Sequence[Answer], tag_name: str) -> tuple[str, Arrays]:
+    """Returns the tag and the projections of answers of one version."""
+    outputs = [answer.outputs for answer in answers]
+    tag = outputs[0][tag_name].reshape(-1)[0].decode()
+    projected = [name for name in outputs[0] if name != tag_name]
+    return tag, {name: np.concatenate([one[name] for one in outputs]) for name in projected}

@@ -1,0 +1,69 @@
+"""The export of a trained model, verified on held-out requests of its data set too."""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from absl import logging
+
+from features.embeddings.embedding_set import EmbeddingSet
+from features.errors import UserInputError
+from models import trained_model
+from models.inputs.example_set import ExampleSet
+from models.ranking_model import RankingModel
+from serving_signatures.export import saved_model, warmup
+
+
+def export_model(
+    model: RankingModel,
+    export_dir: str,
+    examples: ExampleSet | None,
+    embeddings: Mapping[str, EmbeddingSet],
+    batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
+    requests: int = 8,
+) -> saved_model.Exported:
+    """Exports a model and compares its signatures on held-out and on random requests.
+
+    Args:
+      model: a trained model.
+      export_dir: the model's folder in TF Serving's sense.
+      examples: the data set whose test split gives the held-out requests, or None.
+      embeddings: embedding set by modality to keep inside the model; empty for none.
+      batch_sizes: allowed batch sizes R.
+      requests: held-out requests to compare.
+
+    Raises:
+      UserInputError: the signatures do not agree, or another check of the gate failed.
+    """
+    held_out: list[bytes] = []
+    if examples is not None:
+        trained_model.check_schema(model, examples)
+        if requests and _codes_are_comparable(model, examples, embeddings):
+            records = tf.data.TFRecordDataset(examples.shards("test")).take(requests)
+            held_out = list(records.as_numpy_iterator())
+    try:
+        return saved_model.export_saved_model(model, export_dir, embeddings, batch_sizes, held_out)
+    except saved_model.ExportRefusedError as error:
+        raise UserInputError(str(error)) from error
+
+
+def _codes_are_comparable(
+    model: RankingModel, examples: ExampleSet, embeddings: Mapping[str, EmbeddingSet]
+) -> bool:
+    """Whether the graph can compute the codes that the join wrote into the records.
+
+    It can where the model holds the very vectors that the join read, and none of them counts
+    from a certain time on only; a model without content has no codes to compare.
+    """
+    if not model.modalities:
+        return True
+    if not embeddings:
+        return False
+    joined = {name: one["fingerprint"] for name, one in examples.manifest["embedding_sets"].items()}
+    if {name: one.fingerprint for name, one in embeddings.items()} != joined:
+        logging.info(
+            "The model's embedding sets are not the join's (%s): held-out requests are not "
+            "compared, random ones are.",
+            joined,
+        )
+        return False
+    return not any(one.has_availability_times for one in embeddings.values())

@@ -1,0 +1,69 @@
+"""Training against serving: records of a data set and logged calls, replayed and compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from absl import logging
+
+from features.errors import UserInputError
+from models.inputs.example_set import ExampleSet
+from serving_signatures.skew import drawing, replay
+from serving_signatures.skew.tally import Tally
+from serving_signatures.versions.loaded_version import LoadedVersion
+
+
+def check(
+    model: LoadedVersion,
+    examples: ExampleSet | None,
+    split: str,
+    logs: Sequence[str],
+    embeddings: dict[str, str],
+    count: int,
+    seed: int,
+) -> tuple[Tally, dict[str, Any]]:
+    """Replays records of a data set and logged calls.
+
+    Args:
+      model: what serves.
+      examples: the data set, or None.
+      split: of the data set.
+      logs: files of logged calls.
+      embeddings: folder of the embedding set by modality.
+      count: how many records, and how many logged calls, at most.
+      seed: of the choice.
+
+    Returns:
+      What was compared, and JSON values that say how much was replayed.
+
+    Raises:
+      UserInputError: records, logs or embedding sets do not belong to the model.
+    """
+    tally = Tally()
+    found: dict[str, Any] = {}
+    drawn = []
+    if examples is not None:
+        if examples.schema != model.schema:
+            raise UserInputError(
+                f"The model was trained with the schema {model.schema}, but {examples.folder!r} "
+                f"has {examples.schema}. Join with the same labels, embeddings and side features."
+            )
+        drawn = drawing.draw_records(examples.shards(split), count, seed)
+        found["records"] = len(drawn)
+    if logs:
+        calls, left_out = drawing.draw_calls(logs, count, seed)
+        replay.replay_calls(model, calls, tally)
+        versions = sorted({call.version for call in calls})
+        found["requests"] = {"replayed": len(calls), "left_out": left_out, "versions": versions}
+        if other := [version for version in versions if version not in ("", model.version)]:
+            logging.warning(
+                "Answers of version %s are compared with version %s: give the version that "
+                "answered, unless that is what you want to know.",
+                ", ".join(other),
+                model.version,
+            )
+        logged = [record for call in calls for record in call.records()]
+        found["logged_examples"] = len(logged)
+        drawn += logged
+    if drawn:
+        found["coverage"] = replay.replay_records(model, drawn, embeddings, tally)
+    return tally, found

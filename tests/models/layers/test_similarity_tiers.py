@@ -1,0 +1,50 @@
+"""Tiers against NumPy, with random weights."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.layers.similarity_tiers import SimilarityTiers
+from tests.models.layers.reference_attention import bucket_of, dense, randomize
+
+EDGES = (-0.5, 0.0, 0.25, 0.9)
+
+
+@pytest.mark.parametrize("behaviors", [0, 1, 50])
+def test_histogram_equals_numpy_and_leaves_out_unknown_and_padding(behaviors):
+    rng = np.random.default_rng(behaviors)
+    codes = rng.integers(0, 256, (3, 4, behaviors)).astype(np.uint8)
+    codes[..., : behaviors // 3] = 0
+    received = SimilarityTiers({"text": EDGES}).histogram("text", tf.constant(codes)).numpy()
+    bucket = bucket_of(codes, EDGES)
+    expected = [[np.bincount(row, minlength=6)[1:] for row in request] for request in bucket]
+    np.testing.assert_array_equal(received, expected)
+    np.testing.assert_array_equal(received.sum(-1), (codes > 0).sum(-1))
+
+
+def test_every_code_has_exactly_one_tier_but_the_unknown_one():
+    codes = np.arange(256, dtype=np.uint8).reshape(1, 256, 1)
+    counts = SimilarityTiers({"text": EDGES}).histogram("text", tf.constant(codes)).numpy()[0]
+    assert (counts[0] == 0).all()
+    assert (counts[1:].sum(axis=1) == 1).all()
+    assert counts[1].argmax() == 0
+    assert counts[255].argmax() == 4
+
+
+def test_tiers_are_a_tower_over_log_counts_of_each_modality():
+    tiers = SimilarityTiers({"text": EDGES, "image": (0.0,)}, width=3)
+    rng = np.random.default_rng(0)
+    codes = {m: tf.constant(rng.integers(0, 256, (2, 3, 7)), tf.uint8) for m in ("text", "image")}
+    tiers(codes)
+    randomize(tiers, 1)
+    expected = [
+        np.maximum(dense(tower, np.log1p(tiers.histogram(name, codes[name]).numpy())), 0)
+        for name, tower in tiers._towers.items()
+    ]
+    np.testing.assert_allclose(tiers(codes), np.concatenate(expected, -1), atol=1e-5)
+    assert SimilarityTiers.from_config(tiers.get_config()).get_config() == tiers.get_config()
+
+
+def test_width_zero_is_refused():
+    with pytest.raises(ValueError, match="width must be at least 1, received 0"):
+        SimilarityTiers({"text": EDGES}, width=0)

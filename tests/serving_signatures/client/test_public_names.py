@@ -1,0 +1,26 @@
+"""A client needs one import, and a reader of caches no TensorFlow."""
+
+import subprocess
+import sys
+
+import pytest
+
+from serving_signatures import client
+from tests.conftest import REPOSITORY
+
+
+def test_one_import_has_every_public_name():
+    assert [getattr(client, name).__name__ for name in client.__all__] == client.__all__
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = client.Nothing
+
+
+def test_reading_a_cache_imports_no_tensorflow():
+    code = (
+        "import sys\n"
+        "from serving_signatures.client import ProjectionCache, RankingRequest\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "from serving_signatures.client import RankingClient, RemoteModel, open_channel\n"
+        "assert 'tensorflow' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

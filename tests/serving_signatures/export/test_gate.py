@@ -1,0 +1,36 @@
+"""A model's export is verified on held-out requests, where their codes can be computed again."""
+
+import dataclasses
+
+import pytest
+
+from features.errors import UserInputError
+from serving_signatures.export import gate
+from tests import synthetic
+from tests.serving_signatures import serving
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    return synthetic.write_example_set(str(tmp_path_factory.mktemp("examples") / "set"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "cases"), [(0, 1), (5, 0)], ids=["the join's sets", "others"])
+def test_held_out_requests_are_compared_if_the_model_holds_the_joins_sets(
+    tmp_path, examples, model, seed, cases
+):
+    sets = synthetic.embedding_sets(seed=seed)
+    exported = gate.export_model(model, str(tmp_path / "ctr"), examples, sets, (1,), requests=5)
+    compared = {name.partition("/")[2] for name in exported.parity["differences"]}
+    assert len(compared) == len(serving.SHAPES) + cases
+    assert sum(name.startswith("004-5x") for name in compared) == cases
+    assert exported.parity["max_abs_diff"] <= serving.TOLERANCE
+
+
+def test_records_of_another_schema_are_refused(tmp_path, examples, model):
+    schema = dataclasses.replace(examples.schema, labels=("liked",))
+    other = dataclasses.replace(examples, schema=schema)
+    with pytest.raises(UserInputError, match="schema"):
+        gate.export_model(model, str(tmp_path / "ctr"), other, {})
+    assert not (tmp_path / "ctr").exists()
