@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -35,10 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves out, with `--tensorflow-only`, the test files that reach no TensorFlow."""
-    from tests import tensorflow_users
-
     if not config.option.tensorflow_only or not collection_path.name.startswith("test_"):
         return None
+    from tests import tensorflow_users  # It imports this file.
+
     return None if tensorflow_users.is_one(collection_path) else True
 
 
@@ -63,6 +64,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = item.get_closest_marker("slow")
         seconds[item.path] += slow.kwargs.get("seconds", _SLOW) if slow else _FAST
     items.sort(key=lambda item: -seconds[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Spares the tests that run Beam in this process a third of its time."""
+    if "apache_beam" in sys.modules:
+        from tests import quick_beam  # Where no test needs Beam, Beam is not loaded.
+
+        quick_beam.apply()
 
 
 @pytest.fixture(scope="session")

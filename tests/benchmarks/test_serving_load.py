@@ -13,7 +13,7 @@ from tests import synthetic
 from tests.serving_signatures import serving
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_memory_stays_under_load(tmp_path):
     exported = export_saved_model(
         serving.random_model(), str(tmp_path / "ctr"), synthetic.embedding_sets(), batch_sizes=(1,)

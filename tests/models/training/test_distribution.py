@@ -137,7 +137,7 @@ def test_two_devices_follow_the_curve_of_one(folder):
     assert_same_curve(folder, "one", "devices")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=15)
 def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
     cluster = {"worker": ports(2)}
     workers = [task_of(cluster, "worker", index) for index in range(2)]
@@ -147,14 +147,14 @@ def test_two_workers_follow_the_curve_of_one_and_leave_one_model(folder):
     assert left[0] == left[1]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_workers_of_parameter_servers_follow_the_curve_and_see_every_batch(folder):
     """One worker takes its batches in order, so that only the placement of variables differs."""
     assert served(folder, "served") == [0]
     assert_same_curve(folder, "one", "served")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 def test_variables_in_parts_follow_the_curve_of_whole_ones(folder):
     """From a model's weights, because parts draw initial values of their own."""
     own = "training.table_optimizers={'item_id': {'optimizer': 'adagrad'}}"

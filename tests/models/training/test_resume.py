@@ -141,7 +141,7 @@ def test_another_configuration_does_not_go_on_from_it(examples, tmp_path, caplog
     assert figures["steps"] == figures["history"][-1]["step"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=50)
 def test_kills_at_random_moments_change_nothing(examples, straight, tmp_path):
     """With `KILLS=50` in the environment so many, in as many trainings as that takes."""
     rng = random.Random(int(os.environ.get("KILL_SEED", "0")))

@@ -22,7 +22,7 @@ from tests.pipeline.catalog_backfill import projection_data
 from tests.pipeline.catalog_backfill.projection_data import ID, contents, published
 from tests.serving_signatures import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=25)
 
 ITEMS = 3000
 POLL_SECONDS = 0.002

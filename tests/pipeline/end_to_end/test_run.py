@@ -39,7 +39,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=80)
 def test_summary_has_what_the_design_promises(demo: Path) -> None:
     summary = json.loads((demo / "summary.json").read_text())
     for section, keys in KEYS.items():

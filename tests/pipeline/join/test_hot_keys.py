@@ -50,7 +50,7 @@ def hot_table(events, first, last):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 @pytest.mark.parametrize("strategy", ["broadcast", "shuffle"])
 def test_a_user_with_a_million_events(tmp_path, strategy):
     logs.write_log(tmp_path / "ordinary", ordinary_rows())

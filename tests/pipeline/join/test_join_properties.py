@@ -79,7 +79,7 @@ def content(output):
 
 @settings(max_examples=15, phases=PHASES)
 @given(LOGS, JOINS)
-@pytest.mark.slow
+@pytest.mark.slow(seconds=15)
 def test_no_record_sees_its_instant_or_later(rows, values):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -107,7 +107,7 @@ def test_no_record_sees_its_instant_or_later(rows, values):
 
 @settings(max_examples=10, phases=PHASES)
 @given(LOGS, JOINS, st.integers(1, 5))
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 def test_both_strategies_give_the_same_bytes(rows, values, partitions):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -126,7 +126,7 @@ def test_both_strategies_give_the_same_bytes(rows, values, partitions):
     st.integers(2, 7),
     st.integers(1, 9),
 )
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 def test_partitions_and_files_do_not_decide(rows, values, partitions, row_group_size):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -144,7 +144,7 @@ def test_partitions_and_files_do_not_decide(rows, values, partitions, row_group_
 
 @settings(max_examples=10, phases=PHASES)
 @given(st.lists(EVENT, min_size=20, max_size=40, unique_by=lambda row: tuple(row.values())), JOINS)
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 def test_the_order_of_rows_decides_ties_only(rows, values):
     """Rows of distinct times may come in any order."""
     rows = [{**row, "timestamp": 20 * number} for number, row in enumerate(rows)]

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.pipeline.join import logs
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=40)
 
 CONSECUTIVE_KILLS = 5
 SPLITS = "train:..1000500,test:1000500.."

@@ -39,7 +39,7 @@ def test_other_errors_pass():
         raise KeyError("other")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_a_training_that_is_asked_to_stop_saves_and_resumes(tmp_path):
     synthetic.write_example_set(str(tmp_path / "examples"))
     model = tmp_path / "model"

@@ -114,7 +114,7 @@ def by_hand(examples, earlier):
     return model
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 def test_day_by_day_gives_the_weights_that_it_gives_by_hand(folder, tmp_path):
     earlier = None
     for number, day in enumerate(DAYS):

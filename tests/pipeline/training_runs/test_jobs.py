@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_resolved_configuration_stands_beside_the_model(folder: Path) -> None:
     config = json.loads((folder / "model" / "run_config.json").read_text())
     assert config["model"]["hidden"] == [16]
@@ -61,7 +61,7 @@ def test_evaluate_writes_metrics_by_slice(folder: Path) -> None:
     assert sum(one["candidates"] for one in lengths) == metrics["candidates"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_export_holds_the_model_to_held_out_records(folder: Path) -> None:
     arguments = [f"--model_dir={folder}/model", f"--export_dir={folder}/serving"]
     arguments += [f"--examples={folder}/examples"]

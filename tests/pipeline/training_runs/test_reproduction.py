@@ -48,7 +48,7 @@ def _weights(folder: Path) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=50)
 def test_the_printed_command_trains_the_same_weights(runs: Path) -> None:
     script = _job("runs", f"--folder={runs}/runs", "--reproduce=a").stdout
     assert "training.deterministic" not in script and "The examples" not in script
@@ -64,7 +64,7 @@ def test_the_printed_command_trains_the_same_weights(runs: Path) -> None:
     assert re.search(r"^validation\.auc .* 0\.0000$", compared, re.M)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_the_test_split_is_closed_until_evaluate_opens_it_and_other_data_is_not_added(
     runs: Path,
 ) -> None:

@@ -41,7 +41,7 @@ def calls_of(published):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_the_c_loader_scores_as_the_reloaded_signatures(published, tmp_path):
     calls = calls_of(published)
     definitions = signature_defs(published.exported.folder)

@@ -39,7 +39,7 @@ def workspace_of(process, folder, holding="lock"):
     raise AssertionError(f"the export did not come to {holding}")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_a_killed_export_disturbs_neither_another_one_nor_the_next(tmp_path):
     folder = tmp_path / "ctr"
     command = [sys.executable, "-c", EXPORT, str(folder)]
@@ -72,7 +72,7 @@ def test_a_killed_export_disturbs_neither_another_one_nor_the_next(tmp_path):
         serving.assert_same(received, serving.oracle(model, sample))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=60)
 def test_exports_killed_at_any_moment_leave_the_versions_before_and_a_rerun_finishes(
     tmp_path, kills
 ):
