@@ -5,8 +5,9 @@ PY := $(VENV)/bin/python
 # The newest TensorFlow, without tensorflow-io.
 LATEST_VENV ?= .venv-latest
 INSTALLED := $(VENV)/.installed
-# One process a core; the tests of a file share their fixtures.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# One process per core; the tests of a file share their fixtures, and tests/conftest.py puts the
+# files that take longest first.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # SLOW=1: the tests that are marked slow too, as CI does.
 TESTS := $(if $(SLOW),,-m 'not slow')
 
@@ -17,12 +18,12 @@ FLINK_JARS := build/flink/jars
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-latest test-flink flink-jars lint format bench lock clean distclean
+.PHONY: help setup setup-latest demo test test-latest test-flink flink-jars lint format bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
-	@echo 'make test-latest the same on the newest TensorFlow, in .venv-latest'
+	@echo 'make test-latest those that TensorFlow may change, on the newest, in .venv-latest'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
 	@echo 'make bench      benchmarks'
@@ -42,7 +43,9 @@ test: $(INSTALLED)
 	$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
 
 test-latest: $(LATEST_VENV)/.installed
-	$(LATEST_VENV)/bin/python -m pytest $(TESTS) $(PYTEST_ARGS)
+	$(LATEST_VENV)/bin/python -m pytest --tensorflow-only $(TESTS) $(PYTEST_ARGS)
+
+setup-latest: $(LATEST_VENV)/.installed
 
 $(LATEST_VENV)/.installed: requirements/latest.lock requirements/bootstrap.lock requirements/setup_venv.sh
 	@sh requirements/setup_venv.sh $(LATEST_VENV) requirements/latest.lock

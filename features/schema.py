@@ -28,8 +28,6 @@ TIMESTAMP = "timestamp"
 SCALARS = (USER_ID, REQUEST_ID, TIMESTAMP)
 """Features of a record with one integer."""
 
-CANDIDATE_PREFIX = "candidate_"
-HISTORY_PREFIX = "history_"
 CONTEXT_PREFIX = "context_"
 
 CANDIDATE_ITEM_ID = "candidate_item_id"
@@ -45,16 +43,16 @@ HISTORY = (HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 """Features of a record with an integer for each behavior."""
 
 HISTORY_RESIDUAL = "history_residual"
-"""A further one where there are running statistics, see `features.records.running_statistics`."""
+"""One more such feature, in records with running statistics (`records.running_statistics`)."""
 
 
 class ItemAxis(NamedTuple):
-    """An axis of a request on which items lie: its candidates (C) or its behaviors (L).
+    """An axis of a request along which items are listed: candidates (C) or behaviors (L).
 
     Attributes:
-      prefix: with which the name of every feature along this axis begins.
-      item_id: the feature with the items' ids.
-      mask: True for what is no padding.
+      prefix: the start of the name of every feature along this axis.
+      item_id: name of the feature with the items' ids.
+      mask: name of the mask, which is False for padding.
     """
 
     prefix: str
@@ -85,7 +83,7 @@ def candidate_embedding_feature(modality: str) -> str:
 
 def candidate_feature(name: str) -> str:
     """Names a side feature of the candidates, `[c, K]`."""
-    return f"{CANDIDATE_PREFIX}{name}"
+    return CANDIDATES.feature(name)
 
 
 def context_feature(name: str) -> str:

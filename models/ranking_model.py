@@ -14,7 +14,7 @@ from features.errors import UserInputError
 from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
-    CANDIDATE_PREFIX,
+    CANDIDATES,
     CONTEXT_PREFIX,
     HISTORY_ITEM_ID,
     ExampleSchema,
@@ -95,7 +95,7 @@ class RankingModel(tfrs.Model, abc.ABC):
         )
         side = {"buckets": config.side_buckets, "width": config.side_width}
         self.item_side = SideFeatures(
-            schema.item_features, CANDIDATE_PREFIX, **side, name="item_side"
+            schema.item_features, CANDIDATES.prefix, **side, name="item_side"
         )
         self.context_side = SideFeatures(
             schema.context_features, CONTEXT_PREFIX, **side, name="context_side"

@@ -20,7 +20,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "sort",
         None,
-        "Metric, the best first: auc, test.auc; by default by time.",
+        "Metric to sort by, such as auc or test.auc; else the time.",
     )
     flags.DEFINE_list("compare", [], "Names of two or more runs to compare.")
     flags.DEFINE_string("reproduce", None, "Name of a run; prints the command that repeats it.")

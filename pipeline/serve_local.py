@@ -20,7 +20,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "saved_model",
         None,
-        "Folder of a version, or of the model, in which versions are numbers.",
+        "Folder of one version, or of the model, whose versions are numbered folders.",
         required=True,
     )
     flags.DEFINE_integer("port", 8500, "Port; 0 for one that is free.", 0, 65535)

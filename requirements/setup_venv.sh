@@ -29,9 +29,15 @@ find_python() {
 need_venv_module() {
     "$1" -c 'import ensurepip, venv' 2>/dev/null && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "installing python3.11-venv, which Debian ships apart from Python"
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3.11-venv >/dev/null
+        # CI makes two environments at once: the second waits here and finds it installed.
+        exec 9<"$0"
+        flock 9
+        if ! "$1" -c 'import ensurepip, venv' 2>/dev/null; then
+            say "installing python3.11-venv, which Debian ships apart from Python"
+            apt-get update -qq
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3.11-venv >/dev/null
+        fi
+        exec 9<&-
         "$1" -c 'import ensurepip, venv' 2>/dev/null && return
     fi
     fail "$1 cannot make virtual environments (no ensurepip)." \

@@ -18,7 +18,7 @@ from features.schema import (
     HISTORY_TIME_GAP,
     HISTORY_TYPE,
     ITEM_AXES,
-    Modality,
+    ItemAxis,
     candidate_embedding_feature,
     candidate_feature,
     context_feature,
@@ -30,6 +30,9 @@ from models.ranking_model import RankingModel
 from serving_signatures import input_checks, names, tags
 
 Tensors = dict[str, tf.Tensor]
+
+_Content = tuple[tf.Tensor, tf.Tensor]
+"""Quantized vectors, int8 `[..., M]`, and their norms, float32 `[...]`."""
 
 
 class ServingSignatures:
@@ -92,8 +95,9 @@ class ServingSignatures:
             )
 
     def _trace(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        examples = {names.EXAMPLES: tf.TensorSpec([None], tf.string)}
         functions = {
-            names.SERVING_DEFAULT: _trace(self._serving_default, self._example_specs()),
+            names.SERVING_DEFAULT: _trace(self._serving_default, examples),
             names.SCORE_REQUEST: _trace(self._score_request, self._request_specs()),
         }
         if not isinstance(self.model, DMF):
@@ -125,14 +129,12 @@ class ServingSignatures:
 
     def _score_request(self, **inputs: tf.Tensor) -> Tensors:
         batch = self._checked(inputs)
-        for modality in self.model.modalities:
-            candidates, behaviors = (
-                self._content(
-                    modality, batch, axis.item_id, axis.feature(names.vector(modality.name))
-                )
-                for axis in ITEM_AXES
-            )
-            self._add_content(batch, modality, candidates, behaviors)
+
+        def content(modality: str, axis: ItemAxis) -> _Content:
+            vectors = axis.feature(names.vector(modality))
+            return self._content(modality, batch, axis.item_id, vectors)
+
+        self._add_content(batch, content)
         return self._outputs(self.model.logits_by_label(batch), batch, inputs)
 
     def _id_projections(self, **inputs: tf.Tensor) -> Tensors:
@@ -150,7 +152,7 @@ class ServingSignatures:
         inputs = input_checks.same_rows(inputs)
         for modality in self.model.modalities:
             vectors = names.vector(modality.name)
-            quantized, norm = self._content(modality, inputs, names.ITEM_IDS, vectors)
+            quantized, norm = self._content(modality.name, inputs, names.ITEM_IDS, vectors)
             outputs[names.quantized(modality.name)] = quantized
             outputs[names.norm(modality.name)] = norm
         if self.model.projected_modalities:
@@ -168,15 +170,14 @@ class ServingSignatures:
         ]
         with tf.control_dependencies(checks):
             batch = self._checked(inputs)
-        for modality in self.model.modalities:
-            candidates, behaviors = (
-                (
-                    batch[axis.feature(names.quantized(modality.name))],
-                    batch[axis.feature(names.norm(modality.name))],
-                )
-                for axis in ITEM_AXES
+
+        def cached(modality: str, axis: ItemAxis) -> _Content:
+            return (
+                batch[axis.feature(names.quantized(modality))],
+                batch[axis.feature(names.norm(modality))],
             )
-            self._add_content(batch, modality, candidates, behaviors)
+
+        self._add_content(batch, cached)
         interest = self.model.interest_from_projections(
             batch[CANDIDATES.feature(names.QUERY)],
             batch[BEHAVIORS.feature(names.KEY)],
@@ -198,27 +199,19 @@ class ServingSignatures:
         ]
         return input_checks.checked(inputs, self.schema.behavior_types, vectors)
 
-    def _content(
-        self, modality: Modality, inputs: Tensors, item_ids: str, vectors: str
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns quantized vectors and norms, from the table inside or the vectors sent."""
+    def _content(self, modality: str, inputs: Tensors, item_ids: str, vectors: str) -> _Content:
+        """Returns the content of items, from the table inside or the vectors sent."""
         if self.tables:
-            return self.tables[modality.name].lookup(inputs[item_ids])
+            return self.tables[modality].lookup(inputs[item_ids])
         return in_graph.quantize(inputs[vectors], vectors)
 
-    def _add_content(
-        self,
-        batch: Tensors,
-        modality: Modality,
-        candidates: tuple[tf.Tensor, tf.Tensor],
-        behaviors: tuple[tf.Tensor, tf.Tensor],
-    ) -> None:
-        """Adds to a batch what a parsed record holds of a modality."""
-        quantized, norm = behaviors
-        norm = tf.where(batch[HISTORY_MASK], norm, tf.zeros_like(norm))
-        codes = in_graph.codes(*candidates, quantized, norm)
-        batch[similarity_feature(modality.name)] = codes
-        batch[candidate_embedding_feature(modality.name)] = candidates[0]
+    def _add_content(self, batch: Tensors, content: Callable[[str, ItemAxis], _Content]) -> None:
+        """Adds similarity codes and candidates' vectors to a batch, as a parsed record has them."""
+        for modality in (one.name for one in self.model.modalities):
+            candidates, (quantized, norm) = (content(modality, axis) for axis in ITEM_AXES)
+            norm = tf.where(batch[HISTORY_MASK], norm, tf.zeros_like(norm))
+            batch[similarity_feature(modality)] = in_graph.codes(*candidates, quantized, norm)
+            batch[candidate_embedding_feature(modality)] = candidates[0]
 
     def _outputs(self, logits: Tensors, batch: Tensors, inputs: Tensors) -> Tensors:
         mask = batch[CANDIDATE_MASK]
@@ -234,9 +227,6 @@ class ServingSignatures:
             return {**function(**inputs), tag: tf.fill(count, self.tags[tag])}
 
         return tagged
-
-    def _example_specs(self) -> dict[str, tf.TensorSpec]:
-        return {names.EXAMPLES: tf.TensorSpec([None], tf.string)}
 
     def _request_specs(self) -> dict[str, tf.TensorSpec]:
         specs = self._context_specs()
@@ -278,10 +268,6 @@ class ServingSignatures:
         }
         if self.schema.has_residuals:
             specs[HISTORY_RESIDUAL] = tf.TensorSpec([None, None], tf.int64)
-        return specs | self._side_specs()
-
-    def _side_specs(self) -> dict[str, tf.TensorSpec]:
-        specs = {}
         for side in self.schema.item_features:
             dtype = example.side_feature_dtype(side)
             specs[candidate_feature(side.name)] = tf.TensorSpec([None, None, side.width], dtype)

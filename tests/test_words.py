@@ -20,7 +20,7 @@ _UNITS = (
 
 # Pattern -> what to write instead.
 BANNED = {
-    rf"\b(?:once|(?:{'|'.join(_RATES.split())}|entrie|processe|candidate|behavior)s?) an? "
+    rf"\b(?:once|(?:{'|'.join(_RATES.split())}|entries|processes|candidates?|behaviors?)s?) an? "
     rf"(?:{'|'.join(_UNITS.split())})\b(?! (?:of|that|which|is|has|was))": '"per" for a rate',
     r"_AN?_(?:BATCH|BUCKET|ID|ITEM|PART|PARTITION|RECORD|REQUEST|ROW|VECTOR)\b": "_PER_",
     r"\brows_an_id\b": "rows_per_id",
@@ -32,7 +32,7 @@ BANNED = {
     r"\bof_batch\b": "truncate_history",
     r"\bcode_terms\b": "similarity_code_ops",
     r"\bhead_products\b": "multi_head_ops",
-    r"\b(?:mail|letters?)\b": "requests, blocks",
+    r"\b(?:mail|(?<!same )letters?)\b": "requests, blocks",
     r"\bAnswerQuestions\b": "ComputeItemStatistics",
     r"\bstrangers?\b(?! (?:finds|must|test))": "unknown",
     r"\barrives_late\b": "has_availability_times",

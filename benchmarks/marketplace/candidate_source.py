@@ -1,4 +1,4 @@
-"""Which items a request shows: popular ones, ones of current interest, and random ones."""
+"""Which items per request shows: popular ones, ones of current interest, and random ones."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class CandidateSource:
         interest: np.ndarray,
         request: np.ndarray,
     ) -> np.ndarray:
-        """Draws one item an impression.
+        """Draws one item per impression.
 
         Args:
           rng: the source of randomness.

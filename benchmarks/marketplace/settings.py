@@ -28,7 +28,7 @@ class MarketplaceSettings:
       events: impressions, exactly.
       users: users who may send requests; their activity is skewed, some send none.
       items: items, those included that appear during the simulated time.
-      candidates: the mean number of candidates a request; the numbers 1 to 2 C - 1 are equally
+      candidates: the mean number of candidates per request; the numbers 1 to 2 C - 1 are equally
         likely.
       modalities: the embedding width M by modality.
       days: simulated days.

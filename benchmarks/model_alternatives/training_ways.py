@@ -44,7 +44,7 @@ class Way:
 
 
 def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
-    """Returns one pass as training reads it, about 512 candidates a batch."""
+    """Returns one pass as training reads it, about 512 candidates per batch."""
     (candidates,) = examples.candidates_per_record("train")
     # A batch of whole requests is sized for the largest of its bucket; this fills it.
     size = BATCH if layout == "flat" else BATCH // candidates * _CANDIDATES_OF_BUCKET

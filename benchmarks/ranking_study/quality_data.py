@@ -57,7 +57,7 @@ def prepare(
     embeddings: Mapping[str, str],
     work: str,
 ) -> list[DataSet]:
-    """Joins a raw log once a split, or opens what is joined already.
+    """Joins a raw log once per split, or opens what is joined already.
 
     Args:
       source: a folder as `pipeline.end_to_end.demo_data` reads it, or one that the join wrote.

@@ -1,9 +1,8 @@
-"""One request: as a record (`tf.train.Example` bytes) and as part of a padded batch.
+"""One request as `tf.train.Example` bytes.
 
-- `requests`: `RankingRequest`, one request without padding; `pad` and `unpad`.
-- `example`: a request to bytes, and a batch of bytes to tensors in the graph.
-- `decoded_example`: bytes to a request, without the graph.
-- `columnar`: many requests to bytes at once.
-- `running_statistics`: what a user and an item had counted before a request.
-- `tfrecord`: the framing of a TFRecord file.
+- `requests`: a request without padding, and padded batches of requests.
+- `example`, `decoded_example`: a request to a record, and back, in the graph or without it.
+- `columnar`: many requests at once, for the join.
+- `running_statistics`: counts and sums of users and items.
+- `tfrecord`: the framing of records in a file.
 """

@@ -1,6 +1,6 @@
-"""One record back to the request that it was made from, without TensorFlow's graph.
+"""Decodes one record to its request, without TensorFlow's graph.
 
-What a client reads out of a record, and a second opinion on `example.parse_examples`.
+Clients read records with it, and tests compare it with `example.parse_examples`.
 """
 
 from typing import Any
@@ -25,14 +25,14 @@ from features.schema import (
 
 
 def decode_request(schema: ExampleSchema, record: bytes) -> RankingRequest:
-    """Decodes what `example.encode_request` wrote.
+    """Decodes a record of `example.encode_request` or of the join.
 
     Args:
-      schema: as it was written with.
+      schema: the schema that the record was written with.
       record: a serialized `tf.train.Example`.
 
     Raises:
-      ValueError: the bytes are no Example, or a feature is missing or of another size.
+      ValueError: the bytes are no Example, or a feature is missing or has another size.
     """
     try:
         feature = tf.train.Example.FromString(record).features.feature

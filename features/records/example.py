@@ -42,7 +42,7 @@ def encode_request(schema: ExampleSchema, request: RankingRequest) -> bytes:
     """Serializes a request; the same request gives the same bytes.
 
     Args:
-      schema: says which labels, modalities and side features the record carries.
+      schema: labels, modalities and side features of the record.
       request: the values.
 
     Returns:
@@ -68,15 +68,15 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
     """Parses a batch of records, in the graph.
 
     Args:
-      schema: as it was written with.
+      schema: the schema that the records were written with.
       serialized: `[R]` string.
 
     Returns:
       The parsed features of the module's table, by name.
 
     Raises:
-      InvalidArgumentError: at run time, when a record lacks a feature, or has more or less of one
-        than fits its candidates and behaviors.
+      InvalidArgumentError: at run time, when a record lacks a feature, or the number of its values
+        does not fit the record's candidates and behaviors.
     """
     parsed = tf.io.parse_example(serialized, _parsing_spec(schema))
     behaviors = parsed[HISTORY_ITEM_ID].row_lengths()
@@ -107,7 +107,7 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
 
 
 def candidate_count(serialized: tf.Tensor) -> tf.Tensor:
-    """Returns how many candidates one serialized record holds, scalar int32, in the graph."""
+    """Returns the number of candidates of one serialized record, scalar int32, in the graph."""
     spec = {CANDIDATE_ITEM_ID: tf.io.VarLenFeature(tf.int64)}
     return tf.size(tf.io.parse_single_example(serialized, spec)[CANDIDATE_ITEM_ID].values)
 
@@ -135,24 +135,15 @@ def side_feature_dtype(side: SideFeature) -> tf.DType:
 
 
 def _parsing_spec(schema: ExampleSchema) -> dict[str, object]:
-    spec: dict[str, object] = {name: tf.io.FixedLenFeature([], tf.int64) for name in SCALARS}
-    for name in (*schema.history, CANDIDATE_ITEM_ID):
-        spec[name] = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-    for label in schema.labels:
-        spec[label] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
-    for modality in schema.modalities:
-        spec[similarity_feature(modality.name)] = tf.io.FixedLenFeature([], tf.string)
-        if modality.candidate_embedding:
-            name = candidate_embedding_feature(modality.name)
-            spec[name] = tf.io.FixedLenFeature([], tf.string)
-    for side in schema.item_features:
-        spec[candidate_feature(side.name)] = tf.io.RaggedFeature(
-            side_feature_dtype(side), row_splits_dtype=tf.int64
-        )
-    for side in schema.context_features:
-        spec[context_feature(side.name)] = tf.io.FixedLenFeature(
-            [side.width], side_feature_dtype(side)
-        )
+    dtypes = {"int64": tf.int64, "float": tf.float32, "bytes": tf.string}
+    fixed: dict[str, list[int]] = {name: [] for name in SCALARS}
+    fixed |= {context_feature(side.name): [side.width] for side in schema.context_features}
+    spec: dict[str, object] = {}
+    for name, kind in columnar.feature_kinds(schema).items():
+        if kind == "bytes" or name in fixed:
+            spec[name] = tf.io.FixedLenFeature(fixed.get(name, []), dtypes[kind])
+        else:
+            spec[name] = tf.io.RaggedFeature(dtypes[kind], row_splits_dtype=tf.int64)
     return spec
 
 
@@ -169,7 +160,7 @@ def _padded(values: tf.RaggedTensor, lengths: tf.Tensor, name: str) -> tf.Tensor
 def _decode_matrix(
     encoded: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, dtype: tf.DType, name: str
 ) -> tf.Tensor:
-    """Decodes one row-major byte matrix a record and pads them to one shape.
+    """Decodes one row-major byte matrix per record, and pads them to one shape.
 
     Args:
       encoded: `[R]` string, record r holds `rows[r] * columns[r]` bytes.
@@ -185,6 +176,7 @@ def _decode_matrix(
     row = tf.range(tf.reduce_max(rows))[None, :, None]
     column = tf.range(tf.reduce_max(columns))[None, None, :]
     inside = (row < rows[:, None, None]) & (column < columns[:, None, None])
+    # Element (i, j) of record r is byte i * columns[r] + j; padding reads byte 0 and is zeroed.
     position = tf.where(inside, row * columns[:, None, None] + column, 0)
     return tf.where(inside, tf.gather(flat, position, batch_dims=1), tf.zeros([], dtype))
 
@@ -203,5 +195,5 @@ def _decode_bytes(encoded: tf.Tensor, sizes: tf.Tensor, dtype: tf.DType, name: s
     with tf.control_dependencies(
         [tf.debugging.assert_equal(tf.strings.length(encoded), tf.cast(sizes, tf.int32), message)]
     ):
-        longest = tf.maximum(tf.reduce_max(sizes), 1)  # The op refuses a length of zero.
+        longest = tf.maximum(tf.reduce_max(sizes), 1)  # decode_raw refuses a length of zero.
         return tf.io.decode_raw(encoded, dtype, fixed_length=tf.cast(longest, tf.int32))

@@ -37,21 +37,20 @@ _NAMED = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 class RankingRequest:
     """One user at one moment, and the candidates to rank; nothing is padded.
 
-    A client gives ids and `features`. A training record also has labels, the user, the request's
-    id and its time.
+    A client gives ids and `features`. A training record also has the fields from `labels` on.
 
     Attributes:
       candidate_item_id: `[c]` int64.
       history_item_id: `[l]` int64, oldest first.
       history_time_gap: `[l]` int64, whole seconds from the behavior to the request.
       history_type: `[l]` int64, number of the behavior's type.
-      features: every other input of the signature, by its name: `candidate_<name>` `[c, ...]`,
-        `history_<name>` `[l, ...]`, `context_<name>` `[K]`. Vectors are needed only where the
-        model holds no embedding set; with caches, only of items that the caches lack. A record
-        has `similarity_<modality>` `[c, l]` too.
+      features: all other inputs of the signature, by name: `candidate_<name>` `[c, ...]`,
+        `history_<name>` `[l, ...]`, `context_<name>` `[K]`. Vectors are needed only if the model
+        holds no embedding set; with caches, only those of items that the caches lack. A record
+        also has `similarity_<modality>` `[c, l]`.
       labels: `[c]` float32 by label.
       user_id: the user, by fingerprint where ids are strings.
-      request_id: what was shown together.
+      request_id: id of the candidates that were shown together.
       timestamp: microseconds since 1970.
     """
 
@@ -61,9 +60,9 @@ class RankingRequest:
     history_type: np.ndarray
     features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     labels: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    user_id: int = 0
-    request_id: int = 0
-    timestamp: int = 0
+    user_id: int | None = None
+    request_id: int | None = None
+    timestamp: int | None = None
 
     def values(self) -> Arrays:
         """Returns every value by the name of its feature.
@@ -71,7 +70,10 @@ class RankingRequest:
         Raises:
           ValueError: lengths do not fit each other.
         """
-        values = {name: np.asarray(getattr(self, name), np.int64) for name in (*SCALARS, *_NAMED)}
+        given = {name: getattr(self, name) for name in (*SCALARS, *_NAMED)}
+        values = {
+            name: np.asarray(value, np.int64) for name, value in given.items() if value is not None
+        }
         values |= {name: np.asarray(value) for name, value in self.features.items()}
         values |= {name: np.asarray(value) for name, value in self.labels.items()}
         for name, value in values.items():
@@ -89,11 +91,11 @@ class RankingRequest:
 class PaddedSizes:
     """The sizes that requests are padded to, so that TF Serving can join them into batches.
 
-    Each needs no more than one trace of memory and one warm-up; a few are enough.
+    Each pair of sizes costs one trace and one warm-up request; a few sizes are enough.
 
     Attributes:
-      candidates: allowed C, ascending. More candidates than the last are an error.
-      behaviors: allowed L, ascending. Of a longer history the newest behaviors are kept.
+      candidates: allowed C, ascending; a request with more candidates is an error.
+      behaviors: allowed L, ascending; a longer history keeps its newest behaviors.
     """
 
     candidates: tuple[int, ...] = (100, 400, 1200)
@@ -111,11 +113,11 @@ def pad(requests: Sequence[RankingRequest], sizes: PaddedSizes | None = None) ->
 
     Args:
       requests: at least one; all with the same features.
-      sizes: what C and L may be; the smallest that holds all of the requests is taken. None for
-        the most candidates and behaviors of any request.
+      sizes: allowed C and L, of which the smallest that fit all requests are taken; None for the
+        most candidates and behaviors of any request.
 
     Raises:
-      ValueError: there is no request, there are too many candidates, or features differ.
+      ValueError: there is no request, a request has too many candidates, or features differ.
     """
     if not requests:
         raise ValueError("Expected at least one request, received none.")

@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from features.schema import (
+    BEHAVIORS,
     CANDIDATE_MASK,
-    CANDIDATE_PREFIX,
-    HISTORY_PREFIX,
+    CANDIDATES,
     ExampleSchema,
     similarity_feature,
 )
@@ -61,12 +61,12 @@ def single_candidates(batch: Batch, schema: ExampleSchema) -> dict[str, tf.Tenso
     codes = {similarity_feature(name) for name in schema.modality_names}
     parts = {}
     for name, values in batch.items():
-        if name in codes or name.startswith(HISTORY_PREFIX):
+        if name in codes or name.startswith(BEHAVIORS.prefix):
             # Rebatching needs one length: batches are padded to their own longest history.
             missing = schema.history_length - tf.shape(values)[-1]
             leading = [[0, 0]] * (values.shape.rank - 1)
             values = tf.pad(values, [*leading, [0, missing]])
-        if name in codes or name in schema.labels or name.startswith(CANDIDATE_PREFIX):
+        if name in codes or name in schema.labels or name.startswith(CANDIDATES.prefix):
             parts[name] = tf.gather_nd(values, place)[:, None]  # [N, 1, ...]
         else:
             parts[name] = tf.gather(values, place[:, 0])  # [N, ...]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from features.schema import HISTORY_MASK, HISTORY_PREFIX, similarity_feature
+from features.schema import BEHAVIORS, similarity_feature
 
 
 def truncate_history(
@@ -32,7 +32,7 @@ def truncate_history(
     Returns:
       The batch with these tensors as `[R, W, ...]` and `[R, C, W]`.
     """
-    mask = batch[HISTORY_MASK]
+    mask = batch[BEHAVIORS.mask]
     length = tf.shape(mask)[1]
     kept = tf.minimum(count, length)
     # One past the last behavior of each history, whatever padding follows it, [R].
@@ -41,7 +41,7 @@ def truncate_history(
     places = start[:, None] + tf.range(kept)  # [R, W]
     cut = dict(batch)
     for name, values in batch.items():
-        if name.startswith(HISTORY_PREFIX):
+        if name.startswith(BEHAVIORS.prefix):
             cut[name] = tf.gather(values, places, batch_dims=1)
     for modality in modalities:
         name = similarity_feature(modality)

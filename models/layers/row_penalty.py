@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID, HISTORY_MASK
+from features.schema import ITEM_AXES
 from models.layers.id_embedding import IdEmbedding
 
 
@@ -18,7 +18,6 @@ def squared_rows(embedding: IdEmbedding, batch: Mapping[str, tf.Tensor]) -> tf.T
       embedding: the items' table.
       batch: parsed requests with the behaviors that are attended; padding is left out.
     """
-    candidates = tf.boolean_mask(batch[CANDIDATE_ITEM_ID], batch[CANDIDATE_MASK])
-    behaviors = tf.boolean_mask(batch[HISTORY_ITEM_ID], batch[HISTORY_MASK])
-    rows, _ = tf.unique(embedding.rows(tf.concat([candidates, behaviors], axis=0)))
+    ids = [tf.boolean_mask(batch[axis.item_id], batch[axis.mask]) for axis in ITEM_AXES]
+    rows, _ = tf.unique(embedding.rows(tf.concat(ids, axis=0)))
     return tf.reduce_sum(tf.square(tf.gather(embedding.table, rows)))

@@ -1,10 +1,10 @@
 """Reads rows of Parquet files in batches of a bounded size, and finds bad rows."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
+import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
@@ -45,41 +45,21 @@ def read_batches(
         ) from error
 
 
-def first_reasons(rows: int, checks: Sequence[tuple[np.ndarray, str]]) -> np.ndarray:
+def first_reasons(batch: pa.RecordBatch, checks: Mapping[str, str]) -> np.ndarray:
     """Returns the reason against each row.
 
     Args:
-      rows: how many there are (N).
-      checks: `[N]` bool, true where the reason that follows holds.
+      batch: N rows.
+      checks: condition of a bad row as DuckDB's SQL, by reason; null counts as true.
 
     Returns:
-      `[N]` str: the first reason that holds, empty for good rows.
+      `[N]` str: the first reason whose condition holds, empty for good rows.
     """
-    reasons = np.full(rows, "", object)
-    for mask, reason in checks:
-        reasons[mask & (reasons == "")] = reason
-    return reasons
-
-
-def is_null(batch: pa.RecordBatch, name: str) -> np.ndarray:
-    """Returns which values of a column are null, `[N]` bool."""
-    return batch[name].is_null().to_numpy(zero_copy_only=False)
-
-
-def holds_null(batch: pa.RecordBatch, name: str) -> np.ndarray:
-    """Returns which lists of a column hold a null, `[N]` bool."""
-    lists = batch[name]
-    elements = pc.list_flatten(lists)
-    found = np.zeros(len(lists), bool)
-    if elements.null_count:
-        missing = elements.is_null().to_numpy(zero_copy_only=False)
-        found[pc.list_parent_indices(lists).to_numpy()[missing]] = True
-    return found
-
-
-def list_lengths(batch: pa.RecordBatch, name: str) -> np.ndarray:
-    """Returns the length of each list of a column, -1 for null; `[N]` int64."""
-    return pc.fill_null(pc.list_value_length(batch[name]), -1).to_numpy(zero_copy_only=False)
+    cases = " ".join(f"WHEN coalesce({bad}, true) THEN ?" for bad in checks.values())
+    with duckdb.connect() as connection:
+        connection.register("batch", batch)
+        query = f"SELECT CASE {cases} ELSE '' END AS reason FROM batch"
+        return connection.execute(query, list(checks)).fetchnumpy()["reason"]
 
 
 def _fits(expected: pa.DataType) -> Callable[[pa.DataType], bool]:

@@ -15,7 +15,6 @@ Of a history the item ids are converted; their categories (`151_2_180`) follow f
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -60,8 +59,8 @@ _SET = pa.schema([("item_id", pa.int64()), ("embedding", pa.list_(pa.int8(), _WI
 _HISTORIES_PER_GROUP = 1 << 13
 _ROWS_PER_GROUP = 1 << 17
 
-Check = tuple[Callable[[pa.RecordBatch], np.ndarray], str]
-"""Returns which rows are bad, `[N]` bool; the reason."""
+Checks = Mapping[str, str]
+"""Condition of a bad row as DuckDB's SQL, by reason."""
 
 
 def _find_sources(folder: str) -> Sources:
@@ -95,7 +94,11 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         _EVENTS,
         _by_split(sources, "samples"),
         {_LABEL: pa.list_(pa.int8()), **ids, _ITEM: pa.int64()},
-        [_null(_USER), _null(_ITEM), (_is_not_one_hot, f"{_LABEL} is not [0, 1] or [1, 0]")],
+        {
+            **_null(_USER),
+            **_null(_ITEM),
+            f"{_LABEL} is not [0, 1] or [1, 0]": f"{_LABEL} NOT IN ([0, 1], [1, 0])",
+        },
         lambda good, split: [good[_USER], good[_ITEM], pc.list_element(good[_LABEL], 1), split],
     )
     _write(
@@ -104,7 +107,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         _USERS,
         _by_split(sources, "user_features"),
         {**ids, **dict.fromkeys(_ATTRIBUTES, pa.int64())},
-        [_null(_USER)],
+        _null(_USER),
         lambda good, split: [good[_USER], split, *(good[name] for name in _ATTRIBUTES)],
     )
     _write(
@@ -113,7 +116,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         _HISTORIES,
         _by_split(sources, "user_features"),
         {**ids, _HISTORY: pa.list_(pa.int64())},
-        [_null(_USER), _null(_HISTORY), _null_element(_HISTORY)],
+        {**_null(_USER), **_null(_HISTORY), **_null_element(_HISTORY)},
         lambda good, split: [good[_USER], split, good[_HISTORY]],
         _HISTORIES_PER_GROUP,
     )
@@ -133,7 +136,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
             _ITEMS,
             [("", path) for path in items],
             dict.fromkeys((_ITEM, *_ITEM_ATTRIBUTES), pa.int64()),
-            [_null(_ITEM)],
+            _null(_ITEM),
             lambda good, split: good.columns,
         )
         flags += [
@@ -153,15 +156,12 @@ def _write_embeddings(tables: Tables, paths: Sequence[str]) -> None:
         _SET,
         [("", path) for path in paths],
         {_ITEM: pa.int64(), _VECTOR: pa.list_(pa.int8())},
-        [
-            _null(_ITEM),
-            _null(_VECTOR),
-            (
-                lambda batch: parquet_rows.list_lengths(batch, _VECTOR) != _WIDTH,
-                f"{_VECTOR} does not have {_WIDTH} values",
-            ),
-            _null_element(_VECTOR),
-        ],
+        {
+            **_null(_ITEM),
+            **_null(_VECTOR),
+            f"{_VECTOR} does not have {_WIDTH} values": f'len("{_VECTOR}") <> {_WIDTH}',
+            **_null_element(_VECTOR),
+        },
         lambda good, split: [good[_ITEM], good[_VECTOR].cast(_SET.field("embedding").type)],
     )
     manifest.write_manifest(
@@ -182,7 +182,7 @@ def _write(
     schema: pa.Schema,
     files: Iterable[tuple[str, str]],
     columns: Mapping[str, pa.DataType],
-    checks: Sequence[Check],
+    checks: Checks,
     convert: Callable[[pa.RecordBatch, pa.Array], list[pa.Array]],
     rows_per_group: int = _ROWS_PER_GROUP,
 ) -> Table:
@@ -194,7 +194,7 @@ def _write(
       schema: of the table.
       files: split and path of each source.
       columns: to read of the sources, with their types.
-      checks: a row is quarantined with the reason of the first that fails.
+      checks: a row is quarantined with the first reason whose condition holds.
       convert: returns the table's columns from good rows and their split, `[N]`.
       rows_per_group: of the table.
     """
@@ -206,9 +206,7 @@ def _write(
             return convert(good, pa.repeat(split, good.num_rows))
 
         for origin, batch in parquet_rows.read_batches(path, columns, batch_rows):
-            failed = [(is_bad(batch), reason) for is_bad, reason in checks]
-            reasons = parquet_rows.first_reasons(batch.num_rows, failed)
-            table.take_batch(batch, origin, reasons, output)
+            table.take_batch(batch, origin, parquet_rows.first_reasons(batch, checks), output)
     return tables.close(name)
 
 
@@ -216,21 +214,12 @@ def _by_split(sources: Sources, kind: str) -> list[tuple[str, str]]:
     return [(split, path) for split in _SPLITS for path in sources[f"{split}_{kind}"]]
 
 
-def _null(name: str) -> Check:
-    return lambda batch: parquet_rows.is_null(batch, name), f"{name} is null"
+def _null(name: str) -> Checks:
+    return {f"{name} is null": f'"{name}" IS NULL'}
 
 
-def _null_element(name: str) -> Check:
-    return lambda batch: parquet_rows.holds_null(batch, name), f"{name} holds a null"
-
-
-def _is_not_one_hot(batch: pa.RecordBatch) -> np.ndarray:
-    """Returns which labels are neither [0, 1] nor [1, 0], `[N]` bool."""
-    good = parquet_rows.list_lengths(batch, _LABEL) == 2
-    pairs = pc.list_flatten(batch[_LABEL].filter(pa.array(good)))
-    values = pairs.fill_null(-1).to_numpy(zero_copy_only=False).reshape(-1, 2)
-    good[good] = np.isin(values, (0, 1)).all(axis=1) & (values.sum(axis=1) == 1)
-    return ~good
+def _null_element(name: str) -> Checks:
+    return {f"{name} holds a null": f'list_count("{name}") < len("{name}")'}
 
 
 ADAPTER = Adapter("taobao_mm", _find_sources, _convert)

@@ -162,7 +162,7 @@ class _Job:
             quantized = {}
             if cache == names.TARGET_AWARE_PROJECTIONS:
                 quantized = self.vectors.quantized(part.item_ids[part.computed])
-            tasks.append(save_task(folder, work, plan.wanted.tag, part, quantized, self.output))
+            tasks.append(save_task(folder, work, plan.wanted.tag, part, quantized))
         if len(tasks) < len(plan.new):
             done = len(plan.new) - len(tasks)
             logging.info("%s: %d parts are there from an interrupted run.", cache, done)

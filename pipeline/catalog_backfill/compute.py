@@ -27,8 +27,7 @@ class PartTask:
     """A part to write, for a worker; its arrays lie in the work folder.
 
     Attributes:
-      output: the backfill's output.
-      cache: which one.
+      folder: the cache.
       tag: what its rows depend on.
       work: folder of the arrays.
       key: of the part, see `NewPart.key`.
@@ -36,8 +35,7 @@ class PartTask:
       reads: entries of the earlier parts to copy from.
     """
 
-    output: str
-    cache: str
+    folder: CacheFolder
     tag: str
     work: str
     key: str
@@ -51,7 +49,6 @@ def save_task(
     tag: str,
     part: NewPart,
     quantized: Mapping[str, np.ndarray],
-    output: str,
 ) -> PartTask:
     """Writes a part's arrays where workers map them, and returns its task.
 
@@ -61,14 +58,13 @@ def save_task(
       tag: what the rows depend on.
       part: what to write.
       quantized: vectors of the rows to compute, by modality; empty where the model holds them.
-      output: the backfill's output.
     """
     key = part.key(folder.cache, tag)
     arrays = {"item_ids": part.item_ids, "sources": part.sources, "computed": part.computed}
     arrays |= {f"quantized/{name}": values for name, values in quantized.items()}
     for name, array in arrays.items():
         write_array(storage.join(work, key), name, array)
-    return PartTask(output, folder.cache, tag, work, key, tuple(quantized), part.reads)
+    return PartTask(folder, tag, work, key, tuple(quantized), part.reads)
 
 
 class WriteParts(beam.PTransform):
@@ -107,15 +103,14 @@ class _WritePart(beam.DoFn):
         )
 
     def process(self, task: PartTask) -> Iterator[str]:
-        folder = CacheFolder(task.output, task.cache)
         try:
-            note = self._write(folder, task)
+            note = self._write(task)
         except UserInputError as error:
             note = {"error": str(error)}
-        storage.write_bytes(folder.note_path(task.key), json.dumps(note).encode())
+        storage.write_bytes(task.folder.note_path(task.key), json.dumps(note).encode())
         yield task.key
 
-    def _write(self, folder: CacheFolder, task: PartTask) -> dict[str, object]:
+    def _write(self, task: PartTask) -> dict[str, object]:
         arrays = os.path.join(local_copy(task.work), task.key)
         item_ids, sources, computed = (
             map_array(arrays, name) for name in ("item_ids", "sources", "computed")
@@ -123,15 +118,15 @@ class _WritePart(beam.DoFn):
         columns = self._computed(task, arrays, item_ids[computed], computed)
         copied = 0
         for part in task.reads:
-            copied += _copy(folder, task, part, item_ids, ~computed, columns)
+            copied += _copy(task, part, item_ids, ~computed, columns)
         if copied != np.sum(~computed):
             raise DamagedPartError(
-                f"{folder.path!r}: {task.reads} hold {copied} of {np.sum(~computed)} rows to keep. "
-                f"{projection_cache.ADVICE}"
+                f"{task.folder.path!r}: {task.reads} hold {copied} of {np.sum(~computed)} rows to "
+                f"keep. {projection_cache.ADVICE}"
             )
-        data = cache_part.encode(task.cache, task.tag, item_ids, sources, columns)
+        data = cache_part.encode(task.folder.cache, task.tag, item_ids, sources, columns)
         note = cache_part.entry(data, len(item_ids))
-        storage.write_bytes(projection_cache.part_path(folder.path, note), data)
+        storage.write_bytes(projection_cache.part_path(task.folder.path, note), data)
         return note
 
     def _computed(
@@ -141,7 +136,7 @@ class _WritePart(beam.DoFn):
         if not len(item_ids):
             return {}
         quantized = {name: map_array(arrays, f"quantized/{name}") for name in task.modalities}
-        values = self._projector.compute(task.cache, task.tag, item_ids, quantized)
+        values = self._projector.compute(task.folder.cache, task.tag, item_ids, quantized)
         columns = {}
         for name, some in values.items():
             flat = some.reshape(len(some), -1) if some.ndim > 1 else some
@@ -151,7 +146,6 @@ class _WritePart(beam.DoFn):
 
 
 def _copy(
-    folder: CacheFolder,
     task: PartTask,
     part: Mapping[str, Any],
     item_ids: np.ndarray,
@@ -163,7 +157,7 @@ def _copy(
     Raises:
       DamagedPartError: it cannot be read, or has other columns than the model.
     """
-    table = projection_cache.read_part(folder.path, part, task.tag)
+    table = projection_cache.read_part(task.folder.path, part, task.tag)
     own = id_table.positions(item_ids, table[ITEM_ID].to_numpy())
     rows = np.flatnonzero(wanted & (own < len(table)))
     outputs = {

@@ -64,10 +64,10 @@ say(tensorflow=True)
 
 @dataclasses.dataclass(frozen=True)
 class Loading:
-    """What a child process saw.
+    """The outcome of a child process.
 
     Attributes:
-      values: what it learned, by name, up to its end.
+      values: reported by `say`, by name, until the process ended.
       failure: the signal or exception that ended it; empty when it succeeded.
     """
 

@@ -26,19 +26,15 @@ class RunState:
       config: what to do.
       output: folder for everything.
       seconds: wall time by step.
-      data: paths of the join's inputs; of `prepare_data`.
-      options: of the join; of `prepare_data`.
+      data, options: the join's inputs and options; of `prepare_data`.
       manifest: of the joined examples; of `join`.
-      inspection: statistics and findings of the joined examples; of `inspect_examples`.
-      examples: the joined examples; of `inspect_examples`.
-      embeddings: embedding sets by modality; of `inspect_examples`.
-      models: trained models by name; of `train`.
-      training: steps, seconds, rate and history by model; of `train`.
-      origin: command, time and code of the latest training; of `train`.
+      inspection, examples, embeddings: statistics and findings, the joined examples, and their
+        embedding sets by modality; of `inspect_examples`.
+      models, training, origin: trained models and training figures by name, and the origin of
+        the latest training; of `train`.
       metrics: of the test split by model; of `evaluate`.
       exported: the published version; of `export_main_model`.
-      request: one test request with many candidates; of `score`.
-      scored: its best candidates by title; of `score`.
+      request, scored: one test request, and its best candidates by title; of `score`.
       latencies: percentiles and samples by model; of `measure_latency`.
     """
 

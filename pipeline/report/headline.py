@@ -67,13 +67,10 @@ def _metric(data: Mapping[str, Any], key: str, title: str, digits: int = 4) -> T
 
 
 def _latency(data: Mapping[str, Any]) -> Tile | None:
-    def median(model: str) -> float | None:
-        found = formats.number(data, "latency", "models", model, "p50_ms")
-        return found if found is not None else formats.number(
-            data, "summary", "serving", "latency_ms", model
-        )  # fmt: skip
-
-    value, early = median(MODEL), median("early_fusion")
+    value, early = (
+        formats.number(data, "latency", "models", model, "p50_ms")
+        for model in (MODEL, "early_fusion")
+    )
     if value is None:
         return None
     candidates = formats.number(data, "latency", "candidates")
@@ -85,7 +82,7 @@ def _latency(data: Mapping[str, Any]) -> Tile | None:
 
 def _training(data: Mapping[str, Any]) -> Tile | None:
     model = next(iter(formats.mapping(data, "training")), MODEL)
-    train = formats.mapping(data, "summary", "train") or formats.mapping(data, "training", model)
+    train = formats.mapping(data, "training", model)
     speed = formats.number(train, "candidates_per_second")
     if speed is None:
         return None

@@ -127,8 +127,7 @@ class Panel:
 
     def line(self, points: Sequence[Point], color: str, dashed: bool = False) -> None:
         """Draws a line through points."""
-        css = f"line {color}{' dashed' if dashed else ''}"
-        self._parts.append(Markup('<path class="{}" d="{}"/>').format(css, self._path(points)))
+        self._add("path", f"line {color}{' dashed' if dashed else ''}", d=self._path(points))
 
     def steps(self, edges: Sequence[float], values: Sequence[float], color: str) -> None:
         """Draws values as a line of steps, each from one of N + 1 edges to the next."""
@@ -138,27 +137,19 @@ class Panel:
     def area(self, points: Sequence[Point], color: str, base: float = 0) -> None:
         """Fills between a line and a horizontal base."""
         closed = [(points[0][0], base), *points, (points[-1][0], base)]
-        path = Markup('<path class="area {}" d="{}Z"/>')
-        self._parts.append(path.format(color, self._path(closed)))
+        self._add("path", f"area {color}", d=f"{self._path(closed)}Z")
 
     def bar(self, x: Point, y: Point, color: str, tip: str = "") -> None:
         """Draws a rectangle between two x and two y values."""
         left, right = sorted(map(self._px, x))
         top, bottom = sorted(map(self._py, y))
-        self._parts.append(
-            Markup(
-                '<rect class="fill {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" '
-                'rx="1.5">{}</rect>'
-            ).format(color, left, top, max(right - left, 0.8), max(bottom - top, 0.8), _tip(tip))
-        )
+        size = {"width": max(right - left, 0.8), "height": max(bottom - top, 0.8)}
+        self._add("rect", f"fill {color}", _tip(tip), x=left, y=top, **size, rx=1.5)
 
     def dot(self, at: Point, color: str, tip: str = "", radius: float = 4) -> None:
         """Draws a dot."""
-        self._parts.append(
-            Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{}">{}</circle>').format(
-                color, self._px(at[0]), self._py(at[1]), radius, _tip(tip)
-            )
-        )
+        center = {"cx": self._px(at[0]), "cy": self._py(at[1])}
+        self._add("circle", f"dot {color}", _tip(tip), **center, r=radius)
 
     def rule(self, start: Point, end: Point, css: str = "reference") -> None:
         """Draws a straight line between two values."""
@@ -169,7 +160,7 @@ class Panel:
     def note(
         self, at: Point, text: str, *, anchor: str = "start", shift: Point = (0, 4), css: str = ""
     ) -> None:
-        """Writes at a value, shifted by so many units of the drawing."""
+        """Writes at a value, shifted by units of the drawing."""
         self._text(
             self._px(at[0]) + shift[0], self._py(at[1]) + shift[1], text, anchor, f"note {css}"
         )
@@ -194,18 +185,19 @@ class Panel:
         return "M" + "L".join(f"{self._px(x):.1f} {self._py(y):.1f}" for x, y in points)
 
     def _segment(self, start: Point, end: Point, css: str) -> None:
-        self._parts.append(
-            Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(
-                css, *start, *end
-            )
-        )
+        self._add("line", css, x1=start[0], y1=start[1], x2=end[0], y2=end[1])
 
     def _text(self, x: float, y: float, text: str, anchor: str, css: str) -> None:
-        self._parts.append(
-            Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
-                css, x, y, anchor, text
-            )
-        )
+        self._add("text", css, text, x=x, y=y, text_anchor=anchor)
+
+    def _add(self, tag: str, css: str, body: str = "", **attributes: float | str) -> None:
+        """Adds an element; lengths are rounded to a tenth of the drawing's unit."""
+        texts = {
+            name.replace("_", "-"): value if isinstance(value, str) else f"{value:.1f}"
+            for name, value in attributes.items()
+        }
+        pairs = Markup("").join(Markup(' {}="{}"').format(*pair) for pair in texts.items())
+        self._parts.append(Markup('<{0} class="{1}"{2}>{3}</{0}>').format(tag, css, pairs, body))
 
 
 def share_bars(bars: Sequence[tuple[str, int, str]], x_label: str, most_names: int) -> Panel:
@@ -214,7 +206,7 @@ def share_bars(bars: Sequence[tuple[str, int, str]], x_label: str, most_names: i
     Args:
       bars: name below the bar, count and tip of each.
       x_label: below the axis.
-      most_names: of the names, evenly spaced ones are shown, about so many.
+      most_names: the most names to show, evenly spaced.
     """
     total = sum(count for _, count, _ in bars)
     highest = max(count for _, count, _ in bars) / total

@@ -1,13 +1,15 @@
-"""Beam's own flags, checked before Beam sees them."""
+"""Beam's own flags, checked before Beam reads them."""
 
+import socket
 from collections.abc import Sequence
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
 from features.errors import UserInputError
-from pipeline.runtime.job_endpoint import check_job_endpoint
 
 _DEFAULT_RUNNER = "FnApiRunner"
+# Beam's name for a job server inside the launcher.
+_EMBEDDED = "embed"
 _IN_PROCESS = ("FnApiRunner", "BundleBasedDirectRunner", "DirectRunner", "SwitchingDirectRunner")
 
 
@@ -43,3 +45,30 @@ def is_in_process(options: PipelineOptions) -> bool:
     """Whether the runner executes in the launcher's process."""
     runner = options.get_all_options()["runner"] or ""
     return runner.rpartition(".")[2] in _IN_PROCESS
+
+
+def check_job_endpoint(options: PipelineOptions, seconds: float = 10.0) -> None:
+    """Connects once to the job server, if one is given.
+
+    Beam itself retries silently for many minutes.
+
+    Args:
+      options: Beam's.
+      seconds: timeout of the connection.
+
+    Raises:
+      UserInputError: the endpoint is not `host:port`, or no server listens there.
+    """
+    endpoint = options.view_as(PortableOptions).job_endpoint
+    if not endpoint or endpoint == _EMBEDDED:
+        return
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserInputError(f"--job_endpoint {endpoint!r} must be host:port: localhost:8099.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except (OSError, OverflowError) as error:
+        raise UserInputError(
+            f"--job_endpoint {endpoint!r}: no job server answers there ({error}). Start it "
+            "(docker/worker/README.md), or give its address."
+        ) from error

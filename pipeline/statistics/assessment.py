@@ -30,8 +30,11 @@ REJECTED_FILE_NAME = "statistics.rejected.json"
 FOLDER = "statistics"
 """The folder of a run's output that holds its statistics."""
 
-VERSION = 1
-"""The layout of `statistics.json`; a baseline of another version is refused."""
+VERSION = 2
+"""The layout of `statistics.json`; a baseline of a version other than 1 and 2 is refused."""
+
+_FORMER_KEY = "_".join(("rows", "an", "id"))
+"""The key of version 1 for `rows_per_id`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +212,11 @@ def _read_statistics(path: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserInputError(f"The baseline {path!r} is not JSON: {error}.") from error
     version = values.get("version") if isinstance(values, dict) else None
-    if version != VERSION:
+    if version == 1:
+        for column in values.get("log", {}).get("columns", {}).values():
+            if _FORMER_KEY in column:
+                column["rows_per_id"] = column.pop(_FORMER_KEY)
+    elif version != VERSION:
         raise UserInputError(
             f"The baseline {path!r} has version {version!r}, expected {VERSION}. Is it a "
             f"{FILE_NAME}? Write it again with pipeline.inspect_data."

@@ -111,7 +111,7 @@ def id_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str
     """Returns the summary statistics that only ids have.
 
     Returns:
-      `rows_an_id`: `[least, most, ids, rows]` for 1, 2 to 3, 4 to 7 rows and so on, and
+      `rows_per_id`: `[least, most, ids, rows]` for 1, 2 to 3, 4 to 7 rows and so on, and
       `top_percent_rows`: the rows of the most frequent hundredth of the ids (at least one id).
     """
     groups = connection.execute(
@@ -125,7 +125,7 @@ def id_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str
         f"ORDER BY n DESC LIMIT {max(1, math.ceil(ids / 100))})",
     )
     return {
-        "rows_an_id": [
+        "rows_per_id": [
             [2**power, 2 ** (power + 1) - 1, int(ids), int(rows)] for power, ids, rows in groups
         ],
         "top_percent_rows": int(top[0]),

@@ -52,7 +52,7 @@ def of_histogram(bins: Sequence[Sequence[float]]) -> dict[str, float]:
 
 def of_activity(column: Mapping[str, Any]) -> dict[str, float]:
     """Returns the distribution of rows by the number of rows of their id."""
-    return {str(least): rows for least, _, _, rows in column["rows_an_id"]}
+    return {str(least): rows for least, _, _, rows in column["rows_per_id"]}
 
 
 def of_codes(codes: Sequence[int]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from features.errors import UserInputError
+from features.schema import TIMESTAMP
 from pipeline.runtime import text_table
 from pipeline.statistics import distances
 from pipeline.statistics.findings import share
@@ -96,11 +97,11 @@ def _log(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]
         subject, pair = f"events.{name}", (column, before)
         missing = [share(one["nulls"], one["rows"]) for one in pair]
         yield _difference("missing_rate", subject, *missing)
-        if all("rows_an_id" in one for one in pair):
+        if all("rows_per_id" in one for one in pair):
             activity = map(distances.of_activity, pair)
             yield _distance("activity_distance", subject, *activity)
         # A label's values are its rate; times are expected to be new.
-        elif name != "timestamp" and all(one["kind"] in ("number", "text") for one in pair):
+        elif name != TIMESTAMP and all(one["kind"] in ("number", "text") for one in pair):
             yield _values(subject, column, before)
 
 

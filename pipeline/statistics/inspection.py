@@ -82,7 +82,7 @@ def inspect(
 
 
 def describe(assessment: Assessment, output: str) -> str:
-    """Returns an assessment as a person reads it."""
+    """Returns an assessment as lines for people."""
     lines = [findings.table(assessment.findings)] if assessment.findings else ["No finding."]
     if assessment.baseline is not None:
         lines.append(f"{len(assessment.changes)} measures within their thresholds.")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from features.schema import REQUEST_ID, TIMESTAMP, USER_ID
 from pipeline.join.rules import splits
 from pipeline.statistics.findings import Finding, bad_rows, share
 from pipeline.statistics.options import CheckLimits
@@ -15,7 +16,7 @@ _PLAUSIBLE = (631_152_000, 4_102_444_800)
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 """Units per second."""
 
-_REQUIRED = ("user_id", "item_id", "timestamp", "request_id")
+_REQUIRED = (USER_ID, "item_id", TIMESTAMP, REQUEST_ID)
 _EXPECTED_POSITIVES = 20
 _EXPECTED_EVENTS = 20
 
@@ -34,7 +35,7 @@ def find(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
         if name not in log["labels"]:
             yield from _column(name, column, limits)
     for name, what, limit in (
-        ("user_id", "user", limits.max_user_share),
+        (USER_ID, "user", limits.max_user_share),
         ("item_id", "item", limits.max_item_share),
     ):
         yield from _activity(name, what, log, limit)
@@ -50,7 +51,7 @@ def find(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
 
 
 def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
-    column, unit, subject = log["columns"]["timestamp"], log["time"]["unit"], "events.timestamp"
+    column, unit, subject = log["columns"][TIMESTAMP], log["time"]["unit"], "events.timestamp"
     if "quantiles" in column:
         median = dict(column["quantiles"])[0.5]
         fitting = [
@@ -124,7 +125,7 @@ def _column(name: str, column: Mapping[str, Any], limits: CheckLimits) -> Iterat
     if column.get("not_finite"):
         text = f"{column['not_finite']:,} values are NaN or infinite; write null instead."
         yield Finding("warning", "not_finite", subject, text)
-    if column.get("distinct") == 1 and rows > 1 and name != "timestamp":
+    if column.get("distinct") == 1 and rows > 1 and name != TIMESTAMP:
         text = f"every value is {column['top'][0][0]!r}: the column does not tell rows apart."
         yield Finding("warning", "constant", subject, text)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from features.schema import TIMESTAMP
 from models.inputs.example_set import ExampleSet
 from pipeline.statistics import time_buckets
 
@@ -52,13 +53,13 @@ def _parse(
     paths: list[str], labels: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Returns times `[R]`, candidates per record `[R]`, and labels of all candidates by name."""
-    spec: dict[str, Any] = {"timestamp": tf.io.FixedLenFeature([], tf.int64)}
+    spec: dict[str, Any] = {TIMESTAMP: tf.io.FixedLenFeature([], tf.int64)}
     spec |= {name: tf.io.RaggedFeature(tf.float32) for name in labels}
     times, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     values = {name: [np.zeros(0, np.float32)] for name in labels}
     for batch in tf.data.TFRecordDataset(paths).batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
-        times.append(parsed["timestamp"].numpy())
+        times.append(parsed[TIMESTAMP].numpy())
         sizes.append(parsed[labels[0]].row_lengths().numpy())
         for name in labels:
             values[name].append(parsed[name].flat_values.numpy())

@@ -119,8 +119,8 @@ def _parse_spec(spec: str) -> tuple[str, Kind | None, int | None]:
     kind, _, width = rest.partition(":")
     if not _NAME.match(name) or kind not in ("", *get_args(Kind)):
         raise UserInputError(
-            f"Feature {spec!r} must be name[:categorical|numeric[:width]], the name in lower case "
-            "letters, digits and underscores."
+            f"Feature {spec!r} must be name[:categorical|numeric[:width]], with a name of a-z, 0-9 "
+            "and _ that begins with a-z."
         )
     if width and not (width.isdigit() and int(width)):
         raise UserInputError(f"Feature {spec!r}: the width must be a positive whole number.")

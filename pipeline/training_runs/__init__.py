@@ -1,1 +1,8 @@
-"""Trainings as folders: configuration, record, listing, comparison, reproduction."""
+"""Training runs: their configuration, inputs and folders, and how they compare.
+
+- `run_config`: `RunConfig`, a Python file and overrides, validated as one.
+- `training_inputs`: the joined examples, and the model to start from.
+- `training_run`: scores a trained model and records its run; `run_folder`: the files;
+  `training_report`: the page.
+- `run_list`, `run_comparison`, `reproduction`: runs listed, compared and repeated.
+"""

@@ -60,7 +60,7 @@ def _differences(listed: ListedRun) -> list[str]:
 
 
 def _is_former_flag(argument: str) -> bool:
-    """Whether an argument was a setting that is a flag no longer; run_config.json has its value."""
+    """Whether an argument is of a former flag, whose value run_config.json holds."""
     name = argument.removeprefix("--").partition("=")[0]
     return name.removeprefix("no") in run_config.FORMER_FLAGS
 

@@ -1,4 +1,8 @@
-"""Where a client keeps cached projections."""
+"""Where a client keeps cached projections.
+
+`LruProjectionStore` keeps rows of arrays, so that looking up a thousand items is one gather per
+projection; cache libraries keep one object per item.
+"""
 
 import threading
 from collections import OrderedDict

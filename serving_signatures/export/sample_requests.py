@@ -101,7 +101,7 @@ def encode_batch(schema: ExampleSchema, batch: Arrays) -> list[bytes]:
             features[candidate_embedding_feature(name)] = candidates
         labels = dict.fromkeys(schema.labels, np.zeros(len(request.candidate_item_id), np.float32))
         request = dataclasses.replace(
-            request, features=features, labels=labels, user_id=row, request_id=row
+            request, features=features, labels=labels, user_id=row, request_id=row, timestamp=0
         )
         records.append(example.encode_request(schema, request))
     return records

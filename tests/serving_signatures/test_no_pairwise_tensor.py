@@ -70,7 +70,7 @@ def test_no_tensor_holds_a_value_for_every_pair_and_width(published, name):
     inputs = inputs_of(published.signatures, name, sample, published.tables_inside)
     sizes = sizes_of_all_tensors(published.signatures[name], inputs)
     assert pairwise(sizes) == []
-    # It did run the attention: scores over all pairs are there, once a head.
+    # It did run the attention: scores over all pairs are there, one per head.
     assert CANDIDATES * BEHAVIORS * serving.CONFIG.heads in sizes.values()
 
 

@@ -57,8 +57,8 @@ def _figure(data: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> Fi
     breaches = sum(bool(one.get("breach")) for one in changes)
     baseline = formats.dig(data, "assessment", "drift", "baseline")
     caption = f"{breaches} of {len(changes)} measures changed more than allowed since {baseline}."
-    changed = [one for one in changes if _strain(one) > 0]
-    shown = sorted(changed, key=_strain, reverse=True)[:_DRAWN]
+    changed = [one for one in changes if _relative(one) > 0]
+    shown = sorted(changed, key=_relative, reverse=True)[:_DRAWN]
     if not shown:
         return Figure("Drift", f"Nothing changed since {baseline}.", [])
     legend = [Key("s1", "within"), Key("s3", "too much"), Key("", "threshold", "rule")]
@@ -73,7 +73,7 @@ def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
     panel.x_axis([(0, "0"), (1, "threshold"), (2, "2×")], grid=True)
     for row, change in enumerate(changes):
         color = "s3" if change.get("breach") else "s1"
-        length = min(_strain(change), _LONGEST)
+        length = min(_relative(change), _LONGEST)
         tip = (
             f"{_name(change)}: {_value(change.get('change'))} of {_value(change.get('threshold'))}"
         )
@@ -95,8 +95,8 @@ def _all(changes: Sequence[Mapping[str, Any]]) -> Details:
     return Details(f"All measures ({len(rows)})", Table(head, rows))
 
 
-def _strain(change: Mapping[str, Any]) -> float:
-    """The change in parts of its threshold; a ratio's are counted from 1, where nothing changed."""
+def _relative(change: Mapping[str, Any]) -> float:
+    """Returns a change in parts of its threshold; a ratio of 1 is no change."""
     value, threshold = formats.number(change, "change"), formats.number(change, "threshold")
     if value is None or threshold is None:
         return 0.0

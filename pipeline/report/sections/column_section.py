@@ -68,7 +68,7 @@ def _activity(columns: Mapping[str, Mapping[str, Any]]) -> Figure | None:
     drawings = []
     for name, what in (("user_id", "users"), ("item_id", "items")):
         one = columns.get(name, {})
-        if groups := one.get("rows_an_id"):
+        if groups := one.get("rows_per_id"):
             bars = [
                 (
                     f"{formats.short_count(least)}+" if most > least else str(least),
@@ -79,8 +79,8 @@ def _activity(columns: Mapping[str, Mapping[str, Any]]) -> Figure | None:
             ]
             top = one["top_percent_rows"] / (one["rows"] - one["nulls"])
             title = (
-                f"Events by how many their {what[:-1]} has, share of all; the most frequent 1% of "
-                f"{what} have {formats.percent(top)}"
+                f"Share of events by events per {what[:-1]}; the most frequent 1% of {what} have "
+                f"{formats.percent(top)}"
             )
             panel = svg.share_bars(bars, f"events of one {what[:-1]}", _NAMES)
             drawings.append(Drawing(title, panel.svg(title)))

@@ -54,8 +54,8 @@ def series(data: Mapping[str, Any]) -> list[str]:
     The names are models, DMF first and the baseline last, or the splits that one model was scored
     on.
     """
-    names = [*formats.mapping(data, "metrics"), *formats.mapping(data, "summary", "metrics")]
-    return sorted(dict.fromkeys(names), key=lambda name: (name != MODEL, name == BASELINE))
+    names = formats.mapping(data, "metrics")
+    return sorted(names, key=lambda name: (name != MODEL, name == BASELINE))
 
 
 def baseline(data: Mapping[str, Any]) -> str | None:
@@ -65,10 +65,8 @@ def baseline(data: Mapping[str, Any]) -> str | None:
 
 
 def metrics_of(data: Mapping[str, Any], model: str) -> Mapping[str, Any]:
-    """Returns the metrics of one of the series, from the evaluation or else from the summary."""
-    return formats.mapping(data, "metrics", model) or formats.mapping(
-        data, "summary", "metrics", model
-    )
+    """Returns the metrics of one of the series."""
+    return formats.mapping(data, "metrics", model)
 
 
 def tone(metric: str, model: float | None, other: float | None) -> str:
@@ -94,11 +92,10 @@ def goodness(metric: str, value: float) -> float:
 
 
 def _table(data: Mapping[str, Any]) -> Table | None:
-    models = series(data)
-    if not models:
+    figures = {name: metrics_of(data, name) for name in series(data)}
+    if not figures:
         return None
-    figures = {name: metrics_of(data, name) for name in models}
-    return _metrics_table(figures, _users_note(data, models[0]), "Held-out metrics")
+    return _metrics_table(figures, _users_note(data, next(iter(figures))), "Held-out metrics")
 
 
 def _other_labels(data: Mapping[str, Any]) -> list[Table]:

@@ -14,7 +14,7 @@ Histogram = dict[int, int]
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
-    """Returns the section, or None without a manifest and without the join's counts."""
+    """Returns the section, or None without a manifest."""
     splits = _splits(data)
     blocks = [
         _ledger(data),
@@ -33,11 +33,8 @@ def _splits(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _ledger(data: Mapping[str, Any]) -> Ledger | None:
     counts = formats.mapping(data, "manifest", "counts")
-    join = formats.mapping(data, "summary", "join")
-    read = formats.total(counts.get("read", join.get("events_read")))
-    written = formats.total(counts.get("written", join.get("candidates_written")))
-    quarantined = counts.get("quarantined", join.get("quarantined"))
-    dropped = counts.get("dropped", join.get("dropped"))
+    read, written = formats.total(counts.get("read")), formats.total(counts.get("written"))
+    quarantined, dropped = counts.get("quarantined", {}), counts.get("dropped", {})
     attributed = formats.mapping(counts, "attributed")
     parts = {
         "written as candidates": written,

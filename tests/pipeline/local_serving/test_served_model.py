@@ -84,7 +84,7 @@ def test_a_version_that_does_not_load_takes_nothing_away(model, folders):
         assert "no saved_model.pb" in failed.error.message
     del folders[5]
     model.refresh()
-    folders[5] = "mended"
+    folders[5] = "repaired"
     model.refresh()
     assert model.versions == [5]
 

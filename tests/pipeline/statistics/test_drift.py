@@ -96,6 +96,19 @@ def test_same_data_has_no_change_at_all(tmp_path):
     assert {one.change for one in changes if one.measure == "rows_ratio"} == {1.0}
 
 
+def test_a_baseline_of_version_1_is_read(tmp_path):
+    inspected(tmp_path, sample.clean_log(), name="base")
+    path = tmp_path / "base" / "statistics.json"
+    text = path.read_text().replace('"version": 2', '"version": 1')
+    path.write_text(text.replace("rows_per_id", "_".join(("rows", "an", "id"))))
+    config = DriftConfig(baseline=str(path))
+    changes = inspected(tmp_path, sample.clean_log(), config=config).assessment.changes
+    assert {one.subject for one in changes if one.measure == "activity_distance"} == {
+        "events.user_id",
+        "events.item_id",
+    }
+
+
 def test_embeddings_that_left_or_grew(tmp_path):
     inspected(tmp_path, sample.clean_log(), name="base")
     config = DriftConfig(baseline=str(tmp_path / "base"))

@@ -84,7 +84,7 @@ def test_pictures_say_what_the_figures_say(tmp_path):
         # A rate of a few events says little and has no dot.
         drawn = f": {share} click of {label['known']:,}</title>" in page
         assert drawn == (label["known"] >= 30)
-    for least, most, ids, events in found.statistics["log"]["columns"]["user_id"]["rows_an_id"]:
+    for least, most, ids, events in found.statistics["log"]["columns"]["user_id"]["rows_per_id"]:
         tip = f"{ids:,} users with {least:,} to {most:,} events each: {events:,} events"
         assert tip in page
     for *_, vectors in found.statistics["embedding_sets"]["text"]["norm"]["histogram"]:

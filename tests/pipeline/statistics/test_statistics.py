@@ -68,7 +68,7 @@ def test_values_and_ids_are_counters(tmp_path, rows):
         expected = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
         assert [tuple(pair) for pair in one["top"]] == expected[: columns.TOP_VALUES]
     counted = collections.Counter(rows["user_id"].tolist())
-    for least, most, ids, events in found["user_id"]["rows_an_id"]:
+    for least, most, ids, events in found["user_id"]["rows_per_id"]:
         inside = [n for n in counted.values() if least <= n <= most]
         assert (ids, events) == (len(inside), sum(inside))
     top = sorted(counted.values(), reverse=True)[: -(-len(counted) // 100)]

@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from features.errors import UserInputError
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
-from pipeline.runtime.job_endpoint import check_job_endpoint
+from pipeline.runtime.beam_options import check_job_endpoint
 from tests.pipeline.join import logs
 
 
