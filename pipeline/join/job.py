@@ -18,7 +18,7 @@ from pipeline.join import parts, planner, report, transform
 from pipeline.join.inputs import join_inputs
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.options import JoinOptions
-from pipeline.join.parts import Earlier
+from pipeline.join.parts import Earlier, PartedOutput
 from pipeline.join.plan import JoinPlan
 from pipeline.join.planner import Decision
 from pipeline.join.transport import broadcast
@@ -54,7 +54,8 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
         if options.new_version:
             return job.run(publication.newest_version(options.output, identity))
         return job.run(Publication(options.output, identity))
-    with parts.opened(options.output, options.part) as output:
+    with publication.locked(options.output):
+        output = PartedOutput(options.output, options.part)
         earlier = output.earlier(inputs, parameters)
         identity["earlier"] = earlier.fingerprints
         job.run(Publication(output.folder, identity), earlier)

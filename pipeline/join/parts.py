@@ -8,9 +8,7 @@ A part is joined from its own log and the state of the part before (`inputs.part
 the records that a join of all logs would have.
 """
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,6 @@ from pipeline.join.inputs import part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.inputs.part_state import PartState
 from pipeline.join.transport import summary
-from pipeline.publishing import publication
 
 _MAY_DIFFER = "partitions"
 
@@ -54,6 +51,9 @@ class PartedOutput:
 
     Attributes:
       folder: the part's folder.
+
+    Raises:
+      UserInputError: the output holds a data set without parts.
     """
 
     def __init__(self, output: str, part: str):
@@ -111,17 +111,6 @@ class PartedOutput:
                 "leave --part out."
             )
         return values["parts"]
-
-
-@contextlib.contextmanager
-def opened(output: str, part: str) -> Iterator[PartedOutput]:
-    """Opens a data set of parts; on local disks no other job may write it meanwhile.
-
-    Raises:
-      UserInputError: another job writes it, or it is a data set without parts.
-    """
-    with publication.locked(output):
-        yield PartedOutput(output, part)
 
 
 def _folder(output: str, part: str) -> str:

@@ -20,29 +20,16 @@ _MIB = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class VectorUnit:
-    """A row group of an embedding set.
-
-    Attributes:
-      modality: whose set.
-      row_group: of the set's files.
-    """
-
-    modality: str
-    row_group: RowGroup
-
-
-@dataclasses.dataclass(frozen=True)
 class EmbeddingShuffle:
     """How vectors reach the partitions that need them, where no worker holds them all.
 
     Attributes:
-      units: row groups of every set.
+      units: modality and row group, of every set.
       paths: each modality's files, in the order of their numbers.
       buckets: how many buckets items are spread over.
     """
 
-    units: tuple[VectorUnit, ...]
+    units: tuple[tuple[str, RowGroup], ...]
     paths: dict[str, tuple[str, ...]]
     buckets: int
 
@@ -103,9 +90,7 @@ def _partitions(options: JoinOptions, events: int) -> tuple[int, str]:
 
 
 def _shuffle(embeddings: Mapping[str, EmbeddingFiles], size: int) -> EmbeddingShuffle:
-    units = (
-        VectorUnit(name, group) for name, one in embeddings.items() for group in one.row_groups
-    )
+    units = ((name, group) for name, one in embeddings.items() for group in one.row_groups)
     return EmbeddingShuffle(
         units=tuple(units),
         paths={name: one.paths for name, one in embeddings.items()},

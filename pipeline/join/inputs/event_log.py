@@ -150,8 +150,8 @@ def _columns(
         )
     if options.statistics and not has_timestamp:
         raise UserInputError(
-            f"--statistics: {path!r} has no column 'timestamp', so the order of events is "
-            "unknown. Write the timestamps, or leave --statistics out."
+            f"--statistics: {path!r} has no column 'timestamp', so nothing says what was before a "
+            "request. Write the timestamps, or leave --statistics out."
         )
     return LogColumns(
         options=options,

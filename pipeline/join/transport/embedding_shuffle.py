@@ -12,11 +12,12 @@ import apache_beam as beam
 import numpy as np
 
 from features.embeddings import embedding_files, embedding_set, similarity
+from features.embeddings.embedding_files import RowGroup
 from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import hashing, id_table
 from features.schema import ExampleSchema
 from pipeline.join.inputs.runs import run_starts
-from pipeline.join.planner import EmbeddingShuffle, VectorUnit
+from pipeline.join.planner import EmbeddingShuffle
 from pipeline.join.transport import spill
 from pipeline.join.transport.spill import SpilledBlock
 from pipeline.join.transport.summary import Summary
@@ -97,24 +98,25 @@ class ShipVectors(beam.PTransform):
 
 
 def _read_vectors(
-    unit: VectorUnit, schema: ExampleSchema, buckets: int, folder: str | None
+    unit: tuple[str, RowGroup], schema: ExampleSchema, buckets: int, folder: str | None
 ) -> Iterator[Any]:
-    """From a row group to `(bucket, (modality, block))`."""
-    (dimension,) = (one.dimension for one in schema.modalities if one.name == unit.modality)
-    rows = embedding_files.read_rows(dimension, unit.row_group)
+    """From a modality's row group to `(bucket, (modality, block))`."""
+    modality, row_group = unit
+    (dimension,) = (one.dimension for one in schema.modalities if one.name == modality)
+    rows = embedding_files.read_rows(dimension, row_group)
     vectors = np.empty(len(rows.item_ids), _row_type(dimension))
     vectors["item"], vectors["available_at"] = rows.item_ids, rows.available_at
-    vectors["file"], vectors["row"] = unit.row_group.file, rows.rows
+    vectors["file"], vectors["row"] = row_group.file, rows.rows
     vectors["quantized"], vectors["norm"] = similarity.quantize(rows.vectors)
     bucket = hashing.bucket(rows.item_ids, buckets)
     with spill.BlockWriter(folder) as writer:
         blocks = [
-            (number, (unit.modality, writer.put(vectors[bucket == number].tobytes())))
+            (number, (modality, writer.put(vectors[bucket == number].tobytes())))
             for number in np.unique(bucket).tolist()
         ]
     yield from blocks
-    rejected = [{"file": unit.row_group.path, **one} for one in rows.rejected]
-    yield beam.pvalue.TaggedOutput(_SUMMARIES, {"rejected_vectors": {unit.modality: rejected}})
+    rejected = [{"file": row_group.path, **one} for one in rows.rejected]
+    yield beam.pvalue.TaggedOutput(_SUMMARIES, {"rejected_vectors": {modality: rejected}})
 
 
 def _ship(

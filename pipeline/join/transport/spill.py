@@ -5,8 +5,8 @@ of them in memory: there they wait in files of the work folder, and the runner s
 places.
 """
 
+import contextlib
 import uuid
-from types import TracebackType
 
 from features.files import storage
 
@@ -14,7 +14,7 @@ SpilledBlock = bytes | tuple[str, int, int]
 """The bytes themselves, or path, offset and length."""
 
 
-class BlockWriter:
+class BlockWriter(contextlib.ExitStack):
     """Stores blocks; they may be read after the context manager has ended.
 
     Args:
@@ -22,25 +22,12 @@ class BlockWriter:
     """
 
     def __init__(self, folder: str | None):
+        super().__init__()
         self._file = None
         self._offset = 0
         if folder is not None:
             self._path = storage.join(folder, f"blocks-{uuid.uuid4().hex}.bin")
-            self._file = storage.OutputFile(self._path)
-
-    def __enter__(self) -> "BlockWriter":
-        if self._file is not None:
-            self._file.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            self._file.__exit__(kind, error, traceback)
+            self._file = self.enter_context(storage.OutputFile(self._path))
 
     def put(self, data: bytes) -> SpilledBlock:
         """Stores a block."""
