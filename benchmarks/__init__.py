@@ -10,5 +10,5 @@
 - `backfill`: new items against a whole catalog.
 - `simulate`: writes a log with a known ground truth.
 
-The rooms: `marketplace`, `ranking_study`, `join_alternatives`, `model_alternatives`, `measuring`.
+The folders: `marketplace`, `ranking_study`, `join_alternatives`, `model_alternatives`, `measuring`.
 """

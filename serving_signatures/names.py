@@ -24,10 +24,10 @@ ID_TAG = "id_tag"
 TARGET_AWARE_TAG = "target_aware_tag"
 
 CACHES = {ID_PROJECTIONS: ID_TAG, TARGET_AWARE_PROJECTIONS: TARGET_AWARE_TAG}
-"""The tag that a cache carries, by its name, which is that of the signature that fills it."""
+"""The tag of a cache by the cache's name. A cache is named after the signature that fills it."""
 
 OF_ANOTHER_MODEL = "the cached projections are of another model"
-"""What follows a tag's name in the message of `score_cached` when it refuses the tag."""
+"""The end of the message with which `score_cached` refuses a tag; the tag's name comes first."""
 
 
 def quantized(modality: str) -> str:

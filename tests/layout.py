@@ -55,7 +55,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("read_events",),
         ("partition_steps",),
         ("transform",),
-        ("parts", "report"),
+        ("parts", "manifest_values"),
         ("job",),
     ),
     "benchmarks": (

@@ -1,4 +1,4 @@
-"""Which items per request shows: popular ones, ones of current interest, and random ones."""
+"""The items that a request shows: popular ones, ones of current interest, and random ones."""
 
 import numpy as np
 

@@ -5,5 +5,5 @@
 - `planner`, `plan`: partitions and strategy chosen; the plan sent to workers.
 - `read_events`, `partition_steps`, `transform`: the Beam side; `transport/` is what passes between.
 - `partition/`: one partition's arithmetic, without Beam.
-- `parts`, `report`, `job`: a data set that grows, the manifest, and the job.
+- `parts`, `manifest_values`, `job`: a data set that grows, its manifest, and the job.
 """

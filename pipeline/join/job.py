@@ -14,7 +14,7 @@ from features.files.local_copy import remove_local_copy
 from features.ids import id_table
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.embedding_sets.embedding_inputs import EmbeddingCounts
-from pipeline.join import parts, planner, report, transform
+from pipeline.join import manifest_values, parts, planner, transform
 from pipeline.join.inputs import join_inputs
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.options import JoinOptions
@@ -88,7 +88,7 @@ class _Job:
                 published = target.complete(self._build(staging, work, earlier))
             finally:
                 remove_local_copy(work)
-        report.log_counts(published, target.output)
+        manifest_values.log_counts(published, target.output)
         return published
 
     def _build(self, staging: str, work: str, earlier: Earlier) -> dict[str, Any]:
@@ -127,10 +127,10 @@ class _Job:
             name: embedding_inputs.manifest_entry(name, one, inputs.embeddings[name], quarantine)
             for name, one in counted.items()
         }
-        report.check_counts(summary, sets, inputs, options.max_bad_fraction)
+        manifest_values.check_counts(summary, sets, inputs, options.max_bad_fraction)
         items = np.union1d(train_items, earlier.vocabulary)
         vocabulary = _write_vocabulary(staging, items)
-        return {**report.manifest_values(summary, sets, inputs), "vocabulary": vocabulary}
+        return {**manifest_values.collect(summary, sets, inputs), "vocabulary": vocabulary}
 
     def _save_tables(self, plan: JoinPlan) -> dict[str, EmbeddingCounts]:
         """Writes the tables that workers map; returns counts of the sets among them."""

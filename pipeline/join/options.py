@@ -71,8 +71,8 @@ class JoinOptions:
       attribution_window: seconds by label within which such an event counts; a day by default.
       behavior_rule: an expression; events that pass become behaviors. `all` for every event,
         `none` for no event.
-      behavior_type: expressions; behaviors that pass the k-th, the last of them counts, have
-        type k, the others 0.
+      behavior_type: expressions. A behavior has type k if the k-th, counted from 1, is the last
+        that it passes, and type 0 if it passes none.
       histories: given behaviors, Parquet with `user_id` and a list `item_id`, oldest first, and
         optionally lists `timestamp` and `type`.
       history_types: how many values `type` takes in `histories`.
@@ -244,7 +244,7 @@ class JoinOptions:
 
     @functools.cached_property
     def behavior_type_rules(self) -> tuple[Expression, ...]:
-        """Behaviors that pass the k-th have type k + 1."""
+        """The parsed `behavior_type`; the rule at index k gives type k + 1."""
         return tuple(expressions.parse(text) for text in self.behavior_type)
 
     @functools.cached_property

@@ -10,7 +10,7 @@ from pipeline.join.planner import Decision
 
 @dataclasses.dataclass(frozen=True)
 class JoinPlan:
-    """The plan of a join, for its workers; no path in it determines a byte of the output.
+    """The plan of a join, for its workers; its paths do not affect the output's bytes.
 
     Attributes:
       options: of the join.
@@ -18,7 +18,8 @@ class JoinPlan:
       label_columns: of each label's own log, by source.
       schema: of the records.
       decision: the planner's.
-      after: microseconds; events up to here belong to earlier parts. None for a log of its own.
+      after: microseconds; events up to here belong to earlier parts. None without parts, and for
+        the first part.
       output: staging folder for shards and quarantine.
       work: folder for look-up tables and results that the launcher reads.
       spill: folder where blocks wait between steps; None to leave them to the runner.
@@ -38,8 +39,8 @@ class JoinPlan:
     def item_buckets(self) -> int:
         """How many buckets items are spread over for running statistics.
 
-        Fewer than partitions, since an event is a few numbers there: every partition sends every
-        bucket a block.
+        A quarter of the partitions: an event is only a few numbers there, and every partition
+        sends a block to every bucket.
         """
         return max(1, self.decision.partitions // 4)
 

@@ -17,18 +17,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from features.records.requests import RankingRequest
+    from features.records.requests import PaddedSizes, RankingRequest
+    from serving_signatures.client.catalog_store import CatalogStore
     from serving_signatures.client.channel import open_channel
     from serving_signatures.client.projection_cache import ProjectionCache
+    from serving_signatures.client.projection_store import LruProjectionStore
     from serving_signatures.client.ranking_client import RankingClient
+    from serving_signatures.client.redis_store import RedisProjectionStore
     from serving_signatures.client.remote_model import RemoteModel
 
-__all__ = ["ProjectionCache", "RankingClient", "RankingRequest", "RemoteModel", "open_channel"]
+__all__ = [
+    "CatalogStore",
+    "LruProjectionStore",
+    "PaddedSizes",
+    "ProjectionCache",
+    "RankingClient",
+    "RankingRequest",
+    "RedisProjectionStore",
+    "RemoteModel",
+    "open_channel",
+]
 
 _MODULES = {
+    "CatalogStore": "serving_signatures.client.catalog_store",
+    "LruProjectionStore": "serving_signatures.client.projection_store",
+    "PaddedSizes": "features.records.requests",
     "ProjectionCache": "serving_signatures.client.projection_cache",
     "RankingClient": "serving_signatures.client.ranking_client",
     "RankingRequest": "features.records.requests",
+    "RedisProjectionStore": "serving_signatures.client.redis_store",
     "RemoteModel": "serving_signatures.client.remote_model",
     "open_channel": "serving_signatures.client.channel",
 }

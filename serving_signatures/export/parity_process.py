@@ -2,20 +2,28 @@
 
 It imports nothing of this project, so what passes here loads wherever TensorFlow does; that is
 why it spells the names of inputs and outputs itself. Every case is scored by `serving_default`,
-the oracle, and by every other signature; the split ones by way of caches filled from their own
-outputs. The last line printed is JSON.
+the oracle, by `score_request`, and by `score_cached` with caches that the projection signatures
+fill. A signature that nothing here compares is an error. The last line printed is JSON.
 """
 
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 from tensorflow_serving.apis import prediction_log_pb2
+
+COMPARED = {
+    "serving_default",
+    "score_request",
+    "score_cached",
+    "id_projections",
+    "target_aware_projections",
+}
 
 
 def load_case(path: str) -> tuple[list[bytes], dict[str, np.ndarray]]:
@@ -107,9 +115,19 @@ def replay_warmup(saved_model: str, signatures: dict) -> dict[str, list[int]]:
     return {name: sorted(found) for name, found in sizes.items()}
 
 
+def check_compared(signatures: Iterable[str]) -> None:
+    """Raises `ValueError` for a signature that `verify` does not compare."""
+    if unknown := sorted(set(signatures) - COMPARED):
+        raise ValueError(
+            f"No check compares {unknown} with serving_default, expected {sorted(COMPARED)}. "
+            "Extend verify in serving_signatures/export/parity_process.py."
+        )
+
+
 def verify(saved_model: str, cases: str) -> dict[str, object]:
-    """Compares every signature on every case."""
+    """Compares every scoring signature on every case; projections by way of `score_cached`."""
     signatures = dict(tf.saved_model.load(saved_model).signatures.items())
+    check_compared(signatures)
     differences: dict[str, float] = {}
     refused = True
     for name in sorted(os.listdir(cases)):

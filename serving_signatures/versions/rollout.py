@@ -67,7 +67,7 @@ class Rollout:
         if [model.name for model in models] != [name]:
             raise UserInputError(
                 f"{path!r} configures {[model.name for model in models]}, expected {[name]}: the "
-                "model is called as its folder."
+                "model's name is the name of its folder."
             )
         (model,) = models
         served = frozenset(model.model_version_policy.specific.versions)

@@ -5,6 +5,6 @@
 - `event_batches`: reading and validation; `quarantine`: the rejected rows.
 - `given_histories`, `sequence_checks`, `prior_events`: given behavior sequences as events.
 - `part_state`: the state that a dated part leaves for the next.
-- `runs`, `history_cap`: duplicates, and events that no record can hold.
+- `duplicates`, `history_cap`: rows that are dropped: equal ones, and events no record can hold.
 - `time_histogram`, `item_counts`: counts over the whole log.
 """

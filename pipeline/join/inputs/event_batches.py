@@ -209,7 +209,7 @@ def _events(
 
 
 def _label_codes(columns: LogColumns) -> dict[str, int]:
-    """Returns the role that sets each label which is no column; -1 for one that none sets."""
+    """Returns by computed label the role of rows that set it; -1 if no row of this log can."""
     codes = {label: Role.LABEL_EVENT + k for k, label in enumerate(columns.options.attributed)}
     if columns.sets_label is None:
         return codes

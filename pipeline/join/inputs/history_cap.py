@@ -7,9 +7,9 @@ behaviors suffice: of a hot key, a user with millions of events, every batch kee
 import numpy as np
 import pyarrow as pa
 
+from pipeline.join.inputs.duplicates import first_of_duplicates
 from pipeline.join.inputs.event_batches import numpy_of
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.inputs.runs import first_of_duplicates
 
 
 def cap(events: pa.RecordBatch, begin: int, delay: int, length: int) -> pa.RecordBatch:

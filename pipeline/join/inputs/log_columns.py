@@ -9,7 +9,11 @@ from pipeline.join.rules.expressions import Expression
 
 
 class Role(enum.IntEnum):
-    """The role of a row; `LABEL_EVENT + k` sets the k-th attributed label."""
+    """The role of a row.
+
+    `CANDIDATE` was shown, `NEGATIVE` was drawn, `PRIOR` is a behavior of a given history or of an
+    earlier part. `LABEL_EVENT + k` sets `attributed[k]`, counted from 0.
+    """
 
     CANDIDATE = 0
     NEGATIVE = 1

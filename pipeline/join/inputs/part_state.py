@@ -3,7 +3,8 @@
     part=2026-05-01/state/state-00000-of-00004.parquet   behaviors of the partition's users
     part=2026-05-01/state/item_counts.bin                items, where negatives are drawn
 
-The behaviors of earlier parts are among those of a part, so the newest part's state suffices.
+A part's state also holds the behaviors of earlier parts that are still needed, so the next part
+reads the newest state only.
 """
 
 import dataclasses
@@ -15,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.files import storage
+from pipeline.join.inputs.duplicates import run_starts
 from pipeline.join.inputs.event_batches import ValidatedBatch, batches_of, numpy_of
 from pipeline.join.inputs.event_log import ReadUnit, row_groups
 from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.inputs.prior_events import prior_events
-from pipeline.join.inputs.runs import run_starts
 from pipeline.join.options import JoinOptions
 from pipeline.join.rules import splits
 from pipeline.publishing.shards import HashedFile, shard_name

@@ -33,7 +33,7 @@ def prior_events(
         name: np.zeros(count, kind.to_pandas_dtype())
         for name, kind in zip(schema.names, schema.types, strict=True)
     }
-    # Of no split, unless a given sequence names one: it counts for every request.
+    # -1: of every split. A given sequence may name one.
     arrays["split"] = np.full(count, -1, np.int8)
     arrays.update(values)
     arrays["file"] = np.full(count, -1 - file, np.int32)

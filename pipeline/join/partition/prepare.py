@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
+from pipeline.join.inputs.duplicates import first_of_duplicates
 from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.inputs.runs import first_of_duplicates
 from pipeline.join.partition import attribution, negatives
 from pipeline.join.plan import JoinPlan
 from pipeline.join.rules.negatives_rule import NegativesRule

@@ -153,7 +153,8 @@ def _with_residuals(
     Args:
       values: what is added.
       items: `[N, 1 + S]` what had been added to the event's item before the event.
-      expected: whether the item's means are due; the addition of a late label is not an event.
+      expected: whether to subtract the item's means; False for a late label, which is no new
+        event.
     """
     if items is None:
         return values

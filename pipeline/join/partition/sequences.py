@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from pipeline.join.inputs.runs import run_starts
+from pipeline.join.inputs.duplicates import run_starts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +139,9 @@ def _older_behaviors(
     behavior_user: np.ndarray,
     behavior_time: np.ndarray,
 ) -> np.ndarray:
-    """Returns how many behaviors sort before each query: its user's strictly older, all of others.
+    """Returns how many behaviors sort before each query.
+
+    They are the user's strictly older ones, and all behaviors of users that sort before.
 
     Queries sort before behaviors of the same user and instant, so one sort of both and a
     running count suffice.

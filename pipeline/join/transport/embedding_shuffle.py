@@ -16,7 +16,7 @@ from features.embeddings.embedding_files import RowGroup
 from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import hashing, id_table
 from features.schema import ExampleSchema
-from pipeline.join.inputs.runs import run_starts
+from pipeline.join.inputs.duplicates import run_starts
 from pipeline.join.planner import EmbeddingShuffle
 from pipeline.join.transport import spill
 from pipeline.join.transport.spill import SpilledBlock

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from serving_signatures.export import parity_process
 from tests.serving_signatures import serving
 
 SCORING = ("serving_default", "score_request", "score_cached")
@@ -107,3 +108,9 @@ def test_garbage_at_padding_does_not_matter(published):
     expected = serving.parity_process.call(published.signatures["score_request"], inputs)
     received = serving.parity_process.call(published.signatures["score_request"], garbage)
     serving.assert_same(received, expected, tolerance=1e-6)
+
+
+def test_every_signature_is_compared_or_the_export_fails(published):
+    parity_process.check_compared(published.signatures)
+    with pytest.raises(ValueError, match=r"compares \['score_new'\]"):
+        parity_process.check_compared([*published.signatures, "score_new"])

@@ -55,9 +55,7 @@ def check_counts(
         )
 
 
-def manifest_values(
-    summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs
-) -> dict[str, Any]:
+def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -> dict[str, Any]:
     """Returns the manifest, apart from inputs, parameters and vocabulary.
 
     Args:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.join.inputs.runs import first_of_duplicates
+from pipeline.join.inputs.duplicates import first_of_duplicates
 
 
 def test_duplicates_keep_the_first_row():
