@@ -4,6 +4,7 @@ Exits with 0 when there is no problem, with 2 otherwise. Each library is loaded 
 own, so that one that crashes the interpreter is reported like any other problem.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
 
@@ -38,7 +39,7 @@ def _main(arguments: Sequence[str]) -> None:
     if _FLAGS.json:
         try:
             with open(_FLAGS.json, "w") as file:
-                json.dump([one.to_dict() for one in outcomes], file, indent=2)
+                json.dump([dataclasses.asdict(one) for one in outcomes], file, indent=2)
         except OSError as error:
             raise UserInputError(f"--json {_FLAGS.json!r} cannot be written: {error}.") from error
     problems = [one.check for one in outcomes if one.status == "problem"]

@@ -12,6 +12,9 @@ from pipeline.checkup.child_process import Loading
 from pipeline.checkup.distributions import Pins
 from pipeline.checkup.machine import Folder, Machine
 
+Finding = tuple[str, ...]
+"""What a check found: status, message and, unless the status is `ok`, remedy of an `Outcome`."""
+
 # Of one URI: name look-ups that fail are tried again for minutes.
 _REMOTE_SECONDS = 60
 
