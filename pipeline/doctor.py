@@ -32,7 +32,6 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     logging.info("Loading each library in a process of its own, about 20 s")
     outcomes = examine(gather(_FLAGS.paths))
     print("\n".join(one.text() for one in outcomes), flush=True)

@@ -32,7 +32,6 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     runs = run_list.find(_FLAGS.folder)
     if _FLAGS.reproduce is not None:
         print(reproduction.script(run_list.select(runs, _FLAGS.reproduce)))

@@ -48,13 +48,11 @@ def main() -> None:
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
-    del arguments
     entry_point.modality_folders(_FLAGS.embeddings)
     run_config.check(_FLAGS.config, _FLAGS.set)
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     if storage.is_remote(_FLAGS.model_dir):
         raise UserInputError(
             f"--model_dir {_FLAGS.model_dir!r} must be a local folder: training writes its "

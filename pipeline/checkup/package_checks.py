@@ -1,5 +1,6 @@
 """Checks of what is installed: facts in, a finding out."""
 
+from collections.abc import Callable
 from functools import partial
 
 from packaging.requirements import Requirement
@@ -180,12 +181,7 @@ def _package(
 ) -> Finding:
     """Whether a distribution is installed, in a version that others accept, and loads.
 
-    Args:
-      facts: of the environment.
-      name: of the distribution.
-      process: of `Facts.loading`, which loads it; empty for none.
-      step: the value that the process reports once the distribution is loaded.
-      remedy: where it does not load; by default, to install the pinned version.
+    It has loaded where the `process` of `Facts.loading` reports the value `step`.
     """
     version, install = facts.installed.get(name), _install(facts, name)
     if version is None:
@@ -232,7 +228,7 @@ def _some(texts: list[str]) -> str:
     return ", ".join(texts[:_NAMED]) + rest
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[Facts], Finding]] = {
     "python": python,
     "tensorflow": tensorflow,
     "keras": keras,

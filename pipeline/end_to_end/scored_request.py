@@ -121,13 +121,7 @@ def score(
 
 
 def _latest(batch: Arrays, name: str, items: np.ndarray) -> np.ndarray:
-    """Returns the latest values of items in some records, `[C, K]`, zeros for others.
-
-    Args:
-      batch: parsed records.
-      name: of a feature of the candidates.
-      items: `[C]` int64.
-    """
+    """Returns the latest values of `[C]` items in parsed records, `[C, K]`, zeros for others."""
     mask = batch[CANDIDATES.mask]
     times = np.broadcast_to(batch["timestamp"][:, None], mask.shape)[mask]
     order = np.argsort(-times, kind="stable")

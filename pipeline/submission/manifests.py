@@ -6,6 +6,7 @@ an Indexed Job have the host names `<job>-<index>`, however often they are repla
 addresses of all workers are known beforehand, and Kubernetes sets the index in `TF_CONFIG`.
 """
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -25,13 +26,6 @@ _CONTAINER = "job"
 _USER = 10001
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 _INSTALL = "Install dmf-ctr with its extra `submit`: pip install 'dmf-ctr[submit]'."
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes repeated labels in full, not as an anchor and a reference."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
 
 
 def render(submission: Submission) -> list[Manifest]:
@@ -109,7 +103,9 @@ def validate(manifests: Sequence[Manifest], version: str) -> None:
 
 def to_yaml(manifests: Sequence[Manifest]) -> str:
     """Returns the YAML for `kubectl apply -f -`."""
-    return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=10**6)
+    # A copy shares nothing, or repeated labels would be an anchor and references.
+    copies = json.loads(json.dumps(manifests))
+    return yaml.safe_dump_all(copies, sort_keys=False, width=10**6)
 
 
 def apply(text: str) -> int:
@@ -229,7 +225,7 @@ def _literal(text: str) -> str:
 
 
 def _source(volume: Volume) -> Manifest:
-    if volume.is_folder:
+    if volume.source.startswith("/"):
         return {"hostPath": {"path": volume.source, "type": "Directory"}}
     claim = {"claimName": volume.source, **({"readOnly": True} if volume.read_only else {})}
     return {"persistentVolumeClaim": claim}

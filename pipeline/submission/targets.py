@@ -1,6 +1,5 @@
 """Runs a submission on this machine, in Docker or on Kubernetes, or prints what would run."""
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -67,7 +66,7 @@ def _print(workers: Sequence[Command], around: tuple[Command, Command] | None = 
 
 
 def _run(workers: Sequence[Command], submission: Submission) -> int:
-    return ProcessGroup(workers, os.environ, submission.settings.grace_seconds).run()
+    return ProcessGroup(workers, submission.settings.grace_seconds).run()
 
 
 TARGETS: Mapping[str, Callable[[Submission, bool], int]] = MappingProxyType(

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from features.files import manifest
 from pipeline.report.formats import model_name
 from pipeline.report.page import render
 from pipeline.training_runs import run_config, run_folder
@@ -23,21 +24,21 @@ def write(folder: str) -> None:
       UserInputError: the folder is not of a finished run.
     """
     run, config = run_folder.read(folder), run_folder.read_config(folder)
-    model = config["model"]["name"]
+    model, trained = config["model"]["name"], run_folder.read_json(folder, manifest.FILE_NAME)
     data: dict[str, Any] = {
         "title": f"Training of {model_name(model)}",
         "label": run.label,
-        "manifest": run_folder.read_data_manifest(folder),
-        "training": {model: run_folder.read_training(folder)},
+        "manifest": run_folder.read_json(folder, "data_manifest.json"),
+        "training": {model: trained["training"]},
         "metrics": run_folder.read_metrics(folder),
-        **run_folder.read_attention(folder),
+        **run_folder.read_json(folder, "attention.json"),
         "run": {
             "folder": os.path.abspath(folder),
             "started": run.started,
             "finished": run.finished,
             "examples": run.examples,
             "data fingerprint": run.data_fingerprint,
-            "schema fingerprint": run_folder.read_schema_fingerprint(folder),
+            "schema fingerprint": trained["schema_fingerprint"],
             "vectors given": run.embeddings or "none, similarity codes alone",
             "code": run.code,
             "uncommitted changes": run_folder.PATCH if run_folder.has_patch(folder) else "none",

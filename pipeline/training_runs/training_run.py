@@ -75,6 +75,7 @@ def record(
         "bucket_effect": model.bucket_effect(),
         "attention_mass": attention_mass.measure(model, sample),
     }
+    source = examples.folder
     run = run_folder.Run(
         label=model.label,
         command=origin.command,
@@ -82,7 +83,7 @@ def record(
         arguments=tuple(origin.arguments),
         started=_moment(origin.started),
         finished=_moment(datetime.now(UTC)),
-        examples=_absolute(examples.folder),
+        examples=source if storage.is_remote(source) else os.path.abspath(source),
         data_fingerprint=examples.fingerprint,
         embeddings={name: one.fingerprint for name, one in embeddings.items()},
         environment=environment.versions(),
@@ -121,7 +122,3 @@ def add_metrics(folder: str, examples: ExampleSet, split: str, metrics: Mapping[
 
 def _moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _absolute(folder: str) -> str:
-    return folder if storage.is_remote(folder) else os.path.abspath(folder)
