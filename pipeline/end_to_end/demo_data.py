@@ -35,11 +35,7 @@ class RatingsData:
 
 
 def prepare(config: DataConfig, folder: str) -> RatingsData:
-    """Prepares the input of a run.
-
-    Args:
-      config: the source.
-      folder: to write tables and embeddings to.
+    """Prepares the input of a run: writes tables and embeddings to a folder.
 
     Raises:
       UserInputError: the source is not laid out as expected.

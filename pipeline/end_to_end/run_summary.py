@@ -91,13 +91,7 @@ def headline(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(summary: Mapping[str, Any], label: str, output: str) -> str:
-    """Returns the summary as lines for the terminal.
-
-    Args:
-      summary: as `write` returns it.
-      label: the main label's name.
-      output: the run's folder.
-    """
+    """Returns what `write` returned as lines for the terminal; `label` is the main one."""
     join, export_, serving = summary["join"], summary["export"], summary["serving"]
     lines = [
         f"Join      {join['events_read']:,} events -> {join['requests_written']:,} requests, "

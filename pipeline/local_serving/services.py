@@ -34,12 +34,7 @@ _Method = Callable[[Any, Any, grpc.ServicerContext], Any]
 
 
 def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
-    """Returns a server that is not started yet and has no port.
-
-    Args:
-      model: the model to serve.
-      threads: requests that run at the same time; others wait.
-    """
+    """Returns a server for `threads` requests at a time, not started yet and without a port."""
     server = grpc.server(
         futures.ThreadPoolExecutor(threads),
         options=[

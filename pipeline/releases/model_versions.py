@@ -33,6 +33,7 @@ class ModelVersions:
         self._folder = ExportFolder(export_dir)
         self._base_path = base_path
         self._dry_run = dry_run
+        self._would = "would " if dry_run else ""
         if not self._folder.versions():
             raise UserInputError(
                 f"--export_dir {self._folder.path!r} holds no version that pipeline.export wrote. "
@@ -109,7 +110,7 @@ class ModelVersions:
             served = self._rollout().served
             for version in pruning.removable(self._folder.versions(), served, keep):
                 size = version_list.size(version)
-                messages.append(f"{self._dry_run_prefix()}remove version {version.number} ({size})")
+                messages.append(f"{self._would}remove version {version.number} ({size})")
                 if not self._dry_run:
                     self._folder.remove(version)
         return "\n".join(messages) or "Nothing to remove."
@@ -140,15 +141,10 @@ class ModelVersions:
         for label in sorted({*before.labels, *after.labels}):
             was, now = (one.labels.get(label, "none") for one in (before, after))
             messages.append(f"{label}: {now}" if was == now else f"{label}: {was} -> {now}")
-        messages.append(
-            f"{self._dry_run_prefix()}serve {', '.join(map(str, sorted(after.served)))}"
-        )
+        messages.append(f"{self._would}serve {', '.join(map(str, sorted(after.served)))}")
         if not self._dry_run:
             after.write(self._folder.path)
         return messages
-
-    def _dry_run_prefix(self) -> str:
-        return "would " if self._dry_run else ""
 
 
 def _require_available(server: str, model: str, version: int) -> None:

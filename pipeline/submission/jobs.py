@@ -27,22 +27,12 @@ def names() -> list[str]:
 
 
 def command(job: str, flags: Sequence[str], python: str = "python") -> list[str]:
-    """Returns the job's command line.
-
-    Args:
-      job: its name.
-      flags: its own.
-      python: the interpreter.
-    """
+    """Returns the command line of a job with its own flags."""
     return [python, "-m", f"pipeline.{job}", *flags]
 
 
 def check_flags(job: str, flags: Sequence[str]) -> None:
     """Runs the job with `--only_check_args`, so that it checks its flags before the submission.
-
-    Args:
-      job: its name.
-      flags: its own.
 
     Raises:
       UserInputError: the job refuses its flags; has the job's message.

@@ -68,11 +68,9 @@ def render(submission: Submission) -> list[Manifest]:
 
 
 def validate(manifests: Sequence[Manifest], version: str) -> None:
-    """Validates manifests by the official schemas; unknown fields are errors.
+    """Validates manifests by the official schemas of a version, `major.minor`, of Kubernetes.
 
-    Args:
-      manifests: the manifests to apply.
-      version: of Kubernetes, `major.minor`.
+    Unknown fields are errors.
 
     Raises:
       UserInputError: a manifest is not valid, and the field is named; or the validator is not
@@ -109,10 +107,7 @@ def to_yaml(manifests: Sequence[Manifest]) -> str:
 
 
 def apply(text: str) -> int:
-    """Applies manifests with `kubectl` and returns its exit code.
-
-    Args:
-      text: YAML.
+    """Applies manifests, as YAML, with `kubectl` and returns its exit code.
 
     Raises:
       UserInputError: there is no `kubectl`.

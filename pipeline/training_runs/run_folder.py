@@ -6,9 +6,9 @@
 | `run_config.json` | the resolved configuration, which `pipeline.train --config` reads |
 | `data_manifest.json` | the joined examples' manifest |
 | `uncommitted.patch` | uncommitted changes of the code, if there were any |
-| `attention.json` | effect of similarity on the attention |
+| `attention.json` | effect of similarity: `split`, `bucket_effect` and `attention_mass` |
 | `metrics/<split>.json` | `evaluation.evaluate`'s figures |
-| `report.html` | all of it on one page, see `pipeline.training_runs.training_report` |
+| `report.html` | all of it on one page, see `training_run.write_report` |
 
 The model's own files are `models.trained_model`'s; its manifest has the metrics of every
 evaluation.
@@ -31,8 +31,8 @@ from pipeline.training_runs import run_config
 from pipeline.training_runs.run_config import RunConfig
 
 FILE_NAME = "run.json"
-
 PATCH = "uncommitted.patch"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -80,16 +80,9 @@ def write(
 ) -> None:
     """Writes the files of a run beside its model, and removes those of an earlier run.
 
-    Args:
-      folder: local, holds the trained model.
-      run: its provenance.
-      config: the resolved configuration.
-      data_manifest: of the examples.
-      attention: `split`, `bucket_effect` and `attention_mass`, the effect of similarity.
-      metrics: figures of `models.evaluation.scoring.evaluate` by split.
-      patch: uncommitted changes of the code.
+    The folder is local, and `metrics` are by split.
     """
-    for name in (FILE_NAME, PATCH, "report.html"):
+    for name in (FILE_NAME, PATCH, REPORT):
         Path(folder, name).unlink(missing_ok=True)
     shutil.rmtree(os.path.join(folder, "metrics"), ignore_errors=True)
     json_file.write(os.path.join(folder, "run_config.json"), run_config.to_dict(config))
