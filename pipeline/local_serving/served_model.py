@@ -30,9 +30,10 @@ class VersionState:
 
 @dataclasses.dataclass
 class _Loaded:
+    """A version; its users are the requests that run on it, and the model while it is served."""
+
     servable: Servable
-    users: int = 0
-    retired: bool = False
+    users: int = 1
 
 
 class ServedModel:
@@ -127,11 +128,7 @@ class ServedModel:
         try:
             yield number, loaded.servable
         finally:
-            with self._lock:
-                loaded.users -= 1
-                unused = loaded.retired and not loaded.users
-            if unused:
-                self._unload(number, loaded)
+            self._release(number, loaded)
 
     def close(self) -> None:
         """Unloads every version that no request uses."""
@@ -155,15 +152,17 @@ class ServedModel:
 
     def _remove(self, version: int) -> None:
         with self._lock:
-            retired = self._loaded.pop(version)
-            retired.retired = True
-            unused = not retired.users
+            loaded = self._loaded.pop(version)
             self._set(VersionState(version, State.UNLOADING))
-        if unused:
-            self._unload(version, retired)
+        self._release(version, loaded)
 
-    def _unload(self, version: int, retired: _Loaded) -> None:
-        retired.servable.close()
+    def _release(self, version: int, loaded: _Loaded) -> None:
+        """Ends one use of a version, and unloads it after the last."""
+        with self._lock:
+            loaded.users -= 1
+            if loaded.users:
+                return
+        loaded.servable.close()
         self._set(VersionState(version, State.END))
         logging.info("Unloaded version %d of %s", version, self.name)
 

@@ -25,7 +25,6 @@ Manifest = dict[str, Any]
 _CONTAINER = "job"
 _USER = 10001
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
-_INSTALL = "Install dmf-ctr with its extra `submit`: pip install 'dmf-ctr[submit]'."
 
 
 def render(submission: Submission) -> list[Manifest]:
@@ -81,7 +80,8 @@ def validate(manifests: Sequence[Manifest], version: str) -> None:
         from kubernetes_validate import utils
     except ImportError as error:
         raise UserInputError(
-            f"--target kubernetes needs kubernetes-validate. {_INSTALL}"
+            "--target kubernetes needs kubernetes-validate. Install dmf-ctr with its extra "
+            "`submit`: pip install 'dmf-ctr[submit]'."
         ) from error
     known = [utils.major_minor(one) for one in utils.all_versions()]
     if version not in known:

@@ -26,16 +26,7 @@ _LOOKED_AT_BATCHES = 8
 
 @dataclass(frozen=True)
 class Origin:
-    """Command, time and code of a training, taken before it starts.
-
-    Attributes:
-      command: the command line.
-      arguments: flags of `pipeline.train` that train the same model, besides `--config`, `--set`
-        and `--model_dir`.
-      started: the time.
-      code: `environment.code` at that time.
-      patch: `environment.uncommitted` at that time.
-    """
+    """Command, time and code of a training, taken before it starts; see `run_folder.Run`."""
 
     command: str
     arguments: Sequence[str]
