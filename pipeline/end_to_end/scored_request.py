@@ -11,13 +11,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import id_table
 from features.records import example, requests
 from features.records.requests import Arrays, RankingRequest
-from features.schema import (
-    BEHAVIORS,
-    CANDIDATES,
-    ITEM_AXES,
-    candidate_feature,
-    context_feature,
-)
+from features.schema import BEHAVIORS, CANDIDATES, ITEM_AXES, candidate_feature, context_feature
 from models.inputs.example_set import ExampleSet
 from pipeline.tables.side_features import read_side_table
 from serving_signatures import names

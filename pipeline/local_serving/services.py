@@ -44,10 +44,9 @@ def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
             ("grpc.so_reuseport", 0),
         ],
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(model), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(model), server)
+    services = _Services(model)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     return server
 
 
@@ -101,8 +100,11 @@ def _answers(method: _Method) -> _Method:
     return answer
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata; the other methods are UNIMPLEMENTED."""
+class _Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    """Predict, GetModelMetadata and GetModelStatus; the other methods are UNIMPLEMENTED."""
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
@@ -140,13 +142,6 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.model_spec.version.value = version
         response.metadata[_SIGNATURES].Pack(signatures)
         return response
-
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; the configuration cannot be reloaded."""
-
-    def __init__(self, model: ServedModel) -> None:
-        self._model = model
 
     @_answers
     def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
