@@ -39,9 +39,8 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    labels = parse_labels(_FLAGS.labels)
+    labels, address = parse_labels(_FLAGS.labels), f"{_FLAGS.host}:{_FLAGS.port}"
     model = open_model(_FLAGS.saved_model, _FLAGS.model_name, _FLAGS.versions, labels)
-    address = f"{_FLAGS.host}:{_FLAGS.port}"
     serve(model, address, _FLAGS.threads, _FLAGS.poll_seconds, _FLAGS.grace_seconds)
 
 

@@ -131,16 +131,11 @@ def _check_image(image: str) -> None:
 
 def _failure_rules() -> list[Manifest]:
     """Returns the rules for failed pods; other failures count against `backoffLimit`."""
-
-    def exit_code(action: str, code: int) -> Manifest:
-        on = {"containerName": _CONTAINER, "operator": "In", "values": [code]}
-        return {"action": action, "onExitCodes": on}
-
-    disrupted = [{"type": "DisruptionTarget", "status": "True"}]
+    code_in = {"containerName": _CONTAINER, "operator": "In"}
     return [
-        exit_code("FailJob", USER_ERROR_CODE),
-        exit_code("Ignore", RETRY_CODE),
-        {"action": "Ignore", "onPodConditions": disrupted},
+        {"action": "FailJob", "onExitCodes": {**code_in, "values": [USER_ERROR_CODE]}},
+        {"action": "Ignore", "onExitCodes": {**code_in, "values": [RETRY_CODE]}},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
 
 
