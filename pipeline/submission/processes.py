@@ -81,8 +81,7 @@ class ProcessGroup:
 
     def _terminate(self) -> None:
         for process in self._running:
-            if process.poll() is None:
-                process.terminate()
+            process.terminate()  # Does nothing where it has ended.
 
     def _end(self) -> None:
         self._terminate()
@@ -104,7 +103,5 @@ def combined_code(codes: Sequence[int]) -> int:
       codes: of `subprocess`, where a negative code is a signal's number.
     """
     shell_codes = [128 - code if code < 0 else code for code in codes]
-    for code in (USER_ERROR_CODE, RETRY_CODE):
-        if code in shell_codes:
-            return code
-    return max(shell_codes)
+    specific = (code for code in (USER_ERROR_CODE, RETRY_CODE) if code in shell_codes)
+    return next(specific, max(shell_codes))
