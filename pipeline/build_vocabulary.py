@@ -27,10 +27,7 @@ def define_flags() -> None:
         "minimum_count", 2, "Occurrences an id must have to be kept.", lower_bound=1
     )
     flags.DEFINE_integer(
-        "maximum_size",
-        None,
-        "Most ids to keep, by frequency; by default all.",
-        lower_bound=1,
+        "maximum_size", None, "Most ids to keep, by frequency; by default all.", lower_bound=1
     )
 
 

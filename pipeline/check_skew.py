@@ -60,7 +60,6 @@ def table(comparisons: Sequence[Comparison]) -> str:
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
-    del arguments
     entry_point.modality_folders(_FLAGS.embeddings)
     if _FLAGS.examples is None and not _FLAGS.requests:
         raise UserInputError(

@@ -36,7 +36,6 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     adapter = ADAPTERS[_FLAGS.dataset]
     done = converter.run(adapter, _FLAGS.input, _FLAGS.output, _FLAGS.max_bad_fraction)
     print(done["join_command"])

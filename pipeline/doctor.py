@@ -4,6 +4,7 @@ Exits with 0 when there is no problem, with 2 otherwise. Each library is loaded 
 own, so that one that crashes the interpreter is reported like any other problem.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
 
@@ -31,14 +32,13 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     logging.info("Loading each library in a process of its own, about 20 s")
     outcomes = examine(gather(_FLAGS.paths))
     print("\n".join(one.text() for one in outcomes), flush=True)
     if _FLAGS.json:
         try:
             with open(_FLAGS.json, "w") as file:
-                json.dump([one.to_dict() for one in outcomes], file, indent=2)
+                json.dump([dataclasses.asdict(one) for one in outcomes], file, indent=2)
         except OSError as error:
             raise UserInputError(f"--json {_FLAGS.json!r} cannot be written: {error}.") from error
     problems = [one.check for one in outcomes if one.status == "problem"]

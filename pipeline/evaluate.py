@@ -29,7 +29,6 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     examples = ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     trained_model.check_schema(model, examples)

@@ -29,16 +29,12 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags, check_flags=_check_flags)
-
-
-def _check_flags(arguments: Sequence[str]) -> None:
-    del arguments
-    entry_point.modality_folders(_FLAGS.embeddings)
+    entry_point.run(
+        _main, define_flags, check_flags=lambda _: entry_point.modality_folders(_FLAGS.embeddings)
+    )
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     folders = entry_point.modality_folders(_FLAGS.embeddings)

@@ -49,7 +49,6 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     ingest(
         _FLAGS.vectors,
         _FLAGS.output,

@@ -73,7 +73,6 @@ def _source() -> LogSource | None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     assessment = inspection.inspect(
         _source(),
         entry_point.modality_folders(_FLAGS.embeddings),

@@ -49,7 +49,6 @@ def main() -> None:
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
-    del arguments
     if _FLAGS.keep < MINIMUM_KEPT:
         raise UserInputError(
             f"--keep {_FLAGS.keep} must be at least {MINIMUM_KEPT}, or there may be no version to "

@@ -24,16 +24,12 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags, check_flags=_check_flags)
-
-
-def _check_flags(arguments: Sequence[str]) -> None:
-    del arguments
-    run_config.check(_FLAGS.config, _FLAGS.set)
+    entry_point.run(
+        _main, define_flags, check_flags=lambda _: run_config.check(_FLAGS.config, _FLAGS.set)
+    )
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     run = RunState(config, _FLAGS.output)
     steps.execute(run, steps.named_steps(config))

@@ -17,11 +17,7 @@ _FLAGS = flags.FLAGS
 def define_flags() -> None:
     """Defines the job's flags."""
     flags.DEFINE_string("folder", None, "Folder to search for runs.", required=True)
-    flags.DEFINE_string(
-        "sort",
-        None,
-        "Metric to sort by, such as auc or test.auc; else the time.",
-    )
+    flags.DEFINE_string("sort", None, "Metric to sort by, such as auc or test.auc; else the time.")
     flags.DEFINE_list("compare", [], "Names of two or more runs to compare.")
     flags.DEFINE_string("reproduce", None, "Name of a run; prints the command that repeats it.")
 
@@ -32,7 +28,6 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     runs = run_list.find(_FLAGS.folder)
     if _FLAGS.reproduce is not None:
         print(reproduction.script(run_list.select(runs, _FLAGS.reproduce)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipeline.local_serving.model_folder import open_model, parse_labels
-from pipeline.local_serving.server import serve
+from pipeline.local_serving.services import serve
 from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
@@ -35,19 +35,12 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags, check_flags=_check_flags)
-
-
-def _check_flags(arguments: Sequence[str]) -> None:
-    del arguments
-    parse_labels(_FLAGS.labels)
+    entry_point.run(_main, define_flags, check_flags=lambda _: parse_labels(_FLAGS.labels))
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
-    labels = parse_labels(_FLAGS.labels)
+    labels, address = parse_labels(_FLAGS.labels), f"{_FLAGS.host}:{_FLAGS.port}"
     model = open_model(_FLAGS.saved_model, _FLAGS.model_name, _FLAGS.versions, labels)
-    address = f"{_FLAGS.host}:{_FLAGS.port}"
     serve(model, address, _FLAGS.threads, _FLAGS.poll_seconds, _FLAGS.grace_seconds)
 
 

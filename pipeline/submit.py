@@ -38,28 +38,21 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    submission = Submission(_FLAGS.job, _job_flags(arguments), _settings())
+    if arguments and arguments[0] != "--":
+        raise UserInputError(
+            f"Unknown flag or argument {arguments[0]!r}. Give the job's own flags after a `--`, "
+            "those of pipeline.submit before it (see --help)."
+        )
+    values = python_config.read(_FLAGS.config, _FLAGS.set)
+    values["volumes"] = [*values.get("volumes", ()), *_FLAGS.volume]
+    settings = python_config.validate(Settings, values, _FLAGS.config or "(defaults)")
+    submission = Submission(_FLAGS.job, tuple(arguments[1:]), settings)
     if _FLAGS.target != "local":
         submission.check_paths()
     if _FLAGS.target != "local" or _FLAGS.dry_run:
         jobs.check_flags(submission.job, submission.flags)
     if code := TARGETS[_FLAGS.target](submission, _FLAGS.dry_run):
         raise SystemExit(code)
-
-
-def _job_flags(arguments: Sequence[str]) -> tuple[str, ...]:
-    if arguments and arguments[0] != "--":
-        raise UserInputError(
-            f"Unknown flag or argument {arguments[0]!r}. Give the job's own flags after a `--`, "
-            "those of pipeline.submit before it (see --help)."
-        )
-    return tuple(arguments[1:])
-
-
-def _settings() -> Settings:
-    values = python_config.read(_FLAGS.config, _FLAGS.set)
-    values["volumes"] = [*values.get("volumes", ()), *_FLAGS.volume]
-    return python_config.validate(Settings, values, _FLAGS.config or "(defaults)")
 
 
 if __name__ == "__main__":

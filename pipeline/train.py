@@ -1,5 +1,6 @@
 """Trains a model on joined examples: `python -m pipeline.train --examples DIR --model_dir DIR`."""
 
+import os
 from collections.abc import Sequence
 
 from absl import flags, logging
@@ -9,12 +10,7 @@ from features.files import storage
 from models.training import distribution, execution, fit
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.runtime import entry_point, environment, termination
-from pipeline.training_runs import (
-    run_config,
-    training_inputs,
-    training_report,
-    training_run,
-)
+from pipeline.training_runs import run_config, run_folder, training_inputs, training_run
 from pipeline.training_runs.training_run import Origin
 
 _FLAGS = flags.FLAGS
@@ -48,13 +44,11 @@ def main() -> None:
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
-    del arguments
     entry_point.modality_folders(_FLAGS.embeddings)
     run_config.check(_FLAGS.config, _FLAGS.set)
 
 
 def _main(arguments: Sequence[str]) -> None:
-    del arguments
     if storage.is_remote(_FLAGS.model_dir):
         raise UserInputError(
             f"--model_dir {_FLAGS.model_dir!r} must be a local folder: training writes its "
@@ -85,7 +79,7 @@ def _main(arguments: Sequence[str]) -> None:
             return
     training_run.record(_FLAGS.model_dir, model, examples, config, embeddings, origin)
     best = max(row["val_auc"] for row in figures["history"])
-    logging.info("Report %s", training_report.path(_FLAGS.model_dir))
+    logging.info("Report %s", os.path.join(_FLAGS.model_dir, run_folder.REPORT))
     logging.info(
         "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",
         config.model.name,

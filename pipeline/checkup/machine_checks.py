@@ -1,19 +1,17 @@
 """Checks of the machine and of what jobs read and write: facts in, findings out."""
 
 import math
+from collections.abc import Iterable
 
 from pipeline.checkup.child_process import Loading
-from pipeline.checkup.facts import Facts
+from pipeline.checkup.facts import Facts, Finding
 from pipeline.checkup.machine import Folder
-from pipeline.checkup.outcome import Finding, ok, problem, warning
 
 _GIB = 1 << 30
-# A job of a small model holds about 1.5 GiB with TensorFlow; a join 0.5 GiB.
-_LEAST_MEMORY = 1 * _GIB
-_GOOD_MEMORY = 4 * _GIB
+# Status below so many GiB. A job of a small model holds about 1.5 GiB with TensorFlow; a join 0.5.
+_MEMORY = (("problem", 1, "a job needs 1 GiB"), ("warning", 4, "4 GiB are comfortable"))
 # The environment alone has 3 GB, the outputs of a demo half of one.
-_LEAST_DISK = 1 * _GIB
-_GOOD_DISK = 10 * _GIB
+_DISK = (("problem", 1, "less than 1 GiB is left"), ("warning", 10, "less than 10 GiB are left"))
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -33,24 +31,21 @@ def memory(facts: Facts) -> Finding:
     )
     message = f"{_gib(machine.memory_free)} free, {limited}"
     remedy = "end what else runs here, or raise the limit (docker run --memory, resources.limits)"
-    if machine.memory_free < _LEAST_MEMORY:
-        return problem(f"{message}; a job needs 1 GiB", remedy)
-    if machine.memory_free < _GOOD_MEMORY:
-        return warning(f"{message}; 4 GiB are comfortable", remedy)
-    return ok(message)
+    return _room(machine.memory_free, _MEMORY, message, remedy)
 
 
 def cpus(facts: Facts) -> Finding:
     """No more threads are started than the control group's quota allows."""
     count, quota = facts.machine.cpus, facts.machine.cpu_quota
     if quota is None or quota >= count:
-        return ok(f"{count}, no lower quota")
+        return "ok", f"{count}, no lower quota"
     threads = max(1, math.floor(quota))
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
     message = f"{count} visible, quota of {quota:g}"
     if all(_within(facts.environment.get(name), threads) for name in names):
-        return ok(f"{message}; {' and '.join(names)} keep within it")
-    return warning(
+        return "ok", f"{message}; {' and '.join(names)} keep within it"
+    return (
+        "warning",
         f"{message}: TensorFlow starts {count} threads, which the kernel then stops and starts",
         f"raise the quota, or export {' '.join(f'{name}={threads}' for name in names)}",
     )
@@ -63,7 +58,7 @@ def threads(facts: Facts) -> Finding:
     }
     settings = " ".join(f"{name}={value}" for name, value in found.items())
     if not found:
-        return ok("as many as CPUs, no variable sets another number")
+        return "ok", "as many as CPUs, no variable sets another number"
     # With 0, TensorFlow chooses.
     bad = [
         name
@@ -71,24 +66,26 @@ def threads(facts: Facts) -> Finding:
         if not _within(value, facts.machine.cpus) and not (name.startswith("TF_") and value == "0")
     ]
     if bad:
-        return warning(
+        return (
+            "warning",
             f"{settings}: expected a number from 1 to {facts.machine.cpus}, the CPUs here",
             f"unset {' '.join(bad)}",
         )
-    return ok(settings)
+    return "ok", settings
 
 
 def gpu(facts: Facts) -> Finding:
     """TensorFlow sees the GPU that the operating system shows."""
     seen = facts.loading["tensorflow"].values.get("gpus", 0)
     if seen:
-        return ok(f"{seen} visible to TensorFlow")
+        return "ok", f"{seen} visible to TensorFlow"
     if not facts.machine.gpu_device:
-        return ok("none; jobs run on the CPU")
+        return "ok", "none; jobs run on the CPU"
     if facts.environment.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return ok("hidden by CUDA_VISIBLE_DEVICES; jobs run on the CPU")
+        return "ok", "hidden by CUDA_VISIBLE_DEVICES; jobs run on the CPU"
     version = facts.installed.get("tensorflow", "")
-    return warning(
+    return (
+        "warning",
         "this machine has an NVIDIA device that TensorFlow does not see",
         f"pip install 'tensorflow[and-cuda]=={version}' (CUDA's libraries), and check the driver "
         "with nvidia-smi",
@@ -99,30 +96,28 @@ def folder(one: Folder) -> Finding:
     """A folder takes files and renames, and has room."""
     at = f"{one.path}: " if one.tried == one.path else f"{one.path} (at {one.tried}): "
     if one.failure:
-        return problem(
+        return (
+            "problem",
             f"{at}cannot write and rename: {one.failure} ({_gib(one.free)} free)",
             "choose a folder of a disk with room that this user may write to; for the temporary "
             "folder: export TMPDIR=FOLDER",
         )
     message = f"{at}{_gib(one.free)} free, files are written and renamed"
     remedy = "free disk space, or choose another folder (TMPDIR for the temporary one)"
-    if one.free < _LEAST_DISK:
-        return problem(f"{message}; less than 1 GiB is left", remedy)
-    if one.free < _GOOD_DISK:
-        return warning(f"{message}; less than 10 GiB are left", remedy)
-    return ok(message)
+    return _room(one.free, _DISK, message, remedy)
 
 
 def remote_path(path: str, loading: Loading) -> Finding:
     """A URI can be reached, by pyarrow for the join and by TensorFlow for training."""
     if loading.failure:
         by = "TensorFlow" if "exists" in loading.values else "pyarrow"
-        return problem(
+        return (
+            "problem",
             f"{path}: {by} cannot look at it: {loading.failure}",
             "fix what the message names; BUILD.md, Object stores, has the variables",
         )
     there = "is there" if loading.values["exists"] else "does not exist yet"
-    return ok(f"{path} {there}; pyarrow and TensorFlow can look at it")
+    return "ok", f"{path} {there}; pyarrow and TensorFlow can look at it"
 
 
 CHECKS = {"memory": memory, "cpus": cpus, "threads": threads, "gpu": gpu}
@@ -133,6 +128,13 @@ def paths(facts: Facts) -> list[Finding]:
     """Checks every folder and URI."""
     remote = [remote_path(path, loading) for path, loading in facts.remote_paths.items()]
     return [*map(folder, facts.folders), *remote]
+
+
+def _room(free: int, levels: Iterable[tuple[str, int, str]], message: str, remedy: str) -> Finding:
+    for status, gib, shortage in levels:
+        if free < gib * _GIB:
+            return status, f"{message}; {shortage}", remedy
+    return "ok", message
 
 
 def _within(text: str | None, most: int) -> bool:

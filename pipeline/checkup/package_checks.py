@@ -1,11 +1,14 @@
 """Checks of what is installed: facts in, a finding out."""
 
+from collections.abc import Callable
+from functools import partial
+
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from pipeline.checkup.child_process import Loading
-from pipeline.checkup.facts import Facts
-from pipeline.checkup.outcome import Finding, ok, problem, warning
+from pipeline.checkup.facts import Facts, Finding
 
 # tensorflow-io's own table: the TensorFlow whose C++ classes a release was compiled against.
 _TENSORFLOW_OF_IO = {"0.37": "2.16", "0.36": "2.15", "0.35": "2.14"}
@@ -16,11 +19,12 @@ def python(facts: Facts) -> Finding:
     """Python is of the version that the locks are for."""
     version = ".".join(map(str, facts.python))
     if facts.python[:2] != (3, 11):
-        return problem(
+        return (
+            "problem",
             f"{version}, but the pinned TensorFlow and the locks are for 3.11",
             "install Python 3.11 and make the environment anew: make PYTHON=python3.11 setup",
         )
-    return ok(version)
+    return "ok", version
 
 
 def tensorflow(facts: Facts) -> Finding:
@@ -36,29 +40,32 @@ def keras(facts: Facts) -> Finding:
     loaded, version = facts.loading["tensorflow"].values, facts.installed.get("tf-keras")
     module = loaded.get("keras", "tf_keras")
     if version and module != "tf_keras":
-        return problem(
+        return (
+            "problem",
             f"tf.keras is {module} (Keras 3) although this project selects Keras 2",
             "export TF_USE_LEGACY_KERAS=1, and let nothing (a sitecustomize, a plugin) touch "
             "tf.keras before this project is imported",
         )
     if version and "tensorflow" not in loaded:
-        return problem("not seen: TensorFlow does not load", "fix tensorflow first")
+        return "problem", "not seen: TensorFlow does not load", "fix tensorflow first"
     found = _package(facts, "tf-keras", "tensorflow", "recommenders", _reinstall(facts))
     selected = facts.environment.get("TF_USE_LEGACY_KERAS", "1")
     if found[0] == "ok" and selected.lower() not in ("1", "true"):
-        return warning(
+        return (
+            "warning",
             f"TF_USE_LEGACY_KERAS={selected}: this project's jobs set 1 themselves, but your own "
             "programs that touch tf.keras before importing it get Keras 3 and fail",
             "unset TF_USE_LEGACY_KERAS, or export TF_USE_LEGACY_KERAS=1",
         )
-    return ok(f"Keras 2 (tf-keras {version})") if found[0] == "ok" else found
+    return ("ok", f"Keras 2 (tf-keras {version})") if found[0] == "ok" else found
 
 
 def tensorflow_io(facts: Facts) -> Finding:
     """tensorflow-io was compiled for this TensorFlow, and its libraries load."""
     version, of = facts.installed.get("tensorflow-io"), facts.installed.get("tensorflow", "none")
     if version is None:
-        return warning(
+        return (
+            "warning",
             "not installed: training and evaluation read local folders only, no s3://, hdfs://, "
             "az://",
             "if you need those: pip install tensorflow-io==0.37.1 tensorflow==2.16.2 "
@@ -66,7 +73,8 @@ def tensorflow_io(facts: Facts) -> Finding:
         )
     expected = _TENSORFLOW_OF_IO.get(_minor(version))
     if _minor(of) != expected:
-        return problem(
+        return (
+            "problem",
             f"{version} is compiled for TensorFlow {expected or 'of another time'}, installed is "
             f"{of}",
             f"either {_reinstall(facts)} (tensorflow 2.16.2 with tensorflow-io 0.37.1), or pip "
@@ -74,7 +82,7 @@ def tensorflow_io(facts: Facts) -> Finding:
         )
     found = _package(facts, "tensorflow-io", "tensorflow_io", "schemes", _reinstall(facts))
     schemes = facts.loading["tensorflow_io"].values.get("schemes", ())
-    return ok(f"{version}, opens {', '.join(schemes)}") if found[0] == "ok" else found
+    return ("ok", f"{version}, opens {', '.join(schemes)}") if found[0] == "ok" else found
 
 
 def protobuf(facts: Facts) -> Finding:
@@ -84,21 +92,12 @@ def protobuf(facts: Facts) -> Finding:
     remedy = f"{_install(facts, 'protobuf')} {_quoted(facts, 'tensorflow-serving-api')}"
     found = _package(facts, "protobuf", process, "protobuf", remedy)
     if found[0] == "ok" and facts.loading["serving_api"].values.get("protobuf") == "python":
-        return warning(
+        return (
+            "warning",
             f"{facts.installed['protobuf']} runs in pure Python, which is many times slower",
             "unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION, or reinstall protobuf from a wheel",
         )
     return found
-
-
-def numpy(facts: Facts) -> Finding:
-    """All packages that are compiled against NumPy accept the installed version."""
-    return _package(facts, "numpy")
-
-
-def pyarrow(facts: Facts) -> Finding:
-    """Arrow loads, and is within Beam's bounds."""
-    return _package(facts, "pyarrow", "beam", "pyarrow")
 
 
 def beam(facts: Facts) -> Finding:
@@ -107,7 +106,8 @@ def beam(facts: Facts) -> Finding:
     remedy = f"fix pyarrow, protobuf and numpy first, then {install}"
     found = _package(facts, "apache-beam", "beam", "beam", remedy)
     if found[0] == "ok" and facts.beam_image not in (None, version):
-        return problem(
+        return (
+            "problem",
             f"{version}, but docker/worker/Dockerfile takes the harness of {facts.beam_image}",
             f"{install}, or name the SDK image of {version} there",
         )
@@ -121,21 +121,23 @@ def serving(facts: Facts) -> Finding:
     if api is None:
         return _package(facts, "tensorflow-serving-api")
     if exporter is None:
-        return problem("no TensorFlow to compare with", "fix tensorflow first")
-    if server is not None and _order(server) < _order(exporter):
-        return problem(
+        return "problem", "no TensorFlow to compare with", "fix tensorflow first"
+    if server is not None and Version(_minor(server)) < Version(_minor(exporter)):
+        return (
+            "problem",
             f"docker/docker-compose.yml serves with TensorFlow Serving {server}, which is older "
             f"than TensorFlow {exporter}: it may not know what this environment exports",
             f"name tensorflow/serving:{_minor(exporter)} or later there, or export with "
             f"TensorFlow {_minor(server)}",
         )
     if _minor(api) != _minor(exporter):
-        return warning(
+        return (
+            "warning",
             f"tensorflow-serving-api {api} was generated for another TensorFlow than {exporter}",
             f"pip install 'tensorflow-serving-api=={_minor(exporter)}.*'",
         )
     by = f"TensorFlow Serving {server}, " if server else ""
-    return ok(f"{by}tensorflow-serving-api {api}")
+    return "ok", f"{by}tensorflow-serving-api {api}"
 
 
 def pins(facts: Facts) -> Finding:
@@ -148,19 +150,20 @@ def pins(facts: Facts) -> Finding:
         elif not _meets(version, Requirement(f"{name}{specifier}")):
             wrong.append(f"{name} {version} is not {specifier}")
     if wrong:
-        return problem(f"{_some(wrong)} of {facts.pins.origin}", _reinstall(facts))
+        return "problem", f"{_some(wrong)} of {facts.pins.origin}", _reinstall(facts)
     if not facts.pins.required:
-        return warning(
+        return (
+            "warning",
             "no setup.py and no installed dmf-ctr: the expected versions are unknown",
             "run from a checkout, or install the wheel",
         )
-    return ok(f"{len(facts.pins.required)} packages as {facts.pins.origin} asks")
+    return "ok", f"{len(facts.pins.required)} packages as {facts.pins.origin} asks"
 
 
 def lock(facts: Facts) -> Finding:
     """The installed versions are exactly those of the lock."""
     if not facts.pins.locked:
-        return ok("none here to compare with")
+        return "ok", "none here to compare with"
     both = [name for name in facts.pins.locked if name in facts.installed]
     moved = [
         f"{name} {facts.installed[name]} (locked {facts.pins.locked[name]})"
@@ -169,24 +172,8 @@ def lock(facts: Facts) -> Finding:
     ]
     if moved:
         message = f"{_some(moved)}: not what {facts.pins.lock} has, and was tested"
-        return warning(message, _reinstall(facts))
-    return ok(f"{len(both)} packages as {facts.pins.lock} has them")
-
-
-CHECKS = {
-    "python": python,
-    "tensorflow": tensorflow,
-    "keras": keras,
-    "tensorflow-io": tensorflow_io,
-    "protobuf": protobuf,
-    "numpy": numpy,
-    "pyarrow": pyarrow,
-    "apache-beam": beam,
-    "serving": serving,
-    "pins": pins,
-    "lock": lock,
-}
-"""By name, in the order in which causes come before effects."""
+        return "warning", message, _reinstall(facts)
+    return "ok", f"{len(both)} packages as {facts.pins.lock} has them"
 
 
 def _package(
@@ -194,16 +181,11 @@ def _package(
 ) -> Finding:
     """Whether a distribution is installed, in a version that others accept, and loads.
 
-    Args:
-      facts: of the environment.
-      name: of the distribution.
-      process: of `Facts.loading`, which loads it; empty for none.
-      step: the value that the process reports once the distribution is loaded.
-      remedy: where it does not load; by default, to install the pinned version.
+    It has loaded where the `process` of `Facts.loading` reports the value `step`.
     """
     version, install = facts.installed.get(name), _install(facts, name)
     if version is None:
-        return problem(f"{name} is not installed", install)
+        return "problem", f"{name} is not installed", install
     rejections = [
         f"{dependent} {facts.installed[dependent]} wants {requirement.specifier}"
         for dependent, texts in facts.requirements.items()
@@ -211,11 +193,11 @@ def _package(
         if canonicalize_name(requirement.name) == name and not _meets(version, requirement)
     ]
     if rejections:
-        return problem(f"{version}, but {'; '.join(rejections)}", install)
+        return "problem", f"{version}, but {'; '.join(rejections)}", install
     loading = facts.loading.get(process, Loading())
     if process and step not in loading.values:
-        return problem(f"{version} does not load: {loading.failure}", remedy or install)
-    return ok(version)
+        return "problem", f"{version} does not load: {loading.failure}", remedy or install
+    return "ok", version
 
 
 def _meets(version: str, requirement: Requirement) -> bool:
@@ -241,10 +223,22 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _order(version: str) -> tuple[int, ...]:
-    return tuple(map(int, _minor(version).split(".")))
-
-
 def _some(texts: list[str]) -> str:
     rest = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
     return ", ".join(texts[:_NAMED]) + rest
+
+
+CHECKS: dict[str, Callable[[Facts], Finding]] = {
+    "python": python,
+    "tensorflow": tensorflow,
+    "keras": keras,
+    "tensorflow-io": tensorflow_io,
+    "protobuf": protobuf,
+    "numpy": partial(_package, name="numpy"),
+    "pyarrow": partial(_package, name="pyarrow", process="beam", step="pyarrow"),
+    "apache-beam": beam,
+    "serving": serving,
+    "pins": pins,
+    "lock": lock,
+}
+"""By name, in the order in which causes come before effects."""

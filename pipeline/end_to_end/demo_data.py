@@ -35,11 +35,7 @@ class RatingsData:
 
 
 def prepare(config: DataConfig, folder: str) -> RatingsData:
-    """Prepares the input of a run.
-
-    Args:
-      config: the source.
-      folder: to write tables and embeddings to.
+    """Prepares the input of a run: writes tables and embeddings to a folder.
 
     Raises:
       UserInputError: the source is not laid out as expected.
@@ -52,8 +48,11 @@ def prepare(config: DataConfig, folder: str) -> RatingsData:
     else:
         events, films = _sourced(config.source)
     items = os.path.join(folder, "items.parquet")
-    pq.write_table(_side_features(films), items)
-    embeddings = {} if config.source is None else _sourced_embeddings(config.source)
+    genres = pc.split_pattern(pc.fill_null(films["genres"], ""), "|")
+    sides = {"item_id": films["item_id"], "genres": genres, "year": films["year"]}
+    pq.write_table(pa.table(sides), items)
+    found = glob.glob(os.path.join(config.source, "embeddings", "*")) if config.source else []
+    embeddings = {os.path.basename(one).removesuffix(".parquet"): one for one in sorted(found)}
     if not embeddings:
         embeddings = {"text": os.path.join(folder, "embeddings", "text")}
         _embed(films, config.content_dimension, embeddings["text"])
@@ -108,17 +107,6 @@ def _sourced(source: str) -> tuple[str, pa.Table]:
         )
     years = pc.extract_regex(films["title"], r"\((?P<year>\d{4})\)\s*$")
     return events, films.append_column("year", pc.struct_field(years, "year").cast(pa.int64()))
-
-
-def _sourced_embeddings(source: str) -> dict[str, str]:
-    """Returns the embedding sets of a folder by modality: files, or folders of their own."""
-    paths = sorted(glob.glob(os.path.join(source, "embeddings", "*")))
-    return {os.path.basename(path).removesuffix(".parquet"): path for path in paths}
-
-
-def _side_features(films: pa.Table) -> pa.Table:
-    genres = pc.split_pattern(pc.fill_null(films["genres"], ""), "|")
-    return pa.table({"item_id": films["item_id"], "genres": genres, "year": films["year"]})
 
 
 def _embed(films: pa.Table, dimension: int, folder: str) -> None:

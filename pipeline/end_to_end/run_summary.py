@@ -16,27 +16,29 @@ _ATTENTION_BATCHES = 8
 
 
 def write(run: RunState) -> dict[str, Any]:
-    """Writes the three files into the run's output and returns the summary.
-
-    Args:
-      run: after its last step.
-    """
-    summary = summarize(run)
-    report = report_data(run, summary)
+    """Writes the three files into the output of a finished run and returns the summary."""
+    summary = _summarize(run)
+    report = _report_data(run, summary)
     json_file.write(run.folder("report.json"), report)
     render(report, run.folder("report.html"))
     json_file.write(run.folder("summary.json"), summary)
     return summary
 
 
-def summarize(run: RunState) -> dict[str, Any]:
+def _summarize(run: RunState) -> dict[str, Any]:
     """Returns what `summary.json` holds."""
-    main = run.config.model.name
+    counts, splits = run.manifest["counts"], run.manifest["splits"].values()
+    training = run.training[run.config.model.name]
     return {
-        "join": of_join(run.manifest, run.seconds["join"]),
-        "train": {
-            name: run.training[main][name] for name in ("candidates_per_second", "steps", "seconds")
+        "join": {
+            "events_read": counts["read"],
+            "requests_written": sum(split["requests"] for split in splits),
+            "candidates_written": counts["written"],
+            "quarantined": sum(counts["quarantined"].values()),
+            "dropped": sum(counts["dropped"].values()),
+            "seconds": run.seconds["join"],
         },
+        "train": {name: training[name] for name in ("candidates_per_second", "steps", "seconds")},
         "metrics": {name: headline(values) for name, values in run.metrics.items()},
         "export": {
             "saved_model": run.exported.folder,
@@ -52,7 +54,7 @@ def summarize(run: RunState) -> dict[str, Any]:
     }
 
 
-def report_data(run: RunState, summary: Mapping[str, Any]) -> dict[str, Any]:
+def _report_data(run: RunState, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what `report.json` holds and the page shows."""
     batches = input_pipeline.evaluation_batches(run.examples, "test").take(_ATTENTION_BATCHES)
     return {
@@ -80,25 +82,6 @@ def report_data(run: RunState, summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_join(manifest: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """Returns the counts of a join.
-
-    Args:
-      manifest: of the joined examples.
-      seconds: wall time of the join.
-    """
-    counts = manifest["counts"]
-    splits = manifest["splits"].values()
-    return {
-        "events_read": counts["read"],
-        "requests_written": sum(split["requests"] for split in splits),
-        "candidates_written": counts["written"],
-        "quarantined": sum(counts["quarantined"].values()),
-        "dropped": sum(counts["dropped"].values()),
-        "seconds": seconds,
-    }
-
-
 def headline(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the headline metrics of the main label and, as `labels`, of every other label."""
     figures = {name: values[name] for name in _HEADLINE}
@@ -108,13 +91,7 @@ def headline(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(summary: Mapping[str, Any], label: str, output: str) -> str:
-    """Returns the summary as lines for the terminal.
-
-    Args:
-      summary: as `write` returns it.
-      label: the main label's name.
-      output: the run's folder.
-    """
+    """Returns what `write` returned as lines for the terminal; `label` is the main one."""
     join, export_, serving = summary["join"], summary["export"], summary["serving"]
     lines = [
         f"Join      {join['events_read']:,} events -> {join['requests_written']:,} requests, "

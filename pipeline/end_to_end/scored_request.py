@@ -11,13 +11,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import id_table
 from features.records import example, requests
 from features.records.requests import Arrays, RankingRequest
-from features.schema import (
-    BEHAVIORS,
-    CANDIDATES,
-    ITEM_AXES,
-    candidate_feature,
-    context_feature,
-)
+from features.schema import BEHAVIORS, CANDIDATES, ITEM_AXES, candidate_feature, context_feature
 from models.inputs.example_set import ExampleSet
 from pipeline.tables.side_features import read_side_table
 from serving_signatures import names
@@ -121,13 +115,7 @@ def score(
 
 
 def _latest(batch: Arrays, name: str, items: np.ndarray) -> np.ndarray:
-    """Returns the latest values of items in some records, `[C, K]`, zeros for others.
-
-    Args:
-      batch: parsed records.
-      name: of a feature of the candidates.
-      items: `[C]` int64.
-    """
+    """Returns the latest values of `[C]` items in parsed records, `[C, K]`, zeros for others."""
     mask = batch[CANDIDATES.mask]
     times = np.broadcast_to(batch["timestamp"][:, None], mask.shape)[mask]
     order = np.argsort(-times, kind="stable")

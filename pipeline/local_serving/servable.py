@@ -1,5 +1,6 @@
 """One loaded version of a model."""
 
+import glob
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,9 @@ class Servable:
     Args:
       folder: of the SavedModel.
 
+    Attributes:
+      signatures: `SignatureDef` by name.
+
     Raises:
       OSError: there is no SavedModel.
       tf.errors.OpError: it cannot be loaded or run.
@@ -36,15 +40,12 @@ class Servable:
     def __init__(self, folder: str) -> None:
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
-        self._signatures = _load(self._session, folder)
+        self.signatures = _load(self._session, folder)
         graph.finalize()
-        for name, inputs in _warmup_requests(folder):
-            self.predict(name, inputs)
-
-    @property
-    def signatures(self) -> Mapping[str, Any]:
-        """`SignatureDef` by name."""
-        return self._signatures
+        records = glob.glob(os.path.join(glob.escape(folder), EXTRAS, warmup.FILE_NAME))
+        for record in tf.data.TFRecordDataset(records).as_numpy_iterator():
+            request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+            self.predict(request.model_spec.signature_name, request.inputs)
 
     def predict(
         self, signature_name: str, inputs: Mapping[str, Any], output_filter: Sequence[str] = ()
@@ -81,7 +82,7 @@ class Servable:
         self._session.close()
 
     def _signature(self, name: str) -> Any:
-        signature = self._signatures.get(name)
+        signature = self.signatures.get(name)
         if signature is None:
             raise tf.errors.FailedPreconditionError(
                 None, None, f'Serving signature key "{name}" not found.'
@@ -120,14 +121,3 @@ def _wanted(signature: Any, output_filter: Sequence[str]) -> list[str]:
         repeated = next(name for name in output_filter if output_filter.count(name) > 1)
         raise tensor_protos.invalid(f"duplicate output tensor alias: {repeated}")
     return list(output_filter) or list(signature.outputs)
-
-
-def _warmup_requests(folder: str) -> list[tuple[str, Mapping[str, Any]]]:
-    path = os.path.join(folder, EXTRAS, warmup.FILE_NAME)
-    if not os.path.exists(path):
-        return []
-    requests = []
-    for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
-        requests.append((request.model_spec.signature_name, request.inputs))
-    return requests

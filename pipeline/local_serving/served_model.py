@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import enum
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
 from absl import logging
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from pipeline.local_serving.servable import Servable
 from pipeline.local_serving.tensor_protos import invalid
@@ -16,29 +16,24 @@ _REMEMBERED = 16
 """Unloaded versions whose state is kept."""
 
 
-class State(enum.IntEnum):
-    """The state of a version, with the numbers of `ModelVersionStatus.State`."""
-
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
+State = ModelVersionStatus.State
 
 
 @dataclasses.dataclass(frozen=True)
 class VersionState:
-    """A version's state, and the error of a failed load."""
+    """A version's state, a number of `State`, and the error of a failed load."""
 
     version: int
-    state: State
+    state: int
     error: tf.errors.OpError | None = None
 
 
 @dataclasses.dataclass
 class _Loaded:
+    """A version; its users are the requests that run on it, and the model while it is served."""
+
     servable: Servable
-    users: int = 0
-    retired: bool = False
+    users: int = 1
 
 
 class ServedModel:
@@ -93,7 +88,8 @@ class ServedModel:
         with self._lock:
             for version in [v for v, one in self._states.items() if one.error and v not in folders]:
                 del self._states[version]
-            new = [v for v in wanted if v not in self._loaded and not self._failed(v)]
+            failed = [version for version, one in self._states.items() if one.error]
+            new = [v for v in wanted if v not in self._loaded and v not in failed]
         for version in reversed(new):
             self._add(version, folders[version])
         with self._lock:
@@ -132,19 +128,12 @@ class ServedModel:
         try:
             yield number, loaded.servable
         finally:
-            with self._lock:
-                loaded.users -= 1
-                unused = loaded.retired and not loaded.users
-            if unused:
-                self._unload(number, loaded)
+            self._release(number, loaded)
 
     def close(self) -> None:
         """Unloads every version that no request uses."""
         for version in self.versions:
             self._remove(version)
-
-    def _failed(self, version: int) -> bool:
-        return version in self._states and self._states[version].error is not None
 
     def _add(self, version: int, folder: str) -> None:
         self._set(VersionState(version, State.LOADING))
@@ -163,15 +152,17 @@ class ServedModel:
 
     def _remove(self, version: int) -> None:
         with self._lock:
-            retired = self._loaded.pop(version)
-            retired.retired = True
-            unused = not retired.users
+            loaded = self._loaded.pop(version)
             self._set(VersionState(version, State.UNLOADING))
-        if unused:
-            self._unload(version, retired)
+        self._release(version, loaded)
 
-    def _unload(self, version: int, retired: _Loaded) -> None:
-        retired.servable.close()
+    def _release(self, version: int, loaded: _Loaded) -> None:
+        """Ends one use of a version, and unloads it after the last."""
+        with self._lock:
+            loaded.users -= 1
+            if loaded.users:
+                return
+        loaded.servable.close()
         self._set(VersionState(version, State.END))
         logging.info("Unloaded version %d of %s", version, self.name)
 

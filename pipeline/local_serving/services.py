@@ -1,12 +1,16 @@
-"""TF Serving's gRPC services over a `ServedModel`."""
+"""TF Serving's gRPC services over a `ServedModel`, answered until SIGTERM."""
 
+import functools
+import signal
+import threading
 from collections.abc import Callable
 from concurrent import futures
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import tensorflow as tf
+from absl import logging
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -15,8 +19,9 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from features.errors import UserInputError
 from pipeline.local_serving.servable import Servable
-from pipeline.local_serving.served_model import ServedModel, VersionState, not_found
+from pipeline.local_serving.served_model import ServedModel, not_found
 from pipeline.local_serving.tensor_protos import invalid
 
 _MAX_MESSAGE_BYTES = 2**28
@@ -25,16 +30,11 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
 _PYTHON_PREFIX = "Graph execution error:\n\n"
 
-Response = TypeVar("Response")
+_Method = Callable[[Any, Any, grpc.ServicerContext], Any]
 
 
 def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
-    """Returns a server that is not started yet and has no port.
-
-    Args:
-      model: the model to serve.
-      threads: requests that run at the same time; others wait.
-    """
+    """Returns a server for `threads` requests at a time, not started yet and without a port."""
     server = grpc.server(
         futures.ThreadPoolExecutor(threads),
         options=[
@@ -44,28 +44,74 @@ def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
             ("grpc.so_reuseport", 0),
         ],
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(model), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(model), server)
+    services = _Services(model)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     return server
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata; the other methods are UNIMPLEMENTED."""
+def serve(
+    model: ServedModel, address: str, threads: int, poll_seconds: float, grace_seconds: float
+) -> None:
+    """Serves a model until SIGTERM or SIGINT, then closes it.
+
+    Args:
+      model: what to serve.
+      address: `host:port` to listen on; port 0 for a free one, which is logged.
+      threads: requests that are answered at a time.
+      poll_seconds: how often to look for new versions.
+      grace_seconds: how long requests may still take after the signal.
+
+    Raises:
+      UserInputError: nothing can listen on the address.
+    """
+    server = grpc_server(model, threads)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise UserInputError(
+            f"Cannot listen on {address}, is another server there? Give another --port, or 0 for "
+            "one that is free."
+        ) from error
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    server.start()
+    host = address.rpartition(":")[0]
+    logging.info("Model %s on %s:%d; SIGTERM ends it", model.name, host, port)
+    while not stopped.wait(poll_seconds):
+        model.refresh()
+    logging.info("Finishing the requests that have begun, then ending")
+    server.stop(grace_seconds).wait()
+    model.close()
+
+
+def _answers(method: _Method) -> _Method:
+    """Ends an RPC with the code and message of the method's error."""
+
+    @functools.wraps(method)
+    def answer(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(self, request, context)
+        except tf.errors.OpError as error:
+            details = error.message.removeprefix(_PYTHON_PREFIX)[:_MAX_DETAILS]
+            context.abort(_CODES[error.error_code], details)
+
+    return answer
+
+
+class _Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    """Predict, GetModelMetadata and GetModelStatus; the other methods are UNIMPLEMENTED."""
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
 
+    @_answers
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Runs a signature of the requested version, or of the newest."""
-        return _answer(context, lambda: self._predict(request))
-
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Returns the signatures of a version."""
-        return _answer(context, lambda: self._metadata(request))
-
-    def _predict(self, request: Any) -> Any:
         name = request.model_spec.signature_name
         with _requested(self._model, request) as (version, servable):
             outputs = servable.predict(name, request.inputs, list(request.output_filter))
@@ -79,7 +125,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             response.outputs[output].CopyFrom(tf.make_tensor_proto(array))
         return response
 
-    def _metadata(self, request: Any) -> Any:
+    @_answers
+    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        """Returns the signatures of a version."""
         fields = set(request.metadata_field)
         if not fields:
             raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
@@ -95,44 +143,27 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.metadata[_SIGNATURES].Pack(signatures)
         return response
 
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; the configuration cannot be reloaded."""
-
-    def __init__(self, model: ServedModel) -> None:
-        self._model = model
-
+    @_answers
     def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Returns the state of one version or of all."""
-        return _answer(context, lambda: self._status(request))
-
-    def _status(self, request: Any) -> Any:
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
         name = request.model_spec.name
         states = self._model.states() if name == self._model.name else []
+        wanted = "any versions"
         if request.model_spec.HasField("version"):
             version = request.model_spec.version.value
             states = [state for state in states if state.version == version]
-            if not states:
-                raise tf.errors.NotFoundError(
-                    None, None, f"Could not find version {version} of model {name}"
-                )
+            wanted = f"version {version}"
         if not states:
-            raise tf.errors.NotFoundError(
-                None, None, f"Could not find any versions of model {name}"
-            )
+            raise tf.errors.NotFoundError(None, None, f"Could not find {wanted} of model {name}")
         response = get_model_status_pb2.GetModelStatusResponse()
-        for state in states:
-            _add_status(response, state)
+        for one in states:
+            status = response.model_version_status.add(version=one.version, state=one.state)
+            if one.error is not None:
+                status.status.error_code = one.error.error_code
+                status.status.error_message = one.error.message[:_MAX_DETAILS]
         return response
-
-
-def _add_status(response: Any, state: VersionState) -> None:
-    status = response.model_version_status.add(version=state.version, state=int(state.state))
-    if state.error is not None:
-        status.status.error_code = state.error.error_code
-        status.status.error_message = state.error.message[:_MAX_DETAILS]
 
 
 def _requested(model: ServedModel, request: Any) -> AbstractContextManager[tuple[int, Servable]]:
@@ -147,13 +178,3 @@ def _requested(model: ServedModel, request: Any) -> AbstractContextManager[tuple
     if spec.name != model.name:
         raise not_found(spec.name, version)
     return model.servable(version, label)
-
-
-def _answer(context: grpc.ServicerContext, call: Callable[[], Response]) -> Response:
-    """Returns the call's result, or ends the RPC with the code and message of its error."""
-    try:
-        return call()
-    except tf.errors.OpError as error:
-        details = error.message.removeprefix(_PYTHON_PREFIX)[:_MAX_DETAILS]
-        context.abort(_CODES[error.error_code], details)
-        raise  # Never reached: abort raises.

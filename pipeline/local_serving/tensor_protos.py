@@ -4,6 +4,7 @@ Errors are `tf.errors.InvalidArgumentError` and name the input. TF Serving leave
 to the session, whose messages give the number of the argument at best.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,10 +58,7 @@ def _decode(name: str, spec: Any, proto: Any) -> np.ndarray:
         raise invalid(f"{name}: expected shape {shape}, received {received}")
     dtype = tf.dtypes.as_dtype(spec.dtype)
     size = _SMALLEST_STRING if dtype == tf.string else dtype.size
-    # In Python's integers: a product of int64 could overflow.
-    for dimension in received:
-        size *= dimension
-    if size > MAX_TENSOR_BYTES:
+    if size * math.prod(received) > MAX_TENSOR_BYTES:
         raise invalid(f"{name}: a tensor of shape {received} is larger than {MAX_TENSOR_BYTES} B")
     try:
         # Not tf.io.parse_tensor: in TensorFlow 2.16 on Python 3.11, a tensor that Python makes

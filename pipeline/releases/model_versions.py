@@ -1,13 +1,19 @@
 """The operations on the exported versions of a model; each returns the text to print."""
 
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 
 from features.errors import UserInputError
-from pipeline.releases import server_status, version_list
+from pipeline.releases import version_list
 from serving_signatures.versions import cache_validity, pruning
 from serving_signatures.versions.export_folder import ExportFolder
 from serving_signatures.versions.exported_version import ExportedVersion
 from serving_signatures.versions.rollout import FILE_NAME, STABLE, Rollout
+
+_SECONDS = 10
+_AVAILABLE = "AVAILABLE"
 
 
 class ModelVersions:
@@ -27,6 +33,7 @@ class ModelVersions:
         self._folder = ExportFolder(export_dir)
         self._base_path = base_path
         self._dry_run = dry_run
+        self._would = "would " if dry_run else ""
         if not self._folder.versions():
             raise UserInputError(
                 f"--export_dir {self._folder.path!r} holds no version that pipeline.export wrote. "
@@ -63,7 +70,7 @@ class ModelVersions:
             else:
                 after = before.promote(version.number, label)
                 for server in servers:
-                    server_status.require_available(server, self._folder.name, version.number)
+                    _require_available(server, self._folder.name, version.number)
             messages = self._write(before, after)
         stable = before.labels.get(STABLE)
         if stable is not None and stable != version.number:
@@ -103,7 +110,7 @@ class ModelVersions:
             served = self._rollout().served
             for version in pruning.removable(self._folder.versions(), served, keep):
                 size = version_list.size(version)
-                messages.append(f"{self._dry_run_prefix()}remove version {version.number} ({size})")
+                messages.append(f"{self._would}remove version {version.number} ({size})")
                 if not self._dry_run:
                     self._folder.remove(version)
         return "\n".join(messages) or "Nothing to remove."
@@ -134,12 +141,28 @@ class ModelVersions:
         for label in sorted({*before.labels, *after.labels}):
             was, now = (one.labels.get(label, "none") for one in (before, after))
             messages.append(f"{label}: {now}" if was == now else f"{label}: {was} -> {now}")
-        messages.append(
-            f"{self._dry_run_prefix()}serve {', '.join(map(str, sorted(after.served)))}"
-        )
+        messages.append(f"{self._would}serve {', '.join(map(str, sorted(after.served)))}")
         if not self._dry_run:
             after.write(self._folder.path)
         return messages
 
-    def _dry_run_prefix(self) -> str:
-        return "would " if self._dry_run else ""
+
+def _require_available(server: str, model: str, version: int) -> None:
+    """Raises `UserInputError` unless a server, `host:port` of REST, has loaded the version."""
+    url = f"http://{server}/v1/models/{model}/versions/{version}"
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
+            statuses = json.load(answer)["model_version_status"]
+    except urllib.error.HTTPError as error:
+        statuses = [{"state": f"unknown there (HTTP {error.code})"}]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserInputError(
+            f"--server {server}: {url} does not answer: {error}. Give host and REST port of a "
+            "running TF Serving, localhost:8501."
+        ) from error
+    states = [status["state"] for status in statuses]
+    if states != [_AVAILABLE]:
+        raise UserInputError(
+            f"--server {server}: version {version} is {', '.join(states)}, not {_AVAILABLE}. "
+            "Promote it without --label, wait, and give the label again."
+        )

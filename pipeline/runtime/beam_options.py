@@ -34,9 +34,7 @@ def parse_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
         `--job_endpoint`.
     """
     check_beam_flags(beam_args)
-    options = PipelineOptions(list(beam_args))
-    if not any(text.startswith("--runner") for text in beam_args):
-        options = PipelineOptions([*beam_args, f"--runner={_DEFAULT_RUNNER}"])
+    options = PipelineOptions([f"--runner={_DEFAULT_RUNNER}", *beam_args])
     check_job_endpoint(options)
     return options
 
@@ -47,14 +45,10 @@ def is_in_process(options: PipelineOptions) -> bool:
     return runner.rpartition(".")[2] in _IN_PROCESS
 
 
-def check_job_endpoint(options: PipelineOptions, seconds: float = 10.0) -> None:
+def check_job_endpoint(options: PipelineOptions) -> None:
     """Connects once to the job server, if one is given.
 
     Beam itself retries silently for many minutes.
-
-    Args:
-      options: Beam's.
-      seconds: timeout of the connection.
 
     Raises:
       UserInputError: the endpoint is not `host:port`, or no server listens there.
@@ -66,7 +60,7 @@ def check_job_endpoint(options: PipelineOptions, seconds: float = 10.0) -> None:
     if not host or not port.isdecimal():
         raise UserInputError(f"--job_endpoint {endpoint!r} must be host:port: localhost:8099.")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:
         raise UserInputError(
             f"--job_endpoint {endpoint!r}: no job server answers there ({error}). Start it "

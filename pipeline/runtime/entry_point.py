@@ -36,7 +36,7 @@ def run(
     main_fn: Callable[[Sequence[str]], None],
     define_flags: Callable[[], None] | None = None,
     pass_unknown_flags: bool = False,
-    check_flags: Callable[[Sequence[str]], None] | None = None,
+    check_flags: Callable[[Sequence[str]], object] | None = None,
     verbs: Sequence[str] = (),
     hints: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
@@ -64,27 +64,23 @@ def run(
         define_flags()
 
     def parse(argv: list[str]) -> list[str]:
-        try:
-            arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
-        except flags.UnrecognizedFlagError as error:
-            hint = hints.get(error.flagname.removeprefix("no"))
-            advice = f": give {hint}." if hint else " See --help."
-            raise SystemExit(_report(f"{error}{advice}")) from None
-        except flags.Error as error:
-            raise SystemExit(_report(f"{error} See --help.")) from None
-        if verbs:
-            if len(arguments) != 2 or arguments[1] not in verbs:
-                raise SystemExit(
-                    _report(f"Give one of {', '.join(verbs)}, received {arguments[1:] or 'none'}.")
+        with _exit_on_user_error():
+            try:
+                program, *arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
+            except flags.Error as error:
+                unknown = getattr(error, "flagname", "").removeprefix("no")
+                advice = f": give {hints[unknown]}." if unknown in hints else " See --help."
+                raise UserInputError(f"{error}{advice}") from None
+            if verbs and (len(arguments) != 1 or arguments[0] not in verbs):
+                received = arguments or "none"
+                raise UserInputError(f"Give one of {', '.join(verbs)}, received {received}.")
+            if arguments and not verbs and not pass_unknown_flags:
+                raise UserInputError(
+                    f"Unexpected arguments {arguments}: this job takes flags only."
                 )
-        elif arguments[1:] and not pass_unknown_flags:
-            raise SystemExit(
-                _report(f"Unexpected arguments {arguments[1:]}: this job takes flags only.")
-            )
-        if flags.FLAGS.only_check_args and check_flags is not None:
-            with _exit_on_user_error():
-                check_flags(arguments[1:])
-        return arguments
+            if flags.FLAGS.only_check_args and check_flags is not None:
+                check_flags(arguments)
+        return [program, *arguments]
 
     def guarded(argv: list[str]) -> None:
         _configure_logging()
@@ -121,7 +117,8 @@ def _exit_on_user_error() -> Iterator[None]:
     try:
         yield
     except UserInputError as error:
-        raise SystemExit(_report(str(error))) from None
+        sys.stderr.write(f"Error: {error}\n")
+        raise SystemExit(USER_ERROR_CODE) from None
 
 
 def given_flags(without: Collection[str] = ()) -> list[str]:
@@ -170,8 +167,3 @@ def _end(error: BaseException) -> None:
         with contextlib.suppress(OSError):
             stream.flush()
     os._exit(code or 0)
-
-
-def _report(message: str) -> int:
-    sys.stderr.write(f"Error: {message}\n")
-    return USER_ERROR_CODE

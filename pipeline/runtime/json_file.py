@@ -11,24 +11,18 @@ from features.errors import UserInputError
 
 
 def write(path: str, values: Mapping[str, Any]) -> None:
-    """Writes a temporary file and renames it, so that a killed job leaves no partial file.
+    """Writes a local file and renames it, so that a killed job leaves no partial file.
 
-    Args:
-      path: local.
-      values: JSON values; NumPy scalars are written as Python's.
+    NumPy scalars are written as Python's.
     """
     with open(f"{path}.unfinished", "w") as file:
-        json.dump(values, file, indent=2, default=_plain)
+        json.dump(values, file, indent=2, default=np.generic.item)
         file.write("\n")
     os.replace(f"{path}.unfinished", path)
 
 
 def read(path: str, flag: str) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Args:
-      path: local.
-      flag: the flag or name of the file, for the message.
+    """Reads a JSON object from a local file; messages name the `flag`.
 
     Raises:
       UserInputError: the file does not exist, or is not a JSON object.
@@ -41,9 +35,3 @@ def read(path: str, flag: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserInputError(f"{flag} {path!r} must hold an object, received {values!r:.80}.")
     return values
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not JSON: {value!r}")

@@ -1,6 +1,7 @@
 """Configuration from a Python or JSON file and `key=value` overrides, validated by a dataclass."""
 
 import ast
+import copy
 import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -63,14 +64,7 @@ def _read_file(path: str) -> dict[str, Any]:
         raise UserInputError(
             f"--config {path!r} defines no get_config(). It must return a nested dictionary."
         )
-    return _copied(namespace["get_config"]())
-
-
-def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _copied(value) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-    }
+    return copy.deepcopy(dict(namespace["get_config"]()))
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -16,19 +16,11 @@ _NOISE = (
 )
 
 
-def select() -> None:
-    """Hides TensorFlow's start-up messages and needless warnings."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    root = logging.getLogger()
-    for target in (root, absl_logging.get_absl_handler()):
-        if not any(isinstance(present, _NoiseFilter) for present in target.filters):
-            target.addFilter(_NoiseFilter())
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+def _is_wanted(record: logging.LogRecord) -> bool:
+    return not any(noise in record.getMessage() for noise in _NOISE)
 
 
-class _NoiseFilter(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not any(noise in record.getMessage() for noise in _NOISE)
-
-
-select()
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+for _target in (logging.getLogger(), absl_logging.get_absl_handler()):
+    _target.addFilter(_is_wanted)
+logging.getLogger("apache_beam").setLevel(logging.ERROR)

@@ -3,7 +3,6 @@
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 from absl import logging
 
@@ -22,12 +21,7 @@ def saving() -> Iterator[Callable[[], bool]]:
       SystemExit: with code 75, which schedulers retry, once training has stopped.
     """
     received: list[int] = []
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        del frame
-        received.append(number)
-
-    before = signal.signal(signal.SIGTERM, receive)
+    before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
         yield lambda: bool(received)
     except StoppedError:

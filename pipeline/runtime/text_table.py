@@ -4,15 +4,12 @@ from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Returns one line per row, with columns as wide as their widest text.
+    """Returns one line per row, all of equal length, with columns as wide as their widest text.
 
     >>> print(aligned([("model", "auc"), ("dmf", "0.81"), ("id_only", "0.80")]))
     model    auc
     dmf      0.81
     id_only  0.80
-
-    Args:
-      rows: of equal length; the first may be a header.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) for row in rows)

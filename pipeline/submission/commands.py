@@ -57,15 +57,10 @@ def docker(submission: Submission) -> list[Command]:
     return commands
 
 
-def docker_network(submission: Submission) -> tuple[Command, Command] | None:
-    """Returns the commands that create and remove the workers' network; None for one worker."""
-    if submission.settings.workers == 1:
-        return None
-    network = ["docker", "network"]
-    return (
-        Command([*network, "create", submission.name]),
-        Command([*network, "rm", submission.name]),
-    )
+def docker_network(submission: Submission) -> list[Command]:
+    """Returns the commands that create and remove the workers' network; none for one worker."""
+    verbs = ("create", "rm") if submission.settings.workers > 1 else ()
+    return [Command(["docker", "network", verb, submission.name]) for verb in verbs]
 
 
 def need_docker_engine() -> None:

@@ -1,48 +1,32 @@
 """The jobs that can be submitted: every module of `pipeline` with a `main`."""
 
-import pkgutil
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import resources
+from pathlib import Path
 
 import pipeline
 from features.errors import UserInputError
 from pipeline.runtime.entry_point import USER_ERROR_CODE
 
-_NOT_A_JOB = ("submit",)
-
 
 def names() -> list[str]:
     """Returns the names of all jobs, sorted."""
-    package = resources.files(pipeline)
     return sorted(
-        module.name
-        for module in pkgutil.iter_modules(pipeline.__path__)
-        if not module.ispkg
-        and module.name not in _NOT_A_JOB
-        and re.search(r"^def main\(\)", package.joinpath(f"{module.name}.py").read_text(), re.M)
+        module.stem
+        for module in Path(*pipeline.__path__).glob("*.py")
+        if module.stem != "submit" and re.search(r"^def main\(\)", module.read_text(), re.M)
     )
 
 
 def command(job: str, flags: Sequence[str], python: str = "python") -> list[str]:
-    """Returns the job's command line.
-
-    Args:
-      job: its name.
-      flags: its own.
-      python: the interpreter.
-    """
+    """Returns the command line of a job with its own flags."""
     return [python, "-m", f"pipeline.{job}", *flags]
 
 
 def check_flags(job: str, flags: Sequence[str]) -> None:
     """Runs the job with `--only_check_args`, so that it checks its flags before the submission.
-
-    Args:
-      job: its name.
-      flags: its own.
 
     Raises:
       UserInputError: the job refuses its flags; has the job's message.

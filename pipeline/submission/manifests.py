@@ -6,6 +6,7 @@ an Indexed Job have the host names `<job>-<index>`, however often they are repla
 addresses of all workers are known beforehand, and Kubernetes sets the index in `TF_CONFIG`.
 """
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -24,14 +25,6 @@ Manifest = dict[str, Any]
 _CONTAINER = "job"
 _USER = 10001
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
-_INSTALL = "Install dmf-ctr with its extra `submit`: pip install 'dmf-ctr[submit]'."
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes repeated labels in full, not as an anchor and a reference."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
 
 
 def render(submission: Submission) -> list[Manifest]:
@@ -74,11 +67,9 @@ def render(submission: Submission) -> list[Manifest]:
 
 
 def validate(manifests: Sequence[Manifest], version: str) -> None:
-    """Validates manifests by the official schemas; unknown fields are errors.
+    """Validates manifests by the official schemas of a version, `major.minor`, of Kubernetes.
 
-    Args:
-      manifests: the manifests to apply.
-      version: of Kubernetes, `major.minor`.
+    Unknown fields are errors.
 
     Raises:
       UserInputError: a manifest is not valid, and the field is named; or the validator is not
@@ -89,7 +80,8 @@ def validate(manifests: Sequence[Manifest], version: str) -> None:
         from kubernetes_validate import utils
     except ImportError as error:
         raise UserInputError(
-            f"--target kubernetes needs kubernetes-validate. {_INSTALL}"
+            "--target kubernetes needs kubernetes-validate. Install dmf-ctr with its extra "
+            "`submit`: pip install 'dmf-ctr[submit]'."
         ) from error
     known = [utils.major_minor(one) for one in utils.all_versions()]
     if version not in known:
@@ -109,14 +101,13 @@ def validate(manifests: Sequence[Manifest], version: str) -> None:
 
 def to_yaml(manifests: Sequence[Manifest]) -> str:
     """Returns the YAML for `kubectl apply -f -`."""
-    return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=10**6)
+    # A copy shares nothing, or repeated labels would be an anchor and references.
+    copies = json.loads(json.dumps(manifests))
+    return yaml.safe_dump_all(copies, sort_keys=False, width=10**6)
 
 
 def apply(text: str) -> int:
-    """Applies manifests with `kubectl` and returns its exit code.
-
-    Args:
-      text: YAML.
+    """Applies manifests, as YAML, with `kubectl` and returns its exit code.
 
     Raises:
       UserInputError: there is no `kubectl`.
@@ -140,16 +131,11 @@ def _check_image(image: str) -> None:
 
 def _failure_rules() -> list[Manifest]:
     """Returns the rules for failed pods; other failures count against `backoffLimit`."""
-
-    def exit_code(action: str, code: int) -> Manifest:
-        on = {"containerName": _CONTAINER, "operator": "In", "values": [code]}
-        return {"action": action, "onExitCodes": on}
-
-    disrupted = [{"type": "DisruptionTarget", "status": "True"}]
+    code_in = {"containerName": _CONTAINER, "operator": "In"}
     return [
-        exit_code("FailJob", USER_ERROR_CODE),
-        exit_code("Ignore", RETRY_CODE),
-        {"action": "Ignore", "onPodConditions": disrupted},
+        {"action": "FailJob", "onExitCodes": {**code_in, "values": [USER_ERROR_CODE]}},
+        {"action": "Ignore", "onExitCodes": {**code_in, "values": [RETRY_CODE]}},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
 
 
@@ -229,7 +215,7 @@ def _literal(text: str) -> str:
 
 
 def _source(volume: Volume) -> Manifest:
-    if volume.is_folder:
+    if volume.source.startswith("/"):
         return {"hostPath": {"path": volume.source, "type": "Directory"}}
     claim = {"claimName": volume.source, **({"readOnly": True} if volume.read_only else {})}
     return {"persistentVolumeClaim": claim}

@@ -1,5 +1,6 @@
 """Processes that run together, end together, and run again after exit code 75."""
 
+import os
 import shlex
 import signal
 import subprocess
@@ -37,15 +38,11 @@ class ProcessGroup:
 
     Args:
       commands: the commands to run together.
-      environment: the variables of this process.
       grace_seconds: from SIGTERM to SIGKILL.
     """
 
-    def __init__(
-        self, commands: Sequence[Command], environment: Mapping[str, str], grace_seconds: float
-    ):
+    def __init__(self, commands: Sequence[Command], grace_seconds: float):
         self._commands = commands
-        self._environment = environment
         self._grace_seconds = grace_seconds
         self._running: list[subprocess.Popen[bytes]] = []
         self._stopped = False
@@ -66,7 +63,7 @@ class ProcessGroup:
     def _run_once(self) -> int:
         self._running = []
         for command in self._commands:
-            environment = {**self._environment, **command.environment}
+            environment = {**os.environ, **command.environment}
             self._running.append(subprocess.Popen(command.words, env=environment))
         if self._stopped:
             self._terminate()
@@ -79,14 +76,12 @@ class ProcessGroup:
             time.sleep(_POLL_SECONDS)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
         self._stopped = True
         self._terminate()
 
     def _terminate(self) -> None:
         for process in self._running:
-            if process.poll() is None:
-                process.terminate()
+            process.terminate()  # Does nothing where it has ended.
 
     def _end(self) -> None:
         self._terminate()
@@ -108,7 +103,5 @@ def combined_code(codes: Sequence[int]) -> int:
       codes: of `subprocess`, where a negative code is a signal's number.
     """
     shell_codes = [128 - code if code < 0 else code for code in codes]
-    for code in (USER_ERROR_CODE, RETRY_CODE):
-        if code in shell_codes:
-            return code
-    return max(shell_codes)
+    specific = (code for code in (USER_ERROR_CODE, RETRY_CODE) if code in shell_codes)
+    return next(specific, max(shell_codes))

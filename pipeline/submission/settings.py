@@ -40,11 +40,6 @@ class Volume:
     mount: str
     read_only: bool = False
 
-    @property
-    def is_folder(self) -> bool:
-        """Whether the source is a folder of the machine."""
-        return self.source.startswith("/")
-
 
 def _parse_volume(text: Any) -> Any:
     if not isinstance(text, str):

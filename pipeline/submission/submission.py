@@ -15,12 +15,7 @@ _DISTRIBUTED = ("train",)
 
 @dataclass(frozen=True)
 class Submission:
-    """A job to run somewhere.
-
-    Attributes:
-      job: its name.
-      flags: its own.
-      settings: image, resources and volumes.
+    """A job to run somewhere, with its own flags.
 
     Raises:
       UserInputError: several workers are requested for a job that runs in one process.

@@ -1,6 +1,5 @@
 """Runs a submission on this machine, in Docker or on Kubernetes, or prints what would run."""
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -23,14 +22,14 @@ def _docker(submission: Submission, dry_run: bool) -> int:
     if dry_run:
         return _print(workers, network)
     commands.need_docker_engine()
-    if network is None:
-        return _run(workers, submission)
-    if code := _run([network[0]], submission):
-        return code
+    for create in network[:1]:
+        if code := _run([create], submission):
+            return code
     try:
         return _run(workers, submission)
     finally:
-        _run([network[1]], submission)
+        for remove in network[1:]:
+            _run([remove], submission)
 
 
 def _kubernetes(submission: Submission, dry_run: bool) -> int:
@@ -55,19 +54,17 @@ def _kubernetes(submission: Submission, dry_run: bool) -> int:
     return 0
 
 
-def _print(workers: Sequence[Command], around: tuple[Command, Command] | None = None) -> int:
+def _print(workers: Sequence[Command], network: Sequence[Command] = ()) -> int:
     """Prints the commands as a shell script, without the retries."""
     lines = [str(command) for command in workers]
     if len(workers) > 1:
         lines = [*(f"{line} &" for line in lines), "wait"]
-    if around is not None:
-        lines = [str(around[0]), *lines, str(around[1])]
-    print("\n".join(lines))
+    print("\n".join([*map(str, network[:1]), *lines, *map(str, network[1:])]))
     return 0
 
 
 def _run(workers: Sequence[Command], submission: Submission) -> int:
-    return ProcessGroup(workers, os.environ, submission.settings.grace_seconds).run()
+    return ProcessGroup(workers, submission.settings.grace_seconds).run()
 
 
 TARGETS: Mapping[str, Callable[[Submission, bool], int]] = MappingProxyType(

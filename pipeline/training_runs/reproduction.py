@@ -16,9 +16,6 @@ def script(listed: ListedRun) -> str:
 
     Its comments list the differences that can lead to other weights: code, packages, data, and
     ops that are not deterministic.
-
-    Args:
-      listed: the run.
     """
     run, folder = listed.run, os.path.abspath(listed.folder)
     lines = [f"# {listed.name}, trained {run.started} with code {_code(run.code)}"]

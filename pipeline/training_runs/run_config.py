@@ -1,5 +1,6 @@
 """The configuration of a run: a Python file and overrides, validated as one."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,13 +93,7 @@ class RunConfig:
 
 
 def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
-    """Loads a configuration.
-
-    Args:
-      path: a Python file whose `get_config()` returns a nested dictionary, or a JSON file with
-        one, such as the `run_config.json` of a run; None for defaults.
-      overrides: `key=value`, such as `model.heads=2`; the value is a Python literal, or else a
-        string.
+    """Loads a configuration; the arguments are those of `python_config.read`.
 
     Raises:
       UserInputError: the file or an override cannot be read, or a key is unknown or a value out
@@ -109,11 +104,7 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def check(path: str | None, overrides: Sequence[str]) -> None:
-    """Raises the errors of `load`, but ignores a file that does not exist on this machine.
-
-    Raises:
-      UserInputError: see `load`.
-    """
+    """Raises the errors of `load`, but ignores a file that does not exist on this machine."""
     load(path if path and os.path.exists(path) else None, overrides)
 
 
@@ -146,8 +137,7 @@ def with_name(config: ModelConfig, name: str) -> ModelConfig:
     Raises:
       UserInputError: there is no model of that name.
     """
-    values = TypeAdapter(ModelConfig).dump_python(config)
     try:
-        return TypeAdapter(ModelConfig).validate_python({**values, "name": name})
+        return dataclasses.replace(config, name=name)  # type: ignore[arg-type]  # Validated.
     except ValidationError as error:
         raise UserInputError(f"baselines: {error.errors()[0]['msg']}, received {name!r}") from error

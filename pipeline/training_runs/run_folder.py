@@ -6,9 +6,9 @@
 | `run_config.json` | the resolved configuration, which `pipeline.train --config` reads |
 | `data_manifest.json` | the joined examples' manifest |
 | `uncommitted.patch` | uncommitted changes of the code, if there were any |
-| `attention.json` | effect of similarity on the attention |
+| `attention.json` | effect of similarity: `split`, `bucket_effect` and `attention_mass` |
 | `metrics/<split>.json` | `evaluation.evaluate`'s figures |
-| `report.html` | all of it on one page, see `pipeline.training_runs.training_report` |
+| `report.html` | all of it on one page, see `training_run.write_report` |
 
 The model's own files are `models.trained_model`'s; its manifest has the metrics of every
 evaluation.
@@ -18,21 +18,21 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
-from features.files import manifest
 from features.schema import STRICT
 from pipeline.runtime import json_file
 from pipeline.training_runs import run_config
 from pipeline.training_runs.run_config import RunConfig
 
 FILE_NAME = "run.json"
-
 PATCH = "uncommitted.patch"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -80,26 +80,16 @@ def write(
 ) -> None:
     """Writes the files of a run beside its model, and removes those of an earlier run.
 
-    Args:
-      folder: local, holds the trained model.
-      run: its provenance.
-      config: the resolved configuration.
-      data_manifest: of the examples.
-      attention: see `read_attention`.
-      metrics: figures of `models.evaluation.scoring.evaluate` by split.
-      patch: uncommitted changes of the code.
+    The folder is local, and `metrics` are by split.
     """
-    for name in (FILE_NAME, PATCH, "report.html"):
-        if os.path.exists(path := os.path.join(folder, name)):
-            os.remove(path)
+    for name in (FILE_NAME, PATCH, REPORT):
+        Path(folder, name).unlink(missing_ok=True)
     shutil.rmtree(os.path.join(folder, "metrics"), ignore_errors=True)
     json_file.write(os.path.join(folder, "run_config.json"), run_config.to_dict(config))
     json_file.write(os.path.join(folder, "data_manifest.json"), data_manifest)
     json_file.write(os.path.join(folder, "attention.json"), attention)
     if patch:
-        path = os.path.join(folder, PATCH)
-        with open(path, "w", errors="surrogateescape") as file:
-            file.write(patch)
+        Path(folder, PATCH).write_text(patch, errors="surrogateescape")
     for split, figures in metrics.items():
         write_metrics(folder, split, figures)
     json_file.write(os.path.join(folder, FILE_NAME), TypeAdapter(Run).dump_python(run, mode="json"))
@@ -122,7 +112,7 @@ def read(folder: str) -> Run:
     Raises:
       UserInputError: the folder holds no finished run, or one of another version.
     """
-    values = _read_json(folder, FILE_NAME)
+    values = read_json(folder, FILE_NAME)
     try:
         return TypeAdapter(Run).validate_python(values)
     except ValidationError as error:
@@ -135,23 +125,8 @@ def read(folder: str) -> Run:
 
 def read_config(folder: str) -> dict[str, Any]:
     """Reads the sections `model` and `training` of a run's configuration."""
-    values = _read_json(folder, "run_config.json")
+    values = read_json(folder, "run_config.json")
     return {section: values[section] for section in ("model", "training")}
-
-
-def read_data_manifest(folder: str) -> dict[str, Any]:
-    """Reads the manifest of a run's examples."""
-    return _read_json(folder, "data_manifest.json")
-
-
-def read_training(folder: str) -> dict[str, Any]:
-    """Reads the figures of the training: steps, seconds, rate and history."""
-    return _read_json(folder, manifest.FILE_NAME)["training"]
-
-
-def read_schema_fingerprint(folder: str) -> str:
-    """Reads the fingerprint of the schema of a run's model."""
-    return _read_json(folder, manifest.FILE_NAME)["schema_fingerprint"]
 
 
 def has_patch(folder: str) -> bool:
@@ -159,19 +134,19 @@ def has_patch(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, PATCH))
 
 
-def read_attention(folder: str) -> dict[str, Any]:
-    """Reads `split`, `bucket_effect` and `attention_mass`: the effect of similarity."""
-    return _read_json(folder, "attention.json")
-
-
 def read_metrics(folder: str) -> dict[str, dict[str, Any]]:
     """Reads the metrics by split, validation before test."""
     files = os.listdir(os.path.join(folder, "metrics"))
     splits = sorted((name.removesuffix(".json") for name in files), key=lambda one: one == "test")
-    return {split: _read_json(folder, os.path.join("metrics", f"{split}.json")) for split in splits}
+    return {split: read_json(folder, os.path.join("metrics", f"{split}.json")) for split in splits}
 
 
-def _read_json(folder: str, name: str) -> dict[str, Any]:
+def read_json(folder: str, name: str) -> dict[str, Any]:
+    """Reads one of the JSON files of a run's folder.
+
+    Raises:
+      UserInputError: there is no such file.
+    """
     path = os.path.join(folder, name)
     try:
         with open(path) as file:

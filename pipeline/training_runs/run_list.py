@@ -8,6 +8,7 @@ from typing import Any
 from absl import logging
 
 from features.errors import UserInputError
+from features.files import manifest
 from pipeline.report import formats
 from pipeline.report.sections.comparison_section import METRICS, goodness
 from pipeline.runtime import text_table
@@ -61,7 +62,11 @@ def find(folder: str) -> list[ListedRun]:
     runs = []
     for path in paths:
         try:
-            runs.append(_read(path, os.path.relpath(path, folder)))
+            run, config = run_folder.read(path), run_folder.read_config(path)
+            metrics = run_folder.read_metrics(path)
+            training = run_folder.read_json(path, manifest.FILE_NAME)["training"]
+            name = os.path.relpath(path, folder)
+            runs.append(ListedRun(name, path, run, config, metrics, training))
         except UserInputError as error:
             logging.warning("Left out: %s", error)
     return sorted(runs, key=lambda one: (one.run.started, one.name), reverse=True)
@@ -137,14 +142,3 @@ def settings(config: Mapping[str, Any]) -> str:
         name: value for name, value in run_config.changed(config).items() if name != "model.name"
     }
     return " ".join(f"{name}={value}".replace(" ", "") for name, value in changed.items()) or "-"
-
-
-def _read(folder: str, name: str) -> ListedRun:
-    return ListedRun(
-        name,
-        folder,
-        run_folder.read(folder),
-        run_folder.read_config(folder),
-        run_folder.read_metrics(folder),
-        run_folder.read_training(folder),
-    )

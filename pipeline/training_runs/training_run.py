@@ -1,4 +1,4 @@
-"""Scores a trained model and records its metrics and provenance in its folder."""
+"""Scores a trained model and records its metrics, provenance and report in its folder."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,15 @@ from typing import Any
 from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
-from features.files import storage
+from features.files import manifest, storage
 from models.evaluation import attention_mass, scoring
 from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
+from pipeline.report.formats import model_name
+from pipeline.report.page import render
 from pipeline.runtime import environment
-from pipeline.training_runs import run_folder, training_report
+from pipeline.training_runs import run_config, run_folder
 from pipeline.training_runs.run_config import RunConfig
 
 _SPLIT = "validation"
@@ -24,16 +26,7 @@ _LOOKED_AT_BATCHES = 8
 
 @dataclass(frozen=True)
 class Origin:
-    """Command, time and code of a training, taken before it starts.
-
-    Attributes:
-      command: the command line.
-      arguments: flags of `pipeline.train` that train the same model, besides `--config`, `--set`
-        and `--model_dir`.
-      started: the time.
-      code: `environment.code` at that time.
-      patch: `environment.uncommitted` at that time.
-    """
+    """Command, time and code of a training, taken before it starts; see `run_folder.Run`."""
 
     command: str
     arguments: Sequence[str]
@@ -51,16 +44,7 @@ def record(
     origin: Origin,
     splits: Sequence[str] = (_SPLIT,),
 ) -> dict[str, dict[str, Any]]:
-    """Scores a trained model, and writes its run folder and report.
-
-    Args:
-      folder: local, holds the trained model.
-      model: the trained model.
-      examples: its training data.
-      config: the resolved configuration.
-      embeddings: its embedding sets by modality.
-      origin: command, time and code of the training.
-      splits: the splits to score.
+    """Scores splits with a trained model, and writes its run folder, local, and report.
 
     Returns:
       Figures of `models.evaluation.scoring.evaluate` by split.
@@ -75,6 +59,7 @@ def record(
         "bucket_effect": model.bucket_effect(),
         "attention_mass": attention_mass.measure(model, sample),
     }
+    source = examples.folder
     run = run_folder.Run(
         label=model.label,
         command=origin.command,
@@ -82,7 +67,7 @@ def record(
         arguments=tuple(origin.arguments),
         started=_moment(origin.started),
         finished=_moment(datetime.now(UTC)),
-        examples=_absolute(examples.folder),
+        examples=source if storage.is_remote(source) else os.path.abspath(source),
         data_fingerprint=examples.fingerprint,
         embeddings={name: one.fingerprint for name, one in embeddings.items()},
         environment=environment.versions(),
@@ -90,7 +75,7 @@ def record(
         code=dict(origin.code),
     )
     run_folder.write(folder, run, config, examples.manifest, attention, metrics, origin.patch)
-    training_report.write(folder)
+    write_report(folder)
     return metrics
 
 
@@ -115,13 +100,43 @@ def add_metrics(folder: str, examples: ExampleSet, split: str, metrics: Mapping[
         )
         return
     run_folder.write_metrics(folder, split, metrics)
-    training_report.write(folder)
-    logging.info("Added the %s split to %s", split, training_report.path(folder))
+    write_report(folder)
+    logging.info("Added the %s split to %s", split, os.path.join(folder, run_folder.REPORT))
+
+
+def write_report(folder: str) -> None:
+    """Writes `report.html`: data, curves, metrics of each scored split, attention, reproduction.
+
+    Raises:
+      UserInputError: the folder is not of a finished run.
+    """
+    run, config = run_folder.read(folder), run_folder.read_config(folder)
+    model, trained = config["model"]["name"], run_folder.read_json(folder, manifest.FILE_NAME)
+    data: dict[str, Any] = {
+        "title": f"Training of {model_name(model)}",
+        "label": run.label,
+        "manifest": run_folder.read_json(folder, "data_manifest.json"),
+        "training": {model: trained["training"]},
+        "metrics": run_folder.read_metrics(folder),
+        **run_folder.read_json(folder, "attention.json"),
+        "run": {
+            "folder": os.path.abspath(folder),
+            "started": run.started,
+            "finished": run.finished,
+            "examples": run.examples,
+            "data fingerprint": run.data_fingerprint,
+            "schema fingerprint": trained["schema_fingerprint"],
+            "vectors given": run.embeddings or "none, similarity codes alone",
+            "code": run.code,
+            "uncommitted changes": run_folder.PATCH if run_folder.has_patch(folder) else "none",
+        },
+        "changed_settings": run_config.changed(config),
+        "config": config,
+        "environment": {**run.environment, **run.variables},
+        "command": run.command,
+    }
+    render(data, os.path.join(folder, run_folder.REPORT))
 
 
 def _moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _absolute(folder: str) -> str:
-    return folder if storage.is_remote(folder) else os.path.abspath(folder)

@@ -61,7 +61,16 @@ def build_vocabulary(
                 | "Vocabulary" >> CountVocabulary(building, minimum_count, maximum_size)
             )
         published = publication.complete(_manifest_values(building, minimum_count))
-    _log(published, output)
+    counts = published["counts"]
+    logging.info(
+        "Kept %d of %d ids, which make %.2f%% of %d occurrences in %d records. Published %s",
+        counts["kept_ids"],
+        counts["ids"],
+        100 * counts["kept_occurrences"] / counts["occurrences"],
+        counts["occurrences"],
+        counts["records"],
+        output,
+    )
     return published
 
 
@@ -93,16 +102,3 @@ def _manifest_values(building: str, minimum_count: int) -> dict[str, Any]:
         "files": files,
         "vocabulary": {VOCABULARY: {"ids": counts["kept_ids"], **files[VOCABULARY]}},
     }
-
-
-def _log(published: dict[str, Any], output: str) -> None:
-    counts = published["counts"]
-    logging.info(
-        "Kept %d of %d ids, which make %.2f%% of %d occurrences in %d records. Published %s",
-        counts["kept_ids"],
-        counts["ids"],
-        100 * counts["kept_occurrences"] / counts["occurrences"],
-        counts["occurrences"],
-        counts["records"],
-        output,
-    )

@@ -46,13 +46,15 @@ class CountVocabulary(beam.PTransform):
         counted = (
             shards
             | "Spread" >> beam.Reshuffle()
-            | "CountShard" >> beam.ParDo(_CountShard()).with_outputs(_SUMMARIES, main=VOCABULARY)
+            | "CountShard" >> beam.FlatMap(_count_shard).with_outputs(_SUMMARIES, main=VOCABULARY)
         )
         kept = (
             counted[VOCABULARY]
             | "SumByBucket" >> beam.CombinePerKey(SumIdCounts())
             | "DropRare"
-            >> beam.ParDo(_DropRare(self._minimum_count)).with_outputs(_SUMMARIES, main=VOCABULARY)
+            >> beam.FlatMap(_drop_rare, self._minimum_count).with_outputs(
+                _SUMMARIES, main=VOCABULARY
+            )
         )
         written = (
             kept[VOCABULARY]
@@ -67,34 +69,26 @@ class CountVocabulary(beam.PTransform):
         )
 
 
-class _CountShard(beam.DoFn):
+def _count_shard(path: str) -> Iterator[Any]:
     """From a shard's path to its counts by bucket, and a summary that names an unreadable shard."""
-
-    def process(self, path: str) -> Iterator[Any]:
-        remote_files.register(path)
-        records = 0
-        try:
-            for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
-                records += len(serialized)
-                counts = IdCounts.of(example.item_ids(serialized).numpy())
-                yield from enumerate(counts.by_bucket(_BUCKETS))
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-            unreadable = {"unreadable": {path: str(error)}}
-            yield beam.pvalue.TaggedOutput(_SUMMARIES, unreadable)
-        yield beam.pvalue.TaggedOutput(_SUMMARIES, {"records": records})
+    remote_files.register(path)
+    records = 0
+    try:
+        for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
+            records += len(serialized)
+            counts = IdCounts.of(example.item_ids(serialized).numpy())
+            yield from enumerate(counts.by_bucket(_BUCKETS))
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        yield beam.pvalue.TaggedOutput(_SUMMARIES, {"unreadable": {path: str(error)}})
+    yield beam.pvalue.TaggedOutput(_SUMMARIES, {"records": records})
 
 
-class _DropRare(beam.DoFn):
+def _drop_rare(bucket: tuple[int, IdCounts], minimum_count: int) -> Iterator[Any]:
     """Keeps the counts of a bucket's frequent ids, and summarizes the bucket."""
-
-    def __init__(self, minimum_count: int):
-        self._minimum_count = minimum_count
-
-    def process(self, element: tuple[int, IdCounts]) -> Iterator[Any]:
-        _, counts = element
-        yield counts.at_least(self._minimum_count)
-        found = {"ids": len(counts), "occurrences": counts.total()}
-        yield beam.pvalue.TaggedOutput(_SUMMARIES, found)
+    counts = bucket[1]
+    yield counts.at_least(minimum_count)
+    found = {"ids": len(counts), "occurrences": counts.total()}
+    yield beam.pvalue.TaggedOutput(_SUMMARIES, found)
 
 
 def _write(counts: IdCounts, folder: str, maximum_size: int | None) -> summary.Summary:

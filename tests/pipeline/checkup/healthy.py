@@ -1,8 +1,7 @@
 """Facts of a healthy environment, for tests that plant one fault in them."""
 
 from pipeline.checkup.child_process import Loading
-from pipeline.checkup.distributions import Pins
-from pipeline.checkup.facts import Facts
+from pipeline.checkup.facts import Facts, Pins
 from pipeline.checkup.machine import Folder, Machine
 
 GIB = 1 << 30

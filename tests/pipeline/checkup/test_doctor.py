@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkup.child_process import Loading
-from pipeline.checkup.distributions import Pins
-from pipeline.checkup.examination import examine
+from pipeline.checkup.examination import Outcome, examine
+from pipeline.checkup.facts import Pins
 from pipeline.checkup.machine import Folder
-from pipeline.checkup.outcome import Outcome
 from tests.pipeline.checkup import healthy
 from tests.pipeline.checkup.healthy import FACTS, GIB
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checkup import child_process, distributions, machine
+from pipeline.checkup import child_process, facts, machine
 from pipeline.checkup.child_process import Loading
 
 GIB = 1 << 30
@@ -107,17 +107,17 @@ def test_pins_are_those_of_the_installed_tensorflow(tmp_path: Path) -> None:
     locks.mkdir()
     (locks / "dev.lock").write_text("tensorflow==2.16.2 \\\n    --hash=sha256:0\na-b==1.5\n")
     (locks / "latest.lock").write_text("tensorflow==2.21.0 \\\n    --hash=sha256:0\na-b==1.6\n")
-    pinned = distributions.pins("2.16.2", tmp_path)
+    pinned = facts.read_pins("2.16.2", tmp_path)
     assert pinned.origin == "setup.py"
     assert pinned.required == {"tensorflow": "==2.16.2", "tensorflow-io": "==0.37.1", "a-b": ">=1"}
     assert pinned.locked == {"tensorflow": "2.16.2", "a-b": "1.5"}
-    newest = distributions.pins("2.21.0", tmp_path)
+    newest = facts.read_pins("2.21.0", tmp_path)
     assert newest.origin == "requirements/latest.lock"
     assert newest.required == {"tensorflow": "==2.21.0", "a-b": "==1.6"}
-    assert distributions.pins(None, tmp_path) == pinned
+    assert facts.read_pins(None, tmp_path) == pinned
 
 
 def test_image_versions_are_read_from_this_repository() -> None:
-    assert distributions.image_version("tensorflow/serving", "docker/docker-compose.yml")
-    assert distributions.image_version("apache/beam_python3.11_sdk", "docker/worker/Dockerfile")
-    assert distributions.image_version("tensorflow/serving", "no/such/file") is None
+    assert facts.image_version("tensorflow/serving", "docker/docker-compose.yml")
+    assert facts.image_version("apache/beam_python3.11_sdk", "docker/worker/Dockerfile")
+    assert facts.image_version("tensorflow/serving", "no/such/file") is None

@@ -34,7 +34,7 @@ def python(source: str, *arguments: object) -> Command:
 
 
 def group(*commands: Command, grace_seconds: float = 10) -> ProcessGroup:
-    return ProcessGroup(commands, os.environ, grace_seconds)
+    return ProcessGroup(commands, grace_seconds)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from pipeline.report import headline
 from pipeline.report.page import render
 from pipeline.report.sections import slice_section
-from pipeline.training_runs import training_report
+from pipeline.training_runs import training_run
 from tests.pipeline.training_runs.trained_runs import METRICS, write_run
 
 
@@ -77,7 +77,7 @@ def test_another_model_than_dmf_is_compared_with_the_baseline() -> None:
 def test_a_run_folder_has_all_that_its_report_shows(tmp_path: Path) -> None:
     overrides = ["model.name=sa_ta", "training.seed=7"]
     folder = write_run(tmp_path / "run", overrides, {"validation": metrics(0.8)})
-    training_report.write(str(folder))
+    training_run.write_report(str(folder))
     page = (folder / "report.html").read_text()
     anchors = re.findall(r'<section id="(\w+)"', page)
     assert anchors == ["training", "quality", "slices", "calibration", "facts"]
@@ -98,7 +98,7 @@ def test_a_run_folder_has_all_that_its_report_shows(tmp_path: Path) -> None:
 
 def test_a_setting_named_like_markup_stays_text(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", command="python <script>alert(1)</script>")
-    training_report.write(str(folder))
+    training_run.write_report(str(folder))
     assert "<script" not in (folder / "report.html").read_text()
 
 
