@@ -56,13 +56,13 @@ _EVENTS = (
     Column("item_id", pa.string(), "parent_asin", parse_id),
     Column("timestamp", pa.int64(), "timestamp", parse_int64),
     Column("rating", pa.float32(), "rating", parse_rating),
-    Column("verified_purchase", pa.bool_(), "verified_purchase", _flag),
+    Column("verified_purchase", pa.bool_(), "verified_purchase", _flag, order=-1),
 )
 _ITEMS = (
     Column("item_id", pa.string(), "parent_asin", parse_id),
     Column("title", pa.string(), "title", parse_text),
     Column("main_category", pa.string(), "main_category", parse_text),
-    Column("categories", pa.list_(pa.string()), "categories", _texts),
+    Column("categories", pa.list_(pa.string()), "categories", _texts, order=1),
     Column("store", pa.string(), "store", parse_text),
     Column("price", pa.float64(), "price", _price, lenient=True),
 )
