@@ -53,8 +53,9 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("plan", "transport"),
         ("partition",),
         ("read_events",),
+        ("partition_steps",),
         ("transform",),
-        ("parts",),
+        ("parts", "report"),
         ("job",),
     ),
     "benchmarks": (

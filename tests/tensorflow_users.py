@@ -1,9 +1,11 @@
 """Which test files may behave differently under another TensorFlow, by what they import.
 
 `pytest --tensorflow-only`, as `make test-latest` calls it, collects those alone. A file is left out
-only when neither it nor any module of ours that it reaches imports TensorFlow, what is released
-with it, or what the latest lock moves for its sake, and when none starts a process: whatever a
-process runs, the file stays. So a new test stays until its imports show otherwise.
+only when no module of the packages that it reaches imports TensorFlow, what is released with it,
+or what the latest lock moves for its sake, and when none starts a process: whatever a process
+runs, the file stays. So a new test stays until its imports show otherwise. What a test itself does
+with TensorFlow does not keep it in: the join knows no TensorFlow, and its tests only parse records
+with it, as the tests of `features.records` do, which stay.
 
 Of what the lock moves NumPy alone does not keep a file in: every test that reads a record, a model
 or an export with TensorFlow runs on that NumPy too, and the rest runs beside the older TensorFlow.
@@ -23,6 +25,11 @@ ON_TENSORFLOW = frozenset({"keras", "tensorflow_recommenders"})
 IMPORT_NAMES = {"protobuf": "google", "tensorflow_serving_api": "tensorflow_serving"}
 # Packages and functions with which code runs other code that its imports do not show.
 RUNS_ANYTHING = frozenset({"__import__", "importlib", "multiprocessing", "runpy", "subprocess"})
+# Modules of ours that run code which has nothing to do with TensorFlow.
+RUNS_NO_TENSORFLOW = {
+    "pipeline.runtime.environment": "asks git for the commit",
+    "pipeline.runtime.python_config": "runs the user's get_config()",
+}
 # Above every test. Of its fixtures only `s3` starts a process, and that is moto's.
 COMMON = "tests.conftest"
 
@@ -68,17 +75,19 @@ def imported_by(name: str) -> frozenset[str]:
 
 def reason(path: str, source: str) -> str | None:
     """Returns a package that keeps a test file in, None if nothing does."""
-    keeps_in = moved_packages() | ON_TENSORFLOW | RUNS_ANYTHING
+    found = imported(path, source)
+    keeping, waiting = found & RUNS_ANYTHING, found & files().keys()
     seen: set[str] = set()
-    waiting = imported(path, source)
-    while waiting:
-        found = waiting & keeps_in
-        if found:
-            return min(found)
+    while waiting and not keeping:
         seen |= waiting
-        ours = waiting & files().keys()
-        waiting = set().union(*map(imported_by, ours)) - seen
-    return None
+        for name in waiting:
+            found = imported_by(name)
+            if not name.startswith("tests."):
+                keeping |= found & (moved_packages() | ON_TENSORFLOW)
+            if name not in RUNS_NO_TENSORFLOW:
+                keeping |= found & RUNS_ANYTHING
+        waiting = set().union(*map(imported_by, waiting)) & files().keys() - seen
+    return min(keeping, default=None)
 
 
 def is_one(path: Path) -> bool:

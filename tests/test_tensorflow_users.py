@@ -14,18 +14,13 @@ TESTS = [path for path in layout.sources("tests") if path.name.startswith("test_
 @pytest.mark.parametrize(
     ("source", "package"),
     [
-        ("import tensorflow as tf", "tensorflow"),
-        ("from tensorflow.python.framework import config", "tensorflow"),
-        ("def test_it():\n    import tf_keras", "tf_keras"),
-        ("import tensorflow_recommenders", "tensorflow_recommenders"),
-        ("from google.protobuf import text_format", "google"),
-        ("from tensorflow_serving.apis import predict_pb2", "tensorflow_serving"),
-        ("import h5py", "h5py"),
         # Through modules of ours, whichever way they are named.
         ("from models import dmf", "tensorflow"),
         ("from models.dmf import DMF", "tensorflow"),
         ("import models.training.fit", "tensorflow"),
         ("from tests import synthetic", "tensorflow"),
+        ("from pipeline.local_serving import servable", "tensorflow"),
+        ("from features.records import example", "tensorflow"),
         # What a process runs is not seen.
         ("import subprocess\nsubprocess.run(['python', '-m', f'pipeline.{job}'])", "subprocess"),
         ("from tests import server_process", "subprocess"),
@@ -51,6 +46,9 @@ def test_the_fixtures_of_its_folder_and_of_those_above_count():
         "from features.embeddings import similarity",
         "from tests.conftest import REPOSITORY",
         "'tensorflow'",
+        # What only reads, with TensorFlow, what was written without it.
+        "import tensorflow as tf",
+        "from tests.pipeline.join import oracle",
     ],
 )
 def test_what_cannot_is_out(source):
@@ -63,10 +61,11 @@ def test_what_the_lock_moves_counts_but_numpy():
     assert "numpy" not in moved
 
 
-def test_a_file_that_is_out_loads_no_tensorflow():
+def test_what_a_file_that_is_out_tests_loads_no_tensorflow():
     out = [path for path in TESTS if not tensorflow_users.is_one(path)]
     assert out
-    names = [layout.module_name(layout.relative(path)) for path in out]
+    started = {name for path in out for name in layout.imported_modules(path)}
+    names = sorted(name for name in layout.reached(started) if name in layout.modules())
     code = "import sys\n" + "".join(f"import {name}\n" for name in names)
     code += "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     run = subprocess.run(
@@ -82,14 +81,14 @@ def test_a_file_that_is_out_loads_no_tensorflow():
 def test_the_option_collects_those_alone():
     command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "--tensorflow-only"]
     run = subprocess.run(
-        [*command, "-p", "no:cacheprovider", "tests/pipeline/report"],
+        [*command, "-p", "no:cacheprovider", "tests/features"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
     collected = {line.split("::")[0] for line in run.stdout.splitlines() if "::" in line}
-    folder = REPOSITORY / "tests/pipeline/report"
+    folder = REPOSITORY / "tests/features"
     expected = {path for path in folder.rglob("test_*.py") if tensorflow_users.is_one(path)}
     assert collected == set(map(layout.relative, expected))
     assert 0 < len(expected) < len(list(folder.rglob("test_*.py")))
