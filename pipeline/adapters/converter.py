@@ -122,14 +122,11 @@ class Tables:
 
 @dataclasses.dataclass(frozen=True)
 class Adapter:
-    """The format of one public data set.
+    """The format of one public data set, named as in `--dataset`.
 
-    Attributes:
-      name: as in `--dataset`.
-      find_sources: returns the files of a folder, or raises `UserInputError` naming what is
-        missing.
-      convert: writes the tables and returns the flags of `pipeline.build_examples` that join
-        them, `--output` excepted.
+    `find_sources` returns the files of a folder, or raises `UserInputError` naming what is missing;
+    `convert` writes the tables and returns the flags of `pipeline.build_examples` that join them,
+    `--output` excepted.
     """
 
     name: str
@@ -206,13 +203,10 @@ def run(
 def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tuple[str, ...]:
     """Returns the path of the first of the named files that a folder has.
 
-    Args:
-      folder: to look in.
-      names: in the order of preference; a name with `*` matches one file.
-      required: whether it is an error if there is none.
+    A name with `*` matches one file.
 
     Raises:
-      UserInputError: there is none, or several match one name.
+      UserInputError: there is none though it is required, or several match one name.
     """
     for name in names:
         found = sorted(fnmatch.filter(os.listdir(folder), name))

@@ -109,8 +109,8 @@ def _rate_panel(codes: np.ndarray, label: str) -> svg.Panel:
     rates = _rates(codes)
     overall = float(codes[1].sum() / codes.sum())
     low, high = svg.padded([overall, *(rate for _, rate, _ in rates)], 0.15, 0.01)
-    left = min([middle for middle, _, _ in rates], default=-1) - 0.05
-    right = max([middle for middle, _, _ in rates], default=1) + 0.05
+    middles = [middle for middle, _, _ in rates] or [-1, 1]
+    left, right = min(middles) - 0.05, max(middles) + 0.05
     panel = svg.Panel((left, right), (max(low, 0), min(high, 1)), x_label="cosine")
     panel.axes(y_text=formats.percent)
     panel.rule((left, overall), (right, overall))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Details, Figure, Key, ReportBlock, Section, Table
+from pipeline.report.blocks import Details, Figure, Key, Section, Table
 from pipeline.report.sections import comparison_section
 from pipeline.report.sections.training_section import color
 
@@ -34,8 +34,9 @@ def section(data: Mapping[str, Any]) -> Section | None:
         return None
     legend = [Key(color(name), formats.model_name(name)) for name in names]
     legend.append(Key("", f"{formats.model_name(names[0])}, all candidates", "rule"))
-    blocks: list[ReportBlock] = [Figure("AUC by slice", "", drawings, legend), *tables]
-    return Section("slices", "Slices", "For whom is the model good, for whom is it not?", blocks)
+    figure = Figure("AUC by slice", "", drawings, legend)
+    question = "For whom is the model good, for whom is it not?"
+    return Section("slices", "Slices", question, [figure, *tables])
 
 
 def _title(key: str) -> str:

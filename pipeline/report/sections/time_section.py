@@ -8,6 +8,7 @@ from pipeline.report.blocks import Figure, Key, Section
 
 _LEAST_KNOWN = 30
 _DAY = 86_400_000_000
+_PARTS = (("log", "The log", "events"), ("examples", "Joined examples", "candidates"))
 _UNITS = ((_DAY, "day"), (3_600_000_000, "hour"), (60_000_000, "minute"), (1_000_000, "second"))
 
 Buckets = Sequence[Mapping[str, Any]]
@@ -17,10 +18,7 @@ def section(data: Mapping[str, Any]) -> Section | None:
     """Returns a figure for the log and one for the examples, or None without either."""
     figures = [
         _figure(f"{title}, by {_length(formats.number(time, 'width') or 1)}", event, time)
-        for part, title, event in (
-            ("log", "The log", "events"),
-            ("examples", "Joined examples", "candidates"),
-        )
+        for part, title, event in _PARTS
         if formats.records(time := formats.mapping(data, "statistics", part, "time"), "buckets")
     ]
     question = "Do events and labels come evenly, or does something stop?"
