@@ -56,13 +56,13 @@ _EVENTS = (
     Column("item_id", pa.string(), "parent_asin", parse_id),
     Column("timestamp", pa.int64(), "timestamp", parse_int64),
     Column("rating", pa.float32(), "rating", parse_rating),
-    Column("verified_purchase", pa.bool_(), "verified_purchase", _flag),
+    Column("verified_purchase", pa.bool_(), "verified_purchase", _flag, order=-1),
 )
 _ITEMS = (
     Column("item_id", pa.string(), "parent_asin", parse_id),
     Column("title", pa.string(), "title", parse_text),
     Column("main_category", pa.string(), "main_category", parse_text),
-    Column("categories", pa.list_(pa.string()), "categories", _texts),
+    Column("categories", pa.list_(pa.string()), "categories", _texts, order=1),
     Column("store", pa.string(), "store", parse_text),
     Column("price", pa.float64(), "price", _price, lenient=True),
 )
@@ -70,8 +70,9 @@ _ITEMS = (
 
 def _find_sources(folder: str) -> Sources:
     names = sorted(name for name in os.listdir(folder) if name.endswith(_ENDS))
-    reviews = tuple(name for name in names if not name.startswith(_META))
-    meta = tuple(name for name in names if name.startswith(_META))
+    paths = {name: os.path.join(folder, name) for name in names}
+    reviews = tuple(path for name, path in paths.items() if not name.startswith(_META))
+    meta = tuple(path for name, path in paths.items() if name.startswith(_META))
     if not reviews:
         raise missing(folder, "file of reviews, <Category>.jsonl or <Category>.jsonl.gz")
     stems = [name.removesuffix(".gz") for name in names]
@@ -79,10 +80,7 @@ def _find_sources(folder: str) -> Sources:
         raise UserInputError(
             f"{folder!r} has {twice[0]} plain and as gzip. Leave one, or its rows count twice."
         )
-    return {
-        role: tuple(os.path.join(folder, name) for name in found)
-        for role, found in (("reviews", reviews), ("meta", meta))
-    }
+    return {"reviews": reviews, "meta": meta}
 
 
 def _convert(sources: Sources, tables: Tables) -> list[str]:

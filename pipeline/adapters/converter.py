@@ -72,16 +72,15 @@ class Tables:
           UserInputError: too many rows were quarantined.
         """
         table = self.open(name, pa.schema([(column.name, column.type) for column in columns]))
+        checked = sorted(columns, key=lambda column: column.order)
 
         def parse(row: TextRow) -> list[Any]:
             values = dict(zip(names, row.values, strict=True)) if names else row.values
-            parsed = []
-            for column in columns:
-                value = values.get(column.source)
-                parsed.append(column.parse(value, column.source))
-                if column.lenient and parsed[-1] is None and value is not None:
-                    table.emptied[column.name] += 1
-            return parsed
+            parsed = {one.name: one.parse(values.get(one.source), one.source) for one in checked}
+            for one in columns:
+                if one.lenient and parsed[one.name] is None and values.get(one.source) is not None:
+                    table.emptied[one.name] += 1
+            return [parsed[one.name] for one in columns]
 
         for row in rows:
             table.take(row, parse)
@@ -123,14 +122,11 @@ class Tables:
 
 @dataclasses.dataclass(frozen=True)
 class Adapter:
-    """The format of one public data set.
+    """The format of one public data set, named as in `--dataset`.
 
-    Attributes:
-      name: as in `--dataset`.
-      find_sources: returns the files of a folder, or raises `UserInputError` naming what is
-        missing.
-      convert: writes the tables and returns the flags of `pipeline.build_examples` that join
-        them, `--output` excepted.
+    `find_sources` returns the files of a folder, or raises `UserInputError` naming what is missing;
+    `convert` writes the tables and returns the flags of `pipeline.build_examples` that join them,
+    `--output` excepted.
     """
 
     name: str
@@ -176,7 +172,14 @@ def run(
     paths = [path for role in sources.values() for path in role]
     identity = {
         "parameters": {"dataset": adapter.name, "max_bad_fraction": max_bad_fraction},
-        "inputs": [_fingerprint(path, source) for path in paths],
+        "inputs": [
+            {
+                "name": os.path.relpath(path, source),
+                "bytes": os.path.getsize(path),
+                "sha256": manifest.file_sha256(path),
+            }
+            for path in paths
+        ],
     }
     publication = Publication(output, identity)
     if (found := publication.existing()) is not None:
@@ -191,24 +194,19 @@ def run(
                 f"{source!r} holds no event that can be used; {counts['events']['read']:,} rows "
                 "were read. Give the data set as it was published."
             )
-        values = {
-            "counts": counts,
-            "files": tables.files(),
-            "join_command": _join_command(flags, output),
-        }
+        flags.append(f"--output={output.rstrip(os.sep)}-examples")
+        command = shlex.join(["python", "-m", "pipeline.build_examples", *flags])
+        values = {"counts": counts, "files": tables.files(), "join_command": command}
         return publication.complete(values)
 
 
 def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tuple[str, ...]:
     """Returns the path of the first of the named files that a folder has.
 
-    Args:
-      folder: to look in.
-      names: in the order of preference; a name with `*` matches one file.
-      required: whether it is an error if there is none.
+    A name with `*` matches one file.
 
     Raises:
-      UserInputError: there is none, or several match one name.
+      UserInputError: there is none though it is required, or several match one name.
     """
     for name in names:
         found = sorted(fnmatch.filter(os.listdir(folder), name))
@@ -234,16 +232,3 @@ def missing(folder: str, what: str) -> UserInputError:
         f"{folder!r} has no {what}. It holds {listing}{more}. Give the folder that holds the files "
         "as they were published."
     )
-
-
-def _join_command(flags: list[str], output: str) -> str:
-    destination = f"--output={output.rstrip(os.sep)}-examples"
-    return shlex.join(["python", "-m", "pipeline.build_examples", *flags, destination])
-
-
-def _fingerprint(path: str, folder: str) -> dict[str, object]:
-    return {
-        "name": os.path.relpath(path, folder),
-        "bytes": os.path.getsize(path),
-        "sha256": manifest.file_sha256(path),
-    }

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
-from pipeline.tables.parquet import check_column, is_integer
+from pipeline.tables.parquet import check_column, is_integer, is_list
 
 _READ_BUFFER = 1 << 20
 """Bytes of a column in memory; without it a whole column chunk is, gigabytes for long lists."""
@@ -17,15 +17,12 @@ _READ_BUFFER = 1 << 20
 def read_batches(
     path: str, columns: Mapping[str, pa.DataType], batch_rows: int
 ) -> Iterator[tuple[tuple[str, int], pa.RecordBatch]]:
-    """Reads columns of a file.
+    """Yields path and position of the first row of each batch, and the batch.
 
     Args:
       path: of the file.
       columns: int64, or a list of integers, by name.
       batch_rows: the most rows of a batch.
-
-    Yields:
-      The path and the position of the batch's first row in it; the batch.
 
     Raises:
       UserInputError: the file cannot be read, lacks a column, or holds another type.
@@ -46,14 +43,11 @@ def read_batches(
 
 
 def first_reasons(batch: pa.RecordBatch, checks: Mapping[str, str]) -> np.ndarray:
-    """Returns the reason against each row.
+    """Returns `[N]` str: the first reason whose condition holds, empty for good rows.
 
     Args:
       batch: N rows.
       checks: condition of a bad row as DuckDB's SQL, by reason; null counts as true.
-
-    Returns:
-      `[N]` str: the first reason whose condition holds, empty for good rows.
     """
     cases = " ".join(f"WHEN coalesce({bad}, true) THEN ?" for bad in checks.values())
     with duckdb.connect() as connection:
@@ -66,10 +60,4 @@ def _fits(expected: pa.DataType) -> Callable[[pa.DataType], bool]:
     """Returns a test of whether every value of a type can be cast to the expected type."""
     if not pa.types.is_list(expected):
         return is_integer
-
-    def fits(received: pa.DataType) -> bool:
-        kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-        is_a_list = any(kind(received) for kind in kinds)
-        return is_a_list and bool(received.value_type == expected.value_type)
-
-    return fits
+    return lambda kind: is_list(kind) and bool(kind.value_type == expected.value_type)

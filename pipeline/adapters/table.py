@@ -38,6 +38,7 @@ class Table:
       quarantined: rows that were left out.
       written: rows in complete files; final after `close`.
       emptied: by column, values that could not be parsed and are null.
+      paths: the files, in order.
     """
 
     def __init__(
@@ -59,16 +60,11 @@ class Table:
         self._rows: list[Sequence[Any]] = []
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
-        self._paths: list[str] = []
+        self.paths: list[str] = []
         self._writer: pq.ParquetWriter | None = None
         self._groups = 0
         self._first_reason = ""
         os.makedirs(folder)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The files, in order."""
-        return tuple(self._paths)
 
     def take(self, row: TextRow, parse: Callable[[TextRow], Sequence[Any]]) -> None:
         """Takes a row of text.
@@ -121,7 +117,7 @@ class Table:
         self._flush_rows()
         self._write_groups(last=True)
         self._close_part()
-        self.written = sum(pq.read_metadata(path).num_rows for path in self._paths)
+        self.written = sum(pq.read_metadata(path).num_rows for path in self.paths)
         if self.read != self.written + self.quarantined:
             raise RuntimeError(
                 f"Table {self._name}: read {self.read}, but wrote {self.written} and quarantined "
@@ -155,10 +151,8 @@ class Table:
     def _flush_rows(self) -> None:
         if not self._rows:
             return
-        columns = zip(*self._rows, strict=True)
-        arrays = [
-            pa.array(column, field.type) for column, field in zip(columns, self.schema, strict=True)
-        ]
+        columns = zip(zip(*self._rows, strict=True), self.schema.types, strict=True)
+        arrays = [pa.array(column, kind) for column, kind in columns]
         self._rows = []
         self._append(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
 
@@ -172,7 +166,7 @@ class Table:
         """Writes the full row groups that are pending; at the end also the one that is not."""
         pending = pa.Table.from_batches(self._pending, self.schema)
         size, start = self._rows_per_group, 0
-        while len(pending) - start >= size or (last and (start < len(pending) or not self._paths)):
+        while len(pending) - start >= size or (last and (start < len(pending) or not self.paths)):
             # One chunk a column: chunks would decide where Parquet's pages end.
             self._write_group(pending.slice(start, size).combine_chunks())
             start += size
@@ -181,8 +175,8 @@ class Table:
 
     def _write_group(self, group: pa.Table) -> None:
         if self._writer is None:
-            path = os.path.join(self._folder, f"part-{len(self._paths):05d}.parquet")
-            self._paths.append(path)
+            path = os.path.join(self._folder, f"part-{len(self.paths):05d}.parquet")
+            self.paths.append(path)
             self._writer = pq.ParquetWriter(path, self.schema)
         self._writer.write_table(group, row_group_size=self._rows_per_group)
         self._groups += 1

@@ -30,34 +30,16 @@ _ATTRIBUTES = ("130_1", "130_2", "130_3", "130_4", "130_5")
 _ITEM_ATTRIBUTES = ("206", "213", "214")
 _WIDTH = 128
 
-_EVENTS = pa.schema(
-    [
-        ("user_id", pa.int64()),
-        ("item_id", pa.int64()),
-        ("click", pa.int8()),
-        ("split", pa.string()),
-    ]
-)
-_HISTORIES = pa.schema(
-    [("user_id", pa.int64()), ("split", pa.string()), ("item_id", pa.list_(pa.int64()))]
-)
+_ID = pa.int64()
+_EVENTS = pa.schema({"user_id": _ID, "item_id": _ID, "click": pa.int8(), "split": pa.string()})
+_HISTORIES = pa.schema({"user_id": _ID, "split": pa.string(), "item_id": pa.list_(_ID)})
 _USERS = pa.schema(
-    [
-        ("user_id", pa.int64()),
-        ("split", pa.string()),
-        *((f"attribute_{name}", pa.int64()) for name in _ATTRIBUTES),
-    ]
+    {"user_id": _ID, "split": pa.string(), **{f"attribute_{name}": _ID for name in _ATTRIBUTES}}
 )
-_ITEMS = pa.schema(
-    [
-        ("item_id", pa.int64()),
-        *((f"attribute_{name}", pa.int64()) for name in _ITEM_ATTRIBUTES),
-    ]
-)
-_SET = pa.schema([("item_id", pa.int64()), ("embedding", pa.list_(pa.int8(), _WIDTH))])
+_ITEMS = pa.schema({"item_id": _ID, **{f"attribute_{name}": _ID for name in _ITEM_ATTRIBUTES}})
+_SET = pa.schema({"item_id": _ID, "embedding": pa.list_(pa.int8(), _WIDTH)})
 # A thousand behaviors are 8 KB, so a group of histories is 64 MB.
 _HISTORIES_PER_GROUP = 1 << 13
-_ROWS_PER_GROUP = 1 << 17
 
 Checks = Mapping[str, str]
 """Condition of a bad row as DuckDB's SQL, by reason."""
@@ -87,13 +69,12 @@ def _files(folder: str, name: str, required: bool) -> tuple[str, ...]:
 
 
 def _convert(sources: Sources, tables: Tables) -> list[str]:
-    ids = {_USER: pa.int64()}
     _write(
         tables,
         "events",
         _EVENTS,
         _by_split(sources, "samples"),
-        {_LABEL: pa.list_(pa.int8()), **ids, _ITEM: pa.int64()},
+        {_LABEL: pa.list_(pa.int8()), _USER: _ID, _ITEM: _ID},
         {
             **_null(_USER),
             **_null(_ITEM),
@@ -106,7 +87,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         "users",
         _USERS,
         _by_split(sources, "user_features"),
-        {**ids, **dict.fromkeys(_ATTRIBUTES, pa.int64())},
+        dict.fromkeys((_USER, *_ATTRIBUTES), _ID),
         _null(_USER),
         lambda good, split: [good[_USER], split, *(good[name] for name in _ATTRIBUTES)],
     )
@@ -115,7 +96,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         "histories",
         _HISTORIES,
         _by_split(sources, "user_features"),
-        {**ids, _HISTORY: pa.list_(pa.int64())},
+        {_USER: _ID, _HISTORY: pa.list_(_ID)},
         {**_null(_USER), **_null(_HISTORY), **_null_element(_HISTORY)},
         lambda good, split: [good[_USER], split, good[_HISTORY]],
         _HISTORIES_PER_GROUP,
@@ -135,7 +116,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
             "items",
             _ITEMS,
             [("", path) for path in items],
-            dict.fromkeys((_ITEM, *_ITEM_ATTRIBUTES), pa.int64()),
+            dict.fromkeys((_ITEM, *_ITEM_ATTRIBUTES), _ID),
             _null(_ITEM),
             lambda good, split: good.columns,
         )
@@ -155,7 +136,7 @@ def _write_embeddings(tables: Tables, paths: Sequence[str]) -> None:
         "embeddings/scl",
         _SET,
         [("", path) for path in paths],
-        {_ITEM: pa.int64(), _VECTOR: pa.list_(pa.int8())},
+        {_ITEM: _ID, _VECTOR: pa.list_(pa.int8())},
         {
             **_null(_ITEM),
             **_null(_VECTOR),
@@ -184,7 +165,7 @@ def _write(
     columns: Mapping[str, pa.DataType],
     checks: Checks,
     convert: Callable[[pa.RecordBatch, pa.Array], list[pa.Array]],
-    rows_per_group: int = _ROWS_PER_GROUP,
+    rows_per_group: int = 1 << 17,
 ) -> Table:
     """Writes a table.
 

@@ -1,5 +1,7 @@
 """Reads rows of text files, plain or gzip; a broken row comes with its problem.
 
+The functions `parse_*` take a value and its name, and raise `BadRowError` where it is another kind.
+
 Hand-written because no library quarantines a broken line alone: after a lost quote DuckDB's
 `read_csv` rejects all lines to the next quote as one and pyarrow reads them as one value, and
 `read_json` gives nulls without line or reason.
@@ -23,6 +25,10 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
 _MOST_LINES = 16
 """The most lines of a quoted field; with more, its closing quote counts as lost."""
+
+
+_Line = tuple[int, str, str | None]
+"""Number, text and problem."""
 
 
 class BadRowError(ValueError):
@@ -56,6 +62,7 @@ class Column(NamedTuple):
       source: name of the value in the file.
       parse: returns a value's column value; takes the value and `source`, raises `BadRowError`.
       lenient: whether a value that `parse` turns into None is counted as emptied.
+      order: of two broken values, the reason names the one with the lower order.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Column(NamedTuple):
     source: str
     parse: Callable[[Any, str], Any]
     lenient: bool = False
+    order: int = 0
 
 
 def csv_rows(path: str, columns: Sequence[str], headerless: bool = False) -> Iterator[TextRow]:
@@ -76,20 +84,22 @@ def csv_rows(path: str, columns: Sequence[str], headerless: bool = False) -> Ite
     Raises:
       UserInputError: the header lacks a column, or the file cannot be read.
     """
-    lines = _Lines(path)
-    first = next(lines, None)
-    header = (_split([first[1]]) or []) if first else []
-    if first and headerless and header and _INTEGER.fullmatch(header[0]):
-        lines.push([first])
+    lines = _lines(path)
+    waiting = collections.deque(itertools.islice(lines, 1))
+    header = (_split([waiting[0][1]]) or []) if waiting else []
+    if headerless and header and _INTEGER.fullmatch(header[0]):
         positions, width = list(range(len(columns))), len(columns)
     else:
         positions, width = _positions(path, header, columns), len(header)
-    for number, text, problem in lines:
+        waiting.clear()
+    while line := waiting.popleft() if waiting else next(lines, None):
+        number, text, problem = line
         fields: list[str] | None = []
         if problem is None:
             fields = _split([text])
             if fields is None:
-                fields, text = _split_several(lines, text, width)
+                waiting.extend(itertools.islice(lines, _MOST_LINES - len(waiting)))
+                fields, text = _split_several(text, waiting, width)
             problem = _width_problem(fields, width)
         values = [] if problem or fields is None else [fields[one] for one in positions]
         yield TextRow(path, number, text, values, problem)
@@ -101,7 +111,7 @@ def separated_rows(path: str, separator: str, width: int) -> Iterator[TextRow]:
     Raises:
       UserInputError: the file cannot be read.
     """
-    for number, text, problem in _Lines(path, fall_back="latin-1"):
+    for number, text, problem in _lines(path, fall_back="latin-1"):
         fields = text.split(separator)
         yield TextRow(path, number, text, fields, problem or _width_problem(fields, width))
 
@@ -112,25 +122,19 @@ def json_rows(path: str) -> Iterator[TextRow]:
     Raises:
       UserInputError: the file cannot be read.
     """
-    for number, text, problem in _Lines(path):
+    for number, text, problem in _lines(path):
         values = None
-        if problem is None:
-            try:
-                values = json.loads(text, parse_constant=_no_constant)
-            except (ValueError, RecursionError) as error:
-                problem = f"is not JSON: {error}"
-            else:
-                if not isinstance(values, dict):
-                    problem = f"is JSON of {type(values).__name__}, expected an object"
+        try:
+            values = None if problem else json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            problem = f"is not JSON: {error}"
+        if problem is None and not isinstance(values, dict):
+            problem = f"is JSON of {type(values).__name__}, expected an object"
         yield TextRow(path, number, text, values, problem)
 
 
 def parse_int64(value: Any, name: str) -> int:
-    """Returns a whole number that fits an int64, from text or JSON.
-
-    Raises:
-      BadRowError: it is none; `name` says which value of the row it is.
-    """
+    """Returns a whole number that fits an int64, from text or JSON."""
     number = int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
     if type(number) is not int or not -(1 << 63) <= number < 1 << 63:
         raise BadRowError(f"{name} is {value!r}, expected a whole number of 64 bits")
@@ -138,11 +142,7 @@ def parse_int64(value: Any, name: str) -> int:
 
 
 def parse_number(value: Any, name: str, lowest: float, highest: float) -> float:
-    """Returns a number in `[lowest, highest]`, from text or JSON.
-
-    Raises:
-      BadRowError: it is none; `name` says which value of the row it is.
-    """
+    """Returns a number in `[lowest, highest]`, from text or JSON."""
     number = float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
     if type(number) not in (int, float) or not lowest <= number <= highest:
         raise BadRowError(f"{name} is {value!r}, expected a number from {lowest} to {highest}")
@@ -155,11 +155,7 @@ def parse_rating(value: Any, name: str) -> float:
 
 
 def parse_text(value: Any, name: str) -> str | None:
-    """Returns text, None for null and for text that is empty.
-
-    Raises:
-      BadRowError: it is something else; `name` says which value of the row it is.
-    """
+    """Returns text, None for null and for text that is empty."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -172,49 +168,25 @@ def parse_text(value: Any, name: str) -> str | None:
 
 
 def parse_id(value: Any, name: str) -> str:
-    """Returns text that is not empty.
-
-    Raises:
-      BadRowError: it is empty, or not text; `name` says which value of the row it is.
-    """
+    """Returns text that is not empty."""
     text = parse_text(value, name)
     if text is None:
         raise BadRowError(f"{name} is {value!r}, expected text that is not empty")
     return text
 
 
-class _Lines:
-    """Iterates over number, text and problem of the lines that are not blank."""
-
-    def __init__(self, path: str, fall_back: str | None = None):
-        self._numbered = enumerate(_byte_lines(path), start=1)
-        self._fall_back = fall_back
-        self._waiting: collections.deque[tuple[int, str, str | None]] = collections.deque()
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> tuple[int, str, str | None]:
-        if self._waiting:
-            return self._waiting.popleft()
-        for number, line in self._numbered:
-            text, problem = self._decode(line)
-            text = text.removeprefix("\ufeff") if number == 1 else text
-            if text.strip():
-                return number, text.rstrip("\r\n"), problem
-        raise StopIteration
-
-    def push(self, lines: Sequence[tuple[int, str, str | None]]) -> None:
-        """Puts lines back, to be read next."""
-        self._waiting.extendleft(reversed(lines))
-
-    def _decode(self, line: bytes) -> tuple[str, str | None]:
+def _lines(path: str, fall_back: str | None = None) -> Iterator[_Line]:
+    """Yields number, text and problem of the lines that are not blank."""
+    for number, line in enumerate(_byte_lines(path), start=1):
+        problem = None
         try:
-            return line.decode(), None
+            text = line.decode()
         except UnicodeDecodeError as error:
-            if self._fall_back:
-                return line.decode(self._fall_back), None
-            return line.decode(errors="replace"), f"is not UTF-8: {error.reason}"
+            text = line.decode(fall_back or "utf-8", errors="replace")
+            problem = None if fall_back else f"is not UTF-8: {error.reason}"
+        text = text.removeprefix("\ufeff") if number == 1 else text
+        if text.strip():
+            yield number, text.rstrip("\r\n"), problem
 
 
 def _byte_lines(path: str) -> Iterator[bytes]:
@@ -246,31 +218,33 @@ def _split(lines: list[str]) -> list[str] | None:
     return records[0] if len(records) == 1 else None
 
 
-def _split_several(lines: _Lines, text: str, width: int) -> tuple[list[str] | None, str]:
-    """Reads on where a quoted field holds line ends; puts the lines back where it does not."""
-    more: list[tuple[int, str, str | None]] = []
-    for line in itertools.islice(lines, _MOST_LINES):
-        more.append(line)
-        parts = [text, *(one[1] for one in more)]
+def _split_several(
+    text: str, waiting: collections.deque[_Line], width: int
+) -> tuple[list[str] | None, str]:
+    """Takes the waiting lines of a record whose quoted field holds line ends, or none."""
+    parts = [text]
+    for _, more, _ in waiting:
+        parts.append(more)
         fields = _split([f"{part}\n" for part in parts])
         if fields is not None and len(fields) == width:
+            for _ in parts[1:]:
+                waiting.popleft()
             return fields, "\n".join(parts)
-    lines.push(more)
     return None, text
 
 
 def _positions(path: str, header: list[str], columns: Sequence[str]) -> list[int]:
     found = []
     for column in columns:
-        names = [name for name in column.split("|") if name in header]
-        if not names:
+        name = next((name for name in column.split("|") if name in header), None)
+        if name is None:
             raise UserInputError(
                 f"{path!r} has no column {' or '.join(column.split('|'))!r}: its first line is "
                 f"{','.join(header)!r}, expected the names "
                 f"{','.join(name.split('|')[0] for name in columns)}. Give the file as it was "
                 "published, or add that line."
             )
-        found.append(header.index(names[0]))
+        found.append(header.index(name))
     return found
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from features.embeddings import embedding_files, similarity
 from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles, RowGroup
-from features.files import manifest, storage
+from features.files import storage
 from pipeline.tables import parquet
 
 EMPTY_ID = "item_id is empty"
@@ -57,12 +57,9 @@ class Vectors:
 
 @dataclasses.dataclass(frozen=True)
 class Delivery:
-    """The rows of a delivery.
+    """The usable `vectors`, one per item, how many rows were read, and the rejected ones.
 
-    Attributes:
-      vectors: usable, one per item.
-      rows: how many rows were read.
-      rejected: file, row and reason of the other rows, in order.
+    Of a rejected row there are file, row and reason, in order.
     """
 
     vectors: Vectors
@@ -115,11 +112,6 @@ def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALW
     return Delivery(vectors.take(order[~again]), files.rows, named)
 
 
-def fingerprints(files: EmbeddingFiles) -> dict[str, str]:
-    """Returns the sha256 of each file by name."""
-    return {storage.base_name(path): manifest.file_sha256(path) for path in files.paths}
-
-
 def _read_group(
     group: RowGroup, dimension: int, available_at: int
 ) -> tuple[Vectors, np.ndarray, list[dict[str, Any]]]:
@@ -129,16 +121,13 @@ def _read_group(
         column = file.read_row_group(group.number, columns=["item_id"])["item_id"]
     keys = parquet.decoded(column.combine_chunks()).take(pa.array(rows.rows - group.first_row))
     quantized, norms = similarity.quantize(rows.vectors)
-    reasons = np.full(len(keys), "", object)
-    reasons[norms == 0] = ZERO
+    reasons = np.where(norms == 0, ZERO, "").astype(object)
     if parquet.is_text(keys.type):
         reasons[pc.equal(pc.binary_length(keys), 0).to_numpy(zero_copy_only=False)] = EMPTY_ID
     good = np.flatnonzero(reasons == "")
     times = np.where(rows.available_at == ALWAYS, available_at, rows.available_at)
-    bad = [
-        {"row": int(rows.rows[row]), "reason": reasons[row]}
-        for row in np.flatnonzero(reasons != "")
-    ]
+    pairs = zip(rows.rows.tolist(), reasons, strict=True)
+    bad = [{"row": row, "reason": reason} for row, reason in pairs if reason]
     vectors = Vectors(keys, rows.item_ids, quantized, times).take(good)
     return vectors, rows.rows[good], [*rows.rejected, *bad]
 

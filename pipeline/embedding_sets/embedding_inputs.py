@@ -19,12 +19,9 @@ from pipeline.tables import parquet
 def fingerprint_files(
     modality: str, folder: str, log_kind: Mapping[str, pa.DataType]
 ) -> list[dict[str, Any]]:
-    """Returns the fingerprints of an embedding set's files; hashes them whole.
+    """Returns the fingerprints of an embedding set's files, which it hashes whole.
 
-    Args:
-      modality: for messages.
-      folder: the set's folder or file.
-      log_kind: the type of the log's `item_id` by file.
+    `log_kind` is the type of the log's `item_id` by file.
 
     Raises:
       UserInputError: a file is missing, unreadable, or has ids of another kind than the log.
@@ -79,12 +76,7 @@ def counts_of_shuffle(
     rejected: Sequence[tuple[str, Mapping[str, Any]]],
     embeddings: Mapping[str, EmbeddingFiles],
 ) -> dict[str, EmbeddingCounts]:
-    """Returns the counts of sets that workers read in parts.
-
-    Args:
-      summary: of the join.
-      rejected: modality and row, in any order.
-      embeddings: each modality's files.
+    """Returns the counts of sets that workers read in parts, `rejected` rows in any order.
 
     Raises:
       UserInputError: a set has no usable row.
@@ -106,14 +98,7 @@ def counts_of_shuffle(
 def manifest_entry(
     modality: str, counts: EmbeddingCounts, files: EmbeddingFiles, folder: str
 ) -> dict[str, Any]:
-    """Quarantines the rejected rows of a set and returns its entry in the manifest.
-
-    Args:
-      modality: whose set.
-      counts: of its rows.
-      files: opened.
-      folder: of the quarantine.
-    """
+    """Quarantines the rejected rows of a set in `folder` and returns its entry in the manifest."""
     if counts.rejected:
         with HashedFile(storage.join(folder, f"embeddings-{modality}.jsonl")) as file:
             for row in counts.rejected:

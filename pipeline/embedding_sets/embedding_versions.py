@@ -1,7 +1,6 @@
 """A modality's embedding set as numbered, complete versions; a pointer names the published one."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import pyarrow.parquet as pq
 
 from features.embeddings import byte_vectors, embedding_files
 from features.embeddings.embedding_files import ALWAYS
-from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage, versions
 from features.ids import id_table
@@ -20,31 +18,6 @@ from pipeline.tables import parquet
 
 _ROWS_PER_FILE = 1 << 18
 _ROW_GROUP = 1 << 16
-
-
-@dataclasses.dataclass(frozen=True)
-class Merged:
-    """The next version, merged from the version before and a delivery.
-
-    Attributes:
-      vectors: of the next version.
-      counts: of the delivery's items, `new`, `changed`, `unchanged` and `older`; `kept`: items
-        of the version before that the delivery does not have.
-    """
-
-    vectors: Vectors
-    counts: Mapping[str, int]
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the next version equals the version before."""
-        return not (self.counts["new"] or self.counts["changed"])
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint, see `embedding_set.EmbeddingSet`."""
-        one = self.vectors
-        return sum_fingerprints(row_fingerprints(one.item_ids, one.quantized, one.available_at))
 
 
 def published(output: str) -> dict[str, Any] | None:
@@ -69,22 +42,22 @@ def read_published(output: str) -> Vectors:
     return found.vectors
 
 
-def merge(before: Vectors | None, new: Vectors) -> Merged:
+def merge(before: Vectors | None, new: Vectors) -> tuple[Vectors, dict[str, int]]:
     """Adds a delivery to the version before; the newer vector of an item is used.
 
     The newer vector has the later `available_at`. With equal times, or where one of them has no
     time, the delivered vector is the newer one. An unchanged vector keeps its `available_at`.
 
-    Args:
-      before: the version before, None for none.
-      new: the delivery.
+    Returns:
+      The vectors of the next version; and counts of the delivery's items, `new`, `changed`,
+      `unchanged` and `older`, and `kept`, of the version before that the delivery does not have.
 
     Raises:
       UserInputError: ids are strings in one and integers in the other.
     """
     if before is None:
         counts = {"new": len(new.item_ids), "changed": 0, "unchanged": 0, "older": 0, "kept": 0}
-        return Merged(new, counts)
+        return new, counts
     parquet.same_kind(
         {"the version before": before.keys.type, "--vectors": new.keys.type}, "item_id"
     )
@@ -113,7 +86,7 @@ def merge(before: Vectors | None, new: Vectors) -> Merged:
         "older": int(older.sum()),
         "kept": len(before.item_ids) - len(known),
     }
-    return Merged(both.take(np.argsort(both.item_ids, kind="stable")), counts)
+    return both.take(np.argsort(both.item_ids, kind="stable")), counts
 
 
 def write(folder: str, vectors: Vectors) -> dict[str, str]:
@@ -121,11 +94,8 @@ def write(folder: str, vectors: Vectors) -> dict[str, str]:
     hashes = {}
     late = bool(np.any(vectors.available_at != ALWAYS))
     for number, begin in enumerate(range(0, len(vectors.item_ids), _ROWS_PER_FILE)):
-        some = vectors.take(np.arange(begin, min(begin + _ROWS_PER_FILE, len(vectors.item_ids))))
-        columns = {
-            "item_id": some.keys,
-            "embedding": byte_vectors.to_column(some.quantized),
-        }
+        some = vectors.take(np.arange(len(vectors.item_ids))[begin : begin + _ROWS_PER_FILE])
+        columns = {"item_id": some.keys, "embedding": byte_vectors.to_column(some.quantized)}
         if late:
             always = some.available_at == ALWAYS
             columns["available_at"] = pa.array(some.available_at, mask=always)
@@ -147,6 +117,5 @@ def prune(output: str, keep: int) -> None:
     names = storage.list_folders(folder)
     numbers = [int(name) for name in names if name.isdigit()]
     kept = {f"{number:06d}" for number in versions.kept(numbers, current, keep)}
-    for name in names:
-        if name not in kept:
-            storage.remove_folder(storage.join(folder, name))
+    for name in set(names) - kept:
+        storage.remove_folder(storage.join(folder, name))

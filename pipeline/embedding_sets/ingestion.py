@@ -11,11 +11,11 @@ from absl import logging
 
 from features.embeddings import embedding_files
 from features.embeddings.embedding_files import ALWAYS
+from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
-from features.files import storage, versions
+from features.files import manifest, storage, versions
 from pipeline.embedding_sets import embedding_versions
-from pipeline.embedding_sets.delivery import Delivery, fingerprints, read_delivery
-from pipeline.embedding_sets.embedding_versions import Merged
+from pipeline.embedding_sets.delivery import Delivery, read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked
 from pipeline.publishing.shards import HashedFile, json_line
 
@@ -66,7 +66,9 @@ def ingest(
             "encoder": encoder,
             "version": encoder_version,
             "dimension": wanted,
-            "delivery": fingerprints(files),
+            "delivery": {
+                storage.base_name(path): manifest.file_sha256(path) for path in files.paths
+            },
             "before": None if before is None else before["fingerprint"],
         }
         number = (versions.current(output) or 0) + 1
@@ -75,19 +77,31 @@ def ingest(
         storage.remove_folder(path)
         publication = Publication(path, identity)
         with publication.staging() as building:
-            _write_quarantine(building, delivery)
+            if delivery.rejected:
+                with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
+                    for row in delivery.rejected:
+                        file.write(json_line(row))
             _check_counts(delivery, vectors, max_bad_fraction)
             earlier = None if before is None else embedding_versions.read_published(output)
-            merged = embedding_versions.merge(earlier, delivery.vectors)
-            logging.info("%d rows: %s", delivery.rows, _counts(delivery, merged))
-            if before is not None and merged.changes_nothing:
+            merged, changes = embedding_versions.merge(earlier, delivery.vectors)
+            counts = {"read": delivery.rows, **changes, "quarantined": delivery.reasons}
+            logging.info("%d rows: %s", delivery.rows, counts)
+            if before is not None and not (changes["new"] or changes["changed"]):
                 publication.abandon()
                 storage.remove_folder(f"{path}.rejected")
                 logging.info("%s holds all vectors already: nothing to do.", output)
                 embedding_versions.prune(output, keep)
                 return before
-            hashes = embedding_versions.write(building, merged.vectors)
-            published = publication.complete(_manifest_values(merged, hashes, delivery, number))
+            values = {
+                "count": len(merged.item_ids),
+                "counts": counts,
+                "fingerprint": sum_fingerprints(
+                    row_fingerprints(merged.item_ids, merged.quantized, merged.available_at)
+                ),
+                "sha256": embedding_versions.write(building, merged),
+                "set_version": number,
+            }
+            published = publication.complete(values)
         versions.publish(output, number)
         embedding_versions.prune(output, keep)
     logging.info("Published version %d of %s: %d items.", number, output, published["count"])
@@ -108,13 +122,6 @@ def _check_alike(
         )
 
 
-def _write_quarantine(building: str, delivery: Delivery) -> None:
-    if delivery.rejected:
-        with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
-            for row in delivery.rejected:
-                file.write(json_line(row))
-
-
 def _check_counts(delivery: Delivery, vectors: str, max_bad_fraction: float) -> None:
     bad, good = len(delivery.rejected), len(delivery.vectors.item_ids)
     if bad + good != delivery.rows:
@@ -125,19 +132,3 @@ def _check_counts(delivery: Delivery, vectors: str, max_bad_fraction: float) -> 
             f"--max_bad_fraction {max_bad_fraction}: {delivery.reasons}. Fix the rows or raise "
             "--max_bad_fraction."
         )
-
-
-def _counts(delivery: Delivery, merged: Merged) -> dict[str, Any]:
-    return {"read": delivery.rows, **merged.counts, "quarantined": delivery.reasons}
-
-
-def _manifest_values(
-    merged: Merged, hashes: dict[str, str], delivery: Delivery, number: int
-) -> dict[str, Any]:
-    return {
-        "count": len(merged.vectors.item_ids),
-        "counts": _counts(delivery, merged),
-        "fingerprint": merged.fingerprint,
-        "sha256": hashes,
-        "set_version": number,
-    }

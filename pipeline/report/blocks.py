@@ -2,34 +2,21 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from markupsafe import Markup
 
 
-@dataclass(frozen=True)
-class Key:
-    """An entry of a legend.
-
-    Attributes:
-      color: class of the series, such as `s1`.
-      name: what it is.
-      mark: `fill`, `line`, `dashed` or `rule`.
-    """
+class Key(NamedTuple):
+    """An entry of a legend: class such as `s1`, name, and `fill`, `line`, `dashed` or `rule`."""
 
     color: str
     name: str
     mark: str = "fill"
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """One pair of axes.
-
-    Attributes:
-      title: what is drawn, with its unit.
-      svg: the drawing.
-    """
+class Drawing(NamedTuple):
+    """One pair of axes, with a title that has its unit."""
 
     title: str
     svg: Markup
@@ -37,14 +24,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Figure:
-    """Drawings side by side.
-
-    Attributes:
-      title: names the figure.
-      caption: how to read the drawings, or nothing.
-      drawings: from left to right.
-      legend: shared by the drawings.
-    """
+    """Drawings side by side, with a shared legend; the caption says how to read them."""
 
     kind: ClassVar[str] = "figure"
     title: str
@@ -52,15 +32,16 @@ class Figure:
     drawings: Sequence[Drawing]
     legend: Sequence[Key] = ()
 
+    @classmethod
+    def of(
+        cls, title: str, caption: str, drawings: Sequence[Drawing], legend: Sequence[Key] = ()
+    ) -> "Figure | None":
+        """Returns a figure; None where there is no drawing."""
+        return cls(title, caption, drawings, legend) if drawings else None
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table.
 
-    Attributes:
-      text: the content.
-      tone: `good`, `bad` or nothing.
-    """
+class Cell(NamedTuple):
+    """A cell of a table, whose tone is `good`, `bad` or nothing."""
 
     text: str
     tone: str = ""
@@ -68,14 +49,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first column names the row.
+    """A table, with or without head, caption and title; the first column names the row.
 
-    Attributes:
-      head: one text per column, or none.
-      rows: cells, or texts where there is no tone.
-      caption: how to read the table, or nothing.
-      numeric: whether the columns after the first are aligned to the right.
-      title: names the table, or nothing.
+    `numeric` aligns the other columns to the right.
     """
 
     kind: ClassVar[str] = "table"
@@ -93,13 +69,9 @@ class Table:
         columns: Mapping[str, Callable[[Mapping[str, Any]], Cell | str]],
         title: str = "",
     ) -> "Table":
-        """Returns a table of values that one function per column formats.
+        """Returns a table of named rows of values, of which one function per column makes cells.
 
-        Args:
-          head: heading of the first column, which holds the rows' names.
-          rows: name and values of each row.
-          columns: by heading, the function that makes a cell of a row's values.
-          title: names the table, or nothing.
+        `head` is the heading of the first column, the rows' names.
         """
         cells = [[name, *(cell(one) for cell in columns.values())] for name, one in rows]
         return cls([head, *columns], cells, title=title)
@@ -107,13 +79,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Ledger:
-    """A sum that has to add up.
-
-    Attributes:
-      terms: number and name, the first being the total of the others.
-      adds_up: whether it does.
-      note: what the terms consist of, or nothing.
-    """
+    """A sum that has to add up: number and name of each term, the first being the total."""
 
     kind: ClassVar[str] = "ledger"
     terms: Sequence[tuple[str, str]]
@@ -125,11 +91,8 @@ class Ledger:
 class Ranking:
     """A scored request.
 
-    Attributes:
-      title: names it.
-      caption: how to read it.
-      history: title, whether its type is the label, and its type, newest first.
-      top: title, probability as text, and bar length in percent, best first.
+    `history` has title, whether its type is the label, and its type, newest first; `top` has
+    title, probability as text, and bar length in percent, best first.
     """
 
     kind: ClassVar[str] = "ranking"
@@ -141,13 +104,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Details:
-    """A table behind a line that opens it.
-
-    Attributes:
-      summary: the line.
-      table: what it opens.
-      text: preformatted text above the table, or nothing.
-    """
+    """A table, preformatted text or both behind a line that opens them."""
 
     kind: ClassVar[str] = "details"
     summary: str
@@ -160,14 +117,7 @@ ReportBlock = Figure | Table | Ledger | Ranking | Details
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page.
-
-    Attributes:
-      anchor: its id.
-      title: its heading, short enough for the navigation.
-      question: that the section answers.
-      blocks: from top to bottom.
-    """
+    """A section of the page, with its id, a short heading and the question that it answers."""
 
     anchor: str
     title: str
@@ -183,17 +133,8 @@ class Section:
         return cls(anchor, title, question, found) if found else None
 
 
-@dataclass(frozen=True)
-class Tile:
-    """A headline number.
-
-    Attributes:
-      label: what it is.
-      value: the number.
-      unit: after it, or nothing.
-      note: below it; what to compare it with.
-      tone: of the note: `good`, `bad` or nothing.
-    """
+class Tile(NamedTuple):
+    """A headline number, with a note on what to compare it with, `good`, `bad` or neither."""
 
     label: str
     value: str

@@ -60,6 +60,12 @@ def number(data: Any, *keys: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def numbers(data: Any, *keys: str) -> dict[str, float]:
+    """Returns the finite numbers by name in the mapping under nested keys."""
+    values = mapping(data, *keys)
+    return {name: value for name in values if (value := number(values, name)) is not None}
+
+
 def cell(text: Callable[..., str], *keys: str, **options: Any) -> Formatted:
     """Returns a function that formats the number under nested keys of what it is given.
 
@@ -146,18 +152,16 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def date(microseconds: float | None) -> str:
-    """Formats a time stamp's day in UTC."""
+def date(microseconds: float | None, text: str = "%Y-%m-%d") -> str:
+    """Formats a time stamp in UTC, by default its day."""
     if microseconds is None:
         return MISSING
-    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC).strftime(text)
 
 
 def moment(microseconds: float | None) -> str:
     """Formats a time stamp's minute in UTC."""
-    if microseconds is None:
-        return MISSING
-    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC).strftime("%m-%d %H:%M")
+    return date(microseconds, "%m-%d %H:%M")
 
 
 def short_count(value: float) -> str:
@@ -184,11 +188,8 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     [('a.b', '1'), ('a.c', '1, 2')]
     """
     if isinstance(value, Mapping) and value:
-        return [
-            pair
-            for key, one in value.items()
-            for pair in flat(one, f"{prefix}.{key}" if prefix else str(key))
-        ]
+        start = f"{prefix}." if prefix else ""
+        return [pair for key, one in value.items() for pair in flat(one, f"{start}{key}")]
     if isinstance(value, (list, tuple)):
         return [(prefix, ", ".join(str(one) for one in value) or MISSING)]
     return [(prefix, MISSING if value is None or value == {} else str(value))]

@@ -29,25 +29,21 @@ def subtitle(data: Mapping[str, Any]) -> str:
     label = data.get("label")
     split = data.get("split") or "test"
     test = formats.mapping(data, "manifest", "splits", split)
-    candidates, positives = (
-        formats.number(test, "candidates"),
-        formats.number(test, "positives", str(label)),
-    )
+    candidates = formats.number(test, "candidates")
+    positives = formats.number(test, "positives", str(label))
     parts = [f"Label: {label}"] if label else []
     if candidates is not None:
         parts.append(f"{split}: {formats.count(candidates)} candidates")
         if candidates and positives is not None:
             parts[-1] += f", {formats.percent(positives / candidates)} {label}"
-    phases = formats.mapping(data, "summary", "phases")
-    seconds = [one for name in phases if (one := formats.number(phases, name)) is not None]
-    if seconds:
-        parts.append(f"whole run: {formats.duration(sum(seconds))}")
+    if seconds := formats.numbers(data, "summary", "phases"):
+        parts.append(f"whole run: {formats.duration(sum(seconds.values()))}")
     return " · ".join(parts)
 
 
 def _metric(data: Mapping[str, Any], key: str, title: str, digits: int = 4) -> Tile | None:
     names = comparison_section.series(data)
-    values = [formats.number(comparison_section.metrics_of(data, name), key) for name in names]
+    values = [formats.number(data, "metrics", name, key) for name in names]
     if not values or values[0] is None:
         return None
     shown = formats.fixed(values[0], digits)
@@ -58,11 +54,10 @@ def _metric(data: Mapping[str, Any], key: str, title: str, digits: int = 4) -> T
         if "test" in names[1:]:
             note += f"; test {formats.fixed(values[names.index('test')], digits)}"
         return Tile(title, shown, note=note)
+    name = formats.model_name(baseline)
     if key == "calibration":
-        return Tile(
-            title, shown, note=f"{formats.model_name(baseline)}: {formats.fixed(other, digits)}"
-        )
-    note = f"{formats.signed(values[0] - other, digits)} against {formats.model_name(baseline)}"
+        return Tile(title, shown, note=f"{name}: {formats.fixed(other, digits)}")
+    note = f"{formats.signed(values[0] - other, digits)} against {name}"
     return Tile(title, shown, note=note, tone=comparison_section.tone(key, values[0], other))
 
 
@@ -73,11 +68,12 @@ def _latency(data: Mapping[str, Any]) -> Tile | None:
     )
     if value is None:
         return None
-    candidates = formats.number(data, "latency", "candidates")
-    note = f"{formats.count(candidates)} candidates" if candidates is not None else ""
+    notes = []
+    if (candidates := formats.number(data, "latency", "candidates")) is not None:
+        notes.append(f"{formats.count(candidates)} candidates")
     if early is not None and value:
-        note += f"{'; ' if note else ''}early fusion takes {formats.fixed(early / value, 1)}×"
-    return Tile("Request, median", formats.significant(value), "ms", note)
+        notes.append(f"early fusion takes {formats.fixed(early / value, 1)}×")
+    return Tile("Request, median", formats.significant(value), "ms", "; ".join(notes))
 
 
 def _training(data: Mapping[str, Any]) -> Tile | None:
@@ -96,11 +92,12 @@ def _join(data: Mapping[str, Any]) -> Tile | None:
     events, seconds = formats.number(join, "events_read"), formats.number(join, "seconds")
     if events is None:
         return None
-    written = formats.number(join, "requests_written")
-    note = f"{formats.count(written)} requests" if written is not None else ""
+    notes = []
+    if (written := formats.number(join, "requests_written")) is not None:
+        notes.append(f"{formats.count(written)} requests")
     if seconds is not None:
-        note += f"{' in ' if note else ''}{formats.duration(seconds)}"
-    return Tile("Join", formats.count(events), "events", note)
+        notes.append(f"in {formats.duration(seconds)}")
+    return Tile("Join", formats.count(events), "events", " ".join(notes))
 
 
 def _parity(data: Mapping[str, Any]) -> Tile | None:

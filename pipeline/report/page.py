@@ -66,15 +66,7 @@ def render(data: Mapping[str, Any], path: str) -> None:
 def write(
     path: str, title: str, subtitle: str, sections: Sequence[Section], tiles: Sequence[Tile] = ()
 ) -> None:
-    """Writes sections as one file that needs nothing else.
-
-    Args:
-      path: the HTML file; written beside itself and renamed.
-      title: of the page.
-      subtitle: below it.
-      sections: from top to bottom.
-      tiles: headline numbers.
-    """
+    """Writes sections as one file that needs nothing else, beside itself and renamed."""
     html = _template().render(title=title, subtitle=subtitle, tiles=tiles, sections=sections)
     unfinished = f"{path}.unfinished"
     with open(unfinished, "w", encoding="utf-8") as file:

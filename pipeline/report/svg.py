@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from pipeline.report import formats
+from pipeline.report.blocks import Drawing
 
 Point = tuple[float, float]
 Tick = tuple[float, str]
@@ -35,11 +36,8 @@ def ticks(low: float, high: float, text: Format | None = None, wanted: int = 5) 
     >>> ticks(0, 1)
     [(0.0, '0.0'), (0.2, '0.2'), (0.4, '0.4'), (0.6, '0.6'), (0.8, '0.8'), (1.0, '1.0')]
 
-    Args:
-      low: lower end.
-      high: upper end.
-      text: formats a value; by default with as many digits as tell them apart.
-      wanted: about how many.
+    There are about `wanted` values; `text` formats one, by default with the digits that tell them
+    apart.
     """
     if not high > low:
         return [(low, text(low) if text else f"{low:g}")]
@@ -165,12 +163,12 @@ class Panel:
             self._px(at[0]) + shift[0], self._py(at[1]) + shift[1], text, anchor, f"note {css}"
         )
 
-    def svg(self, alternative: str) -> Markup:
-        """Returns the drawing.
+    def drawing(self, title: str, alternative: str = "") -> Drawing:
+        """Returns the titled drawing, with a description for screen readers where it differs."""
+        return Drawing(title, self.svg(alternative or title))
 
-        Args:
-          alternative: describes the drawing for screen readers.
-        """
+    def svg(self, alternative: str) -> Markup:
+        """Returns the drawing, with its description for screen readers."""
         return Markup(
             '<svg class="panel" viewBox="0 0 {} {:g}" role="img" aria-label="{}">{}</svg>'
         ).format(_WIDTH, self._height, alternative, Markup("").join(self._parts))
@@ -201,12 +199,9 @@ class Panel:
 
 
 def share_bars(bars: Sequence[tuple[str, int, str]], x_label: str, most_names: int) -> Panel:
-    """Returns bars of each count's share of the sum.
+    """Returns bars (name, count, tip) of each count's share of the sum.
 
-    Args:
-      bars: name below the bar, count and tip of each.
-      x_label: below the axis.
-      most_names: the most names to show, evenly spaced.
+    At most `most_names` names are shown, evenly spaced.
     """
     total = sum(count for _, count, _ in bars)
     highest = max(count for _, count, _ in bars) / total

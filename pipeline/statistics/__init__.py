@@ -9,5 +9,5 @@
 - `time_buckets`: counts by time, of a log's events or of records.
 - `database`: DuckDB over Parquet, larger than memory, without extensions.
 - `options`: `CheckLimits` and `DriftThresholds`; `findings`: `Finding` and its table.
-- `drift`: changes since a baseline; `distances`: between distributions.
+- `drift`: changes since a baseline.
 """

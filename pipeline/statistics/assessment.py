@@ -33,19 +33,10 @@ FOLDER = "statistics"
 VERSION = 2
 """The layout of `statistics.json`; a baseline of a version other than 1 and 2 is refused."""
 
-_FORMER_KEY = "rows_an_id"
-"""The key of version 1 for `rows_per_id`."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
-    """The findings in statistics, and their changes since a baseline.
-
-    Attributes:
-      findings: of the data by itself.
-      changes: since the baseline, breaches first; none without a baseline.
-      baseline: its path, None without one.
-    """
+    """The findings in statistics, and their changes since a baseline, breaches first."""
 
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...] = ()
@@ -74,8 +65,7 @@ class Assessment:
         """
         parts = []
         if self.errors:
-            table = findings.table(self.errors)
-            parts.append(f"The data has {len(self.errors)} errors:\n{table}")
+            parts.append(f"The data has {len(self.errors)} errors:\n{findings.table(self.errors)}")
         if self.breaches:
             parts.append(
                 f"{len(self.breaches)} of {len(self.changes)} measures changed more since "
@@ -89,10 +79,12 @@ class Assessment:
     def to_dict(self) -> dict[str, Any]:
         """Returns the assessment as JSON values."""
         return {
-            "findings": [one.to_dict() for one in self.findings],
+            "findings": [dataclasses.asdict(one) for one in self.findings],
             "drift": {
                 "baseline": self.baseline,
-                "changes": [one.to_dict() for one in self.changes],
+                "changes": [
+                    {**dataclasses.asdict(one), "breach": one.is_breach} for one in self.changes
+                ],
             },
         }
 
@@ -126,11 +118,9 @@ def collect(
             if source is not None:
                 statistics["log"] = log_statistics(connection, source)
             kind = statistics["log"]["columns"]["item_id"]["type"] if source else None
-            if embeddings:
-                statistics["embedding_sets"] = {
-                    name: embedding_statistics(connection, name, path, kind)
-                    for name, path in embeddings.items()
-                }
+            for name, path in embeddings.items():
+                sets = statistics.setdefault("embedding_sets", {})
+                sets[name] = embedding_statistics(connection, name, path, kind)
     if joined is not None:
         # Imported here, as TensorFlow takes seconds that logs and embedding sets do not need.
         from pipeline.statistics import records
@@ -142,12 +132,7 @@ def collect(
 
 
 def assess(statistics: Mapping[str, Any], limits: CheckLimits, config: DriftConfig) -> Assessment:
-    """Returns the findings, and the drift where there is a baseline.
-
-    Args:
-      statistics: from `collect`.
-      limits: of the findings.
-      config: baseline and thresholds.
+    """Returns the findings in statistics, and the drift where there is a baseline.
 
     Raises:
       UserInputError: the baseline cannot be read, or has nothing in common with the statistics.
@@ -166,15 +151,12 @@ def assess(statistics: Mapping[str, Any], limits: CheckLimits, config: DriftConf
 
 
 def write(folder: str, statistics: Mapping[str, Any], assessment: Assessment) -> str:
-    """Writes the statistics as JSON, whole or not at all.
+    """Writes statistics as JSON, whole or not at all; returns the path.
 
     Args:
       folder: created if absent.
       statistics: from `collect`.
       assessment: of them; where it is bad, the file is `REJECTED_FILE_NAME`.
-
-    Returns:
-      The file's path.
     """
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, REJECTED_FILE_NAME if assessment.is_bad else FILE_NAME)
@@ -214,8 +196,8 @@ def _read_statistics(path: str) -> dict[str, Any]:
     version = values.get("version") if isinstance(values, dict) else None
     if version == 1:
         for column in values.get("log", {}).get("columns", {}).values():
-            if _FORMER_KEY in column:
-                column["rows_per_id"] = column.pop(_FORMER_KEY)
+            if "rows_an_id" in column:
+                column["rows_per_id"] = column.pop("rows_an_id")
     elif version != VERSION:
         raise UserInputError(
             f"The baseline {path!r} has version {version!r}, expected {VERSION}. Is it a "

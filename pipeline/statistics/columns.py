@@ -23,14 +23,7 @@ _BINS_PER_OCTAVE = 8
 def count_values(
     connection: duckdb.DuckDBPyConnection, source: str, column: str, table: str
 ) -> None:
-    """Makes a temporary table `value`, `n`: how often each value of a column occurs.
-
-    Args:
-      connection: where `source` is registered.
-      source: a table or view.
-      column: its column.
-      table: the new table's name; replaced if there is one.
-    """
+    """Makes, or replaces, a temporary table `value`, `n`: how often each value occurs."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS "
         f"SELECT {identifier(column)} AS value, count(*) AS n FROM {source} GROUP BY 1"
@@ -38,11 +31,7 @@ def count_values(
 
 
 def value_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
-    """Returns the summary statistics of any column.
-
-    Args:
-      connection: where the table is.
-      table: from `count_values`.
+    """Returns the summary statistics of any column, from the table of `count_values`.
 
     Returns:
       `rows`, `nulls`, `distinct` (without null), and `top`: the most frequent values with their
@@ -66,11 +55,7 @@ def value_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[
 
 
 def number_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
-    """Returns the summary statistics that only numbers have.
-
-    Args:
-      connection: where the table is.
-      table: from `count_values`, of numbers or booleans.
+    """Returns the summary statistics that only numbers and booleans have.
 
     Returns:
       `not_finite` rows, and over the finite ones `min`, `max`, `mean`, `std`, `quantiles` (the
@@ -87,9 +72,9 @@ def number_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict
         f"SELECT (SELECT coalesce(sum(n), 0) FROM {table} WHERE value IS NOT NULL), "
         f"coalesce(sum(n), 0), min(value), max(value) FROM {values}",
     )
-    statistics: dict[str, Any] = {"not_finite": int(total - finite)}
+    not_finite = {"not_finite": int(total - finite)}
     if not finite:
-        return statistics
+        return not_finite
     # Scaled to [-1, 1], no square overflows.
     scale = max(abs(low), abs(high)) or 1.0
     scaled = f"value / CAST({scale!r} AS DOUBLE)"
@@ -97,7 +82,7 @@ def number_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict
     square = f"pow({scaled} - CAST({mean!r} AS DOUBLE), 2)"
     variance = _sum(connection, f"{square} * n", values) / int(finite)
     return {
-        **statistics,
+        **not_finite,
         "min": low,
         "max": high,
         "mean": scale * mean,
@@ -171,8 +156,5 @@ def _histogram(connection: duckdb.DuckDBPyConnection, values: str) -> list[list[
 
 def _plain(value: Any) -> Any:
     """Returns a value as JSON has it."""
-    if isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    return str(value)
+    plain = isinstance(value, (bool, int, str))
+    return value if plain or (isinstance(value, float) and math.isfinite(value)) else str(value)

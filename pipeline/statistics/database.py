@@ -62,29 +62,24 @@ def parquet_dataset(location: str, flag: str) -> pads.Dataset:
     Dictionary-encoded columns are read as their values and half floats as floats; a column that
     has another type in another file is read in a type that holds both.
 
-    Args:
-      location: a folder or a file, local or remote (see `features.files.storage`).
-      flag: the flag that named it, for the messages.
-
     Raises:
       UserInputError: there is no file, one is not readable, or the files' types do not go
         together.
     """
     files = parquet.open_files(location, flag)
-    schemas = {path: file.schema_arrow.remove_metadata() for path, file in files.items()}
+    schemas = []
     for file in files.values():
+        schemas.append(pa.schema([(one.name, _readable(one.type)) for one in file.schema_arrow]))
         file.close()
     try:
-        schema = pa.unify_schemas(
-            [_readable(schema) for schema in schemas.values()], promote_options="permissive"
-        )
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowException as error:
         raise UserInputError(
             f"--{flag}: the files of {location!r} have columns whose types do not go together: "
             f"{error}. Write them alike."
         ) from error
     names = []
-    for path in schemas:
+    for path in files:
         with resolved(path) as (filesystem, name):
             names.append(name)
     return pads.dataset(names, schema=schema, format="parquet", filesystem=filesystem)
@@ -101,11 +96,7 @@ def one_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple:
     return row
 
 
-def _readable(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([(field.name, _readable_type(field.type)) for field in schema])
-
-
-def _readable_type(kind: pa.DataType) -> pa.DataType:
+def _readable(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return pa.float32() if pa.types.is_float16(kind) else kind

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from scipy.spatial.distance import jensenshannon
+
 from features.errors import UserInputError
 from features.schema import TIMESTAMP
 from pipeline.runtime import text_table
-from pipeline.statistics import distances
 from pipeline.statistics.findings import share
 from pipeline.statistics.options import DriftThresholds
 
@@ -37,20 +39,13 @@ class Change:
         """Whether the change is more than allowed."""
         return self.change > self.threshold
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the change as JSON values."""
-        return {**dataclasses.asdict(self), "breach": self.is_breach}
-
 
 def compare(
     current: Mapping[str, Any], baseline: Mapping[str, Any], thresholds: DriftThresholds
 ) -> list[Change]:
-    """Measures every change of the parts that both statistics have.
+    """Measures every change of the parts (`log`, `embedding_sets`, `examples`) that both have.
 
-    Args:
-      current: statistics with any of `log`, `embedding_sets` and `examples`.
-      baseline: the same, of earlier data.
-      thresholds: the largest allowed changes; a measure whose threshold is None is left out.
+    A measure whose threshold is None is left out.
 
     Raises:
       UserInputError: the two have nothing in common, so that nothing would be compared.
@@ -71,6 +66,28 @@ def compare(
     return sorted(changes, key=lambda one: (not one.is_breach, one.measure, one.subject))
 
 
+def distance(now: Mapping[Any, float], then: Mapping[Any, float]) -> float | None:
+    """Returns the Jensen-Shannon distance, 0 to 1, of two distributions; None where one is empty.
+
+    >>> distance({"a": 1, "b": 1}, {"a": 5, "b": 5}), distance({"a": 1}, {"b": 1})
+    (0.0, 1.0)
+
+    Args:
+      now: counts by value, of any total.
+      then: the same.
+    """
+    keys = sorted({*now, *then}, key=str)
+    counts = np.array([[one.get(key, 0) for key in keys] for one in (now, then)], float)
+    totals = counts.sum(axis=1)
+    if not totals.all():
+        return None
+    shares = counts / totals[:, None]
+    if np.array_equal(*shares):
+        return 0.0
+    # Rounding may leave a tiny negative divergence of nearly equal distributions.
+    return float(np.nan_to_num(jensenshannon(*shares, base=2)))
+
+
 def table(changes: Sequence[Change]) -> str:
     """Returns changes as lines for people."""
     rows = [["measure", "of", "change", "threshold", "before", "after"]]
@@ -87,18 +104,13 @@ _Measured = tuple[str, str, float | None, _Value, _Value]
 
 def _log(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
     yield _ratio("events", now["rows"], then["rows"])
-    types = [
-        dict.fromkeys(one["labels"], "label") | {k: v["type"] for k, v in one["columns"].items()}
-        for one in (now, then)
-    ]
-    yield from _schema("events", *types)
+    yield from _schema("events", *map(_column_types, (now, then)))
     yield from _rates("events", now["labels"], then["labels"])
     for name, column, before in _common(now["columns"], then["columns"]):
         subject, pair = f"events.{name}", (column, before)
-        missing = [share(one["nulls"], one["rows"]) for one in pair]
-        yield _difference("missing_rate", subject, *missing)
+        yield _difference("missing_rate", subject, *(share(v["nulls"], v["rows"]) for v in pair))
         if all("rows_per_id" in one for one in pair):
-            activity = map(distances.of_activity, pair)
+            activity = [{least: rows for least, _, _, rows in one["rows_per_id"]} for one in pair]
             yield _distance("activity_distance", subject, *activity)
         # A label's values are its rate; times are expected to be new.
         elif name != TIMESTAMP and all(one["kind"] in ("number", "text") for one in pair):
@@ -106,50 +118,48 @@ def _log(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]
 
 
 def _embedding_sets(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
-    widths = [
-        {name: f"width {values['dimension']}" for name, values in one.items()}
-        for one in (now, then)
-    ]
+    widths = [{k: f"width {v['dimension']}" for k, v in one.items()} for one in (now, then)]
     yield from _schema("embeddings", *widths)
     for name, values, before in _common(now, then):
         subject, pair = f"embeddings.{name}", (values, before)
         yield _ratio(subject, values["usable"], before["usable"])
         bad = [share(sum(one["rejected"].values()), one["rows"]) for one in pair]
         yield _difference("bad_rate", subject, *bad)
-        norms = [distances.of_histogram(one["norm"].get("histogram", [])) for one in pair]
-        yield _distance("value_distance", f"{subject}.norm", *norms)
+        yield _distance("value_distance", f"{subject}.norm", *(_bins(v["norm"]) for v in pair))
         if all("coverage" in one for one in pair):
-            covered = [one["coverage"]["event_share"] for one in pair]
-            yield _difference("coverage", subject, *covered)
+            yield _difference("coverage", subject, *(v["coverage"]["event_share"] for v in pair))
 
 
 def _examples(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
-    both = (now, then)
     for kind in ("item_features", "context_features", "modalities"):
-        columns = [{k: str(v) for k, v in one["schema"][kind].items()} for one in both]
-        yield from _schema("examples", *columns)
-    labels = [dict.fromkeys(one["schema"]["labels"], "label") for one in both]
+        yield from _schema("examples", now["schema"][kind], then["schema"][kind])
+    labels = [dict.fromkeys(one["schema"]["labels"], "label") for one in (now, then)]
     yield from _schema("examples", *labels)
-    counts = [one["counts"] for one in both]
+    counts = [one["counts"] for one in (now, then)]
     bad = [share(sum(one.get("quarantined", {}).values()), one.get("read", 0)) for one in counts]
     yield _difference("bad_rate", "examples", *bad)
     for name, split, before in _common(now["splits"], then["splits"]):
         subject = f"examples.{name}"
         yield _ratio(subject, split["candidates"], before["candidates"])
         yield from _rates(subject, split["labels"], before["labels"])
-        for key, measure in (
-            ("history_length", "history_distance"),
-            ("candidates_per_request", "request_distance"),
-        ):
-            yield _distance(measure, subject, split.get(key, {}), before.get(key, {}))
+        pair = (split, before)
+        for measure, key in _HISTOGRAMS.items():
+            yield _distance(measure, subject, *(one.get(key, {}) for one in pair))
     for name, covered, before in _common(now["coverage"], then["coverage"]):
         yield _difference("coverage", f"examples.{name}", covered, before)
     for name, codes, before in _common(now["similarity"], then["similarity"]):
         for label in ("label_0", "label_1"):
-            known = [distances.of_codes(one[label]) for one in (codes, before)]
+            known = [
+                {code: count for code, count in enumerate(one[label]) if code and count}
+                for one in (codes, before)
+            ]
             yield _distance("similarity_distance", f"examples.{name}.{label}", *known)
 
 
+_HISTOGRAMS = {
+    "history_distance": "history_length",
+    "request_distance": "candidates_per_request",
+}
 _PARTS = {"log": _log, "embedding_sets": _embedding_sets, "examples": _examples}
 
 
@@ -168,9 +178,9 @@ def _difference(measure: str, subject: str, now: float, then: float) -> _Measure
 
 
 def _distance(
-    measure: str, subject: str, now: Mapping[str, float], then: Mapping[str, float]
+    measure: str, subject: str, now: Mapping[Any, float], then: Mapping[Any, float]
 ) -> _Measured:
-    return measure, subject, distances.between(now, then), None, None
+    return measure, subject, distance(now, then), None, None
 
 
 def _rates(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
@@ -182,17 +192,31 @@ def _rates(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Ite
 def _values(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> _Measured:
     columns = (now, then)
     # Two columns are compared in one way: by values only where both list them all.
-    if any("histogram" in one and len(one["top"]) < one["distinct"] for one in columns):
-        pair = [distances.of_histogram(one.get("histogram", [])) for one in columns]
-    else:
-        pair = [distances.of_column(one) for one in columns]
-    change = distances.between(*pair)
+    by_bin = any("histogram" in one and len(one["top"]) < one["distinct"] for one in columns)
+    change = distance(*map(_bins if by_bin else _top_values, columns))
     return "value_distance", subject, change, then.get("mean"), now.get("mean")
 
 
-def _schema(subject: str, now: Mapping[str, str], then: Mapping[str, str]) -> Iterator[_Measured]:
+def _bins(column: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the rows of a column's histogram by the bins' lower edges."""
+    return {f"{low:.9g}": rows for low, _, rows in column.get("histogram", [])}
+
+
+def _top_values(column: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the rows of a column's most frequent values, and of all others together."""
+    listed = {str(value): rows for value, rows in column["top"]}
+    rest = column["rows"] - column["nulls"] - sum(listed.values())
+    return {**listed, **({"(rest)": rest} if rest else {})}
+
+
+def _column_types(log: Mapping[str, Any]) -> dict[str, str]:
+    types = {name: column["type"] for name, column in log["columns"].items()}
+    return {**dict.fromkeys(log["labels"], "label"), **types}
+
+
+def _schema(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
     for name in sorted({*now, *then}):
-        after, before = now.get(name), then.get(name)
+        after, before = (str(one[name]) if name in one else None for one in (now, then))
         yield "schema_changes", f"{subject}.{name}", float(after != before), before, after
 
 

@@ -12,13 +12,7 @@ _EARLIEST = 631_152_000_000_000
 
 
 def find(modality: str, values: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
-    """Yields the findings of an embedding set.
-
-    Args:
-      modality: its name.
-      values: from `pipeline.statistics.embeddings.embedding_statistics`.
-      limits: of the checks.
-    """
+    """Yields the findings in what `embeddings.embedding_statistics` returned of a modality."""
     subject = f"embeddings.{modality}"
     usable, zero, rows = values["usable"], values["zero"], values["rows"]
     if not usable:

@@ -85,15 +85,8 @@ def _reader(dataset: pads.Dataset, width: int, flag: str) -> pa.RecordBatchReade
     has_times = "available_at" in dataset.schema.names
     names = ["item_id", "embedding", *(["available_at"] * has_times)]
     id_type = pa.string() if parquet.is_text(dataset.schema.field("item_id").type) else pa.int64()
-    schema = pa.schema(
-        [
-            ("id", id_type),
-            ("reason", pa.string()),
-            ("norm", pa.float64()),
-            ("digest", pa.uint64()),
-            ("available_at", pa.int64()),
-        ]
-    )
+    facts = {"reason": pa.string(), "norm": pa.float64(), "digest": pa.uint64()}
+    schema = pa.schema({"id": id_type, **facts, "available_at": pa.int64()})
     # A digest is the dot product with fixed odd factors, modulo 2^64.
     factors = np.random.default_rng(0).integers(1, 2**63, width, np.uint64) * 2 + 1
 
@@ -125,26 +118,18 @@ def _facts(
     vectors = np.full((batch.num_rows, width), np.nan, np.float32)
     vectors[complete] = values.to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
     finite = np.isfinite(vectors).all(axis=1)
-    reasons = np.full(batch.num_rows, _GOOD, object)
-    for reason, mask in zip(
-        reversed(_REASONS),
-        (~finite, ~complete, lengths < 0, batch["item_id"].is_null().to_numpy(False)),
-        strict=True,
-    ):
-        reasons[mask] = reason
+    null = batch["item_id"].is_null().to_numpy(False)
+    reasons = np.select([null, lengths < 0, ~complete, ~finite], _REASONS, _GOOD)
     known = np.where(finite[:, None], vectors, 0)
     norm = np.sqrt(np.einsum("nm,nm->n", known, known, dtype=np.float64))
     # Adding zero makes -0 and 0 one number.
     bits = np.ascontiguousarray(known + np.float32(0)).view(np.uint32).astype(np.uint64)
-    return pa.array(reasons, pa.string()), pa.array(norm), pa.array(bits @ factors)
+    return pa.array(reasons), pa.array(norm), pa.array(bits @ factors)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, width: int) -> dict[str, Any]:
-    reasons = dict(
-        connection.execute(
-            f"SELECT reason, count(*) FROM {_TABLE} GROUP BY 1 ORDER BY 1"
-        ).fetchall()
-    )
+    by_reason = f"SELECT reason, count(*) FROM {_TABLE} GROUP BY 1 ORDER BY 1"
+    reasons = dict(connection.execute(by_reason).fetchall())
     good = f"{_TABLE} WHERE reason = '{_GOOD}'"
     usable, distinct, zero, first, last = one_row(
         connection,

@@ -54,12 +54,7 @@ def _split(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find(examples: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
-    """Yields the findings of joined examples.
-
-    Args:
-      examples: from `example_statistics`.
-      limits: of the checks.
-    """
+    """Yields the findings in what `example_statistics` returned."""
     splits = examples["splits"]
     if not splits.get("train", {}).get("requests"):
         text = f"there is no request in split 'train', only {sorted(splits)}. Check the splits."

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.statistics.options import CheckLimits
 
@@ -24,10 +24,6 @@ class Finding:
     check: str
     subject: str
     message: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the finding as JSON values."""
-        return dataclasses.asdict(self)
 
 
 def table(findings: Sequence[Finding]) -> str:
@@ -53,14 +49,7 @@ def bad_rows(
 
 
 def coverage(subject: str, covered: str, found: float, limits: CheckLimits) -> Iterator[Finding]:
-    """Yields a finding where too few rows have an embedding.
-
-    Args:
-      subject: the embedding set.
-      covered: what should have one, in the plural.
-      found: the share that has one.
-      limits: what is too little.
-    """
+    """Yields a finding where the share `found` of `covered` (rows, in the plural) is too small."""
     if found < limits.coverage:
         poor = found < limits.least_coverage
         limit = limits.least_coverage if poor else limits.coverage

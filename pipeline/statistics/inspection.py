@@ -1,9 +1,8 @@
 """An inspection: statistics, findings, drift and report of the given data."""
 
-import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from features.errors import UserInputError
 from features.files import manifest, storage
@@ -16,14 +15,8 @@ from pipeline.statistics.log import LogSource
 from pipeline.statistics.options import CheckLimits, DriftConfig
 
 
-@dataclasses.dataclass(frozen=True)
-class Inspection:
-    """The result of an inspection.
-
-    Attributes:
-      statistics: see `pipeline.statistics.assessment.collect`.
-      assessment: findings and drift.
-    """
+class Inspection(NamedTuple):
+    """Statistics (see `pipeline.statistics.assessment.collect`), their findings and drift."""
 
     statistics: dict[str, Any]
     assessment: Assessment

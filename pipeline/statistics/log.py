@@ -106,18 +106,12 @@ def _check_schema(schema: pa.Schema, source: LogSource) -> None:
         expression.evaluate(empty)
 
 
-def _kind(field: pa.Field) -> str:
-    if parquet.is_id(field.type) and field.name.endswith("_id"):
-        return "id"
-    if parquet.is_number(field.type):
-        return "number"
-    return "text" if parquet.is_text(field.type) else "other"
-
-
 def _column(
     connection: duckdb.DuckDBPyConnection, field: pa.Field, rows: int, label: bool
 ) -> dict[str, Any]:
-    kind = _kind(field)
+    is_id = parquet.is_id(field.type) and field.name.endswith("_id")
+    is_number, is_text = parquet.is_number(field.type), parquet.is_text(field.type)
+    kind = "id" if is_id else "number" if is_number else "text" if is_text else "other"
     found: dict[str, Any] = {"type": str(field.type), "kind": "label" if label else kind}
     if kind == "other":
         known = one_row(connection, f"SELECT count({identifier(field.name)}) FROM log")[0]
@@ -163,18 +157,18 @@ def _labels_by_time(
             "bad": sum(group[1] for group in grouped) - no - yes - null,
         }
     by_bucket = {
-        bucket: (
-            events,
-            {
-                label: (sum(counts[3 * index : 3 * index + 2]), counts[3 * index + 1])
-                for index, label in enumerate(source.labels)
+        bucket: {
+            "events": events,
+            "labels": {
+                label: {"known": no + yes, "positives": yes}
+                for label, no, yes in zip(source.labels, counts[::3], counts[1::3], strict=True)
             },
-        )
+        }
         for bucket, events, *counts in grouped
         if bucket is not None
     }
     out = sum(group[1] for group in grouped if group[0] is None)
-    line = time_buckets.timeline(size, by_bucket)
+    line = time_buckets.timeline(size, by_bucket, source.labels)
     return labels, {"first": first, "last": last, "out_of_range": out, **line}
 
 
@@ -193,7 +187,7 @@ def _label_reader(dataset: pads.Dataset, source: LogSource) -> pa.RecordBatchRea
             values = {name: batch[name] for name in names}
             for name, expression in source.derived.items():
                 values[name] = _derived(expression, values)
-            columns_ = [_float(values[label]) for label in source.labels]
+            columns_ = [values[label].cast(pa.float64(), safe=False) for label in source.labels]
             time = batch["timestamp"].cast(pa.int64())
             yield pa.record_batch([time, *columns_], schema=schema)
 
@@ -213,12 +207,6 @@ def _derived(expression: Expression, values: Mapping[str, pa.Array]) -> pa.Array
     kept = {name: values[name].filter(pa.array(known)) for name in expression.columns}
     result[known] = expression.evaluate(kept)
     return pa.array(result, mask=~known)
-
-
-def _float(column: pa.Array) -> pa.Array:
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    return column.cast(pa.float64(), safe=False)
 
 
 def _duplicates(

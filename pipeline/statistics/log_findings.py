@@ -17,28 +17,20 @@ _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 """Units per second."""
 
 _REQUIRED = (USER_ID, "item_id", TIMESTAMP, REQUEST_ID)
-_EXPECTED_POSITIVES = 20
-_EXPECTED_EVENTS = 20
+_EXPECTED_COUNT = 20
+"""The least count that is expected of a stretch of time before its absence is a finding."""
 
 
 def find(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
-    """Yields the findings of a log.
-
-    Args:
-      log: from `pipeline.statistics.log.log_statistics`.
-      limits: of the checks.
-    """
+    """Yields the findings in what `pipeline.statistics.log.log_statistics` returned."""
     yield from _times(log, limits)
     for name, label in log["labels"].items():
         yield from _label(name, label, log, limits)
     for name, column in log["columns"].items():
         if name not in log["labels"]:
             yield from _column(name, column, limits)
-    for name, what, limit in (
-        (USER_ID, "user", limits.max_user_share),
-        ("item_id", "item", limits.max_item_share),
-    ):
-        yield from _activity(name, what, log, limit)
+    yield from _activity("user", log, limits.max_user_share)
+    yield from _activity("item", log, limits.max_item_share)
     repeated = log["duplicates"]["share"]
     if repeated > limits.max_duplicate_share:
         text = (
@@ -53,10 +45,8 @@ def find(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
 def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
     column, unit, subject = log["columns"][TIMESTAMP], log["time"]["unit"], "events.timestamp"
     if "quantiles" in column:
-        median = dict(column["quantiles"])[0.5]
-        fitting = [
-            name for name, size in _UNITS.items() if _PLAUSIBLE[0] <= median / size < _PLAUSIBLE[1]
-        ]
+        median, (first, last) = dict(column["quantiles"])[0.5], _PLAUSIBLE
+        fitting = [name for name, size in _UNITS.items() if first <= median / size < last]
         if fitting and unit not in fitting:
             other = fitting[0]
             known = other in splits.MICROSECONDS
@@ -99,11 +89,11 @@ def _label(
     text = f"{label['nulls']:,} of {rows:,} are null."
     yield from bad_rows(label["nulls"], rows, limits, "missing", subject, text)
     empty = [
-        bucket
-        for bucket in buckets
+        one
+        for one in buckets
         if label["positives"]
-        and not bucket["labels"][name]["positives"]
-        and bucket["labels"][name]["known"] * label["rate"] >= _EXPECTED_POSITIVES
+        and not one["labels"][name]["positives"]
+        and one["labels"][name]["known"] * label["rate"] >= _EXPECTED_COUNT
     ]
     if empty:
         text = (
@@ -119,8 +109,8 @@ def _column(name: str, column: Mapping[str, Any], limits: CheckLimits) -> Iterat
     if name in _REQUIRED:
         text = f"{nulls:,} of {rows:,} are null; the join quarantines them."
         yield from bad_rows(nulls, rows, limits, "missing", subject, text)
-    elif share(nulls, rows) > limits.max_missing_share:
-        text = f"{share(nulls, rows):.1%} are null, more than {limits.max_missing_share:.1%}."
+    elif (found := share(nulls, rows)) > limits.max_missing_share:
+        text = f"{found:.1%} are null, more than {limits.max_missing_share:.1%}."
         yield Finding("warning", "missing", subject, text)
     if column.get("not_finite"):
         text = f"{column['not_finite']:,} values are NaN or infinite; write null instead."
@@ -130,17 +120,18 @@ def _column(name: str, column: Mapping[str, Any], limits: CheckLimits) -> Iterat
         yield Finding("warning", "constant", subject, text)
 
 
-def _activity(name: str, what: str, log: Mapping[str, Any], limit: float) -> Iterator[Finding]:
-    column = log["columns"][name]
+def _activity(what: str, log: Mapping[str, Any], limit: float) -> Iterator[Finding]:
+    column = log["columns"][f"{what}_id"]
     if column["distinct"] < 2:
         return
     value, rows = column["top"][0]
-    if share(rows, log["rows"]) > limit:
+    found = share(rows, log["rows"])
+    if found > limit:
         text = (
-            f"{value!r} has {share(rows, log['rows']):.1%} of the events, more than {limit:.1%}. A "
+            f"{value!r} has {found:.1%} of the events, more than {limit:.1%}. A "
             "robot, or an id that stands for many?"
         )
-        yield Finding("warning", f"one_{what}", f"events.{name}", text)
+        yield Finding("warning", f"one_{what}", f"events.{what}_id", text)
 
 
 def _gaps(log: Mapping[str, Any]) -> Iterator[Finding]:
@@ -151,7 +142,7 @@ def _gaps(log: Mapping[str, Any]) -> Iterator[Finding]:
         (before, after)
         for before, after in itertools.pairwise(filled)
         if after > before + 1
-        and min(buckets[index]["events"] for index in (before, after)) >= _EXPECTED_EVENTS
+        and min(buckets[index]["events"] for index in (before, after)) >= _EXPECTED_COUNT
     ]
     if gaps:
         empty = sum(after - before - 1 for before, after in gaps)

@@ -104,12 +104,7 @@ class DriftConfig:
 
 
 def parse(kind: type[_Options], values: Mapping[str, Any], where: str) -> _Options:
-    """Validates options.
-
-    Args:
-      kind: `CheckLimits` or `DriftThresholds`.
-      values: by name.
-      where: they come from, for the message.
+    """Returns validated `CheckLimits` or `DriftThresholds`; `where` the values come from.
 
     Raises:
       UserInputError: names each unknown name and each value out of range.

@@ -41,11 +41,12 @@ def label_rates_by_time(examples: ExampleSet, largest: int = _RECORDS) -> dict[s
     for bucket in np.unique(buckets).tolist():
         inside = buckets == bucket
         events = int(inside.sum())
-        found[bucket] = (
-            events,
-            {name: (events, int(values[inside].sum())) for name, values in labels.items()},
-        )
-    line = time_buckets.timeline(size, found)
+        counts = {name: int(values[inside].sum()) for name, values in labels.items()}
+        found[bucket] = {
+            "events": events,
+            "labels": {name: {"known": events, "positives": n} for name, n in counts.items()},
+        }
+    line = time_buckets.timeline(size, found, examples.schema.labels)
     return {**line, "sampled_share": len(times) / total if total else 1.0}
 
 

@@ -1,6 +1,6 @@
 """Counts by time: the buckets' width, and the counts as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.join.inputs import event_batches
@@ -26,48 +26,26 @@ def width(first: int, last: int) -> int:
     >>> width(0, 3600 * SECOND) // SECOND, width(0, 30 * 86_400 * SECOND) // SECOND
     (300, 86400)
 
-    Args:
-      first: the earliest time, microseconds.
-      last: the latest.
-
-    Returns:
-      Microseconds; bucket b begins at `b * width` after 1970.
+    All are microseconds; bucket b begins at `b * width` after 1970.
     """
-    for seconds in _WIDTHS:
-        size = seconds * SECOND
-        if last // size - first // size < _MOST:
-            return size
-    return _WIDTHS[-1] * SECOND
+    sizes = [seconds * SECOND for seconds in _WIDTHS]
+    return next((one for one in sizes if last // one - first // one < _MOST), sizes[-1])
 
 
 def timeline(
-    size: int, counts: Mapping[int, tuple[int, Mapping[str, tuple[int, int]]]]
+    size: int, counts: Mapping[int, Mapping[str, Any]], labels: Sequence[str]
 ) -> dict[str, Any]:
     """Returns counts by bucket as JSON, buckets without an event included.
 
     Args:
       size: the buckets' width, microseconds.
-      counts: by bucket: events, and by label how many of them have it and how many positively.
+      counts: by bucket: `events`, and `labels` by name with `known` and `positives`.
+      labels: their names.
 
     Returns:
-      `width` and `buckets`: `start` (microseconds), `events`, and `labels` by name with `known`
-      and `positives`.
+      `width` and `buckets`, each with its `start` (microseconds) and its counts.
     """
-    if not counts:
-        return {"width": size, "buckets": []}
-    labels = next(iter(counts.values()))[1].keys()
-    nothing: tuple[int, dict[str, tuple[int, int]]] = (0, dict.fromkeys(labels, (0, 0)))
-    buckets = []
-    for bucket in range(min(counts), max(counts) + 1):
-        events, by_label = counts.get(bucket, nothing)
-        buckets.append(
-            {
-                "start": bucket * size,
-                "events": int(events),
-                "labels": {
-                    label: {"known": int(known), "positives": int(positives)}
-                    for label, (known, positives) in by_label.items()
-                },
-            }
-        )
+    nothing = {"events": 0, "labels": {label: {"known": 0, "positives": 0} for label in labels}}
+    span = range(min(counts), max(counts) + 1) if counts else ()
+    buckets = [{"start": bucket * size, **counts.get(bucket, nothing)} for bucket in span]
     return {"width": size, "buckets": buckets}

@@ -14,11 +14,7 @@ from features.files.parquet_folder import parquet_files
 
 
 def open_files(location: str, flag: str) -> dict[str, pq.ParquetFile]:
-    """Opens the Parquet files of a folder, or one file.
-
-    Args:
-      location: a folder or a file.
-      flag: the flag that named it, for the messages.
+    """Opens the Parquet files of a folder, or one file; `flag` named it.
 
     Returns:
       Open files by path, in the order of their names.
@@ -73,10 +69,6 @@ def check_column(
 def same_kind(kinds: dict[str, pa.DataType], name: str) -> None:
     """Checks that all files hold an id column in one kind, int64 or string.
 
-    Args:
-      kinds: the column's type by file.
-      name: the column's name.
-
     Raises:
       UserInputError: the ids of two files could never be equal.
     """
@@ -103,6 +95,12 @@ def is_integer(kind: pa.DataType) -> bool:
 def is_id(kind: pa.DataType) -> bool:
     """Whether a type can hold ids."""
     return is_text(kind) or is_integer(kind)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type holds lists, of one length or of any."""
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def is_number(kind: pa.DataType) -> bool:

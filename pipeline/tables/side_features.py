@@ -78,7 +78,8 @@ def read_side_table(
         table = pa.concat_tables(tables).combine_chunks().unify_dictionaries()
     except pa.ArrowInvalid as error:
         raise UserInputError(f"--{flag}: the files of {location!r} differ: {error}") from error
-    path, schema = next((path, file.schema_arrow) for path, file in files.items())
+    path, file = next(iter(files.items()))
+    schema = file.schema_arrow
     specs = _default_specs(schema, id_name) if selected is None else selected
     ids, first, rejected = _distinct_ids(table[id_name])
     features, values, not_finite = [], {}, 0
@@ -95,20 +96,14 @@ def read_side_table(
 
 
 def scalar_feature(path: str, schema: pa.Schema, spec: str) -> SideFeature:
-    """Returns the feature that a column of single values makes.
-
-    Args:
-      path: of the file, for messages.
-      schema: of the file.
-      spec: `name[:kind]`.
+    """Returns the feature that a column of single values makes; `spec` is `name[:kind]`.
 
     Raises:
       UserInputError: there is no such column, or it holds something else.
     """
     name, kind, width = _parse_spec(spec)
     expected = "a string, an integer, a float or a boolean"
-    accepts = lambda found: parquet.is_id(found) or parquet.is_number(found)  # noqa: E731
-    parquet.check_column(path, schema, name, accepts, expected)
+    parquet.check_column(path, schema, name, _is_scalar, expected)
     if width not in (None, 1):
         raise UserInputError(f"Context column {spec!r} holds one value; its width is 1.")
     return SideFeature(name, kind or _default_kind(schema.field(name).type), 1)
@@ -128,43 +123,36 @@ def _parse_spec(spec: str) -> tuple[str, Kind | None, int | None]:
 
 
 def _default_specs(schema: pa.Schema, id_name: str) -> tuple[str, ...]:
-    fitting = []
-    for field in schema:
-        if field.name == id_name:
-            continue
-        kind = _element(field.type)
-        fits = parquet.is_id(kind) or parquet.is_number(kind)
-        if fits and _NAME.match(field.name):
-            fitting.append(field.name)
-        else:
+    others = [field for field in schema if field.name != id_name]
+    fitting = [f for f in others if _is_scalar(_element(f.type)) and _NAME.match(f.name)]
+    for field in others:
+        if field not in fitting:
             logging.info("Column %r (%s) is no side feature: left out.", field.name, field.type)
-    return tuple(fitting)
+    return tuple(field.name for field in fitting)
 
 
 def _feature(
     path: str, schema: pa.Schema, spec: str, table: pa.Table
 ) -> tuple[SideFeature, pa.Array]:
     name, kind, width = _parse_spec(spec)
-    accepts = lambda found: parquet.is_id(_element(found)) or parquet.is_number(_element(found))  # noqa: E731
     expected = "strings, integers, floats or booleans, or lists of them"
-    parquet.check_column(path, schema, name, accepts, expected)
-    column = table[name].combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = pc.dictionary_decode(column)
+    parquet.check_column(path, schema, name, lambda kind: _is_scalar(_element(kind)), expected)
+    column = parquet.decoded(table[name].combine_chunks())
     element = _element(column.type)
     kind = kind or _default_kind(element)
-    if kind == "numeric" and parquet.is_text(element):
+    fits = parquet.is_id(element) if kind == "categorical" else not parquet.is_text(element)
+    if not fits:
+        wanted, other = {
+            "numeric": ("numbers", "categorical"),
+            "categorical": ("strings or integers", "numeric"),
+        }[kind]
         raise UserInputError(
-            f"{path!r}: column {name!r} is {column.type}, expected numbers for a numeric feature. "
-            f"Use {name}:categorical."
-        )
-    if kind == "categorical" and not parquet.is_id(element):
-        raise UserInputError(
-            f"{path!r}: column {name!r} is {column.type}, expected strings or integers for a "
-            f"categorical feature. Use {name}:numeric."
+            f"{path!r}: column {name!r} is {column.type}, expected {wanted} for a {kind} feature. "
+            f"Use {name}:{other}."
         )
     if width is None:
-        longest = pc.max(pc.list_value_length(column)).as_py() if _is_list(column.type) else 1
+        is_list = parquet.is_list(column.type)
+        longest = pc.max(pc.list_value_length(column)).as_py() if is_list else 1
         width = min(max(longest or 1, 1), _LARGEST_DEFAULT_WIDTH)
     return SideFeature(name, kind, width), column
 
@@ -173,14 +161,12 @@ def _default_kind(kind: pa.DataType) -> Kind:
     return "categorical" if parquet.is_id(kind) else "numeric"
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
+def _is_scalar(kind: pa.DataType) -> bool:
+    return parquet.is_id(kind) or parquet.is_number(kind)
 
 
 def _element(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if _is_list(kind) else kind
+    return kind.value_type if parquet.is_list(kind) else kind
 
 
 def _distinct_ids(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -193,7 +179,7 @@ def _distinct_ids(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, int]
 def _dense(column: pa.Array, feature: SideFeature) -> tuple[np.ndarray, int]:
     """Returns `[N + 1, K]` values, padded with 0, and how many were not finite."""
     count = len(column)
-    if _is_list(column.type):
+    if parquet.is_list(column.type):
         column = column.cast(pa.list_(column.type.value_type))
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         flat = pc.list_flatten(column)

@@ -31,11 +31,8 @@ def _bias_figure(data: Mapping[str, Any]) -> Figure | None:
         bias = bias.reshape(len(bounds), -1).T
         pairs = _pair_shares(data, name, bounds)
         used = np.ones(len(bounds) - 1, bool) if pairs is None else pairs > 0
-        panel = _lines(bounds, bias, used, pairs, unknown=True)
-        drawings.append(_drawing(name, panel, "attention bias by cosine, one line per head"))
+        drawings.append(_lines(name, "head", bounds, bias, used, pairs))
         heads, counted = max(heads, len(bias)), counted or pairs is not None
-    if not drawings:
-        return None
     names = [f"head {head + 1}" for head in range(heads)] if heads > 1 else ["known similarity"]
     legend = [Key(svg.series_color(head), name, "line") for head, name in enumerate(names)]
     legend.append(Key("", "unknown similarity", "rule"))
@@ -45,7 +42,7 @@ def _bias_figure(data: Mapping[str, Any]) -> Figure | None:
         "What the model adds to a behavior's score by its similarity to the candidate: the higher, "
         "the more attention."
     )
-    return Figure("Attention bias by similarity bucket", caption, drawings, legend)
+    return Figure.of("Attention bias by similarity bucket", caption, drawings, legend)
 
 
 def _type_figure(data: Mapping[str, Any]) -> Figure | None:
@@ -55,13 +52,10 @@ def _type_figure(data: Mapping[str, Any]) -> Figure | None:
         bias = _by_type(one.get("bias_by_type"), len(bounds))
         if bias is None or len(bias) < 2:
             continue
-        panel = _lines(bounds, bias, (bias[:, 1:] != 0).any(axis=0))
-        drawings.append(_drawing(name, panel, "attention bias by cosine, one line per type"))
+        drawings.append(_lines(name, "type", bounds, bias, (bias[:, 1:] != 0).any(axis=0)))
         types = max(types, len(bias))
-    if not drawings:
-        return None
     legend = [Key(svg.series_color(kind), f"type {kind}", "line") for kind in range(types)]
-    return Figure("Attention bias by similarity bucket and behavior type", "", drawings, legend)
+    return Figure.of("Attention bias by similarity bucket and behavior type", "", drawings, legend)
 
 
 def _mass_figure(data: Mapping[str, Any]) -> Figure | None:
@@ -74,17 +68,11 @@ def _mass_figure(data: Mapping[str, Any]) -> Figure | None:
         panel = _bars(bounds, np.stack([mass.sum(axis=0), behaviors.sum(axis=0)]))
         unknown = formats.percent(float(mass[:, 0].sum()), 1)
         title = f"{name.capitalize()}; {unknown} of attention on unknown similarity"
-        drawings.append(Drawing(title, panel.svg(f"Attention by cosine: {title}")))
-    if not drawings:
-        return None
+        drawings.append(panel.drawing(title, f"Attention by cosine: {title}"))
     legend = [Key("s1", "share of attention"), Key("backdrop", "share of behaviors")]
     caption = "A blue bar above its gray bar: more attention than an even spread would give."
     title = f"Attention by similarity, {data.get('split') or 'test'} requests"
-    return Figure(title, caption, drawings, legend)
-
-
-def _drawing(name: str, panel: svg.Panel, alternative: str) -> Drawing:
-    return Drawing(name.capitalize(), panel.svg(f"{name.capitalize()}: {alternative}"))
+    return Figure.of(title, caption, drawings, legend)
 
 
 def _modalities(
@@ -92,8 +80,7 @@ def _modalities(
 ) -> list[tuple[str, list[float], Mapping[str, Any]]]:
     """Returns name, bounds of the B known buckets (-1, inner edges, 1) and values of each."""
     found = []
-    for name in formats.mapping(data, key):
-        one = formats.mapping(data, key, name)
+    for name, one in formats.mappings(data, key).items():
         edges = [edge for edge in one.get("edges") or [] if formats.number(edge) is not None]
         found.append((name, [-1.0, *edges, 1.0], one))
     return found
@@ -135,21 +122,19 @@ def _shown(used: np.ndarray) -> slice:
 
 
 def _lines(
+    name: str,
+    series: str,
     bounds: Sequence[float],
     bias: np.ndarray,
     used: np.ndarray,
     pairs: np.ndarray | None = None,
-    unknown: bool = False,
-) -> svg.Panel:
-    """Draws one line of steps per series.
+) -> Drawing:
+    """Draws one line of steps per series over the `[B]` `used` buckets, before the `[B]` `pairs`.
 
-    Args:
-      bounds: of the B known buckets, B + 1 values.
-      bias: `[S, B + 1]`, the first column being the unknown bucket.
-      used: `[B]`, the known buckets that are in use.
-      pairs: `[B]` shares that are drawn behind the lines.
-      unknown: whether the unknown bucket is drawn, as one rule per series.
+    `bounds` are `[B + 1]`; `bias` is `[S, B + 1]`, of which the first column is the unknown bucket,
+    drawn as one rule per head.
     """
+    unknown = series == "head"
     shown = _shown(used)
     edges = bounds[shown.start : shown.stop + 1]
     known = bias[:, 1:]
@@ -164,11 +149,12 @@ def _lines(
                 panel.bar((start, end), (low, low + scale * share), "backdrop", tip)
     panel.axes()
     panel.rule((edges[0], 0), (edges[-1], 0), "zero")
-    for series, row in enumerate(known):
-        panel.steps(edges, row[shown].tolist(), svg.series_color(series))
+    for index, row in enumerate(known):
+        panel.steps(edges, row[shown].tolist(), svg.series_color(index))
         if unknown:
-            panel.rule((edges[0], bias[series, 0]), (edges[-1], bias[series, 0]))
-    return panel
+            panel.rule((edges[0], bias[index, 0]), (edges[-1], bias[index, 0]))
+    title = name.capitalize()
+    return panel.drawing(title, f"{title}: attention bias by cosine, one line per {series}")
 
 
 def _bars(bounds: Sequence[float], both: np.ndarray) -> svg.Panel:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Key, Section
+from pipeline.report.blocks import Figure, Key, Section
 from pipeline.report.sections.training_section import color
 
 Bin = tuple[float, float, int]
@@ -41,10 +41,9 @@ def section(data: Mapping[str, Any]) -> Section | None:
         "Calibration, in bins of equal size",
         "",
         [
-            Drawing(f"Observed share {label}", share.svg("Observed share by predicted share")),
-            Drawing(
-                "Observed minus predicted, points",
-                difference.svg("Observed minus predicted share, in points"),
+            share.drawing(f"Observed share {label}", "Observed share by predicted share"),
+            difference.drawing(
+                "Observed minus predicted, points", "Observed minus predicted share, in points"
             ),
         ],
         [

@@ -4,16 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import (
-    Cell,
-    Details,
-    Drawing,
-    Figure,
-    Key,
-    ReportBlock,
-    Section,
-    Table,
-)
+from pipeline.report.blocks import Cell, Details, Figure, Key, ReportBlock, Section, Table
 
 _DRAWN = 12
 _ROW = 26
@@ -34,21 +25,21 @@ def section(data: Mapping[str, Any]) -> Section | None:
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
-    errors = sum(one.get("severity") == "error" for one in findings)
-    rows: list[list[Cell | str]] = [
-        [
-            Cell(str(one.get("severity")), "bad" if one.get("severity") == "error" else ""),
-            str(one.get("check")).replace("_", " "),
-            str(one.get("subject")),
-            str(one.get("message")),
-        ]
-        for one in sorted(findings, key=lambda one: str(one.get("severity")))
-    ]
-    caption = (
-        f"Errors, which stop a run: {errors}; warnings: {len(findings) - errors}."
-        if findings
-        else "Nothing was found."
+    texts = sorted(
+        (
+            [str(one.get(k)) for k in ("severity", "check", "subject", "message")]
+            for one in findings
+        ),
+        key=lambda row: row[0],
     )
+    rows: list[list[Cell | str]] = [
+        [Cell(severity, "bad" if severity == "error" else ""), check.replace("_", " "), *rest]
+        for severity, check, *rest in texts
+    ]
+    errors = sum(row[0] == "error" for row in texts)
+    caption = "Nothing was found."
+    if rows:
+        caption = f"Errors, which stop a run: {errors}; warnings: {len(rows) - errors}."
     head = ["Severity", "Check", "Subject", "Finding"] if rows else []
     return Table(head, rows, caption, numeric=False, title="Findings")
 
@@ -63,7 +54,7 @@ def _figure(data: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> Fi
         return Figure("Drift", f"Nothing changed since {baseline}.", [])
     legend = [Key("s1", "within"), Key("s3", "too much"), Key("", "threshold", "rule")]
     title = "The largest changes, in parts of their threshold"
-    return Figure("Drift", caption, [Drawing(title, _panel(shown).svg(title))], legend)
+    return Figure("Drift", caption, [_panel(shown).drawing(title)], legend)
 
 
 def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
@@ -74,9 +65,8 @@ def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
     for row, change in enumerate(changes):
         color = "s3" if change.get("breach") else "s1"
         length = min(_relative(change), _LONGEST)
-        tip = (
-            f"{_name(change)}: {_value(change.get('change'))} of {_value(change.get('threshold'))}"
-        )
+        amount, limit = (_value(change.get(key)) for key in ("change", "threshold"))
+        tip = f"{_name(change)}: {amount} of {limit}"
         panel.bar((0, length), (row + 0.55, row + 0.9), color, tip)
         panel.note((0, row + 0.45), tip)
     panel.rule((1, 0), (1, len(changes)))
@@ -84,14 +74,12 @@ def _panel(changes: Sequence[Mapping[str, Any]]) -> svg.Panel:
 
 
 def _all(changes: Sequence[Mapping[str, Any]]) -> Details:
+    keys = ("change", "threshold", "before", "after")
     rows: list[list[Cell | str]] = [
-        [
-            Cell(_name(one), "bad" if one.get("breach") else ""),
-            *(_value(one.get(key)) for key in ("change", "threshold", "before", "after")),
-        ]
+        [Cell(_name(one), "bad" if one.get("breach") else ""), *(_value(one.get(k)) for k in keys)]
         for one in changes
     ]
-    head = ["Measure", "Change", "Threshold", "Before", "After"]
+    head = ["Measure", *map(str.capitalize, keys)]
     return Details(f"All measures ({len(rows)})", Table(head, rows))
 
 

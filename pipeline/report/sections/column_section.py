@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Cell, Drawing, Figure, Section, Table
+from pipeline.report.blocks import Cell, Figure, Section, Table
 
 _MUCH_MISSING = 0.05
 _NAMES = 8
@@ -83,5 +83,5 @@ def _activity(columns: Mapping[str, Mapping[str, Any]]) -> Figure | None:
                 f"{formats.percent(top)}"
             )
             panel = svg.share_bars(bars, f"events of one {what[:-1]}", _NAMES)
-            drawings.append(Drawing(title, panel.svg(title)))
-    return Figure("Users and items", "", drawings) if drawings else None
+            drawings.append(panel.drawing(title))
+    return Figure.of("Users and items", "", drawings)

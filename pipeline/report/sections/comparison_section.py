@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Cell, Details, Drawing, Figure, Key, Section, Table
+from pipeline.report.blocks import Cell, Details, Figure, Key, Section, Table
 
 MODEL, BASELINE = "dmf", "id_only"
 
@@ -30,6 +30,9 @@ _GLOSSARY = Details(
     ),
 )
 _LABEL_ROOM = 0.28
+_GAIN_SERIES = (("AUC", "GAUC"), ("s1", "s4"), (0.18, 0.5))
+"""Names, colors and places in the row."""
+
 _SLICES = {
     "history_length": "Gain by history length",
     "item_train_count": "Gain by how often train shows the item",
@@ -64,11 +67,6 @@ def baseline(data: Mapping[str, Any]) -> str | None:
     return BASELINE if BASELINE in names[1:] else None
 
 
-def metrics_of(data: Mapping[str, Any], model: str) -> Mapping[str, Any]:
-    """Returns the metrics of one of the series."""
-    return formats.mapping(data, "metrics", model)
-
-
 def tone(metric: str, model: float | None, other: float | None) -> str:
     """Returns whether a model's metric is better than another's: `good`, `bad`, or nothing.
 
@@ -92,21 +90,20 @@ def goodness(metric: str, value: float) -> float:
 
 
 def _table(data: Mapping[str, Any]) -> Table | None:
-    figures = {name: metrics_of(data, name) for name in series(data)}
-    if not figures:
-        return None
-    return _metrics_table(figures, _users_note(data, next(iter(figures))), "Held-out metrics")
+    figures = {name: formats.mapping(data, "metrics", name) for name in series(data)}
+    note = _users_note(data, next(iter(figures), ""))
+    return _metrics_table(figures, note, "Held-out metrics") if figures else None
 
 
 def _other_labels(data: Mapping[str, Any]) -> list[Table]:
     """Returns one table per label that only positives of the main label can have."""
     models = series(data)
     labels = dict.fromkeys(
-        label for name in models for label in formats.mapping(metrics_of(data, name), "labels")
+        label for name in models for label in formats.mapping(data, "metrics", name, "labels")
     )
     return [
         _metrics_table(
-            {name: formats.mapping(metrics_of(data, name), "labels", label) for name in models},
+            {name: formats.mapping(data, "metrics", name, "labels", label) for name in models},
             f"Of {label} together with {data.get('label')}, over all candidates.",
             f"Held-out metrics of {label}",
         )
@@ -136,7 +133,7 @@ def _users_note(data: Mapping[str, Any], model: str) -> str:
         "users averaged in GAUC": ("gauc_users", "scored"),
         "users left out, whose candidates have one class": ("gauc_users", "left_out"),
     }
-    values = {name: formats.number(metrics_of(data, model), *keys) for name, keys in facts.items()}
+    values = {name: formats.number(data, "metrics", model, *keys) for name, keys in facts.items()}
     return "; ".join(f"{formats.count(n)} {name}" for name, n in values.items() if n is not None)
 
 
@@ -144,14 +141,12 @@ def _figure(data: Mapping[str, Any]) -> Figure | None:
     if baseline(data) is None:
         return None
     drawings = [
-        Drawing(title, _bars(gains).svg(f"{title}, in AUC and GAUC"))
+        _bars(gains).drawing(title, f"{title}, in AUC and GAUC")
         for key, title in {**_SLICES, **_similarity_slices(data)}.items()
         if (gains := _gains(data, key))
     ]
-    if not drawings:
-        return None
     title = f"{formats.model_name(series(data)[0])} minus {formats.model_name(BASELINE)}, by slice"
-    return Figure(title, "", drawings, [Key("s1", "AUC"), Key("s4", "GAUC")])
+    return Figure.of(title, "", drawings, [Key("s1", "AUC"), Key("s4", "GAUC")])
 
 
 def _similarity_slices(data: Mapping[str, Any]) -> dict[str, str]:
@@ -171,18 +166,18 @@ Gain = tuple[str, float | None, float | None, float | None]
 def _gains(data: Mapping[str, Any], key: str) -> list[Gain]:
     """Returns name, candidates, gain in AUC and in GAUC of the slices that both models have."""
     pair = series(data)[0], BASELINE
-    found = [formats.records(data, "metrics", model, "slices", key) for model in pair]
-    other = {str(one.get("slice")): one for one in found[1]}
-    gains: list[Gain] = []
-    for one in found[0]:
-        name = str(one.get("slice"))
-        if name in other:
-            auc, gauc = (
-                formats.difference(formats.number(one, metric), formats.number(other[name], metric))
-                for metric in ("auc", "gauc")
-            )
-            gains.append((name, formats.number(one, "candidates"), auc, gauc))
-    return gains
+    mine, theirs = (formats.records(data, "metrics", model, "slices", key) for model in pair)
+    other = {str(one.get("slice")): one for one in theirs}
+
+    def gain(one: Mapping[str, Any], metric: str) -> float | None:
+        before = formats.number(other[str(one.get("slice"))], metric)
+        return formats.difference(formats.number(one, metric), before)
+
+    return [
+        (name, formats.number(one, "candidates"), gain(one, "auc"), gain(one, "gauc"))
+        for one in mine
+        if (name := str(one.get("slice"))) in other
+    ]
 
 
 def _bars(gains: list[Gain]) -> svg.Panel:
@@ -190,21 +185,18 @@ def _bars(gains: list[Gain]) -> svg.Panel:
     low, high = min([0, *values]), max([0, *values])
     room = max(_LABEL_ROOM * (high - low), 0.0005)
     low, high = (low - room if low < 0 else low), high + room
-    panel = svg.Panel(
-        (low, high), (len(gains), 0), left=108, height=26 + 52 * len(gains) + 12, right=24
-    )
+    rows = len(gains)
+    panel = svg.Panel((low, high), (rows, 0), left=108, height=38 + 52 * rows, right=24)
     panel.x_axis(svg.ticks(low, high, lambda value: formats.signed(value, 3), 4), grid=True)
-    panel.rule((0, 0), (0, len(gains)), "zero")
+    panel.rule((0, 0), (0, rows), "zero")
     for row, (name, candidates, *pair) in enumerate(gains):
         panel.row_name(row + 0.5, name.replace("-", "–"), f"{formats.count(candidates)} cand.")
-        for order, (gain, metric, color) in enumerate(
-            zip(pair, ("AUC", "GAUC"), ("s1", "s4"), strict=True)
-        ):
-            top = row + 0.18 + 0.32 * order
+        for gain, metric, color, shift in zip(pair, *_GAIN_SERIES, strict=True):
+            top = row + shift
             if gain is None:
                 panel.note((0, top + 0.16), "not defined", shift=(6, 4), css="faint")
                 continue
             panel.bar((0, gain), (top, top + 0.3), color, f"{name}: {metric} {gain:+.4f}")
-            side, shift = ("start", 5) if gain >= 0 else ("end", -5)
-            panel.note((gain, top + 0.15), formats.signed(gain), anchor=side, shift=(shift, 4))
+            side, away = ("start", 5) if gain >= 0 else ("end", -5)
+            panel.note((gain, top + 0.15), formats.signed(gain), anchor=side, shift=(away, 4))
     return panel

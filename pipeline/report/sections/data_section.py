@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Key, Ledger, Section, Table
+from pipeline.report.blocks import Figure, Key, Ledger, Section, Table
 
 _COLORS = {"train": "s2", "validation": "s3", "test": "s1"}
 _MANY = 64
@@ -92,15 +92,11 @@ def _figure(splits: Mapping[str, Mapping[str, Any]], longest: float | None) -> F
     if any(lengths.values()):
         bins = _length_bins(int(longest) if longest else _largest(lengths))
         panel = _bars("behaviors", lengths, bins)
-        title = "History length, share of requests"
-        drawings.append(Drawing(title, panel.svg(title)))
+        drawings.append(panel.drawing("History length, share of requests"))
     if any(sizes.values()):
         panel = _bars("candidates", sizes, _growing_bins(_largest(sizes)))
-        title = "Request size, share of requests"
-        drawings.append(Drawing(title, panel.svg(title)))
-    if not drawings:
-        return None
-    return Figure("Requests", "", drawings, [Key(_color(name), name) for name in splits])
+        drawings.append(panel.drawing("Request size, share of requests"))
+    return Figure.of("Requests", "", drawings, [Key(_color(name), name) for name in splits])
 
 
 def _histogram(split: Mapping[str, Any], key: str) -> Histogram:
@@ -121,8 +117,7 @@ def _growing_bins(largest: int) -> list[Bin]:
     factor = 2 if largest <= _MANY else 4
     bins, low, high = [], 1, 1
     while low <= largest:
-        name = _bin(low, min(high, largest))[0]
-        bins.append((name, low, high))
+        bins.append(_bin(low, min(high, largest)))
         low, high = high + 1, factor * high
     return bins
 

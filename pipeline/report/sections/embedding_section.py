@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Section, Table
+from pipeline.report.blocks import Figure, Section, Table
 
 _NAMES = 6
 
@@ -61,5 +61,5 @@ def _norms(sets: Mapping[str, Mapping[str, Any]]) -> Figure | None:
             for low, high, rows in bins
         ]
         title = f"{name.capitalize()}: norm, share of vectors"
-        drawings.append(Drawing(title, svg.share_bars(bars, "norm", _NAMES).svg(title)))
-    return Figure("Norms", "", drawings) if drawings else None
+        drawings.append(svg.share_bars(bars, "norm", _NAMES).drawing(title))
+    return Figure.of("Norms", "", drawings)

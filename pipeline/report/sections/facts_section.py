@@ -10,13 +10,14 @@ from pipeline.report.blocks import Cell, Details, Section, Table
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns a section of the facts that the data has, or None."""
     published = _export(data)
+    run, command = formats.mapping(data, "run"), data.get("command")
     blocks = [
         published,
-        _run(data),
+        Table([], formats.flat(run), numeric=False, title="Run") if run else None,
         _changed(data),
         _parity(data),
         _phases(data),
-        _command(data),
+        Details("Command", text=str(command)) if command else None,
         _named("Configuration", "Setting", formats.mapping(data, "config")),
         _named("The join's parameters", "Setting", formats.mapping(data, "manifest", "parameters")),
         _named("Environment", "Package", formats.mapping(data, "environment")),
@@ -38,32 +39,23 @@ def parity(data: Mapping[str, Any]) -> float | None:
 
 
 def _export(data: Mapping[str, Any]) -> Table | None:
-    names = signatures(data)
-    foreign = formats.dig(data, "parity", "foreign_ops")
-    refused = formats.dig(data, "parity", "wrong_tags_refused")
     rows: list[list[Cell | str]] = []
     if path := formats.dig(data, "summary", "export", "saved_model"):
         rows.append(["SavedModel", str(path)])
-    if names:
+    if names := signatures(data):
         rows.append([f"Signatures ({len(names)})", ", ".join(names)])
     if (value := parity(data)) is not None:
         rows.append(["Largest difference between signatures", formats.significant(value)])
-    if foreign is not None:
+    if (foreign := formats.dig(data, "parity", "foreign_ops")) is not None:
         listed = ", ".join(map(str, foreign)) or "none"
         rows.append(["Ops outside TensorFlow's registry", Cell(listed, "bad" if foreign else "")])
-    if refused is not None:
+    if (refused := formats.dig(data, "parity", "wrong_tags_refused")) is not None:
         outcome = Cell("refused", "good") if refused else Cell("accepted", "bad")
         rows.append(["Projections with another model's tag", outcome])
     rows += [
         [key.replace("_", " "), value] for key, value in formats.flat(data.get("tags") or {}) if key
     ]
     return Table([], rows, numeric=False, title="Published model") if rows else None
-
-
-def _run(data: Mapping[str, Any]) -> Table | None:
-    facts = formats.mapping(data, "run")
-    rows = [list(pair) for pair in formats.flat(facts)]
-    return Table([], rows, numeric=False, title="Run") if facts else None
 
 
 def _changed(data: Mapping[str, Any]) -> Table | None:
@@ -81,28 +73,25 @@ def _parity(data: Mapping[str, Any]) -> Details | None:
     if not cases:
         return None
     rows = [[str(case), formats.significant(formats.number(cases, case))] for case in cases]
-    return Details(
-        f"Parity by case ({len(cases)})", Table(["Case", "Largest absolute difference"], rows)
-    )
+    table = Table(["Case", "Largest absolute difference"], rows)
+    return Details(f"Parity by case ({len(cases)})", table)
 
 
 def _phases(data: Mapping[str, Any]) -> Details | None:
-    phases = formats.mapping(data, "summary", "phases")
-    known = {name: one for name in phases if (one := formats.number(phases, name)) is not None}
+    known = formats.numbers(data, "summary", "phases")
     if not known:
         return None
     whole = sum(known.values())
-    rows = []
-    for name, seconds in known.items():
-        share = formats.percent(seconds / whole if whole else None)
-        rows.append([name.replace("_", " "), formats.duration(seconds), share])
+    rows = [
+        [
+            name.replace("_", " "),
+            formats.duration(seconds),
+            formats.percent(seconds / whole if whole else None),
+        ]
+        for name, seconds in known.items()
+    ]
     summary = f"Wall time: {formats.duration(whole)} in {len(known)} phases"
     return Details(summary, Table(["Phase", "Wall time", "Share"], rows))
-
-
-def _command(data: Mapping[str, Any]) -> Details | None:
-    command = data.get("command")
-    return Details("Command", text=str(command)) if command else None
 
 
 def _named(title: str, head: str, values: Mapping[str, Any]) -> Details | None:

@@ -1,30 +1,28 @@
 """How long one request takes in each model."""
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Key, Section
+from pipeline.report.blocks import Figure, Key, Section
 from pipeline.report.sections.training_section import color
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
     """Returns the bars, or None where no model was timed."""
-    medians = {
-        name: median
-        for name in formats.mapping(data, "latency", "models")
-        if (median := _figure_of(data, name, "p50_ms")) is not None
-    }
+    models = formats.mapping(data, "latency", "models")
+    medians = {name: median for name in models if (median := _ms(data, name, "p50")) is not None}
     if not medians:
         return None
-    order = sorted(medians, key=medians.__getitem__)
+    medians = dict(sorted(medians.items(), key=operator.itemgetter(1)))
     title = "Median, whisker to the 99th percentile, ms"
-    drawings = [Drawing(title, _bars(data, order).svg(f"Latency of each model: {title}"))]
-    samples = {name: found for name in order if len(found := _samples(data, name)) > 1}
+    drawings = [_bars(data, medians).drawing(title, f"Latency of each model: {title}")]
+    samples = {name: found for name in medians if len(found := _samples(data, name)) > 1}
     if samples:
         title = "Share of calls that took less"
-        drawings.append(Drawing(title, _shares(samples).svg(f"{title}, by ms of each model")))
-    legend = [Key(color(name), formats.model_name(name)) for name in order]
+        drawings.append(_shares(samples).drawing(title, f"{title}, by ms of each model"))
+    legend = [Key(color(name), formats.model_name(name)) for name in medians]
     shape = [
         f"{formats.count(formats.number(data, 'latency', key))} {unit}"
         for key, unit in (("candidates", "candidates"), ("history_length", "behaviors"))
@@ -35,8 +33,8 @@ def section(data: Mapping[str, Any]) -> Section | None:
     return Section("latency", "Latency", question, [Figure(title, "", drawings, legend)])
 
 
-def _figure_of(data: Mapping[str, Any], name: str, key: str) -> float | None:
-    return formats.number(data, "latency", "models", name, key)
+def _ms(data: Mapping[str, Any], name: str, figure: str) -> float | None:
+    return formats.number(data, "latency", "models", name, f"{figure}_ms")
 
 
 def _samples(data: Mapping[str, Any], name: str) -> list[float]:
@@ -44,19 +42,16 @@ def _samples(data: Mapping[str, Any], name: str) -> list[float]:
     return sorted(value for one in found if (value := formats.number(one)) is not None)
 
 
-def _bars(data: Mapping[str, Any], order: list[str]) -> svg.Panel:
-    names = [formats.model_name(name) for name in order]
-    rows = [(_figure_of(data, name, "p50_ms"), _figure_of(data, name, "p99_ms")) for name in order]
-    top = 1.2 * max(max(p50 or 0, p99 or 0) for p50, p99 in rows)
-    panel = svg.Panel(
-        (0, top), (len(order), 0), left=svg.room_for(names), height=38 + 62 * len(order)
-    )
+def _bars(data: Mapping[str, Any], medians: Mapping[str, float]) -> svg.Panel:
+    longest = {name: _ms(data, name, "p99") for name in medians}
+    top = 1.2 * max(one or 0 for one in (*medians.values(), *longest.values()))
+    left, rows = svg.room_for([formats.model_name(name) for name in medians]), len(medians)
+    panel = svg.Panel((0, top), (rows, 0), left=left, height=38 + 62 * rows)
     panel.x_axis(svg.ticks(0, top, wanted=4), grid=True)
-    for row, (name, (p50, p99)) in enumerate(zip(order, rows, strict=True)):
-        panel.row_name(row + 0.5, names[row], f"{formats.significant(p50)} ms")
-        if p50 is None:
-            continue
-        tip = f"{names[row]}: median {p50:.2f} ms, 99th percentile {formats.fixed(p99, 2)} ms"
+    for row, (name, p50) in enumerate(medians.items()):
+        p99, title = longest[name], formats.model_name(name)
+        panel.row_name(row + 0.5, title, f"{formats.significant(p50)} ms")
+        tip = f"{title}: median {p50:.2f} ms, 99th percentile {formats.fixed(p99, 2)} ms"
         panel.bar((0, p50), (row + 0.24, row + 0.76), color(name), tip)
         if p99 is not None:
             panel.rule((p50, row + 0.5), (p99, row + 0.5), "whisker")

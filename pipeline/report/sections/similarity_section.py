@@ -7,7 +7,7 @@ import numpy as np
 
 from features.embeddings import similarity
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Key, ReportBlock, Section, Table
+from pipeline.report.blocks import Figure, Key, ReportBlock, Section, Table
 
 _BUCKETS = 20
 _LEAST_PAIRS = 1000
@@ -43,10 +43,10 @@ def pairs_by_code(data: Mapping[str, Any], name: str) -> np.ndarray | None:
 
 def _figure(name: str, label: str, codes: np.ndarray) -> Figure:
     drawings = [
-        Drawing("Density of the cosine", _density(codes).svg("Density of the cosine by label")),
-        Drawing(
+        _density(codes).drawing("Density of the cosine", "Density of the cosine by label"),
+        _rate_panel(codes, label).drawing(
             f"Share {label} by cosine; a dot's size is its number of pairs",
-            _rate_panel(codes, label).svg(f"Share {label} by cosine"),
+            f"Share {label} by cosine",
         ),
     ]
     legend = [Key("s1", label), Key("s2", f"not {label}"), Key("", "all pairs", "rule")]
@@ -109,8 +109,8 @@ def _rate_panel(codes: np.ndarray, label: str) -> svg.Panel:
     rates = _rates(codes)
     overall = float(codes[1].sum() / codes.sum())
     low, high = svg.padded([overall, *(rate for _, rate, _ in rates)], 0.15, 0.01)
-    left = min([middle for middle, _, _ in rates], default=-1) - 0.05
-    right = max([middle for middle, _, _ in rates], default=1) + 0.05
+    middles = [middle for middle, _, _ in rates] or [-1, 1]
+    left, right = min(middles) - 0.05, max(middles) + 0.05
     panel = svg.Panel((left, right), (max(low, 0), min(high, 1)), x_label="cosine")
     panel.axes(y_text=formats.percent)
     panel.rule((left, overall), (right, overall))

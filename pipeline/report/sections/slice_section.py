@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Details, Drawing, Figure, Key, ReportBlock, Section, Table
+from pipeline.report.blocks import Details, Figure, Key, Section, Table
 from pipeline.report.sections import comparison_section
 from pipeline.report.sections.training_section import color
 
@@ -28,14 +28,15 @@ def section(data: Mapping[str, Any]) -> Section | None:
         if not any(slices.values()):
             continue
         title = _title(key)
-        drawings.append(Drawing(title, _panel(data, slices).svg(f"AUC {title.lower()}")))
+        drawings.append(_panel(data, slices).drawing(title, f"AUC {title.lower()}"))
         tables.append(Details(f"All metrics {title.lower()}", _table(slices)))
     if not drawings:
         return None
     legend = [Key(color(name), formats.model_name(name)) for name in names]
     legend.append(Key("", f"{formats.model_name(names[0])}, all candidates", "rule"))
-    blocks: list[ReportBlock] = [Figure("AUC by slice", "", drawings, legend), *tables]
-    return Section("slices", "Slices", "For whom is the model good, for whom is it not?", blocks)
+    figure = Figure("AUC by slice", "", drawings, legend)
+    question = "For whom is the model good, for whom is it not?"
+    return Section("slices", "Slices", question, [figure, *tables])
 
 
 def _title(key: str) -> str:
@@ -49,15 +50,10 @@ def _name(one: Mapping[str, Any]) -> str:
 
 def _panel(data: Mapping[str, Any], slices: Slices) -> svg.Panel:
     main = next(iter(slices))
-    overall = formats.number(comparison_section.metrics_of(data, main), "auc")
+    overall = formats.number(data, "metrics", main, "auc")
     rows = list(dict.fromkeys(_name(one) for found in slices.values() for one in found))
-    areas = [
-        auc
-        for found in slices.values()
-        for one in found
-        if (auc := formats.number(one, "auc")) is not None
-    ]
-    low, high = svg.padded([*areas, *([] if overall is None else [overall])] or [0.5], 0.15, 0.01)
+    areas = [overall, *(formats.number(one, "auc") for found in slices.values() for one in found)]
+    low, high = svg.padded([one for one in areas if one is not None] or [0.5], 0.15, 0.01)
     panel = svg.Panel((low, high), (len(rows), 0), left=108, height=38 + 46 * len(rows), right=24)
     panel.x_axis(svg.ticks(low, high, wanted=4), grid=True)
     if overall is not None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formats, svg
-from pipeline.report.blocks import Drawing, Figure, Key, Section
+from pipeline.report.blocks import Figure, Key, Section
 
 _LEAST_KNOWN = 30
 _DAY = 86_400_000_000
+_PARTS = (("log", "The log", "events"), ("examples", "Joined examples", "candidates"))
 _UNITS = ((_DAY, "day"), (3_600_000_000, "hour"), (60_000_000, "minute"), (1_000_000, "second"))
 
 Buckets = Sequence[Mapping[str, Any]]
@@ -17,10 +18,7 @@ def section(data: Mapping[str, Any]) -> Section | None:
     """Returns a figure for the log and one for the examples, or None without either."""
     figures = [
         _figure(f"{title}, by {_length(formats.number(time, 'width') or 1)}", event, time)
-        for part, title, event in (
-            ("log", "The log", "events"),
-            ("examples", "Joined examples", "candidates"),
-        )
+        for part, title, event in _PARTS
         if formats.records(time := formats.mapping(data, "statistics", part, "time"), "buckets")
     ]
     question = "Do events and labels come evenly, or does something stop?"
@@ -33,9 +31,9 @@ def _figure(title: str, event: str, time: Mapping[str, Any]) -> Figure:
     span = (starts[0], starts[-1] + width)
     labels = list(formats.mapping(buckets[0], "labels"))
     panel = _events(event, span, width, buckets)
-    drawings = [Drawing(event.capitalize(), panel.svg(f"{event.capitalize()} by time, in UTC"))]
+    drawings = [panel.drawing(event.capitalize(), f"{event.capitalize()} by time, in UTC")]
     if rates := _rates(span, width, buckets, labels):
-        drawings.append(Drawing("Share positive", rates.svg("Share positive by time, in UTC")))
+        drawings.append(rates.drawing("Share positive", "Share positive by time, in UTC"))
     legend = [
         Key(svg.series_color(index), f"{label}: {_overall(buckets, label)} of all", "line")
         for index, label in enumerate(labels)
@@ -111,8 +109,6 @@ def _when(start: float, width: float) -> str:
 
 
 def _length(width: float) -> str:
-    for size, name in _UNITS:
-        if width >= size:
-            number = round(width / size)
-            return f"{number} {name}s" if number > 1 else name
-    return "moment"
+    size, name = next((unit for unit in _UNITS if width >= unit[0]), (width, "moment"))
+    number = round(width / size)
+    return f"{number} {name}s" if number > 1 else name

@@ -8,12 +8,12 @@ from pipeline.report.blocks import Details, Drawing, Figure, Key, Section, Table
 
 _COLORS = {"dmf": "s1", "id_only": "s2", "early_fusion": "s3", "validation": "s1", "test": "s3"}
 _CURVES = (("logloss", "Log loss"), ("auc", "AUC"))
-_COLUMNS = (
-    ("logloss", "Train log loss"),
-    ("auc", "Train AUC"),
-    ("val_logloss", "Validation log loss"),
-    ("val_auc", "Validation AUC"),
-)
+_COLUMNS = {
+    "Train log loss": "logloss",
+    "Train AUC": "auc",
+    "Validation log loss": "val_logloss",
+    "Validation AUC": "val_auc",
+}
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
@@ -23,11 +23,7 @@ def section(data: Mapping[str, Any]) -> Section | None:
         for name in formats.mapping(data, "training")
         if len(points := _history(data, name)) > 1
     }
-    drawings = [
-        drawing
-        for key, title in _CURVES
-        if (drawing := _drawing(histories, key, title)) is not None
-    ]
+    drawings = [drawing for pair in _CURVES if (drawing := _drawing(histories, *pair)) is not None]
     if not drawings:
         return None
     legend = [
@@ -53,7 +49,7 @@ def _name(data: Mapping[str, Any], name: str) -> str:
 
 def _evaluations(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Details]:
     """Returns one table per model with the metrics of every evaluation."""
-    columns = {title: formats.cell(formats.fixed, key) for key, title in _COLUMNS}
+    columns = {title: formats.cell(formats.fixed, key) for title, key in _COLUMNS.items()}
     return [
         Details(
             f"Evaluations of {formats.model_name(name)} ({len(points)})",

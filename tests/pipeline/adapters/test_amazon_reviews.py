@@ -115,6 +115,7 @@ BAD_REVIEWS = {
     json.dumps({**REVIEW, "rating": "5 stars"}): "rating is '5 stars', expected a number",
     json.dumps({**REVIEW, "verified_purchase": "yes"}): "verified_purchase is 'yes', expected true",
     json.dumps({**REVIEW, "user_id": "\ud83d"}): "user_id is '\\ud83d': half a character",
+    json.dumps({**REVIEW, "user_id": "", "verified_purchase": 1}): "verified_purchase is 1",
     "[" * 100_000: "is not JSON: ",
 }
 
@@ -131,12 +132,15 @@ def test_broken_reviews_are_quarantined_alone(tmp_path, bad):
 
 
 def test_broken_products_are_quarantined(tmp_path):
-    bad = [{"parent_asin": ""}, {"categories": "Hair"}, {"categories": [None]}, {"store": 5}]
+    bad = [{"parent_asin": ""}, {"categories": "Hair"}, {"categories": [None]}]
+    bad.append({"store": 5, "categories": "Hair"})
     products = lines(PRODUCT, *({**PRODUCT, **one} for one in bad))
     products += lines({"parent_asin": "B00000BARE", "categories": None})
     source = write(tmp_path / "in", lines(REVIEW), products)
     converted.convert(amazon_reviews, source, tmp_path / "out")
-    assert [line for _, line, _ in converted.reasons(tmp_path / "out", "items")] == [2, 3, 4, 5]
+    found = converted.reasons(tmp_path / "out", "items")
+    assert [line for _, line, _ in found] == [2, 3, 4, 5]
+    assert found[-1][2].startswith("store is 5"), "the first fault in the order of the checks"
     assert converted.rows(tmp_path / "out", "items")[1]["categories"] == []
 
 

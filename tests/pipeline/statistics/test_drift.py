@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline.statistics import assessment, distances, drift, options
+from pipeline.statistics import assessment, drift, options
 from pipeline.statistics.examples import example_statistics
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
 from pipeline.training_runs import run_config
@@ -128,7 +128,7 @@ def test_embeddings_that_left_or_grew(tmp_path):
 
 def test_distance_of_two_halves_is_known():
     # Half of the mass moved: JS divergence = H(.75, .25) - H(.5, .5) / 2 = .811 - .5
-    moved = distances.between({"a": 1}, {"a": 1, "b": 1})
+    moved = drift.distance({"a": 1}, {"a": 1, "b": 1})
     assert moved == pytest.approx((0.8112781 - 0.5) ** 0.5, rel=1e-6)
 
 
