@@ -7,10 +7,11 @@ several history lengths. The baseline is `factorized`; `materialized` gathers bu
 into `[C, L, d]`. Ratios hold across machines, milliseconds do not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 from absl import flags
 
 from benchmarks.measuring import result_file
@@ -40,8 +41,7 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(arguments: Sequence[str]) -> None:
-    del arguments
+def _main(_: Sequence[str]) -> None:
     rows = []
     for length in map(int, _FLAGS.history_lengths):
         times = latency.measure(_ways(length), _FLAGS.repeats)
@@ -70,22 +70,17 @@ def _ways(length: int) -> dict[str, Callable[[], object]]:
     gaps = tf.constant(rng.integers(0, 10**7, (1, length)))
     behaviors = Behaviors(tf.ones([1, length], tf.bool), gaps, tf.zeros([1, length], tf.int64))
     edges = {name: similarity.uniform_edges(20) for name in _MODALITIES}
-    factorized = DecoupledTargetAttention(edges, head_width=width)
-    early = EarlyFusionAttention(edges, head_width=width)
-    materialized = MaterializedTargetAttention(edges, head_width=width)
-    id_only = DecoupledTargetAttention({}, head_width=width)
-    ways = {
-        "id_only": lambda: id_only(candidates, history, {}, behaviors),
-        "factorized": lambda: factorized(candidates, history, codes, behaviors),
-        "materialized": lambda: materialized(candidates, history, codes, behaviors),
-        "early_fusion": lambda: early(candidates, history, codes, behaviors),
+
+    def way(layer: keras.layers.Layer, codes: Mapping[str, tf.Tensor]) -> Callable[[], object]:
+        function = tf.function(lambda: layer(candidates, history, codes, behaviors))
+        return lambda: function().numpy()
+
+    return {
+        "id_only": way(DecoupledTargetAttention({}, head_width=width), {}),
+        "factorized": way(DecoupledTargetAttention(edges, head_width=width), codes),
+        "materialized": way(MaterializedTargetAttention(edges, head_width=width), codes),
+        "early_fusion": way(EarlyFusionAttention(edges, head_width=width), codes),
     }
-    return {name: _compiled(way) for name, way in ways.items()}
-
-
-def _compiled(way: Callable[[], tf.Tensor]) -> Callable[[], object]:
-    function = tf.function(way)
-    return lambda: function().numpy()
 
 
 if __name__ == "__main__":

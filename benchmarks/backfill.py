@@ -15,7 +15,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,8 +49,7 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(arguments: Sequence[str]) -> None:
-    del arguments
+def _main(_: Sequence[str]) -> None:
     items = _FLAGS.items
     new = round(items * _FLAGS.new_fraction)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +63,8 @@ def _main(arguments: Sequence[str]) -> None:
             _deliver(folder, np.arange(earlier, count))
             pq.write_table(pa.table({"item_id": np.arange(count)}), f"{folder}/items.parquet")
             used = measured_process.run(command)
-            values = _published(folder, names.TARGET_AWARE_PROJECTIONS)
+            cache = os.path.join(folder, "projections", names.TARGET_AWARE_PROJECTIONS)
+            values = projection_cache.read_version(cache, versions.current(cache) or 0)
             rows.append(
                 {
                     "run": name,
@@ -103,14 +102,6 @@ def _deliver(folder: str, item_ids: np.ndarray) -> None:
         embedding_set.write_embedding_set(delivery, item_ids, vectors, "random", "1")
         ingest(delivery, os.path.join(folder, modality.name), "random", "1")
         shutil.rmtree(delivery)
-
-
-def _published(folder: str, cache: str) -> dict[str, Any]:
-    base = os.path.join(folder, "projections", cache)
-    version = versions.current(base)
-    if version is None:
-        raise RuntimeError(f"{base!r} has no published version.")
-    return projection_cache.read_version(base, version)
 
 
 if __name__ == "__main__":

@@ -49,12 +49,9 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(arguments: Sequence[str]) -> None:
-    del arguments
-    names = ("events", "users", "items", "days")
-    settings = MarketplaceSettings.from_dict(
-        {**{name: _FLAGS[name].value for name in names}, "modalities": {"text": 32}}
-    )
+def _main(_: Sequence[str]) -> None:
+    sizes = {name: _FLAGS[name].value for name in ("events", "users", "items", "days")}
+    settings = MarketplaceSettings.from_dict({**sizes, "modalities": {"text": 32}})
     log = os.path.join(_FLAGS.work, "log")
     simulate(log, settings)
     days = _write_days(log, os.path.join(_FLAGS.work, "days"))
@@ -93,19 +90,16 @@ def _write_days(log: str, folder: str) -> list[str]:
 
 
 def _join(log: str, day: str) -> None:
-    build_examples(
-        JoinOptions.from_dict(
-            {
-                "part": os.path.basename(day),
-                "events": day,
-                "output": os.path.join(_FLAGS.work, "examples"),
-                "embeddings": {"text": os.path.join(log, "embeddings", "text")},
-                "timestamp_unit": "ms",
-                "splits": "train:..2100-01-01",
-                "partitions": 8,
-            }
-        )
-    )
+    options = {
+        "part": os.path.basename(day),
+        "events": day,
+        "output": os.path.join(_FLAGS.work, "examples"),
+        "embeddings": {"text": os.path.join(log, "embeddings", "text")},
+        "timestamp_unit": "ms",
+        "splits": "train:..2100-01-01",
+        "partitions": 8,
+    }
+    build_examples(JoinOptions.from_dict(options))
 
 
 def _train(name: str, examples: ExampleSet, start: str | None) -> tuple[Any, int]:

@@ -35,6 +35,12 @@ _LEAST_USERS = 10
 _MODALITY = "text"
 _RECORDED_LIMIT = 0.6283783783783784
 _PARAMETERS = ("events_per_user", "items", "dimension", "history_length", "rowwise_record")
+_RATIOS = {
+    "ratio_rowwise": "x the events per second of row-wise (target: 20 or more)",
+    "ratio_limit": "of the limit's speed (target: 0.3 or more); recorded, not measured now",
+    "ratio_bytes": "of the bytes of row-wise (target: 0.033 or less)",
+    "ratio_large": "x the time, for the larger log",
+}
 _COMPARED = (
     "Wall time of whole processes. ratio_rowwise: seconds_at_events of row-wise (its start once, "
     "the rest in proportion to the events) to seconds of ours. ratio_bytes: ours to row-wise, on "
@@ -79,7 +85,7 @@ def _main(_: Sequence[str]) -> None:
     work = os.path.abspath(_FLAGS.work) if _FLAGS.work else tempfile.mkdtemp(prefix="join-")
     os.makedirs(work, exist_ok=True)
     try:
-        result = _Benchmark(work).result()
+        result = _measure_all(work)
     finally:
         if not _FLAGS.keep_work:
             shutil.rmtree(work, ignore_errors=True)
@@ -87,103 +93,81 @@ def _main(_: Sequence[str]) -> None:
     result_file.write(_FLAGS.output, "benchmarks.join", result)
 
 
-class _Benchmark:
-    """One run: its logs and its rows.
+def _measure_all(work: str) -> dict[str, Any]:
+    """Measures every way and returns the rows and their ratios."""
+    ratios = {"ratio_rowwise": None, "ratio_bytes": None, "ratio_limit": _RECORDED_LIMIT}
+    rows: list[dict[str, Any]] = []
+    result: dict[str, Any] = {"rows": rows, **ratios}
 
-    Args:
-      work: folder for logs and records.
-    """
+    def add_row(way: str, events: int, repeats: int = 1) -> dict[str, Any]:
+        rows.append(_row(work, way, events, repeats))
+        return rows[-1]
 
-    def __init__(self, work: str):
-        self._work = work
-        self._rows: list[dict[str, Any]] = []
-
-    def result(self) -> dict[str, Any]:
-        """Measures every way and returns the rows and their ratios."""
-        ratios = {"ratio_rowwise": None, "ratio_bytes": None, "ratio_limit": _RECORDED_LIMIT}
-        result: dict[str, Any] = {"rows": self._rows, **ratios}
-        if ours := "ours" in _FLAGS.ways:
-            base = self._row("ours", _FLAGS.events, _FLAGS.repeats)
-        if "rowwise" in _FLAGS.ways:
-            rowwise = self._row("rowwise", _FLAGS.rowwise_events)
-            start = self._measure("rowwise", _TINY_EVENTS).seconds
-            varying = max(rowwise["seconds"] - start, 0.0)
-            share = _FLAGS.events / _FLAGS.rowwise_events
-            rowwise["start_seconds"] = round(start, 2)
-            rowwise["seconds_at_events"] = round(start + varying * share, 2)
-            if ours:
-                same = base if share == 1 else self._row("ours", _FLAGS.rowwise_events)
-                result["ratio_rowwise"] = rowwise["seconds_at_events"] / base["seconds"]
-                result["ratio_bytes"] = same["bytes"] / rowwise["bytes"]
-        if ours and _FLAGS.large_events:
-            large = self._row("ours", _FLAGS.large_events)
-            result["ratio_large"] = large["seconds"] / base["seconds"]
-            result["large_peak_mib"] = large["peak_mib"]
-        _print_ratios(result)
-        return {**result, "compared": _COMPARED}
-
-    def _row(self, way: str, events: int, repeats: int = 1) -> dict[str, Any]:
-        usages = [self._measure(way, events) for _ in range(repeats)]
-        shards = glob.glob(os.path.join(glob.escape(self._records(way, events)), "*.tfrecord"))
-        row: dict[str, Any] = {
-            "way": way,
-            "events": events,
-            "seconds": round(statistics.median(usage.seconds for usage in usages), 2),
-            "bytes": sum(map(os.path.getsize, shards)),
-            "peak_mib": round(max(usage.peak_mib for usage in usages)),
-            "cpu_seconds": round(statistics.median(usage.cpu_seconds for usage in usages), 2),
-            "largest_process_mib": round(max(usage.largest_process_mib for usage in usages)),
-            "processes": max(usage.processes for usage in usages),
-            "repeats": repeats,
-        }
-        self._rows.append(row)
-        print(
-            f"{way:<8} {events:>11,} events {row['seconds']:8.1f} s ({row['cpu_seconds']:.1f} s of "
-            f"processor) {row['bytes'] / 2**20:9.1f} MiB written, {row['peak_mib']:,} MiB resident",
-            flush=True,
-        )
-        return row
-
-    def _measure(self, way: str, events: int) -> measured_process.Usage:
-        """Runs a way over the log of so many events; removes the output of an earlier run."""
-        log, output = self._log(events), self._records(way, events)
-        shutil.rmtree(output, ignore_errors=True)
-        if way == "ours":
-            module = "pipeline.build_examples"
-            embeddings = os.path.join(log, "embeddings", _MODALITY)
-            inputs = [f"--events={log}/impressions", f"--embeddings={_MODALITY}={embeddings}"]
-            inputs += ["--timestamp_unit=ms", "--candidate_embeddings="]
-        else:
-            module = "benchmarks.join_alternatives.rowwise"
-            inputs = [f"--log={log}", f"--record={_FLAGS.rowwise_record}"]
-        common = [f"--output={output}", f"--history_length={_FLAGS.history_length}"]
-        return measured_process.run([sys.executable, "-m", module, *common, *inputs])
-
-    def _log(self, events: int) -> str:
-        """Returns the log of so many events, simulated on first use."""
-        folder = os.path.join(self._work, f"log-{events}")
-        if not os.path.isdir(folder):
-            users = max(events // _FLAGS.events_per_user, _LEAST_USERS)
-            simulate = [sys.executable, "-m", "benchmarks.simulate", f"--output={folder}"]
-            simulate += [f"--events={events}", f"--users={users}", f"--items={_FLAGS.items}"]
-            simulate += [f"--modalities={_MODALITY}:{_FLAGS.dimension}", "--label_events=inline"]
-            measured_process.run(simulate)
-        return folder
-
-    def _records(self, way: str, events: int) -> str:
-        return os.path.join(self._work, f"{way}-{events}")
-
-
-def _print_ratios(result: dict[str, Any]) -> None:
-    described = {
-        "ratio_rowwise": "x the events per second of row-wise (target: 20 or more)",
-        "ratio_limit": "of the limit's speed (target: 0.3 or more); recorded, not measured now",
-        "ratio_bytes": "of the bytes of row-wise (target: 0.033 or less)",
-        "ratio_large": "x the time, for the larger log",
-    }
-    for name, text in described.items():
+    if ours := "ours" in _FLAGS.ways:
+        base = add_row("ours", _FLAGS.events, _FLAGS.repeats)
+    if "rowwise" in _FLAGS.ways:
+        rowwise = add_row("rowwise", _FLAGS.rowwise_events)
+        start = _measure(work, "rowwise", _TINY_EVENTS).seconds
+        varying = max(rowwise["seconds"] - start, 0.0)
+        share = _FLAGS.events / _FLAGS.rowwise_events
+        rowwise["start_seconds"] = round(start, 2)
+        rowwise["seconds_at_events"] = round(start + varying * share, 2)
+        if ours:
+            same = base if share == 1 else add_row("ours", _FLAGS.rowwise_events)
+            result["ratio_rowwise"] = rowwise["seconds_at_events"] / base["seconds"]
+            result["ratio_bytes"] = same["bytes"] / rowwise["bytes"]
+    if ours and _FLAGS.large_events:
+        large = add_row("ours", _FLAGS.large_events)
+        result["ratio_large"] = large["seconds"] / base["seconds"]
+        result["large_peak_mib"] = large["peak_mib"]
+    for name, text in _RATIOS.items():
         if result.get(name) is not None:
             print(f"{name:<14} {result[name]:8.3f} {text}")
+    return {**result, "compared": _COMPARED}
+
+
+def _row(work: str, way: str, events: int, repeats: int) -> dict[str, Any]:
+    usages = [_measure(work, way, events) for _ in range(repeats)]
+    shards = glob.glob(os.path.join(glob.escape(work), f"{way}-{events}", "*.tfrecord"))
+    row: dict[str, Any] = {
+        "way": way,
+        "events": events,
+        "seconds": round(statistics.median(usage.seconds for usage in usages), 2),
+        "bytes": sum(map(os.path.getsize, shards)),
+        "peak_mib": round(max(usage.peak_mib for usage in usages)),
+        "cpu_seconds": round(statistics.median(usage.cpu_seconds for usage in usages), 2),
+        "largest_process_mib": round(max(usage.largest_process_mib for usage in usages)),
+        "processes": max(usage.processes for usage in usages),
+        "repeats": repeats,
+    }
+    print(
+        f"{way:<8} {events:>11,} events {row['seconds']:8.1f} s ({row['cpu_seconds']:.1f} s of "
+        f"processor) {row['bytes'] / 2**20:9.1f} MiB written, {row['peak_mib']:,} MiB resident",
+        flush=True,
+    )
+    return row
+
+
+def _measure(work: str, way: str, events: int) -> measured_process.Usage:
+    """Runs a way over the log of so many events, simulated on first use, into a new folder."""
+    log, output = f"{work}/log-{events}", f"{work}/{way}-{events}"
+    if not os.path.isdir(log):
+        users = max(events // _FLAGS.events_per_user, _LEAST_USERS)
+        simulate = [sys.executable, "-m", "benchmarks.simulate", f"--output={log}"]
+        simulate += [f"--events={events}", f"--users={users}", f"--items={_FLAGS.items}"]
+        simulate += [f"--modalities={_MODALITY}:{_FLAGS.dimension}", "--label_events=inline"]
+        measured_process.run(simulate)
+    shutil.rmtree(output, ignore_errors=True)
+    if way == "ours":
+        module = "pipeline.build_examples"
+        embeddings = f"{log}/embeddings/{_MODALITY}"
+        inputs = [f"--events={log}/impressions", f"--embeddings={_MODALITY}={embeddings}"]
+        inputs += ["--timestamp_unit=ms", "--candidate_embeddings="]
+    else:
+        module = "benchmarks.join_alternatives.rowwise"
+        inputs = [f"--log={log}", f"--record={_FLAGS.rowwise_record}"]
+    common = [f"--output={output}", f"--history_length={_FLAGS.history_length}"]
+    return measured_process.run([sys.executable, "-m", module, *common, *inputs])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ joined first, with defaults that depend on its columns and that `--set join.FIEL
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags, logging
@@ -75,7 +75,12 @@ def main() -> None:
 
 def _main(_: Sequence[str]) -> None:
     if _FLAGS.render:
-        _show(_read(_FLAGS.output), _FLAGS.output)
+        result = json_file.read(_FLAGS.output, "--render:")
+        if "protocol" not in result:
+            raise UserInputError(
+                f"--render: {_FLAGS.output!r} has no protocol; run the benchmark again."
+            )
+        _show(result, _FLAGS.output)
         return
     if not _FLAGS.data:
         raise UserInputError("Give --data, or --render to draw what --output holds already.")
@@ -83,7 +88,11 @@ def _main(_: Sequence[str]) -> None:
         quality_protocol.check_models(_FLAGS.models)
     trial_pool.use_one_thread()
     config = run_config.load(_FLAGS.config, _FLAGS.set)
-    with _work_folder() as work:
+    with contextlib.ExitStack() as stack:
+        work = os.path.abspath(
+            _FLAGS.work or stack.enter_context(tempfile.TemporaryDirectory(prefix="quality-"))
+        )
+        os.makedirs(work, exist_ok=True)
         data = _prepare(config, work)
         models = _FLAGS.models or _default_models(data)
         if quality_protocol.BOOSTING in models:
@@ -100,44 +109,21 @@ def _prepare(config: RunConfig, work: str) -> list[DataSet]:
         overrides["behavior_type"] = tuple(_FLAGS.behavior_type)
     if _FLAGS.statistics is not None:
         overrides["statistics"] = tuple(_FLAGS.statistics)
-    embeddings = {
-        name: os.path.abspath(folder)
-        for name, folder in entry_point.modality_folders(_FLAGS.embeddings).items()
-    }
+    folders = entry_point.modality_folders(_FLAGS.embeddings)
+    embeddings = {name: os.path.abspath(folder) for name, folder in folders.items()}
     return quality_data.prepare(_FLAGS.data, _FLAGS.splits, overrides, embeddings, work)
 
 
 def _default_models(data: Sequence[DataSet]) -> list[str]:
     """Returns all rows that the data allow."""
     models = quality_protocol.default_models()
-    needed = {one.name for one in ExampleSet.open(data[0].folder).schema.modalities}
-    if missing := sorted(needed - set(data[0].embeddings)):
+    needed = ExampleSet.open(data[0].folder).schema.modality_names
+    if missing := sorted(set(needed) - set(data[0].embeddings)):
         possible = quality_protocol.default_models(with_vectors=False)
-        logging.warning(
-            "Left out without --embeddings for %s: %s.",
-            missing,
-            sorted(set(models) - set(possible)),
-        )
+        left_out = sorted(set(models) - set(possible))
+        logging.warning("Left out without --embeddings for %s: %s.", missing, left_out)
         return possible
     return models
-
-
-@contextlib.contextmanager
-def _work_folder() -> Iterator[str]:
-    if _FLAGS.work:
-        os.makedirs(_FLAGS.work, exist_ok=True)
-        yield os.path.abspath(_FLAGS.work)
-    else:
-        with tempfile.TemporaryDirectory(prefix="quality-") as work:
-            yield work
-
-
-def _read(path: str) -> dict[str, Any]:
-    """Returns an earlier output."""
-    result = json_file.read(path, "--render:")
-    if "protocol" not in result:
-        raise UserInputError(f"--render: {path!r} has no protocol; run the benchmark again.")
-    return result
 
 
 def _show(result: dict[str, Any], output: str) -> None:

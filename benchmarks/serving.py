@@ -57,8 +57,7 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(arguments: Sequence[str]) -> None:
-    del arguments
+def _main(_: Sequence[str]) -> None:
     embeddings = serving_models.content(_FLAGS.items)
     with tempfile.TemporaryDirectory() as folder:
         exported = serving_models.export_all(folder, embeddings)
@@ -70,8 +69,7 @@ def _main(arguments: Sequence[str]) -> None:
     rows = []
     sizes = (_FLAGS.candidates, _FLAGS.history_lengths, _FLAGS.concurrency)
     for count, length, at_once in itertools.product(*(map(int, values) for values in sizes)):
-        calls = _calls(signatures, embeddings, count, length)
-        rows += _measure(calls, count, length, at_once)
+        rows += _measure(_calls(signatures, embeddings, count, length), count, length, at_once)
     result = {"ratios": _ratios(rows), "rows": rows}
     print(json.dumps(result["ratios"], indent=2))
     result_file.write(_FLAGS.output, "benchmarks.serving", result)

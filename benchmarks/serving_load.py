@@ -10,6 +10,7 @@ refused. `after_warmup` is when every client has sent each of its requests once,
 tenth and not after half of the time.
 """
 
+import collections
 import dataclasses
 import json
 import os
@@ -26,7 +27,7 @@ from typing import Any
 import grpc
 import numpy as np
 import psutil
-from absl import flags, logging
+from absl import flags
 
 from benchmarks.measuring import result_file
 from features.errors import UserInputError
@@ -47,8 +48,7 @@ _ITEMS = 2000
 _SAMPLES = 20
 _CACHED_ITEMS = 1000
 _REFUSED_EVERY = 10
-_POINTS = 60
-"""Number of samples of the memory."""
+_MEMORY_SAMPLES = 60
 
 
 def define_flags() -> None:
@@ -65,12 +65,7 @@ def main() -> None:
 
 
 def measure(saved_model: str, seconds: float, concurrency: int) -> dict[str, Any]:
-    """Serves a model and sends requests to it.
-
-    Args:
-      saved_model: a version's folder, or the model's.
-      seconds: of the load.
-      concurrency: number of clients.
+    """Serves a version's folder, or the model's, and sends requests to it.
 
     Returns:
       `requests`, `refused`, `qps`, `latency_ms` (`p50`, `p99`) by signature, `rss_mib` (`start`,
@@ -107,16 +102,20 @@ class _Worker(threading.Thread):
         self.warm = threading.Event()
         self._requests = requests
         # No model has a negative behavior type; the first request has behaviors.
-        self._bad = dataclasses.replace(
-            requests[0][0], history_type=-requests[0][0].history_type - 1
-        )
+        first = requests[0][0]
+        self._bad = dataclasses.replace(first, history_type=-first.history_type - 1)
 
     def run(self) -> None:
         turn = 0
         while not self.stopped.is_set():
             requests = self._requests[turn % len(self._requests)]
             if turn % _REFUSED_EVERY == 0:
-                self._send_bad_request()
+                try:
+                    self.client.score_request([self._bad])
+                except grpc.RpcError as error:
+                    if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                        raise
+                    self.refused += 1
             for score in (self.client.score_request, self.client.score_cached):
                 begin = time.perf_counter()
                 scored = score(requests)
@@ -125,17 +124,12 @@ class _Worker(threading.Thread):
             if turn == len(self._requests):
                 self.warm.set()
 
-    def _send_bad_request(self) -> None:
-        try:
-            self.client.score_request([self._bad])
-        except grpc.RpcError as error:
-            if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
-                raise
-            self.refused += 1
-
 
 def _workers(saved_model: str, remote: RemoteModel, concurrency: int) -> list[_Worker]:
-    schema = _schema(saved_model)
+    # The schema that the export wrote beside the newest version.
+    versions = [name for name in os.listdir(saved_model) if name.isdigit()]
+    newest = os.path.join(saved_model, max(versions, key=int)) if versions else saved_model
+    schema = ExampleSchema.from_dict(exported_version.read_values(newest)["schema"])
     inputs = remote.signatures()[names.SCORE_REQUEST]
     workers = []
     for worker in range(concurrency):
@@ -159,7 +153,7 @@ def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> 
     warm: float | None = None
     try:
         while (elapsed := time.monotonic() - begin) < seconds:
-            time.sleep(min(seconds / _POINTS, seconds - elapsed))
+            time.sleep(min(seconds / _MEMORY_SAMPLES, seconds - elapsed))
             if process.poll() is not None or not all(worker.is_alive() for worker in workers):
                 raise RuntimeError("The server or a client ended before the load did.")
             memory.append(server.memory_info().rss / 2**20)
@@ -172,12 +166,9 @@ def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> 
             worker.stopped.set()
         for worker in workers:
             worker.join()
-    return {
-        "start": memory[0],
-        "after_warmup": memory[-1] if warm is None else warm,
-        "end": memory[-1],
-        "samples": [round(one, 1) for one in memory],
-    }
+    warm = memory[-1] if warm is None else warm
+    samples = [round(one, 1) for one in memory]
+    return {"start": memory[0], "after_warmup": warm, "end": memory[-1], "samples": samples}
 
 
 def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -186,7 +177,9 @@ def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict
         for signature in workers[0].latencies
     }
     scored = sum(len(values) for values in latencies.values())
-    counts = [worker.client.counts() for worker in workers]
+    counts: collections.Counter[str] = collections.Counter()
+    for worker in workers:
+        counts.update(worker.client.counts())
     return {
         "seconds": seconds,
         "requests": scored,
@@ -199,9 +192,7 @@ def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict
         },
         "rss_mib": rss,
         "growth_mib": rss["end"] - rss["after_warmup"],
-        "counts": {
-            name: sum(one.get(name, 0) for one in counts) for name in sorted(set().union(*counts))
-        },
+        "counts": dict(sorted(counts.items())),
     }
 
 
@@ -221,16 +212,7 @@ def _start(saved_model: str) -> tuple[subprocess.Popen, str, str]:
         time.sleep(0.1)
 
 
-def _schema(saved_model: str) -> ExampleSchema:
-    """Returns the schema that the export wrote beside the newest version."""
-    versions = [name for name in os.listdir(saved_model) if name.isdigit()]
-    newest = os.path.join(saved_model, max(versions, key=int)) if versions else saved_model
-    return ExampleSchema.from_dict(exported_version.read_values(newest)["schema"])
-
-
-def _main(arguments: Sequence[str]) -> None:
-    del arguments
-    logging.set_verbosity(logging.INFO)
+def _main(_: Sequence[str]) -> None:
     report = measure(_FLAGS.saved_model, _FLAGS.seconds, _FLAGS.concurrency)
     if _FLAGS.output is None:
         print(json.dumps(report, indent=2))

@@ -23,7 +23,6 @@ The same parameters give the same bytes on the same machine and versions.
 """
 
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from absl import flags, logging
 
 from benchmarks.marketplace.settings import MarketplaceSettings, parse_modalities
 from benchmarks.marketplace.simulation import simulate
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, json_file
 
 
 def define_flags() -> None:
@@ -71,14 +70,10 @@ def _main(_: Sequence[str]) -> None:
     written = simulate(flags.FLAGS.output, settings)
     seconds = time.perf_counter() - begin
     logging.info("%s in %.1f s: %s", flags.FLAGS.output, seconds, written["counts"])
-    with open(os.path.join(flags.FLAGS.output, "truth.json")) as file:
-        truth = json.load(file)
+    truth = json_file.read(os.path.join(flags.FLAGS.output, "truth.json"), "The truth")
     for name in ("bayes", "ids_alone", "similarity_ungated"):
-        logging.info("%-20s AUC %s   log loss %s", name, *map(_rounded, truth[name].values()))
-
-
-def _rounded(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+        shown = ("undefined" if one is None else f"{one:.4f}" for one in truth[name].values())
+        logging.info("%-20s AUC %s   log loss %s", name, *shown)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from absl import flags
 
 from benchmarks.measuring import result_file
 from benchmarks.model_alternatives import training_records, training_ways
-from benchmarks.model_alternatives.training_records import RecordSizes
 from benchmarks.model_alternatives.training_ways import Way
 from models.inputs.example_set import ExampleSet
 from models.training import execution
@@ -32,6 +31,12 @@ from pipeline.runtime import entry_point
 
 _FLAGS = flags.FLAGS
 _BASE = "ours"
+_COMPARED = {
+    "materialized": (_BASE, "materialized"),
+    "input": ("reading", _BASE),
+    "grouped": ("ours, grouped", _BASE),
+    "grouped_to_materialized": ("ours, grouped", "materialized"),
+}
 
 
 def define_flags() -> None:
@@ -51,32 +56,24 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(arguments: Sequence[str]) -> None:
-    del arguments
+def _main(_: Sequence[str]) -> None:
     within, at_once = map(int, _FLAGS.threads.split(","))
     ours = TrainingConfig(optimizer="lazy_adam", intra_op_threads=within, inter_op_threads=at_once)
     execution.set_threads(ours)
-    sizes = RecordSizes(_FLAGS.requests, _FLAGS.candidates, _FLAGS.history_length, _FLAGS.items)
+    sizes = (_FLAGS.requests, _FLAGS.candidates, _FLAGS.history_length, _FLAGS.items)
     with tempfile.TemporaryDirectory() as folder:
-        examples = training_records.write(os.path.join(folder, "examples"), sizes)
+        examples = training_records.write(os.path.join(folder, "examples"), *sizes)
         difference = training_ways.check_equal(examples)
         ways = _ways(examples, ours)
         times = _measure(ways)
-    result_file.write(
-        _FLAGS.output,
-        "benchmarks.training",
-        {
-            "ratio_materialized": _ratio(times, _BASE, "materialized"),
-            "ratio_input": _ratio(times, "reading", _BASE),
-            "ratio_grouped": _ratio(times, "ours, grouped", _BASE),
-            "ratio_grouped_to_materialized": _ratio(times, "ours, grouped", "materialized"),
-            "ratio_materialized_cpu": _ratio(times, _BASE, "materialized", 1),
-            "ratio_input_cpu": _ratio(times, "reading", _BASE, 1),
-            "ratio_grouped_cpu": _ratio(times, "ours, grouped", _BASE, 1),
-            "largest_difference": difference,
-            "rows": _rows(ways, times),
-        },
-    )
+    ratios = {
+        f"ratio_{name}{clock}": _ratio(times, *pair, at)
+        for at, clock in enumerate(("", "_cpu"))
+        for name, pair in _COMPARED.items()
+        if not (clock and name == "grouped_to_materialized")
+    }
+    values = {**ratios, "largest_difference": difference, "rows": _rows(ways, times)}
+    result_file.write(_FLAGS.output, "benchmarks.training", values)
 
 
 def _ways(examples: ExampleSet, ours: TrainingConfig) -> dict[str, Way]:
@@ -130,8 +127,10 @@ def _rows(
     rows = []
     for name, way in ways.items():
         wall, processor = zip(*rates[name], strict=True)
-        row = {"way": name, "layout": way.layout, "threads": _FLAGS.threads}
-        row |= {
+        row = {
+            "way": name,
+            "layout": way.layout,
+            "threads": _FLAGS.threads,
             "candidates_per_second": statistics.median(wall),
             "candidates_per_cpu_second": statistics.median(processor),
             "ratio_to_ours": _ratio(rates, name, _BASE),

@@ -64,7 +64,7 @@ def join(log: str, output: str, history_length: int, record: str) -> None:
             | "GroupByUser" >> beam.GroupByKey()
             | "ToExamples"
             >> beam.FlatMap(
-                user_examples,
+                _user_examples,
                 beam.pvalue.AsDict(embeddings),
                 width=width,
                 history_length=history_length,
@@ -75,22 +75,14 @@ def join(log: str, output: str, history_length: int, record: str) -> None:
         )
 
 
-def user_examples(
+def _user_examples(
     element: tuple[int, Iterable[Row]],
     embeddings: Mapping[int, list[float]],
     width: int,
     history_length: int,
     record: str,
 ) -> Iterator[bytes]:
-    """Yields the serialized records of one user.
-
-    Args:
-      element: the user and its impressions.
-      embeddings: item to vector.
-      width: of a vector (M).
-      history_length: the most behaviors of a record.
-      record: `candidate` or `request`.
-    """
+    """Yields the serialized records of one user, given with its impressions."""
     _, rows = element
     rows = sorted(rows, key=lambda row: row["timestamp"])
     clicked = [row for row in rows if row["click"] == 1]
@@ -128,19 +120,14 @@ def _example(
     for row in candidates:
         feature[CANDIDATE_ITEM_ID].int64_list.value.append(row["item_id"])
         feature["click"].float_list.value.append(row["click"])
-        feature["candidate_embedding"].float_list.value.extend(
-            embeddings.get(row["item_id"], zeros)
-        )
+        vector = embeddings.get(row["item_id"], zeros)
+        feature["candidate_embedding"].float_list.value.extend(vector)
     return example.SerializeToString()
 
 
 def _main(_: Sequence[str]) -> None:
-    join(
-        flags.FLAGS.log,
-        flags.FLAGS.output,
-        flags.FLAGS.history_length,
-        flags.FLAGS.record,
-    )
+    given = flags.FLAGS
+    join(given.log, given.output, given.history_length, given.record)
 
 
 if __name__ == "__main__":

@@ -31,38 +31,32 @@ class CandidateSource:
         interest: np.ndarray,
         request: np.ndarray,
     ) -> np.ndarray:
-        """Draws one item per impression.
+        """Draws one item per impression, distinct within a request; `[I]` int64 rows of items.
 
         Args:
           rng: the source of randomness.
           times: `[R]` int64, milliseconds.
           interest: `[R]` the category that interests the user.
           request: `[I]` the row in `times` of each impression, ascending.
-
-        Returns:
-          `[I]` int64 rows of items, distinct within a request.
         """
         created = np.searchsorted(self._created_at, times, side="right")[request]
         source = rng.random(len(request), np.float32)
         place = rng.random(len(request))
         chosen = (place * created).astype(np.int64)
         popular = source >= 1 - _POPULAR
-        chosen[popular] = self._popular(place[popular], created[popular])
+        weight = place[popular] * self._cumulative[created[popular] - 1]
+        rows = np.searchsorted(self._cumulative, weight, "right")
+        chosen[popular] = np.minimum(rows, created[popular] - 1)
         wanted = source < _INTEREST
         chosen[wanted] = self._of_category(
             place[wanted], created[wanted], interest[request[wanted]], chosen[wanted]
         )
         return self._without_repetition(rng, request, chosen, created)
 
-    def _popular(self, place: np.ndarray, created: np.ndarray) -> np.ndarray:
-        """Maps places in [0, 1) to items by popularity among the first `created`."""
-        rows = np.searchsorted(self._cumulative, place * self._cumulative[created - 1], "right")
-        return np.minimum(rows, created - 1)
-
     def _of_category(
         self, place: np.ndarray, created: np.ndarray, category: np.ndarray, otherwise: np.ndarray
     ) -> np.ndarray:
-        """As `_popular`, within a category; `otherwise` where it has no item yet."""
+        """Maps places in [0, 1) to a category's items by popularity; `otherwise` without any."""
         first = self._first[category]
         end = np.searchsorted(self._key, category.astype(np.int64) * len(self._row) + created)
         low, high = self._category_cumulative[first], self._category_cumulative[end]
@@ -79,14 +73,13 @@ class CandidateSource:
         created: np.ndarray,
     ) -> np.ndarray:
         """Replaces an item that its request shows already by a random one, until none does."""
-        key = request * np.int64(len(self._row)) + chosen
-        order = np.argsort(key, kind="stable")
-        repeated = order[1:][key[order[1:]] == key[order[:-1]]]
-        while repeated.size:
-            chosen[repeated] = (rng.random(len(repeated)) * created[repeated]).astype(np.int64)
-            # Only requests that have just changed can repeat an item now.
-            touched = np.flatnonzero(np.isin(request, request[repeated]))
+        touched = np.arange(len(request))
+        while True:
             key = request[touched] * np.int64(len(self._row)) + chosen[touched]
             order = np.argsort(key, kind="stable")
             repeated = touched[order[1:][key[order[1:]] == key[order[:-1]]]]
-        return chosen
+            if not repeated.size:
+                return chosen
+            chosen[repeated] = (rng.random(len(repeated)) * created[repeated]).astype(np.int64)
+            # Only requests that have just changed can repeat an item now.
+            touched = np.flatnonzero(np.isin(request, request[repeated]))

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks.marketplace import random_streams
 from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
 
 CATEGORIES = 32
@@ -51,13 +50,13 @@ class Items:
     def draw(cls, settings: MarketplaceSettings) -> "Items":
         """Draws the items of a marketplace."""
         N = settings.items
-        rng = random_streams.generator(settings.seed, "items")
+        rng = settings.generator("items")
         cold = N - settings.warm_items
         old = START - 1 - rng.integers(0, 365 * DAY, N - cold)
         new = START + rng.integers(0, settings.days * DAY * 9 // 10, cold)
         centers = _directions(rng.standard_normal((CATEGORIES, CONTENT), np.float32))
         typical_price = rng.normal(2.5, 0.8, CATEGORIES)
-        category = rng.choice(CATEGORIES, N, p=_zipf(CATEGORIES, 0.5)).astype(np.int32)
+        category = _categories(rng, (N,))
         price = np.exp(typical_price[category] + 0.5 * rng.standard_normal(N))
         factor = rng.standard_normal((N, FACTORS), np.float32)
         content = np.zeros((N + 1, CONTENT), np.float32)
@@ -106,7 +105,7 @@ class Users:
     def draw(cls, settings: MarketplaceSettings) -> "Users":
         """Draws the users of a marketplace."""
         U = settings.users
-        rng = random_streams.generator(settings.seed, "users")
+        rng = settings.generator("users")
         country = rng.choice(len(COUNTRIES), U, p=_zipf(len(COUNTRIES), 0.8)).astype(np.int32)
         lean = rng.standard_normal((len(COUNTRIES), FACTORS), np.float32)
         own = rng.standard_normal((U, FACTORS), np.float32)
@@ -116,19 +115,15 @@ class Users:
             age=np.clip(np.round(rng.normal(38, 13, U)), 16, 90).astype(np.int32),
             activity=rng.permutation(_zipf(U, _ACTIVITY_EXPONENT)),
             taste=np.float32(0.4) * lean[country] + np.float32(0.9) * own,
-            interests=rng.choice(CATEGORIES, (U, INTERESTS), p=_zipf(CATEGORIES, 0.5)).astype(
-                np.int32
-            ),
+            interests=_categories(rng, (U, INTERESTS)),
             interest_period=period,
             interest_phase=INTERESTS * period * rng.random(U, np.float32),
         )
 
     def interest(self, users: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Returns the category that interests each user then; `[R]` int32.
+        """Returns the category that interests each user then, `[R]` int32.
 
-        Args:
-          users: `[R]` rows.
-          times: `[R]` int64, milliseconds.
+        Given are `[R]` rows of users and `[R]` int64 milliseconds.
         """
         days = (times - START) / DAY + self.interest_phase[users]
         step = (days / self.interest_period[users]).astype(np.int64) % INTERESTS
@@ -139,6 +134,10 @@ def _zipf(count: int, exponent: float) -> np.ndarray:
     """Returns weights that fall with the rank and add up to one."""
     weights = (np.arange(count) + 3.0) ** -exponent
     return weights / weights.sum()
+
+
+def _categories(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.choice(CATEGORIES, shape, p=_zipf(CATEGORIES, 0.5)).astype(np.int32)
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

@@ -1,13 +1,10 @@
 """The modalities of a simulated marketplace, streamed as embedding sets."""
 
-import os
-
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.marketplace import random_streams
 from benchmarks.marketplace.catalog import CONTENT, Items
-from benchmarks.marketplace.parquet_parts import ParquetParts
+from benchmarks.marketplace.parquet_parts import ParquetParts, file_hashes
 from benchmarks.marketplace.settings import START, MarketplaceSettings
 from features.files import manifest
 
@@ -20,32 +17,25 @@ _NOISE = 0.15
 def write_embeddings(
     folder: str, modality: str, settings: MarketplaceSettings, items: Items
 ) -> None:
-    """Writes one modality, as `embedding_set` reads it: content seen through a map.
+    """Writes one modality into a new folder, as `embedding_set` reads it.
 
-    The map is linear, random and the same for all items; noise is added to each value. Items
+    Vectors are the content through a random linear map, the same for all items, plus noise. Items
     that appear during the simulated time have `available_at` then, others none.
-
-    Args:
-      folder: created; must not exist.
-      modality: one of the settings'.
-      settings: of the simulation.
-      items: the catalog.
     """
     number = list(settings.modalities).index(modality)
     width = settings.modalities[modality]
-    through = random_streams.generator(settings.seed, "maps", number).standard_normal(
-        (CONTENT, width), np.float32
-    )
+    map_rng = settings.generator("maps", number)
+    through = map_rng.standard_normal((CONTENT, width), np.float32)
     schema = pa.schema(
-        {
-            "item_id": pa.int64(),
-            "embedding": pa.list_(pa.float16(), width),
-            "available_at": pa.int64(),
-        }
+        [
+            ("item_id", pa.int64()),
+            ("embedding", pa.list_(pa.float16(), width)),
+            ("available_at", pa.int64()),
+        ]
     )
     with ParquetParts(folder, schema, _ITEMS_PER_FILE) as parts:
         for batch, first in enumerate(range(0, settings.items, _ITEMS_PER_BATCH)):
-            rng = random_streams.generator(settings.seed, "embeddings", number, batch)
+            rng = settings.generator("embeddings", number, batch)
             rows = np.arange(first, min(first + _ITEMS_PER_BATCH, settings.items))
             rows = rows[rng.random(len(rows)) >= settings.missing_embeddings]
             vectors = items.content[rows] @ through
@@ -58,16 +48,11 @@ def write_embeddings(
                 pa.array(created * 1000, mask=created < START),
             ]
             parts.write(pa.Table.from_arrays(columns, schema=schema))
-    manifest.write_manifest(
-        folder,
-        {
-            "encoder": f"simulated-{modality}",
-            "version": str(settings.seed),
-            "dimension": width,
-            "count": parts.rows,
-            "sha256": {
-                name: manifest.file_sha256(os.path.join(folder, name))
-                for name in sorted(os.listdir(folder))
-            },
-        },
-    )
+    values = {
+        "encoder": f"simulated-{modality}",
+        "version": str(settings.seed),
+        "dimension": width,
+        "count": parts.rows,
+        "sha256": file_hashes(folder),
+    }
+    manifest.write_manifest(folder, values)

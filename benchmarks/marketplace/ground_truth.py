@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.marketplace.marketplace import STRENGTH, Marketplace
-from benchmarks.marketplace.settings import START, MarketplaceSettings
+from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
 
 TEST_FRACTION = 0.2
 """Of the simulated time, at its end."""
@@ -28,12 +28,10 @@ def ceilings(
     - `similarity_ungated`: the gate is replaced by its mean over the catalog, as for a model
       that adds similarity without letting it interact with the id.
 
-    Args:
-      folder: holds `impressions/` and `truth/`, of which the same rows belong together.
-      settings: of the simulation.
-      marketplace: after its last block.
+    Rows of the folder's `impressions/` and `truth/` belong together; `marketplace` is after its
+    last block.
     """
-    cut = int(START + (1 - TEST_FRACTION) * (settings.end - START))
+    cut = int(START + (1 - TEST_FRACTION) * (settings.days * DAY))
     scores = {name: BinnedScore() for name in ("bayes", "ids_alone", "similarity_ungated")}
     profiles = marketplace.mean_profiles()
     items = marketplace.items
@@ -47,29 +45,20 @@ def ceilings(
                 continue
             ids = shown.read_row_group(group, ["user_id", "item_id"])
             known = truth.read_row_group(group, ["click", "click_probability", "similarity"])
-            user, item = (ids[column].to_numpy() - 1 for column in ("user_id", "item_id"))
-            label, probability, similarity = (
-                known[column].to_numpy() for column in known.schema.names
-            )
+            user, item = (ids[name].to_numpy() - 1 for name in ("user_id", "item_id"))
+            label, probability, similarity = (column.to_numpy() for column in known.columns)
             logit = np.log(probability.astype(np.float64) / (1 - probability))
             without = logit - STRENGTH * items.gate[item] * similarity
             usual = np.einsum("id,id->i", items.content[item], profiles[user])
             test = times >= cut
-            for one, values in (
-                ("bayes", logit),
-                ("ids_alone", without + STRENGTH * items.gate[item] * usual),
-                ("similarity_ungated", without + STRENGTH * mean_gate * similarity),
-            ):
-                scores[one].add(label[test], values[test])
-    return {
-        "from_timestamp": cut,
-        "impressions": int(scores["bayes"].labels.sum()),
-        "clicks": int(scores["bayes"].labels[1]),
-        **{
-            name: {"auc": score.auc(), "log_loss": score.log_loss()}
-            for name, score in scores.items()
-        },
-    }
+            scores["bayes"].add(label[test], logit[test])
+            alone = without + STRENGTH * items.gate[item] * usual
+            scores["ids_alone"].add(label[test], alone[test])
+            ungated = without + STRENGTH * mean_gate * similarity
+            scores["similarity_ungated"].add(label[test], ungated[test])
+    shown, clicks = int(scores["bayes"].labels.sum()), int(scores["bayes"].labels[1])
+    best = {name: {"auc": one.auc(), "log_loss": one.log_loss()} for name, one in scores.items()}
+    return {"from_timestamp": cut, "impressions": shown, "clicks": clicks, **best}
 
 
 class BinnedScore:
@@ -88,12 +77,7 @@ class BinnedScore:
         return self._counts.sum(axis=1)
 
     def add(self, label: np.ndarray, logit: np.ndarray) -> None:
-        """Adds impressions.
-
-        Args:
-          label: `[I]` 0 or 1.
-          logit: `[I]` float64.
-        """
+        """Adds impressions, `[I]` labels of 0 or 1 and `[I]` float64 logits."""
         scaled = (logit / _LARGEST_LOGIT + 1) * (_BINS // 2)
         bins = np.clip(scaled, 0, _BINS - 1).astype(np.int64)
         for value in (0, 1):

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.marketplace import random_streams
 from benchmarks.marketplace.marketplace import BLOCK
+from benchmarks.marketplace.settings import MarketplaceSettings
 
 SCHEMA = pa.schema(
     [BLOCK.field(name) for name in ("request_id", "user_id", "item_id", "timestamp")]
@@ -16,6 +16,7 @@ _LATE = 30 * 60_000
 
 _LONGEST = 6 * 3_600_000
 _DUPLICATED = 0.02
+_ORDER = ("timestamp", "request_id", "item_id")
 
 
 class LabelEvents:
@@ -25,21 +26,23 @@ class LabelEvents:
     have not arrived yet are kept, at most six hours of them.
 
     Args:
-      seed: of the simulation.
+      settings: of the simulation.
     """
 
-    def __init__(self, seed: int):
-        self._seed = seed
+    def __init__(self, settings: MarketplaceSettings):
+        self._settings = settings
         self._blocks = 0
         self._pending = {name: SCHEMA.empty_table() for name in ("click", "conversion")}
 
-    def arrive(self, block: pa.Table) -> Mapping[str, pa.Table]:
-        """Returns the events that arrive until a block's end, by label.
+    def arrive(self, block: pa.Table | None) -> Mapping[str, pa.Table]:
+        """Returns the events that arrive until a block's end, sorted, by label.
 
         Args:
-          block: impressions, the ones after the block before.
+          block: the next impressions; None for all events after the last block.
         """
-        rng = random_streams.generator(self._seed, "label_events", self._blocks)
+        if block is None:
+            return self._split(np.iinfo(np.int64).max)
+        rng = self._settings.generator("label_events", self._blocks)
         self._blocks += 1
         times = block["timestamp"].to_numpy()
         clicked = np.flatnonzero(block["click"])
@@ -49,10 +52,6 @@ class LabelEvents:
         self._add("click", rng, block, clicked, clicks)
         self._add("conversion", rng, block, clicked[bought], clicks[bought] + after_click)
         return self._split(int(times[-1]))
-
-    def rest(self) -> Mapping[str, pa.Table]:
-        """Returns the events that arrive after the last impression, by label."""
-        return self._split(np.iinfo(np.int64).max)
 
     def _add(
         self,
@@ -75,26 +74,15 @@ class LabelEvents:
         arrived = {}
         for name, events in self._pending.items():
             times = events["timestamp"].to_numpy()
-            arrived[name] = _in_order(events.filter(pa.array(times <= now)))
+            due = events.filter(pa.array(times <= now))
+            arrived[name] = due.sort_by([(key, "ascending") for key in _ORDER])
             self._pending[name] = events.filter(pa.array(times > now))
         return arrived
 
 
 def _delays(rng: np.random.Generator, count: int, median: float, late: float) -> np.ndarray:
-    """Returns delays of events after their causes, `[count]` int64 milliseconds up to six hours.
-
-    Args:
-      rng: draws them.
-      count: how many.
-      median: milliseconds, of those that are not late.
-      late: share that comes after `_LATE`.
-    """
+    """Returns `[count]` int64 milliseconds; a share of `late` is above `_LATE`."""
     prompt = np.minimum(median * np.exp(1.0 * rng.standard_normal(count)), _LATE)
     delayed = _LATE * (1 + rng.exponential(2.0, count))
     delay = np.where(rng.random(count) < late, delayed, prompt)
     return np.clip(delay, 1, _LONGEST).astype(np.int64)
-
-
-def _in_order(events: pa.Table) -> pa.Table:
-    names = ("timestamp", "request_id", "item_id")
-    return events.sort_by([(name, "ascending") for name in names])

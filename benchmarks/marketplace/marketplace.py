@@ -21,11 +21,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.marketplace import random_streams
 from benchmarks.marketplace.candidate_source import CandidateSource
 from benchmarks.marketplace.catalog import CONTENT, Items, Users
-from benchmarks.marketplace.clock import Clock
-from benchmarks.marketplace.settings import MarketplaceSettings
+from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
 
 DEVICES = ("desktop", "phone", "tablet")
 RECENT = 5
@@ -72,7 +70,8 @@ class Marketplace:
         self.users = Users.draw(settings)
         self._source = CandidateSource(self.items)
         self._activity = np.cumsum(self.users.activity)
-        self._clock = Clock(settings)
+        self._day = _daily_rhythm()
+        self._last_time = START - 1
         # Item N stands for no click yet; its content is zero.
         self._clicked = np.full((settings.users, RECENT), settings.items, np.int32)
         self._clicks = np.zeros(settings.users, np.int64)
@@ -83,7 +82,7 @@ class Marketplace:
         """Yields the whole log once, as tables `BLOCK` of 16,384 requests."""
         shown = requests = 0
         for block in itertools.count():
-            rng = random_streams.generator(self._settings.seed, "requests", block)
+            rng = self._settings.generator("requests", block)
             sizes = self._sizes(rng, self._settings.events - shown)
             yield self._block(rng, requests, shown, sizes)
             requests += len(sizes)
@@ -92,11 +91,7 @@ class Marketplace:
                 return
 
     def mean_profiles(self) -> np.ndarray:
-        """Returns `[U, CONTENT]` float32, the mean over a user's requests so far.
-
-        A profile is what similarity compares a candidate with: the mean content of the recently
-        clicked items.
-        """
+        """Returns `[U, CONTENT]` float32: mean content of the recent clicks, over past requests."""
         return self._profile_sum / np.maximum(self._requests, 1)[:, None].astype(np.float32)
 
     def _sizes(self, rng: np.random.Generator, left: int) -> np.ndarray:
@@ -115,7 +110,7 @@ class Marketplace:
         """Simulates consecutive requests."""
         users = np.searchsorted(self._activity, rng.random(len(sizes)), "right")
         users = np.minimum(users, self._settings.users - 1)
-        times = self._clock.times(rng, shown, sizes)
+        times = self._times(rng, shown, sizes)
         order, rounds = _rounds(users)
         users, times, sizes = users[order], times[order], sizes[order]
         request = np.repeat(np.arange(len(sizes)), sizes)
@@ -156,6 +151,20 @@ class Marketplace:
         by_time = np.argsort(columns["request_id"], kind="stable")
         return pa.table(columns, schema=BLOCK).take(pa.array(by_time))
 
+    def _times(self, rng: np.random.Generator, shown: int, sizes: np.ndarray) -> np.ndarray:
+        """Returns `[R]` int64 milliseconds, ascending, after all that were returned before.
+
+        A request moves within the room that its impressions take in the log.
+        """
+        offset = shown + np.cumsum(sizes) - sizes * rng.random(len(sizes))
+        day, rest = np.divmod(offset / self._settings.events * self._settings.days, 1)
+        days = day + np.interp(rest, *self._day) / 24
+        times = START + (days * DAY).astype(np.int64)
+        steps = np.arange(len(times))
+        times = np.maximum.accumulate(np.maximum(times - steps, self._last_time + 1)) + steps
+        self._last_time = int(times[-1])
+        return times
+
     def _logit_without_similarity(
         self,
         users: np.ndarray,
@@ -188,9 +197,7 @@ class Marketplace:
         """Puts clicks into their users' histories; a user's clicks follow each other."""
         if not len(users):
             return
-        starts = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]]))
-        counts = np.diff(np.append(starts, len(users)))
-        nth = np.arange(len(users)) - np.repeat(starts, counts)
+        starts, counts, nth = _runs(users)
         # Of more than RECENT clicks at once the last are kept: a later assignment wins.
         self._clicked[users, (self._clicks[users] + nth) % RECENT] = item
         self._clicks[users[starts]] += counts
@@ -210,12 +217,28 @@ def _rounds(users: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
     Round r holds every user's r-th request, in the order of time.
     """
     by_user = np.argsort(users, kind="stable")
-    same = users[by_user][1:] == users[by_user][:-1]
-    starts = np.flatnonzero(np.concatenate([[True], ~same]))
     nth = np.empty(len(users), np.int64)
-    nth[by_user] = np.arange(len(users)) - np.repeat(starts, np.diff(np.append(starts, len(users))))
+    nth[by_user] = _runs(users[by_user])[2]
     bounds = np.concatenate([[0], np.cumsum(np.bincount(nth))]).tolist()
     return np.argsort(nth, kind="stable"), list(itertools.pairwise(bounds))
+
+
+def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns where runs of equal values start, their lengths, and each value's place in its run.
+
+    For example `[7, 7, 4]` gives `[0, 2]`, `[2, 1]` and `[0, 1, 0]`.
+    """
+    starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    counts = np.diff(np.append(starts, len(values)))
+    return starts, counts, np.arange(len(values)) - np.repeat(starts, counts)
+
+
+def _daily_rhythm() -> tuple[np.ndarray, np.ndarray]:
+    """Returns shares of a day's requests, ascending, and the hours until which they come."""
+    hours = np.linspace(0, 24, 24 * 60 + 1)
+    rate = 1 - 0.55 * np.cos((hours - 3) * np.pi / 12) + 0.25 * np.sin(hours * np.pi / 6)
+    mass = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
+    return mass / mass[-1], hours
 
 
 def _sigmoid(logit: np.ndarray) -> np.ndarray:

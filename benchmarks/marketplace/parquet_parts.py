@@ -1,10 +1,12 @@
-"""A table streamed into numbered Parquet files."""
+"""A table streamed into numbered Parquet files, and their hashes."""
 
 import contextlib
 import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from features.files import manifest
 
 
 class ParquetParts(contextlib.ExitStack):
@@ -28,17 +30,11 @@ class ParquetParts(contextlib.ExitStack):
         self._folder = folder
         self._schema = schema
         self._rows_per_file = rows_per_file
-        self._files = 0
-        self._room = 0
-        self.rows = 0
+        self._files = self.rows = 0
         self._open()
 
     def write(self, table: pa.Table) -> None:
-        """Appends rows.
-
-        Args:
-          table: columns of the schema, in its order.
-        """
+        """Appends rows, with the columns of the schema in its order."""
         if not len(table):
             return
         if self._room <= 0:
@@ -53,3 +49,9 @@ class ParquetParts(contextlib.ExitStack):
         self._writer = self.enter_context(pq.ParquetWriter(path, self._schema))
         self._files += 1
         self._room = self._rows_per_file
+
+
+def file_hashes(folder: str) -> dict[str, str]:
+    """Returns the sha256 of every file below a folder by its relative path, sorted."""
+    paths = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return {os.path.relpath(path, folder): manifest.file_sha256(path) for path in sorted(paths)}

@@ -1,10 +1,10 @@
 """Settings of a simulated marketplace."""
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -18,6 +18,7 @@ START = 1_704_067_200_000
 """When simulated time begins: 2024-01-01 UTC, in milliseconds."""
 
 _LEAST_MILLISECONDS_PER_REQUEST = 4
+_STREAMS = ("items", "users", "requests", "label_events", "maps", "embeddings")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -97,14 +98,15 @@ class MarketplaceSettings:
         """Items that exist from the start."""
         return self.items - round(self.items * self.cold_fraction)
 
-    @property
-    def end(self) -> int:
-        """When simulated time ends, in milliseconds."""
-        return START + self.days * DAY
+    def generator(self, stream: str, *position: int) -> np.random.Generator:
+        """Returns an independent random stream, so that one part does not move another.
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the settings as JSON values."""
-        return dataclasses.asdict(self)
+        Args:
+          stream: what is drawn, one of a fixed list.
+          position: for instance the number of a block; blocks can then be drawn in any order.
+        """
+        entropy = (self.seed, _STREAMS.index(stream), *position)
+        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(entropy)))
 
 
 def parse_modalities(texts: Sequence[str]) -> dict[str, int]:

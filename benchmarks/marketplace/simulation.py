@@ -1,25 +1,31 @@
 """Simulates a whole marketplace and publishes it as one folder."""
 
 import contextlib
-import json
+import dataclasses
+import itertools
 import os
-from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from absl import logging
 
-from benchmarks.marketplace import ground_truth, tables
+from benchmarks.marketplace import ground_truth, label_events
+from benchmarks.marketplace.catalog import CATEGORIES, COUNTRIES, Items, Users
 from benchmarks.marketplace.embeddings import write_embeddings
 from benchmarks.marketplace.label_events import LabelEvents
-from benchmarks.marketplace.marketplace import Marketplace
-from benchmarks.marketplace.parquet_parts import ParquetParts
+from benchmarks.marketplace.marketplace import BLOCK, Marketplace
+from benchmarks.marketplace.parquet_parts import ParquetParts, file_hashes
 from benchmarks.marketplace.settings import MarketplaceSettings
-from features.files import manifest
 from pipeline.publishing.publication import Publication
+from pipeline.runtime import json_file
 
 _ROWS_PER_GROUP = 262_144
+_LABELS = ("click", "conversion")
+_IMPRESSIONS = ("request_id", "user_id", "item_id", "timestamp", "position", "device")
+_PROBABILITIES = ("click_probability", "conversion_probability")
+_TRUTH = ("request_id", "item_id", *_LABELS, *_PROBABILITIES, "similarity")
 
 
 def simulate(
@@ -40,7 +46,7 @@ def simulate(
       UserInputError: the folder holds something else.
     """
     # Published logs have this key.
-    parameters = settings.to_dict() | {"rows_a_file": rows_per_file}
+    parameters = dataclasses.asdict(settings) | {"rows_a_file": rows_per_file}
     publication = Publication(output, {"parameters": parameters})
     if (found := publication.existing()) is not None:
         logging.info("%s holds this very log already: nothing to do.", output)
@@ -53,7 +59,7 @@ def _write(folder: str, settings: MarketplaceSettings, rows_per_file: int) -> di
     """Writes everything but the manifest and returns that."""
     marketplace = Marketplace(settings)
     counts: dict[str, int] = {}
-    for name, table in tables.side_tables(marketplace.items, marketplace.users).items():
+    for name, table in _side_tables(marketplace.items, marketplace.users).items():
         os.makedirs(os.path.join(folder, name))
         path = os.path.join(folder, name, f"{name}.parquet")
         pq.write_table(table, path, row_group_size=_ROWS_PER_GROUP)
@@ -64,18 +70,21 @@ def _write(folder: str, settings: MarketplaceSettings, rows_per_file: int) -> di
     for name, parts in _write_log(folder, settings, rows_per_file, marketplace).items():
         counts[name] = parts.rows
     truth = ground_truth.ceilings(folder, settings, marketplace)
-    with open(os.path.join(folder, "truth.json"), "w") as file:
-        json.dump(truth, file, indent=2)
-        file.write("\n")
-    return {"counts": counts, "sha256": _sha256(folder)}
+    json_file.write(os.path.join(folder, "truth.json"), truth)
+    return {"counts": counts, "sha256": file_hashes(folder)}
 
 
 def _write_log(
     folder: str, settings: MarketplaceSettings, rows_per_file: int, marketplace: Marketplace
 ) -> dict[str, ParquetParts]:
     """Simulates the log into its tables and returns them by name, closed."""
-    schemas = tables.log_schemas(inline=settings.label_events == "inline")
-    label_events = LabelEvents(settings.seed)
+    columns = {"impressions": _IMPRESSIONS, "truth": _TRUTH}
+    later = None if settings.label_events == "inline" else LabelEvents(settings)
+    if later is None:
+        columns["impressions"] += _LABELS
+    schemas = {name: pa.schema(map(BLOCK.field, names)) for name, names in columns.items()}
+    if later is not None:
+        schemas |= {f"{label}s": label_events.SCHEMA for label in _LABELS}
     with contextlib.ExitStack() as stack:
         parts = {
             name: stack.enter_context(
@@ -83,22 +92,32 @@ def _write_log(
             )
             for name, schema in schemas.items()
         }
-
-        def write_events(arrived: Mapping[str, pa.Table]) -> None:
-            for label, events in arrived.items():
-                parts[f"{label}s"].write(events)
-
-        for block in marketplace.blocks():
-            for name in ("impressions", "truth"):
-                parts[name].write(block.select(schemas[name].names))
-            if "clicks" in parts:
-                write_events(label_events.arrive(block))
-        if "clicks" in parts:
-            write_events(label_events.rest())
+        for block in itertools.chain(marketplace.blocks(), [None]):
+            if block is not None:
+                for name, names in columns.items():
+                    parts[name].write(block.select(names))
+            if later is not None:
+                for label, events in later.arrive(block).items():
+                    parts[f"{label}s"].write(events)
     return parts
 
 
-def _sha256(folder: str) -> dict[str, str]:
-    """Returns the sha256 of every file by its path below the folder."""
-    paths = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return {os.path.relpath(path, folder): manifest.file_sha256(path) for path in paths}
+def _side_tables(items: Items, users: Users) -> dict[str, pa.Table]:
+    """Returns the side features `items` and `users`, and the hidden properties `truth_items`."""
+    item_id = np.arange(len(items.price)) + 1
+    categories = pa.array([f"category_{number:02d}" for number in range(CATEGORIES)])
+    tables = {
+        "items": {
+            "item_id": item_id,
+            "category": categories.take(pa.array(items.category)),
+            "price": items.price,
+            "created_at": items.created_at,
+        },
+        "truth_items": {"item_id": item_id, "quality": items.quality, "gate": items.gate},
+        "users": {
+            "user_id": np.arange(len(users.age)) + 1,
+            "country": pa.array(COUNTRIES).take(pa.array(users.country)),
+            "age": users.age,
+        },
+    }
+    return {name: pa.table(columns) for name, columns in tables.items()}

@@ -15,12 +15,8 @@ class MaterializedTargetAttention(DecoupledTargetAttention):
     """`DecoupledTargetAttention` by way of `[R, C, L, d]`: equal variables, equal output.
 
     Bucket keys and values are looked up for every pair of candidate and behavior and added to
-    the behavior's own; scores and interest are sums over that tensor. One head.
-
-    Args:
-      bucket_edges: ascending inner edges in (-1, 1) by modality.
-      head_width: d.
-      behavior_types: number of values that `Behaviors.type` takes.
+    the behavior's own; scores and interest are sums over that tensor. One head, arguments as of
+    the parent.
     """
 
     def __init__(

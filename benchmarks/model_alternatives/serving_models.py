@@ -47,14 +47,7 @@ def content(items: int) -> dict[str, EmbeddingSet]:
 
 
 def build_all(vocabulary: np.ndarray) -> dict[str, RankingModel]:
-    """Returns every model with random weights.
-
-    Args:
-      vocabulary: `[N]` int64 item ids.
-
-    Returns:
-      The models by name. `dmf_materialized` has the weights of `dmf`.
-    """
+    """Returns every model by name with random weights; `dmf_materialized` has those of `dmf`."""
     models = {}
     for name, kind in _KINDS.items():
         keras.utils.set_random_seed(1)
@@ -66,12 +59,7 @@ def build_all(vocabulary: np.ndarray) -> dict[str, RankingModel]:
 def export_all(folder: str, embeddings: dict[str, EmbeddingSet]) -> dict[str, str]:
     """Exports every model with the embedding sets inside; each passes the export's gate.
 
-    Args:
-      folder: for the SavedModels.
-      embeddings: by modality; their items are the vocabulary.
-
-    Returns:
-      The version folder by model.
+    The sets' items are the vocabulary. Returns the version folder by model.
     """
     folders = {}
     for name, model in build_all(next(iter(embeddings.values())).item_ids).items():

@@ -1,6 +1,5 @@
 """Joined records of random content, to measure how fast they are read and trained on."""
 
-import dataclasses
 import os
 
 import numpy as np
@@ -28,11 +27,18 @@ _SHARDS = 4
 _LARGEST_GAP = 10**7
 
 
-@dataclasses.dataclass(frozen=True)
-class RecordSizes:
-    """How much there is of everything.
+def write(
+    folder: str,
+    requests: int,
+    candidates: int,
+    history_length: int,
+    items: int,
+    content_width: int = 128,
+) -> ExampleSet:
+    """Writes a train split and opens it.
 
-    Attributes:
+    Args:
+      folder: created; must not exist.
       requests: Q.
       candidates: C, of every request.
       history_length: L, of every request.
@@ -40,29 +46,13 @@ class RecordSizes:
         table.
       content_width: M, of each modality.
     """
-
-    requests: int
-    candidates: int
-    history_length: int
-    items: int
-    content_width: int = 128
-
-
-def write(folder: str, sizes: RecordSizes, seed: int = 0) -> ExampleSet:
-    """Writes a train split and opens it.
-
-    Args:
-      folder: created; must not exist.
-      sizes: of the records.
-      seed: of everything that is drawn.
-    """
     schema = ExampleSchema(
         labels=("click",),
-        modalities=tuple(Modality(name, sizes.content_width) for name in ("text", "image")),
-        history_length=sizes.history_length,
+        modalities=tuple(Modality(name, content_width) for name in ("text", "image")),
+        history_length=history_length,
         behavior_types=2,
     )
-    records = columnar.encode_requests(schema, _features(schema, sizes, seed))
+    records = columnar.encode_requests(schema, _features(schema, requests, candidates, items))
     os.makedirs(os.path.join(folder, "vocabulary"))
     shards = {}
     for shard in range(_SHARDS):
@@ -73,42 +63,43 @@ def write(folder: str, sizes: RecordSizes, seed: int = 0) -> ExampleSet:
                 file.write(tfrecord.frame(record))
         shards[name] = {"split": "train", "records": len(own), "sha256": file.sha256}
     id_table.write_vocabulary(
-        os.path.join(folder, "vocabulary", "item_id.txt"), np.arange(1, sizes.items + 1)
+        os.path.join(folder, "vocabulary", "item_id.txt"), np.arange(1, items + 1)
     )
-    by_candidates = {str(sizes.candidates): len(records)}
-    split = {"shards": list(shards), "candidates_per_record": by_candidates}
+    split = {"shards": list(shards), "candidates_per_record": {str(candidates): requests}}
     manifest.write_manifest(
         folder, {"schema": schema.to_dict(), "shards": shards, "splits": {"train": split}}
     )
     return ExampleSet.open(folder)
 
 
-def _features(schema: ExampleSchema, sizes: RecordSizes, seed: int) -> dict[str, Slices]:
-    """Draws Q requests and returns what the records hold of them."""
-    rng = np.random.default_rng(seed)
-    count, c, b = sizes.requests, sizes.candidates, sizes.history_length
-    shown = rng.integers(1, sizes.items + 1, (count, c))
-    seen = rng.integers(1, sizes.items + 1, (count, b))
+def _features(schema: ExampleSchema, count: int, c: int, items: int) -> dict[str, Slices]:
+    """Draws Q requests of C candidates and returns what the records hold of them."""
+    rng = np.random.default_rng(0)
+    b = schema.history_length
+    shown = rng.integers(1, items + 1, (count, c))
+    seen = rng.integers(1, items + 1, (count, b))
     gaps = -np.sort(-rng.integers(1, _LARGEST_GAP, (count, b)))
     types = rng.integers(0, schema.behavior_types, (count, b))
     clicks = rng.integers(0, 2, (count, c)).astype(np.float32)
     request = np.arange(count)
-    scalars = {"user_id": request, "request_id": request, "timestamp": request * 10**6}
-    features = {name: Slices.one_each(values) for name, values in scalars.items()}
-    features[HISTORY_ITEM_ID] = Slices.one_each(seen)
-    features[HISTORY_TIME_GAP] = Slices.one_each(gaps)
-    features[HISTORY_TYPE] = Slices.one_each(types)
-    features[CANDIDATE_ITEM_ID] = Slices.one_each(shown)
-    features["click"] = Slices.one_each(clicks)
+    features = {
+        "user_id": request,
+        "request_id": request,
+        "timestamp": request * 10**6,
+        HISTORY_ITEM_ID: seen,
+        HISTORY_TIME_GAP: gaps,
+        HISTORY_TYPE: types,
+        CANDIDATE_ITEM_ID: shown,
+        "click": clicks,
+    }
     for modality in schema.modalities:
-        vectors = rng.standard_normal((sizes.items, modality.dimension), np.float32)
-        content = embedding_set.from_vectors(np.arange(1, sizes.items + 1), vectors)
+        vectors = rng.standard_normal((items, modality.dimension), np.float32)
+        content = embedding_set.from_vectors(np.arange(1, items + 1), vectors)
         codes = [_codes(content, *pair) for pair in zip(shown, seen, strict=True)]
-        name = similarity_feature(modality.name)
-        features[name] = Slices.one_each(np.reshape(codes, [count, c * b]))
+        features[similarity_feature(modality.name)] = np.reshape(codes, [count, c * b])
         rows = content.quantized[content.rows(shown.reshape(-1))].reshape(count, -1)
-        features[candidate_embedding_feature(modality.name)] = Slices.one_each(rows)
-    return features
+        features[candidate_embedding_feature(modality.name)] = rows
+    return {name: Slices.one_each(values) for name, values in features.items()}
 
 
 def _codes(content: EmbeddingSet, shown: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -13,13 +13,12 @@ from models import factory
 from models.dmf import DMF
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
-from models.ranking_model import RankingModel
 from models.training import execution, optimizers
 from models.training.config import TrainingConfig
 from models.training.passes import TrainingInput
 
-MODEL = ModelConfig(embedding_width=128, head_width=128, hidden=(1024, 512, 256))
-BATCH = 512
+_MODEL = ModelConfig(embedding_width=128, head_width=128, hidden=(1024, 512, 256))
+_BATCH = 512
 _CANDIDATES_OF_BUCKET = 32
 _SHUFFLE_BUFFER = 2000
 _STEPS_OF_SCHEDULE = 10_000
@@ -47,7 +46,7 @@ def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
     """Returns one pass as training reads it, about 512 candidates per batch."""
     (candidates,) = examples.candidates_per_record("train")
     # A batch of whole requests is sized for the largest of its bucket; this fills it.
-    size = BATCH if layout == "flat" else BATCH // candidates * _CANDIDATES_OF_BUCKET
+    size = _BATCH if layout == "flat" else _BATCH // candidates * _CANDIDATES_OF_BUCKET
     config = TrainingConfig(
         batch_candidates=size,
         batches_of="candidates" if layout == "flat" else "requests",
@@ -74,26 +73,27 @@ def reading(examples: ExampleSet, layout: str) -> Way:
 def training(
     examples: ExampleSet, layout: str, steps: int, config: TrainingConfig, fed: bool = False
 ) -> Way:
-    """Returns a step of `dmf`, as `fit` takes it.
+    """Returns a step of `dmf`, as `fit` takes it, on a few batches that are kept in memory.
 
     Args:
       examples: the records.
       layout: of the batches.
       steps: in a round.
       config: how to train.
-      fed: read each batch from the records, as training does, rather than keep a few in memory.
+      fed: read each batch from the records instead, as training does.
     """
-    model = build(DMF, examples)
+    model = _build(DMF, examples)
     model.compile(optimizer=optimizers.build_optimizer(model, config, _STEPS_OF_SCHEDULE))
-    data = batches(examples, layout).repeat() if fed else in_memory(examples, layout)
-    return _steps(model, data, layout, steps, config)
+    data = batches(examples, layout)
+    return _steps(model, data if fed else data.take(_IN_MEMORY).cache(), layout, steps, config)
 
 
 def materialized(examples: ExampleSet, layout: str, steps: int, config: TrainingConfig) -> Way:
     """Returns a step of the model with materialized attention and one dense Adam."""
-    model = build(MaterializedDMF, examples)
+    model = _build(MaterializedDMF, examples)
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
-    return _steps(model, in_memory(examples, layout), layout, steps, config)
+    data = batches(examples, layout).take(_IN_MEMORY).cache()
+    return _steps(model, data, layout, steps, config)
 
 
 def check_equal(examples: ExampleSet) -> float:
@@ -105,7 +105,7 @@ def check_equal(examples: ExampleSet) -> float:
     Raises:
       RuntimeError: they differ.
     """
-    ours, other = build(DMF, examples), build(MaterializedDMF, examples)
+    ours, other = _build(DMF, examples), _build(MaterializedDMF, examples)
     rng = np.random.default_rng(0)
     for variable in ours.attention.trainable_variables:
         variable.assign(0.2 * rng.standard_normal(variable.shape))
@@ -123,29 +123,20 @@ def check_equal(examples: ExampleSet) -> float:
     return largest
 
 
-def in_memory(examples: ExampleSet, layout: str) -> tf.data.Dataset:
-    """Returns a few batches over and over, read once."""
-    return batches(examples, layout).take(_IN_MEMORY).cache().repeat()
-
-
-def build(kind: type[DMF], examples: ExampleSet) -> DMF:
+def _build(kind: type[DMF], examples: ExampleSet) -> DMF:
     """Returns a model of the benchmark's size whose variables exist."""
     keras.utils.set_random_seed(1)
-    model = kind(MODEL, examples.schema, examples.vocabulary())
+    model = kind(_MODEL, examples.schema, examples.vocabulary())
     model.create_variables(factory.zero_batch(examples.schema))
     return model
 
 
 def _steps(
-    model: RankingModel,
-    data: tf.data.Dataset,
-    layout: str,
-    steps: int,
-    config: TrainingConfig,
+    model: DMF, data: tf.data.Dataset, layout: str, steps: int, config: TrainingConfig
 ) -> Way:
-    """Returns the step that `fit` takes, on the next batch."""
+    """Returns the step that `fit` takes, on the next batch of passes without end."""
     count = int(np.prod(next(iter(data))[CANDIDATE_MASK].shape))
-    step, iterator = model.make_train_function(), iter(data)
+    step, iterator = model.make_train_function(), iter(data.repeat())
 
     def run() -> int:
         with execution.settings(model, config):

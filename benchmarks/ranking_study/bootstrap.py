@@ -29,13 +29,7 @@ class Draws:
 
     @classmethod
     def of(cls, user_ids: np.ndarray, resamples: int, seed: int = 0) -> "Draws":
-        """Draws as many users as there are, `resamples` times.
-
-        Args:
-          user_ids: `[N]` int64, of each candidate.
-          resamples: B.
-          seed: of the draws.
-        """
+        """Draws as many users as `[N]` int64 `user_ids` has, `resamples` times."""
         users, user = np.unique(user_ids, return_inverse=True)
         rng = np.random.default_rng(seed)
         even = np.full(len(users), 1 / len(users))
@@ -46,12 +40,7 @@ def auc(draws: Draws, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Returns the AUC of each draw, `[B]` float64, NaN where a draw has one class only.
 
     The rank-sum of the candidates with their users' multiplicity as weights, so that no draw has
-    to be sorted: ties count half.
-
-    Args:
-      draws: of the candidates' users.
-      labels: `[N]` 0 or 1.
-      scores: `[N]`, higher for more likely.
+    to be sorted: ties count half. `labels` are `[N]` 0 or 1, `scores` `[N]`.
     """
     order = np.argsort(scores, kind="stable")
     user, positive = draws.user[order], labels[order] > 0
@@ -65,34 +54,24 @@ def auc(draws: Draws, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
         below = np.cumsum(down, axis=1) - down / 2
         pairs = up.sum(1) * down.sum(1)
         wins = np.einsum("bn,bn->b", up, below)
-        result[first : first + _BLOCK] = np.divide(
-            wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0
-        )
+        result[first : first + _BLOCK] = _ratio(wins, pairs)
     return result
 
 
 def gauc(draws: Draws, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Returns the GAUC (`metrics.gauc`) of each draw, `[B]` float64, NaN where it has none.
-
-    Args:
-      draws: of the candidates' users.
-      labels: `[N]` 0 or 1.
-      scores: `[N]`.
-    """
+    """Returns the GAUC (`metrics.gauc`) of each draw, as `auc` does."""
     areas, counts = metrics.user_aucs(labels, scores, draws.user)
     scored = np.isfinite(areas)
     total = draws.times[:, scored] @ counts[scored]
     gained = draws.times[:, scored] @ (counts * areas)[scored]
-    return np.divide(gained, total, out=np.full(len(total), np.nan), where=total > 0)
+    return _ratio(gained, total)
 
 
-def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Returns the percentile interval of values by draw; draws that are NaN do not count.
-
-    Args:
-      values: `[B]`.
-      level: share of the draws within.
-    """
-    tail = 50 * (1 - level)
-    low, high = np.nanpercentile(values, [tail, 100 - tail])
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Returns the 95% percentile interval of `[B]` values by draw; NaN does not count."""
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

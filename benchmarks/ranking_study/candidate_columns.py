@@ -17,30 +17,27 @@ IDENTITY = ("user_id", "item_id", "timestamp", "label", "history_length")
 
 
 def collect(
-    examples: ExampleSet, split: str, compute: Callable[[Batch], Mapping[str, np.ndarray]]
+    examples: ExampleSet,
+    split: str,
+    compute: Callable[[Batch], Mapping[str, np.ndarray]] = lambda batch: {},
 ) -> dict[str, np.ndarray]:
     """Returns columns `[N, ...]` over the candidates, in the order of `evaluation.score`.
 
     Args:
       examples: the data set.
       split: such as `validation`.
-      compute: from a batch to columns `[R, C, ...]`; padding's values are left out afterwards.
+      compute: from a batch to columns `[R, C, ...]` besides `IDENTITY`, padding included.
     """
     parts: dict[str, list[np.ndarray]] = {}
     for tensors in input_pipeline.evaluation_batches(examples, split):
         batch = {name: tensor.numpy() for name, tensor in tensors.items()}
-        for name, values in compute(batch).items():
+        columns = {**_identity(batch, examples.schema.primary_label), **compute(batch)}
+        for name, values in columns.items():
             parts.setdefault(name, []).append(values[batch[CANDIDATE_MASK]])
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
-def identity(batch: Batch, label: str) -> dict[str, np.ndarray]:
-    """Returns the columns `IDENTITY`, `[R, C]` each.
-
-    Args:
-      batch: parsed requests.
-      label: the label's name.
-    """
+def _identity(batch: Batch, label: str) -> dict[str, np.ndarray]:
     shape = batch[CANDIDATE_MASK].shape
     length = batch[HISTORY_MASK].sum(1, dtype=np.int64)
     return {
@@ -53,11 +50,6 @@ def identity(batch: Batch, label: str) -> dict[str, np.ndarray]:
 
 
 def scored(columns: Mapping[str, np.ndarray], probability: np.ndarray) -> Scored:
-    """Returns the candidates with their predictions.
-
-    Args:
-      columns: `IDENTITY` among them, `[N]` each.
-      probability: `[N]`.
-    """
+    """Returns the candidates of `collect` with their predictions, `[N]`."""
     user, item, _, label, length = (columns[name] for name in IDENTITY)
     return Scored(user, item, label, probability.astype(np.float32), length)

@@ -5,8 +5,6 @@ columns are those of `record_features`, and for item and user what the train spl
 to the request, so that ids are no advantage of the networks. Validation stops it early.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,16 +12,9 @@ import joblib
 import numpy as np
 
 from benchmarks.ranking_study import candidate_columns, record_features
-from benchmarks.ranking_study.code_fingerprint import code_sha256
+from benchmarks.ranking_study.code_fingerprint import fingerprint
 from features.errors import UserInputError
-from features.records import running_statistics
-from features.schema import (
-    CANDIDATE_MASK,
-    ExampleSchema,
-    SideFeature,
-    candidate_feature,
-    context_feature,
-)
+from features.schema import CANDIDATE_MASK, candidate_feature, context_feature
 from models.evaluation.scoring import Scored
 from models.inputs.example_set import ExampleSet
 from pipeline.join.partition.cumulative_sums import CumulativeSums
@@ -45,12 +36,11 @@ PARAMETERS: dict[str, Any] = {
 _MOST_ROUNDS = 3000
 _PATIENCE = 150
 _PRIOR_STRENGTH = 20.0
-_CODE = (
-    "features",
-    "benchmarks/ranking_study/gradient_boosting.py",
-    "benchmarks/ranking_study/record_features.py",
-    "benchmarks/ranking_study/candidate_columns.py",
+CODE = tuple(
+    f"benchmarks/ranking_study/{name}.py"
+    for name in ("gradient_boosting", "record_features", "candidate_columns")
 )
+"""Files that decide the columns and the trees."""
 
 Columns = Mapping[str, np.ndarray]
 
@@ -91,9 +81,12 @@ def train(
     needed = dict.fromkeys(("train", "validation", split))
     # Trials share the columns: the first computes them.
     tables_of = joblib.Memory(cache, verbose=0).cache(_tables, ignore=["examples"])
-    tables = tables_of(examples, tuple(needed), _fingerprint(examples))
+    key = fingerprint([examples.schema.to_dict(), examples.manifest["shards"]], ("features", *CODE))
+    tables = tables_of(examples, tuple(needed), key)
     names = [name for name in tables["train"] if name not in candidate_columns.IDENTITY]
-    matrices = {one: _matrix(table, names) for one, table in tables.items()}
+    matrices = {
+        one: np.stack([table[name] for name in names], axis=1) for one, table in tables.items()
+    }
     fitted = lightgbm.Dataset(matrices["train"], tables["train"]["label"], feature_name=names)
     held_out = fitted.create_valid(matrices["validation"], tables["validation"]["label"])
     booster = lightgbm.train(
@@ -121,10 +114,7 @@ def train_sums(train: Columns, rows: Columns) -> dict[str, np.ndarray]:
 
     Args:
       train: `item_id`, `user_id`, `timestamp` and `label`, `[N]` each, of the train split.
-      rows: the same of the rows that are asked for.
-
-    Returns:
-      Count and smoothed rate of item and user, `[N]` each.
+      rows: the same of other rows, which get count and smoothed rate of item and user.
     """
     prior = train["label"].mean()
     values = np.stack([np.ones_like(train["label"]), train["label"]], axis=1)
@@ -141,62 +131,38 @@ def train_sums(train: Columns, rows: Columns) -> dict[str, np.ndarray]:
 def _tables(
     examples: ExampleSet, splits: tuple[str, ...], key: str
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Returns identity and feature columns by split.
-
-    Args:
-      examples: the data set.
-      splits: train first.
-      key: fingerprint of the data set and the code.
-    """
-    schema, label = examples.schema, examples.schema.primary_label
+    """Returns identity and feature columns by split, train first; `key` is for the cache."""
+    schema = examples.schema
     features = record_features.features(schema, *_train_values(examples))
     tables: dict[str, dict[str, np.ndarray]] = {}
     for split in splits:
-        tables[split] = candidate_columns.collect(
-            examples,
-            split,
-            lambda batch: {**candidate_columns.identity(batch, label), **features(batch)},
-        )
-        if not any(side.kind == "running" for side in _sides(schema).values()):
+        tables[split] = candidate_columns.collect(examples, split, features)
+        if all(side.kind != "running" for side in schema.item_features + schema.context_features):
             tables[split] |= train_sums(tables["train"], tables[split])
     return tables
 
 
-def _sides(schema: ExampleSchema) -> dict[str, SideFeature]:
-    items = {candidate_feature(side.name): side for side in schema.item_features}
-    return items | {context_feature(side.name): side for side in schema.context_features}
-
-
 def _train_values(examples: ExampleSet) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Returns the mean of each running statistic and the side features' values in train."""
-    sides = _sides(examples.schema)
+    sides = {candidate_feature(side.name): side for side in examples.schema.item_features}
+    sides |= {context_feature(side.name): side for side in examples.schema.context_features}
 
     def raw(batch: candidate_columns.Batch) -> dict[str, np.ndarray]:
         shape = batch[CANDIDATE_MASK].shape
-        values = {name: batch[name] for name in sides}
         return {
-            name: one if one.ndim == 3 else np.broadcast_to(one[:, None], (*shape, one.shape[-1]))
-            for name, one in values.items()
+            name: np.broadcast_to(one if one.ndim == 3 else one[:, None], (*shape, one.shape[-1]))
+            for name, one in batch.items()
+            if name in sides
         }
 
     train = candidate_columns.collect(examples, "train", raw) if sides else {}
-    frequent = record_features.frequent_values(
-        {name: train[name] for name, side in sides.items() if side.kind == "categorical"}
-    )
+    categorical = [name for name, side in sides.items() if side.kind == "categorical"]
+    frequent = record_features.frequent_values({name: train[name] for name in categorical})
     priors: dict[str, float] = {}
     for name, side in sides.items():
         if side.kind == "running":
-            total = train[name].sum(0, dtype=np.float64)
-            for statistic in side.statistics:
-                at = running_statistics.columns(side).index(f"sum_{statistic}")
-                priors.setdefault(statistic, float(total[at] / max(total[0], 1)))
+            # The count, the sums of the statistics, then residuals.
+            count, *sums = train[name].sum(0, dtype=np.float64)
+            for statistic, total in zip(side.statistics, sums, strict=False):
+                priors.setdefault(statistic, float(total / max(count, 1)))
     return priors, frequent
-
-
-def _matrix(table: Columns, names: list[str]) -> np.ndarray:
-    return np.stack([table[name] for name in names], axis=1)
-
-
-def _fingerprint(examples: ExampleSet) -> str:
-    parts = [examples.schema.to_dict(), examples.manifest["shards"], code_sha256(_CODE)]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

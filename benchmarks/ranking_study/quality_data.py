@@ -1,8 +1,6 @@
 """The data sets that the quality benchmark compares models on."""
 
 import dataclasses
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.ranking_study.code_fingerprint import code_sha256
+from benchmarks.ranking_study.code_fingerprint import fingerprint
 from features.errors import UserInputError
 from features.files import manifest
 from models.inputs.example_set import ExampleSet
@@ -20,9 +18,8 @@ from pipeline.join.options import JoinOptions
 from pipeline.training_runs.run_config import DataConfig
 
 SPLITS = ("global", "user")
-HISTORY_LENGTH = 500
-
-RATING = "rating"
+_HISTORY_LENGTH = 500
+_RATING = "rating"
 _OF_RATINGS: dict[str, Any] = {
     "derive_label": ("liked = rating >= 4",),
     "behavior_rule": "all",
@@ -70,8 +67,8 @@ def prepare(
       UserInputError: the folder is neither, or an option does not fit it.
     """
     if os.path.isfile(os.path.join(source, manifest.FILE_NAME)):
-        examples = ExampleSet.open(source)
-        split = examples.manifest.get("parameters", {}).get("split_by", "given")
+        parameters = ExampleSet.open(source).manifest.get("parameters", {})
+        split = parameters.get("split_by", "given")
         return [DataSet(split, os.path.abspath(source), dict(embeddings))]
     data = demo_data.prepare(DataConfig(source=source), os.path.join(work, "data"))
     columns = pq.read_schema(data.events)
@@ -81,29 +78,21 @@ def prepare(
 def default_join(columns: pa.Schema) -> dict[str, Any]:
     """Returns the benchmark's join of a log with such columns.
 
-    Args:
-      columns: of the log.
-
     Raises:
       UserInputError: the log has neither ratings nor clicks nor conversions.
     """
-    common = {"history_length": HISTORY_LENGTH, "timestamp_unit": "s"}
-    if RATING in columns.names:
+    common = {"history_length": _HISTORY_LENGTH, "timestamp_unit": "s"}
+    if _RATING in columns.names:
         return {**common, **_OF_RATINGS}
     labels = tuple(name for name in _LABELS if name in columns.names)
     if not labels:
         raise UserInputError(
-            f"The log has the columns {columns.names}, and none of {[RATING, *_LABELS]}. Join it "
+            f"The log has the columns {columns.names}, and none of {[_RATING, *_LABELS]}. Join it "
             "with pipeline.build_examples, and give --data the joined folder."
         )
     types = tuple(f"{name} == 1" for name in labels)
-    return {
-        **common,
-        "labels": labels,
-        "behavior_rule": "all",
-        "behavior_type": types,
-        "statistics": labels,
-    }
+    of_labels = {"labels": labels, "behavior_type": types, "statistics": labels}
+    return {**common, **of_labels, "behavior_rule": "all"}
 
 
 def _joined(data: demo_data.RatingsData, join: Mapping[str, Any], split: str, work: str) -> DataSet:
@@ -116,8 +105,6 @@ def _joined(data: demo_data.RatingsData, join: Mapping[str, Any], split: str, wo
         "embeddings": {name: os.path.abspath(one) for name, one in data.embeddings.items()},
     }
     # What other code joined may hold other features.
-    parts = [options, code_sha256(_CODE)]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
-    output = os.path.join(work, f"examples-{split}-{digest}")
+    output = os.path.join(work, f"examples-{split}-{fingerprint(options, _CODE)}")
     build_examples(JoinOptions.from_dict({**options, "output": output}))
     return DataSet(split, output, options["embeddings"])

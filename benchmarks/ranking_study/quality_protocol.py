@@ -9,14 +9,11 @@
 3. The control has the setting of its original model.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import PositiveInt
-from pydantic.dataclasses import dataclass
-
 from features.errors import UserInputError
-from features.schema import STRICT
 from models import factory
 from models.training.config import TrainingConfig
 
@@ -58,22 +55,13 @@ _BOOSTING_GRID: tuple[dict[str, Any], ...] = (
 MOST_TRIALS = min(len(_NEURAL_GRID), len(_BOOSTING_GRID))
 
 
-@dataclass(frozen=True, config=STRICT)
-class Setting:
-    """One choice of tuning, beyond the configuration that all models share.
-
-    Attributes:
-      model: fields of `ModelConfig`.
-      training: fields of `TrainingConfig`.
-      boosting: parameters of LightGBM.
-    """
-
-    model: dict[str, Any]
-    training: dict[str, Any]
-    boosting: dict[str, Any]
+Setting = dict[str, dict[str, Any]]
+"""One choice of tuning, beyond the configuration that all models share: `model`, fields of
+`ModelConfig`; `training`, fields of `TrainingConfig`; `boosting`, parameters of LightGBM.
+"""
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclasses.dataclass(frozen=True)
 class Protocol:
     """Models, seeds and tuning budget.
 
@@ -85,9 +73,9 @@ class Protocol:
     """
 
     models: tuple[str, ...]
-    seeds: PositiveInt
-    trials: PositiveInt
-    resamples: PositiveInt = RESAMPLES
+    seeds: int
+    trials: int
+    resamples: int = RESAMPLES
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the protocol as JSON values, in words where it is not a number."""
@@ -111,11 +99,11 @@ def default_models(with_vectors: bool = True) -> list[str]:
     Args:
       with_vectors: include rows that need embedding sets besides the records.
     """
-
-    def needs_vectors(name: str) -> bool:
-        return name.endswith(SHUFFLED) or reads_vectors(name)
-
-    return [name for name in TITLES if with_vectors or not needs_vectors(name)]
+    return [
+        name
+        for name in TITLES
+        if with_vectors or not (name.endswith(SHUFFLED) or reads_vectors(name))
+    ]
 
 
 def reads_vectors(name: str) -> bool:
@@ -148,28 +136,23 @@ def settings(model: str, trials: int, training: TrainingConfig) -> list[Setting]
       trials: T.
       training: the learning rates that the factors apply to.
     """
+    empty: Setting = {"model": {}, "training": {}, "boosting": {}}
     if model == POPULARITY:
-        return [Setting({}, {}, {})]
+        return [empty]
     if model == BOOSTING:
-        return [Setting({}, {}, values) for values in _BOOSTING_GRID[:trials]]
+        return [{**empty, "boosting": values} for values in _BOOSTING_GRID[:trials]]
+    rates = ("learning_rate", "bucket_learning_rate")
     return [
-        Setting(
-            {"id_dropout": dropout},
-            {
-                "learning_rate": factor * training.learning_rate,
-                "bucket_learning_rate": factor * training.bucket_learning_rate,
-            },
-            {},
-        )
+        {
+            **empty,
+            "model": {"id_dropout": dropout},
+            "training": {rate: factor * getattr(training, rate) for rate in rates},
+        }
         for factor, dropout in _NEURAL_GRID[:trials]
     ]
 
 
 def selection_score(figures: Mapping[str, Any]) -> float:
-    """Returns the figure that selects a setting, the mean of AUC and GAUC.
-
-    Args:
-      figures: `metrics.summarize` of the validation split.
-    """
+    """Returns what selects a setting: the mean of AUC and GAUC of `metrics.summarize`."""
     known = [figures[name] for name in ("auc", "gauc") if figures[name] is not None]
     return sum(known) / len(known) if known else float("-inf")

@@ -8,7 +8,6 @@ import numpy as np
 from benchmarks.ranking_study import bootstrap
 from benchmarks.ranking_study.bootstrap import Draws
 from benchmarks.ranking_study.quality_protocol import BASELINE
-from benchmarks.ranking_study.trial_pool import Outcome
 from models.evaluation import metrics
 
 _FIGURES = ("auc", "gauc", "logloss", "ne", "calibration")
@@ -16,13 +15,13 @@ _COMPARED = {"auc": bootstrap.auc, "gauc": bootstrap.gauc}
 
 
 def rows(
-    split: str, outcomes: Mapping[str, Sequence[Outcome]], resamples: int
+    split: str, outcomes: Mapping[str, Sequence[Mapping[str, Any]]], resamples: int
 ) -> list[dict[str, Any]]:
     """Returns one row per model.
 
     Args:
       split: name of the data set's split.
-      outcomes: one per seed, by model; includes the baseline.
+      outcomes: of `TrialPool`, one per seed, by model; includes the baseline.
       resamples: draws of the bootstrap.
 
     Returns:
@@ -34,7 +33,8 @@ def rows(
       ValueError: two models scored different candidates.
     """
     predictions = {
-        name: [_predictions(outcome) for outcome in found] for name, found in outcomes.items()
+        name: [_predictions(one["predictions"]) for one in found]
+        for name, found in outcomes.items()
     }
     first = predictions[BASELINE][0]
     for name, scored in predictions.items():
@@ -42,19 +42,23 @@ def rows(
             if any(not np.array_equal(one[k], first[k]) for k in ("user_id", "item_id", "label")):
                 raise ValueError(f"{name} scored other candidates than {BASELINE} did.")
     draws = Draws.of(first["user_id"], resamples)
+    # By draw, the mean over seeds, `[B]`.
     drawn = {
-        name: {figure: _drawn(figure, draws, scored) for figure in _COMPARED}
+        name: {
+            figure: np.mean([f(draws, one["label"], one["probability"]) for one in scored], axis=0)
+            for figure, f in _COMPARED.items()
+        }
         for name, scored in predictions.items()
     }
     table = []
     for name, found in outcomes.items():
         row: dict[str, Any] = {"split": split, "model": name, "seeds": len(found)}
-        by_seed = {k: [one.result["metrics"][k] for one in found] for k in _FIGURES}
+        by_seed = {k: [one["metrics"][k] for one in found] for k in _FIGURES}
         for figure, values in by_seed.items():
             row |= {f"{figure}_{k}": v for k, v in _statistics(values).items()}
         if name != BASELINE:
             for figure in _COMPARED:
-                baseline = [one.result["metrics"][figure] for one in outcomes[BASELINE]]
+                baseline = [one["metrics"][figure] for one in outcomes[BASELINE]]
                 row[f"{figure}_difference"] = _difference(
                     by_seed[figure], baseline, drawn[name][figure], drawn[BASELINE][figure]
                 )
@@ -62,32 +66,24 @@ def rows(
             np.concatenate([one["label"] for one in predictions[name]]),
             np.concatenate([one["probability"] for one in predictions[name]]),
         )
-        row["parameters"] = found[0].result["parameters"]
-        row["seconds_mean"] = float(np.mean([one.result["seconds"] for one in found]))
+        row["parameters"] = found[0]["parameters"]
+        row["seconds_mean"] = float(np.mean([one["seconds"] for one in found]))
         table.append(row)
     return table
 
 
-def _predictions(outcome: Outcome) -> dict[str, np.ndarray]:
-    with np.load(outcome.predictions) as found:
+def _predictions(path: str) -> dict[str, np.ndarray]:
+    with np.load(path) as found:
         return dict(found)
-
-
-def _drawn(
-    figure: str, draws: Draws, predictions: Sequence[Mapping[str, np.ndarray]]
-) -> np.ndarray:
-    """Returns a figure by draw, the mean over seeds, `[B]`."""
-    values = [_COMPARED[figure](draws, one["label"], one["probability"]) for one in predictions]
-    return np.mean(values, axis=0)
 
 
 def _statistics(values: Sequence[float | None]) -> dict[str, Any]:
     """Returns mean and standard deviation over seeds; None where a seed has no figure."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return {"mean": None, "std": None, "by_seed": list(values)}
-    deviation = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
-    return {"mean": float(np.mean(known)), "std": deviation, "by_seed": list(values)}
+    mean = deviation = None
+    if len(known := [value for value in values if value is not None]) == len(values):
+        mean = float(np.mean(known))
+        deviation = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    return {"mean": mean, "std": deviation, "by_seed": list(values)}
 
 
 def _difference(

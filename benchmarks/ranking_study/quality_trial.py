@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from benchmarks.ranking_study import gradient_boosting, popularity, quality_protocol
+from benchmarks.ranking_study import candidate_columns, gradient_boosting, quality_protocol
 from features.embeddings import embedding_set
+from features.ids import id_table
 from features.schema import STRICT
 from models.evaluation import metrics, scoring
 from models.evaluation.scoring import Scored
@@ -26,6 +27,8 @@ from models.training.config import TrainingConfig
 from pipeline.runtime import json_file
 
 RESULT, PREDICTIONS = "result.json", "predictions.npz"
+_PRIOR_STRENGTH = 20.0
+"""Number of an item's candidates at which its own rate has half the weight."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -56,11 +59,7 @@ class Task:
 
 
 def run(task: Task, folder: str) -> dict[str, Any]:
-    """Trains, scores, and writes predictions and result.
-
-    Args:
-      task: what to do.
-      folder: receives the files.
+    """Trains, scores, and writes predictions and result into a folder.
 
     Returns:
       The result: metrics of the scored split, the number of parameters and seconds.
@@ -81,14 +80,7 @@ def run(task: Task, folder: str) -> dict[str, Any]:
 
 
 def without_split(examples: ExampleSet, split: str) -> ExampleSet:
-    """Returns a data set whose manifest lacks one of its splits.
-
-    Opening the split's shards raises the error that there are no such records.
-
-    Args:
-      examples: the data set.
-      split: to hide.
-    """
+    """Returns a data set without a split; opening its shards raises that there are no records."""
     splits = {name: values for name, values in examples.manifest["splits"].items() if name != split}
     return dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
 
@@ -111,9 +103,21 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
     return scoring.score(model, examples, task.evaluate), {"parameters": parameters}
 
 
+def _popularity(task: Task, examples: ExampleSet, _: str) -> tuple[Scored, dict[str, Any]]:
+    """Scores candidates by their item's rate in train, shrunken towards the rate of all items."""
+    train, scored = (candidate_columns.collect(examples, one) for one in ("train", task.evaluate))
+    items, position = np.unique(train["item_id"], return_inverse=True)
+    count = np.append(np.bincount(position), 0)
+    positives = np.append(np.bincount(position, train["label"]), 0)
+    prior = train["label"].mean()
+    rate = (positives + _PRIOR_STRENGTH * prior) / (count + _PRIOR_STRENGTH)
+    probability = rate[id_table.positions(scored["item_id"], items)]
+    return candidate_columns.scored(scored, probability), {"parameters": len(items)}
+
+
 _REFERENCES: Mapping[str, Callable[[Task, ExampleSet, str], tuple[Scored, dict[str, Any]]]] = {
-    "gradient_boosting": lambda task, examples, folder: gradient_boosting.train(
+    quality_protocol.BOOSTING: lambda task, examples, folder: gradient_boosting.train(
         examples, task.evaluate, task.boosting_settings, task.seed, task.cache or folder
     ),
-    "popularity": lambda task, examples, folder: popularity.score(examples, task.evaluate),
+    quality_protocol.POPULARITY: _popularity,
 }

@@ -42,11 +42,8 @@ _MOST_VALUES = 64
 def frequent_values(values: Mapping[str, np.ndarray]) -> Columns:
     """Returns the values of categorical side features that get a column of their own.
 
-    Args:
-      values: int64 by feature, any shape; of the train split.
-
-    Returns:
-      The most frequent values by feature, `[V]` int64 ascending, without the padding 0.
+    Given the train split's int64 values by feature, these are the most frequent ones, `[V]` int64
+    ascending, without the padding 0.
     """
     frequent = {}
     for name, found in values.items():
@@ -69,17 +66,14 @@ def features(
     def compute(batch: Batch) -> Columns:
         batch = _with_a_behavior(schema, batch)
         columns = _history(schema, batch) | _content(schema, batch)
-        for naming, sides in (
-            (candidate_feature, schema.item_features),
-            (context_feature, schema.context_features),
-        ):
-            for side in sides:
-                columns |= _side(side, naming, batch[naming(side.name)], priors, frequent)
-        shape = batch[CANDIDATE_MASK].shape
+        for side in schema.item_features:
+            columns |= _side(side, candidate_feature, batch, priors, frequent)
+        for side in schema.context_features:
+            columns |= _side(side, context_feature, batch, priors, frequent)
         return {
-            name: np.broadcast_to(values if values.ndim == 2 else values[:, None], shape).astype(
-                np.float32
-            )
+            name: np.broadcast_to(
+                values if values.ndim == 2 else values[:, None], batch[CANDIDATE_MASK].shape
+            ).astype(np.float32)
             for name, values in columns.items()
         }
 
@@ -158,12 +152,10 @@ def _similarity(
     }
     # The most similar behaviors first, `[R, C, K]`.
     order = np.argsort(-np.where(known, cosine, -2), axis=2, kind="stable")[:, :, : max(_BEST)]
-    history = (
-        np.broadcast_to(batch[one][:, None], cosine.shape)
-        for one in (HISTORY_TYPE, HISTORY_TIME_GAP)
-    )
+    history = (batch[one][:, None] for one in (HISTORY_TYPE, HISTORY_TIME_GAP))
     best, best_known, types, gaps = (
-        np.take_along_axis(one, order, 2) for one in (cosine, known, *history)
+        np.take_along_axis(np.broadcast_to(one, cosine.shape), order, 2)
+        for one in (cosine, known, *history)
     )
     for k in _BEST:
         for column, values in (("similarity", best), ("type", types)):
@@ -182,31 +174,29 @@ def _similarity(
 def _kernel_types(
     name: str, schema: ExampleSchema, batch: Batch, cosine: np.ndarray, known: np.ndarray
 ) -> Columns:
-    """Returns each type's share of the behaviors weighted by exp(cosine / width).
-
-    After Nadaraya, "On estimating regression", 1964: the mean type of similar behaviors.
-    """
+    """Returns types' shares weighted by exp(cosine / width), after Nadaraya (1964)."""
     columns: Columns = {}
     # Relative to the largest cosine, so that no exponential underflows for all behaviors.
     largest = np.max(cosine, axis=2, initial=-2, where=known, keepdims=True)
     for width in _KERNEL_WIDTHS:
         weight = np.where(known, np.exp(np.minimum(cosine - largest, 0) / width), 0)
-        mass = weight.sum(2)
-
-        def mean(
-            values: np.ndarray, weight: np.ndarray = weight, mass: np.ndarray = mass
-        ) -> np.ndarray:
-            total = (weight * values[:, None]).sum(2)
-            return np.where(mass > 0, total / np.maximum(mass, 1e-9), np.nan)
-
-        share = [mean(batch[HISTORY_TYPE] == kind) for kind in range(schema.behavior_types)]
+        share = [
+            _weighted(batch[HISTORY_TYPE] == kind, weight) for kind in range(schema.behavior_types)
+        ]
         prefix = f"{name}_kernel_{width}"
         columns |= {f"{prefix}_type_{kind}": one for kind, one in enumerate(share) if kind}
         columns[f"{prefix}_type"] = np.sum([k * v for k, v in enumerate(share)], axis=0)
-        columns[f"{prefix}_mass"] = mass
+        columns[f"{prefix}_mass"] = weight.sum(2)
         if schema.has_residuals:
-            columns[f"{prefix}_residual"] = mean(_residuals(batch))
+            columns[f"{prefix}_residual"] = _weighted(_residuals(batch), weight)
     return columns
+
+
+def _weighted(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Returns the mean of `[R, L]` values by `[R, C, L]` weights, NaN without any."""
+    mass = weight.sum(2)
+    total = (weight * values[:, None]).sum(2)
+    return np.where(mass > 0, total / np.maximum(mass, 1e-9), np.nan)
 
 
 def _residuals(batch: Batch) -> np.ndarray:
@@ -217,28 +207,22 @@ def _residuals(batch: Batch) -> np.ndarray:
 def _side(
     side: SideFeature,
     naming: Callable[[str], str],
-    values: np.ndarray,
+    batch: Batch,
     priors: Mapping[str, float],
     frequent: Mapping[str, np.ndarray],
 ) -> Columns:
-    """Returns the columns of a side feature, `[R, C]` of an item, `[R]` of the request."""
+    """Returns the columns of a side feature, `[R, C]` of an item, `[R]` of the request.
+
+    Running statistics become counts and sums as they are, smoothed means, shrunken residuals.
+    """
     name = naming(side.name)
+    values = batch[name]
     if side.kind == "numeric":
         return {f"{name}_{k}": values[..., k] for k in range(side.width)}
-    if side.kind == "running":
-        return _running(side, naming, values, priors)
-    if side.width == 1:
+    if side.kind == "categorical" and side.width == 1:
         return {name: values[..., 0]}
-    return {f"{name}_{value}": (values == value).any(-1) for value in frequent.get(name, ())}
-
-
-def _running(
-    side: SideFeature,
-    naming: Callable[[str], str],
-    values: np.ndarray,
-    priors: Mapping[str, float],
-) -> Columns:
-    """Returns counts and sums as they are, smoothed means and shrunken residuals."""
+    if side.kind == "categorical":
+        return {f"{name}_{value}": (values == value).any(-1) for value in frequent.get(name, ())}
     by_column = dict(zip(running_statistics.columns(side), np.moveaxis(values, -1, 0), strict=True))
     columns = {naming(name): column for name, column in by_column.items()}
     for name in side.statistics:

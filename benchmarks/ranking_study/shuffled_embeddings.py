@@ -26,21 +26,16 @@ from features.schema import ExampleSchema, candidate_embedding_feature, similari
 from models.inputs.example_set import ExampleSet
 
 _CHUNK = 256
+_SEED = 0
 
 
-def write_shuffled(
-    examples: ExampleSet, locations: Mapping[str, str], folder: str, seed: int = 0
-) -> str:
+def write_shuffled(examples: ExampleSet, locations: Mapping[str, str], folder: str) -> str:
     """Writes a data set with the content of other items, unless it is there already.
 
     Args:
       examples: the joined data set.
       locations: its embedding sets, by modality.
-      folder: of the result.
-      seed: of the permutation.
-
-    Returns:
-      The folder.
+      folder: of the result, which is returned.
 
     Raises:
       UserInputError: an embedding set is missing.
@@ -53,7 +48,7 @@ def write_shuffled(
             f"The control with shuffled vectors needs the embedding sets {missing}: give "
             "--embeddings modality=DIR for each, or leave the _shuffled rows out of --models."
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     sets = {
         name: shuffle(embedding_set.read_embedding_set(locations[name]), rng)
         for name in examples.schema.modality_names
@@ -74,17 +69,12 @@ def write_shuffled(
     vocabulary = os.path.join(examples.folder, "vocabulary")
     if os.path.isdir(vocabulary):
         shutil.copytree(vocabulary, os.path.join(folder, "vocabulary"), dirs_exist_ok=True)
-    manifest.write_manifest(folder, {**values, "shards": shards, "shuffled": seed})
+    manifest.write_manifest(folder, {**values, "shards": shards, "shuffled": _SEED})
     return folder
 
 
 def shuffle(original: EmbeddingSet, rng: np.random.Generator) -> EmbeddingSet:
-    """Returns an embedding set with the vectors of other items.
-
-    Args:
-      original: the embedding set.
-      rng: draws the permutation.
-    """
+    """Returns an embedding set with the vectors of other items."""
     order = rng.permutation(len(original.item_ids))
     return embedding_set.from_quantized(
         original.item_ids,
@@ -97,13 +87,7 @@ def shuffle(original: EmbeddingSet, rng: np.random.Generator) -> EmbeddingSet:
 def reencoded(
     schema: ExampleSchema, records: Iterable[bytes], sets: Mapping[str, EmbeddingSet]
 ) -> Iterator[bytes]:
-    """Yields records with the content of other embedding sets.
-
-    Args:
-      schema: of the records.
-      records: serialized requests.
-      sets: embedding set by modality.
-    """
+    """Yields serialized requests with the content of other embedding sets, by modality."""
     remaining = iter(records)
     while chunk := list(itertools.islice(remaining, _CHUNK)):
         requests = [decode_request(schema, record) for record in chunk]

@@ -1,22 +1,17 @@
 """The study of `benchmarks.quality`: tuning, final runs and the table's rows."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
 
 from absl import logging
-from pydantic import TypeAdapter
 
-from benchmarks.ranking_study import (
-    code_fingerprint,
-    quality_protocol,
-    quality_rows,
-    shuffled_embeddings,
-)
+from benchmarks.ranking_study import quality_protocol, quality_rows, shuffled_embeddings
 from benchmarks.ranking_study.quality_data import DataSet
 from benchmarks.ranking_study.quality_protocol import SHUFFLED, Protocol, Setting
 from benchmarks.ranking_study.quality_trial import Task
-from benchmarks.ranking_study.trial_pool import Outcome, TrialPool
+from benchmarks.ranking_study.trial_pool import TrialPool
 from models.inputs.example_set import ExampleSet
 from pipeline.runtime import environment
 from pipeline.training_runs import run_config
@@ -50,23 +45,19 @@ class Study:
         tuning = self._tune()
         settings = {name: max(found, key=_selection)["setting"] for name, found in tuning.items()}
         logging.info("Chosen: %s", settings)
-        chosen = {name: Setting(**setting) for name, setting in settings.items()}
+        commit = environment.code().get("commit", "") + ("+" if environment.uncommitted() else "")
         return {
             "command": environment.command("benchmarks.quality"),
-            "environment": {**environment.versions(), "commit": code_fingerprint.commit()},
+            "environment": {**environment.versions(), "commit": commit},
             "protocol": self._protocol.to_dict(),
             "configuration": self._configuration(),
             "data": [_described(data) for data in self._data],
             "tuning": tuning,
-            "rows": [row for data in self._data for row in self._final(data, chosen)],
+            "rows": [row for data in self._data for row in self._final(data, settings)],
         }
 
     def _tune(self) -> dict[str, list[dict[str, Any]]]:
-        """Scores every model's settings on the first split's validation records.
-
-        Returns:
-          By model, a list of `setting`, `validation` (AUC, GAUC, ...) and `seconds`.
-        """
+        """Returns by model a list of `setting`, `validation` (AUC, GAUC, ...) and `seconds`."""
         trials = [
             (name, setting)
             for name in self._protocol.models
@@ -79,33 +70,31 @@ class Study:
         tasks = [self._task(self._data[0], *trial, seed, "validation") for trial in trials]
         tuning: dict[str, list[dict[str, Any]]] = {}
         for (name, setting), outcome in zip(trials, self._pool.run(tasks, "tuning"), strict=True):
-            figures = outcome.result["metrics"]
+            figures = outcome["metrics"]
             tuning.setdefault(name, []).append(
                 {
-                    "setting": TypeAdapter(Setting).dump_python(setting),
+                    "setting": setting,
                     "validation": {k: figures[k] for k in ("auc", "gauc", "logloss", "ne")},
-                    "seconds": outcome.result["seconds"],
+                    "seconds": outcome["seconds"],
                 }
             )
         return tuning
 
     def _final(self, data: DataSet, settings: dict[str, Setting]) -> list[dict[str, Any]]:
-        """Trains every row with every seed, scores the test split, and returns the rows.
-
-        Args:
-          data: a split.
-          settings: chosen, by model.
-        """
+        """Trains every row with every seed, scores the test split, and returns the rows."""
         models, seeds = self._protocol.models, range(1, self._protocol.seeds + 1)
-        control = any(name.endswith(SHUFFLED) for name in models)
-        shuffled = self._shuffled(data) if control else data
+        folder = data.folder
+        if any(name.endswith(SHUFFLED) for name in models):
+            folder = os.path.join(self._work, f"{os.path.basename(data.folder)}-shuffled")
+            examples = ExampleSet.open(data.folder)
+            shuffled_embeddings.write_shuffled(examples, data.embeddings, folder)
         pairs = [(name, seed) for name in models for seed in seeds]
         tasks = []
         for name, seed in pairs:
             original = name.removesuffix(SHUFFLED)
-            source = data if original == name else shuffled
+            source = data if original == name else dataclasses.replace(data, folder=folder)
             tasks.append(self._task(source, original, settings[original], seed, "test"))
-        outcomes: dict[str, list[Outcome]] = {}
+        outcomes: dict[str, list[dict[str, Any]]] = {}
         found = self._pool.run(tasks, f"final, {data.split} split")
         for (name, _), outcome in zip(pairs, found, strict=True):
             outcomes.setdefault(name, []).append(outcome)
@@ -119,9 +108,9 @@ class Study:
             model=model,
             evaluate=evaluate,
             seed=0 if model == quality_protocol.POPULARITY else seed,
-            model_settings={**shared["model"], **setting.model},
-            training_settings={**shared["training"], **setting.training},
-            boosting_settings=setting.boosting,
+            model_settings={**shared["model"], **setting["model"]},
+            training_settings={**shared["training"], **setting["training"]},
+            boosting_settings=setting["boosting"],
             embeddings=dict(data.embeddings),
             cache=os.path.join(self._work, "columns"),
         )
@@ -132,12 +121,6 @@ class Study:
         model = {name: value for name, value in values["model"].items() if name != "name"}
         training = {name: value for name, value in values["training"].items() if name != "seed"}
         return {"model": model, "training": training}
-
-    def _shuffled(self, data: DataSet) -> DataSet:
-        folder = os.path.join(self._work, f"{os.path.basename(data.folder)}-shuffled")
-        examples = ExampleSet.open(data.folder)
-        shuffled_embeddings.write_shuffled(examples, data.embeddings, folder)
-        return DataSet(data.split, folder, data.embeddings)
 
 
 def _described(data: DataSet) -> dict[str, Any]:

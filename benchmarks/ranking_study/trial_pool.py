@@ -5,8 +5,6 @@ key has to cover the data set's bytes and the code of other modules, which Memor
 """
 
 import dataclasses
-import hashlib
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -16,32 +14,23 @@ import joblib
 import tensorflow as tf
 from absl import logging
 
-from benchmarks.ranking_study import quality_trial
-from benchmarks.ranking_study.code_fingerprint import code_sha256
+from benchmarks.ranking_study import (
+    code_fingerprint,
+    gradient_boosting,
+    quality_protocol,
+    quality_trial,
+)
 from benchmarks.ranking_study.quality_trial import PREDICTIONS, RESULT, Task
 from features.errors import UserInputError
 from features.files import manifest
+from pipeline.runtime import json_file
 
-_ROOM = "benchmarks/ranking_study"
-_CODE = ("features", "models", f"{_ROOM}/quality_trial.py")
+_CODE = ("features", "models", "benchmarks/ranking_study/quality_trial.py")
 _REFERENCE_CODE = {
-    "gradient_boosting": ("gradient_boosting.py", "record_features.py", "candidate_columns.py"),
-    "popularity": ("popularity.py", "candidate_columns.py"),
+    quality_protocol.BOOSTING: gradient_boosting.CODE,
+    quality_protocol.POPULARITY: ("benchmarks/ranking_study/candidate_columns.py",),
 }
 _NO_PLACE = ("examples", "embeddings", "cache")
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """The files of a trial that is done.
-
-    Attributes:
-      result: as `quality_trial.run` returns it.
-      predictions: path of the predictions.
-    """
-
-    result: dict[str, Any]
-    predictions: str
 
 
 class TrialPool:
@@ -59,7 +48,7 @@ class TrialPool:
         self._folder = folder
         self._workers = workers
 
-    def run(self, tasks: Sequence[Task], phase: str) -> list[Outcome]:
+    def run(self, tasks: Sequence[Task], phase: str) -> list[dict[str, Any]]:
         """Runs tasks whose results are not there yet.
 
         Args:
@@ -67,7 +56,7 @@ class TrialPool:
           phase: named in the log.
 
         Returns:
-          An outcome for each task, in their order.
+          What `quality_trial.run` returned of each task, and `predictions`, its file's path.
 
         Raises:
           UserInputError: a trial raised it.
@@ -87,7 +76,11 @@ class TrialPool:
             for done, summary in enumerate(ended, start=1):
                 left = (time.perf_counter() - started) / done * (len(missing) - done)
                 logging.info("%s %d/%d  %s  %.0f s left", phase, done, len(missing), summary, left)
-        return [_outcome(folder) for folder in folders]
+        results = [json_file.read(os.path.join(one, RESULT), "A trial's result") for one in folders]
+        return [
+            {**result, "predictions": os.path.join(folder, PREDICTIONS)}
+            for result, folder in zip(results, folders, strict=True)
+        ]
 
 
 def use_one_thread() -> None:
@@ -97,18 +90,12 @@ def use_one_thread() -> None:
 
 
 def fingerprint(task: Task) -> str:
-    """Returns 16 hexadecimal digits over a task, its data and its code.
-
-    Args:
-      task: whose examples exist.
-    """
-    parts: list[Any] = [
-        {k: v for k, v in dataclasses.asdict(task).items() if k not in _NO_PLACE},
-        manifest.read_manifest(task.examples)["shards"],
-        manifest.read_manifest(task.examples)["schema_fingerprint"],
-        code_sha256((*_CODE, *(f"{_ROOM}/{file}" for file in _REFERENCE_CODE.get(task.model, ())))),
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    """Returns 16 hexadecimal digits over a task, its data and its code."""
+    settings = {k: v for k, v in dataclasses.asdict(task).items() if k not in _NO_PLACE}
+    values = manifest.read_manifest(task.examples)
+    data = [values["shards"], values["schema_fingerprint"]]
+    code = (*_CODE, *_REFERENCE_CODE.get(task.model, ()))
+    return code_fingerprint.fingerprint([settings, *data], code)
 
 
 def _run(task: Task, folder: str) -> str:
@@ -125,8 +112,3 @@ def _run(task: Task, folder: str) -> str:
     figures = result["metrics"]
     shown = "  ".join(f"{name} {figures[name]:.4f}" for name in ("auc", "gauc", "ne"))
     return f"{task.model} seed {task.seed}  {task.evaluate} {shown}  {result['seconds']:.0f} s"
-
-
-def _outcome(folder: str) -> Outcome:
-    with open(os.path.join(folder, RESULT)) as file:
-        return Outcome(json.load(file), os.path.join(folder, PREDICTIONS))

@@ -12,13 +12,14 @@ from features.embeddings import similarity
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from tests.models.layers.reference_attention import random_case, randomize
 
-SIZES = training_records.RecordSizes(50, 20, 6, items=90, content_width=8)
+REQUESTS, CANDIDATES = 50, 20
 EDGES = {"text": similarity.uniform_edges(20), "image": (-0.3, 0.4)}
 
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
-    return training_records.write(str(tmp_path_factory.mktemp("records") / "examples"), SIZES)
+    folder = str(tmp_path_factory.mktemp("records") / "examples")
+    return training_records.write(folder, REQUESTS, CANDIDATES, 6, items=90, content_width=8)
 
 
 @pytest.mark.parametrize("candidates", [1, 3])
@@ -59,7 +60,7 @@ def pairs(batches) -> collections.Counter[tuple[int, ...]]:
 
 def test_flat_and_grouped_batches_hold_the_same_candidates(examples):
     flat = pairs(training_ways.batches(examples, "flat"))
-    assert flat.total() == SIZES.requests * SIZES.candidates
+    assert flat.total() == REQUESTS * CANDIDATES
     assert flat == pairs(training_ways.batches(examples, "grouped"))
     reading = training_ways.reading(examples, "flat")
     for _ in range(2):

@@ -19,7 +19,7 @@ from benchmarks.ranking_study.quality_data import DataSet
 from benchmarks.ranking_study.quality_protocol import Protocol
 from benchmarks.ranking_study.quality_trial import Task
 from benchmarks.ranking_study.study import Study
-from benchmarks.ranking_study.trial_pool import Outcome, TrialPool, fingerprint
+from benchmarks.ranking_study.trial_pool import TrialPool, fingerprint
 from features.errors import UserInputError
 from models.evaluation import metrics
 from models.inputs.example_set import ExampleSet
@@ -54,7 +54,7 @@ class FakePool:
             half = task.training_settings.get("learning_rate") == 5e-4
             smaller = task.boosting_settings.get("num_leaves") == 15
             figures["auc"] = figures["gauc"] = 0.9 if half or smaller else 0.5
-        return Outcome({"metrics": figures, "parameters": 1, "seconds": 2.0}, path)
+        return {"metrics": figures, "parameters": 1, "seconds": 2.0, "predictions": path}
 
 
 @pytest.fixture
@@ -143,9 +143,9 @@ def test_other_candidates_are_not_compared(tmp_path):
     pool = FakePool(str(tmp_path))
     pool.phases.append(None)
     outcomes = [pool.outcome(i, Task("", "id_only", "test", 1)) for i in range(2)]
-    with np.load(outcomes[1].predictions) as found:
+    with np.load(outcomes[1]["predictions"]) as found:
         changed = {**found, "item_id": found["item_id"] + 1}
-    np.savez(outcomes[1].predictions, **changed)
+    np.savez(outcomes[1]["predictions"], **changed)
     with pytest.raises(ValueError, match="dmf scored other candidates"):
         quality_rows.rows("global", {"id_only": outcomes[:1], "dmf": outcomes[1:]}, 10)
 
@@ -193,13 +193,13 @@ def test_what_is_done_is_not_done_again(examples, tmp_path):
     pool = TrialPool(str(tmp_path), workers=2)
     tasks = [Task(examples.folder, "popularity", split, 0) for split in ("validation", "test")]
     first = pool.run(tasks, "first")
-    written = [os.stat(one.predictions).st_mtime_ns for one in first]
+    written = [os.stat(one["predictions"]).st_mtime_ns for one in first]
     # One was killed before it was complete.
-    os.remove(os.path.join(os.path.dirname(first[1].predictions), quality_trial.RESULT))
+    os.remove(os.path.join(os.path.dirname(first[1]["predictions"]), quality_trial.RESULT))
     again = pool.run(tasks, "again")
-    assert [one.result["metrics"] for one in again] == [one.result["metrics"] for one in first]
-    assert os.stat(again[0].predictions).st_mtime_ns == written[0]
-    assert os.stat(again[1].predictions).st_mtime_ns > written[1]
+    assert [one["metrics"] for one in again] == [one["metrics"] for one in first]
+    assert os.stat(again[0]["predictions"]).st_mtime_ns == written[0]
+    assert os.stat(again[1]["predictions"]).st_mtime_ns > written[1]
 
 
 @pytest.mark.slow
@@ -247,8 +247,8 @@ def test_settings_begin_with_the_configuration_itself():
     most = quality_protocol.MOST_TRIALS
     grid = quality_protocol.settings("din", most, training)
     assert grid == quality_protocol.settings("dmf", most, training)
-    assert grid[0].training == {"learning_rate": 0.003, "bucket_learning_rate": 0.006}
-    assert len({json.dumps(dataclasses.asdict(one)) for one in grid}) == most
+    assert grid[0]["training"] == {"learning_rate": 0.003, "bucket_learning_rate": 0.006}
+    assert len({json.dumps(one) for one in grid}) == most
     assert len(quality_protocol.settings("gradient_boosting", most, training)) == most
     assert len(quality_protocol.settings("popularity", most, training)) == 1
 
