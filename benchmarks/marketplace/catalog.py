@@ -1,4 +1,4 @@
-"""The items and users of a simulated marketplace, and which items a request may show."""
+"""The items and users of a simulated marketplace, and the items that each request may show."""
 
 import dataclasses
 
