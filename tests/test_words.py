@@ -1,10 +1,10 @@
 """Private idioms stay out: the field has a word for each (CONTRIBUTING, "Rules")."""
 
 import re
-import subprocess
 
 import pytest
 
+from tests import layout
 from tests.conftest import REPOSITORY
 
 _RATES = (
@@ -50,13 +50,10 @@ BANNED = {
 
 
 def texts():
-    names = subprocess.run(
-        ["git", "ls-files", "*.py", "*.md", "*.j2", "*.sh", "Makefile"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    paths = layout.sources(*layout.PACKAGES, "tests", "docker")
+    for pattern in ("*.md", "docker/**/*.md", "benchmarks/**/*.md", "pipeline/**/*.j2", "Makefile"):
+        paths += sorted(REPOSITORY.glob(pattern))
+    names = map(layout.relative, [*paths, *sorted(REPOSITORY.glob("requirements/*.sh"))])
     return [name for name in names if name != "tests/test_words.py"]
 
 
