@@ -64,8 +64,12 @@ def test_what_the_lock_moves_counts_but_numpy():
 def test_what_a_file_that_is_out_tests_loads_no_tensorflow():
     out = [path for path in TESTS if not tensorflow_users.is_one(path)]
     assert out
-    started = {name for path in out for name in layout.imported_modules(path)}
-    names = sorted(name for name in layout.reached(started) if name in layout.modules())
+    started = {
+        name
+        for path in out
+        for name in tensorflow_users.imported(layout.relative(path), path.read_text("utf-8"))
+    }
+    names = sorted(layout.reached(started & layout.modules()))
     code = "import sys\n" + "".join(f"import {name}\n" for name in names)
     code += "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     run = subprocess.run(
