@@ -125,6 +125,7 @@ setup(
             "dmf-build-examples=pipeline.build_examples:main",
             "dmf-build-vocabulary=pipeline.build_vocabulary:main",
             "dmf-convert=pipeline.convert:main",
+            "dmf-simulate=pipeline.simulate:main",
             "dmf-inspect-data=pipeline.inspect_data:main",
             "dmf-train=pipeline.train:main",
             "dmf-evaluate=pipeline.evaluate:main",

@@ -8,7 +8,6 @@
 - `quality`: models against ID-only attention on real data, several seeds.
 - `daily_training`: training day by day against training from scratch.
 - `backfill`: new items against a whole catalog.
-- `simulate`: writes a log with a known ground truth.
 
-The folders: `marketplace`, `ranking_study`, `join_alternatives`, `model_alternatives`, `measuring`.
+The folders: `ranking_study`, `join_alternatives`, `model_alternatives`, `measuring`.
 """

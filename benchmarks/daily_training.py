@@ -2,7 +2,7 @@
 
     python -m benchmarks.daily_training --work build/daily --output benchmarks/results/daily.json
 
-A simulated marketplace (`benchmarks.simulate`) is joined day by day as parts. Before the last day
+A simulated marketplace (`pipeline.simulate`) is joined day by day as parts. Before the last day
 is joined, three models are trained on the days before it: from scratch on the latest of them
 alone; on all of them at once; and day by day, each from the model of the day before on its own
 records. All are scored on the last day, which none has seen. `candidates` counts what training
@@ -18,8 +18,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from absl import flags, logging
 
-from benchmarks.marketplace.settings import DAY, MarketplaceSettings
-from benchmarks.marketplace.simulation import simulate
 from benchmarks.measuring import result_file
 from models.evaluation import metrics, scoring
 from models.inputs.example_part import hold_out_shard, open_part
@@ -30,6 +28,8 @@ from models.training.config import TrainingConfig
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import entry_point
+from pipeline.simulation.settings import DAY, MarketplaceSettings
+from pipeline.simulation.simulation import simulate
 
 _FLAGS = flags.FLAGS
 

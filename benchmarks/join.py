@@ -153,7 +153,7 @@ def _measure(work: str, way: str, events: int) -> measured_process.Usage:
     log, output = f"{work}/log-{events}", f"{work}/{way}-{events}"
     if not os.path.isdir(log):
         users = max(events // _FLAGS.events_per_user, _LEAST_USERS)
-        simulate = [sys.executable, "-m", "benchmarks.simulate", f"--output={log}"]
+        simulate = [sys.executable, "-m", "pipeline.simulate", f"--output={log}"]
         simulate += [f"--events={events}", f"--users={users}", f"--items={_FLAGS.items}"]
         simulate += [f"--modalities={_MODALITY}:{_FLAGS.dimension}", "--label_events=inline"]
         measured_process.run(simulate)

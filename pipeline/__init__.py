@@ -13,6 +13,7 @@ Each module here is a command, `python -m pipeline.<name>`: flags and one call. 
 - `local_serving`: a development server that speaks TF Serving's gRPC API (`serve_local`).
 - `catalog_backfill`: a catalog's projections, for clients to look up (`backfill`).
 - `adapters`: public data sets as the join's inputs (`convert`).
+- `simulation`: a marketplace's log with a known ground truth (`simulate`).
 - `report`: what was found, on one page.
 - `submission`: jobs run here, in Docker or on Kubernetes (`submit`).
 - `checkup`: the environment and the machine (`doctor`).

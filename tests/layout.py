@@ -38,7 +38,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pipeline": (
         ("runtime", "tables", "publishing", "report"),
         ("checkup", "local_serving", "releases", "submission"),
-        ("embedding_sets", "adapters"),
+        ("embedding_sets", "adapters", "simulation"),
         ("catalog_backfill", "join"),
         ("vocabulary", "statistics"),
         ("training_runs",),
@@ -60,7 +60,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "benchmarks": (
         ("measuring",),
-        ("marketplace", "ranking_study", "join_alternatives", "model_alternatives"),
+        ("ranking_study", "join_alternatives", "model_alternatives"),
         (MODULES,),
     ),
 }

@@ -117,8 +117,8 @@ def test_partition_reaches_no_beam():
         ("pipeline/join/parts.py", "import pipeline.join.job", "pipeline.join: "),
         ("pipeline/join/partition/a.py", "import apache_beam", "partition imports no Beam"),
         # Rooms of benchmarks.
-        ("benchmarks/measuring/a.py", "import benchmarks.marketplace", "benchmarks: measuring"),
-        ("benchmarks/marketplace/a.py", "import benchmarks.join", "benchmarks: measuring"),
+        ("benchmarks/measuring/a.py", "import benchmarks.ranking_study", "benchmarks: measuring"),
+        ("benchmarks/ranking_study/a.py", "import benchmarks.join", "benchmarks: measuring"),
         # Libraries, flags, assert.
         ("models/a.py", "import apache_beam as beam", "only pipeline may import apache_beam"),
         ("features/a.py", "from apache_beam.io import x", "only pipeline may import apache_beam"),

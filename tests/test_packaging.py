@@ -89,6 +89,7 @@ def test_entry_points_exist(wheel):
         "dmf-ingest-embeddings",
         "dmf-submit",
         "dmf-runs",
+        "dmf-simulate",
         "dmf-doctor",
     }
     for script, target in scripts.items():

@@ -2,7 +2,7 @@
 
     python -m benchmarks.join_alternatives.rowwise --log=log/ --output=examples/
 
-`--log` is a folder of `benchmarks.simulate` with labels inline. It checks nothing, looks for no
+`--log` is a folder of `pipeline.simulate` with labels inline. It checks nothing, looks for no
 duplicates, counts nothing and makes no splits, all of which flatters it.
 """
 
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 def define_flags() -> None:
     """Defines the flags."""
-    flags.DEFINE_string("log", None, "Folder of benchmarks.simulate.", required=True)
+    flags.DEFINE_string("log", None, "Folder of pipeline.simulate.", required=True)
     flags.DEFINE_string("output", None, "Folder for the records.", required=True)
     flags.DEFINE_integer("history_length", 50, "The most behaviors of a record (L).")
     flags.DEFINE_enum(
@@ -42,7 +42,7 @@ def join(log: str, output: str, history_length: int, record: str) -> None:
     """Writes the records of a log.
 
     Args:
-      log: a folder of `benchmarks.simulate`, labels inline, with the modality `text`.
+      log: a folder of `pipeline.simulate`, labels inline, with the modality `text`.
       output: a folder; gets `part-*.tfrecord`.
       history_length: the most behaviors of a record; the latest clicked items.
       record: `candidate` for one record per impression, `request` for one per request.

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.join_alternatives import rowwise
-from benchmarks.marketplace.settings import MarketplaceSettings
-from benchmarks.marketplace.simulation import simulate
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
+from pipeline.simulation.settings import MarketplaceSettings
+from pipeline.simulation.simulation import simulate
 
 LENGTH = 6
 

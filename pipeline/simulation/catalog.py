@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
+from pipeline.simulation.settings import DAY, START, MarketplaceSettings
 
 CATEGORIES = 32
 COUNTRIES = ("BR", "DE", "FR", "GB", "ID", "IN", "JP", "MX", "TH", "US")

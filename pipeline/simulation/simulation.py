@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from absl import logging
 
-from benchmarks.marketplace import ground_truth, label_events
-from benchmarks.marketplace.catalog import CATEGORIES, COUNTRIES, Items, Users
-from benchmarks.marketplace.embeddings import write_embeddings
-from benchmarks.marketplace.label_events import LabelEvents
-from benchmarks.marketplace.marketplace import BLOCK, Marketplace
-from benchmarks.marketplace.parquet_parts import ParquetParts, file_hashes
-from benchmarks.marketplace.settings import MarketplaceSettings
 from pipeline.publishing.publication import Publication
 from pipeline.runtime import json_file
+from pipeline.simulation import ground_truth, label_events
+from pipeline.simulation.catalog import CATEGORIES, COUNTRIES, Items, Users
+from pipeline.simulation.embeddings import write_embeddings
+from pipeline.simulation.label_events import LabelEvents
+from pipeline.simulation.marketplace import BLOCK, Marketplace
+from pipeline.simulation.parquet_parts import ParquetParts, file_hashes
+from pipeline.simulation.settings import MarketplaceSettings
 
 _ROWS_PER_GROUP = 262_144
 _LABELS = ("click", "conversion")

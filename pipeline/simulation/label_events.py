@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.marketplace.marketplace import BLOCK
-from benchmarks.marketplace.settings import MarketplaceSettings
+from pipeline.simulation.marketplace import BLOCK
+from pipeline.simulation.settings import MarketplaceSettings
 
 SCHEMA = pa.schema(
     [BLOCK.field(name) for name in ("request_id", "user_id", "item_id", "timestamp")]

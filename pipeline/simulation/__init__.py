@@ -1,4 +1,4 @@
-"""A simulated marketplace with a known ground truth: `benchmarks.simulate`.
+"""A simulated marketplace with a known ground truth: `pipeline.simulate`.
 
 - `settings`: size and kind of a log, and its randomness.
 - `catalog`: items and users; `candidate_source`: the items that a request may show.

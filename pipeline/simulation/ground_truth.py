@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.marketplace.marketplace import STRENGTH, Marketplace
-from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
+from pipeline.simulation.marketplace import STRENGTH, Marketplace
+from pipeline.simulation.settings import DAY, START, MarketplaceSettings
 
 TEST_FRACTION = 0.2
 """Of the simulated time, at its end."""

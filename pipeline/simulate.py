@@ -1,10 +1,10 @@
 """Simulates a marketplace's log with a known ground truth; 2 s per million events.
 
-    python -m benchmarks.simulate --output log/ --events 10000000
+    python -m pipeline.simulate --output log/ --events 10000000
 
 Streams to Parquet: impressions in requests, clicks and conversions, items that appear during the
 simulated time, modalities whose similarity matters through its interaction with the id.
-`benchmarks.marketplace.marketplace` has the formula.
+`pipeline.simulation.marketplace` has the formula.
 
     impressions/part-00000.parquet   request_id, user_id, item_id, timestamp (ms), position,
                                      device; click, conversion with --label_events inline
@@ -29,9 +29,9 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
-from benchmarks.marketplace.settings import MarketplaceSettings, parse_modalities
-from benchmarks.marketplace.simulation import simulate
 from pipeline.runtime import entry_point, json_file
+from pipeline.simulation.settings import MarketplaceSettings, parse_modalities
+from pipeline.simulation.simulation import simulate
 
 
 def define_flags() -> None:
@@ -57,7 +57,7 @@ def define_flags() -> None:
 
 
 def main() -> None:
-    """Runs the simulator."""
+    """The command `dmf-simulate`."""
     entry_point.run(_main, define_flags)
 
 

@@ -8,13 +8,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.marketplace.settings import START, MarketplaceSettings, parse_modalities
-from benchmarks.marketplace.simulation import simulate
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
-from tests.benchmarks.marketplace.simulated import SMALL, Log, small
+from pipeline.simulation.settings import START, MarketplaceSettings, parse_modalities
+from pipeline.simulation.simulation import simulate
+from tests.pipeline.simulation.simulated import SMALL, Log, small
 from tests.test_layout import REPOSITORY
 
 ALWAYS = np.iinfo(np.int64).min
@@ -233,7 +233,7 @@ def test_smallest_marketplace(tmp_path):
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.simulate", *arguments],
+        [sys.executable, "-m", "pipeline.simulate", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

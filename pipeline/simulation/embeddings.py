@@ -3,10 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.marketplace.catalog import CONTENT, Items
-from benchmarks.marketplace.parquet_parts import ParquetParts, file_hashes
-from benchmarks.marketplace.settings import START, MarketplaceSettings
 from features.files import manifest
+from pipeline.simulation.catalog import CONTENT, Items
+from pipeline.simulation.parquet_parts import ParquetParts, file_hashes
+from pipeline.simulation.settings import START, MarketplaceSettings
 
 _ITEMS_PER_BATCH = 16_384
 _ITEMS_PER_FILE = 262_144

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.marketplace.catalog import CATEGORIES, Items, Users
-from benchmarks.marketplace.ground_truth import BinnedScore
-from benchmarks.marketplace.marketplace import RECENT, STRENGTH
 from features.embeddings.embedding_set import read_embedding_set
 from models.evaluation import metrics
-from tests.benchmarks.marketplace.simulated import SMALL, Log, small
+from pipeline.simulation.catalog import CATEGORIES, Items, Users
+from pipeline.simulation.ground_truth import BinnedScore
+from pipeline.simulation.marketplace import RECENT, STRENGTH
+from tests.pipeline.simulation.simulated import SMALL, Log, small
 
 
 @pytest.fixture(scope="module")

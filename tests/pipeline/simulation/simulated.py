@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.marketplace.settings import MarketplaceSettings
-from benchmarks.marketplace.simulation import simulate
+from pipeline.simulation.settings import MarketplaceSettings
+from pipeline.simulation.simulation import simulate
 
 SMALL = {
     "events": 300_000,

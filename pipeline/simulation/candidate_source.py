@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.marketplace.catalog import CATEGORIES, Items
+from pipeline.simulation.catalog import CATEGORIES, Items
 
 _INTEREST = 0.5
 _POPULAR = 0.35

@@ -21,9 +21,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.marketplace.candidate_source import CandidateSource
-from benchmarks.marketplace.catalog import CONTENT, Items, Users
-from benchmarks.marketplace.settings import DAY, START, MarketplaceSettings
+from pipeline.simulation.candidate_source import CandidateSource
+from pipeline.simulation.catalog import CONTENT, Items, Users
+from pipeline.simulation.settings import DAY, START, MarketplaceSettings
 
 DEVICES = ("desktop", "phone", "tablet")
 RECENT = 5

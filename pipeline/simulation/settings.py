@@ -23,7 +23,7 @@ _STREAMS = ("items", "users", "requests", "label_events", "maps", "embeddings")
 
 @dataclass(frozen=True, config=STRICT)
 class MarketplaceSettings:
-    """Size and kind of a simulated log; each field is a flag of `benchmarks.simulate`.
+    """Size and kind of a simulated log; each field is a flag of `pipeline.simulate`.
 
     Attributes:
       events: impressions, exactly.
