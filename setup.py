@@ -75,6 +75,21 @@ EXTRAS_REQUIRE = {
         # before it is sent. Not in the image, where they would be 70 MB in 17,000 files.
         "kubernetes-validate==1.37.*",
     ],
+    "examples": [
+        # Runs the notebooks of examples/, here and in Jupyter.
+        "ipykernel>=6.29",
+        # Their plots.
+        "matplotlib>=3.8",
+    ],
+    "docs": [
+        # The site of docs/, `make docs`; 2 is another program.
+        "mkdocs==1.6.*",
+        "mkdocs-material==9.*",
+        # API pages from docstrings, read without importing the code.
+        "mkdocstrings[python]==1.*",
+        # Equations as MathML: a page needs no script and no server for them.
+        "latex2mathml>=3.77",
+    ],
     "dev": [
         # Tests: runner, two processes at a time, random inputs.
         "pytest>=8",
@@ -98,6 +113,8 @@ EXTRAS_REQUIRE = {
         "codespell==2.4.*",
         # Trials of benchmarks.quality, two at a time.
         "joblib>=1.4",
+        # Executes the notebooks of examples/ in tests.
+        "nbclient>=0.10",
         # Builds the wheel that tests/test_packaging.py opens.
         "build>=1.2",
         # `make lock`.
