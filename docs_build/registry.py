@@ -5,10 +5,11 @@ import functools
 from collections.abc import Iterable
 
 from docs_build.figures import FIGURES
-from docs_build.tables import flags, join, quality, serving, settings, training
+from docs_build.tables import embeddings, flags, join, quality, serving, settings, training
 from docs_build.tables.table import Table
 
 TABLES: dict[str, Table] = {
+    **embeddings.TABLES,
     **join.TABLES,
     **quality.TABLES,
     **serving.TABLES,
