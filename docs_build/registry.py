@@ -5,11 +5,12 @@ import functools
 from collections.abc import Iterable
 
 from docs_build.figures import FIGURES
-from docs_build.tables import flags, join, quality, serving, settings, training
+from docs_build.tables import flags, join, models, quality, serving, settings, training
 from docs_build.tables.table import Table
 
 TABLES: dict[str, Table] = {
     **join.TABLES,
+    **models.TABLES,
     **quality.TABLES,
     **serving.TABLES,
     **settings.TABLES,

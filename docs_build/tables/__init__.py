@@ -2,6 +2,7 @@
 
 table     the layout that all share
 join      of `benchmarks/results/join.json`
+models    of `quality.json` and `serving.json`, by model
 quality   of `quality.json` and `quality_transfer.json`
 serving   of `serving.json`
 training  of `training.json`, `optimizers.json` and `daily.json`
