@@ -193,6 +193,9 @@ _SOURCES = {
 }
 
 QUALITY = {
+    "quality.events": Figure(
+        "quality.json", lambda held: sum(held["data"][0]["candidates"].values()), ",.0f"
+    ),
     # quality.user.dmf.gauc, quality.global.id_only.auc_std, ...
     **{
         f"{source}.{model}.{measure}{suffix}": _quality(

@@ -101,6 +101,12 @@ def test_entry_points_exist(wheel):
         assert required == 0, f"{script}: a console script calls {function}() without arguments"
 
 
+@pytest.mark.parametrize("package", INSTALLED)
+def test_package_says_that_it_is_typed(package):
+    # The wheel holds it: `test_wheel_holds_every_file_of_the_packages`.
+    assert (REPOSITORY / package / "py.typed").is_file()
+
+
 def test_locks_are_there():
     assert [lock.name for lock in LOCKS] == [
         "bootstrap.lock",

@@ -20,8 +20,37 @@ def _models(file: str, split: str) -> str:
     return markdown(quality_report.HEAD[1:], cells, numeric=True)
 
 
+_SUMMARY = [
+    "id_only",
+    "din",
+    "sa_ta_tiers",
+    "early_fusion",
+    "gradient_boosting",
+    "dmf",
+    "dmf_shuffled",
+]
+
+
+def _summary() -> str:
+    """Some models on both splits of one data set, for a first look."""
+    from benchmarks.ranking_study import quality_report
+
+    rows = results.load("quality.json")["rows"]
+    found = []
+    for model in _SUMMARY:
+        whole, user = (
+            quality_report.cells(results.pick(rows, split=split, model=model))
+            for split in ("global", "user")
+        )
+        texts = [*whole[:4], user[3]]
+        found.append([f"**{text}**" for text in texts] if model == "dmf" else texts)
+    head = ("model", "AUC", "GAUC", "gain, split by time", "gain, split within users")
+    return markdown(head, [[cell.strip("–") for cell in row] for row in found], numeric=True)
+
+
 TABLES: dict[str, Table] = {
     "quality.global": functools.partial(_models, "quality.json", "global"),
     "quality.user": functools.partial(_models, "quality.json", "user"),
+    "quality.summary": _summary,
     "quality.transfer": functools.partial(_models, "quality_transfer.json", "global"),
 }
