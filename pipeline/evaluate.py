@@ -3,14 +3,14 @@
 import json
 from collections.abc import Sequence
 
-from absl import flags
+from absl import flags, logging
 
 from features.files import storage
 from models import trained_model
 from models.evaluation import scoring
 from models.inputs.example_set import ExampleSet
 from pipeline.runtime import entry_point
-from pipeline.training_runs import training_run
+from pipeline.training_runs import headline, training_run
 
 _FLAGS = flags.FLAGS
 
@@ -35,6 +35,7 @@ def _main(arguments: Sequence[str]) -> None:
     scored = scoring.score(model, examples, _FLAGS.split)
     metrics = scoring.evaluate(scored, scoring.train_counts(examples))
     training_run.add_metrics(_FLAGS.model_dir, examples, _FLAGS.split, metrics)
+    logging.info("Split %s\n%s", _FLAGS.split, headline.table(metrics, model.label))
     text = json.dumps({"split": _FLAGS.split, **metrics}, indent=2, sort_keys=True)
     if _FLAGS.output is None:
         print(text)

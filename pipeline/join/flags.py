@@ -13,7 +13,7 @@ _FOLDERS_BY_NAME = ("embeddings", "label_logs")
 
 
 def define_flags() -> None:
-    """Defines the flags of DESIGN section 10 and those that came later."""
+    """Defines a flag for each of `JoinOptions`."""
     text, many, list_ = flags.DEFINE_string, flags.DEFINE_multi_string, flags.DEFINE_list
     text("events", None, "Behavior log: a folder of Parquet files, or one file.", required=True)
     text("output", None, "Folder to publish.", required=True)
