@@ -1,4 +1,6 @@
-"""Converts a public data set into the join's inputs, and prints the command that joins them.
+"""Converts a public data set into the join's inputs.
+
+It prints the command that joins them. Nothing is downloaded.
 
 Usual commands:
 

@@ -1,4 +1,4 @@
-"""Checks the environment, the machine and folders, and says what to do about each problem.
+"""Checks the environment, the machine and folders, with remedies.
 
 Each library is loaded in a process of its own, so that one that crashes the interpreter is reported
 like any other problem. About 20 seconds.

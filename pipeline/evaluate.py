@@ -1,5 +1,7 @@
 """Scores a split with a trained model: AUC, GAUC, log loss, calibration, slices.
 
+Logs a table of the headline metrics; all of them are JSON.
+
 Usual commands:
 
     python -m pipeline.evaluate --examples examples/ --model_dir models/dmf
@@ -12,7 +14,7 @@ those that it was trained on.
 import json
 from collections.abc import Sequence
 
-from absl import flags
+from absl import flags, logging
 
 from features.files import storage
 from pipeline.runtime import entry_point
@@ -46,7 +48,7 @@ def _main(arguments: Sequence[str]) -> None:
     from models import trained_model
     from models.evaluation import scoring
     from models.inputs.example_set import ExampleSet
-    from pipeline.training_runs import training_run
+    from pipeline.training_runs import headline, training_run
 
     examples = ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
@@ -54,6 +56,7 @@ def _main(arguments: Sequence[str]) -> None:
     scored = scoring.score(model, examples, _FLAGS.split)
     metrics = scoring.evaluate(scored, scoring.train_counts(examples))
     training_run.add_metrics(_FLAGS.model_dir, examples, _FLAGS.split, metrics)
+    logging.info("Split %s\n%s", _FLAGS.split, headline.table(metrics, model.label))
     text = json.dumps({"split": _FLAGS.split, **metrics}, indent=2, sort_keys=True)
     if _FLAGS.output is None:
         print(text)

@@ -1,4 +1,4 @@
-"""Statistics, checks and drift of a log, of embedding sets and of joined examples.
+"""Inspects a log, embedding sets and joined examples: statistics, checks, drift.
 
 Usual commands:
 

@@ -1,6 +1,6 @@
-"""From a log to a verified model: join, inspect, train, evaluate, export, score, report.
+"""From a log to a verified model, with a report.
 
-Runs on the ratings that ship with the extra `demo`, or on the folder of `--set data.source=DIR`,
+Joins, inspects, trains, evaluates, exports, scores and times, one after another. Runs on the ratings that ship with the extra `demo`, or on the folder of `--set data.source=DIR`,
 which has `ratings.parquet`, `items.parquet` and `embeddings/<modality>.parquet`.
 
 Usual commands:

@@ -1,6 +1,6 @@
-"""Simulates a marketplace's log with a known ground truth; 2 s per million events.
+"""Simulates a marketplace's log with a known ground truth.
 
-Impressions in requests, clicks and conversions, items that appear during the simulated time, and
+About 2 s per million events. Impressions in requests, clicks and conversions, items that appear during the simulated time, and
 modalities whose similarity matters through its interaction with the id. The same parameters give
 the same bytes on the same machine and versions. `pipeline.simulation.marketplace` has the formula.
 

@@ -1,4 +1,6 @@
-r"""Trains a model on joined examples; the same command resumes a training that was stopped.
+r"""Trains a model on joined examples.
+
+The same command resumes a training that was stopped.
 
 Usual commands:
 

@@ -10,11 +10,11 @@ A job's module looks like this, and defines its flags only when it runs:
         from models.training import fit
         ...
 
-What loads TensorFlow, Beam or DuckDB is imported where it is used: `--help` and
-`--only_check_args` need none of them. `help_text` has what `--help` prints.
-
     def main() -> None:
         entry_point.run(_main, define_flags)
+
+What loads TensorFlow, Beam or DuckDB is imported where it is used: `--help` and
+`--only_check_args` do without. `help_text` says what `--help` prints.
 """
 
 import atexit

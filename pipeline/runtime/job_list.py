@@ -11,7 +11,7 @@ JOBS = {
     "Data": ("inspect_data", "ingest_embeddings", "build_examples", "build_vocabulary"),
     "Models": ("train", "evaluate", "runs"),
     "Serving": ("export", "models", "serve_local", "check_skew", "backfill"),
-    "Elsewhere": ("submit",),
+    "Clusters": ("submit",),
 }
 """The names of all jobs by what they are for."""
 
@@ -33,17 +33,11 @@ def purpose(job: str) -> str:
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
-def describe(width: int = 100) -> str:
+def describe() -> str:
     """Returns the list of all jobs, one line each, by what they are for."""
-    column = max(map(len, names())) + 4
-    blocks = [textwrap.fill(_USAGE, width)]
+    column = max(map(len, names())) + 2
+    blocks = [textwrap.fill(_USAGE, 100)]
     for heading, group in JOBS.items():
-        lines = [f"{heading}:"]
-        for job in group:
-            first = f"  {job}".ljust(column)
-            rest = " " * column
-            lines.append(
-                textwrap.fill(purpose(job), width, initial_indent=first, subsequent_indent=rest)
-            )
-        blocks.append("\n".join(lines))
+        lines = [f"  {job.ljust(column)}{purpose(job)}" for job in group]
+        blocks.append("\n".join([f"{heading}:", *lines]))
     return "\n\n".join(blocks)
