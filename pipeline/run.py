@@ -1,7 +1,8 @@
 """From a log to a verified model, with a report.
 
-Joins, inspects, trains, evaluates, exports, scores and times, one after another. Runs on the ratings that ship with the extra `demo`, or on the folder of `--set data.source=DIR`,
-which has `ratings.parquet`, `items.parquet` and `embeddings/<modality>.parquet`.
+Joins, inspects, trains, evaluates, exports, scores and times, one after another. It runs on the
+ratings that ship with the extra `demo`, or on the folder of `--set data.source=DIR`, which has
+`ratings.parquet`, `items.parquet` and `embeddings/<modality>.parquet`.
 
 Usual commands:
 

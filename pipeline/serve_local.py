@@ -1,7 +1,7 @@
 """Serves a model on this machine, for development, by TF Serving's gRPC API.
 
 It has PredictionService and ModelService, so a client needs no change for the real server; no
-batching, no REST, no TLS. It serves the newest versions of the folder and loads new ones as they appear.
+batching, no REST, no TLS. It serves the newest versions of the folder, new ones as they appear.
 
 Usual commands:
 

@@ -1,8 +1,8 @@
 """Simulates a marketplace's log with a known ground truth.
 
-About 2 s per million events. Impressions in requests, clicks and conversions, items that appear during the simulated time, and
-modalities whose similarity matters through its interaction with the id. The same parameters give
-the same bytes on the same machine and versions. `pipeline.simulation.marketplace` has the formula.
+About 2 s per million events. Impressions in requests, clicks and conversions, items that appear
+during the simulated time, modalities whose similarity matters through its interaction with the id.
+The same parameters give the same bytes on the same machine and versions.
 
 Usual commands:
 
