@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from pipeline.local_serving.version_labels import parse_labels
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
 
@@ -54,17 +55,11 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(_main, define_flags, check_flags=_check_flags)
-
-
-def _check_flags(arguments: Sequence[str]) -> None:
-    from pipeline.local_serving.model_folder import parse_labels
-
-    parse_labels(_FLAGS.labels)
+    entry_point.run(_main, define_flags, check_flags=lambda _: parse_labels(_FLAGS.labels))
 
 
 def _main(arguments: Sequence[str]) -> None:
-    from pipeline.local_serving.model_folder import open_model, parse_labels
+    from pipeline.local_serving.model_folder import open_model
     from pipeline.local_serving.services import serve
 
     labels, address = parse_labels(_FLAGS.labels), f"{_FLAGS.host}:{_FLAGS.port}"

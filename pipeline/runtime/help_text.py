@@ -166,13 +166,18 @@ def value_of(flag: flags.Flag) -> str:
 
 def description(flag: flags.Flag) -> str:
     """Returns what a flag means, how it may be given, and its default."""
-    parts = [_parts(flag)[1]]
+    parts = [meaning_of(flag)]
     if _choices(flag) and _parts(flag)[0]:
         parts.append(f"One of {', '.join(_choices(flag))}.")
     if isinstance(flag, flags.MultiFlag):
         parts.append("Repeatable.")
     parts.append("Required." if is_required(flag) else f"Default: {default_of(flag)}.")
     return " ".join(parts)
+
+
+def meaning_of(flag: flags.Flag) -> str:
+    """Returns what a flag means, without its type and its default."""
+    return _parts(flag)[1]
 
 
 def is_required(flag: flags.Flag) -> bool:
