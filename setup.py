@@ -7,6 +7,9 @@ reason is never removed. What the newest TensorFlow needs otherwise is in
 `requirements/latest.overrides`, and is tested with `requirements/latest.lock`.
 """
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 INSTALL_REQUIRES = [
@@ -124,9 +127,16 @@ EXTRAS_REQUIRE = {
 
 PACKAGES = ["features", "models", "serving_signatures", "pipeline"]
 
+# Read as text: importing `features` would need what is not installed yet. The file is in the
+# source distribution, so a Beam worker that builds it finds it too.
+_VERSION_FILE = Path(__file__).resolve().parent / "features" / "version.py"
+_FOUND = re.search(r'^VERSION = "(.+)"$', _VERSION_FILE.read_text("utf-8"), re.MULTILINE)
+if _FOUND is None:
+    raise RuntimeError(f'{_VERSION_FILE} has no line VERSION = "...".')
+
 setup(
     name="dmf-ctr",
-    version="0.1.0",
+    version=_FOUND[1],
     description="Click-through-rate ranking with decoupled multimodal fusion on TensorFlow",
     license="Apache-2.0",
     license_files=["LICENSE"],

@@ -8,6 +8,7 @@
 - `files`: storage, manifests, versions, local copies.
 - `in_graph`: hashing, look-up and similarity codes in TensorFlow's graph.
 - `legacy_keras`: selects Keras 2.
+- `version`: of this project.
 """
 
 from features import legacy_keras as _legacy_keras  # noqa: F401  Must precede TensorFlow's Keras.

@@ -44,8 +44,8 @@ class ModelConfig:
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
         similarity scores and kernels always read the whole history, at one look-up per pair: a
         fraction of attention's cost.
-      heads: H.
-      head_width: d.
+      heads: H, attention heads.
+      head_width: d, the width of a head.
       buckets: equal buckets of similarity over [-1, 1] in the attention.
       bucket_edges: inner edges instead of equal buckets, ascending in (-1, 1).
       tiers: equal tiers of similarity over [-1, 1] in the modality-centric path.

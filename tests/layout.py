@@ -12,7 +12,10 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-PACKAGES = ("features", "models", "serving_signatures", "pipeline", "benchmarks")
+PACKAGES = ("features", "models", "serving_signatures", "pipeline", "benchmarks", "docs_build")
+
+# Packages with commands, which may use Beam and absl's flags.
+COMMANDS = ("pipeline", "benchmarks", "docs_build")
 
 # The modules of a folder that are not named in its order.
 MODULES = "its modules"
@@ -22,7 +25,7 @@ MODULES = "its modules"
 ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "": tuple((package,) for package in PACKAGES),
     "features": (
-        ("errors", "legacy_keras"),
+        ("errors", "legacy_keras", "version"),
         ("schema", "files"),
         ("ids",),
         ("records", "embeddings"),
@@ -57,6 +60,14 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transform",),
         ("parts", "manifest_values"),
         ("job",),
+    ),
+    "docs_build": (
+        ("markdown", "pages"),
+        ("results", "job_flags"),
+        ("figures",),
+        ("tables",),
+        ("registry",),
+        (MODULES,),
     ),
     "benchmarks": (
         ("measuring",),
@@ -158,14 +169,14 @@ def library_violations(path: str, tree: ast.Module, found: list[Import]) -> Iter
     """Yields uses of Beam, flags and assert where they do not belong."""
     package = path.split("/")[0]
     has_main = any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
-    is_command = package in ("pipeline", "benchmarks") and path.count("/") == 1 and has_main
+    is_command = package in COMMANDS and path.count("/") == 1 and has_main
     of_job = package == "pipeline" and path.endswith(("/flags.py", "_flags.py"))
     is_benchmark = package == "benchmarks" and has_main
     for one in found:
         if one.name.split(".")[0] == "tests":
             yield f"{path}:{one.line}: {package} must not import tests"
         if one.name.startswith("apache_beam"):
-            if package not in ("pipeline", "benchmarks"):
+            if package not in COMMANDS:
                 yield f"{path}:{one.line}: only pipeline may import apache_beam"
             if path.startswith("pipeline/join/partition/"):
                 yield f"{path}:{one.line}: pipeline/join/partition imports no Beam"

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 from tests.layout import PACKAGES
 
 LOCKS = sorted((REPOSITORY / "requirements").glob("*.lock"))
-INSTALLED = [package for package in PACKAGES if package != "benchmarks"]
+INSTALLED = [package for package in PACKAGES if package not in ("benchmarks", "docs_build")]
 BUILD_INPUTS = ["setup.py", "pyproject.toml", "LICENSE"]
 
 
@@ -100,6 +100,12 @@ def test_entry_points_exist(wheel):
         assert len(found) == 1, f"{script}: {module} defines no {function}"
         required = len(found[0].args.args) - len(found[0].args.defaults)
         assert required == 0, f"{script}: a console script calls {function}() without arguments"
+
+
+@pytest.mark.parametrize("package", INSTALLED)
+def test_package_says_that_it_is_typed(package):
+    # The wheel holds it: `test_wheel_holds_every_file_of_the_packages`.
+    assert (REPOSITORY / package / "py.typed").is_file()
 
 
 def test_locks_are_there():

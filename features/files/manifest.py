@@ -10,11 +10,9 @@ from typing import Any
 
 from features.errors import UserInputError
 from features.files import storage
+from features.version import VERSION
 
 FILE_NAME = "manifest.json"
-
-CODE_VERSION = "0.1.0"
-"""The version of this project, as in setup.py; recorded in every manifest."""
 
 
 def write_manifest(folder: str, values: Mapping[str, Any]) -> None:
@@ -24,7 +22,7 @@ def write_manifest(folder: str, values: Mapping[str, Any]) -> None:
       folder: local or remote, see `storage`; its other files are complete.
       values: JSON values; `code_version` is added.
     """
-    text = json.dumps({**values, "code_version": CODE_VERSION}, indent=2, sort_keys=True)
+    text = json.dumps({**values, "code_version": VERSION}, indent=2, sort_keys=True)
     storage.write_bytes(storage.join(folder, FILE_NAME), f"{text}\n".encode())
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.files import manifest, storage, versions
+from features.files import storage, versions
+from features.version import VERSION
 from pipeline.catalog_backfill import cache_part
 from serving_signatures.client import projection_cache
 from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
@@ -117,7 +118,7 @@ class CacheFolder:
         """
         number = (versions.current(self.path) or 0) + 1
         text = json.dumps(
-            {**values, "version": number, "code_version": manifest.CODE_VERSION},
+            {**values, "version": number, "code_version": VERSION},
             indent=2,
             sort_keys=True,
         )

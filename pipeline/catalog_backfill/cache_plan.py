@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from features.files import manifest
 from features.ids import hashing, id_table
+from features.version import VERSION
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from serving_signatures.client.projection_cache import DamagedPartError
 
@@ -55,7 +55,7 @@ class NewPart:
 
     def key(self, cache: str, tag: str) -> str:
         """Returns a name that no part of other rows or of another model has."""
-        digest = hashlib.sha256(f"{manifest.CODE_VERSION} {cache} {tag}".encode())
+        digest = hashlib.sha256(f"{VERSION} {cache} {tag}".encode())
         for array in (self.item_ids, self.sources, self.computed):
             digest.update(array.tobytes())
         for part in self.reads:

@@ -1,4 +1,4 @@
-"""A finished run in `summary.json` (DESIGN section 10), `report.json` and `report.html`."""
+"""A finished run in `summary.json`, `report.json` and `report.html`."""
 
 import os
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ _FOLDERS_BY_NAME = ("embeddings", "label_logs")
 
 
 def define_flags() -> None:
-    """Defines the join's flags; each is a field of `JoinOptions`."""
+    """Defines a flag for each of `JoinOptions`."""
     text, many, list_ = flags.DEFINE_string, flags.DEFINE_multi_string, flags.DEFINE_list
     with flag_group("Inputs"):
         text(

@@ -10,6 +10,7 @@ from typing import Any
 
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.version import VERSION
 from pipeline.publishing import output_folder
 from pipeline.publishing.output_folder import QUARANTINE as QUARANTINE
 from pipeline.publishing.output_folder import OutputFolder
@@ -51,7 +52,7 @@ class Publication:
         if not storage.is_file(storage.join(output, manifest.FILE_NAME)):
             raise UserInputError(f"{output!r} exists and is no data set. {advice}")
         found = manifest.read_manifest(output)
-        wanted = {**self._identity, "code_version": manifest.CODE_VERSION}
+        wanted = {**self._identity, "code_version": VERSION}
         differing = [key for key in wanted if found.get(key) != wanted[key]]
         if differing:
             raise MadeOtherwiseError(

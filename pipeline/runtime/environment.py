@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from features.files.manifest import CODE_VERSION
+from features.version import VERSION
 
 _PACKAGES = (
     "tensorflow",
@@ -53,9 +53,9 @@ def code() -> dict[str, str]:
     try:
         # A package installed below some other repository is not of that repository's commit.
         _git("ls-files", "--error-unmatch", Path(__file__).name)
-        return {"version": CODE_VERSION, "commit": _git("rev-parse", "HEAD").strip()}
+        return {"version": VERSION, "commit": _git("rev-parse", "HEAD").strip()}
     except (OSError, subprocess.CalledProcessError):
-        return {"version": CODE_VERSION}
+        return {"version": VERSION}
 
 
 def uncommitted() -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from features.errors import UserInputError
+from features.version import VERSION
 from pipeline.runtime.entry_point import RETRY_CODE, USER_ERROR_CODE
 from pipeline.submission import jobs
 from pipeline.submission.settings import Settings, Volume
@@ -125,7 +126,7 @@ def _check_image(image: str) -> None:
     if "@sha256:" not in image and (":" not in name or name.endswith(":latest")):
         raise UserInputError(
             f"image={image!r}: expected a tag other than latest, or a digest, such as "
-            "--set image=REGISTRY/dmf-worker:0.1.0. Otherwise a retry may run other code."
+            f"--set image=REGISTRY/dmf-worker:{VERSION}. Otherwise a retry may run other code."
         )
 
 

@@ -8,7 +8,7 @@ from features.errors import UserInputError
 from features.files import manifest
 from features.records import running_statistics
 from features.schema import ExampleSchema
-from tests.conftest import REPOSITORY
+from features.version import VERSION
 from tests.features.records.requests import SCHEMA
 
 
@@ -77,13 +77,8 @@ def test_manifest_round_trip_and_absence(tmp_path):
         manifest.read_manifest(str(tmp_path))
     manifest.write_manifest(str(tmp_path), {"a": [1]})
     found = manifest.read_manifest(str(tmp_path))
-    assert found == {"a": [1], "code_version": manifest.CODE_VERSION}
+    assert found == {"a": [1], "code_version": VERSION}
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(UserInputError, match="not JSON"):
         manifest.read_manifest(str(tmp_path))
-
-
-def test_code_version_is_that_of_the_distribution():
-    setup = REPOSITORY / "setup.py"
-    assert f'version="{manifest.CODE_VERSION}"' in setup.read_text()

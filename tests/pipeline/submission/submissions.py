@@ -11,7 +11,7 @@ HARD_FLAGS = ("--set=title=$(HOME) costs $$5 or $5, $", "--set=model.hidden=(8, 
 
 
 def submission(job: str = "train", flags: tuple[str, ...] = FLAGS, **settings) -> Submission:
-    values = {"image": "registry.example/team/dmf-worker:0.1.0", "volumes": ["ctr:/data"]}
+    values = {"image": "registry.example/team/dmf-worker:1.2.3", "volumes": ["ctr:/data"]}
     return Submission(job, flags, python_config.validate(Settings, {**values, **settings}, "test"))
 
 

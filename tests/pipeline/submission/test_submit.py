@@ -16,7 +16,7 @@ from pipeline.submission import commands, jobs
 from tests.conftest import REPOSITORY
 from tests.pipeline.submission.submissions import submission
 
-IMAGE = "--set=image=registry.example/dmf-worker:0.1.0"
+IMAGE = "--set=image=registry.example/dmf-worker:1.2.3"
 CONVERT = ("--dataset=movielens", "--input=/data/ml", "--output=/data/out")
 
 

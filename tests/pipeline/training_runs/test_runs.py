@@ -90,7 +90,7 @@ def test_other_data_code_and_packages_are_reported(folder: Path) -> None:
         folder / "later",
         data_fingerprint="fedcba9876543210",
         environment=newer,
-        code={"version": "0.1.0"},
+        code={"version": "1.2.3"},
     )
     runs = run_list.find(str(folder))
     assert "2 data sets: figures compare only" in run_list.describe(runs)

@@ -18,7 +18,7 @@ RUN = run_folder.Run(
     embeddings={},
     environment={"python": "3.11.7", "tensorflow": "2.16.2"},
     variables={},
-    code={"version": "0.1.0", "commit": "c0ffee"},
+    code={"version": "1.2.3", "commit": "c0ffee"},
 )
 
 METRICS = {"auc": 0.75, "gauc": 0.7, "logloss": 0.5, "ne": 0.9, "calibration": 1.02}

@@ -1,0 +1,41 @@
+"""All figures and tables by name."""
+
+import difflib
+import functools
+from collections.abc import Iterable
+
+from docs_build.figures import FIGURES
+from docs_build.tables import flags, join, quality, serving, settings, training
+from docs_build.tables.table import Table
+
+TABLES: dict[str, Table] = {
+    **join.TABLES,
+    **quality.TABLES,
+    **serving.TABLES,
+    **settings.TABLES,
+    **training.TABLES,
+    **flags.TABLES,
+}
+"""A function by name that returns the table in Markdown."""
+
+
+@functools.cache
+def render(name: str, is_table: bool) -> str:
+    """Returns a figure, or a table in Markdown, by its name.
+
+    Raises:
+      LookupError: there is none of that name.
+    """
+    if is_table:
+        if name not in TABLES:
+            raise LookupError(_unknown("table", name, TABLES))
+        return TABLES[name]()
+    if name not in FIGURES:
+        raise LookupError(_unknown("figure", name, FIGURES))
+    return FIGURES[name].text()
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=3)
+    advice = f"did you mean {', '.join(near)}?" if near else f"docs_build/{kind}s has the names"
+    return f"there is no {kind} {name!r}: {advice}"
