@@ -5,14 +5,25 @@ import functools
 from collections.abc import Iterable
 
 from docs_build.figures import FIGURES
-from docs_build.tables import flags, join, quality, serving, settings, training
+from docs_build.tables import (
+    content_lookup,
+    flags,
+    join,
+    quality,
+    serving,
+    settings,
+    signatures,
+    training,
+)
 from docs_build.tables.table import Table
 
 TABLES: dict[str, Table] = {
+    **content_lookup.TABLES,
     **join.TABLES,
     **quality.TABLES,
     **serving.TABLES,
     **settings.TABLES,
+    **signatures.TABLES,
     **training.TABLES,
     **flags.TABLES,
 }
