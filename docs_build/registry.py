@@ -5,11 +5,22 @@ import functools
 from collections.abc import Iterable
 
 from docs_build.figures import FIGURES
-from docs_build.tables import flags, join, quality, serving, settings, training
+from docs_build.tables import (
+    capacity,
+    flags,
+    join,
+    measurements,
+    quality,
+    serving,
+    settings,
+    training,
+)
 from docs_build.tables.table import Table
 
 TABLES: dict[str, Table] = {
+    **capacity.TABLES,
     **join.TABLES,
+    **measurements.TABLES,
     **quality.TABLES,
     **serving.TABLES,
     **settings.TABLES,
