@@ -1,6 +1,9 @@
-"""The join against row-wise Beam, in one run; 10 minutes.
+"""Times the join against row-wise Beam, in one run; ten minutes.
 
-    python -m benchmarks.join --output FILE.json
+Usual commands:
+
+    python -m benchmarks.join --output build/join.json
+    python -m benchmarks.join --output build/join.json --ways ours --large_events 0 --repeats 1
 
 Two ways of the same join over simulated logs, each a process of its own, timed from start to exit:
 
@@ -27,6 +30,7 @@ from absl import flags
 from benchmarks.measuring import measured_process, result_file
 from features.errors import UserInputError
 from pipeline.runtime import entry_point, json_file
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 _WAYS = ("rowwise", "ours")
@@ -51,24 +55,35 @@ _COMPARED = (
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_string("output", None, "JSON file.", required=True)
-    flags.DEFINE_list("ways", list(_WAYS), "Which ways to measure.")
-    flags.DEFINE_integer("events", 1_000_000, "Impressions, for ours.")
-    flags.DEFINE_integer("rowwise_events", 100_000, "Impressions, for row-wise.")
-    flags.DEFINE_integer("large_events", 10_000_000, "Impressions of one more run; 0 for none.")
-    flags.DEFINE_integer("events_per_user", 100, "On average; the same for every log.")
-    flags.DEFINE_integer("items", 50_000, "Items.")
-    flags.DEFINE_integer("dimension", 128, "Embedding width M.")
-    flags.DEFINE_integer("history_length", 50, "The most behaviors of a request (L).")
-    flags.DEFINE_integer("repeats", 3, "Runs of ours; the median counts.")
-    flags.DEFINE_enum(
-        "rowwise_record",
-        "candidate",
-        ["candidate", "request"],
-        "Row-wise writes one record per candidate, as is usual, or per request, as ours does.",
-    )
-    flags.DEFINE_string("work", None, "Folder for logs and records; default: a temporary one.")
-    flags.DEFINE_bool("keep_work", False, "Keep that folder.")
+    with flag_group("What is measured"):
+        flags.DEFINE_list("ways", list(_WAYS), "`WAY,...` Ways to measure: rowwise, ours.")
+        flags.DEFINE_integer("repeats", 3, "`COUNT` Runs of ours; the median counts.")
+        flags.DEFINE_enum(
+            "rowwise_record",
+            "candidate",
+            ["candidate", "request"],
+            "Row-wise writes a record per candidate, as is usual, or per request, as ours does.",
+        )
+    with flag_group("Sizes"):
+        flags.DEFINE_integer("events", 1_000_000, "`COUNT` Impressions of the log of ours.")
+        flags.DEFINE_integer(
+            "rowwise_events", 100_000, "`COUNT` Impressions of the log of row-wise."
+        )
+        flags.DEFINE_integer(
+            "large_events", 10_000_000, "`COUNT` Impressions of one more run of ours; 0 for none."
+        )
+        flags.DEFINE_integer(
+            "events_per_user", 100, "`COUNT` Mean impressions per user, the same for every log."
+        )
+        flags.DEFINE_integer("items", 50_000, "`COUNT` Items.")
+        flags.DEFINE_integer("dimension", 128, "`M` Width of the embeddings.")
+        flags.DEFINE_integer("history_length", 50, "`L` Most behaviors of a request.")
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions.", required=True
+        )
+        flags.DEFINE_string("work", None, "`FOLDER` Logs and records. Default: a temporary one.")
+        flags.DEFINE_bool("keep_work", False, "Keep the folder of logs and records.")
 
 
 def main() -> None:

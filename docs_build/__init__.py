@@ -10,5 +10,7 @@ tables/      tables of results, settings, flags and capacity
 job_flags    the flags of a job
 capacity_formulas  sizes from counts, for the page about capacity
 code_blocks  the commands of a page, and whether what they name exists
-mkdocs_hooks what the site does beyond MkDocs: links, equations, README as its index
+links        the links of a page as the site needs them
+equations    equations as MathML
+mkdocs_hooks what the site does beyond MkDocs
 """

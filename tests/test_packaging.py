@@ -74,6 +74,7 @@ def test_entry_points_exist(wheel):
     parser.read_string(wheel.read(name).decode())
     scripts = dict(parser["console_scripts"])
     assert set(scripts) == {
+        "dmf",
         "dmf-run",
         "dmf-build-examples",
         "dmf-build-vocabulary",
