@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable
 
 from docs_build.figures import FIGURES
-from docs_build.tables import flags, join, quality, serving, settings, training
+from docs_build.tables import flags, jobs, join, quality, serving, settings, training
 from docs_build.tables.table import Table
 
 TABLES: dict[str, Table] = {
@@ -15,6 +15,7 @@ TABLES: dict[str, Table] = {
     **settings.TABLES,
     **training.TABLES,
     **flags.TABLES,
+    **jobs.TABLES,
 }
 """A function by name that returns the table in Markdown."""
 

@@ -6,5 +6,6 @@ quality   of `quality.json` and `quality_transfer.json`
 serving   of `serving.json`
 training  of `training.json`, `optimizers.json` and `daily.json`
 settings  of the configuration's dataclasses
-flags     of the jobs
+flags     of a job, one row per flag
+jobs      the list of the jobs, and what `--help` of each prints
 """
