@@ -77,8 +77,8 @@ def run(
                 program, *arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
             except flags.Error as error:
                 unknown = getattr(error, "flagname", "").removeprefix("no")
-                advice = f": give {hints[unknown]}." if unknown in hints else " See --help."
-                raise UserInputError(f"{error}{advice}") from None
+                advice = f": give {hints[unknown]}." if unknown in hints else ". See --help."
+                raise UserInputError(f"{str(error).rstrip('.')}{advice}") from None
             if verbs and (len(arguments) != 1 or arguments[0] not in verbs):
                 received = arguments or "none"
                 raise UserInputError(f"Give one of {', '.join(verbs)}, received {received}.")
