@@ -13,7 +13,7 @@ Two ways of the same join over simulated logs, each a process of its own, timed 
 Row-wise is slow, so by default its log is smaller, with the same number of events per user. What it
 needs whatever the log (imports, reading the embeddings) is measured on a tiny log and counted once,
 so the smaller log does not count against it. Bytes are compared on its log. `ratio_limit`, the
-speed against one process without Beam, is a recorded number: `benchmarks/results/README.md`.
+speed against one process without Beam, is a recorded number: `docs/benchmarks.md`.
 """
 
 import glob
@@ -29,7 +29,7 @@ from absl import flags
 
 from benchmarks.measuring import measured_process, result_file
 from features.errors import UserInputError
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, json_file
 from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
@@ -49,7 +49,7 @@ _COMPARED = (
     "Wall time of whole processes. ratio_rowwise: seconds_at_events of row-wise (its start once, "
     "the rest in proportion to the events) to seconds of ours. ratio_bytes: ours to row-wise, on "
     "the row-wise log. ratio_limit: not measured in this run but recorded at commit e19f92a, "
-    "seconds of one process without Beam to ours; see benchmarks/results/README.md."
+    "seconds of one process without Beam to ours; see docs/benchmarks.md."
 )
 
 
@@ -155,12 +155,30 @@ def _row(work: str, way: str, events: int, repeats: int) -> dict[str, Any]:
         "processes": max(usage.processes for usage in usages),
         "repeats": repeats,
     }
+    if way == "ours":
+        row |= _means(os.path.join(work, f"{way}-{events}"))
     print(
         f"{way:<8} {events:>11,} events {row['seconds']:8.1f} s ({row['cpu_seconds']:.1f} s of "
         f"processor) {row['bytes'] / 2**20:9.1f} MiB written, {row['peak_mib']:,} MiB resident",
         flush=True,
     )
     return row
+
+
+def _means(examples: str) -> dict[str, Any]:
+    """Returns the number of records, and the mean candidates and behaviors of one."""
+    splits = json_file.read(os.path.join(examples, "manifest.json"), "The join:")["splits"].values()
+    records = sum(split["records"] for split in splits)
+    behaviors = (
+        int(length) * requests
+        for split in splits
+        for length, requests in split["history_length"].items()
+    )
+    return {
+        "records": records,
+        "mean_candidates": sum(split["candidates"] for split in splits) / records,
+        "mean_behaviors": sum(behaviors) / records,
+    }
 
 
 def _measure(work: str, way: str, events: int) -> measured_process.Usage:

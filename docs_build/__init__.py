@@ -9,5 +9,7 @@ figures      figures of `benchmarks/results/`
 tables/      tables of results, settings and flags
 job_flags    the flags of a job
 code_blocks  the commands of a page, and whether what they name exists
-mkdocs_hooks what the site does beyond MkDocs: links, equations, README as its index
+links        the links of a page as the site needs them
+equations    equations as MathML
+mkdocs_hooks what the site does beyond MkDocs
 """

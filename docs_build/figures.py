@@ -259,6 +259,25 @@ CONTENT_LOOKUP = {
     "content_lookup.latency_ratio": _inside("latency_ratio", ".2f"),
 }
 
+
+def _over_sets(field: str, of_all: Callable[..., float], form: str, scale: float = 1) -> Figure:
+    return Figure(
+        "quantization.json",
+        lambda held: of_all(row[field] for row in held["rows"]) * scale,
+        form,
+    )
+
+
+# The worst of all measured embedding sets.
+QUANTIZATION = {
+    "quantization.mean_error": _over_sets("code_mean_error", max, ".4f"),
+    "quantization.largest_error": _over_sets("code_largest_error", max, ".4f"),
+    "quantization.int8_mean_error": _over_sets("quantized_mean_error", max, ".4f"),
+    "quantization.rank_correlation": _over_sets("mean_rank_correlation", min, ".4f"),
+    "quantization.least_rank_correlation": _over_sets("least_rank_correlation", min, ".3f"),
+    "quantization.other_bucket_percent": _over_sets("other_bucket", max, ".1f", 100),
+}
+
 FIGURES: dict[str, Figure] = {
     **JOIN,
     **SERVING,
@@ -267,5 +286,6 @@ FIGURES: dict[str, Figure] = {
     **QUALITY,
     **DAILY,
     **CONTENT_LOOKUP,
+    **QUANTIZATION,
 }
 """All figures by name."""

@@ -16,6 +16,7 @@ the job chooses it: `Default: all that fit.`.
 
 import contextlib
 import inspect
+import os
 import re
 import sys
 import textwrap
@@ -104,7 +105,11 @@ class _HelpFlag(flags.BooleanFlag):
             self._show()
 
     def _show(self) -> NoReturn:
-        print(self._text())
+        try:
+            print(self._text(), flush=True)
+        except BrokenPipeError:
+            # `--help | head` has read enough; without this, Python complains again at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 

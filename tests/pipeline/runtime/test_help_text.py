@@ -1,5 +1,7 @@
 """`--help` of one job, made up here."""
 
+import subprocess
+import sys
 import types
 
 import pytest
@@ -8,6 +10,7 @@ from absl import flags
 from pipeline.runtime import help_text
 from pipeline.runtime.help_text import flag_group
 from tests import job_help
+from tests.conftest import REPOSITORY
 
 DOC = r"""Folds maps.
 
@@ -157,3 +160,11 @@ def test_an_empty_group_is_found():
             pass
 
     assert job_help.faults("fold", job(define=define)) == ["group 'Nothing' is empty"]
+
+
+def test_help_ends_quietly_when_its_reader_is_gone() -> None:
+    command = f"set -o pipefail; '{sys.executable}' -m pipeline.runs --help | exec 0<&-"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
