@@ -60,9 +60,7 @@ def record_bytes(
 
 
 def _side_bytes(features: Sequence[SideFeature], category_bytes: float) -> float:
-    return sum(
-        one.width * (category_bytes if one.kind == "categorical" else 4) for one in features
-    )
+    return sum(one.width * (category_bytes if one.kind == "categorical" else 4) for one in features)
 
 
 def event_bytes(labels: int, context_features: int = 0, statistics: int = 0) -> float:
@@ -145,5 +143,3 @@ def request_bytes(candidates: int, behaviors: int, widths: Sequence[int] = ()) -
     """
     vectors = 4 * sum(widths)
     return candidates * (8 + 1 + vectors) + behaviors * (3 * 8 + 1 + vectors)
-
-
