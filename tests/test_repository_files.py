@@ -144,7 +144,7 @@ def test_changelog_and_citation_are_of_this_version():
 
 
 def test_links_of_the_documents_exist():
-    for name in ("SECURITY.md", "CODE_OF_CONDUCT.md", "CHANGELOG.md"):
+    for name in ("SECURITY.md", "CODE_OF_CONDUCT.md", "CHANGELOG.md", "examples/README.md"):
         folder = (REPOSITORY / name).parent
         for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", read(name)):
             assert (folder / target).exists(), f"{name}: {target}"
