@@ -7,6 +7,7 @@
 - `attention`: the factorized attention against what it replaces.
 - `quality`: models against ID-only attention on real data, several seeds.
 - `daily_training`: training day by day against training from scratch.
+- `quantization`: the similarity code against exact cosines.
 - `backfill`: new items against a whole catalog.
 
 The folders: `ranking_study`, `join_alternatives`, `model_alternatives`, `measuring`.

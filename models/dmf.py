@@ -14,8 +14,8 @@ class DMF(DTA):
     After "Decoupled Multimodal Fusion for User Interest Modeling in Click-Through Rate
     Prediction" (arXiv 2510.11066): the modality-enriched path is attention with similarity as
     side information, the modality-centric path is a histogram of similarities. What the paper's
-    abstract leaves open is this project's own (DESIGN sections 1 and 4). Beyond the paper, the
-    head also sees the types of the behaviors that are most similar to the candidate.
+    abstract leaves open is this project's own (docs/design.md, "Origin of the method"). Beyond the
+    paper, the head also sees the types of the behaviors that are most similar to the candidate.
     """
 
     def create_layers(self) -> None:

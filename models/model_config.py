@@ -35,7 +35,7 @@ class ModelConfig:
         probability of both, over all impressions (`models.entire_space`). None for one task.
         Weights are still selected by the AUC of `label`: with many more positives its estimate
         is less noisy, and pCTCVR contains pCTR.
-      embedding_width: D, of item ids.
+      embedding_width: D, the width of an item's ID embedding.
       hashed_buckets: rows of a hashed table; 0 for the vocabulary that the join wrote.
       oov_buckets: rows for ids outside the vocabulary.
       id_dropout: share of ids treated as unknown in training; 0.1 helps cold items.
@@ -44,26 +44,27 @@ class ModelConfig:
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
         similarity scores and kernels always read the whole history, at one look-up per pair: a
         fraction of attention's cost.
-      heads: H.
-      head_width: d.
+      heads: H, attention heads.
+      head_width: d, the width of a head.
       buckets: equal buckets of similarity over [-1, 1] in the attention.
       bucket_edges: inner edges instead of equal buckets, ascending in (-1, 1).
       tiers: equal tiers of similarity over [-1, 1] in the modality-centric path.
       tier_width: width of each modality's tower.
-      fusion: how DMF fuses its two paths.
+      fusion: how DMF fuses its two paths: `concat` puts them side by side, `gate` mixes them per
+        coordinate, `scalar` by one learned weight.
       projection_width: width per modality of the head's projection of the candidate's own
         embedding; 0 for none. Needs records with `candidate_embedding_<modality>`.
       content_width: width per modality of the projected vectors, in models that read vectors.
       pretraining_epochs: passes over the train split in which `make` trains its content model.
       side_buckets: rows of each categorical side feature's hashed table.
       side_width: embedding width of a categorical side feature.
-      kernel_width: of the kernel of similarity, in cosines, by which DMF averages the types of
-        similar behaviors; 0 for none.
+      kernel_width: width, in cosines, of the kernel by which DMF averages the types of similar
+        behaviors; 0 for none.
       auxiliary_loss: weight in training of the loss of a second head, which sees only the
         candidate's embedding and interest; 0 for none.
       hidden: widths of the head's MLP.
       cross_layers: DCN-v2 cross layers in the head.
-      cross_projection: rank of their kernels; None for full rank.
+      cross_projection: rank of the cross layers' kernels; None for full rank.
     """
 
     name: ModelName = "dmf"

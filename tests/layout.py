@@ -12,7 +12,10 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-PACKAGES = ("features", "models", "serving_signatures", "pipeline", "benchmarks")
+PACKAGES = ("features", "models", "serving_signatures", "pipeline", "benchmarks", "docs_build")
+
+# Packages with commands, which may use Beam and absl's flags.
+COMMANDS = ("pipeline", "benchmarks", "docs_build")
 
 # The modules of a folder that are not named in its order.
 MODULES = "its modules"
@@ -58,6 +61,14 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("parts", "manifest_values"),
         ("job",),
     ),
+    "docs_build": (
+        ("markdown", "pages"),
+        ("results", "job_flags"),
+        ("figures",),
+        ("tables",),
+        ("registry",),
+        (MODULES,),
+    ),
     "benchmarks": (
         ("measuring",),
         ("ranking_study", "join_alternatives", "model_alternatives"),
@@ -65,8 +76,8 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 
-# The one place that parses flags on behalf of every entry point.
-SHARED_MAIN = "pipeline/runtime/entry_point.py"
+# Parses flags on behalf of every entry point, and prints what they mean.
+SHARED_FLAGS = ("pipeline/runtime/entry_point.py", "pipeline/runtime/help_text.py")
 # Where a file of the code has names of features as literals.
 NAMING = ("features/schema.py", "serving_signatures/names.py")
 # Runs in a process of its own, without this project's code.
@@ -158,18 +169,18 @@ def library_violations(path: str, tree: ast.Module, found: list[Import]) -> Iter
     """Yields uses of Beam, flags and assert where they do not belong."""
     package = path.split("/")[0]
     has_main = any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
-    is_command = package in ("pipeline", "benchmarks") and path.count("/") == 1 and has_main
+    is_command = package in COMMANDS and path.count("/") == 1 and has_main
     of_job = package == "pipeline" and path.endswith(("/flags.py", "_flags.py"))
     is_benchmark = package == "benchmarks" and has_main
     for one in found:
         if one.name.split(".")[0] == "tests":
             yield f"{path}:{one.line}: {package} must not import tests"
         if one.name.startswith("apache_beam"):
-            if package not in ("pipeline", "benchmarks"):
+            if package not in COMMANDS:
                 yield f"{path}:{one.line}: only pipeline may import apache_beam"
             if path.startswith("pipeline/join/partition/"):
                 yield f"{path}:{one.line}: pipeline/join/partition imports no Beam"
-        may_have_flags = path == SHARED_MAIN or is_command or of_job or is_benchmark
+        may_have_flags = path in SHARED_FLAGS or is_command or of_job or is_benchmark
         if f"{one.name}.".startswith("absl.flags.") and not may_have_flags:
             yield f"{path}:{one.line}: absl.flags belongs in a command or a job's flags.py"
     for node in ast.walk(tree):

@@ -9,7 +9,7 @@ from tests import layout
 
 WITH_EXAMPLES = [
     layout.relative(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    for path in layout.sources("features", "models", "serving_signatures", "pipeline")
+    for path in layout.sources(*layout.PACKAGES)
     if ">>> " in path.read_text(encoding="utf-8")
 ]
 

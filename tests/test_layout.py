@@ -16,6 +16,7 @@ OTHER_TESTS = {
     "tests",
     "tests/docker",  # docker/ holds no Python.
     "tests/examples",  # examples/ holds notebooks, and no package.
+    "tests/docs",  # Nor does docs/.
     "tests/pipeline/remote",  # Jobs of every room on one S3 server.
 }
 

@@ -11,13 +11,14 @@ _ROW = 26
 _CALIBRATED = {"dmf": "s1", "gradient_boosting": "s3", "early_fusion": "s4", "id_only": "s2"}
 """Models whose calibration is drawn, with their colors."""
 
-_HEAD = ("split", "model", "AUC", "GAUC", "GAUC over ID-only, 95%", "NE", "predicted / observed")
+HEAD = ("split", "model", "AUC", "GAUC", "GAUC over ID-only, 95%", "NE", "predicted / observed")
+"""Titles of the columns."""
 
 
 def table(result: Mapping[str, Any]) -> str:
     """Returns the rows of the benchmark's output as a table in Markdown."""
-    lines = [_HEAD, ("---",) * len(_HEAD)]
-    lines += [(row["split"], *_cells(row)) for row in result["rows"]]
+    lines = [HEAD, ("---",) * len(HEAD)]
+    lines += [(row["split"], *cells(row)) for row in result["rows"]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -27,11 +28,11 @@ def render(result: Mapping[str, Any], path: str) -> None:
     sections = []
     for split in dict.fromkeys(row["split"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["split"] == split]
-        cells = [_cells(row) for row in rows]
+        texts = [cells(row) for row in rows]
         learned = [row for row in rows if row["model"] != "popularity"]
         question = "Which model ranks best, and by how much more than ID-only?"
         blocks: list[ReportBlock] = [
-            Table(_HEAD[1:], cells),
+            Table(HEAD[1:], texts),
             _dots(learned),
             _gains(learned),
             _calibration(rows),
@@ -46,7 +47,8 @@ def _title(model: str) -> str:
     return TITLES.get(model, model)
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns a row as texts under `HEAD`, without the split."""
     gain = row.get("gauc_difference")
     return (
         _title(row["model"]),

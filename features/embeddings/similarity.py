@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.errors import UserInputError
+
 CODES = 256
 """The number of similarity codes: 0 for unknown, 1 to 255 for cosines in [-1, 1]."""
 
@@ -37,13 +39,14 @@ def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       zero vector.
 
     Raises:
-      ValueError: a value is not finite, or M is so large that dot products are not exact.
+      UserInputError: M is so large that dot products are not exact.
+      ValueError: a value is not finite.
     """
     vectors = np.asarray(vectors)
     quantized = vectors if _is_quantized(vectors) else _scaled(vectors.astype(np.float32))
     squares = np.sum(np.square(quantized, dtype=np.int32), axis=-1, dtype=np.int64)
     if np.any(squares > LARGEST_EXACT_INTEGER):
-        raise ValueError(
+        raise UserInputError(
             f"An embedding of width {vectors.shape[-1]} has a squared norm of {squares.max()} "
             f"after quantization, above 2^24 = {LARGEST_EXACT_INTEGER}: its similarities would "
             "not be exact in float32. Reduce the width (for instance by PCA)."

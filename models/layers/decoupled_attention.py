@@ -39,7 +39,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
 
     The query bias is drawn from N(0, 1); beta and gamma start at zero. With a small query bias,
     `q . T_K` is a product of two near-zero factors: a saddle that one epoch does not leave
-    (DESIGN section 11). The bucket tables need twice the learning rate of the other weights.
+    (docs/design.md, "The saddle point of the bucket tables"). The bucket tables need twice the
+    learning rate of the other weights.
 
     Example:
       >>> attention = DecoupledTargetAttention({"text": (-0.5, 0.0, 0.5)}, head_width=8)

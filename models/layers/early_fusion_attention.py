@@ -15,9 +15,9 @@ class EarlyFusionAttention(keras.layers.Layer):
     """Attention over behaviors `[e_i ; S[b_{c,i}] ; G[gap_i] ; Y[type_i]]`, built per candidate.
 
     The cost baseline: the concatenation has the shape `[R, C, L, D + ...]`, because the bucket
-    of the similarity depends on the candidate. Its projections are linear, so it can express all
-    that `DecoupledTargetAttention` can, with `T_K = S W_K'`: it is an accuracy twin too. With
-    residuals, their embedding is concatenated as well.
+    of the similarity depends on the candidate. Its projections are linear, so it equals a
+    `DecoupledTargetAttention` with `T_K = S W_K'` and without the biases by type: it is an accuracy
+    twin too. With residuals, their embedding is concatenated as well.
 
     Shapes: R requests, C candidates, L behaviors, D embedding width, H heads, d head width.
 

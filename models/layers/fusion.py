@@ -10,8 +10,8 @@ class ComplementaryFusion(keras.layers.Layer):
     """Fuses the attention's interest vector with the similarity tiers.
 
     Args:
-      mode: `concat` puts them side by side (best on real data, DESIGN section 11); `gate` mixes
-        them by one sigmoid gate per coordinate; `scalar` mixes them by one learned weight.
+      mode: `concat` puts them side by side (docs/design.md, "Fusion by concatenation"); `gate`
+        mixes them by one sigmoid gate per coordinate; `scalar` mixes them by one learned weight.
     """
 
     def __init__(self, mode: Literal["concat", "gate", "scalar"] = "concat", **kwargs: Any) -> None:

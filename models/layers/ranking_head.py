@@ -42,7 +42,8 @@ class RankingHead(keras.layers.Layer):
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns logits `[R, C]` from tensors `[R, C, *]`."""
         # Not flattened to one row per candidate: for matrices TensorFlow fuses product, bias and
-        # ReLU, and oneDNN's fused ReLU turns NaN into 0, which hides it from checks (BUILD.md).
+        # ReLU, and oneDNN's fused ReLU turns NaN into 0, which hides it from checks
+        # (docs/design.md, "A head that is not flattened").
         first = tf.concat(inputs, axis=-1)
         crossed = first
         for cross in self._crosses:

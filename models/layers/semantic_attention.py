@@ -21,7 +21,7 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         score = a + sum_m (g_m s_m + p_m a s_m)
 
     `g` starts at `gate` and `p` at zero. A gate that starts near zero hardly moves in one epoch,
-    which leaves ID-only attention; 5 works well (DESIGN section 11).
+    which leaves ID-only attention; 5 works well.
 
     Args:
       modalities: names of the modalities.

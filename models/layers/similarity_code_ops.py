@@ -2,8 +2,8 @@
 
 A term that depends on a pair (candidate, behavior) through a code in `[0, B)` alone enters
 attention as a `[C, B]` product followed by a gather, and leaves it as a sum of attention mass per
-code. Both are exact rearrangements; see DESIGN section 4, identity 1. One candidate, behaviors
-of codes 0, 2, 0 with weights .5, .3, .2: the mass is [.7, 0, .3], and `mass @ table` equals the
+code. Both are exact rearrangements (docs/design.md, "Identities"). One candidate, behaviors of
+codes 0, 2, 0 with weights .5, .3, .2: the mass is [.7, 0, .3], and `mass @ table` equals the
 weighted sum of three rows.
 
 Shapes: R requests, C candidates, L behaviors, H heads, d head width, B codes, Y behavior types.

@@ -16,9 +16,9 @@ class TableOptimizer:
     """The optimizer of one embedding table.
 
     Attributes:
-      optimizer: its name.
-      learning_rate: initial step size, which decays like the others; None for
-        `TrainingConfig.learning_rate`.
+      optimizer: the optimizer of this table.
+      learning_rate: initial learning rate, which decays like the others; None for
+        `training.learning_rate`.
     """
 
     optimizer: OptimizerName
@@ -34,29 +34,30 @@ class TrainingConfig:
       batches_of: `candidates` mixes single candidates of all requests (`candidate_mixing`);
         `requests` keeps a request's candidates together, which is cheaper for requests with many
         candidates, because the history is read once.
-      epochs: passes over the train split; a second one overfits id embeddings.
+      epochs: passes over the train split; a second one often overfits ID embeddings.
       evaluations_per_epoch: evaluations on the validation split; the weights with the best
         validation AUC of the main label are kept.
       patience: evaluations without improvement before training stops; 0 never stops early.
-      strategy: the distribution strategy, see `models.training.distribution`.
-      optimizer: for all variables but the bucket tables. `lazy_adam` (`models.training.lazy_adam`)
+      strategy: how training is distributed: `auto` follows `TF_CONFIG`, `mirrored` takes every
+        device of this machine (`models.training.distribution`).
+      optimizer: the optimizer of all variables but the bucket tables. `lazy_adam` (`models.training.lazy_adam`)
         updates only the rows of a batch, so its time does not grow with the table, as Adam's does.
         `adagrad` keeps one slot instead of two.
-      learning_rate: its initial step size.
+      learning_rate: initial learning rate of `optimizer`.
       table_optimizers: separate optimizers of embedding tables, by the table's name: `item_id`,
         or a categorical feature's in the records, such as `candidate_genres`.
-      bucket_learning_rate: Adam's initial step size for the bucket tables.
-      learning_rate_decay: `linear` decays all step sizes to a twentieth over all steps; `none`
+      bucket_learning_rate: initial learning rate of the bucket tables, whose optimizer is Adam.
+      learning_rate_decay: `linear` decays all learning rates to a twentieth over all steps; `none`
         keeps them. Decay allows a larger initial step: +.002 validation AUC, and calibrated
         predictions at the end of a single pass.
-      checkpoint_seconds: longest time between two checkpoints of the training state; each
-        evaluation is preceded by one, too.
+      checkpoint_seconds: longest time, in seconds, between two checkpoints of the training state;
+        each evaluation is preceded by one, too.
       shuffle_buffer: records that are shuffled together.
       seed: of initial values, shuffling and id dropout.
       deterministic: makes every op deterministic, at some cost.
       mixed_precision: matrix products in bfloat16 (`models.training.execution`), for CPUs with AMX
-        or AVX512-BF16; without these a step took 1.4 to 1.8 times as long.
-      jit_compile: compiles the heads with XLA, once per batch shape.
+        or AVX512-BF16; slower on other CPUs, without effect on a GPU.
+      jit_compile: compiles the heads with XLA, once per batch shape; the exported model is not.
       intra_op_threads: threads within an op; 0 for the number of cores.
       inter_op_threads: ops that run at the same time; 0 for the number of cores.
     """

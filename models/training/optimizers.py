@@ -25,8 +25,9 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a built model.
 
-    The bucket tables start at a saddle and need larger steps than the rest (DESIGN section 11), so
-    they have their own Adam. Every table that the configuration names has its own optimizer, too.
+    The bucket tables start at a saddle and need larger steps than the rest (docs/design.md, "The
+    saddle point of the bucket tables"), so they have their own Adam. Every table that the
+    configuration names has its own optimizer, too.
 
     Args:
       model: its variables must exist.

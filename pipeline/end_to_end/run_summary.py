@@ -1,4 +1,4 @@
-"""A finished run in `summary.json` (DESIGN section 10), `report.json` and `report.html`."""
+"""A finished run in `summary.json`, `report.json` and `report.html`."""
 
 import os
 from collections.abc import Mapping
@@ -9,9 +9,8 @@ from models.inputs import input_pipeline
 from pipeline.end_to_end.run_state import COMMAND, RunState
 from pipeline.report.page import render
 from pipeline.runtime import environment, json_file
-from pipeline.training_runs import run_config
+from pipeline.training_runs import headline, run_config
 
-_HEADLINE = ("auc", "gauc", "logloss", "ne", "calibration")
 _ATTENTION_BATCHES = 8
 
 
@@ -39,7 +38,7 @@ def _summarize(run: RunState) -> dict[str, Any]:
             "seconds": run.seconds["join"],
         },
         "train": {name: training[name] for name in ("candidates_per_second", "steps", "seconds")},
-        "metrics": {name: headline(values) for name, values in run.metrics.items()},
+        "metrics": {name: headline.headline(values) for name, values in run.metrics.items()},
         "export": {
             "saved_model": run.exported.folder,
             "signatures": list(run.exported.signatures),
@@ -82,14 +81,6 @@ def _report_data(run: RunState, summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def headline(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the headline metrics of the main label and, as `labels`, of every other label."""
-    figures = {name: values[name] for name in _HEADLINE}
-    if others := values.get("labels"):
-        figures["labels"] = {label: headline(one) for label, one in others.items()}
-    return figures
-
-
 def describe(summary: Mapping[str, Any], label: str, output: str) -> str:
     """Returns what `write` returned as lines for the terminal; `label` is the main one."""
     join, export_, serving = summary["join"], summary["export"], summary["serving"]
@@ -99,7 +90,7 @@ def describe(summary: Mapping[str, Any], label: str, output: str) -> str:
         f"{join['dropped']:,} dropped ({join['seconds']:.0f} s)",
         f"Train     {summary['train']['steps']} steps, "
         f"{summary['train']['candidates_per_second']:,.0f} candidates/s",
-        f"Test      {'':13}" + "".join(f"{name:>12}" for name in _HEADLINE) + f"   ({label})",
+        f"Test      {'':13}{headline.header()}   ({label})",
     ]
     lines += [_row(model, figures) for model, figures in summary["metrics"].items()]
     lines += [
@@ -119,8 +110,4 @@ def describe(summary: Mapping[str, Any], label: str, output: str) -> str:
 
 
 def _row(model: str, figures: Mapping[str, Any]) -> str:
-    return f"          {model:<13}" + "".join(f"{_figure(figures[k]):>12}" for k in _HEADLINE)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return f"          {model:<13}{headline.row(figures)}"

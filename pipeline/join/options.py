@@ -66,7 +66,7 @@ class JoinOptions:
       labels: label columns; by default those of `derive_label`, else `click`.
       derive_label: labels computed from the log, `name = expression`.
       label_events: rows of the log that are no candidates but set a label of one,
-        `name = expression`, for instance `click = event == "click"`.
+        `name = expression`; for instance `click = event == "click"`.
       label_logs: logs of their own whose rows set a label, a folder by label.
       attribution_window: seconds by label within which such an event counts; a day by default.
       behavior_rule: an expression; events that pass become behaviors. `all` for every event,
@@ -89,15 +89,15 @@ class JoinOptions:
       user_features: columns of `users`, likewise.
       candidate_embeddings: modalities whose quantized candidate vectors go into the record; by
         default all.
-      statistics: labels and numeric columns of the log whose running sums records carry, of user
-        and item just before the request, besides their counts of events; see
+      statistics: labels and numeric columns of the log whose running sums, of user and item just
+        before the request, are recorded. Their counts of events are recorded too; see
         `features.records.running_statistics`.
       negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
         event, with labels of 0.
       max_candidates: requests with more are cut into several records.
       partitions: users are spread over so many; 0 chooses by the size of the log.
-      max_bad_fraction: the largest share of quarantined rows, of the log and of each
-        embedding set, with which a data set is published.
+      max_bad_fraction: the largest share of quarantined rows with which a data set is published;
+        of the log, and of each embedding set.
       part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
         histories reach back into the parts before it.
       new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the

@@ -92,8 +92,14 @@ class PartedOutput:
         )
 
     def complete(self) -> dict[str, Any]:
-        """Adds the complete part to the data set's manifest, and returns that."""
+        """Adds the complete part to the data set's manifest, and returns that.
+
+        Later parts whose folder was removed leave the manifest: they are to be joined again.
+        """
         names = self._parts if self._part in self._parts else [*self._parts, self._part]
+        later = names[names.index(self._part) + 1 :]
+        gone = [name for name in later if not storage.is_file(_manifest(self._output, name))]
+        names = [name for name in names if name not in gone]
         values = _merged(
             {name: manifest.read_manifest(_folder(self._output, name)) for name in names}
         )

@@ -54,7 +54,7 @@ class ServingConfig:
     """The request whose latency is measured.
 
     Attributes:
-      candidates: C.
+      candidates: C, of the request.
       repeats: timed calls per model; the models take turns.
     """
 
@@ -67,7 +67,7 @@ class RunConfig:
     """Everything that decides what a run does.
 
     Attributes:
-      title: heads the report.
+      title: of the report.
       data: the input.
       join: fields of `pipeline.join.options.JoinOptions` besides its inputs and output.
       checks: limits of the checks of the joined examples, before anything is trained.

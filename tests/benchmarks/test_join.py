@@ -1,4 +1,4 @@
-"""The join's benchmark writes what DESIGN names."""
+"""The join's benchmark writes the rows and ratios that docs/benchmarks.md shows."""
 
 import json
 import subprocess

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from features import in_graph
 from features.embeddings import embedding_set, similarity
+from features.errors import UserInputError
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(0, 9), st.integers(0, 9), st.integers(1, 40))
 
@@ -110,7 +111,7 @@ def test_not_finite_is_refused(value):
 def test_too_wide_is_refused():
     widest = 2**24 // 127**2
     similarity.quantize(np.ones((1, widest), np.float32))
-    with pytest.raises(ValueError, match=f"width {widest + 1} has a squared norm"):
+    with pytest.raises(UserInputError, match=f"width {widest + 1} has a squared norm"):
         similarity.quantize(np.ones((1, widest + 1), np.float32))
     with pytest.raises(tf.errors.InvalidArgumentError, match="text: squared norm"):
         in_graph.quantize(tf.ones((1, widest + 1)), "text")

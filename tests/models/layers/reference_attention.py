@@ -1,4 +1,4 @@
-"""The attention of DESIGN section 4 as the formula states it: `[R, C, L, H, d]` built explicitly.
+"""The attention as its formula in docs/design.md states it: `[R, C, L, H, d]` built explicitly.
 
 There are two implementations, in NumPy (float64) and, for gradients, in TensorFlow. They share only
 the variables with the layer, and find buckets by cosines and edges, not by the layer's tables.

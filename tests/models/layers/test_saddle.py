@@ -1,4 +1,4 @@
-"""Initial values that keep the bucket tables of DTA off their saddle (DESIGN section 11)."""
+"""What leaves the saddle of DTA's bucket tables; docs/design.md has the mathematics."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,7 @@
 """The summary's metrics, and its lines on the terminal."""
 
-from pipeline.end_to_end.run_summary import describe, headline
+from pipeline.end_to_end.run_summary import describe
+from pipeline.training_runs.headline import headline
 from tests.pipeline.end_to_end.test_run import KEYS
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -158,6 +159,17 @@ def test_a_part_that_is_there_is_not_made_again(grown, vectors, day, caplog):
     }
     del before["manifest.json"], after["manifest.json"]
     assert after == before
+
+
+def test_removed_parts_are_joined_again_in_order(tmp_path, days):
+    source = Source(tmp_path, days, False)
+    manifest = source.grown()
+    wanted = event_oracle.everything(tmp_path / "out" / "part=d3")
+    for day in DAYS[1:]:
+        shutil.rmtree(tmp_path / "out" / f"part={day}")
+    assert source.join("d2")["parts"] == ["d1", "d2"]
+    assert source.join("d3") == manifest
+    assert event_oracle.everything(tmp_path / "out" / "part=d3") == wanted
 
 
 @pytest.mark.slow

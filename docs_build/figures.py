@@ -1,0 +1,291 @@
+"""Figures of `benchmarks/results/` by name: a file, a function of what it holds, a format.
+
+Those of a file stand together; what is derived (a ratio, another unit) is derived here.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from docs_build import results
+
+MIB = 2**20
+
+Value = Callable[[Mapping[str, Any]], float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One figure of a results file.
+
+    Attributes:
+      file: in `benchmarks/results/`.
+      value: of what the file holds.
+      form: a format specification: `.2f` for 0.63, `,.0f` for 1,068, `+.1f` for a difference.
+    """
+
+    file: str
+    value: Value
+    form: str = ".0f"
+
+    def text(self) -> str:
+        """Returns the figure as the pages show it."""
+        return format(self.value(results.load(self.file)), self.form).replace("-", "−")
+
+
+def _field(file: str, name: str, form: str) -> Figure:
+    return Figure(file, lambda result: result[name], form)
+
+
+def _row(file: str, field: str, form: str, scale: float = 1, **values: Any) -> Figure:
+    """A field of the first of `rows` that has these values."""
+    return Figure(file, lambda held: results.pick(held["rows"], **values)[field] * scale, form)
+
+
+def _join(field: str, form: str, way: str, events: int, scale: float = 1) -> Figure:
+    return _row("join.json", field, form, scale, way=way, events=events)
+
+
+MILLION = 1_000_000
+
+JOIN = {
+    "join.rowwise_ratio": _field("join.json", "ratio_rowwise", ".0f"),
+    "join.rowwise_bytes_ratio": Figure("join.json", lambda held: 1 / held["ratio_bytes"], ".0f"),
+    "join.limit_ratio": _field("join.json", "ratio_limit", ".2f"),
+    "join.large_ratio": _field("join.json", "ratio_large", ".1f"),
+    "join.seconds": _join("seconds", ".1f", "ours", MILLION),
+    "join.mib": _join("bytes", ".0f", "ours", MILLION, 1 / MIB),
+    "join.peak_mib": _join("peak_mib", ".0f", "ours", MILLION),
+    "join.limit_seconds": _join("seconds", ".1f", "limit", MILLION),
+    "join.large_seconds": _join("seconds", ".0f", "ours", 10 * MILLION),
+    "join.large_mib": _join("bytes", ".0f", "ours", 10 * MILLION, 1 / MIB),
+    "join.large_peak_mib": _field("join.json", "large_peak_mib", ".0f"),
+    "join.rowwise_seconds": _join("seconds_at_events", ".0f", "rowwise", MILLION // 10),
+    "join.records": _field("join.json", "records_compared", ",.0f"),
+}
+
+
+def _serving(field: str, form: str, model: str, history: int, **values: Any) -> Figure:
+    wanted = {"candidates": 1200, "concurrency": 1, "signature": "score_request", **values}
+    return _row("serving.json", field, form, model=model, history_length=history, **wanted)
+
+
+def _serving_ratio(field: str, history: int, concurrency: int, signature: str) -> Figure:
+    values = {"history_length": history, "concurrency": concurrency, "signature": signature}
+    return Figure("serving.json", lambda held: results.pick(held["ratios"], **values)[field], ".1f")
+
+
+_SERVED = {
+    "id_only": ("id_only", "score_request"),
+    "dmf": ("dmf", "score_request"),
+    "dmf_cached": ("dmf", "score_cached"),
+    "dmf_materialized": ("dmf_materialized", "score_request"),
+    "early_fusion": ("early_fusion", "score_request"),
+}
+_HISTORIES = (50, 200, 1000)
+
+SERVING = {
+    # Of 1,200 candidates, one request at a time: serving.dmf.200_ms, serving.dmf_cached.50_p99_ms.
+    **{
+        f"serving.{name}.{history}_{'' if field == 'p50_ms' else 'p99_'}ms": _serving(
+            field, ".1f", model, history, signature=signature
+        )
+        for name, (model, signature) in _SERVED.items()
+        for history in _HISTORIES
+        for field in ("p50_ms", "p99_ms")
+    },
+    # DMF's: serving.over_early_fusion.200, ...cached.200, ...200_at_4 for four requests at once.
+    **{
+        f"serving.{name}.{'cached.' if signature == 'score_cached' else ''}{history}"
+        f"{'_at_4' if concurrency == 4 else ''}": _serving_ratio(
+            field, history, concurrency, signature
+        )
+        for name, field in (
+            ("over_early_fusion", "qps_over_early_fusion"),
+            ("over_id_only", "latency_over_id_only"),
+        )
+        for history in _HISTORIES
+        for concurrency in (1, 4)
+        for signature in ("score_request", "score_cached")
+    },
+}
+
+
+def _training(way: str, field: str = "ratio_to_ours", threads: str = "2,2") -> Figure:
+    return _row("training.json", field, ".2f", way=way, threads=threads)
+
+
+TRAINING = {
+    "training.materialized_ratio": _field("training.json", "ratio_materialized", ".1f"),
+    "training.materialized_ratio_cpu": _field("training.json", "ratio_materialized_cpu", ".1f"),
+    "training.below_the_head_ratio": _field(
+        "training.json", "ratio_materialized_below_the_head", ".1f"
+    ),
+    "training.grouped_ratio": _field("training.json", "ratio_grouped", ".1f"),
+    "training.grouped_ratio_cpu": _field("training.json", "ratio_grouped_cpu", ".1f"),
+    "training.grouped_to_materialized_ratio": _field(
+        "training.json", "ratio_grouped_to_materialized", ".1f"
+    ),
+    "training.reading_ratio": _field("training.json", "ratio_input", ".0f"),
+    "training.reading_ratio_cpu": _field("training.json", "ratio_input_cpu", ".0f"),
+    "training.largest_difference": _field("training.json", "largest_difference", ".0e"),
+    **{
+        f"training.{name}{suffix}": _training(f"ours, {name}", f"ratio_to_ours{suffix}")
+        for name in ("mixed_precision", "jit_compile", "adam")
+        for suffix in ("", "_cpu")
+    },
+    **{
+        f"training.threads_{threads.replace(',', '_')}": _training("ours", threads=threads)
+        for threads in ("1,1", "1,2", "2,1")
+    },
+    # What ours would gain on materialized if nothing but the head took time.
+    "training.head_limit_ratio": Figure(
+        "training.json",
+        lambda held: (
+            results.pick(held["rows"], way="head alone")["candidates_per_second"]
+            / results.pick(held["rows"], way="materialized")["candidates_per_second"]
+        ),
+        ".1f",
+    ),
+}
+
+
+def _optimizer(rows: int, name: str, field: str, form: str) -> Figure:
+    return Figure(
+        "optimizers.json",
+        lambda held: results.pick(held["results"], rows=rows)[name][field],
+        form,
+    )
+
+
+OPTIMIZERS = {
+    f"optimizers.{name}.{rows}_{unit}": _optimizer(rows, name, field, form)
+    for name in ("adam", "lazy_adam")
+    for rows in (10_000, 100_000, MILLION, 10 * MILLION)
+    for unit, field, form in (("ms", "median_ms", ",.1f"), ("mib", "peak_mib", ",.0f"))
+}
+
+
+def _quality(file: str, field: str, form: str, split: str, model: str) -> Figure:
+    return _row(file, field, form, split=split, model=model)
+
+
+def _gain(file: str, of: str, split: str, model: str, end: str = "") -> Figure:
+    return Figure(
+        file,
+        lambda held: results.pick(held["rows"], split=split, model=model)[f"{of}_difference"][
+            f"relative_percent{end}"
+        ],
+        "+.2f",
+    )
+
+
+_ID_ONLY = "id_only"
+_MEASURES = (("auc", ".4f"), ("gauc", ".4f"), ("ne", ".4f"), ("calibration", ".3f"))
+_MODELS = (
+    *("dmf", "early_fusion", "dta", "sa_ta_tiers", "sa_ta", "sim_score", "raw_vectors", "simtier"),
+    *("make", "din", "gradient_boosting", "popularity", "dmf_shuffled"),
+)
+_SOURCES = {
+    "quality.global": ("quality.json", "global", (_ID_ONLY, *_MODELS)),
+    "quality.user": ("quality.json", "user", (_ID_ONLY, *_MODELS)),
+    "quality.transfer": ("quality_transfer.json", "global", (_ID_ONLY, "dmf")),
+}
+
+QUALITY = {
+    "quality.events": Figure(
+        "quality.json", lambda held: sum(held["data"][0]["candidates"].values()), ",.0f"
+    ),
+    # quality.user.dmf.gauc, quality.global.id_only.auc_std, ...
+    **{
+        f"{source}.{model}.{measure}{suffix}": _quality(
+            file, f"{measure}{field}", form, split, model
+        )
+        for source, (file, split, models) in _SOURCES.items()
+        for model in models
+        for measure, form in _MEASURES
+        for suffix, field in (("", "_mean"), ("_std", "_std"))
+    },
+    # In percent over ID-only: quality.global.dmf.gauc_gain, ..._gain_low, ..._gain_high.
+    **{
+        f"{source}.{model}.{measure}_gain{end}": _gain(file, measure, split, model, end)
+        for source, (file, split, models) in _SOURCES.items()
+        for model in models
+        if model != _ID_ONLY
+        for measure in ("auc", "gauc")
+        for end in ("", "_low", "_high")
+    },
+}
+
+
+def _daily(way: str, field: str, form: str) -> Figure:
+    return Figure("daily.json", lambda held: held["results"][way][field], form)
+
+
+DAILY = {
+    f"daily.{way.replace(' ', '_')}.{field}": _daily(way, field, form)
+    for way in ("all days", "day by day", "latest day")
+    for field, form in (("auc", ".3f"), ("candidates", ",.0f"))
+}
+
+
+def _lookup(field: str, form: str, way: str, scale: float = 1) -> Figure:
+    return Figure(
+        "content_lookup.json",
+        lambda held: results.pick(held["lookup"], items=MILLION, way=way)[field] * scale,
+        form,
+    )
+
+
+def _inside(field: str, form: str) -> Figure:
+    return Figure(
+        "content_lookup.json",
+        lambda held: results.pick(held["models"], items=MILLION)[field],
+        form,
+    )
+
+
+# Of a million items.
+CONTENT_LOOKUP = {
+    "content_lookup.buckets_speed_up": _lookup("speed_up", ".1f", "hash_buckets"),
+    "content_lookup.buckets_bytes_per_item": _lookup("index_bytes_an_item", ".1f", "hash_buckets"),
+    "content_lookup.buckets_load_seconds": _lookup("index_load_ms", ".2f", "hash_buckets", 1e-3),
+    "content_lookup.hash_table_speed_up": _lookup("speed_up", ".1f", "static_hash_table"),
+    "content_lookup.hash_table_load_seconds": _lookup(
+        "index_load_ms", ".1f", "static_hash_table", 1e-3
+    ),
+    "content_lookup.table_bytes_per_item": _inside("table_bytes_an_item", ".0f"),
+    "content_lookup.request_ratio": _inside("request_ratio", ".0f"),
+    "content_lookup.latency_ratio": _inside("latency_ratio", ".2f"),
+}
+
+
+def _over_sets(field: str, of_all: Callable[..., float], form: str, scale: float = 1) -> Figure:
+    return Figure(
+        "quantization.json",
+        lambda held: of_all(row[field] for row in held["rows"]) * scale,
+        form,
+    )
+
+
+# The worst of all measured embedding sets.
+QUANTIZATION = {
+    "quantization.mean_error": _over_sets("code_mean_error", max, ".4f"),
+    "quantization.largest_error": _over_sets("code_largest_error", max, ".4f"),
+    "quantization.int8_mean_error": _over_sets("quantized_mean_error", max, ".4f"),
+    "quantization.rank_correlation": _over_sets("mean_rank_correlation", min, ".4f"),
+    "quantization.least_rank_correlation": _over_sets("least_rank_correlation", min, ".3f"),
+    "quantization.other_bucket_percent": _over_sets("other_bucket", max, ".1f", 100),
+}
+
+FIGURES: dict[str, Figure] = {
+    **JOIN,
+    **SERVING,
+    **TRAINING,
+    **OPTIMIZERS,
+    **QUALITY,
+    **DAILY,
+    **CONTENT_LOOKUP,
+    **QUANTIZATION,
+}
+"""All figures by name."""

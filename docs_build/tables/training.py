@@ -1,0 +1,90 @@
+"""Tables of the training benchmarks."""
+
+from docs_build.figures import DAILY, OPTIMIZERS, TRAINING
+from docs_build.tables.table import Table, markdown
+
+
+def _speed() -> str:
+    """Ratios of candidates per second."""
+
+    def figure(name: str) -> str:
+        return TRAINING[f"training.{name}"].text()
+
+    def both(name: str) -> tuple[str, str]:
+        return figure(name), figure(f"{name}_cpu")
+
+    rows = [
+        ("ours to materialized", "5", *both("materialized_ratio")),
+        ("the same without the head, which both have", "", figure("below_the_head_ratio"), ""),
+        ("ours, grouped, to materialized, flat", "", figure("grouped_to_materialized_ratio"), ""),
+        ("reading to ours", "5", *both("reading_ratio")),
+        ("grouped to flat", "2", *both("grouped_ratio")),
+    ]
+    head = ("ratio of candidates per second", "target", "wall time", "processor time")
+    return markdown(head, rows, numeric=True)
+
+
+def _options() -> str:
+    """The speed with a setting, to that without."""
+    names = {
+        "mixed_precision": "`training.mixed_precision=True`",
+        "jit_compile": "`training.jit_compile=True`",
+        "adam": "`training.optimizer=adam`",
+    }
+    rows = [
+        (text, *(TRAINING[f"training.{name}{clock}"].text() for clock in ("", "_cpu")))
+        for name, text in names.items()
+    ]
+    rows += [
+        (
+            f"`training.intra_op_threads={within}`, `training.inter_op_threads={across}`",
+            TRAINING[f"training.threads_{within}_{across}"].text(),
+            "",
+        )
+        for within, across in ((1, 1), (1, 2), (2, 1))
+    ]
+    return markdown(("setting, to ours", "wall time", "processor time"), rows, numeric=True)
+
+
+def _optimizers() -> str:
+    """A step of Adam and of lazy Adam by the size of the table."""
+    head = (
+        "rows of 32 columns",
+        "Adam, ms per step",
+        "lazy Adam, ms per step",
+        "Adam, peak MiB",
+        "lazy Adam, peak MiB",
+    )
+    rows = [
+        (
+            f"{size:,}",
+            *(
+                OPTIMIZERS[f"optimizers.{name}.{size}_{unit}"].text()
+                for unit in ("ms", "mib")
+                for name in ("adam", "lazy_adam")
+            ),
+        )
+        for size in (10_000, 100_000, 1_000_000, 10_000_000)
+    ]
+    return markdown(head, rows, numeric=True)
+
+
+def _daily() -> str:
+    """The sixth day, ranked by models of the five before."""
+    rows = [
+        (text, *(DAILY[f"daily.{way}.{field}"].text() for field in ("candidates", "auc")))
+        for way, text in (
+            ("day_by_day", "day by day, from the model of the day before"),
+            ("latest_day", "from scratch, the latest day"),
+            ("all_days", "from scratch, all five days"),
+        )
+    ]
+    return markdown(("trained", "candidates read", "AUC of the next day"), rows, numeric=True)
+
+
+TABLES: dict[str, Table] = {
+    "training.speed": _speed,
+    "training.options": _options,
+    "training.optimizers": _optimizers,
+    "training.daily": _daily,
+}

@@ -1,0 +1,37 @@
+"""Tables of results."""
+
+import pytest
+
+from docs_build import registry
+from docs_build.tables import table
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in registry.TABLES if not name.startswith(("flags.", "settings."))]
+)
+def test_table_has_rows(name):
+    head, rule, *rows = registry.render(name, True).splitlines()
+    assert head.startswith("| ")
+    assert set(rule) <= set("|-:")
+    assert rows
+
+
+def test_quality_is_in_order_of_gauc_with_the_control_last():
+    rows = registry.render("quality.global", True).splitlines()
+    assert rows[2].startswith("| item's rate (learns nothing) | 0.6537 | 0.6485 |")
+    assert rows[-2].startswith("| **DMF** | **0.8406 ± 0.0004** |")
+    assert "(control)" in rows[-1]
+    assert (
+        rows[5]
+        == "| ID-only target attention | 0.8334 ± 0.0002 | 0.7234 ± 0.0009 |  | 0.7237 | 0.994 |"
+    )
+
+
+def test_a_long_cell_is_refused():
+    with pytest.raises(ValueError, match="21 words in a cell, at most 20"):
+        table.markdown(("a",), [["word " * 21]])
+
+
+def test_a_short_row_is_refused():
+    with pytest.raises(ValueError, match="1 cells under 2 titles"):
+        table.markdown(("a", "b"), [["1"]])

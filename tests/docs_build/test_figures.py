@@ -1,0 +1,49 @@
+"""Every figure comes from its file."""
+
+import json
+
+import pytest
+
+from docs_build import results
+from docs_build.figures import FIGURES
+from tests.conftest import REPOSITORY
+
+
+@pytest.mark.parametrize("file", sorted({figure.file for figure in FIGURES.values()}))
+def test_every_figure_of_a_file_is_a_number(file):
+    for name, figure in FIGURES.items():
+        if figure.file == file:
+            text = figure.text()
+            assert float(text.replace(",", "").replace("−", "-")) is not None, name
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("join.rowwise_ratio", "54"),
+        ("join.rowwise_bytes_ratio", "127"),
+        ("join.limit_ratio", "0.63"),
+        ("join.seconds", "5.9"),
+        ("serving.dmf.200_ms", "19.4"),
+        ("serving.dmf_cached.1000_ms", "43.6"),
+        ("serving.over_early_fusion.cached.200_at_4", "6.4"),
+        ("serving.over_id_only.200", "3.0"),
+        ("training.head_limit_ratio", "7.1"),
+        ("optimizers.adam.10000000_ms", "1,068.4"),
+        ("quality.global.dmf.gauc", "0.7442"),
+        ("quality.user.dmf.gauc_gain_high", "+3.89"),
+        ("quality.global.din.gauc_gain", "−0.85"),
+        ("quality.transfer.id_only.auc_std", "0.0066"),
+        ("daily.day_by_day.candidates", "42,531"),
+        ("content_lookup.buckets_bytes_per_item", "12.2"),
+    ],
+)
+def test_a_figure_as_the_pages_show_it(name, text):
+    assert FIGURES[name].text() == text
+
+
+def test_a_figure_follows_its_file(monkeypatch):
+    path = REPOSITORY / "benchmarks/results/join.json"
+    changed = {**json.loads(path.read_text(encoding="utf-8")), "ratio_rowwise": 61.7}
+    monkeypatch.setattr(results, "load", lambda file: changed)
+    assert FIGURES["join.rowwise_ratio"].text() == "62"
