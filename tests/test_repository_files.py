@@ -72,7 +72,7 @@ def test_hooks_are_local_and_run_what_the_environment_has():
     assert repository["repo"] == "local"
     assert not re.search(r"\w://", read(".pre-commit-config.yaml"))
     names = {hook["id"] for hook in repository["hooks"]}
-    assert {"ruff-format", "ruff-check", "codespell", "mypy"} <= names
+    assert {"ruff-format", "ruff-check", "codespell", "mypy", "docs"} == names
     for hook in repository["hooks"]:
         program, *arguments = hook["entry"].split()
         assert program.startswith(".venv/bin/")
