@@ -51,7 +51,14 @@ BANNED = {
 
 def texts():
     paths = layout.sources(*layout.PACKAGES, "tests", "docker")
-    for pattern in ("*.md", "docker/**/*.md", "benchmarks/**/*.md", "pipeline/**/*.j2", "Makefile"):
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "docker/**/*.md",
+        "benchmarks/**/*.md",
+        "pipeline/**/*.j2",
+        "Makefile",
+    ):
         paths += sorted(REPOSITORY.glob(pattern))
     names = map(layout.relative, [*paths, *sorted(REPOSITORY.glob("requirements/*.sh"))])
     return [name for name in names if name != "tests/test_words.py"]
