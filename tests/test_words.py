@@ -50,12 +50,13 @@ BANNED = {
 
 
 def texts():
-    paths = layout.sources(*layout.PACKAGES, "tests", "docker")
+    paths = layout.sources(*layout.PACKAGES, "tests", "docker", "examples")
     for pattern in (
         "*.md",
         "docs/**/*.md",
         "docker/**/*.md",
         "benchmarks/**/*.md",
+        "examples/*.md",
         "pipeline/**/*.j2",
         "Makefile",
     ):
