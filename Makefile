@@ -18,7 +18,8 @@ FLINK_JARS := build/flink/jars
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-latest demo test test-latest test-flink flink-jars lint format bench lock clean distclean
+.PHONY: help setup setup-latest demo test test-latest test-flink flink-jars lint format docs bench lock \
+	clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
@@ -26,6 +27,7 @@ help:
 	@echo 'make test-latest those that TensorFlow may change, on the newest, in .venv-latest'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
+	@echo 'make docs       the site -> build/site; strictly: fails on a broken link or a stale figure'
 	@echo 'make bench      benchmarks'
 	@echo 'make lock       compile requirements/*.lock from setup.py (LOCK_ARGS=--upgrade to move)'
 	@echo 'make clean      remove outputs and caches (make distclean: the environments as well)'
@@ -37,7 +39,7 @@ $(INSTALLED): requirements/dev.lock requirements/bootstrap.lock requirements/set
 	@touch $@
 
 demo: $(INSTALLED)
-	$(PY) -m pipeline.run --config pipeline/configs/demo.py --output build/demo $(if $(DATA),--set data.source=$(DATA))
+	$(PY) -m pipeline.run --config demo --output build/demo $(if $(DATA),--set data.source=$(DATA))
 
 test: $(INSTALLED)
 	$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
@@ -72,6 +74,12 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+# Material for MkDocs prints where its successor is, unless this is set.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(INSTALLED)
+	$(PY) -m docs_build --check
+	$(PY) -m mkdocs build --quiet
 
 bench: $(INSTALLED)
 	$(PY) -m benchmarks.attention

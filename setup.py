@@ -148,6 +148,7 @@ setup(
     extras_require=EXTRAS_REQUIRE,
     entry_points={
         "console_scripts": [
+            "dmf=pipeline.__main__:main",
             "dmf-run=pipeline.run:main",
             "dmf-build-examples=pipeline.build_examples:main",
             "dmf-build-vocabulary=pipeline.build_vocabulary:main",

@@ -1,6 +1,9 @@
-"""The factorized attention against ID-only, materialized and early fusion; a minute.
+"""Times the factorized attention against ID-only, materialized and early fusion; a minute.
 
-    python -m benchmarks.attention --output FILE.json
+Usual commands:
+
+    python -m benchmarks.attention --output build/attention.json
+    python -m benchmarks.attention --candidates 400 --history_lengths 50,200
 
 Measures the latency of one attention layer for one request of 1,200 candidates, two modalities and
 several history lengths. The baseline is `factorized`; `materialized` gathers bucket keys and values
@@ -22,6 +25,7 @@ from models.layers.decoupled_attention import DecoupledTargetAttention
 from models.layers.early_fusion_attention import EarlyFusionAttention
 from pipeline.end_to_end import latency
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 _MODALITIES = ("text", "image")
@@ -29,11 +33,20 @@ _MODALITIES = ("text", "image")
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_integer("candidates", 1200, "C.")
-    flags.DEFINE_list("history_lengths", ["50", "200", "1000"], "L.")
-    flags.DEFINE_integer("width", 64, "D and d; one head.")
-    flags.DEFINE_integer("repeats", 20, "Timed calls per way.")
-    flags.DEFINE_string("output", None, "JSON file.")
+    with flag_group("Sizes"):
+        flags.DEFINE_integer("candidates", 1200, "`C` Candidates of the request.")
+        flags.DEFINE_list(
+            "history_lengths",
+            ["50", "200", "1000"],
+            "`L,...` Behaviors of the request, one run each.",
+        )
+        flags.DEFINE_integer("width", 64, "`WIDTH` Widths D and d, with one head.")
+    with flag_group("Measurement"):
+        flags.DEFINE_integer("repeats", 20, "`COUNT` Timed calls per way.")
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions."
+        )
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
-"""A backfill of new items against one of the whole catalog, in one run; three minutes.
+"""Times a backfill of new items against one of the whole catalog; three minutes.
 
-    python -m benchmarks.backfill --items 200000 --output build/backfill.json
+Usual commands:
+
+    python -m benchmarks.backfill --output build/backfill.json
+    python -m benchmarks.backfill --items 20000 --new_fraction 0.05
 
 Measures `pipeline.backfill` of a whole catalog (the baseline), of the same with some new items, and
 of the same again. The model is a DMF of default size with random weights; the vectors of two
@@ -29,6 +32,7 @@ from models import factory
 from models.model_config import ModelConfig
 from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 from serving_signatures import names
 from serving_signatures.client import projection_cache
 from serving_signatures.export import saved_model
@@ -39,9 +43,15 @@ _MODALITIES = (Modality("text", 128), Modality("image", 128))
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_integer("items", 200_000, "Items of the catalog.")
-    flags.DEFINE_float("new_fraction", 0.01, "New items of the second run, by share.")
-    flags.DEFINE_string("output", None, "JSON file.")
+    with flag_group("Sizes"):
+        flags.DEFINE_integer("items", 200_000, "`COUNT` Items of the catalog.")
+        flags.DEFINE_float(
+            "new_fraction", 0.01, "`SHARE` New items of the second run, of all items."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions."
+        )
 
 
 def main() -> None:

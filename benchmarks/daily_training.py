@@ -1,6 +1,9 @@
-"""Training day by day against training from scratch, on the next day; five minutes.
+"""Trains day by day and from scratch, and scores the next day; five minutes.
 
-    python -m benchmarks.daily_training --work build/daily --output benchmarks/results/daily.json
+Usual commands:
+
+    python -m benchmarks.daily_training --work build/daily --output build/daily.json
+    python -m benchmarks.daily_training --work build/small --events 60000 --days 3
 
 A simulated marketplace (`pipeline.simulate`) is joined day by day as parts. Before the last day
 is joined, three models are trained on the days before it: from scratch on the latest of them
@@ -28,6 +31,7 @@ from models.training.config import TrainingConfig
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 from pipeline.simulation.settings import DAY, MarketplaceSettings
 from pipeline.simulation.simulation import simulate
 
@@ -36,12 +40,18 @@ _FLAGS = flags.FLAGS
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_string("work", None, "Folder for logs, examples and models.", required=True)
-    flags.DEFINE_integer("events", 300_000, "Impressions.")
-    flags.DEFINE_integer("users", 3_000, "Users.")
-    flags.DEFINE_integer("items", 3_000, "Items.")
-    flags.DEFINE_integer("days", 6, "Days; the last one is scored.", lower_bound=3)
-    flags.DEFINE_string("output", None, "JSON file.")
+    with flag_group("Sizes"):
+        flags.DEFINE_integer("events", 300_000, "`COUNT` Impressions.")
+        flags.DEFINE_integer("users", 3_000, "`COUNT` Users.")
+        flags.DEFINE_integer("items", 3_000, "`COUNT` Items.")
+        flags.DEFINE_integer(
+            "days", 6, "`DAYS` Simulated time; the last day is scored.", lower_bound=3
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string("work", None, "`FOLDER` Logs, examples and models.", required=True)
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions."
+        )
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
-"""The join against row-wise Beam, in one run; 10 minutes.
+"""Times the join against row-wise Beam, in one run; ten minutes.
 
-    python -m benchmarks.join --output FILE.json
+Usual commands:
+
+    python -m benchmarks.join --output build/join.json
+    python -m benchmarks.join --output build/join.json --ways ours --large_events 0 --repeats 1
 
 Two ways of the same join over simulated logs, each a process of its own, timed from start to exit:
 
@@ -10,7 +13,7 @@ Two ways of the same join over simulated logs, each a process of its own, timed 
 Row-wise is slow, so by default its log is smaller, with the same number of events per user. What it
 needs whatever the log (imports, reading the embeddings) is measured on a tiny log and counted once,
 so the smaller log does not count against it. Bytes are compared on its log. `ratio_limit`, the
-speed against one process without Beam, is a recorded number: `benchmarks/results/README.md`.
+speed against one process without Beam, is a recorded number: `docs/benchmarks.md`.
 """
 
 import glob
@@ -26,7 +29,8 @@ from absl import flags
 
 from benchmarks.measuring import measured_process, result_file
 from features.errors import UserInputError
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, json_file
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 _WAYS = ("rowwise", "ours")
@@ -45,30 +49,41 @@ _COMPARED = (
     "Wall time of whole processes. ratio_rowwise: seconds_at_events of row-wise (its start once, "
     "the rest in proportion to the events) to seconds of ours. ratio_bytes: ours to row-wise, on "
     "the row-wise log. ratio_limit: not measured in this run but recorded at commit e19f92a, "
-    "seconds of one process without Beam to ours; see benchmarks/results/README.md."
+    "seconds of one process without Beam to ours; see docs/benchmarks.md."
 )
 
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_string("output", None, "JSON file.", required=True)
-    flags.DEFINE_list("ways", list(_WAYS), "Which ways to measure.")
-    flags.DEFINE_integer("events", 1_000_000, "Impressions, for ours.")
-    flags.DEFINE_integer("rowwise_events", 100_000, "Impressions, for row-wise.")
-    flags.DEFINE_integer("large_events", 10_000_000, "Impressions of one more run; 0 for none.")
-    flags.DEFINE_integer("events_per_user", 100, "On average; the same for every log.")
-    flags.DEFINE_integer("items", 50_000, "Items.")
-    flags.DEFINE_integer("dimension", 128, "Embedding width M.")
-    flags.DEFINE_integer("history_length", 50, "The most behaviors of a request (L).")
-    flags.DEFINE_integer("repeats", 3, "Runs of ours; the median counts.")
-    flags.DEFINE_enum(
-        "rowwise_record",
-        "candidate",
-        ["candidate", "request"],
-        "Row-wise writes one record per candidate, as is usual, or per request, as ours does.",
-    )
-    flags.DEFINE_string("work", None, "Folder for logs and records; default: a temporary one.")
-    flags.DEFINE_bool("keep_work", False, "Keep that folder.")
+    with flag_group("What is measured"):
+        flags.DEFINE_list("ways", list(_WAYS), "`WAY,...` Ways to measure: rowwise, ours.")
+        flags.DEFINE_integer("repeats", 3, "`COUNT` Runs of ours; the median counts.")
+        flags.DEFINE_enum(
+            "rowwise_record",
+            "candidate",
+            ["candidate", "request"],
+            "Row-wise writes a record per candidate, as is usual, or per request, as ours does.",
+        )
+    with flag_group("Sizes"):
+        flags.DEFINE_integer("events", 1_000_000, "`COUNT` Impressions of the log of ours.")
+        flags.DEFINE_integer(
+            "rowwise_events", 100_000, "`COUNT` Impressions of the log of row-wise."
+        )
+        flags.DEFINE_integer(
+            "large_events", 10_000_000, "`COUNT` Impressions of one more run of ours; 0 for none."
+        )
+        flags.DEFINE_integer(
+            "events_per_user", 100, "`COUNT` Mean impressions per user, the same for every log."
+        )
+        flags.DEFINE_integer("items", 50_000, "`COUNT` Items.")
+        flags.DEFINE_integer("dimension", 128, "`M` Width of the embeddings.")
+        flags.DEFINE_integer("history_length", 50, "`L` Most behaviors of a request.")
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions.", required=True
+        )
+        flags.DEFINE_string("work", None, "`FOLDER` Logs and records. Default: a temporary one.")
+        flags.DEFINE_bool("keep_work", False, "Keep the folder of logs and records.")
 
 
 def main() -> None:
@@ -140,12 +155,30 @@ def _row(work: str, way: str, events: int, repeats: int) -> dict[str, Any]:
         "processes": max(usage.processes for usage in usages),
         "repeats": repeats,
     }
+    if way == "ours":
+        row |= _means(os.path.join(work, f"{way}-{events}"))
     print(
         f"{way:<8} {events:>11,} events {row['seconds']:8.1f} s ({row['cpu_seconds']:.1f} s of "
         f"processor) {row['bytes'] / 2**20:9.1f} MiB written, {row['peak_mib']:,} MiB resident",
         flush=True,
     )
     return row
+
+
+def _means(examples: str) -> dict[str, Any]:
+    """Returns the number of records, and the mean candidates and behaviors of one."""
+    splits = json_file.read(os.path.join(examples, "manifest.json"), "The join:")["splits"].values()
+    records = sum(split["records"] for split in splits)
+    behaviors = (
+        int(length) * requests
+        for split in splits
+        for length, requests in split["history_length"].items()
+    )
+    return {
+        "records": records,
+        "mean_candidates": sum(split["candidates"] for split in splits) / records,
+        "mean_behaviors": sum(behaviors) / records,
+    }
 
 
 def _measure(work: str, way: str, events: int) -> measured_process.Usage:

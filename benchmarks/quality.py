@@ -1,6 +1,10 @@
-"""Models against ID-only attention on real data: one protocol, equal tuning, several seeds; hours.
+r"""Compares models with ID-only attention on real data: one protocol, several seeds; hours.
 
-    python -m benchmarks.quality --data ../shared/data/movielens --seeds 5 --output FILE.json
+Usual commands:
+
+    python -m benchmarks.quality --data ../shared/data/movielens --work build/quality \
+        --output build/quality.json
+    python -m benchmarks.quality --render --output build/quality.json
 
 `benchmarks.ranking_study.quality_protocol` has the protocol. The command prints the table in
 Markdown and writes pictures to `FILE.html` beside the output. A killed run resumes when it is
@@ -36,6 +40,7 @@ from benchmarks.ranking_study.trial_pool import TrialPool
 from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
 from pipeline.runtime import entry_point, json_file
+from pipeline.runtime.help_text import flag_group
 from pipeline.training_runs import run_config
 from pipeline.training_runs.run_config import RunConfig
 
@@ -44,28 +49,56 @@ _FLAGS = flags.FLAGS
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_string("data", None, "Folder of a raw log, or one that the join wrote.")
-    flags.DEFINE_string("output", None, "JSON file.", required=True)
-    flags.DEFINE_integer("seeds", 5, "Final runs have seeds 1..N.", lower_bound=1)
-    flags.DEFINE_integer(
-        "trials",
-        4,
-        "Settings tried for each model, on validation only.",
-        lower_bound=1,
-        upper_bound=quality_protocol.MOST_TRIALS,
-    )
-    flags.DEFINE_list("models", None, "Rows of the table; by default all.")
-    flags.DEFINE_list("splits", list(quality_data.SPLITS), "Of a raw log: global, user, or both.")
-    flags.DEFINE_multi_string("embeddings", [], "modality=DIR, for joined records; repeatable.")
-    flags.DEFINE_multi_string(
-        "behavior_type", [], "Expressions that type behaviors, instead of the log's default."
-    )
-    flags.DEFINE_list("statistics", None, "Running statistics, instead of the log's default.")
-    flags.DEFINE_string("config", None, "Python file with get_config().")
-    flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
-    flags.DEFINE_string("work", None, "Folder to keep trials in; default: a temporary one.")
-    flags.DEFINE_integer("workers", 2, "Trials at once, each with one thread.", lower_bound=1)
-    flags.DEFINE_bool("render", False, "Only draw what --output holds already.")
+    with flag_group("Data"):
+        flags.DEFINE_string("data", None, "`FOLDER` Raw log, or examples that the join wrote.")
+        flags.DEFINE_multi_string(
+            "embeddings",
+            [],
+            "`MODALITY=FOLDER` Embedding set that the join read, for joined examples.",
+        )
+        flags.DEFINE_list(
+            "splits", list(quality_data.SPLITS), "`SPLIT,...` Splits of a raw log: global, user."
+        )
+        flags.DEFINE_multi_string(
+            "behavior_type",
+            [],
+            "`EXPRESSION` Types of behaviors. Default: by the columns of the log.",
+        )
+        flags.DEFINE_list(
+            "statistics",
+            None,
+            "`COLUMN,...` Running statistics. Default: by the columns of the log.",
+        )
+    with flag_group("Models and settings"):
+        flags.DEFINE_list("models", None, "`MODEL,...` Rows of the table. Default: all.")
+        flags.DEFINE_string(
+            "config", None, "`FILE` Python with get_config(), or the run_config.json of a run."
+        )
+        flags.DEFINE_multi_string(
+            "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."
+        )
+        flags.DEFINE_integer(
+            "trials",
+            4,
+            "`COUNT` Settings tried for each model, on validation only.",
+            lower_bound=1,
+            upper_bound=quality_protocol.MOST_TRIALS,
+        )
+        flags.DEFINE_integer("seeds", 5, "`N` Final runs have the seeds 1 to N.", lower_bound=1)
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions.", required=True
+        )
+        flags.DEFINE_string(
+            "work",
+            None,
+            "`FOLDER` Trials, from which a killed run resumes. Default: a temporary one.",
+        )
+        flags.DEFINE_bool("render", False, "Only draw what --output holds already.")
+    with flag_group("Scale"):
+        flags.DEFINE_integer(
+            "workers", 2, "`COUNT` Trials at the same time, each with one thread.", lower_bound=1
+        )
 
 
 def main() -> None:

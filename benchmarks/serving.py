@@ -1,6 +1,9 @@
-"""Latency and throughput of exported models against early fusion and ID-only; 15 minutes.
+"""Times exported models against early fusion and ID-only; 15 minutes.
 
-    python -m benchmarks.serving --output benchmarks/results/serving.json
+Usual commands:
+
+    python -m benchmarks.serving --output build/serving.json
+    python -m benchmarks.serving --candidates 400 --history_lengths 50 --concurrency 1 --rounds 3
 
 One request of C candidates and L behaviors, two modalities of 128, ids in, the embedding sets
 inside the model, 100,000 items. All models have the same head and attend to the whole history;
@@ -26,6 +29,7 @@ from benchmarks.measuring import result_file
 from benchmarks.model_alternatives import serving_models
 from features.embeddings.embedding_set import EmbeddingSet
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 from serving_signatures import names
 from serving_signatures.export import parity_process, sample_requests
 from serving_signatures.versions.loaded_version import inputs_of
@@ -42,14 +46,23 @@ _TARGET = 1200
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_list("candidates", ["100", "400", "1200"], "C.")
-    flags.DEFINE_list("history_lengths", ["50", "200", "1000"], "L.")
-    flags.DEFINE_list("concurrency", ["1", "4"], "Requests at once.")
-    flags.DEFINE_integer("items", 100_000, "N, rows of the tables.")
-    flags.DEFINE_integer("rounds", 7, "Turns of each model.")
-    flags.DEFINE_float("seconds", 0.3, "Of a turn; it ends with the call that exceeds it.")
-    flags.DEFINE_list("models", [], "Only these; empty for all.")
-    flags.DEFINE_string("output", None, "JSON file.")
+    with flag_group("Sizes"):
+        flags.DEFINE_list("candidates", ["100", "400", "1200"], "`C,...` Candidates of a request.")
+        flags.DEFINE_list(
+            "history_lengths", ["50", "200", "1000"], "`L,...` Behaviors of a request."
+        )
+        flags.DEFINE_integer("items", 100_000, "`N` Items, rows of the tables.")
+    with flag_group("Measurement"):
+        flags.DEFINE_list("models", [], "`MODEL,...` Models to time. Default: all.")
+        flags.DEFINE_list("concurrency", ["1", "4"], "`COUNT,...` Requests at the same time.")
+        flags.DEFINE_integer("rounds", 7, "`COUNT` Turns of each model.")
+        flags.DEFINE_float(
+            "seconds", 0.3, "`SECONDS` Time of a turn; it ends with the call that exceeds it."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions."
+        )
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
-"""Memory and latency of a server under load; ten minutes, or `--seconds`.
+"""Measures memory and latency of a server under load; ten minutes, or --seconds.
 
-    python -m benchmarks.serving_load --saved_model build/demo/serving/dmf --seconds 600 \
-        --output build/serving_load.json
+Usual commands:
+
+    python -m benchmarks.serving_load --saved_model serving/dmf --output build/serving_load.json
+    python -m benchmarks.serving_load --saved_model serving/dmf --seconds 60 --concurrency 4
 
 Measures the server against itself after warm-up: `growth_mib` is the resident memory it gained
 since. `pipeline.serve_local` runs as a process of its own. Clients send requests of several sizes,
@@ -34,6 +36,7 @@ from features.errors import UserInputError
 from features.records.requests import PaddedSizes, RankingRequest, unpad
 from features.schema import ExampleSchema
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 from serving_signatures import names
 from serving_signatures.client.channel import open_channel
 from serving_signatures.client.projection_store import LruProjectionStore
@@ -53,10 +56,22 @@ _MEMORY_SAMPLES = 60
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_string("saved_model", None, "What pipeline.export wrote.", required=True)
-    flags.DEFINE_float("seconds", 600, "Duration of the load.", 1)
-    flags.DEFINE_integer("concurrency", 2, "Clients, each with one request at a time.", 1)
-    flags.DEFINE_string("output", None, "JSON file.")
+    with flag_group("Server"):
+        flags.DEFINE_string(
+            "saved_model",
+            None,
+            "`FOLDER` The model, or one version, that pipeline.export wrote.",
+            required=True,
+        )
+    with flag_group("Load"):
+        flags.DEFINE_float("seconds", 600, "`SECONDS` Duration of the load.", 1)
+        flags.DEFINE_integer(
+            "concurrency", 2, "`COUNT` Clients, each with one request at a time.", 1
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions."
+        )
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
-"""Candidates per second in training: ours against the usual way and reading alone; two minutes.
+"""Times training against the usual way and against reading alone; two minutes.
 
-    python -m benchmarks.training --output benchmarks/results/training.json
+Usual commands:
+
+    python -m benchmarks.training --output build/training.json
+    python -m benchmarks.training --requests 500 --rounds 3 --threads 1,1
 
 Batches of 512 candidates, 50 behaviors, width 128, 100,000 items, two modalities, an MLP of 1024,
 512 and 256. The baseline is `materialized`: the same model, checked to be equal before anything is
@@ -28,6 +31,7 @@ from models.inputs.example_set import ExampleSet
 from models.training import execution
 from models.training.config import TrainingConfig
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 _BASE = "ours"
@@ -41,14 +45,21 @@ _COMPARED = {
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_integer("requests", 2000, "Requests of the records.")
-    flags.DEFINE_integer("candidates", 20, "C of a request.")
-    flags.DEFINE_integer("history_length", 50, "L.")
-    flags.DEFINE_integer("items", 100_000, "N, rows of the table.")
-    flags.DEFINE_integer("rounds", 7, "Turns of each way.")
-    flags.DEFINE_integer("steps", 4, "Steps per turn.")
-    flags.DEFINE_string("threads", "2,2", "Threads within an op, ops at once.")
-    flags.DEFINE_string("output", None, "JSON file.")
+    with flag_group("Sizes"):
+        flags.DEFINE_integer("requests", 2000, "`COUNT` Requests of the records.")
+        flags.DEFINE_integer("candidates", 20, "`C` Candidates of a request.")
+        flags.DEFINE_integer("history_length", 50, "`L` Behaviors of a request.")
+        flags.DEFINE_integer("items", 100_000, "`N` Items, rows of the table.")
+    with flag_group("Measurement"):
+        flags.DEFINE_integer("rounds", 7, "`COUNT` Turns of each way.")
+        flags.DEFINE_integer("steps", 4, "`COUNT` Steps per turn.")
+        flags.DEFINE_string(
+            "threads", "2,2", "`WITHIN,AT_ONCE` Threads within an op, ops at the same time."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the figures, with command and versions."
+        )
 
 
 def main() -> None:

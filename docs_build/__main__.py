@@ -1,9 +1,12 @@
 """Fills the marked regions of README.md, BUILD.md, CHANGELOG.md and docs/, or checks them.
 
-    python -m docs_build --write    # after a change of a result, a setting or a flag
-    python -m docs_build --check    # fails where a page differs from its source
+Usual commands:
 
-Give pages as arguments to look at these only.
+    python -m docs_build --write
+    python -m docs_build --check
+
+Write after a change of a result, a setting or a flag. Check fails where a page differs from its
+source. Give pages as arguments to look at these only.
 """
 
 from collections.abc import Sequence
@@ -15,14 +18,16 @@ from docs_build import regions, registry
 from docs_build.pages import REPOSITORY, pages
 from features.errors import UserInputError
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
     """Defines the command's flags."""
-    flags.DEFINE_bool("write", False, "Fill the regions in place.")
-    flags.DEFINE_bool("check", False, "Fail where a region differs from its source.")
+    with flag_group("One of"):
+        flags.DEFINE_bool("write", False, "Fill the regions in place.")
+        flags.DEFINE_bool("check", False, "Fail where a region differs from its source.")
 
 
 def main() -> None:

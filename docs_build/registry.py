@@ -2,20 +2,18 @@
 
 import difflib
 import functools
+import importlib
+import pkgutil
 from collections.abc import Iterable
 
+from docs_build import tables
 from docs_build.figures import FIGURES
-from docs_build.tables import flags, join, models, quality, serving, settings, training
 from docs_build.tables.table import Table
 
 TABLES: dict[str, Table] = {
-    **join.TABLES,
-    **models.TABLES,
-    **quality.TABLES,
-    **serving.TABLES,
-    **settings.TABLES,
-    **training.TABLES,
-    **flags.TABLES,
+    name: table
+    for found in pkgutil.iter_modules(tables.__path__, f"{tables.__name__}.")
+    for name, table in getattr(importlib.import_module(found.name), "TABLES", {}).items()
 }
 """A function by name that returns the table in Markdown."""
 

@@ -1,6 +1,7 @@
 """The jobs: one entry point per command, and a folder for what each of them does.
 
-Each module here is a command, `python -m pipeline.<name>`: flags and one call. The folders:
+Each module here is a command, `python -m pipeline.<name>`: flags and one call. `python -m pipeline`
+lists them, `--help` explains one. The folders:
 
 - `runtime`: `main`, flags, logging, SIGTERM, environment, JSON; what every job shares.
 - `tables`, `publishing`: Parquet inputs; folders that are published whole or not at all.

@@ -1,48 +1,69 @@
-"""Fills the caches of a catalog's projections from an exported model.
-
-    python -m pipeline.backfill --saved_model=serving/dmf/1 --items=items/ --output=projections/
+r"""Fills the caches of a catalog's projections from an exported model.
 
 Run it after each export, each new embedding set and each new item: it computes what is missing,
 of a stale tag or of a changed vector, compares a sample with the model and publishes a version.
-Flags that are not listed here go to Beam, `--runner` among them.
-`serving_signatures.client.projection_cache` has the layout of the output, and reads it.
+
+Usual commands:
+
+    python -m pipeline.backfill --saved_model serving/dmf/1 --items items/ --output projections/
+    python -m pipeline.backfill --saved_model serving/dmf/1 --items items/ --output projections/ \
+        --dry_run
+
+Left on disk: `id_projections/` and `target_aware_projections/`, each with numbered versions and
+`CURRENT`, which names the published one. `serving_signatures.client.ProjectionCache` reads them.
+
+Other flags go to Beam: --runner (default FnApiRunner, in this process), --job_endpoint,
+--parallelism and the others of the runner, as in --runner FlinkRunner --job_endpoint HOST:8099.
 """
 
 from collections.abc import Sequence
 
 from absl import flags
 
-from pipeline.catalog_backfill.backfill import backfill
 from pipeline.runtime import entry_point
-from pipeline.runtime.beam_options import check_beam_flags
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_string(
-        "saved_model", None, "A version's folder that pipeline.export wrote.", required=True
-    )
-    flags.DEFINE_string(
-        "items", None, "Parquet with item_id, the catalog: a folder or a file.", required=True
-    )
-    flags.DEFINE_multi_string(
-        "embeddings", [], "modality=DIR, where requests carry the vectors; repeatable."
-    )
-    flags.DEFINE_string("output", None, "Folder of both caches.", required=True)
-    flags.DEFINE_bool("dry_run", False, "Log what there is to do, and do nothing.")
-    flags.DEFINE_bool("recompute", False, "Compute every row, whatever is published.")
-    flags.DEFINE_integer(
-        "keep", 3, "Versions to keep, the published one among them.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "rows_per_part", 1 << 16, "About how many items a file has.", lower_bound=1
-    )
-    flags.DEFINE_integer("batch_size", 1024, "Items per call of the model.", lower_bound=1)
-    flags.DEFINE_integer(
-        "verify_rows", 256, "Rows to compare with the model before publishing.", lower_bound=1
-    )
+    with flag_group("Inputs"):
+        flags.DEFINE_string(
+            "saved_model",
+            None,
+            "`FOLDER` One version that pipeline.export wrote, such as serving/dmf/1.",
+            required=True,
+        )
+        flags.DEFINE_string(
+            "items", None, "`FOLDER` Catalog: Parquet with item_id; or one file.", required=True
+        )
+        flags.DEFINE_multi_string(
+            "embeddings",
+            [],
+            "`MODALITY=FOLDER` Embedding set that is not inside the model, such as text=text/.",
+        )
+    with flag_group("What is computed"):
+        flags.DEFINE_bool("dry_run", False, "Log what would be computed, and do nothing.")
+        flags.DEFINE_bool("recompute", False, "Compute every row, also what is published already.")
+        flags.DEFINE_integer(
+            "verify_rows",
+            256,
+            "`ROWS` Sample that is compared with the model before publishing.",
+            lower_bound=1,
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string("output", None, "`FOLDER` Both caches, local or remote.", required=True)
+        flags.DEFINE_integer(
+            "keep", 3, "`COUNT` Versions to keep, with the published one.", lower_bound=1
+        )
+    with flag_group("Scale"):
+        flags.DEFINE_integer(
+            "rows_per_part", 1 << 16, "`ROWS` About how many items a file has.", lower_bound=1
+        )
+        flags.DEFINE_integer(
+            "batch_size", 1024, "`ITEMS` Items per call of the model.", lower_bound=1
+        )
 
 
 def main() -> None:
@@ -51,11 +72,15 @@ def main() -> None:
 
 
 def _check_flags(beam_args: Sequence[str]) -> None:
+    from pipeline.runtime.beam_options import check_beam_flags
+
     entry_point.modality_folders(_FLAGS.embeddings)
     check_beam_flags(beam_args)
 
 
 def _main(beam_args: Sequence[str]) -> None:
+    from pipeline.catalog_backfill.backfill import backfill
+
     backfill(
         _FLAGS.saved_model,
         _FLAGS.items,

@@ -1,10 +1,15 @@
-"""Converts a public data set into the join's inputs, and prints the command that joins them.
+"""Converts a public data set into the join's inputs.
 
-    python -m pipeline.convert --dataset=movielens --input=ml-32m/ --output=movielens/
+It prints the command that joins them. Nothing is downloaded.
 
-The output folder has `events/` and `manifest.json`. It has `items/`, `users/`, `histories/` and
-`embeddings/<modality>/` where the data set has them, and `quarantine/` with the rows that were left
-out and the reasons.
+Usual commands:
+
+    python -m pipeline.convert --dataset movielens --input ml-32m/ --output movielens/
+    python -m pipeline.convert --dataset taobao_mm --input taobao_mm/ --output taobao/
+
+Left on disk: `events/` and `manifest.json`; `items/`, `users/`, `histories/` and
+`embeddings/<modality>/` where the data set has them; `quarantine/` with the rows that were left out
+and the reasons.
 """
 
 from collections.abc import Sequence
@@ -13,6 +18,7 @@ from absl import flags
 
 from pipeline.adapters import amazon_reviews, converter, microlens, movielens, taobao_mm
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 
@@ -24,10 +30,18 @@ ADAPTERS = {
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_enum("dataset", None, list(ADAPTERS), "Format of --input.", required=True)
-    flags.DEFINE_string("input", None, "Folder of the files as published.", required=True)
-    flags.DEFINE_string("output", None, "Folder to publish.", required=True)
-    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of a table's rows to quarantine.")
+    with flag_group("Input"):
+        flags.DEFINE_enum(
+            "dataset", None, list(ADAPTERS), "`FORMAT` Data set that --input holds.", required=True
+        )
+        flags.DEFINE_string("input", None, "`FOLDER` Files as they were published.", required=True)
+        flags.DEFINE_float(
+            "max_bad_fraction", 0.01, "`SHARE` Most rows of a table to quarantine, from 0 to 1."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FOLDER` Inputs of the join, to publish.", required=True
+        )
 
 
 def main() -> None:

@@ -1,4 +1,15 @@
-"""Scores a split: `python -m pipeline.evaluate --examples DIR --model_dir DIR --split test`."""
+"""Scores a split with a trained model: AUC, GAUC, log loss, calibration, slices.
+
+Logs a table of the headline metrics; all of them are JSON.
+
+Usual commands:
+
+    python -m pipeline.evaluate --examples examples/ --model_dir models/dmf
+    python -m pipeline.evaluate --examples examples/ --model_dir models/dmf --output test.json
+
+Left on disk: `metrics/<split>.json` and `report.html` in the model's folder, where the examples are
+those that it was trained on.
+"""
 
 import json
 from collections.abc import Sequence
@@ -6,21 +17,26 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from features.files import storage
-from models import trained_model
-from models.evaluation import scoring
-from models.inputs.example_set import ExampleSet
 from pipeline.runtime import entry_point
-from pipeline.training_runs import headline, training_run
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
-    flags.DEFINE_string("model_dir", None, "Folder of a trained model.", required=True)
-    flags.DEFINE_string("split", "test", "Split to score.")
-    flags.DEFINE_string("output", None, "JSON file for the metrics; by default they are printed.")
+    with flag_group("Inputs"):
+        flags.DEFINE_string(
+            "examples", None, "`FOLDER` Examples that the join wrote.", required=True
+        )
+        flags.DEFINE_string(
+            "model_dir", None, "`FOLDER` Model that pipeline.train wrote.", required=True
+        )
+        flags.DEFINE_string("split", "test", "`SPLIT` Split to score.")
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FILE` JSON of the metrics. Default: they are printed."
+        )
 
 
 def main() -> None:
@@ -29,6 +45,11 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
+    from models import trained_model
+    from models.evaluation import scoring
+    from models.inputs.example_set import ExampleSet
+    from pipeline.training_runs import headline, training_run
+
     examples = ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     trained_model.check_schema(model, examples)

@@ -1,30 +1,52 @@
-"""Exports a model: `python -m pipeline.export --model_dir DIR --export_dir DIR --examples DIR`."""
+r"""Exports a trained model as the next version that TF Serving loads.
+
+The SavedModel is loaded in a fresh process without this project's code. A version is published only
+where all its signatures score alike.
+
+Usual commands:
+
+    python -m pipeline.export --model_dir models/dmf --export_dir serving/dmf --examples examples/
+    python -m pipeline.export --model_dir models/dmf --export_dir serving/dmf --examples examples/ \
+        --embeddings text=text/ --embeddings image=image/
+
+Left on disk: `<export_dir>/<version>/` with the SavedModel and `assets.extra/`, which has warm-up
+records and a manifest of tags, parity and sha256. What becomes of the caches is printed.
+"""
 
 from collections.abc import Sequence
 
 from absl import flags, logging
 
-from features.embeddings import embedding_set
-from models import trained_model
-from models.inputs.example_set import ExampleSet
 from pipeline.runtime import entry_point
-from serving_signatures.export import gate
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_string("model_dir", None, "Folder of a trained model.", required=True)
-    flags.DEFINE_string(
-        "export_dir", None, "The model's folder in TF Serving's sense.", required=True
-    )
-    flags.DEFINE_string(
-        "examples", None, "Folder that the join wrote; its test split is compared too."
-    )
-    flags.DEFINE_multi_string(
-        "embeddings", [], "modality=DIR, to keep the embedding set inside the model; repeatable."
-    )
+    with flag_group("Inputs"):
+        flags.DEFINE_string(
+            "model_dir", None, "`FOLDER` Model that pipeline.train wrote.", required=True
+        )
+        flags.DEFINE_string(
+            "examples",
+            None,
+            "`FOLDER` Examples that the join wrote; requests of their test split are compared too.",
+        )
+        flags.DEFINE_multi_string(
+            "embeddings",
+            [],
+            "`MODALITY=FOLDER` Embedding set to keep inside the model; without it requests "
+            "carry vectors.",
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "export_dir",
+            None,
+            "`FOLDER` The model's versions; the folder's name is the model's, as in serving/dmf.",
+            required=True,
+        )
 
 
 def main() -> None:
@@ -35,6 +57,11 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
+    from features.embeddings import embedding_set
+    from models import trained_model
+    from models.inputs.example_set import ExampleSet
+    from serving_signatures.export import gate
+
     examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     folders = entry_point.modality_folders(_FLAGS.embeddings)

@@ -1,11 +1,17 @@
-"""Ingests vectors from an encoder as the next version of an embedding set.
+r"""Ingests vectors from an encoder as the next version of an embedding set.
 
-    python -m pipeline.ingest_embeddings --vectors=new/ --output=embeddings/text \
-        --encoder=my-encoder --encoder_version=3
+Items that the new vectors do not have keep their vector of the version before.
 
-`<output>/versions/000002/` is an embedding set like any other and `<output>/CURRENT` names the
-published version. `--embeddings text=<output>` of the join, the export and the backfill reads the
-published version. See `pipeline.embedding_sets.ingestion`.
+Usual commands:
+
+    python -m pipeline.ingest_embeddings --vectors new/ --output text/ --encoder my-encoder \
+        --encoder_version 3
+    python -m pipeline.ingest_embeddings --vectors all/ --output text/ --encoder my-encoder \
+        --encoder_version 4 --replace
+
+Left on disk: `versions/000002/`, an embedding set like any other, with `quarantine/` where rows
+were left out, and `CURRENT`, which names the published version. `--embeddings text=text/` of the
+other jobs reads the published version. Vectors that change nothing make no version.
 """
 
 from collections.abc import Sequence
@@ -14,33 +20,48 @@ from absl import flags
 
 from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_string(
-        "vectors",
-        None,
-        "Parquet with item_id, embedding and optionally available_at (int64 microseconds): a "
-        "folder or a file.",
-        required=True,
-    )
-    flags.DEFINE_string("output", None, "Folder of the set's versions.", required=True)
-    flags.DEFINE_string("encoder", None, "Name of the encoder.", required=True)
-    flags.DEFINE_string("encoder_version", None, "Its version.", required=True)
-    flags.DEFINE_integer(
-        "dimension", None, "Width of a vector; by default the set's, or the first file's."
-    )
-    flags.DEFINE_integer(
-        "available_at", None, "Microseconds, of rows without one; by default always."
-    )
-    flags.DEFINE_bool("replace", False, "Begin a new set: keep nothing of the version before.")
-    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of rows to quarantine.")
-    flags.DEFINE_integer(
-        "keep", 3, "Versions to keep, the published one among them.", lower_bound=1
-    )
+    with flag_group("Inputs"):
+        flags.DEFINE_string(
+            "vectors",
+            None,
+            "`FOLDER` Parquet with item_id, embedding and optionally available_at; or one file.",
+            required=True,
+        )
+        flags.DEFINE_integer(
+            "dimension",
+            None,
+            "`WIDTH` Numbers per vector. Default: as the set has, or the first file.",
+        )
+        flags.DEFINE_integer(
+            "available_at",
+            None,
+            "`MICROSECONDS` Since 1970, for rows without available_at. Default: always available.",
+        )
+        flags.DEFINE_float(
+            "max_bad_fraction", 0.01, "`SHARE` Most rows to quarantine, from 0 to 1."
+        )
+    with flag_group("Encoder"):
+        flags.DEFINE_string("encoder", None, "`NAME` Encoder that made the vectors.", required=True)
+        flags.DEFINE_string(
+            "encoder_version", None, "`TEXT` Version of the encoder.", required=True
+        )
+        flags.DEFINE_bool(
+            "replace", False, "Keep nothing of the version before; needed for another encoder."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FOLDER` The set's versions, local or remote.", required=True
+        )
+        flags.DEFINE_integer(
+            "keep", 3, "`COUNT` Versions to keep, with the published one.", lower_bound=1
+        )
 
 
 def main() -> None:

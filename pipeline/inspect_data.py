@@ -1,11 +1,19 @@
-"""Statistics, checks and drift of data, before anything is trained on it.
+"""Inspects a log, embedding sets and joined examples: statistics, checks, drift.
 
-python -m pipeline.inspect_data --events DIR --embeddings text=DIR --output DIR
+Usual commands:
+
+    python -m pipeline.inspect_data --events log/ --embeddings text=text/ --output statistics/
+    python -m pipeline.inspect_data --examples examples/ --baseline statistics/ --output today/
+
+Left on disk: `statistics.json` (`statistics.rejected.json` where there is an error) and
+`report.html`.
+
+Exit codes: 0 no error, 2 a check failed, data drifted beyond a threshold, or wrong input or flags.
 """
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -13,32 +21,14 @@ from features.errors import UserInputError
 from pipeline.join.options import DEFAULT_LABEL
 from pipeline.join.rules import expressions
 from pipeline.runtime import entry_point, environment, json_file
-from pipeline.statistics import inspection, options
-from pipeline.statistics.database import MEMORY_LIMIT
-from pipeline.statistics.log import LogSource
+from pipeline.statistics import options
+from pipeline.statistics.flags import define_flags
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
 
+if TYPE_CHECKING:
+    from pipeline.statistics.log import LogSource
+
 _FLAGS = flags.FLAGS
-
-
-def define_flags() -> None:
-    """Defines the job's flags."""
-    flags.DEFINE_string("events", None, "Behavior log: a folder of Parquet files, or one.")
-    flags.DEFINE_multi_string("embeddings", [], "modality=FOLDER of an embedding set; repeatable.")
-    flags.DEFINE_string("examples", None, "Folder that the join wrote.")
-    flags.DEFINE_string(
-        "output", None, "Folder for statistics.json and report.html.", required=True
-    )
-    flags.DEFINE_list("labels", [], "Label columns of the log, 0 or 1; by default click.")
-    flags.DEFINE_multi_string("derive_label", [], "name = expression; repeatable.")
-    flags.DEFINE_enum("timestamp_unit", "s", ["s", "ms", "us"], "Of the log's timestamp.")
-    flags.DEFINE_string(
-        "baseline", None, "What to compare with: an --output of this job, of a run, or of the join."
-    )
-    flags.DEFINE_string("thresholds", None, "JSON file of thresholds by name, null for none.")
-    flags.DEFINE_multi_string("max_drift", [], "name=value of one threshold; repeatable.")
-    flags.DEFINE_multi_string("limit", [], "name=value of a check's limit; repeatable.")
-    flags.DEFINE_string("memory_limit", MEMORY_LIMIT, "What DuckDB may hold before it spills.")
 
 
 def main() -> None:
@@ -63,16 +53,21 @@ def _assigned(flag: str, texts: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _source() -> LogSource | None:
+def _source() -> "LogSource | None":
+    from pipeline.statistics.log import LogSource
+
     if _FLAGS.events is None:
         return None
     derived = dict(map(expressions.parse_assignment, _FLAGS.derive_label))
-    labels = tuple(_FLAGS.labels) or tuple(derived) or (DEFAULT_LABEL,)
+    given = _FLAGS.labels  # None by default; a log without labels is inspected with `--labels=`.
+    labels = tuple(derived) or (DEFAULT_LABEL,) if given is None else tuple(given)
     used = {name: one for name, one in derived.items() if name in labels}
     return LogSource(_FLAGS.events, labels, used, _FLAGS.timestamp_unit)
 
 
 def _main(arguments: Sequence[str]) -> None:
+    from pipeline.statistics import inspection
+
     assessment = inspection.inspect(
         _source(),
         entry_point.modality_folders(_FLAGS.embeddings),

@@ -1,6 +1,16 @@
 """Lists, promotes, rolls back and prunes the exported versions of a model.
 
-python -m pipeline.models list|promote|rollback|prune --export_dir DIR [--version N] [--label L]
+    list      versions with their labels, tags, size and parity
+    promote   adds a version to those that are served, under a label or by its number
+    rollback  gives `stable` back to the previous stable version
+    prune     removes old versions that nothing serves
+
+Usual commands:
+
+    python -m pipeline.models list --export_dir serving/dmf
+    python -m pipeline.models promote --export_dir serving/dmf --version 2 --label stable
+
+Left on disk: `<export_dir>/models.config`, TF Serving's configuration, replaced by rename.
 """
 
 from collections.abc import Sequence
@@ -10,6 +20,7 @@ from absl import flags
 from features.errors import UserInputError
 from pipeline.releases.model_versions import ModelVersions
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 from serving_signatures.versions.pruning import MINIMUM_KEPT
 from serving_signatures.versions.rollout import CANARY, STABLE
 
@@ -18,28 +29,42 @@ _FLAGS = flags.FLAGS
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_string(
-        "export_dir", None, "The model's folder, of pipeline.export.", required=True
-    )
-    flags.DEFINE_integer("version", None, "promote: the version; else the newest intact one.")
-    flags.DEFINE_enum(
-        "label",
-        None,
-        [STABLE, CANARY],
-        "promote: its label; by default none, and it is served by number.",
-    )
-    flags.DEFINE_string(
-        "base_path", None, "promote: the folder as the server sees it; by default /models/<name>."
-    )
-    flags.DEFINE_multi_string(
-        "server",
-        [],
-        "promote --label: host and REST port of a TF Serving server, which must have loaded the "
-        "version; repeatable.",
-    )
-    flags.DEFINE_integer("keep", MINIMUM_KEPT, "prune: how many intact versions stay.")
-    flags.DEFINE_boolean("verify", False, "list: compare every file's sha256, not only its size.")
-    flags.DEFINE_boolean("dry_run", False, "Print what would change, and change nothing.")
+    with flag_group("All commands"):
+        flags.DEFINE_string(
+            "export_dir",
+            None,
+            "`FOLDER` The model's versions, --export_dir of pipeline.export.",
+            required=True,
+        )
+        flags.DEFINE_boolean("dry_run", False, "Print what would change, and change nothing.")
+    with flag_group("Of list"):
+        flags.DEFINE_boolean(
+            "verify", False, "Compare the sha256 of every file, not only its size."
+        )
+    with flag_group("Of promote"):
+        flags.DEFINE_integer(
+            "version", None, "`NUMBER` Version to serve. Default: the newest intact one."
+        )
+        flags.DEFINE_enum(
+            "label",
+            None,
+            [STABLE, CANARY],
+            "Label that the version gets. Default: none, and it is served by number.",
+        )
+        flags.DEFINE_multi_string(
+            "server",
+            [],
+            "`HOST:PORT` REST address of a TF Serving that must have loaded the version; "
+            "with --label.",
+        )
+        flags.DEFINE_string(
+            "base_path",
+            None,
+            "`FOLDER` The model's folder as the server sees it. Default: as configured, "
+            "else /models/NAME.",
+        )
+    with flag_group("Of prune"):
+        flags.DEFINE_integer("keep", MINIMUM_KEPT, "`COUNT` Intact versions to keep, at least 3.")
 
 
 def main() -> None:

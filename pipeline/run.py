@@ -1,15 +1,27 @@
-"""From a log to a verified model: join, train, evaluate, export, score, report.
+"""From a log to a verified model, with a report.
 
-python -m pipeline.run --config pipeline/configs/demo.py --output build/demo
+Joins, inspects, trains, evaluates, exports, scores and times, one after another. It runs on the
+ratings that ship with the extra `demo`, or on the folder of `--set data.source=DIR`, which has
+`ratings.parquet`, `items.parquet` and `embeddings/<modality>.parquet`.
+
+Usual commands:
+
+    python -m pipeline.run --config demo --output build/demo
+    python -m pipeline.run --config config.py --set model.heads=2 --output run/
+
+Left on disk: `data/`, `examples/`, `statistics/`, `models/<name>/`, `serving/<name>/<version>/`,
+`summary.json`, `report.json` and `report.html`.
+
+Exit codes: 0 done; 2 wrong input or flags, the message says what to fix; 75 stopped by SIGTERM
+after a checkpoint, the same command resumes; 1 anything else.
 """
 
 from collections.abc import Sequence
 
 from absl import flags
 
-from pipeline.end_to_end import run_summary, steps
-from pipeline.end_to_end.run_state import RunState
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 from pipeline.training_runs import run_config
 
 _FLAGS = flags.FLAGS
@@ -17,9 +29,18 @@ _FLAGS = flags.FLAGS
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_string("config", None, "Python file with get_config().")
-    flags.DEFINE_string("output", None, "Folder for all outputs.", required=True)
-    flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
+    with flag_group("Configuration"):
+        flags.DEFINE_string(
+            "config",
+            None,
+            "`FILE` Python with get_config(), the run_config.json of a run, or demo: the "
+            "configuration of `make demo`, which ships.",
+        )
+        flags.DEFINE_multi_string(
+            "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string("output", None, "`FOLDER` All outputs, local.", required=True)
 
 
 def main() -> None:
@@ -30,6 +51,9 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
+    from pipeline.end_to_end import run_summary, steps
+    from pipeline.end_to_end.run_state import RunState
+
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     run = RunState(config, _FLAGS.output)
     steps.execute(run, steps.named_steps(config))

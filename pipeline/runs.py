@@ -1,6 +1,12 @@
 """Lists, compares and reproduces training runs.
 
-python -m pipeline.runs --folder DIR [--sort METRIC] [--compare A,B] [--reproduce RUN]
+A run is a folder that pipeline.train or pipeline.run wrote; its name is its path below --folder.
+Without --compare and --reproduce all runs are listed.
+
+Usual commands:
+
+    python -m pipeline.runs --folder models/ --sort test.auc
+    python -m pipeline.runs --folder models/ --compare dmf,id_only
 """
 
 from collections.abc import Sequence
@@ -9,6 +15,7 @@ from absl import flags
 
 from features.errors import UserInputError
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 from pipeline.training_runs import reproduction, run_comparison, run_list
 
 _FLAGS = flags.FLAGS
@@ -16,10 +23,20 @@ _FLAGS = flags.FLAGS
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_string("folder", None, "Folder to search for runs.", required=True)
-    flags.DEFINE_string("sort", None, "Metric to sort by, such as auc or test.auc; else the time.")
-    flags.DEFINE_list("compare", [], "Names of two or more runs to compare.")
-    flags.DEFINE_string("reproduce", None, "Name of a run; prints the command that repeats it.")
+    with flag_group("Input"):
+        flags.DEFINE_string("folder", None, "`FOLDER` Where to search for runs.", required=True)
+    with flag_group("What is printed"):
+        flags.DEFINE_string(
+            "sort",
+            None,
+            "`METRIC` Metric to sort by, such as auc or test.auc. Default: the newest first.",
+        )
+        flags.DEFINE_list(
+            "compare", [], "`RUN,RUN,...` Runs whose settings and metrics are printed side by side."
+        )
+        flags.DEFINE_string(
+            "reproduce", None, "`RUN` Run whose command is printed, with what has changed since."
+        )
 
 
 def main() -> None:

@@ -1,10 +1,15 @@
-"""Simulates a marketplace's log with a known ground truth; 2 s per million events.
+"""Simulates a marketplace's log with a known ground truth.
 
-    python -m pipeline.simulate --output log/ --events 10000000
+About 2 s per million events. Impressions in requests, clicks and conversions, items that appear
+during the simulated time, modalities whose similarity matters through its interaction with the id.
+The same parameters give the same bytes on the same machine and versions.
 
-Streams to Parquet: impressions in requests, clicks and conversions, items that appear during the
-simulated time, modalities whose similarity matters through its interaction with the id.
-`pipeline.simulation.marketplace` has the formula.
+Usual commands:
+
+    python -m pipeline.simulate --output market/ --events 20000 --users 500 --items 1000
+    python -m pipeline.simulate --output market/ --events 10000000 --label_events separate
+
+Left on disk:
 
     impressions/part-00000.parquet   request_id, user_id, item_id, timestamp (ms), position,
                                      device; click, conversion with --label_events inline
@@ -18,8 +23,6 @@ simulated time, modalities whose similarity matters through its interaction with
     truth_items/                     item_id, quality, gate
     truth.json                       the best AUC and log loss on the last fifth of the time
     manifest.json                    parameters, counts, sha256 of every file
-
-The same parameters give the same bytes on the same machine and versions.
 """
 
 import dataclasses
@@ -30,6 +33,7 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from pipeline.runtime import entry_point, json_file
+from pipeline.runtime.help_text import flag_group
 from pipeline.simulation.settings import MarketplaceSettings, parse_modalities
 from pipeline.simulation.simulation import simulate
 
@@ -37,23 +41,44 @@ from pipeline.simulation.simulation import simulate
 def define_flags() -> None:
     """Defines the simulator's flags."""
     default = MarketplaceSettings()
-    flags.DEFINE_string("output", None, "Folder to write.", required=True)
-    flags.DEFINE_integer("events", default.events, "Impressions.")
-    flags.DEFINE_integer("users", default.users, "Users; activity is skewed.")
-    flags.DEFINE_integer("items", default.items, "Items.")
-    flags.DEFINE_integer("candidates", default.candidates, "Mean C; requests have 1 to 2 C - 1.")
-    widths = [f"{name}:{width}" for name, width in default.modalities.items()]
-    flags.DEFINE_list("modalities", widths, "name:dimension of each.")
-    flags.DEFINE_integer("days", default.days, "Simulated days.")
-    flags.DEFINE_integer("seed", default.seed, "Another seed, another world.")
-    flags.DEFINE_enum(
-        "label_events",
-        default.label_events,
-        ["inline", "separate"],
-        "Labels in the impressions, or as events that arrive later.",
-    )
-    flags.DEFINE_float("cold_fraction", default.cold_fraction, "Share of items that appear later.")
-    flags.DEFINE_float("missing_embeddings", default.missing_embeddings, "Share without, per set.")
+    with flag_group("Size"):
+        flags.DEFINE_integer("events", default.events, "`COUNT` Impressions, exactly.")
+        flags.DEFINE_integer(
+            "users", default.users, "`COUNT` Users; their activity is skewed, some send no request."
+        )
+        flags.DEFINE_integer("items", default.items, "`COUNT` Items, with those that appear later.")
+        flags.DEFINE_integer(
+            "candidates",
+            default.candidates,
+            "`C` Mean candidates per request; 1 to 2 C - 1 are equally likely.",
+        )
+        flags.DEFINE_integer("days", default.days, "`DAYS` Simulated time.")
+    with flag_group("Content and labels"):
+        widths = [f"{name}:{width}" for name, width in default.modalities.items()]
+        flags.DEFINE_list("modalities", widths, "`NAME:WIDTH,...` Embedding sets and their widths.")
+        flags.DEFINE_float(
+            "missing_embeddings",
+            default.missing_embeddings,
+            "`SHARE` Items without a vector, drawn per modality, from 0 to 0.9.",
+        )
+        flags.DEFINE_float(
+            "cold_fraction",
+            default.cold_fraction,
+            "`SHARE` Items that appear during the simulated time, from 0 to 0.9.",
+        )
+        flags.DEFINE_enum(
+            "label_events",
+            default.label_events,
+            ["inline", "separate"],
+            "Labels as columns of the impressions, or as logs of their own that arrive later.",
+        )
+        flags.DEFINE_integer(
+            "seed", default.seed, "`NUMBER` Another seed is another world and another log."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "output", None, "`FOLDER` Log, catalog, embedding sets and truth, local.", required=True
+        )
 
 
 def main() -> None:

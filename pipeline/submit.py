@@ -1,9 +1,16 @@
-"""Runs a job here, in Docker or on Kubernetes, or prints what would run.
-
-    python -m pipeline.submit --job train --target kubernetes --set image=REGISTRY/dmf-worker:1 \
-        --volume ctr-data:/data --dry_run -- --examples /data/examples --model_dir /data/model
+r"""Runs a job here, in Docker or on Kubernetes, or prints what would run.
 
 The job's own flags follow `--`. The job checks them before anything is submitted.
+
+Usual commands:
+
+    python -m pipeline.submit --job train --target kubernetes --config cluster.py --dry_run -- \
+        --examples s3://bucket/examples --model_dir /data/model
+    python -m pipeline.submit --job build_examples --target docker --volume /srv/ctr:/data -- \
+        --events /data/log --embeddings text=/data/text --output /data/examples
+
+Exit codes: 0 done, or handed to Kubernetes; 2 wrong input or flags; else the job's own. A job that
+ends with 75 (stopped after a checkpoint) is run again, one that ends with 2 never.
 """
 
 from collections.abc import Sequence
@@ -12,6 +19,7 @@ from absl import flags
 
 from features.errors import UserInputError
 from pipeline.runtime import entry_point, python_config
+from pipeline.runtime.help_text import flag_group
 from pipeline.submission import jobs
 from pipeline.submission.settings import Settings
 from pipeline.submission.submission import Submission
@@ -22,14 +30,20 @@ _FLAGS = flags.FLAGS
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    flags.DEFINE_enum("job", None, jobs.names(), "What to run.", required=True)
-    flags.DEFINE_enum("target", None, list(TARGETS), "Where to run it.", required=True)
-    flags.DEFINE_bool("dry_run", False, "Print what would run, and run nothing.")
-    flags.DEFINE_string("config", None, "Python file with get_config(): settings.")
-    flags.DEFINE_multi_string("set", [], "key=value of a setting, such as cpus=4; repeatable.")
-    flags.DEFINE_multi_string(
-        "volume", [], "SOURCE:/MOUNT[:ro], beside the configured ones; repeatable."
-    )
+    with flag_group("What and where"):
+        flags.DEFINE_enum("job", None, jobs.names(), "`JOB` Job to run.", required=True)
+        flags.DEFINE_enum("target", None, list(TARGETS), "Where to run it.", required=True)
+        flags.DEFINE_bool("dry_run", False, "Print what would run, and run nothing.")
+    with flag_group("Settings (image, cpus, memory_gib, workers, retries, ...)"):
+        flags.DEFINE_string("config", None, "`FILE` Python with get_config(): the settings.")
+        flags.DEFINE_multi_string(
+            "set", [], "`KEY=VALUE` One setting, such as cpus=4; overrides --config."
+        )
+        flags.DEFINE_multi_string(
+            "volume",
+            [],
+            "`SOURCE:/MOUNT[:ro]` Volume besides the configured ones, such as ctr-data:/data.",
+        )
 
 
 def main() -> None:

@@ -1,4 +1,19 @@
-"""Trains a model on joined examples: `python -m pipeline.train --examples DIR --model_dir DIR`."""
+r"""Trains a model on joined examples.
+
+The same command resumes a training that was stopped.
+
+Usual commands:
+
+    python -m pipeline.train --examples examples/ --model_dir models/dmf
+    python -m pipeline.train --examples examples/ --model_dir models/id_only \
+        --set model.name=id_only --set training.learning_rate=5e-4
+
+Left on disk: the model (`model.json`, `weights/`, `vocabulary/`), what reproduces it (`run.json`,
+`run_config.json`), `metrics/validation.json`, `tensorboard/` and `report.html`.
+
+Exit codes: 0 done; 2 wrong input or flags, the message says what to fix; 75 stopped by SIGTERM
+after a checkpoint, the same command resumes; 1 anything else.
+"""
 
 import os
 from collections.abc import Sequence
@@ -7,34 +22,11 @@ from absl import flags, logging
 
 from features.errors import UserInputError
 from features.files import storage
-from models.training import distribution, execution, fit
-from pipeline.embedding_sets import embedding_inputs
-from pipeline.runtime import entry_point, environment, termination
-from pipeline.training_runs import run_config, run_folder, training_inputs, training_run
-from pipeline.training_runs.training_run import Origin
+from pipeline.runtime import entry_point, environment
+from pipeline.training_runs import run_config, run_folder
+from pipeline.training_runs.flags import define_flags
 
 _FLAGS = flags.FLAGS
-
-
-def define_flags() -> None:
-    """Defines the job's flags."""
-    flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
-    flags.DEFINE_string("model_dir", None, "Folder to write the model to.", required=True)
-    flags.DEFINE_multi_string(
-        "embeddings", [], "modality=DIR of an embedding set, for models that read vectors."
-    )
-    flags.DEFINE_string(
-        "vocabulary", None, "--output of build_vocabulary, or a file of ids; by default the join's."
-    )
-    flags.DEFINE_string("part", None, "Train only on this part of a data set of parts.")
-    flags.DEFINE_string(
-        "warm_start",
-        None,
-        "Folder of a trained model to start from; `last` for the one beside --model_dir whose "
-        "name comes next before its own.",
-    )
-    flags.DEFINE_string("config", None, "Python file with get_config(); sections model, training.")
-    flags.DEFINE_multi_string("set", [], "key=value, such as model.heads=2; repeatable.")
 
 
 def main() -> None:
@@ -49,6 +41,12 @@ def _check_flags(arguments: Sequence[str]) -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
+    from models.training import distribution, execution, fit
+    from pipeline.embedding_sets import embedding_inputs
+    from pipeline.runtime import termination
+    from pipeline.training_runs import training_inputs, training_run
+    from pipeline.training_runs.training_run import Origin
+
     if storage.is_remote(_FLAGS.model_dir):
         raise UserInputError(
             f"--model_dir {_FLAGS.model_dir!r} must be a local folder: training writes its "

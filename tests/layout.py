@@ -63,7 +63,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "docs_build": (
         ("markdown", "pages"),
-        ("results", "job_flags"),
+        ("results", "job_flags", "capacity_formulas"),
         ("figures",),
         ("tables",),
         ("registry",),
@@ -76,8 +76,8 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 
-# The one place that parses flags on behalf of every entry point.
-SHARED_MAIN = "pipeline/runtime/entry_point.py"
+# Parses flags on behalf of every entry point, and prints what they mean.
+SHARED_FLAGS = ("pipeline/runtime/entry_point.py", "pipeline/runtime/help_text.py")
 # Where a file of the code has names of features as literals.
 NAMING = ("features/schema.py", "serving_signatures/names.py")
 # Runs in a process of its own, without this project's code.
@@ -180,7 +180,7 @@ def library_violations(path: str, tree: ast.Module, found: list[Import]) -> Iter
                 yield f"{path}:{one.line}: only pipeline may import apache_beam"
             if path.startswith("pipeline/join/partition/"):
                 yield f"{path}:{one.line}: pipeline/join/partition imports no Beam"
-        may_have_flags = path == SHARED_MAIN or is_command or of_job or is_benchmark
+        may_have_flags = path in SHARED_FLAGS or is_command or of_job or is_benchmark
         if f"{one.name}.".startswith("absl.flags.") and not may_have_flags:
             yield f"{path}:{one.line}: absl.flags belongs in a command or a job's flags.py"
     for node in ast.walk(tree):

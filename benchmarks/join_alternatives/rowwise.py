@@ -1,6 +1,9 @@
-"""The join as most people write it in Beam Python: dictionaries, one row at a time.
+"""Joins as most people write it in Beam Python: dictionaries, one row at a time.
 
-    python -m benchmarks.join_alternatives.rowwise --log=log/ --output=examples/
+Usual commands:
+
+    python -m benchmarks.join_alternatives.rowwise --log market/ --output rowwise/
+    python -m benchmarks.join_alternatives.rowwise --log market/ --output rowwise/ --record request
 
 `--log` is a folder of `pipeline.simulate` with labels inline. It checks nothing, looks for no
 duplicates, counts nothing and makes no splits, all of which flatters it.
@@ -19,18 +22,27 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from features.schema import CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 Row = dict[str, Any]
 
 
 def define_flags() -> None:
     """Defines the flags."""
-    flags.DEFINE_string("log", None, "Folder of pipeline.simulate.", required=True)
-    flags.DEFINE_string("output", None, "Folder for the records.", required=True)
-    flags.DEFINE_integer("history_length", 50, "The most behaviors of a record (L).")
-    flags.DEFINE_enum(
-        "record", "candidate", ["candidate", "request"], "One record per candidate or request."
-    )
+    with flag_group("Input"):
+        flags.DEFINE_string(
+            "log", None, "`FOLDER` Log that pipeline.simulate wrote, labels inline.", required=True
+        )
+    with flag_group("Records"):
+        flags.DEFINE_integer("history_length", 50, "`L` Most behaviors of a record.")
+        flags.DEFINE_enum(
+            "record",
+            "candidate",
+            ["candidate", "request"],
+            "One record per candidate, or per request.",
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string("output", None, "`FOLDER` Records to write.", required=True)
 
 
 def main() -> None:

@@ -1,11 +1,5 @@
 """Tables of the documentation in Markdown; each module has its tables by name in `TABLES`.
 
-table     the layout that all share
-join      of `benchmarks/results/join.json`
-models    of `quality.json` and `serving.json`, by model
-quality   of `quality.json` and `quality_transfer.json`
-serving   of `serving.json`
-training  of `training.json`, `optimizers.json` and `daily.json`
-settings  of the configuration's dataclasses
-flags     of the jobs
+`table` is the layout that all share. `settings`, `flags` and `jobs` are read from the code; the
+others are named after what they show of `benchmarks/results/`.
 """

@@ -8,6 +8,7 @@ from absl import flags
 from features.errors import UserInputError
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 _FOLDERS_BY_NAME = ("embeddings", "label_logs")
 
@@ -15,41 +16,175 @@ _FOLDERS_BY_NAME = ("embeddings", "label_logs")
 def define_flags() -> None:
     """Defines a flag for each of `JoinOptions`."""
     text, many, list_ = flags.DEFINE_string, flags.DEFINE_multi_string, flags.DEFINE_list
-    text("events", None, "Behavior log: a folder of Parquet files, or one file.", required=True)
-    text("output", None, "Folder to publish.", required=True)
-    many("embeddings", [], "modality=FOLDER, repeatable.")
-    text("items", None, "Item side features, Parquet with item_id.")
-    text("users", None, "User side features, Parquet with user_id.")
-    text("histories", None, "Given behaviors: Parquet with user_id and lists, oldest first.")
-    flags.DEFINE_integer("history_types", 1, "How many values type takes in --histories.")
-    list_("labels", [], "Label columns; default: those that other flags define, else click.")
-    many("derive_label", [], 'A label from the log, "liked = rating >= 4"; repeatable.')
-    many("label_events", [], "Rows that set a label, \"click = event == 'click'\"; repeatable.")
-    many("label_logs", [], "label=FOLDER of a log whose rows set the label, repeatable.")
-    many("attribution_window", [], "label=SECONDS, repeatable; default 86400.")
-    text("behavior_rule", "click == 1", "Which events become behaviors; all, none.")
-    many("behavior_type", [], 'Behaviors that pass the k-th have type k: "rating >= 4".')
-    flags.DEFINE_enum("timestamp_unit", "s", ["s", "ms", "us"], "Unit of timestamp.")
-    flags.DEFINE_integer("history_length", 50, "The most behaviors of a request (L).")
-    flags.DEFINE_integer("behavior_delay", 0, "Seconds until a behavior is known online.")
-    text("splits", None, "train:..T1,validation:T1..T2,test:T2.. (numbers or UTC dates).")
-    list_("split_fractions", None, "train,validation,test; default 0.7,0.1,0.2.")
-    text("split_column", None, "A column of the log: train, validation or test.")
-    flags.DEFINE_enum("split_by", "global", ["global", "user"], "One cut time, or one per user.")
-    list_("context", [], "Log columns that become context features.")
-    list_("item_features", None, "Columns of --items, name[:kind[:width]].")
-    list_("user_features", None, "Columns of --users, name[:kind[:width]].")
-    list_("candidate_embeddings", None, "Modalities whose vectors are recorded.")
-    list_("statistics", [], "Labels and numeric log columns whose running sums are recorded.")
-    text("negatives", None, "popularity:K or uniform:K candidates that were not shown.")
-    flags.DEFINE_integer("max_candidates", 128, "Requests with more are cut.")
-    flags.DEFINE_integer("partitions", 0, "0 chooses by the size of the log.")
-    flags.DEFINE_float("max_bad_fraction", 0.01, "Largest share of rows to quarantine.")
-    text("part", None, "Name of the part that this log adds to a data set that grows.")
-    flags.DEFINE_bool("new_version", False, "Publish OUTPUT-v2 where OUTPUT was made otherwise.")
-    strategies = ["auto", "broadcast", "shuffle"]
-    flags.DEFINE_enum("embedding_strategy", "auto", strategies, "How vectors reach workers.")
-    flags.DEFINE_integer("broadcast_limit_mib", 2048, "auto broadcasts up to this size.")
+    with flag_group("Inputs"):
+        text(
+            "events",
+            None,
+            "`FOLDER` Behavior log: Parquet with user_id, item_id, timestamp, labels; or one file.",
+            required=True,
+        )
+        text("items", None, "`FOLDER` Side features of items: Parquet with item_id; or one file.")
+        text("users", None, "`FOLDER` Side features of users: Parquet with user_id; or one file.")
+        many("embeddings", [], "`MODALITY=FOLDER` Embedding set of a modality, such as text=text/.")
+        flags.DEFINE_enum(
+            "timestamp_unit",
+            "s",
+            ["s", "ms", "us"],
+            "Unit of the log's timestamp, and of numbers in --splits.",
+        )
+        text(
+            "histories",
+            None,
+            "`FOLDER` Given behaviors: Parquet with user_id and lists, oldest first; or one file.",
+        )
+        flags.DEFINE_integer("history_types", 1, "`COUNT` Types of behaviors in --histories.")
+        flags.DEFINE_float(
+            "max_bad_fraction",
+            0.01,
+            "`SHARE` Most rows of the log, or of an embedding set, to quarantine, from 0 to 1.",
+        )
+    with flag_group("Labels"):
+        list_(
+            "labels",
+            [],
+            "`LABEL,...` Columns of the log that hold 0 or 1. Default: the labels that "
+            "other flags define, else click.",
+        )
+        many(
+            "derive_label",
+            [],
+            '`LABEL=EXPRESSION` Label computed from the log, such as "liked = rating >= 4".',
+        )
+        many(
+            "label_events",
+            [],
+            '`LABEL=EXPRESSION` Rows that set a label of an earlier row: "click = event == '
+            "'click'\".",
+        )
+        many(
+            "label_logs",
+            [],
+            "`LABEL=FOLDER` Log of its own whose rows set the label, such as click=clicks/.",
+        )
+        many(
+            "attribution_window",
+            [],
+            "`LABEL=SECONDS` Time after an impression in which such a row counts. Default: "
+            "86400 seconds.",
+        )
+        text(
+            "negatives",
+            None,
+            "`RULE:K` Adds K candidates that were not shown per event: popularity:4 or uniform:4.",
+        )
+    with flag_group("Behaviors"):
+        text(
+            "behavior_rule",
+            "click == 1",
+            "`EXPRESSION` Events that become behaviors; all for every event, none for no event.",
+        )
+        many(
+            "behavior_type",
+            [],
+            '`EXPRESSION` Type k of behaviors that pass the k-th, such as "rating >= 4"; '
+            "the last wins.",
+        )
+        flags.DEFINE_integer(
+            "history_length", 50, "`L` Most behaviors of a request; the newest are kept."
+        )
+        flags.DEFINE_integer(
+            "behavior_delay",
+            0,
+            "`SECONDS` Time until a behavior is known online; younger ones are not used.",
+        )
+    with flag_group("Splits (one way; by default --split_fractions)"):
+        text(
+            "splits",
+            None,
+            "`NAME:FROM..TO,...` Time ranges such as train:..2026-05-01,test:2026-05-01.., "
+            "UTC dates or numbers.",
+        )
+        list_(
+            "split_fractions",
+            None,
+            "`TRAIN,VALIDATION,TEST` Shares of the rows in order of time; they add up to "
+            "1. Default: 0.7,0.1,0.2.",
+        )
+        text(
+            "split_column",
+            None,
+            "`COLUMN` Column of the log that names each row's split: train, validation or test.",
+        )
+        flags.DEFINE_enum(
+            "split_by",
+            "global",
+            ["global", "user"],
+            "Fractions of all rows by time, or of the rows of each user.",
+        )
+    with flag_group("Features"):
+        list_(
+            "context",
+            [],
+            "`COLUMN[:KIND],...` Columns of the log as context features, such as "
+            "device,price:numeric.",
+        )
+        list_(
+            "item_features",
+            None,
+            "`COLUMN[:KIND[:WIDTH]],...` Columns of --items, such as "
+            "brand,tags:categorical:8. Default: all that fit.",
+        )
+        list_(
+            "user_features",
+            None,
+            "`COLUMN[:KIND[:WIDTH]],...` Columns of --users, likewise. Default: all that fit.",
+        )
+        list_(
+            "candidate_embeddings",
+            None,
+            "`MODALITY,...` Modalities whose quantized candidate vectors are recorded. "
+            "Default: all.",
+        )
+        list_(
+            "statistics",
+            [],
+            "`COLUMN,...` Labels and numeric columns whose running sums by user and item "
+            "are recorded.",
+        )
+        flags.DEFINE_integer(
+            "max_candidates",
+            128,
+            "`C` Most candidates of a record; a larger request becomes several records.",
+        )
+    with flag_group("Output"):
+        text("output", None, "`FOLDER` Data set to publish, local or remote.", required=True)
+        text(
+            "part",
+            None,
+            "`NAME` Part that this log adds to --output, such as 2026-05-02; needs --splits.",
+        )
+        flags.DEFINE_bool(
+            "new_version",
+            False,
+            "Publish OUTPUT-v2 where OUTPUT was made with other flags or inputs.",
+        )
+    with flag_group("Scale"):
+        flags.DEFINE_integer(
+            "partitions",
+            0,
+            "`COUNT` Partitions of the users, each a shard per split; 0 chooses by the log's size.",
+        )
+        flags.DEFINE_enum(
+            "embedding_strategy",
+            "auto",
+            ["auto", "broadcast", "shuffle"],
+            "How vectors reach the workers; auto decides by size. The records are the same.",
+        )
+        flags.DEFINE_integer(
+            "broadcast_limit_mib",
+            2048,
+            "`MIB` Size of quantized embedding sets up to which auto broadcasts them.",
+        )
 
 
 def options_from_flags() -> JoinOptions:

@@ -1,7 +1,7 @@
 """A development server with TF Serving's behavior, as far as a client can see it.
 
 - `services`: the gRPC services, until SIGTERM; no other module knows gRPC.
-- `model_folder`: a model's folder, its versions and labels.
+- `model_folder`: a model's folder and its versions; `version_labels`: their labels, as flags.
 - `served_model`: the newest versions and their states.
 - `servable`: one loaded version.
 - `tensor_protos`: a request's tensors, checked against a signature.

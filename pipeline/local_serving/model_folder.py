@@ -1,10 +1,11 @@
-"""A model's folder, opened for serving, and the labels of its versions."""
+"""A model's folder, opened for serving."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from features.errors import UserInputError
 from pipeline.local_serving.served_model import ServedModel
+from pipeline.local_serving.version_labels import is_number
 
 
 def open_model(
@@ -28,7 +29,7 @@ def open_model(
     folder, only_version = os.path.abspath(saved_model), None
     if os.path.isfile(os.path.join(folder, "saved_model.pb")):
         folder, name = os.path.split(folder)
-        only_version = {int(name) if _is_number(name) else 1: os.path.join(folder, name)}
+        only_version = {int(name) if is_number(name) else 1: os.path.join(folder, name)}
     model = ServedModel(
         model_name or os.path.basename(folder),
         lambda: only_version or version_folders(folder),
@@ -46,21 +47,6 @@ def open_model(
     return model
 
 
-def parse_labels(texts: Sequence[str]) -> dict[str, int]:
-    """Parses the values of `--labels label=version,...`.
-
-    Raises:
-      UserInputError: a value is not `label=number`, or a label appears twice.
-    """
-    labels: dict[str, int] = {}
-    for text in texts:
-        label, _, version = text.partition("=")
-        if not label or label in labels or not _is_number(version):
-            raise UserInputError(f"--labels {text!r} must be label=version, each label once.")
-        labels[label] = int(version)
-    return labels
-
-
 def version_folders(folder: str) -> dict[int, str]:
     """Returns the folders whose names are numbers, by number."""
     if not os.path.isdir(folder):
@@ -68,9 +54,5 @@ def version_folders(folder: str) -> dict[int, str]:
     return {
         int(name): os.path.join(folder, name)
         for name in os.listdir(folder)
-        if _is_number(name) and os.path.isdir(os.path.join(folder, name))
+        if is_number(name) and os.path.isdir(os.path.join(folder, name))
     }
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()

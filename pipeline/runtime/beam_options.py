@@ -64,5 +64,5 @@ def check_job_endpoint(options: PipelineOptions) -> None:
     except (OSError, OverflowError) as error:
         raise UserInputError(
             f"--job_endpoint {endpoint!r}: no job server answers there ({error}). Start it "
-            "(docker/worker/README.md), or give its address."
+            "(docs/clusters.md), or give its address."
         ) from error

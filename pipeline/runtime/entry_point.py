@@ -3,13 +3,18 @@
 A job's module looks like this, and defines its flags only when it runs:
 
     def define_flags() -> None:
-        flags.DEFINE_string("output", None, "...", required=True)
+        with flag_group("Output"):
+            flags.DEFINE_string("output", None, "`FOLDER` to publish.", required=True)
 
     def _main(arguments: Sequence[str]) -> None:
+        from models.training import fit
         ...
 
     def main() -> None:
         entry_point.run(_main, define_flags)
+
+What loads TensorFlow, Beam or DuckDB is imported where it is used: `--help` and
+`--only_check_args` do without. `help_text` says what `--help` prints.
 """
 
 import atexit
@@ -24,6 +29,7 @@ from types import MappingProxyType
 from absl import app, flags, logging
 
 from features.errors import UserInputError
+from pipeline.runtime import help_text
 
 USER_ERROR_CODE = 2
 """The exit code of a `UserInputError` or an invalid flag."""
@@ -57,11 +63,13 @@ def run(
     Python does at exit: the library's own end could change the exit code.
 
     Raises:
-      SystemExit: always. The code is 0, or 2 after a `UserInputError` or an invalid flag, whose
-        message goes to stderr without a traceback. Other exceptions pass through.
+      SystemExit: always. The code is 0, after `--help` too, or 2 after a `UserInputError` or an
+        invalid flag, whose message goes to stderr without a traceback. Other exceptions pass
+        through.
     """
-    if define_flags is not None:
-        define_flags()
+    groups = help_text.define_groups(define_flags or (lambda: None))
+    app.define_help_flags()
+    help_text.define_help_flags(main_fn.__globals__["__doc__"] or "", groups)
 
     def parse(argv: list[str]) -> list[str]:
         with _exit_on_user_error():
@@ -69,8 +77,9 @@ def run(
                 program, *arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
             except flags.Error as error:
                 unknown = getattr(error, "flagname", "").removeprefix("no")
-                advice = f": give {hints[unknown]}." if unknown in hints else " See --help."
-                raise UserInputError(f"{error}{advice}") from None
+                if unknown in hints:
+                    raise UserInputError(f"{error}: give {hints[unknown]}.") from None
+                raise UserInputError(f"{_message(error, groups)} See --help.") from None
             if verbs and (len(arguments) != 1 or arguments[0] not in verbs):
                 received = arguments or "none"
                 raise UserInputError(f"Give one of {', '.join(verbs)}, received {received}.")
@@ -93,6 +102,15 @@ def run(
         if "tensorflow_io" in sys.modules:
             _end(error)
         raise
+
+
+def _message(error: flags.Error, groups: help_text.Groups) -> str:
+    """Returns what is wrong with the flags; absl calls a missing one "None"."""
+    every = (flag for group in groups.values() for flag in group)
+    missing = [f"--{one.name}" for one in every if help_text.is_required(one) and not one.present]
+    if missing and "other than None" in str(error):
+        return f"Give {', '.join(missing)}, which this job requires."
+    return f"{error}" if str(error).endswith((".", "?")) else f"{error}."
 
 
 def modality_folders(texts: Sequence[str], flag: str = "embeddings") -> dict[str, str]:

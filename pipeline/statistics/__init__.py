@@ -8,6 +8,7 @@
 - `columns`: one column: nulls, distinct values, quantiles, histogram, rows per id.
 - `time_buckets`: counts by time, of a log's events or of records.
 - `database`: DuckDB over Parquet, larger than memory, without extensions.
+- `flags`: of `pipeline.inspect_data`.
 - `options`: `CheckLimits` and `DriftThresholds`; `findings`: `Finding` and its table.
 - `drift`: changes since a baseline.
 """

@@ -16,12 +16,12 @@ from features.errors import UserInputError
 from features.files import manifest, storage
 from models.inputs.example_set import ExampleSet
 from pipeline.statistics import drift, embedding_findings, examples, findings, log_findings
-from pipeline.statistics.database import MEMORY_LIMIT, open_database
+from pipeline.statistics.database import open_database
 from pipeline.statistics.drift import Change
 from pipeline.statistics.embeddings import embedding_statistics
 from pipeline.statistics.findings import Finding
 from pipeline.statistics.log import LogSource, log_statistics
-from pipeline.statistics.options import CheckLimits, DriftConfig
+from pipeline.statistics.options import MEMORY_LIMIT, CheckLimits, DriftConfig
 
 FILE_NAME = "statistics.json"
 REJECTED_FILE_NAME = "statistics.rejected.json"

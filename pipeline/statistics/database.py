@@ -11,10 +11,8 @@ import pyarrow.dataset as pads
 
 from features.errors import UserInputError
 from features.files.file_system import resolved
+from pipeline.statistics.options import MEMORY_LIMIT
 from pipeline.tables import parquet
-
-MEMORY_LIMIT = "1GB"
-"""What DuckDB may hold before it spills to its folder, by default."""
 
 
 @contextlib.contextmanager

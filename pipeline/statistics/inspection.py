@@ -10,9 +10,8 @@ from pipeline.report.page import render
 from pipeline.runtime import environment
 from pipeline.statistics import drift, findings
 from pipeline.statistics.assessment import Assessment, assess, collect, write
-from pipeline.statistics.database import MEMORY_LIMIT
 from pipeline.statistics.log import LogSource
-from pipeline.statistics.options import CheckLimits, DriftConfig
+from pipeline.statistics.options import MEMORY_LIMIT, CheckLimits, DriftConfig
 
 
 class Inspection(NamedTuple):

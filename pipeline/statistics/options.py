@@ -15,6 +15,9 @@ Changes = Annotated[int, Field(ge=0)]
 
 _Options = TypeVar("_Options")
 
+MEMORY_LIMIT = "1GB"
+"""What DuckDB may hold before it spills to its folder, by default."""
+
 
 def _renamed(default: float, *names: str) -> Any:
     """Returns a field that the current name sets, and so does the name of earlier versions."""

@@ -1,23 +1,17 @@
-"""The jobs that can be submitted: every module of `pipeline` with a `main`."""
+"""The jobs that can be submitted: all but the submission itself."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-import pipeline
 from features.errors import UserInputError
+from pipeline.runtime import job_list
 from pipeline.runtime.entry_point import USER_ERROR_CODE
 
 
 def names() -> list[str]:
     """Returns the names of all jobs, sorted."""
-    return sorted(
-        module.stem
-        for module in Path(*pipeline.__path__).glob("*.py")
-        if module.stem != "submit" and re.search(r"^def main\(\)", module.read_text(), re.M)
-    )
+    return sorted(set(job_list.names()) - {"submit"})
 
 
 def command(job: str, flags: Sequence[str], python: str = "python") -> list[str]:

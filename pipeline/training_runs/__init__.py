@@ -1,5 +1,6 @@
 """Training runs: their configuration, inputs and folders, and how they compare.
 
+- `flags`: of `pipeline.train`.
 - `run_config`: `RunConfig`, a Python file and overrides, validated as one.
 - `training_inputs`: the joined examples, and the model to start from.
 - `training_run`: scores a trained model, records its run and draws its report.

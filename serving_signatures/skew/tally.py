@@ -59,6 +59,10 @@ class Tally:
         """Whether anything differs."""
         return any(one.different for one in self._comparisons.values())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON values: whether anything differs, and what was compared."""
+        return {"skew": self.skew, "comparisons": [one.to_dict() for one in self.worst_first()]}
+
     def worst_first(self) -> list[Comparison]:
         """Returns what differs, the largest share first, and then the rest."""
         found = self._comparisons.values()

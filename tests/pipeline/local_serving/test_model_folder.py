@@ -3,7 +3,8 @@
 import pytest
 
 from features.errors import UserInputError
-from pipeline.local_serving.model_folder import open_model, parse_labels, version_folders
+from pipeline.local_serving.model_folder import open_model, version_folders
+from pipeline.local_serving.version_labels import parse_labels
 from tests.pipeline.local_serving import tiny_model
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from features.records.requests import PaddedSizes, RankingRequest, unpad
 from pipeline.local_serving import services
+from pipeline.local_serving.model_folder import open_model
 from pipeline.local_serving.served_model import ServedModel
-from pipeline.serve_local import open_model
 from serving_signatures.client.channel import open_channel
 from tests.serving_signatures import serving
 

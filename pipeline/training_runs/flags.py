@@ -1,0 +1,53 @@
+"""The flags of `pipeline.train`."""
+
+from absl import flags
+
+from pipeline.runtime.help_text import flag_group
+
+
+def define_flags() -> None:
+    """Defines the job's flags."""
+    with flag_group("Inputs"):
+        flags.DEFINE_string(
+            "examples", None, "`FOLDER` Examples that the join wrote.", required=True
+        )
+        flags.DEFINE_string(
+            "part",
+            None,
+            "`NAME` The only part to train on, of a data set of parts. Default: all parts.",
+        )
+        flags.DEFINE_multi_string(
+            "embeddings",
+            [],
+            "`MODALITY=FOLDER` Embedding set, for the models raw_vectors and make, which "
+            "read vectors.",
+        )
+        flags.DEFINE_string(
+            "vocabulary",
+            None,
+            "`FOLDER` Output of build_vocabulary, or a file of ids. Default: the join's "
+            "vocabulary.",
+        )
+        flags.DEFINE_string(
+            "warm_start",
+            None,
+            "`FOLDER` Model to start from; last: the one beside --model_dir whose name "
+            "precedes its own.",
+        )
+    with flag_group("Settings of model and training"):
+        flags.DEFINE_string(
+            "config",
+            None,
+            "`FILE` Python with get_config(), the run_config.json of a run, or demo: the "
+            "configuration of `make demo`, which ships.",
+        )
+        flags.DEFINE_multi_string(
+            "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."
+        )
+    with flag_group("Output"):
+        flags.DEFINE_string(
+            "model_dir",
+            None,
+            "`FOLDER` Model to write, local; holds the checkpoints while it trains.",
+            required=True,
+        )
