@@ -3,13 +3,13 @@
 import pytest
 
 from docs_build import code_blocks, command_checks, job_flags
-from docs_build.tables.flags import JOBS
+from pipeline.runtime import job_list
 
 
 @pytest.fixture(scope="module", autouse=True)
 def all_flags():
     """Reads the flags of all jobs in one process."""
-    job_flags.of_jobs([f"pipeline.{job}" for job in JOBS])
+    job_flags.of_jobs([f"pipeline.{job}" for job in job_list.names()])
 
 
 def problems(text, kind="sh"):
