@@ -90,6 +90,25 @@ def shipped_bytes(items: int, widths: Sequence[int]) -> int:
     return sum(items * (width + 36) for width in widths)
 
 
+def state_bytes(rows: int) -> int:
+    """Returns the most bytes of a part's state: the newest L behaviors of every user.
+
+    Args:
+      rows: behaviors, at most users times L.
+    """
+    return 26 * rows
+
+
+def reading_bytes(items: int, widths: Sequence[int]) -> int:
+    """Returns the memory of the launcher of a join that broadcasts, at the peak, above its start.
+
+    Args:
+      items: N of every set.
+      widths: M of each modality.
+    """
+    return 2 * broadcast_bytes(items, widths)
+
+
 def table_bytes(items: int, width: int) -> int:
     """Returns the bytes of an item table and its vocabulary, float32 and int64."""
     return items * (4 * width + 8)
