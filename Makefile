@@ -39,7 +39,7 @@ $(INSTALLED): requirements/dev.lock requirements/bootstrap.lock requirements/set
 	@touch $@
 
 demo: $(INSTALLED)
-	$(PY) -m pipeline.run --config pipeline/configs/demo.py --output build/demo $(if $(DATA),--set data.source=$(DATA))
+	$(PY) -m pipeline.run --config demo --output build/demo $(if $(DATA),--set data.source=$(DATA))
 
 test: $(INSTALLED)
 	$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)

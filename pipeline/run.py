@@ -6,7 +6,7 @@ ratings that ship with the extra `demo`, or on the folder of `--set data.source=
 
 Usual commands:
 
-    python -m pipeline.run --output demo/
+    python -m pipeline.run --config demo --output build/demo
     python -m pipeline.run --config config.py --set model.heads=2 --output run/
 
 Left on disk: `data/`, `examples/`, `statistics/`, `models/<name>/`, `serving/<name>/<version>/`,
@@ -33,7 +33,8 @@ def define_flags() -> None:
         flags.DEFINE_string(
             "config",
             None,
-            "`FILE` Python with get_config(), or the run_config.json of a run.",
+            "`FILE` Python with get_config(), the run_config.json of a run, or demo: the "
+            "configuration of `make demo`, which ships.",
         )
         flags.DEFINE_multi_string(
             "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."

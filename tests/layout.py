@@ -63,7 +63,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "docs_build": (
         ("markdown", "pages"),
-        ("results", "job_flags"),
+        ("results", "job_flags", "capacity_formulas"),
         ("figures",),
         ("tables",),
         ("registry",),

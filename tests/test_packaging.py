@@ -2,11 +2,16 @@
 
 import ast
 import configparser
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +20,26 @@ from tests.layout import PACKAGES
 
 LOCKS = sorted((REPOSITORY / "requirements").glob("*.lock"))
 INSTALLED = [package for package in PACKAGES if package not in ("benchmarks", "docs_build")]
+SCRIPTS = {
+    "dmf",
+    "dmf-run",
+    "dmf-build-examples",
+    "dmf-build-vocabulary",
+    "dmf-convert",
+    "dmf-inspect-data",
+    "dmf-train",
+    "dmf-evaluate",
+    "dmf-export",
+    "dmf-models",
+    "dmf-serve-local",
+    "dmf-check-skew",
+    "dmf-backfill",
+    "dmf-ingest-embeddings",
+    "dmf-submit",
+    "dmf-runs",
+    "dmf-simulate",
+    "dmf-doctor",
+}
 BUILD_INPUTS = ["setup.py", "pyproject.toml", "LICENSE"]
 
 
@@ -24,7 +49,7 @@ def pins(lock: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> zipfile.ZipFile:
+def wheel_path(tmp_path_factory) -> Path:
     """The wheel, built from the source distribution, which is built from a copy of the sources.
 
     A copy, because setuptools takes what an earlier build left in `build/lib` for sources; by way
@@ -45,8 +70,43 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     done = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     (path,) = (sources / "dist").glob("*.whl")
-    with zipfile.ZipFile(path) as opened:
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(wheel_path) -> Iterator[zipfile.ZipFile]:
+    """The wheel, opened."""
+    with zipfile.ZipFile(wheel_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def installed(wheel_path, tmp_path_factory) -> Path:
+    """The programs of a virtual environment with the wheel and the packages that run the tests.
+
+    The packages are those of this environment, which the locks pin: nothing is downloaded.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
+    python = folder / "bin" / "python"
+    (packages,) = folder.glob("lib/python*/site-packages")
+    # Behind what is installed there: a checkout of this project would be hidden by the wheel.
+    locked = sysconfig.get_path("purelib")
+    (packages / "locked.pth").write_text(f"import site; site.addsitedir({locked!r})\n")
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel_path, cwd=folder)
+    return folder / "bin"
+
+
+def run(*command, cwd) -> str:
+    """Runs a command in a folder as a user who has no checkout, and returns what it printed."""
+    hidden = ("PYTHONPATH", "PYTHONHOME")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+    return done.stdout
 
 
 @pytest.mark.slow
@@ -73,26 +133,7 @@ def test_entry_points_exist(wheel):
     parser = configparser.ConfigParser()
     parser.read_string(wheel.read(name).decode())
     scripts = dict(parser["console_scripts"])
-    assert set(scripts) == {
-        "dmf",
-        "dmf-run",
-        "dmf-build-examples",
-        "dmf-build-vocabulary",
-        "dmf-convert",
-        "dmf-inspect-data",
-        "dmf-train",
-        "dmf-evaluate",
-        "dmf-export",
-        "dmf-models",
-        "dmf-serve-local",
-        "dmf-check-skew",
-        "dmf-backfill",
-        "dmf-ingest-embeddings",
-        "dmf-submit",
-        "dmf-runs",
-        "dmf-simulate",
-        "dmf-doctor",
-    }
+    assert set(scripts) == SCRIPTS
     for script, target in scripts.items():
         module, function = target.split(":")
         tree = ast.parse(wheel.read(f"{module.replace('.', '/')}.py"))
@@ -100,6 +141,55 @@ def test_entry_points_exist(wheel):
         assert len(found) == 1, f"{script}: {module} defines no {function}"
         required = len(found[0].args.args) - len(found[0].args.defaults)
         assert required == 0, f"{script}: a console script calls {function}() without arguments"
+
+
+@pytest.mark.slow(seconds=8)
+def test_installed_wheel_is_what_is_imported(installed, wheel, tmp_path):
+    code = f"""
+import importlib.metadata, json
+from features.version import VERSION
+import {", ".join(INSTALLED)}
+import serving_signatures.client as client
+for name in client.__all__:
+    getattr(client, name)
+places = [package.__file__ for package in ({", ".join(INSTALLED)})]
+print(json.dumps([importlib.metadata.version("dmf-ctr"), VERSION, places]))
+"""
+    version, own, places = json.loads(run(installed / "python", "-c", code, cwd=tmp_path))
+    assert version == own
+    for place in places:
+        assert Path(place).is_relative_to(installed.parent), "the checkout was imported"
+
+
+@pytest.mark.slow(seconds=20)
+def test_every_installed_command_has_help(installed, tmp_path):
+    assert {command.name for command in installed.glob("dmf*")} == SCRIPTS
+    for name in sorted(SCRIPTS):
+        text = run(installed / name, "--help", cwd=tmp_path)
+        assert "train" in text if name == "dmf" else "--only_check_args" in text, text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow(seconds=15)
+def test_installed_wheel_joins_what_it_simulates(installed, tmp_path):
+    python = installed / "python"
+    sizes = ["--events=2000", "--users=100", "--items=200"]
+    run(python, "-m", "pipeline.simulate", "--output=market", *sizes, cwd=tmp_path)
+    market = ["--events=market/impressions", "--items=market/items", "--users=market/users"]
+    market += [f"--embeddings={name}=market/embeddings/{name}" for name in ("text", "image")]
+    run(
+        installed / "dmf-build-examples",
+        *market,
+        "--timestamp_unit=ms",
+        "--output=examples",
+        cwd=tmp_path,
+    )
+    assert (tmp_path / "examples" / "manifest.json").is_file()
+    # The demo's configuration is a file of the wheel.
+    run(
+        *(installed / "dmf-run", "--config=demo", "--output=demo", "--only_check_args"),
+        cwd=tmp_path,
+    )
 
 
 @pytest.mark.parametrize("package", INSTALLED)

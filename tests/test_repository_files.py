@@ -72,7 +72,7 @@ def test_hooks_are_local_and_run_what_the_environment_has():
     assert repository["repo"] == "local"
     assert not re.search(r"\w://", read(".pre-commit-config.yaml"))
     names = {hook["id"] for hook in repository["hooks"]}
-    assert {"ruff-format", "ruff-check", "codespell", "mypy"} <= names
+    assert {"ruff-format", "ruff-check", "codespell", "mypy", "docs"} == names
     for hook in repository["hooks"]:
         program, *arguments = hook["entry"].split()
         assert program.startswith(".venv/bin/")
@@ -144,7 +144,7 @@ def test_changelog_and_citation_are_of_this_version():
 
 
 def test_links_of_the_documents_exist():
-    for name in ("SECURITY.md", "CODE_OF_CONDUCT.md", "CHANGELOG.md"):
+    for name in ("SECURITY.md", "CODE_OF_CONDUCT.md", "CHANGELOG.md", "examples/README.md"):
         folder = (REPOSITORY / name).parent
         for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", read(name)):
             assert (folder / target).exists(), f"{name}: {target}"

@@ -50,8 +50,15 @@ BANNED = {
 
 
 def texts():
-    paths = layout.sources(*layout.PACKAGES, "tests", "docker")
-    for pattern in ("*.md", "docker/**/*.md", "benchmarks/**/*.md", "pipeline/**/*.j2", "Makefile"):
+    paths = layout.sources(*layout.PACKAGES, "tests", "docker", "examples")
+    for pattern in (
+        "*.md",
+        "docker/**/*.md",
+        "benchmarks/**/*.md",
+        "examples/*.md",
+        "pipeline/**/*.j2",
+        "Makefile",
+    ):
         paths += sorted(REPOSITORY.glob(pattern))
     names = map(layout.relative, [*paths, *sorted(REPOSITORY.glob("requirements/*.sh"))])
     return [name for name in names if name != "tests/test_words.py"]

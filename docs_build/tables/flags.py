@@ -6,9 +6,14 @@ import importlib
 from docs_build.tables.table import MOST_WORDS, Table, escape, markdown, note, words
 from pipeline.runtime import help_text, job_list
 
+BENCHMARKS = (
+    *("attention", "backfill", "daily_training", "join", "quality", "quantization"),
+    *("serving", "serving_load", "training", "join_alternatives.rowwise"),
+)
 
-def _of_job(job: str) -> str:
-    _, groups = help_text.of_module(importlib.import_module(f"pipeline.{job}"))
+
+def _of_command(module: str) -> str:
+    _, groups = help_text.of_module(importlib.import_module(module))
     rows, notes = [], []
     for flag in (flag for group in groups.values() for flag in group):
         meaning = help_text.meaning_of(flag)
@@ -34,5 +39,12 @@ def _default(flag: help_text.Flag) -> str:
 
 
 TABLES: dict[str, Table] = {
-    f"flags.{job}": functools.partial(_of_job, job) for job in job_list.names()
+    **{
+        f"flags.{job}": functools.partial(_of_command, f"pipeline.{job}")
+        for job in job_list.names()
+    },
+    **{
+        f"flags.benchmarks.{name}": functools.partial(_of_command, f"benchmarks.{name}")
+        for name in BENCHMARKS
+    },
 }

@@ -1,1 +1,1 @@
-"""Configurations of runs: each file's docstring is the command."""
+"""Configurations of runs, by name: `--config demo`. Each file's docstring is the command."""

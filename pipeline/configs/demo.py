@@ -1,6 +1,6 @@
 """The demo: who will like which film.
 
-python -m pipeline.run --config pipeline/configs/demo.py --output build/demo
+python -m pipeline.run --config demo --output build/demo
 """
 
 from typing import Any

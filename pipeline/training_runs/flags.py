@@ -38,7 +38,8 @@ def define_flags() -> None:
         flags.DEFINE_string(
             "config",
             None,
-            "`FILE` Python with get_config(), or the run_config.json of a run.",
+            "`FILE` Python with get_config(), the run_config.json of a run, or demo: the "
+            "configuration of `make demo`, which ships.",
         )
         flags.DEFINE_multi_string(
             "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
@@ -93,19 +94,39 @@ class RunConfig:
 
 
 def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
-    """Loads a configuration; the arguments are those of `python_config.read`.
+    """Loads a configuration.
+
+    Args:
+      path: a file as for `python_config.read`, or the name of one in `pipeline.configs`: `demo`.
+      overrides: as for `python_config.read`.
 
     Raises:
-      UserInputError: the file or an override cannot be read, or a key is unknown or a value out
-        of range.
+      UserInputError: the file or an override cannot be read, there is no configuration of that
+        name, or a key is unknown or a value out of range.
     """
-    values = python_config.read(path, overrides)
+    values = python_config.read(_file(path), overrides)
     return python_config.validate(RunConfig, values, path or "(defaults)")
 
 
 def check(path: str | None, overrides: Sequence[str]) -> None:
     """Raises the errors of `load`, but ignores a file that does not exist on this machine."""
-    load(path if path and os.path.exists(path) else None, overrides)
+    found = _file(path)
+    load(found if found and os.path.exists(found) else None, overrides)
+
+
+def _file(path: str | None) -> str | None:
+    """Returns the file of a configuration that is given by its name; a path as it is."""
+    if path is None or os.path.exists(path) or not path.isidentifier():
+        return path
+    files = resources.files("pipeline.configs")
+    shipped = {one.name.removesuffix(".py"): one for one in files.iterdir()}
+    names = sorted(name for name in shipped if name.isidentifier() and name != "__init__")
+    if path not in names:
+        raise UserInputError(
+            f"--config {path!r} is neither a file nor a configuration that ships: "
+            f"{', '.join(names)}."
+        )
+    return str(shipped[path])
 
 
 def to_dict(config: RunConfig) -> dict[str, Any]:

@@ -13,6 +13,21 @@ def test_defaults_need_no_file() -> None:
     assert run_config.load(None).model == ModelConfig()
 
 
+def test_a_shipped_configuration_is_found_by_name_in_any_folder(tmp_path, monkeypatch) -> None:
+    by_path = run_config.load("pipeline/configs/demo.py")
+    monkeypatch.chdir(tmp_path)
+    assert run_config.load("demo") == by_path
+    with pytest.raises(UserInputError, match=r"'dmeo' is neither a file nor .* ships: demo\."):
+        run_config.load("dmeo")
+    with pytest.raises(UserInputError, match="ships: demo"):
+        run_config.check("dmeo", [])
+    # A file of the user comes first, and a path is never a name.
+    (tmp_path / "demo").write_text("def get_config():\n    return {'title': 'mine'}\n")
+    assert run_config.load("demo").title == "mine"
+    with pytest.raises(UserInputError, match="cannot be read"):
+        run_config.load("demo.py")
+
+
 def test_override_wins_over_file() -> None:
     path = "pipeline/configs/demo.py"
     config = run_config.load(path, ["join.history_length=7", "model.hidden=(8, 4)"])

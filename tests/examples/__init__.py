@@ -1,0 +1,1 @@
+"""The notebooks and scripts of examples/."""
