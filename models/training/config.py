@@ -43,32 +43,6 @@ class TrainingConfig:
       optimizer: the optimizer of all variables but the bucket tables. `lazy_adam`
         (`models.training.lazy_adam`) updates only the rows of a batch, so its time does not grow
         with the table, as Adam's does. `adagrad` keeps one slot instead of two.
-      learning_rate: initial learning rate, which decays like the others; None for
-        `training.learning_rate`.
-    """
-
-    optimizer: OptimizerName
-    learning_rate: PositiveFloat | None = None
-
-
-@dataclass(frozen=True, config=STRICT)
-class TrainingConfig:
-    """Batches, optimizers and selection.
-
-    Attributes:
-      batch_candidates: candidates in a batch, over all its requests and all replicas.
-      batches_of: `candidates` mixes single candidates of all requests (`candidate_mixing`);
-        `requests` keeps a request's candidates together, which is cheaper for requests with many
-        candidates, because the history is read once.
-      epochs: passes over the train split; a second one often overfits ID embeddings.
-      evaluations_per_epoch: evaluations on the validation split; the weights with the best
-        validation AUC of the main label are kept.
-      patience: evaluations without improvement before training stops; 0 never stops early.
-      strategy: how training is distributed: `auto` follows `TF_CONFIG`, `mirrored` takes every
-        device of this machine (`models.training.distribution`).
-      optimizer: the optimizer of all variables but the bucket tables. `lazy_adam` (`models.training.lazy_adam`)
-        updates only the rows of a batch, so its time does not grow with the table, as Adam's does.
-        `adagrad` keeps one slot instead of two.
       learning_rate: initial learning rate of `optimizer`.
       table_optimizers: separate optimizers of embedding tables, by the table's name: `item_id`,
         or a categorical feature's in the records, such as `candidate_genres`.
