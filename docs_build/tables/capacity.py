@@ -183,10 +183,11 @@ def _example_training() -> str:
     hours = load.impressions / rate / 3600
     rows = [
         ("vocabulary", _gb(8 * load.items), "8 N", "if every item occurs"),
-        ("item table and ids", _gb(table), "N (4 D + 8)", "exact"),
-        ("with slots of `lazy_adam`", _gb(state), "N (12 D + 8)", "exact"),
+        ("item table and ids", _gb(table), "N (4 D + 8)", _EXACT),
+        ("with slots of `lazy_adam`", _gb(state), "N (12 D + 8)", _EXACT),
         ("shuffle buffer", _gb(buffer), "100,000 × bytes per record", "within 5%"),
-        ("saved states", _gb(2 * state + table), "two states and the best weights", "exact"),
+        ("`backup/`", _gb(5 * state), "two states, three best weights", _MOST),
+        ("`weights/`", _gb(state), "N (12 D + 8)", _EXACT),
         (
             "processor time, one pass",
             f"{hours:.1f} hours",
