@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import functools
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ _TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
 _SCRIPT = re.compile(r'"(dmf-[\w-]+)=([\w.]+):main"')
 _PATH = re.compile(r"[\w./-]+")
 # Flags that absl gives to every job.
-_OF_ALL = {"help", "helpfull", "helpshort", "only_check_args", "flagfile", "v", "verbosity"}
+_OF_ALL = {"help", "only_check_args", "flagfile", "v", "verbosity"}
 _SUBMIT = "pipeline.submit"
 
 
@@ -60,9 +61,12 @@ def exists(module: str) -> bool:
 
 
 def is_missing(path: str) -> bool:
-    """Returns whether a text is a path of the repository that does not exist."""
+    """Returns whether a text is a path of the repository that does not exist.
+
+    A part of one letter stands for any, as in `tests/a/b/`.
+    """
     top, _, rest = path.removeprefix("./").partition("/")
-    if not rest or not _PATH.fullmatch(path) or "..." in path:
+    if not rest or not _PATH.fullmatch(path) or re.search(r"\.\.\.|/\w(/|$)", path):
         return False
     endings = _ALSO_OF_A_WORKSPACE.get(top)
     ours = path.endswith(endings) if endings else top in _FOLDERS
@@ -99,8 +103,8 @@ def _of_shell(block: Block, runs: list[_Run]) -> Iterator[str]:
                 runs.append(_Run(place, _scripts()[word], words[at + 1 :]))
             elif word == "-m" and at and Path(words[at - 1]).name.startswith("python"):
                 module = words[at + 1] if len(words) > at + 1 else ""
-                if module.split(".")[0] not in PACKAGES:
-                    continue
+                if module.split(".")[0] not in PACKAGES or module.rpartition(".")[2].isupper():
+                    continue  # Not ours, or pipeline.JOB.
                 if exists(module):
                     runs.append(_Run(place, module, words[at + 2 :]))
                 else:
@@ -130,10 +134,9 @@ def _of_runs(runs: Sequence[_Run]) -> Iterator[str]:
 
 def _of_settings(run: _Run, arguments: Sequence[str]) -> Iterator[str]:
     """Yields what is wrong with the overrides of `--set`."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
     overrides = [
         argument.removeprefix("--set=") if argument.startswith("--set=") else following
-        for argument, following in pairs
+        for argument, following in itertools.pairwise([*arguments, ""])
         if argument == "--set" or argument.startswith("--set=")
     ]
     # The value of a variable is not known.

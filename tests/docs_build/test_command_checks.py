@@ -20,7 +20,7 @@ def problems(text, kind="sh"):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("python -m pipeline.trian --x", "docs/p.md:4: there is no module pipeline.trian"),
+        ("python -m pipeline.trains --x", "docs/p.md:4: there is no module pipeline.trains"),
         (
             "true\npython -m pipeline.train \\\n  --modeldir x",
             "docs/p.md:5: pipeline.train has no flag --modeldir",
@@ -40,7 +40,7 @@ def problems(text, kind="sh"):
         # Settings.
         ("python -m pipeline.train --set model.head=2", "model.head: Unexpected keyword"),
         ("python -m pipeline.train --set=model.heads=-1", "model.heads: Input should be greater"),
-        ("python -m pipeline.run --set join.lables=a", "there is no setting join.lables"),
+        ("python -m pipeline.run --set join.label=a", "there is no setting join.label"),
         ("make tests", "there is no `make tests`"),
         ("sh docker/flink/job_srver.sh", "there is no docker/flink/job_srver.sh"),
         ("python -m pipeline.run --config=pipeline/configs/dmo.py", "no pipeline/configs/dmo.py"),
@@ -77,6 +77,8 @@ def test_a_stale_name_in_python(text, problem):
         "python -m pipeline.models list --export_dir serving/dmf --noverify",
         "python -m pipeline.submit --job=train --target local --set cpus=4 -- --examples x",
         "python -m pipeline.run --set 'join.labels=(\"click\",)' --set data.source=x",
+        "ls tests/a/b docs/x/",
+        "python -m pipeline.JOB --help",
         "make demo DATA=folder && SLOW=1 make test PYTEST_ARGS='-x'",
         "docker build --file docker/worker/Dockerfile --tag dmf-worker .",
         "python -m pytest -q tests/test_words.py; pip install --upgrade pip",
