@@ -1,6 +1,10 @@
-"""The error of the similarity code against cosines of the vectors as they were given; seconds.
+r"""The error of the similarity code against cosines of the vectors as they were given; seconds.
 
-    python -m benchmarks.quantization --embeddings text=DIR --output FILE.json
+Usual commands:
+
+    python -m benchmarks.quantization --embeddings text=text/
+    python -m benchmarks.quantization --embeddings text=text/ --embeddings image=image/ \
+        --items 5000 --output build/quantization.json
 
 Measures every pair of some items of each set, drawn at random. The baseline is the cosine in
 float64 of the vectors in the files. `quantized` is the cosine after quantization to int8, `code`
@@ -20,18 +24,21 @@ from features.embeddings import embedding_files, similarity
 from features.errors import UserInputError
 from models.model_config import ModelConfig
 from pipeline.runtime import entry_point
+from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
     """Defines the benchmark's flags."""
-    flags.DEFINE_multi_string(
-        "embeddings", None, "name=FOLDER of an embedding set; repeatable.", required=True
-    )
-    flags.DEFINE_integer("items", 2000, "Items of each set, all pairs of which are measured.")
-    flags.DEFINE_integer("seed", 0, "Of the drawing of items.")
-    flags.DEFINE_string("output", None, "JSON file.")
+    with flag_group("Input"):
+        flags.DEFINE_multi_string(
+            "embeddings", None, "`NAME=FOLDER` Embedding set, such as text=text/.", required=True
+        )
+        flags.DEFINE_integer("items", 2000, "`COUNT` Items of each set; all their pairs count.")
+        flags.DEFINE_integer("seed", 0, "Seed of the drawing of items.")
+    with flag_group("Output"):
+        flags.DEFINE_string("output", None, "`FILE` JSON of the figures.")
 
 
 def main() -> None:

@@ -60,9 +60,7 @@ def record_bytes(
 
 
 def _side_bytes(features: Sequence[SideFeature], category_bytes: float) -> float:
-    return sum(
-        one.width * (category_bytes if one.kind == "categorical" else 4) for one in features
-    )
+    return sum(one.width * (category_bytes if one.kind == "categorical" else 4) for one in features)
 
 
 def event_bytes(labels: int, context_features: int = 0, statistics: int = 0) -> float:
@@ -90,6 +88,25 @@ def broadcast_bytes(items: int, widths: Sequence[int]) -> int:
 def shipped_bytes(items: int, widths: Sequence[int]) -> int:
     """Returns the bytes of items' vectors on their way to a partition, where sets are shuffled."""
     return sum(items * (width + 36) for width in widths)
+
+
+def state_bytes(rows: int) -> int:
+    """Returns the most bytes of a part's state: the newest L behaviors of every user.
+
+    Args:
+      rows: behaviors, at most users times L.
+    """
+    return 26 * rows
+
+
+def reading_bytes(items: int, widths: Sequence[int]) -> int:
+    """Returns the memory of the launcher of a join that broadcasts, at the peak, above its start.
+
+    Args:
+      items: N of every set.
+      widths: M of each modality.
+    """
+    return 2 * broadcast_bytes(items, widths)
 
 
 def table_bytes(items: int, width: int) -> int:
@@ -145,5 +162,3 @@ def request_bytes(candidates: int, behaviors: int, widths: Sequence[int] = ()) -
     """
     vectors = 4 * sum(widths)
     return candidates * (8 + 1 + vectors) + behaviors * (3 * 8 + 1 + vectors)
-
-

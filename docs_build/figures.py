@@ -4,6 +4,7 @@ Those of a file stand together; what is derived (a ratio, another unit) is deriv
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,6 +49,19 @@ def _join(field: str, form: str, way: str, events: int, scale: float = 1) -> Fig
 
 MILLION = 1_000_000
 
+
+def _by_processor_time(held: Mapping[str, Any]) -> float:
+    """Row-wise to ours, events per second of processor: other jobs ran.
+
+    As for wall time, the start of row-wise counts once; its share is that of the wall time.
+    """
+    ours, rowwise = (results.pick(held["rows"], way=way) for way in ("ours", "rowwise"))
+    start = rowwise["start_seconds"] / rowwise["seconds"]
+    more = ours["events"] / rowwise["events"]
+    ratio: float = rowwise["cpu_seconds"] * (start + (1 - start) * more) / ours["cpu_seconds"]
+    return ratio
+
+
 JOIN = {
     "join.rowwise_ratio": _field("join.json", "ratio_rowwise", ".0f"),
     "join.rowwise_bytes_ratio": Figure("join.json", lambda held: 1 / held["ratio_bytes"], ".0f"),
@@ -62,6 +76,11 @@ JOIN = {
     "join.large_peak_mib": _field("join.json", "large_peak_mib", ".0f"),
     "join.rowwise_seconds": _join("seconds_at_events", ".0f", "rowwise", MILLION // 10),
     "join.records": _field("join.json", "records_compared", ",.0f"),
+    # Against row-wise with a record per request.
+    "join.rowwise_request_ratio": Figure("join_request_records.json", _by_processor_time, ".0f"),
+    "join.rowwise_request_bytes_ratio": Figure(
+        "join_request_records.json", lambda held: 1 / held["ratio_bytes"], ".0f"
+    ),
 }
 
 
@@ -260,6 +279,92 @@ CONTENT_LOOKUP = {
 }
 
 
+def _attention(way: str, history: int) -> Figure:
+    return _row("attention.json", "ratio_to_factorized", ".1f", way=way, history_length=history)
+
+
+# To the factorized attention: attention.early_fusion.200, ...
+ATTENTION = {
+    f"attention.{way}.{history}": _attention(way, history)
+    for way in ("id_only", "materialized", "early_fusion")
+    for history in _HISTORIES
+}
+
+BACKFILL = {
+    f"backfill.{run.replace(' ', '_')}.{field}": _row("backfill.json", field, form, run=run)
+    for run in ("all", "new items", "again")
+    for field, form in (("cpu_seconds", ".0f"), ("peak_mib", ",.0f"), ("computed", ",.0f"))
+} | {"backfill.new_to_all": _field("backfill.json", "cpu_new_to_all", ".2f")}
+
+
+def _memory(name: str) -> Figure:
+    return Figure("serving_load.json", lambda held: held["rss_mib"][name], ",.0f")
+
+
+SERVING_LOAD = {
+    "serving_load.requests": _field("serving_load.json", "requests", ",.0f"),
+    "serving_load.refused": _field("serving_load.json", "refused", ",.0f"),
+    "serving_load.seconds": _field("serving_load.json", "seconds", ".0f"),
+    "serving_load.growth_mib": _field("serving_load.json", "growth_mib", "+.1f"),
+    **{f"serving_load.{name}_mib": _memory(name) for name in ("start", "after_warmup", "end")},
+}
+
+
+def _joined(history: int) -> Mapping[str, Any]:
+    return results.load(f"join_history_{history}.json")
+
+
+def per_million(held: Mapping[str, Any], field: str) -> float:
+    """Returns what a million events more add to a field of a join's rows: its start is left out."""
+    small, large = held["rows"]
+    difference: float = large[field] - small[field]
+    return difference / (large["events"] - small["events"]) * MILLION
+
+
+def join_line() -> tuple[float, float]:
+    """Returns the join's seconds of processor per million events: without behaviors, per behavior.
+
+    From two joins of the same logs that differ in the length of histories alone.
+    """
+    short, long = map(_joined, (50, 200))
+    lengths = [one["rows"][1]["mean_behaviors"] for one in (short, long)]
+    seconds = [per_million(one, "cpu_seconds") for one in (short, long)]
+    slope = (seconds[1] - seconds[0]) / (lengths[1] - lengths[0])
+    return seconds[0] - slope * lengths[0], slope
+
+
+def _trained(history: int, way: str) -> Figure:
+    return _row(f"training_history_{history}.json", "candidates_per_cpu_second", ",.0f", way=way)
+
+
+# Of capacity planning; times are of the processor, since other jobs ran.
+CAPACITY = {
+    "capacity.join_seconds": Figure("join_history_50.json", lambda _: join_line()[0], ".1f"),
+    "capacity.join_milliseconds_per_behavior": Figure(
+        "join_history_200.json", lambda _: join_line()[1] * 1e3, ".0f"
+    ),
+    **{
+        f"capacity.join.{history}_{name}": Figure(f"join_history_{history}.json", value, form)
+        for history in (50, 200)
+        for name, value, form in (
+            ("seconds", functools.partial(per_million, field="cpu_seconds"), ".1f"),
+            ("bytes", functools.partial(per_million, field="bytes"), ",.0f"),
+            ("peak_mib", lambda held: held["rows"][1]["peak_mib"], ",.0f"),
+            ("behaviors", lambda held: held["rows"][1]["mean_behaviors"], ".0f"),
+        )
+    },
+    **{
+        f"capacity.training.{history}_{name}": _trained(history, way)
+        for history in (50, 200)
+        for name, way in (("flat", "ours"), ("grouped", "ours, grouped"), ("reading", "reading"))
+    },
+    # On a CPU with AVX512-BF16, unlike that of training.json.
+    "capacity.training.mixed_precision": _row(
+        "training_history_50.json", "ratio_to_ours_cpu", ".1f", way="ours, mixed_precision"
+    ),
+}
+
+
 def _over_sets(field: str, of_all: Callable[..., float], form: str, scale: float = 1) -> Figure:
     return Figure(
         "quantization.json",
@@ -286,6 +391,10 @@ FIGURES: dict[str, Figure] = {
     **QUALITY,
     **DAILY,
     **CONTENT_LOOKUP,
+    **ATTENTION,
+    **BACKFILL,
+    **SERVING_LOAD,
+    **CAPACITY,
     **QUANTIZATION,
 }
 """All figures by name."""

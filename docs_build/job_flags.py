@@ -10,11 +10,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from absl import flags
 
 from docs_build.pages import REPOSITORY
+
+_BEAM = "apache_beam"
 
 # What absl adds to a flag's text.
 _CHOICES = re.compile(r"^<[^>]*>: ")
@@ -42,28 +45,48 @@ class JobFlag:
     required: bool
 
 
-@functools.cache
-def of_jobs(modules: tuple[str, ...]) -> dict[str, dict[str, JobFlag]]:
+_known: dict[str, dict[str, JobFlag] | None] = {}
+
+
+def of_jobs(modules: Iterable[str]) -> dict[str, dict[str, JobFlag]]:
     """Returns the flags of jobs by module and name; a module without flags of its own is absent.
+
+    Those that were not asked for before are read in one process.
 
     Raises:
       RuntimeError: a module cannot be imported.
     """
+    modules = list(modules)
+    if new := [module for module in modules if module not in _known]:
+        for module, described in _ask(*new).items():
+            _known[module] = described and {
+                one["name"]: JobFlag(**{**one, "choices": tuple(one["choices"])})
+                for one in described
+            }
+    return {module: flags for module in modules if (flags := _known[module]) is not None}
+
+
+@functools.cache
+def of_beam() -> frozenset[str]:
+    """Returns the names of Beam's own flags."""
+    return frozenset(_ask(_BEAM)[_BEAM])
+
+
+def _ask(*modules: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "docs_build.job_flags", *modules]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stderr[-4000:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    return {
-        module: {
-            one["name"]: JobFlag(**{**one, "choices": tuple(one["choices"])}) for one in described
-        }
-        for module, described in found.items()
-    }
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def _describe(module: str) -> list[dict[str, object]] | None:
+def _describe(module: str) -> list[Any] | None:
     """Returns the flags that a module's `define_flags` adds, and removes them again."""
+    if module == _BEAM:
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        return sorted(PipelineOptions([]).get_all_options())
     define_flags = getattr(importlib.import_module(module), "define_flags", None)
     if define_flags is None:
         return None
@@ -94,8 +117,7 @@ def _text(default: object) -> str:
 
 def main(modules: Sequence[str]) -> None:
     """Prints the flags of modules as JSON."""
-    described = {module: _describe(module) for module in modules}
-    print(json.dumps({name: one for name, one in described.items() if one is not None}))
+    print(json.dumps({module: _describe(module) for module in modules}))
 
 
 if __name__ == "__main__":

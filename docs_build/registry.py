@@ -2,18 +2,44 @@
 
 import difflib
 import functools
-import importlib
-import pkgutil
 from collections.abc import Iterable
 
-from docs_build import tables
 from docs_build.figures import FIGURES
+from docs_build.tables import (
+    capacity,
+    content_lookup,
+    embeddings,
+    flags,
+    jobs,
+    join,
+    measurements,
+    models,
+    quality,
+    serving,
+    settings,
+    signatures,
+    training,
+)
 from docs_build.tables.table import Table
 
+_MODULES = (
+    capacity,
+    content_lookup,
+    embeddings,
+    flags,
+    jobs,
+    join,
+    measurements,
+    models,
+    quality,
+    serving,
+    settings,
+    signatures,
+    training,
+)
+
 TABLES: dict[str, Table] = {
-    name: table
-    for found in pkgutil.iter_modules(tables.__path__, f"{tables.__name__}.")
-    for name, table in getattr(importlib.import_module(found.name), "TABLES", {}).items()
+    name: table for module in _MODULES for name, table in module.TABLES.items()
 }
 """A function by name that returns the table in Markdown."""
 

@@ -8,6 +8,11 @@ from typing import Any
 from docs_build.pages import REPOSITORY
 
 
+def files() -> list[str]:
+    """Returns the names of all files of `benchmarks/results/`, sorted."""
+    return sorted(path.name for path in (REPOSITORY / "benchmarks" / "results").glob("*.json"))
+
+
 @functools.cache
 def load(file: str) -> Mapping[str, Any]:
     """Returns a file of `benchmarks/results/`."""

@@ -59,7 +59,8 @@ def _source() -> "LogSource | None":
     if _FLAGS.events is None:
         return None
     derived = dict(map(expressions.parse_assignment, _FLAGS.derive_label))
-    labels = tuple(_FLAGS.labels) or tuple(derived) or (DEFAULT_LABEL,)
+    given = _FLAGS.labels  # None by default; a log without labels is inspected with `--labels=`.
+    labels = tuple(derived) or (DEFAULT_LABEL,) if given is None else tuple(given)
     used = {name: one for name, one in derived.items() if name in labels}
     return LogSource(_FLAGS.events, labels, used, _FLAGS.timestamp_unit)
 

@@ -63,7 +63,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "docs_build": (
         ("markdown", "pages"),
-        ("results", "job_flags"),
+        ("results", "job_flags", "capacity_formulas"),
         ("figures",),
         ("tables",),
         ("registry",),
@@ -82,6 +82,8 @@ SHARED_FLAGS = ("pipeline/runtime/entry_point.py", "pipeline/runtime/help_text.p
 NAMING = ("features/schema.py", "serving_signatures/names.py")
 # Runs in a process of its own, without this project's code.
 STANDALONE = ("serving_signatures/export/parity_process.py",)
+# Shows every name with its meaning, as a client writes it; a tensor without one fails there.
+DOCUMENTING = ("docs_build/tables/signatures.py",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +206,7 @@ def feature_names() -> Mapping[str, str]:
 
 def name_violations(path: str, tree: ast.Module) -> Iterator[str]:
     """Yields names of features that are written as literals."""
-    if path in (*NAMING, *STANDALONE):
+    if path in (*NAMING, *STANDALONE, *DOCUMENTING):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value in feature_names():

@@ -53,6 +53,7 @@ def texts():
     paths = layout.sources(*layout.PACKAGES, "tests", "docker", "examples")
     for pattern in (
         "*.md",
+        "docs/**/*.md",
         "docker/**/*.md",
         "benchmarks/**/*.md",
         "examples/*.md",

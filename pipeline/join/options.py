@@ -75,7 +75,7 @@ class JoinOptions:
         that it passes, and type 0 if it passes none.
       histories: given behaviors, Parquet with `user_id` and a list `item_id`, oldest first, and
         optionally lists `timestamp` and `type`.
-      history_types: how many values `type` takes in `histories`.
+      history_types: how many values `type` takes in `histories`; a type is one byte.
       timestamp_unit: of the log's `timestamp`, and of the numbers in `splits`.
       history_length: the most behaviors of a request (L).
       behavior_delay: seconds until a behavior is known online; younger ones are not used.
@@ -118,9 +118,9 @@ class JoinOptions:
     label_logs: dict[Name, str] = Field(default_factory=dict)
     attribution_window: dict[Name, NonNegativeInt] = Field(default_factory=dict)
     behavior_rule: str = "click == 1"
-    behavior_type: Texts = ()
+    behavior_type: Annotated[Texts, Field(max_length=127)] = ()
     histories: str | None = None
-    history_types: PositiveInt = 1
+    history_types: Annotated[int, Field(ge=1, le=128)] = 1
     timestamp_unit: Literal["s", "ms", "us"] = "s"
     history_length: PositiveInt = 50
     behavior_delay: NonNegativeInt = 0

@@ -77,8 +77,9 @@ def run(
                 program, *arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
             except flags.Error as error:
                 unknown = getattr(error, "flagname", "").removeprefix("no")
-                advice = f": give {hints[unknown]}." if unknown in hints else " See --help."
-                raise UserInputError(f"{error}{advice}") from None
+                if unknown in hints:
+                    raise UserInputError(f"{error}: give {hints[unknown]}.") from None
+                raise UserInputError(f"{_message(error, groups)} See --help.") from None
             if verbs and (len(arguments) != 1 or arguments[0] not in verbs):
                 received = arguments or "none"
                 raise UserInputError(f"Give one of {', '.join(verbs)}, received {received}.")
@@ -101,6 +102,15 @@ def run(
         if "tensorflow_io" in sys.modules:
             _end(error)
         raise
+
+
+def _message(error: flags.Error, groups: help_text.Groups) -> str:
+    """Returns what is wrong with the flags; absl calls a missing one "None"."""
+    every = (flag for group in groups.values() for flag in group)
+    missing = [f"--{one.name}" for one in every if help_text.is_required(one) and not one.present]
+    if missing and "other than None" in str(error):
+        return f"Give {', '.join(missing)}, which this job requires."
+    return f"{error}" if str(error).endswith((".", "?")) else f"{error}."
 
 
 def modality_folders(texts: Sequence[str], flag: str = "embeddings") -> dict[str, str]:

@@ -32,7 +32,9 @@ COMMANDS = "Usual commands:"
 WIDTH = 100
 """The most columns of a line."""
 
-Groups = Mapping[str, Sequence[flags.Flag]]
+Flag = flags.Flag
+Groups = Mapping[str, Sequence[Flag]]
+"""The flags of a job by heading, both in the order of their definition."""
 
 _VALUE = re.compile(r"`([^`]+)` ")
 _REPEATED = ";\n    repeat this option"
@@ -46,7 +48,7 @@ _EVERY_JOB = (
     "from a file, one per line, --helpfull lists the flags of all libraries."
 )
 
-_groups: dict[str, list[flags.Flag]] = {}
+_groups: dict[str, list[Flag]] = {}
 
 
 @contextlib.contextmanager
@@ -156,57 +158,72 @@ def _filled(text: str, width: int) -> str:
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def usage(flag: flags.Flag) -> str:
+def usage(flag: Flag) -> str:
     """Returns how a flag is written: `--name=VALUE`, `--name` for a switch."""
     value = value_of(flag)
     return f"--{flag.name}={value}" if value else f"--{flag.name}"
 
 
-def value_of(flag: flags.Flag) -> str:
+def value_of(flag: Flag) -> str:
     """Returns the type of a flag's value, such as `FOLDER` or `s|ms|us`; empty for a switch."""
     if flag.boolean:
         return ""
     return _parts(flag)[0] or "|".join(_choices(flag)) or "VALUE"
 
 
-def description(flag: flags.Flag) -> str:
+def description(flag: Flag) -> str:
     """Returns what a flag means, how it may be given, and its default."""
     parts = [meaning_of(flag)]
-    if _choices(flag) and _parts(flag)[0]:
-        parts.append(f"One of {', '.join(_choices(flag))}.")
-    if isinstance(flag, flags.MultiFlag):
+    if choices := choices_in_text(flag):
+        parts.append(choices)
+    if is_repeatable(flag):
         parts.append("Repeatable.")
     parts.append("Required." if is_required(flag) else f"Default: {default_of(flag)}.")
     return " ".join(parts)
 
 
-def meaning_of(flag: flags.Flag) -> str:
+def meaning_of(flag: Flag) -> str:
     """Returns what a flag means, without its type and its default."""
     return _parts(flag)[1]
 
 
-def is_required(flag: flags.Flag) -> bool:
+def choices_in_text(flag: Flag) -> str:
+    """Returns a sentence with the values of an enumeration whose usage does not list them."""
+    choices = _choices(flag) if _parts(flag)[0] else ()
+    return f"One of {', '.join(choices)}." if choices else ""
+
+
+def is_required(flag: Flag) -> bool:
     """Whether a job cannot run without the flag."""
     return any("other than None" in one.message for one in flag.validators)
 
 
-def default_of(flag: flags.Flag) -> str:
-    """Returns the default as a user would write it, or as the flag's text describes it."""
-    value: Any = flag.default
+def is_repeatable(flag: Flag) -> bool:
+    """Whether a flag may be given several times."""
+    return isinstance(flag, flags.MultiFlag)
+
+
+def default_of(flag: Flag) -> str:
+    """Returns the default with its unit, or as the flag's text describes it."""
     if described := _parts(flag)[2]:
         return described
     if flag.boolean:
-        return "on" if value else "off"
-    if value is None or value == []:
-        return "none"
+        return "on" if flag.default else "off"
+    unit = _UNITS.get(value_of(flag), "")
+    return f"{default_value(flag)} {unit}".strip() if default_value(flag) else "none"
+
+
+def default_value(flag: Flag) -> str:
+    """Returns the default as a user would write it; empty where there is none."""
+    value: Any = flag.default
+    if value is None or flag.boolean:
+        return ""
     if isinstance(value, list):
         return ",".join(value)
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    unit = _UNITS.get(value_of(flag))
-    return f"{text} {unit}" if unit else text
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _parts(flag: flags.Flag) -> tuple[str, str, str]:
+def _parts(flag: Flag) -> tuple[str, str, str]:
     """Returns the type of a flag's value, its meaning, and its default in words, from its text."""
     text = (flag.help or "").partition(_REPEATED)[0]
     if choices := _choices(flag):
@@ -216,5 +233,5 @@ def _parts(flag: flags.Flag) -> tuple[str, str, str]:
     return match[1] if match else "", meaning, default.removesuffix(".")
 
 
-def _choices(flag: flags.Flag) -> Sequence[str]:
+def _choices(flag: Flag) -> Sequence[str]:
     return getattr(flag.parser, "enum_values", ())

@@ -9,7 +9,7 @@ import pipeline
 JOBS = {
     "First look": ("doctor", "run", "simulate", "convert"),
     "Data": ("inspect_data", "ingest_embeddings", "build_examples", "build_vocabulary"),
-    "Models": ("train", "evaluate", "runs"),
+    "Training": ("train", "evaluate", "runs"),
     "Serving": ("export", "models", "serve_local", "check_skew", "backfill"),
     "Clusters": ("submit",),
 }

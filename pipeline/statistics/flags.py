@@ -22,9 +22,9 @@ def define_flags() -> None:
     with flag_group("Labels of the log"):
         flags.DEFINE_list(
             "labels",
-            [],
-            "`LABEL,...` Columns of the log that hold 0 or 1. Default: those of "
-            "--derive_label, else click.",
+            None,
+            "`LABEL,...` Columns of the log that hold 0 or 1; empty for a log without labels. "
+            "Default: those of --derive_label, else click.",
         )
         flags.DEFINE_multi_string(
             "derive_label",

@@ -7,6 +7,8 @@ import contextlib
 import json
 import math
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +24,7 @@ from models.model_config import ModelConfig
 from models.training import optimizers
 from models.training.config import TrainingConfig
 from pipeline.catalog_backfill import cache_part
-from pipeline.join.inputs import join_inputs
+from pipeline.join.inputs import join_inputs, part_state
 from pipeline.join.inputs.event_batches import event_schema
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
@@ -139,6 +141,46 @@ def test_broadcast_tables_within_2_percent(tmp_path, items):
 def test_shipped_vectors_exactly(items):
     kinds = [embedding_shuffle._row_type(width) for width in WIDTHS]
     assert formulas.shipped_bytes(items, WIDTHS) == sum(items * kind.itemsize for kind in kinds)
+
+
+@pytest.mark.parametrize("events", SIZES)
+def test_state_is_at_most_the_formula(tmp_path, events):
+    rng = np.random.default_rng(0)
+    columns = {
+        "user": np.sort(rng.integers(0, 100, events)),
+        "item": rng.integers(0, 2**62, events),
+        "time": np.sort(rng.integers(0, 10**15, events)),
+        "type": np.zeros(events, np.int8),
+        "behavior": np.ones(events, bool),
+        "role": np.zeros(events, np.int8),
+    }
+    columns["time"] = columns["time"][np.argsort(columns["user"], kind="stable")]
+    options = JoinOptions(events="unused", output="unused", history_length=events)
+    os.makedirs(tmp_path / "state")
+    written = part_state.write_behaviors(str(tmp_path), options, 0, 1, columns)
+    (rows,) = (one["rows"] for one in written.values())
+    assert rows == events
+    assert folder_bytes(tmp_path / "state") <= formulas.state_bytes(rows) + 4_000
+
+
+_READ = """
+import resource, sys
+from pipeline.embedding_sets import embedding_inputs
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+embedding_inputs.read_all({"text": sys.argv[1]})
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("items", [150_000, 600_000])
+def test_reading_a_set_takes_at_most_a_fifth_more_than_the_formula(tmp_path, items):
+    vectors = np.random.default_rng(0).integers(-127, 128, (items, 128), np.int8)
+    folder = str(tmp_path / "text")
+    embedding_set.write_embedding_set(folder, np.arange(items), vectors, "random", "1")
+    command = [sys.executable, "-c", _READ, folder]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 1.2 * formulas.reading_bytes(items, (128,)), done.stdout
 
 
 def model_of(items: int, **changes):

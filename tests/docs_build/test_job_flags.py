@@ -2,9 +2,7 @@
 
 import pytest
 
-from docs_build import job_flags, registry
-from docs_build.tables import flags
-from tests.conftest import REPOSITORY
+from docs_build import job_flags
 
 
 @pytest.fixture(scope="module")
@@ -21,26 +19,11 @@ def test_flags_of_jobs_are_apart(found):
 def test_a_flag_is_described(found):
     label = found["pipeline.models"]["label"]
     assert label.choices == ("stable", "canary")
-    assert label.help.startswith("promote: its label")
+    assert label.help.startswith("Label that the version gets")
     assert found["pipeline.models"]["export_dir"].required
-    assert found["pipeline.models"]["server"].help.endswith("repeatable.")
+    assert found["pipeline.models"]["server"].help.endswith("with --label.")
 
 
 def test_an_absent_module_is_an_error():
     with pytest.raises(RuntimeError, match=r"No module named 'pipeline\.absent'"):
         job_flags.of_jobs(("pipeline.absent",))
-
-
-def test_a_table_of_flags():
-    text = registry.render("flags.models", True)
-    assert "| `--export_dir` | required | string |" in text
-    assert "| `--label` | none | `stable`, `canary` |" in text
-
-
-def test_every_job_has_a_table():
-    jobs = [
-        path.stem
-        for path in (REPOSITORY / "pipeline").glob("*.py")
-        if "def main(" in path.read_text(encoding="utf-8")
-    ]
-    assert sorted(flags.JOBS) == sorted(jobs)

@@ -43,6 +43,30 @@ def test_every_way_to_ask_for_help(flag):
     assert outcome.stdout.startswith("Trains a model on joined examples.\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["pipeline.train", "--part=a"],
+            "Give --examples, --model_dir, which this job requires. See --help.",
+        ),
+        (
+            ["pipeline.train", "--parts=a"],
+            "Unknown command line flag 'parts'. Did you mean: part ? See --help.",
+        ),
+        (
+            ["pipeline.build_examples", "--history_length=many"],
+            "flag --history_length=many: invalid literal for int() with base 10: 'many'. "
+            "See --help.",
+        ),
+    ],
+)
+def test_wrong_flags_lead_to_the_help(arguments, expected):
+    (outcome,) = job_processes.run([arguments])
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr == f"Error: {expected}\n"
+
+
 def test_helpfull_lists_the_flags_of_the_libraries():
     (outcome,) = job_processes.run([["pipeline.train", "--helpfull"]])
     assert "--[no]only_check_args" in outcome.stdout

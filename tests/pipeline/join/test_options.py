@@ -61,7 +61,9 @@ BAD = {
     ),
     "behavior_type": ({"behavior_type": ["rating >= 4", "rating >"]}, "rating >"),
     "behavior_type_call": ({"behavior_type": "open('x')"}, "open('x')"),
-    "history_types": ({"history_types": 0}, "history_types: Input should be greater than 0"),
+    "history_types": ({"history_types": 0}, "history_types: Input should be greater than or"),
+    "history_types_of_a_byte": ({"history_types": 129}, "should be less than or equal to 128"),
+    "behavior_types_of_a_byte": ({"behavior_type": ["x > 1"] * 128}, "at most 127 items"),
     "strategy": ({"embedding_strategy": "magic"}, "'auto', 'broadcast' or 'shuffle'"),
 }
 

@@ -44,6 +44,17 @@ def test_command_exits_with_two_and_a_table(tmp_path):
     assert "value_distance" not in allowed.stdout and "label_rate" in allowed.stdout
 
 
+def test_a_log_whose_labels_are_elsewhere_is_inspected_without(tmp_path):
+    columns = {name: one for name, one in sample.clean_log().items() if name != "click"}
+    log = sample.write_log(tmp_path / "log", columns)
+    refused = command(f"--events={log}", f"--output={tmp_path}/refused")
+    assert refused.returncode == 2 and "no column 'click'" in refused.stderr
+    run = command(f"--events={log}", "--labels=", f"--output={tmp_path}/out")
+    assert run.returncode == 0, run.stderr
+    statistics = json.loads((tmp_path / "out" / "statistics.json").read_text())
+    assert statistics["log"]["labels"] == {} and statistics["log"]["rows"] == 6000
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -1,0 +1,53 @@
+"""The list of the jobs, and what `--help` of each prints."""
+
+import functools
+import importlib
+
+from docs_build.tables.table import Table, escape, markdown
+from pipeline.runtime import help_text, job_list
+
+PAGES = {
+    "doctor": "troubleshooting.md",
+    "run": "quickstart.md",
+    "simulate": "quickstart.md",
+    "convert": "join.md",
+    "inspect_data": "data_quality.md",
+    "ingest_embeddings": "embeddings.md",
+    "build_examples": "join.md",
+    "build_vocabulary": "training.md",
+    "train": "training.md",
+    "evaluate": "training.md",
+    "runs": "training.md",
+    "export": "serving.md",
+    "models": "serving.md",
+    "serve_local": "serving.md",
+    "check_skew": "serving.md",
+    "backfill": "caches_and_client.md",
+    "submit": "clusters.md",
+}
+"""The page that explains a job."""
+
+
+def _list() -> str:
+    rows = [
+        (
+            heading if job == group[0] else "",
+            f"[`{job}`](#{job})",
+            escape(job_list.purpose(job)),
+            f"[{PAGES[job].removesuffix('.md').replace('_', ' ')}]({PAGES[job]})",
+        )
+        for heading, group in job_list.JOBS.items()
+        for job in group
+    ]
+    return markdown(("for", "job", "purpose", "page"), rows)
+
+
+def _help(job: str) -> str:
+    text, _ = help_text.of_module(importlib.import_module(f"pipeline.{job}"))
+    return f"```text\n{text}\n```"
+
+
+TABLES: dict[str, Table] = {
+    "jobs.list": _list,
+    **{f"help.{job}": functools.partial(_help, job) for job in job_list.names()},
+}

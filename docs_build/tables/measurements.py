@@ -1,0 +1,74 @@
+"""Tables of the smaller benchmarks, and what each results file was measured with."""
+
+from docs_build import results
+from docs_build.figures import ATTENTION, BACKFILL, SERVING_LOAD
+from docs_build.tables.table import Table, markdown
+
+_ENVIRONMENT = {
+    "cpus": "cores",
+    "python": "Python",
+    "tensorflow": "TensorFlow",
+    "tf-keras": "tf-keras",
+    "tensorflow-recommenders": "TensorFlow Recommenders",
+    "apache-beam": "Apache Beam",
+    "pyarrow": "pyarrow",
+    "numpy": "NumPy",
+    "duckdb": "DuckDB",
+}
+
+
+def _attention() -> str:
+    """Time of an attention layer by history, to the factorized form."""
+    names = {"id_only": "ids alone", "materialized": "materialized", "early_fusion": "early fusion"}
+    rows = [
+        (f"{history:,}", *(ATTENTION[f"attention.{way}.{history}"].text() for way in names))
+        for history in (50, 200, 1000)
+    ]
+    return markdown(("behaviors", *names.values()), rows, numeric=True)
+
+
+def _backfill() -> str:
+    """Three backfills of one catalog."""
+    names = {
+        "all": "the whole catalog",
+        "new_items": "the same and 1% new items",
+        "again": "nothing new",
+    }
+    rows = [
+        (text, *(BACKFILL[f"backfill.{run}.{field}"].text() for field in _BACKFILL_FIELDS))
+        for run, text in names.items()
+    ]
+    head = ("run", "items computed", "seconds of processor", "peak MiB")
+    return markdown(head, rows, numeric=True)
+
+
+_BACKFILL_FIELDS = ("computed", "cpu_seconds", "peak_mib")
+
+
+def _serving_load() -> str:
+    """The server's memory under load."""
+    names = {
+        "start": "before the first request",
+        "after_warmup": "after each kind of request",
+        "end": "at the end",
+    }
+    rows = [(text, SERVING_LOAD[f"serving_load.{name}_mib"].text()) for name, text in names.items()]
+    return markdown(("when", "resident memory, MiB"), rows, numeric=True)
+
+
+def _environments() -> str:
+    """What the results were measured with; all values of a component where files differ."""
+    found: dict[str, set[str]] = {}
+    for file in results.files():
+        for name, value in results.load(file)["environment"].items():
+            found.setdefault(name, set()).add(value)
+    rows = [(text, ", ".join(sorted(found[name]))) for name, text in _ENVIRONMENT.items()]
+    return markdown(("component", "version"), rows)
+
+
+TABLES: dict[str, Table] = {
+    "attention.ways": _attention,
+    "backfill.runs": _backfill,
+    "serving_load.memory": _serving_load,
+    "environments": _environments,
+}

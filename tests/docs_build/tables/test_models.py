@@ -1,0 +1,29 @@
+"""The tables that compare the models."""
+
+from docs_build.tables.models import TABLES
+from models.factory import MODELS
+
+
+def rows(name):
+    """Returns the cells of a table's rows, without its head."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in TABLES[name]().splitlines()[2:]
+    ]
+
+
+def test_every_model_is_compared_and_only_the_baseline_has_no_gain():
+    found = rows("models.comparison")
+    assert sorted(row[0] for row in found) == sorted(f"[`{name}`](#{name})" for name in MODELS)
+    assert [row[0] for row in found if not row[3]] == ["[`id_only`](#id_only)"]
+    assert found[-1] == [
+        "[`dmf`](#dmf)",
+        "as `dta`; a histogram and a kernel of similarities",
+        "0.8406",
+        "+2.88 (+2.34 to +3.46)",
+        "+3.43 (+3.01 to +3.89)",
+    ]
+
+
+def test_cost_is_a_multiple_of_id_only():
+    assert rows("models.cost")[1] == ["200", "3.0", "2.8", "11.1", "15.8"]
