@@ -72,12 +72,9 @@ def test_markers(path):
 
 @ON_A_PAGE
 def test_links(path):
-    name = name_of(path)
-    hold(
-        links.rewrite(
-            links.TOP_PAGES.get(name, name.removeprefix("docs/")), read(path), REPOSITORY
-        )[1]
-    )
+    hold(links.rewrite(place_of(path), read(path), REPOSITORY)[1])
+    if path.parent.name != "api":  # Its headings are the code's names.
+        hold(page_rules.anchor_problems(name_of(path), read(path), REPOSITORY))
 
 
 def test_what_shows_a_figure_exists():
@@ -170,6 +167,16 @@ def test_planted_pictures(tmp_path):
     assert page_rules.picture_problems("p.md", text, tmp_path) == [
         "p.md:3: there is no picture b.svg",
         "p.md:5: a.svg: say in its [text] what is seen",
+    ]
+
+
+def test_planted_anchors(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/b.md").write_text("# B\n\n## Hot keys\n", encoding="utf-8")
+    text = "# A\n\n[a](#a) [b](docs/b.md#hot-keys) [c](docs/b.md#hot-key)\n\n[d](#absent)\n"
+    assert page_rules.anchor_problems("a.md", text, tmp_path) == [
+        "a.md:3: no heading is #hot-key: perhaps hot-keys",
+        "a.md:5: no heading is #absent: perhaps none",
     ]
 
 
