@@ -274,9 +274,9 @@ def navigation(text):
 
     def pages(entry):
         if isinstance(entry, str):
-            return {entry}
+            return [entry]
         values = entry.values() if isinstance(entry, dict) else entry
-        return set().union(*map(pages, values))
+        return [page for value in values for page in pages(value)]
 
     return pages(yaml.load(text, _Loader)["nav"])
 
