@@ -1,7 +1,7 @@
 """What a record is: the vocabulary that all other packages share.
 
 - `schema`: `ExampleSchema`, the contract between the join, the model and serving.
-- `errors`: errors that a user can fix.
+- `errors`, `arrays`: errors that a user can fix; types of arrays.
 - `records`: one request as a `tf.train.Example`: encoding, decoding, TFRecord framing.
 - `ids`: hashing, vocabularies, the index over ids.
 - `embeddings`: similarity codes, embedding sets and their files.

@@ -195,7 +195,7 @@ class ExampleSchema:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as plain JSON values."""
-        values = TypeAdapter(ExampleSchema).dump_python(self, mode="json")
+        values: dict[str, Any] = TypeAdapter(ExampleSchema).dump_python(self, mode="json")
         for side in (*values["item_features"], *values["context_features"]):
             # Left out so that schemas without running statistics keep their old fingerprint.
             if not side["statistics"]:

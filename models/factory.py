@@ -12,6 +12,7 @@ from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
     HISTORY_MASK,
+    SCALARS,
     ExampleSchema,
     candidate_embedding_feature,
     candidate_feature,
@@ -91,7 +92,7 @@ def zero_batch(
       behaviors: L.
     """
     r, c, b = requests, candidates, behaviors
-    batch = {name: tf.zeros([r], tf.int64) for name in example.SCALARS}
+    batch = {name: tf.zeros([r], tf.int64) for name in SCALARS}
     batch |= {name: tf.zeros([r, b], tf.int64) for name in schema.history}
     batch[CANDIDATE_ITEM_ID] = tf.zeros([r, c], tf.int64)
     batch[HISTORY_MASK] = tf.ones([r, b], tf.bool)

@@ -25,7 +25,7 @@ MODULES = "its modules"
 ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "": tuple((package,) for package in PACKAGES),
     "features": (
-        ("errors", "legacy_keras", "version"),
+        ("arrays", "errors", "legacy_keras", "version"),
         ("schema", "files"),
         ("ids",),
         ("records", "embeddings"),

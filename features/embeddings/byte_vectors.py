@@ -7,8 +7,10 @@ small, but 25 times slower to read and 10 times slower to write.
 import numpy as np
 import pyarrow as pa
 
+from features.arrays import Array
 
-def to_column(vectors: np.ndarray) -> pa.FixedSizeBinaryArray:
+
+def to_column(vectors: Array) -> pa.FixedSizeBinaryArray:
     """Returns `[N, M]` int8 as a column of N values of M bytes."""
     count, width = vectors.shape
     data = pa.py_buffer(np.ascontiguousarray(vectors, np.int8))
@@ -30,4 +32,4 @@ def as_lists(column: pa.Array) -> pa.Array:
 
 def is_column(kind: pa.DataType) -> bool:
     """Whether a type is that of such columns."""
-    return pa.types.is_fixed_size_binary(kind)
+    return bool(pa.types.is_fixed_size_binary(kind))

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.arrays import Array, Integers
 from features.embeddings import byte_vectors
 from features.errors import UserInputError
 from features.files import manifest, storage
@@ -78,10 +79,10 @@ class VectorRows:
       rejected: row and reason of each unusable row.
     """
 
-    item_ids: np.ndarray
-    vectors: np.ndarray
-    available_at: np.ndarray
-    rows: np.ndarray
+    item_ids: Integers
+    vectors: Array
+    available_at: Integers
+    rows: Integers
     rejected: tuple[dict[str, object], ...]
 
 
@@ -92,14 +93,16 @@ def is_vector(kind: pa.DataType) -> bool:
     is_list = (
         pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
     )
-    return is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type))
+    return bool(
+        is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_int8(kind.value_type))
+    )
 
 
 def fixed_width(kind: pa.DataType) -> int | None:
     """Returns the embedding width M of a fixed-size type, None for other types."""
     if byte_vectors.is_column(kind):
-        return kind.byte_width
-    return kind.list_size if pa.types.is_fixed_size_list(kind) else None
+        return int(kind.byte_width)
+    return int(kind.list_size) if pa.types.is_fixed_size_list(kind) else None
 
 
 def open_files(folder: str) -> EmbeddingFiles:
@@ -230,4 +233,5 @@ def _row_group_sizes(path: str) -> list[int]:
 
 
 def _is_id(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_integer(kind) or is_text)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.arrays import Array, Floats, Integers, SmallIntegers
 from features.embeddings import embedding_files, similarity
 from features.errors import UserInputError
 from features.files import manifest, storage
@@ -31,10 +32,10 @@ class EmbeddingSet:
       rejected: file, row and reason of each row that was left out.
     """
 
-    item_ids: np.ndarray
-    quantized: np.ndarray
-    norms: np.ndarray
-    available_at: np.ndarray
+    item_ids: Integers
+    quantized: SmallIntegers
+    norms: Floats
+    available_at: Integers
     fingerprint: str
     rejected: tuple[dict[str, object], ...] = ()
 
@@ -48,11 +49,11 @@ class EmbeddingSet:
         """Whether some embedding is available from a certain time only."""
         return bool(np.any(self.available_at != embedding_files.ALWAYS))
 
-    def rows(self, item_ids: np.ndarray) -> np.ndarray:
+    def rows(self, item_ids: Integers) -> Integers:
         """Returns each item's row, N without an embedding; int64 of any shape."""
         return id_table.positions(item_ids, self.item_ids)
 
-    def vectors(self, item_ids: np.ndarray) -> np.ndarray:
+    def vectors(self, item_ids: Integers) -> Floats:
         """Returns vectors, as a request may carry them, that quantize to the stored ones.
 
         Args:
@@ -65,9 +66,9 @@ class EmbeddingSet:
 
 
 def from_vectors(
-    item_ids: np.ndarray,
-    vectors: np.ndarray,
-    available_at: np.ndarray | None = None,
+    item_ids: Integers,
+    vectors: Array,
+    available_at: Integers | None = None,
     rejected: tuple[dict[str, object], ...] = (),
 ) -> EmbeddingSet:
     """Quantizes vectors into an embedding set.
@@ -84,10 +85,10 @@ def from_vectors(
 
 
 def from_quantized(
-    item_ids: np.ndarray,
-    quantized: np.ndarray,
-    norms: np.ndarray,
-    available_at: np.ndarray,
+    item_ids: Integers,
+    quantized: SmallIntegers,
+    norms: Floats,
+    available_at: Integers,
     rejected: tuple[dict[str, object], ...] = (),
 ) -> EmbeddingSet:
     """Puts quantized vectors into an embedding set.
@@ -102,9 +103,8 @@ def from_quantized(
     item_ids = np.asarray(item_ids, np.int64)
     if not id_table.is_ascending(item_ids):
         order = np.argsort(item_ids, kind="stable")
-        item_ids, quantized, norms, available_at = (
-            one[order] for one in (item_ids, quantized, norms, available_at)
-        )
+        item_ids, quantized = item_ids[order], quantized[order]
+        norms, available_at = norms[order], available_at[order]
         if np.any(np.diff(item_ids) == 0):
             raise ValueError("item_ids must be distinct.")
     quantized = np.concatenate([quantized, np.zeros((1, quantized.shape[1]), np.int8)])
@@ -114,10 +114,10 @@ def from_quantized(
 
 
 def _fingerprinted(
-    item_ids: np.ndarray,
-    quantized: np.ndarray,
-    norms: np.ndarray,
-    available_at: np.ndarray,
+    item_ids: Integers,
+    quantized: SmallIntegers,
+    norms: Floats,
+    available_at: Integers,
     rejected: tuple[dict[str, object], ...],
 ) -> EmbeddingSet:
     """Returns the set of these arrays: ids ascending, the others with their zero row."""
@@ -126,9 +126,7 @@ def _fingerprinted(
     return EmbeddingSet(item_ids, quantized, norms, available_at, fingerprint, rejected)
 
 
-def row_fingerprints(
-    item_ids: np.ndarray, quantized: np.ndarray, available_at: np.ndarray
-) -> np.ndarray:
+def row_fingerprints(item_ids: Integers, quantized: SmallIntegers, available_at: Integers) -> Array:
     """Returns a 64-bit hash of each row of an embedding set.
 
     A set's fingerprint is their sum modulo 2^64 (`sum_fingerprints`), so workers that hold parts of
@@ -150,8 +148,8 @@ def row_fingerprints(
 
 
 def _row_fingerprints(
-    item_ids: np.ndarray, quantized: np.ndarray, available_at: np.ndarray
-) -> np.ndarray:
+    item_ids: Integers, quantized: SmallIntegers, available_at: Integers
+) -> Array:
     count, width = quantized.shape
     words = -(-width // 8)
     padded = np.zeros((count, words * 8), np.int8)
@@ -164,7 +162,7 @@ def _row_fingerprints(
     return mixed
 
 
-def sum_fingerprints(fingerprints: np.ndarray) -> str:
+def sum_fingerprints(fingerprints: Array) -> str:
     """Returns the sum of rows' or parts' fingerprints modulo 2^64, 16 hexadecimal digits.
 
     Args:
@@ -174,7 +172,7 @@ def sum_fingerprints(fingerprints: np.ndarray) -> str:
 
 
 def write_embedding_set(
-    folder: str, item_ids: np.ndarray, vectors: np.ndarray, encoder: str, version: str
+    folder: str, item_ids: Integers, vectors: Array, encoder: str, version: str
 ) -> None:
     """Writes vectors as an embedding set with its manifest.
 
@@ -222,7 +220,7 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
     times = np.full(files.rows + 1, embedding_files.ALWAYS)
     count = 0
     rejected: list[dict[str, object]] = []
-    places: list[tuple[str, np.ndarray]] = []
+    places: list[tuple[str, Array]] = []
     for group in files.row_groups:
         rows = embedding_files.read_rows(files.dimension, group)
         mine = slice(count, count + len(rows.item_ids))
@@ -245,9 +243,7 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
     return _fingerprinted(ids, quantized[:size], norms[:size], times[:size], tuple(rejected))
 
 
-def _duplicates(
-    positions: np.ndarray, places: list[tuple[str, np.ndarray]]
-) -> list[dict[str, object]]:
+def _duplicates(positions: Integers, places: list[tuple[str, Array]]) -> list[dict[str, object]]:
     """Returns file, row and reason of duplicates.
 
     Args:

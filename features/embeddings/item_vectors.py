@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from features.arrays import Array, Integers
 from features.embeddings import embedding_files
 from features.ids import id_table
 
@@ -18,16 +19,16 @@ class ItemVectors:
       available_at: `[K + 1]` int64, microseconds; a vector is used for requests from then on.
     """
 
-    item_ids: np.ndarray
-    vectors: np.ndarray
-    available_at: np.ndarray
+    item_ids: Integers
+    vectors: Array
+    available_at: Integers
 
-    def rows(self, item_ids: np.ndarray) -> np.ndarray:
+    def rows(self, item_ids: Integers) -> Integers:
         """Returns each item's row, K without a vector; int64 of any shape."""
         return id_table.positions(item_ids, self.item_ids)
 
 
-def of_items(item_ids: np.ndarray, vectors: np.ndarray, available_at: np.ndarray) -> ItemVectors:
+def of_items(item_ids: Integers, vectors: Array, available_at: Integers) -> ItemVectors:
     """Sorts vectors by item; of several vectors of one item the first is kept.
 
     Args:
@@ -44,7 +45,7 @@ def of_items(item_ids: np.ndarray, vectors: np.ndarray, available_at: np.ndarray
     )
 
 
-def read_item_vectors(folder: str, item_ids: np.ndarray) -> ItemVectors:
+def read_item_vectors(folder: str, item_ids: Integers) -> ItemVectors:
     """Reads the vectors of some items, one row group at a time.
 
     Args:

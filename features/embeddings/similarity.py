@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.arrays import Array, Floats, SmallIntegers
 from features.errors import UserInputError
 
 CODES = 256
@@ -28,7 +29,7 @@ _SLOPES = 20_001
 _SMALLEST_MARGIN = 1e-3  # Two float32 roundings of numbers below 256 add up to less than 1e-4.
 
 
-def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quantize(vectors: Array) -> tuple[SmallIntegers, Floats]:
     """Quantizes embeddings row by row.
 
     Args:
@@ -54,7 +55,7 @@ def quantize(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return quantized, np.sqrt(squares.astype(np.float64)).astype(np.float32)
 
 
-def _is_quantized(vectors: np.ndarray) -> bool:
+def _is_quantized(vectors: Array) -> bool:
     """Whether vectors are already quantized: int8, and 127 or zero is the largest of each."""
     if vectors.dtype != np.int8:
         return False
@@ -63,17 +64,18 @@ def _is_quantized(vectors: np.ndarray) -> bool:
     return bool(np.isin(np.maximum(highest, -lowest), (0, 127)).all())
 
 
-def _scaled(vectors: np.ndarray) -> np.ndarray:
+def _scaled(vectors: Floats) -> SmallIntegers:
     """Scales float32 vectors to int8, so that the largest absolute value of each is 127."""
     if not np.isfinite(vectors).all():
         raise ValueError("Embeddings must be finite, received NaN or infinity.")
     largest = np.max(np.abs(vectors), axis=-1, keepdims=True, initial=0)
-    return np.rint(SCALE * vectors / np.where(largest > 0, largest, ONE)).astype(np.int8)
+    scaled: Array = np.rint(SCALE * vectors / np.where(largest > 0, largest, ONE))
+    return scaled.astype(np.int8)
 
 
 def codes(
-    quantized_a: np.ndarray, norms_a: np.ndarray, quantized_b: np.ndarray, norms_b: np.ndarray
-) -> np.ndarray:
+    quantized_a: SmallIntegers, norms_a: Floats, quantized_b: SmallIntegers, norms_b: Floats
+) -> Array:
     """Returns the similarity code of every pair.
 
     Args:
@@ -92,7 +94,7 @@ def codes(
     return np.where(known, ONE + np.rint((cosines + ONE) * SCALE), 0).astype(np.uint8)
 
 
-def cosine_of_code(code: np.ndarray) -> np.ndarray:
+def cosine_of_code(code: Array) -> Array:
     """Returns the cosine in the middle of each code, NaN for the unknown code; any shape."""
     code = np.asarray(code, np.float32)
     return np.where(code == UNKNOWN_CODE, np.float32("nan"), (code - ONE) / SCALE - ONE)
@@ -105,7 +107,7 @@ def uniform_edges(buckets: int) -> tuple[float, ...]:
     return tuple(np.linspace(-1, 1, buckets + 1)[1:-1].tolist())
 
 
-def bucket_of_code(edges: Sequence[float]) -> np.ndarray:
+def bucket_of_code(edges: Sequence[float]) -> Array:
     """Returns the look-up table from similarity code to bucket.
 
     Args:

@@ -102,7 +102,8 @@ def _s3(
 def _by_uri(scheme: str, authority: str) -> tuple[fs.FileSystem, str]:
     query = f"?retry_limit_seconds={_GCS_SECONDS}" if scheme in ("gs", "gcs") else ""
     try:
-        return fs.FileSystem.from_uri(f"{scheme}://{authority}/{query}")
+        filesystem, base = fs.FileSystem.from_uri(f"{scheme}://{authority}/{query}")
+        return filesystem, base
     except (pa.ArrowException, OSError) as error:
         raise UserInputError(
             f"{scheme}://{authority}: no such file system here ({_short(error)}). Local "

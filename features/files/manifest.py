@@ -40,11 +40,12 @@ def read_manifest(folder: str) -> dict[str, Any]:
         )
     text = storage.read_bytes(path)
     try:
-        return json.loads(text)
+        values: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise UserInputError(
             f"{path!r} is not JSON ({error}). Write the data set again."
         ) from error
+    return values
 
 
 def file_sha256(path: str) -> str:

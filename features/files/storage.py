@@ -50,12 +50,12 @@ def base_name(path: str) -> str:
 
 def is_file(path: str) -> bool:
     """Whether there is a file or object of this name."""
-    return _kind(path) == fs.FileType.File
+    return bool(_kind(path) == fs.FileType.File)
 
 
 def exists(path: str) -> bool:
     """Whether there is a file or folder; on object stores, any object below this name."""
-    return _kind(path) != fs.FileType.NotFound
+    return bool(_kind(path) != fs.FileType.NotFound)
 
 
 def is_empty(folder: str) -> bool:
@@ -101,7 +101,7 @@ def size(path: str) -> int:
         info = filesystem.get_file_info(name)
         if info.type != fs.FileType.File:
             raise FileNotFoundError(f"{path!r} is not a file.")
-        return info.size
+        return int(info.size)
 
 
 def open_input(path: str) -> pa.NativeFile:
@@ -127,7 +127,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
 def read_bytes(path: str) -> bytes:
     """Returns a file's content."""
     with open_input(path) as file, resolved(path):
-        return file.read()
+        return bytes(file.read())
 
 
 def chunks(path: str) -> Iterator[bytes]:

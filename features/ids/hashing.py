@@ -12,13 +12,15 @@ import farmhash
 import numpy as np
 import pyarrow as pa
 
+from features.arrays import Array, Integers
+
 MULTIPLIER_1 = 0xBF58476D1CE4E5B9
 MULTIPLIER_2 = 0x94D049BB133111EB
 GOLDEN_RATIO = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio, made odd."""
 
 
-def fingerprint_strings(strings: np.ndarray) -> np.ndarray:
+def fingerprint_strings(strings: Array) -> Array:
     """Returns the int64 fingerprint of each string.
 
     Args:
@@ -33,7 +35,7 @@ def fingerprint_strings(strings: np.ndarray) -> np.ndarray:
     return unsigned.view(np.int64)
 
 
-def ids_of_column(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+def ids_of_column(column: pa.ChunkedArray | pa.Array) -> Integers:
     """Returns the int64 ids of a column without nulls: integers as they are, strings hashed."""
     if pa.types.is_integer(column.type):
         return np.asarray(column.cast(pa.int64()))
@@ -44,16 +46,17 @@ def ids_of_column(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
         return np.zeros(0, np.int64)
     # Each distinct string is hashed once.
     distinct = fingerprint_strings(encoded.dictionary.to_numpy(zero_copy_only=False))
-    return distinct[encoded.indices.to_numpy()]
+    positions: Integers = encoded.indices.to_numpy()
+    return distinct[positions]
 
 
-def bucket(ids: np.ndarray, buckets: int) -> np.ndarray:
+def bucket(ids: Integers, buckets: int) -> Integers:
     """Returns the bucket in `[0, buckets)` of each id, any shape, int64 to int64."""
     mixed = mix(np.asarray(ids, np.int64).view(np.uint64))
     return (mixed >> np.uint64(1)).view(np.int64) % np.int64(buckets)
 
 
-def multiplicative(ids: np.ndarray, bits: int) -> np.ndarray:
+def multiplicative(ids: Integers, bits: int) -> Integers:
     """Returns the bucket in `[0, 2^bits)` of each id, any shape, int64 to int64.
 
     Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4) is less even than `bucket` but
@@ -63,14 +66,15 @@ def multiplicative(ids: np.ndarray, bits: int) -> np.ndarray:
     return (product >> np.uint64(64 - bits)).view(np.int64)
 
 
-def mix(values: np.ndarray) -> np.ndarray:
+def mix(values: Array) -> Array:
     """Returns SplitMix64's finalizer of each value, uint64 of any shape; a bijection, 0 -> 0."""
     mixed = (values ^ (values >> np.uint64(30))) * np.uint64(MULTIPLIER_1)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(MULTIPLIER_2)
-    return mixed ^ (mixed >> np.uint64(31))
+    finalized: Array = mixed ^ (mixed >> np.uint64(31))
+    return finalized
 
 
-def combine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def combine(first: Array, second: Array) -> Integers:
     """Returns a stable hash of each pair in `[0, 2^62)`, `[N]` int64 each; order matters."""
     largest = 1 << 62
     return bucket(np.asarray(first, np.int64) + bucket(second, largest), largest)

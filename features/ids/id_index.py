@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from features.arrays import Array, Integers
 from features.ids import hashing
 
 
@@ -28,12 +29,12 @@ class IdIndex:
       longest: number of ids in the largest bucket.
     """
 
-    order: np.ndarray
-    starts: np.ndarray
+    order: Integers
+    starts: Array
     longest: int
 
 
-def index(ids: np.ndarray) -> IdIndex:
+def index(ids: Integers) -> IdIndex:
     """Indexes ids in about N buckets; the same ids give the same index.
 
     Args:

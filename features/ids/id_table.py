@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.arrays import Integers
 from features.errors import UserInputError
 from features.files import storage
 from features.ids import hashing
 
 
-def read_vocabulary(path: str) -> np.ndarray:
+def read_vocabulary(path: str) -> Integers:
     """Reads a vocabulary file: one int64 id per line, strictly ascending.
 
     Args:
@@ -44,18 +45,18 @@ def read_vocabulary(path: str) -> np.ndarray:
     return ids
 
 
-def is_ascending(ids: np.ndarray) -> bool:
+def is_ascending(ids: Integers) -> bool:
     """Whether ids `[N]` ascend strictly; compared, as differences may overflow int64."""
     return bool(np.all(ids[1:] > ids[:-1]))
 
 
-def write_vocabulary(path: str, ids: np.ndarray | Sequence[int]) -> None:
+def write_vocabulary(path: str, ids: Integers | Sequence[int]) -> None:
     """Writes the distinct ids in ascending order, one per line."""
     lines = "".join(f"{value}\n" for value in np.unique(np.asarray(ids, np.int64)))
     storage.write_bytes(path, lines.encode())
 
 
-def vocabulary_rows(ids: np.ndarray, vocabulary: np.ndarray, oov_buckets: int) -> np.ndarray:
+def vocabulary_rows(ids: Integers, vocabulary: Integers, oov_buckets: int) -> Integers:
     """Returns each id's row, any shape, int64 to int64.
 
     Args:
@@ -69,7 +70,7 @@ def vocabulary_rows(ids: np.ndarray, vocabulary: np.ndarray, oov_buckets: int) -
     return np.where(known, oov_buckets + position, hashing.bucket(ids, oov_buckets))
 
 
-def positions(ids: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+def positions(ids: Integers, vocabulary: Integers) -> Integers:
     """Returns each id's position in an ascending vocabulary, or its size for an unknown id.
 
     Args:
@@ -84,6 +85,6 @@ def positions(ids: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
     return np.where(vocabulary[position] == ids, position, vocabulary.size)
 
 
-def hashed_rows(ids: np.ndarray, buckets: int, oov_buckets: int) -> np.ndarray:
+def hashed_rows(ids: Integers, buckets: int, oov_buckets: int) -> Integers:
     """Returns each id's row in a hashed table of `oov_buckets + buckets` rows."""
     return oov_buckets + hashing.bucket(ids, buckets)

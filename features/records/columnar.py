@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from features.arrays import Array, Integers
 from features.schema import (
     CANDIDATE_ITEM_ID,
     SCALARS,
@@ -47,12 +48,12 @@ class Slices:
       ends: `[R]` int64, one past each request's last row.
     """
 
-    values: np.ndarray
-    starts: np.ndarray
-    ends: np.ndarray
+    values: Array
+    starts: Integers
+    ends: Integers
 
     @classmethod
-    def one_each(cls, values: np.ndarray) -> "Slices":
+    def one_each(cls, values: Array) -> "Slices":
         """Returns slices of one row of `values` per request."""
         positions = np.arange(len(values) + 1)
         return cls(values, positions[:-1], positions[1:])
@@ -131,7 +132,7 @@ def _varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def _cut(data: bytes, starts: np.ndarray, ends: np.ndarray) -> list[bytes]:
+def _cut(data: bytes, starts: Integers, ends: Integers) -> list[bytes]:
     return [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
@@ -157,7 +158,7 @@ def _encode_integers(features: Mapping[str, Slices]) -> dict[str, list[bytes]]:
     return payloads
 
 
-def _varints(values: np.ndarray) -> tuple[bytes, np.ndarray]:
+def _varints(values: Array) -> tuple[bytes, Array]:
     """Encodes uint64 values as protocol buffer varints: 7 bits per byte, lowest first.
 
     Example: 1, 300 and 5 become the bytes 01 | AC 02 | 05, with the offsets 0, 1, 3 and 4.

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from features.arrays import Array
 from features.records import columnar
 from features.records.requests import RankingRequest
 from features.schema import (
@@ -60,7 +61,7 @@ def decode_request(schema: ExampleSchema, record: bytes) -> RankingRequest:
     return RankingRequest(**fields, features=values)
 
 
-def _decoded(feature: tf.train.Feature, name: str, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+def _decoded(feature: tf.train.Feature, name: str, kind: str, shape: tuple[int, ...]) -> Array:
     """Returns a feature's values in its shape."""
     if kind == "bytes":
         dtype = np.uint8 if name.startswith(similarity_feature("")) else np.int8

@@ -61,7 +61,8 @@ def encode_request(schema: ExampleSchema, request: RankingRequest) -> bytes:
         else:
             list_of_kind = feature.int64_list if kind == "int64" else feature.float_list
             list_of_kind.value.extend(value.reshape(-1).tolist())
-    return example.SerializeToString(deterministic=True)
+    record: bytes = example.SerializeToString(deterministic=True)
+    return record
 
 
 def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf.Tensor]:

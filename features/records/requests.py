@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import Array, Integers
 from features.schema import (
     BEHAVIORS,
     CANDIDATE_ITEM_ID,
@@ -28,7 +29,7 @@ from features.schema import (
     similarity_feature,
 )
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, Array]
 
 _NAMED = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
 
@@ -54,12 +55,12 @@ class RankingRequest:
       timestamp: microseconds since 1970.
     """
 
-    candidate_item_id: np.ndarray
-    history_item_id: np.ndarray
-    history_time_gap: np.ndarray
-    history_type: np.ndarray
-    features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    labels: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    candidate_item_id: Integers
+    history_item_id: Integers
+    history_time_gap: Integers
+    history_type: Integers
+    features: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, Array] = dataclasses.field(default_factory=dict)
     user_id: int | None = None
     request_id: int | None = None
     timestamp: int | None = None
@@ -172,7 +173,7 @@ def _axes(name: str, labels: Collection[str]) -> tuple[ItemAxis, ...]:
     return tuple(axis for axis in ITEM_AXES if name.startswith(axis.prefix))
 
 
-def _stacked(name: str, values: Sequence[np.ndarray], widths: tuple[int, ...]) -> np.ndarray:
+def _stacked(name: str, values: Sequence[Array], widths: tuple[int, ...]) -> Array:
     """Stacks R arrays `[n, ...]` of up to `widths` values along their first axes, zeros behind."""
     rest = values[0].shape[len(widths) :]
     if any(value.shape[len(widths) :] != rest for value in values):

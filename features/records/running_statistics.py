@@ -18,6 +18,7 @@ first statistic, as a code like a similarity's, see `residual_codes`.
 
 import numpy as np
 
+from features.arrays import Array
 from features.schema import SideFeature
 
 NAME = "running_statistics"
@@ -29,7 +30,7 @@ RESIDUAL_STRENGTH = 10.0
 _UNKNOWN = 0
 
 
-def residual_codes(count: np.ndarray, total: np.ndarray, value: np.ndarray) -> np.ndarray:
+def residual_codes(count: Array, total: Array, value: Array) -> Array:
     """Returns the residuals of events as codes from 0 to 255.
 
     The code is `1 + round((r + 1) * 127)` for the residual r clipped to [-1, 1], which suits

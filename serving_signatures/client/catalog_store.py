@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from features.arrays import Array, Booleans, Integers
 from features.records.requests import Arrays
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.client.projection_store import ProjectionStore
@@ -28,7 +29,7 @@ class CatalogStore:
         catalog = self._catalogs.get(cache)
         return self._store.tag(cache) or (None if catalog is None else catalog.tag)
 
-    def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+    def get(self, cache: str, tag: str, item_ids: Integers) -> tuple[Booleans, Arrays]:
         """Looks items up."""
         catalog = self._catalogs.get(cache)
         if catalog is None or catalog.tag != tag:
@@ -47,7 +48,7 @@ class CatalogStore:
         return known, projections
 
     def put(
-        self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
+        self, cache: str, tag: str, item_ids: Integers, projections: Mapping[str, Array]
     ) -> None:
         """Keeps projections in the other store."""
         self._store.put(cache, tag, item_ids, projections)

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.arrays import Array, Integers
 from features.embeddings import byte_vectors
 from features.errors import UserInputError
 from features.files import storage, versions
@@ -44,9 +45,7 @@ class ProjectionCache:
       columns: `[N + 1, ...]` by output; row N is zeros, for unknown items.
     """
 
-    def __init__(
-        self, version: int, tag: str, item_ids: np.ndarray, columns: Mapping[str, np.ndarray]
-    ):
+    def __init__(self, version: int, tag: str, item_ids: Integers, columns: Mapping[str, Array]):
         self.version, self.tag = version, tag
         self._rows = np.argsort(item_ids, kind="stable")
         self._item_ids = item_ids[self._rows]
@@ -101,11 +100,11 @@ class ProjectionCache:
         return len(self._item_ids)
 
     @property
-    def item_ids(self) -> np.ndarray:
+    def item_ids(self) -> Integers:
         """The items, `[N]` int64, ascending."""
         return self._item_ids
 
-    def lookup(self, item_ids: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def lookup(self, item_ids: Integers) -> tuple[Array, dict[str, Array]]:
         """Returns the projections of items.
 
         Args:
@@ -140,9 +139,10 @@ def read_version(base: str, version: int) -> dict[str, Any]:
             "fill the cache again."
         )
     try:
-        return json.loads(storage.read_bytes(path))
+        values: dict[str, Any] = json.loads(storage.read_bytes(path))
     except ValueError as error:
         raise UserInputError(f"{path!r} is not JSON ({error}). Fill the cache again.") from error
+    return values
 
 
 def part_path(base: str, part: Mapping[str, Any]) -> str:
@@ -187,10 +187,11 @@ def check_tag(path: str, schema: pa.Schema, tag: str) -> None:
         raise DamagedPartError(f"{path!r} is of tag {own!r}, its version of {tag!r}. {ADVICE}")
 
 
-def flat_values(column: pa.ChunkedArray) -> np.ndarray:
+def flat_values(column: pa.ChunkedArray) -> Array:
     """Returns a column as an array, `[N]` or, of lists or bytes, `[N, K]`."""
     rows = byte_vectors.as_lists(column.combine_chunks())
     if not pa.types.is_fixed_size_list(rows.type):
-        return rows.to_numpy(zero_copy_only=False)
-    values = rows.flatten().to_numpy(zero_copy_only=False)
+        numbers: Array = rows.to_numpy(zero_copy_only=False)
+        return numbers
+    values: Array = rows.flatten().to_numpy(zero_copy_only=False)
     return values.reshape(len(column), rows.type.list_size)

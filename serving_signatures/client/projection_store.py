@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from features.arrays import Array, Booleans, Integers
 from features.records.requests import Arrays
 
 
@@ -27,7 +28,7 @@ class ProjectionStore(Protocol):
     def tag(self, cache: str) -> str | None:
         """Returns the tag of the newest entries, None if there are none."""
 
-    def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+    def get(self, cache: str, tag: str, item_ids: Integers) -> tuple[Booleans, Arrays]:
         """Looks items up.
 
         Args:
@@ -41,7 +42,7 @@ class ProjectionStore(Protocol):
         """
 
     def put(
-        self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
+        self, cache: str, tag: str, item_ids: Integers, projections: Mapping[str, Array]
     ) -> None:
         """Keeps projections `[N, ...]` of items `[N]`; afterwards `tag` returns this tag."""
 
@@ -72,7 +73,7 @@ class LruProjectionStore:
         with self._lock:
             return next(reversed(self._tables.get(cache, OrderedDict())), None)
 
-    def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+    def get(self, cache: str, tag: str, item_ids: Integers) -> tuple[Booleans, Arrays]:
         """Looks items up."""
         with self._lock:
             table = self._tables.get(cache, OrderedDict()).get(tag)
@@ -81,7 +82,7 @@ class LruProjectionStore:
             return table.get(item_ids)
 
     def put(
-        self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
+        self, cache: str, tag: str, item_ids: Integers, projections: Mapping[str, Array]
     ) -> None:
         """Keeps projections, in place of the least recently used."""
         with self._lock:
@@ -107,7 +108,7 @@ class LruProjectionStore:
 class _Table:
     """Rows of arrays, and the place of each item's row, in order of use."""
 
-    def __init__(self, rows: int, projections: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, rows: int, projections: Mapping[str, Array]) -> None:
         self._rows = rows
         self._places: OrderedDict[int, int] = OrderedDict()
         self._columns = {
@@ -118,14 +119,14 @@ class _Table:
     def __len__(self) -> int:
         return len(self._places)
 
-    def get(self, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+    def get(self, item_ids: Integers) -> tuple[Booleans, Arrays]:
         places = np.array([self._places.get(item, -1) for item in item_ids.tolist()], np.int64)
         known = places >= 0
         for item in item_ids[known].tolist():
             self._places.move_to_end(item)
         return known, {name: column[places] for name, column in self._columns.items()}
 
-    def put(self, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]) -> None:
+    def put(self, item_ids: Integers, projections: Mapping[str, Array]) -> None:
         kept = slice(max(len(item_ids) - self._rows, 0), None)
         places = [self._place(item) for item in item_ids[kept].tolist()]
         for name, column in self._columns.items():

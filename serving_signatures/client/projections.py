@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from features.arrays import Array, Booleans, Integers
 from features.records.requests import Arrays
 from features.schema import CANDIDATES, ITEM_AXES
 from serving_signatures import names
@@ -107,7 +108,7 @@ class Projections:
         self._counts.add(f"{cache}.misses", computed)
         self._counts.add(f"{cache}.hits", len(missing) - computed)
 
-    def _read(self, cache: str, tag: str, wanted: np.ndarray) -> np.ndarray:
+    def _read(self, cache: str, tag: str, wanted: Booleans) -> Booleans:
         """Reads items from the store, and returns which of those wanted it lacks, `[N]` bool."""
         known, projections = self._store.get(cache, tag, self._item_ids[wanted])
         rows = np.flatnonzero(wanted)
@@ -116,7 +117,7 @@ class Projections:
         missing[rows[~known]] = True
         return missing
 
-    def _compute(self, cache: str, wanted: np.ndarray) -> str:
+    def _compute(self, cache: str, wanted: Booleans) -> str:
         """Has the model compute items, keeps them in the store, and returns their tag."""
         signature = self._model.signatures(self.version)[cache]
         if lacking := signature.keys() - self._items.keys():
@@ -137,7 +138,7 @@ class Projections:
         self._write(rows, projections)
         return tag
 
-    def _write(self, rows: np.ndarray, projections: Arrays) -> None:
+    def _write(self, rows: Integers, projections: Arrays) -> None:
         for name, value in projections.items():
             if name not in self._columns:
                 shape = (len(self._item_ids), *value.shape[1:])
@@ -157,7 +158,7 @@ def projected_items(batch: Arrays, wanted: Sequence[str]) -> Arrays:
       requests do not carry is left out.
     """
 
-    def flat(keys: Iterable[str]) -> np.ndarray:
+    def flat(keys: Iterable[str]) -> Array:
         values = zip(keys, ITEM_AXES, strict=True)
         return np.concatenate([batch[key][batch[axis.mask]] for key, axis in values])
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 import numpy as np
 
+from features.arrays import Array, DType
 from features.records.requests import Arrays, PaddedSizes, RankingRequest, pad
 from features.schema import CANDIDATE_MASK
 from serving_signatures import names
@@ -33,7 +34,7 @@ class Scored:
       signature: `score_cached` or `score_request`.
     """
 
-    probabilities: Mapping[str, list[np.ndarray]]
+    probabilities: Mapping[str, list[Array]]
     version: int
     signature: str
 
@@ -151,7 +152,7 @@ class RankingClient:
         return bool(refused)
 
 
-def _inputs(batch: Arrays, specs: Mapping[str, np.dtype]) -> Arrays:
+def _inputs(batch: Arrays, specs: Mapping[str, DType]) -> Arrays:
     """Returns a signature's inputs, in its dtypes."""
     inputs = {}
     for name, dtype in specs.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import Array, Booleans, Integers
 from features.errors import UserInputError
 from features.records.requests import Arrays
 from serving_signatures.client.projection_store import ProjectionStoreError
@@ -70,7 +71,7 @@ class RedisProjectionStore:
             raise _failed(error) from error
         return None if tag is None else tag.decode()
 
-    def get(self, cache: str, tag: str, item_ids: np.ndarray) -> tuple[np.ndarray, Arrays]:
+    def get(self, cache: str, tag: str, item_ids: Integers) -> tuple[Booleans, Arrays]:
         """Looks items up, all at once."""
         keys = [self._key(cache, tag, "layout")]
         keys += [self._key(cache, tag, str(item)) for item in item_ids.tolist()]
@@ -92,7 +93,7 @@ class RedisProjectionStore:
         return known, {name: np.ascontiguousarray(rows[name]) for name in layout.names or ()}
 
     def put(
-        self, cache: str, tag: str, item_ids: np.ndarray, projections: Mapping[str, np.ndarray]
+        self, cache: str, tag: str, item_ids: Integers, projections: Mapping[str, Array]
     ) -> None:
         """Keeps projections, all at once."""
         layout = [(name, value.dtype.str, value.shape[1:]) for name, value in projections.items()]

@@ -16,6 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from features.arrays import Array, DType
 from features.records.requests import Arrays
 
 _VERSIONS_REMEMBERED = 8
@@ -44,10 +45,10 @@ class RemoteModel:
         self._name = name
         self._label = label
         self._lock = threading.Lock()
-        self._signatures: OrderedDict[int, dict[str, dict[str, np.dtype]]] = OrderedDict()
+        self._signatures: OrderedDict[int, dict[str, dict[str, DType]]] = OrderedDict()
         self._current: int | None = None
 
-    def signatures(self, version: int | None = None) -> Mapping[str, Mapping[str, np.dtype]]:
+    def signatures(self, version: int | None = None) -> Mapping[str, Mapping[str, DType]]:
         """Returns the inputs of each signature with their dtypes.
 
         Args:
@@ -82,7 +83,7 @@ class RemoteModel:
         return found
 
     def call(
-        self, signature: str, inputs: Mapping[str, np.ndarray], version: int | None = None
+        self, signature: str, inputs: Mapping[str, Array], version: int | None = None
     ) -> Answer:
         """Calls a signature.
 
@@ -106,7 +107,7 @@ class RemoteModel:
         return answer
 
     def call_each(
-        self, signature: str, inputs: Sequence[Mapping[str, np.ndarray]], version: int | None
+        self, signature: str, inputs: Sequence[Mapping[str, Array]], version: int | None
     ) -> list[Answer]:
         """Calls a signature many times, up to 16 at a time, all on one version.
 
@@ -132,9 +133,7 @@ class RemoteModel:
         with self._lock:
             self._current = version
 
-    def _request(
-        self, signature: str, inputs: Mapping[str, np.ndarray], version: int | None
-    ) -> Any:
+    def _request(self, signature: str, inputs: Mapping[str, Array], version: int | None) -> Any:
         request = predict_pb2.PredictRequest(model_spec=self._spec(version))
         request.model_spec.signature_name = signature
         for name, value in inputs.items():

@@ -7,9 +7,10 @@ import re
 import yaml
 from pymdownx.slugs import slugify
 
-from docs_build import command_checks, markdown, regions
+from docs_build import command_checks, job_flags, markdown, regions
 from docs_build.code_blocks import Block
 from docs_build.tables.table import MOST_WORDS, words
+from tests import layout
 
 _HEADING = re.compile(r"^(#{1,6}) +(.+?) *#*$", re.MULTILINE)
 _IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^()\s]+)\)")
@@ -29,6 +30,16 @@ _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _MODULE = re.compile(rf"(?:{'|'.join(command_checks.PACKAGES)})(?:\.\w+)+")
 # TF Serving's own.
 _NO_MODULES = {"models.config"}
+OTHER_FLAGS = {
+    # TF Serving.
+    *("allow_version_labels_for_unavailable_models", "batching_parameters_file"),
+    *("enable_batching", "model_config_file", "model_config_file_poll_wait_seconds"),
+    "monitoring_config_file",
+    # absl.
+    *("help", "helpfull", "only_check_args", "flagfile"),
+    # uv, any flag, a settled question.
+    *("upgrade", "name", "thread_rounds"),
+}
 
 
 def _blank(text, pattern):
@@ -173,6 +184,28 @@ def name_problems(page, text):
         if _MODULE.fullmatch(span) and span not in _NO_MODULES | settled() and not _is_name(span):
             found.append(f"{page}:{line}: there is no module or name {span}")
     return found
+
+
+@functools.cache
+def flags_of_all():
+    """Returns the flags of every command, of Beam, and those of others that pages name."""
+    commands = [
+        layout.module_name(layout.relative(path))
+        for path in layout.sources("pipeline", "benchmarks", "docs_build")
+        if "define_flags" in path.read_text(encoding="utf-8") and path.stem != "flags"
+    ]
+    of_ours = job_flags.of_jobs(commands).values()
+    return frozenset().union(job_flags.of_beam(), OTHER_FLAGS, *of_ours)
+
+
+def flag_problems(page, text):
+    """A flag in a code span is one of some command; those of others are known by their hyphens."""
+    return [
+        f"{page}:{line}: no command has --{name} (a flag of others: page_rules.OTHER_FLAGS)"
+        for span, line in spans(page, text)
+        for name in re.findall(r"(?<![\w-])--([a-z]\w*)(?![\w-])", span)
+        if not _is_settled(span) and {name, name.removeprefix("no")}.isdisjoint(flags_of_all())
+    ]
 
 
 def span_commands(page, text):
