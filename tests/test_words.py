@@ -32,7 +32,7 @@ BANNED = {
     r"\bof_batch\b": "truncate_history",
     r"\bcode_terms\b": "similarity_code_ops",
     r"\bhead_products\b": "multi_head_ops",
-    r"\b(?:mail|(?<!same )letters?)\b(?!-)": "requests, blocks",
+    r"\bmail\b(?!-)": "requests, blocks",
     r"\bAnswerQuestions\b": "ComputeItemStatistics",
     r"\bstrangers?\b(?! (?:finds|must|test))": "unknown",
     r"\barrives_late\b": "has_availability_times",

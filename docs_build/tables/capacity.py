@@ -1,6 +1,8 @@
 """Tables of docs/capacity.md: measured scaling, and a worked example by the formulas."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from docs_build import capacity_formulas as formulas
 from docs_build import results
@@ -97,12 +99,7 @@ def _serving() -> str:
     rows = []
     for candidates in (100, 400, 1200):
         for behaviors in (50, 200, 1000):
-            size = {"candidates": candidates, "history_length": behaviors}
-            size |= {"model": "dmf", "signature": "score_request"}
-            one, four = (
-                results.pick(results.load("serving.json")["rows"], concurrency=at_once, **size)
-                for at_once in (1, 4)
-            )
+            one, four = (_served(candidates, behaviors, at_once) for at_once in (1, 4))
             rows.append(
                 (
                     f"{candidates:,}",
@@ -119,18 +116,16 @@ def _serving() -> str:
     return markdown(head, rows, numeric=True)
 
 
-def _serving_rate(candidates: int, behaviors: int) -> float:
-    """Returns measured requests per second and core, four at a time."""
-    row = results.pick(
+def _served(candidates: int, behaviors: int, at_once: int) -> Mapping[str, Any]:
+    """Returns what was measured of DMF with that many requests at once."""
+    return results.pick(
         results.load("serving.json")["rows"],
         model="dmf",
         signature="score_request",
-        concurrency=4,
+        concurrency=at_once,
         candidates=candidates,
         history_length=behaviors,
     )
-    rate: float = row["qps"] / _CORES
-    return rate
 
 
 _HEAD = ("what", "figure", "formula", "how sure")
@@ -159,8 +154,8 @@ def _example_join() -> str:
         ("look-up tables", _gb(broadcast), "N Σ (M + 20)", "within 2%"),
         (
             "broadcast: launcher's memory",
-            _gb(formulas.reading_bytes(load.items, load.widths)),
-            "twice the tables",
+            _gb(formulas.reading_bytes(load.items, load.widths, 50_000)),
+            "2 N Σ (M + 20) + 50 M G, G = 50,000",
             "extrapolated",
         ),
         ("shuffle: shipped vectors", _gb(shipped), "events and behaviors, all distinct", _MOST),
@@ -188,10 +183,11 @@ def _example_training() -> str:
     hours = load.impressions / rate / 3600
     rows = [
         ("vocabulary", _gb(8 * load.items), "8 N", "if every item occurs"),
-        ("item table and ids", _gb(table), "N (4 D + 8)", "exact"),
-        ("with slots of `lazy_adam`", _gb(state), "N (12 D + 8)", "exact"),
+        ("item table and ids", _gb(table), "N (4 D + 8)", _EXACT),
+        ("with slots of `lazy_adam`", _gb(state), "N (12 D + 8)", _EXACT),
         ("shuffle buffer", _gb(buffer), "100,000 × bytes per record", "within 5%"),
-        ("saved states", _gb(2 * state + table), "two states and the best weights", "exact"),
+        ("`backup/`", _gb(5 * state), "two states, three best weights", _MOST),
+        ("`weights/`", _gb(state), "N (12 D + 8)", _EXACT),
         (
             "processor time, one pass",
             f"{hours:.1f} hours",
@@ -209,7 +205,7 @@ def _example_serving() -> str:
     ids = formulas.id_row_bytes(1, load.width, load.width)
     aware = formulas.target_aware_row_bytes(load.widths, load.projection_width)
     mean = load.requests / 86_400
-    rate = _serving_rate(100, 200)
+    rate = _served(100, 200, 4)["qps"] / _CORES
     rows = [
         ("`id_projections`", _gb(load.items * (ids + 8)), "N (4 (3 H d + D) + 8)", "within 5%"),
         (

@@ -1,4 +1,4 @@
-"""Tables of the error of quantization and of embedding sets inside a model."""
+"""The table of the error of quantization."""
 
 from docs_build import results
 from docs_build.tables.table import Table, markdown
@@ -9,13 +9,6 @@ _SETS = {
     "microlens_text": "MicroLens, titles by a sentence encoder",
     "simulated_text": "`pipeline.simulate`, `text`",
     "simulated_image": "`pipeline.simulate`, `image`",
-}
-_WAYS = {
-    "binary_search": "bisection (`tf.searchsorted`)",
-    "hash_buckets": "**hash buckets**, this project's",
-    "open_addressing": "open addressing, linear probes",
-    "static_hash_table": "`StaticHashTable`",
-    "dense_hash_table": "`MutableDenseHashTable`",
 }
 
 
@@ -37,45 +30,6 @@ def _quantization() -> str:
     return markdown((*head, "rank correlation", "other bucket"), rows, numeric=True)
 
 
-def _lookup() -> str:
-    """Ways to find an item's row, by the number of items."""
-    lookup = results.load("content_lookup.json")["lookup"]
-    rows = []
-    for way, title in _WAYS.items():
-        of_way = {row["items"]: row for row in lookup if row["way"] == way}
-        largest = of_way[1_000_000]
-        rows.append(
-            (
-                title,
-                *(f"{of_way[items]['speed_up']:.2f}" for items in sorted(of_way)),
-                f"{largest['index_bytes_an_item']:.1f}",
-                f"{largest['index_load_ms']:,.0f}",
-            )
-        )
-    head = ("way", "speed, 10,000 items", "100,000", "1,000,000")
-    return markdown((*head, "bytes per item", "load, ms"), rows, numeric=True)
-
-
-def _inside() -> str:
-    """A model with its sets inside, and with vectors in the request."""
-    rows = []
-    for row in results.load("content_lookup.json")["models"]:
-        ids, vectors = row["variants"]["ids"], row["variants"]["vectors"]
-        rows.append(
-            (
-                f"{row['items']:,}",
-                *(f"{one['saved_model_bytes'] / 1e6:,.1f} MB" for one in (ids, vectors)),
-                f"{ids['request_bytes'] / 1e3:,.0f} KB",
-                f"{vectors['request_bytes'] / 1e6:,.2f} MB",
-                f"{row['latency_ratio']:.2f}",
-            )
-        )
-    head = ("items", "SavedModel, sets inside", "vectors in the request", "request of ids")
-    return markdown((*head, "request with vectors", "time, inside to vectors"), rows, numeric=True)
-
-
 TABLES: dict[str, Table] = {
     "embeddings.quantization": _quantization,
-    "embeddings.lookup": _lookup,
-    "embeddings.inside": _inside,
 }

@@ -40,8 +40,9 @@ class TrainingConfig:
       patience: evaluations without improvement before training stops; 0 never stops early.
       strategy: how training is distributed: `auto` follows `TF_CONFIG`, `mirrored` takes every
         device of this machine (`models.training.distribution`).
-      optimizer: the optimizer of all variables but the bucket tables. `lazy_adam` (`models.training.lazy_adam`)
-        updates only the rows of a batch, so its time does not grow with the table, as Adam's does.
+      optimizer: the optimizer of all variables but the bucket tables. `lazy_adam`
+        (`models.training.lazy_adam`) updates only the rows of a batch, so its time does not grow
+        with the table, as Adam's does.
         `adagrad` keeps one slot instead of two.
       learning_rate: initial learning rate of `optimizer`.
       table_optimizers: separate optimizers of embedding tables, by the table's name: `item_id`,

@@ -114,7 +114,7 @@ def remote_path(path: str, loading: Loading) -> Finding:
         return (
             "problem",
             f"{path}: {by} cannot look at it: {loading.failure}",
-            "fix what the message names; BUILD.md, Object stores, has the variables",
+            "fix what the message names; docs/clusters.md, Object stores, has the variables",
         )
     there = "is there" if loading.values["exists"] else "does not exist yet"
     return "ok", f"{path} {there}; pyarrow and TensorFlow can look at it"

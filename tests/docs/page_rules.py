@@ -3,34 +3,43 @@
 import functools
 import itertools
 import re
-import xml.etree.ElementTree as ElementTree
 
 import yaml
 from pymdownx.slugs import slugify
 
-from docs_build import command_checks, markdown, regions
+from docs_build import command_checks, job_flags, markdown, regions
 from docs_build.code_blocks import Block
 from docs_build.tables.table import MOST_WORDS, words
+from tests import layout
 
 _HEADING = re.compile(r"^(#{1,6}) +(.+?) *#*$", re.MULTILINE)
 _IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^()\s]+)\)")
-_SVG = "{http://www.w3.org/2000/svg}"
 
 # A number with a unit of time, memory or ratio, or a share such as 0.8123. 95% are of an interval.
-_UNITS = "µs|ms|s|seconds?|minutes?|hours?|[KMG]i?B|bytes|%|times"
+_UNITS = "µs|ms|s|seconds?|minutes?|hours?|[KMG]i?B|%|times"
 MEASURED = re.compile(
     rf"(?<![\w.,$-])(?!95%)(?:\d[\d,.]*(?: to \d[\d,.]*)?[ -]?(?:{_UNITS})(?!\w)"
     r"|[01]?\.\d{3,4}(?![\d.]))"
 )
 _PROOF = re.compile(r"<!--\s*(?P<kind>shown by|given):\s*(?P<text>.+?)\s*-->", re.DOTALL)
 # Where a settled question has its command, and the commit that has its code.
-SETTLED = "benchmarks/results/README.md"
+SETTLED = re.compile(r"^## Settled questions$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _EQUATION = re.compile(r"\$\$.+?\$\$|\$[^\s$][^$\n]*\$", re.DOTALL)
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _MODULE = re.compile(rf"(?:{'|'.join(command_checks.PACKAGES)})(?:\.\w+)+")
 # TF Serving's own.
 _NO_MODULES = {"models.config"}
+OTHER_FLAGS = {
+    # TF Serving.
+    *("allow_version_labels_for_unavailable_models", "batching_parameters_file"),
+    *("enable_batching", "model_config_file", "model_config_file_poll_wait_seconds"),
+    "monitoring_config_file",
+    # absl.
+    *("help", "helpfull", "only_check_args", "flagfile"),
+    # uv, any flag, a settled question.
+    *("upgrade", "name", "thread_rounds"),
+}
 
 
 def _blank(text, pattern):
@@ -106,16 +115,6 @@ def picture_problems(page, text, folder):
     return found
 
 
-def svg_problems(name, text):
-    """A picture is drawn as XML with a title."""
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        return [f"{name}: is no well-formed XML: {error}"]
-    title = root.find(f"{_SVG}title")
-    return [] if title is not None and (title.text or "").strip() else [f"{name}: has no <title>"]
-
-
 def figure_problems(page, text):
     """A measured figure comes from a file or names the command that shows it."""
     plain = markdown.without_fences(text)
@@ -156,19 +155,7 @@ def proofs(page, text):
             text[one.start("text") : one.end("text")],
         )
         for one in _PROOF.finditer(plain)
-        if one["kind"] == "shown by" and SETTLED not in one["text"]
-    ]
-
-
-def settled_problems(page, text):
-    """The command of a settled question, whose code is gone, stands where such commands are."""
-    held = (command_checks.REPOSITORY / SETTLED).read_text(encoding="utf-8")
-    return [
-        f"{page}:{markdown.line_of(text, one.start())}: {SETTLED} has no {module}"
-        for one in _PROOF.finditer(markdown.without_code(text))
-        if SETTLED in one["text"]
-        for module in re.findall(r"-m ([\w.]+)", one["text"])
-        if module not in held
+        if one["kind"] == "shown by" and not _is_settled(one["text"])
     ]
 
 
@@ -194,9 +181,31 @@ def name_problems(page, text):
     for span, line in spans(page, text):
         if command_checks.is_missing(span):
             found.append(f"{page}:{line}: there is no {span}")
-        if _MODULE.fullmatch(span) and span not in _NO_MODULES and not _is_name(span):
+        if _MODULE.fullmatch(span) and span not in _NO_MODULES | settled() and not _is_name(span):
             found.append(f"{page}:{line}: there is no module or name {span}")
     return found
+
+
+@functools.cache
+def flags_of_all():
+    """Returns the flags of every command, of Beam, and those of others that pages name."""
+    commands = [
+        layout.module_name(layout.relative(path))
+        for path in layout.sources("pipeline", "benchmarks", "docs_build")
+        if "define_flags" in path.read_text(encoding="utf-8") and path.stem != "flags"
+    ]
+    of_ours = job_flags.of_jobs(commands).values()
+    return frozenset().union(job_flags.of_beam(), OTHER_FLAGS, *of_ours)
+
+
+def flag_problems(page, text):
+    """A flag in a code span is one of some command; those of others are known by their hyphens."""
+    return [
+        f"{page}:{line}: no command has --{name} (a flag of others: page_rules.OTHER_FLAGS)"
+        for span, line in spans(page, text)
+        for name in re.findall(r"(?<![\w-])--([a-z]\w*)(?![\w-])", span)
+        if not _is_settled(span) and {name, name.removeprefix("no")}.isdisjoint(flags_of_all())
+    ]
 
 
 def span_commands(page, text):
@@ -204,8 +213,21 @@ def span_commands(page, text):
     return [
         Block(page, line, "sh", " ".join(span.split()))
         for span, line in spans(page, text)
-        if re.match(r"(?:python -m|make|dmf-\w+) ", span)
+        if re.match(r"(?:python -m|make|dmf-\w+) ", span) and not _is_settled(span)
     ]
+
+
+@functools.cache
+def settled():
+    """Returns the benchmarks whose code is gone, as the page of benchmarks names them."""
+    page = command_checks.REPOSITORY / "docs/benchmarks.md"
+    section = SETTLED.search(page.read_text(encoding="utf-8"))
+    named = set(re.findall(r"\bbenchmarks\.\w+", section.group())) if section else set()
+    return {module for module in named if not command_checks.exists(module)}
+
+
+def _is_settled(text):
+    return any(module in text for module in settled())
 
 
 def _is_name(dotted):

@@ -3,7 +3,32 @@
 import pytest
 
 from docs_build import registry
-from docs_build.tables import table
+from docs_build.tables import (
+    capacity,
+    content_lookup,
+    embeddings,
+    flags,
+    jobs,
+    join,
+    measurements,
+    models,
+    quality,
+    serving,
+    settings,
+    signatures,
+    table,
+    training,
+)
+
+MODULES = (
+    *(capacity, content_lookup, embeddings, flags, jobs, join, measurements, models, quality),
+    *(serving, settings, signatures, training),
+)
+
+
+def test_every_module_is_registered():
+    assert {name for module in MODULES for name in module.TABLES} == set(registry.TABLES)
+    assert sum(len(module.TABLES) for module in MODULES) == len(registry.TABLES), "a name twice"
 
 
 @pytest.mark.parametrize(
