@@ -14,8 +14,14 @@ import pytest
 from features.errors import UserInputError
 from features.files import manifest
 from pipeline import convert as convert_job
-from pipeline.adapters import amazon_reviews, converter, movielens, table, taobao_mm
-from tests.pipeline.adapters import converted, test_amazon_reviews, test_movielens, test_taobao_mm
+from pipeline.adapters import amazon_reviews, converter, mind, movielens, table, taobao_mm
+from tests.pipeline.adapters import (
+    converted,
+    test_amazon_reviews,
+    test_mind,
+    test_movielens,
+    test_taobao_mm,
+)
 
 ROWS = 203
 
@@ -51,10 +57,21 @@ def write_taobao(folder):
     return test_taobao_mm.write(folder, train=train, train_users=users, vectors=vectors)
 
 
+def write_mind(folder):
+    broken = "9\tU1\tno time\t\tN1-1"
+    impression = test_mind.impression
+    train = [
+        impression(n, user=f"U{n % 50}", shown="N1-0 N2-1 N3-0") if n % 9 else broken
+        for n in range(ROWS)
+    ]
+    return test_mind.write(folder, train, news=[test_mind.news(f"N{n}") for n in range(ROWS)])
+
+
 WRITERS = {
     movielens.ADAPTER: write_movielens,
     amazon_reviews.ADAPTER: write_amazon,
     taobao_mm.ADAPTER: write_taobao,
+    mind.ADAPTER: write_mind,
 }
 
 
@@ -174,7 +191,7 @@ def test_a_quoted_path_survives_in_the_command(tmp_path):
 
 def test_every_adapter_has_its_name():
     assert {name: one.name for name, one in convert_job.ADAPTERS.items()} == {
-        name: name for name in ("movielens", "microlens", "amazon_reviews", "taobao_mm")
+        name: name for name in ("movielens", "microlens", "amazon_reviews", "taobao_mm", "mind")
     }
 
 
