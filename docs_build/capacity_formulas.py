@@ -99,14 +99,16 @@ def state_bytes(rows: int) -> int:
     return 26 * rows
 
 
-def reading_bytes(items: int, widths: Sequence[int]) -> int:
-    """Returns the memory of the launcher of a join that broadcasts, at the peak, above its start.
+def reading_bytes(items: int, widths: Sequence[int], row_group: int) -> int:
+    """Returns the most memory of the launcher of a join that broadcasts, above its start.
 
     Args:
       items: N of every set.
       widths: M of each modality.
+      row_group: rows of the largest row group of the sets' Parquet files, of float32 vectors.
     """
-    return 2 * broadcast_bytes(items, widths)
+    # The arrays, once more where ids are not ascending; a row group is decoded and quantized whole.
+    return 2 * broadcast_bytes(items, widths) + 50 * max(widths) * row_group
 
 
 def table_bytes(items: int, width: int) -> int:

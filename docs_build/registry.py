@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from docs_build.figures import FIGURES
 from docs_build.tables import (
     capacity,
-    content_lookup,
     embeddings,
     flags,
     jobs,
@@ -24,7 +23,6 @@ from docs_build.tables.table import Table
 
 _MODULES = (
     capacity,
-    content_lookup,
     embeddings,
     flags,
     jobs,

@@ -29,11 +29,12 @@ def main(_: list[str]) -> None:
     records = tf.data.TFRecordDataset(examples.shards("test")).take(_REQUESTS.value)
     requests = [decode_request(examples.schema, record) for record in records.as_numpy_iterator()]
 
-    store = ranking.LruProjectionStore(100_000)
+    catalogs = {}
     if _PROJECTIONS.value:
         names = ("id_projections", "target_aware_projections")
         catalogs = {name: ranking.ProjectionCache.open(_PROJECTIONS.value, name) for name in names}
-        store = ranking.CatalogStore(catalogs, store)
+    # What the catalogs lack, and all of it without them, is kept for as long as this process lives.
+    store = ranking.CatalogStore(catalogs, ranking.LruProjectionStore(100_000))
     channel = ranking.open_channel(_SERVER.value, timeout_seconds=5)
     client = ranking.RankingClient(ranking.RemoteModel(channel, _MODEL.value), store)
 

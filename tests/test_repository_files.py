@@ -87,10 +87,10 @@ def version_literals(name: str, text: str) -> list[str]:
     found = []
     own = re.compile(rf"(?<![\w.-]){re.escape(VERSION)}(?![\w-]|\.\w)")
     for number, line in enumerate(text.splitlines(), 1):
-        images = re.findall(r"dmf-worker:(\d+\.\d+\.\d+)", line)
-        outdated = not name.startswith("tests/") and set(images) - {VERSION}
-        if name.endswith(".md"):  # A document shows the image as it would be called.
-            line = line.replace(f"dmf-worker:{VERSION}", "")
+        shown = re.findall(r"(?:dmf-worker:|with code )(\d+\.\d+\.\d+)", line)
+        outdated = not name.startswith("tests/") and set(shown) - {VERSION}
+        if name.endswith(".md"):  # A document shows the image's name and what a job prints.
+            line = re.sub(rf"(?:dmf-worker:|with code ){re.escape(VERSION)}", "", line)
         if outdated or own.search(line):
             found.append(f"{name}:{number}")
     return found
@@ -125,6 +125,8 @@ def test_the_version_is_written_in_one_place():
         ("setup.py", f'version="{VERSION}"', True),
         ("a.md", "dmf-worker:9.9.9", True),
         ("a.md", f"version {VERSION}.", True),
+        ("a.md", "trained with code 9.9.9,", True),
+        ("a.md", f"trained with code {VERSION},", False),
         ("a.md", f"dmf-worker:{VERSION} .", False),
         ("a.py", f"tool=={VERSION}.post1", False),
     ],

@@ -154,8 +154,8 @@ def _example_join() -> str:
         ("look-up tables", _gb(broadcast), "N Σ (M + 20)", "within 2%"),
         (
             "broadcast: launcher's memory",
-            _gb(formulas.reading_bytes(load.items, load.widths)),
-            "twice the tables",
+            _gb(formulas.reading_bytes(load.items, load.widths, 50_000)),
+            "2 N Σ (M + 20) + 50 M G, G = 50,000",
             "extrapolated",
         ),
         ("shuffle: shipped vectors", _gb(shipped), "events and behaviors, all distinct", _MOST),

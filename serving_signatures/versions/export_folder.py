@@ -14,7 +14,7 @@ from typing import IO, Any
 from absl import logging
 
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import manifest, storage
 from serving_signatures.versions import cache_validity, rollout
 from serving_signatures.versions.exported_version import EXTRAS, ExportedVersion, list_files
 
@@ -37,6 +37,9 @@ class ExportFolder:
     Attributes:
       path: absolute.
       name: of the model, as in TF Serving's configuration.
+
+    Raises:
+      UserInputError: the path is a URI.
     """
 
     def __init__(
@@ -44,6 +47,11 @@ class ExportFolder:
         path: str,
         clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
+        if storage.is_remote(path):
+            raise UserInputError(
+                f"--export_dir {path!r} is remote, expected a local folder: a version appears by a "
+                "rename, which object stores lack. Copy the version there afterwards."
+            )
         self.path = os.path.abspath(path)
         self.name = os.path.basename(self.path)
         self._clock = clock

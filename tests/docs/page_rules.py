@@ -1,5 +1,6 @@
 """The rules of the pages: each returns its violations as `page:line: what: how to fix it`."""
 
+import difflib
 import functools
 import itertools
 import re
@@ -53,6 +54,23 @@ def headings(text):
         (len(one[1]), one[2], markdown.line_of(text, one.start()))
         for one in _HEADING.finditer(plain)
     ]
+
+
+def anchor_problems(page, text, root):
+    """A link to a heading finds it; MkDocs checks this too, but later."""
+    found = []
+    folder = (root / page).parent
+    plain = markdown.without_code(text)
+    for link in re.finditer(r"\]\((?P<path>[\w./-]*\.md)?#(?P<anchor>[^()\s]+)\)", plain):
+        cited = folder / link["path"] if link["path"] else None
+        there = text if cited is None else cited.read_text("utf-8") if cited.is_file() else ""
+        if (there or cited is None) and link["anchor"] not in anchors(there):
+            line = markdown.line_of(text, link.start())
+            near = ", ".join(difflib.get_close_matches(link["anchor"], anchors(there), n=3))
+            found.append(
+                f"{page}:{line}: no heading is #{link['anchor']}: perhaps {near or 'none'}"
+            )
+    return found
 
 
 @functools.cache
@@ -256,9 +274,9 @@ def navigation(text):
 
     def pages(entry):
         if isinstance(entry, str):
-            return {entry}
+            return [entry]
         values = entry.values() if isinstance(entry, dict) else entry
-        return set().union(*map(pages, values))
+        return [page for value in values for page in pages(value)]
 
     return pages(yaml.load(text, _Loader)["nav"])
 

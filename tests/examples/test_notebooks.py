@@ -148,7 +148,7 @@ def test_words_and_spelling_of_a_notebook(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     text = "\n".join(cell.source for cell in notebook.cells)
     assert test_words.idioms(text) == []
-    # codespell leaves notebooks out, whose pictures are letters too.
+    # codespell leaves notebooks out, because it would read their pictures as words.
     (tmp_path / "cells.md").write_text(text, encoding="utf-8")
     codespell = Path(sys.executable).parent / "codespell"
     command = [codespell, "--toml", REPOSITORY / "pyproject.toml", "cells.md"]

@@ -165,7 +165,7 @@ FAULTS = {
     ),
     "scheme without a file system": (
         {"remote_paths": {"s3://b/x": Loading({"exists": False}, "UserInputError: install")}},
-        ("folder", "problem", "s3://b/x: TensorFlow cannot look at it: UserInput", "docs/clusters.md"),
+        ("folder", "problem", "s3://b/x: TensorFlow cannot look at it: UserInput", "docs/clusters"),
     ),
 }
 

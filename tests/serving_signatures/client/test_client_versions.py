@@ -59,6 +59,27 @@ def assert_scored(scored, version, signature, expected):
         np.testing.assert_allclose(one, other, atol=1e-6, rtol=0)
 
 
+class BatchedWithAStaleRequest(RemoteModel):
+    """Sends another client's request, whose tag is of another model, in the same batch."""
+
+    def call(self, signature, inputs, version=None):
+        if signature == names.SCORE_CACHED:
+            inputs = {name: np.concatenate([value, value]) for name, value in inputs.items()}
+            inputs[names.ID_TAG][-1] = b"0" * 16
+        return super().call(signature, inputs, version)
+
+
+def test_a_refusal_of_another_clients_tag_costs_no_entry(folder, requests, expected):
+    store = LruProjectionStore()
+    with local_server.served(folder) as (_, address), local_server.channel_to(address) as channel:
+        model = BatchedWithAStaleRequest(channel, local_server.NAME)
+        client = RankingClient(model, store, local_server.SIZES)
+        assert_scored(client.score_cached(requests), 1, "score_request", expected)
+    assert client.counts()["fallbacks"] == 1
+    assert f"{ID}.refusals" not in client.counts()
+    assert store.tag(ID) is not None
+
+
 def test_a_refused_tag_is_forgotten_and_the_request_scored_by_ids(
     folder, newer, requests, expected
 ):

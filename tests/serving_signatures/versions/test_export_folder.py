@@ -49,6 +49,11 @@ def test_a_version_is_what_was_built_and_its_manifest_says_so(tmp_path):
     assert exports.hidden(tmp_path / "ctr") == []
 
 
+def test_a_remote_folder_is_refused():
+    with pytest.raises(UserInputError, match="s3://bucket/ctr' is remote, expected a local folder"):
+        ExportFolder("s3://bucket/ctr")
+
+
 def test_a_version_appears_by_a_rename(tmp_path):
     folder = ExportFolder(str(tmp_path))
     with folder.workspace() as workspace:
