@@ -16,7 +16,15 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
-from pipeline.adapters import amazon_reviews, converter, microlens, mind, movielens, taobao_mm
+from pipeline.adapters import (
+    amazon_reviews,
+    converter,
+    ebnerd,
+    microlens,
+    mind,
+    movielens,
+    taobao_mm,
+)
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
 
@@ -24,7 +32,7 @@ _FLAGS = flags.FLAGS
 
 ADAPTERS = {
     module.ADAPTER.name: module.ADAPTER
-    for module in (movielens, microlens, amazon_reviews, taobao_mm, mind)
+    for module in (movielens, microlens, amazon_reviews, taobao_mm, mind, ebnerd)
 }
 
 
