@@ -202,7 +202,7 @@ def _write_vectors(sources: Sources, tables: Tables) -> list[str]:
         tables.notes.append(
             "No vectors lie in the input. Put the published ones there, such as "
             "contrastive_vector.parquet, and convert anew; or make an embedding set of the titles "
-            f"in {tables.path('items')}, as in 'Vectors from text' of docs/quickstart.md, and add "
+            f"in {tables.path('items')}, as in 'Public data sets' of docs/join.md, and add "
             "--embeddings=titles=FILE to the command."
         )
     return flags

@@ -138,8 +138,8 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
     items = tables.path("items")
     tables.notes += [
         "The times of MIND have no zone: they are taken as UTC.",
-        f"MIND has no vectors. Make an embedding set of the titles in {items}, as in 'Vectors from "
-        "text' of docs/quickstart.md, and add --embeddings=titles=FILE to the command.",
+        f"MIND has no vectors. Make an embedding set of the titles in {items}, as in 'Public "
+        "data sets' of docs/join.md, and add --embeddings=titles=FILE to the command.",
     ]
     features = "category,subcategory,title_entities:categorical:8,abstract_entities:categorical:8"
     return [
