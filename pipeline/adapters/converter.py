@@ -17,6 +17,9 @@ from pipeline.adapters.text_rows import Column, TextRow
 from pipeline.publishing.publication import QUARANTINE, Publication
 
 _CHUNK_ROWS = 1 << 16
+_CUT_ABOVE = 128
+"""Candidates of a record by the join's default."""
+
 Sources = dict[str, tuple[str, ...]]
 """Paths by role, such as `ratings`; no path where an optional file is absent."""
 
@@ -239,6 +242,11 @@ def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tup
         what = "file " if "*" in names[0] else ""
         raise missing(folder, what + " or ".join(names))
     return ()
+
+
+def whole_requests(largest: int) -> list[str]:
+    """Returns the flag without which the join cuts a request of that many candidates, if any."""
+    return [f"--max_candidates={largest}"] if largest > _CUT_ABOVE else []
 
 
 def missing(folder: str, what: str) -> UserInputError:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.adapters import ebnerd_files
-from pipeline.adapters.converter import Adapter, Sources, Tables
+from pipeline.adapters.converter import Adapter, Sources, Tables, whole_requests
 from pipeline.adapters.parquet_tables import null, null_element, write_embedding_set, write_table
 
 _IMPRESSION, _USER, _TIME = "impression_id", "user_id", "impression_time"
@@ -73,6 +73,13 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
                 f"{path} has no column {_CLICKED!r}, so it is left out: there is no test split. "
                 "Evaluate with --split validation."
             )
+    largest = 0
+
+    def candidates(good: pa.RecordBatch, split: str) -> list[pa.Array]:
+        nonlocal largest
+        largest = max(largest, pc.max(pc.list_value_length(good[_SHOWN])).as_py() or 0)
+        return _candidates(good, split)
+
     write_table(
         tables,
         "events",
@@ -95,7 +102,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
             f"{_SHOWN} is empty": f"len({_SHOWN}) = 0",
             f"{_CLICKED} is not in {_SHOWN}": f"NOT list_has_all({_SHOWN}, {_CLICKED})",
         },
-        _candidates,
+        candidates,
     )
     write_table(
         tables,
@@ -136,6 +143,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         f"--histories={tables.path('histories')}",
         f"--items={tables.path('items')}",
         f"--item_features={_ITEM_FEATURES}",
+        *whole_requests(largest),
         *_write_vectors(sources, tables),
     ]
 

@@ -20,7 +20,14 @@ from typing import Any
 import pyarrow as pa
 
 from features.errors import UserInputError
-from pipeline.adapters.converter import Adapter, Sources, Tables, find_file, missing
+from pipeline.adapters.converter import (
+    Adapter,
+    Sources,
+    Tables,
+    find_file,
+    missing,
+    whole_requests,
+)
 from pipeline.adapters.text_rows import (
     BadRowError,
     Column,
@@ -151,6 +158,7 @@ def _convert(sources: Sources, tables: Tables) -> list[str]:
         f"--histories={tables.path('histories')}",
         f"--items={items}",
         f"--item_features={features}",
+        *whole_requests(events.largest),
     ]
 
 

@@ -38,6 +38,7 @@ class Table:
       read: rows that they stand for, such as the candidates of an impression; one if it is bad.
       quarantined: rows that were left out.
       repeated: rows received that stand for none, since an earlier one has their id.
+      largest: the most rows that one row received stands for, as far as `take_several` saw.
       written: rows in complete files; final after `close`.
       emptied: by column, values that could not be parsed and are null.
       paths: the files, in order.
@@ -58,6 +59,7 @@ class Table:
         self._rows_per_group, self._chunk_rows = rows_per_group, chunk_rows
         self.schema = schema
         self.source_rows = self.read = self.quarantined = self.repeated = self.written = 0
+        self.largest = 0
         self.emptied: collections.Counter[str] = collections.Counter()
         self._rows: list[Sequence[Any]] = []
         self._pending: list[pa.RecordBatch] = []
@@ -87,6 +89,7 @@ class Table:
                 raise BadRowError(row.problem)
             rows = parse(row)
             self._count_read(len(rows))
+            self.largest = max(self.largest, len(rows))
             self._rows.extend(rows)
         except BadRowError as error:
             self._count_read(1)

@@ -171,6 +171,13 @@ def test_values(tmp_path):
     assert any("No vectors lie in the input" in note for note in done["notes"])
 
 
+def test_no_impression_is_cut(tmp_path):
+    for largest, flag in ((128, False), (129, True)):
+        rows = [impression(1, 7, list(range(largest)), []), impression(2, 7, [3], [])]
+        done = converted.convert(ebnerd, write(tmp_path / f"{largest}", rows), tmp_path / f"{flag}")
+        assert (f"--max_candidates={largest}" in done["join_command"]) == flag
+
+
 def test_histories_become_oldest_first(tmp_path):
     mixed = history(7, items=[5, 6, 7, 8], minutes=[-5, -9, -5, -7])
     source = write(tmp_path / "in", [impression(1, 7, [3], [])], histories={"train": [mixed]})

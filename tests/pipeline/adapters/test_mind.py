@@ -120,6 +120,17 @@ def test_impressions_not_candidates_count_towards_the_limit(tmp_path):
         converted.convert(mind, source, tmp_path / "out", max_bad_fraction=0.4)
 
 
+@pytest.mark.parametrize("candidates", [128, 131])
+def test_no_impression_is_cut(tmp_path, candidates):
+    shown = " ".join(f"N{n}-0" for n in range(candidates))
+    source = write(tmp_path / "in", [impression(1), impression(2, shown=shown)])
+    done = converted.convert(mind, source, tmp_path / "out")
+    assert ("--max_candidates" in done["join_command"]) == (candidates > 128)
+    options, _ = converted.join(done)
+    records = [one for shard in oracle.read_records(options.output).values() for one in shard]
+    assert sorted(len(one["candidate_item_id"]) for one in records) == [2, candidates]
+
+
 def test_news_that_cannot_be_read(tmp_path):
     lines = [news("N1", entities="[{"), news(""), "N3\tlife", news("N4", entities="")]
     source = write(tmp_path / "in", [impression(1)], news=lines)
