@@ -1,7 +1,8 @@
 """The options of the join, validated together, and the values that follow from them alone."""
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -32,6 +33,15 @@ def _texts(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+@contextlib.contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Puts an option's name before what is wrong with its text."""
+    try:
+        yield
+    except UserInputError as error:
+        raise UserInputError(f"{option}: {error}") from error
+
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
@@ -45,6 +55,7 @@ DEFAULT_WINDOW = 86_400
 """Seconds after a candidate was shown within which a label event counts."""
 
 DEFAULT_LABEL = "click"
+DEFAULT_BEHAVIOR_RULE = "click == 1"
 DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
 
 _INPUTS = ("events", "output", "embeddings", "items", "users", "histories", "label_logs", "part")
@@ -117,7 +128,7 @@ class JoinOptions:
     label_events: tuple[str, ...] = ()
     label_logs: dict[Name, str] = Field(default_factory=dict)
     attribution_window: dict[Name, NonNegativeInt] = Field(default_factory=dict)
-    behavior_rule: str = "click == 1"
+    behavior_rule: str = DEFAULT_BEHAVIOR_RULE
     behavior_type: Annotated[Texts, Field(max_length=127)] = ()
     histories: str | None = None
     history_types: Annotated[int, Field(ge=1, le=128)] = 1
@@ -228,24 +239,33 @@ class JoinOptions:
     @functools.cached_property
     def derived(self) -> tuple[tuple[str, Expression], ...]:
         """The derived labels and their expressions."""
-        return tuple(expressions.parse_assignment(text) for text in self.derive_label)
+        with _named("derive_label"):
+            return tuple(expressions.parse_assignment(text) for text in self.derive_label)
 
     @functools.cached_property
     def label_event_rules(self) -> tuple[tuple[str, Expression], ...]:
         """Labels that rows of the log set, and which rows set them."""
-        return tuple(expressions.parse_assignment(text) for text in self.label_events)
+        with _named("label_events"):
+            return tuple(expressions.parse_assignment(text) for text in self.label_events)
 
     @functools.cached_property
     def behavior(self) -> Expression | bool:
         """Which events become behaviors; True for all, False for none."""
         constants = {ALL_EVENTS: True, NO_EVENTS: False}
         rule = self.behavior_rule
-        return constants[rule] if rule in constants else expressions.parse(rule)
+        with _named("behavior_rule"):
+            return constants[rule] if rule in constants else expressions.parse(rule)
+
+    @property
+    def has_default_behavior_rule(self) -> bool:
+        """Whether the behavior rule is the default one, given or not."""
+        return self.behavior_rule == DEFAULT_BEHAVIOR_RULE
 
     @functools.cached_property
     def behavior_type_rules(self) -> tuple[Expression, ...]:
         """The parsed `behavior_type`; the rule at index k gives type k + 1."""
-        return tuple(expressions.parse(text) for text in self.behavior_type)
+        with _named("behavior_type"):
+            return tuple(expressions.parse(text) for text in self.behavior_type)
 
     @functools.cached_property
     def negatives_rule(self) -> NegativesRule | None:

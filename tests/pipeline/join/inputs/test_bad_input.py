@@ -67,6 +67,36 @@ def test_string_in_an_expression(tmp_path):
         build(tmp_path, table=table, behavior_rule="rating >= 4")
 
 
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("behavior_rule", "bouhgt == 1"),
+        ("behavior_type", ["click == 1", "bouhgt == 1"]),
+        ("derive_label", ["liked = bouhgt == 1"]),
+        ("label_events", ["liked = bouhgt == 1"]),
+    ],
+)
+def test_a_column_that_is_not_there_is_named_with_its_flag(tmp_path, flag, value):
+    with pytest.raises(UserInputError, match=rf"^--{flag}.* reads column 'bouhgt'") as error:
+        build(tmp_path, ROWS, **{flag: value})
+    assert "default" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "label", "needed"),
+    [
+        ({"labels": ["bought"]}, "bought", '--labels bought --behavior_rule "bought == 1"'),
+        ({"derive_label": ["liked = bought == 1"]}, "liked", '--behavior_rule "liked == 1"'),
+    ],
+)
+def test_the_default_behavior_rule_says_what_another_label_needs(tmp_path, options, label, needed):
+    rows = [{name: value for name, value in row.items() if name != "click"} for row in ROWS]
+    rows = [{**row, "bought": 1} for row in rows]
+    with pytest.raises(UserInputError, match=r"^--behavior_rule: .*reads column 'click'") as error:
+        build(tmp_path, rows, **options)
+    assert f"is called {label} needs {needed}." in str(error.value)
+
+
 def test_no_such_folder_and_empty_folder(tmp_path):
     with pytest.raises(UserInputError, match=r"--events: .* is not a folder"):
         build(tmp_path)
@@ -140,8 +170,10 @@ def test_item_feature_that_is_not_there(tmp_path):
         ({"splits": "train:..5,test:4.."}, "overlap"),
         ({"splits": "train"}, "not of the form"),
         ({"splits": "train:..yesterday"}, "neither a whole number of s nor a date"),
-        ({"behavior_rule": "click = 1"}, "cannot be parsed"),
-        ({"derive_label": ["rating >= 4"]}, "name = expression"),
+        ({"behavior_rule": "click = 1"}, "behavior_rule: .*cannot be parsed"),
+        ({"behavior_type": ["click = 1"]}, "behavior_type: .*cannot be parsed"),
+        ({"derive_label": ["rating >= 4"]}, "derive_label: .*name = expression"),
+        ({"label_events": ["a = f(b)"]}, r"label_events: .*may not hold 'f\(b\)'"),
         ({"candidate_embeddings": ["text"]}, "candidate_embeddings names"),
     ],
 )
@@ -186,7 +218,7 @@ def test_command_line_refuses_a_misspelled_flag(tmp_path):
 def test_command_line_without_a_required_flag():
     result = run("--events=log")
     assert result.returncode == 2
-    assert result.stderr.startswith("Error: flag --output=None")
+    assert result.stderr.startswith("Error: Give --output, which this job requires")
     assert "Traceback" not in result.stderr
 
 
