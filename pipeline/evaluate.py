@@ -1,6 +1,7 @@
 """Scores a split with a trained model: AUC, GAUC, log loss, calibration, slices.
 
-Logs a table of the headline metrics; all of them are JSON.
+Its last lines, on stderr, are a table of the headline metrics; all of them are JSON, in --output or
+on stdout.
 
 Usual commands:
 
@@ -56,12 +57,13 @@ def _main(arguments: Sequence[str]) -> None:
     scored = scoring.score(model, examples, _FLAGS.split)
     metrics = scoring.evaluate(scored, scoring.train_counts(examples))
     training_run.add_metrics(_FLAGS.model_dir, examples, _FLAGS.split, metrics)
-    logging.info("Split %s\n%s", _FLAGS.split, headline.table(metrics, model.label))
     text = json.dumps({"split": _FLAGS.split, **metrics}, indent=2, sort_keys=True)
     if _FLAGS.output is None:
-        print(text)
-        return
-    storage.write_bytes(_FLAGS.output, f"{text}\n".encode())
+        print(text, flush=True)
+    else:
+        storage.write_bytes(_FLAGS.output, f"{text}\n".encode())
+    # Last, so that a terminal shows it below the JSON.
+    logging.info("Split %s\n%s", _FLAGS.split, headline.table(metrics, model.label))
 
 
 if __name__ == "__main__":

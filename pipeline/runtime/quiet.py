@@ -1,12 +1,13 @@
 """Hides log lines of TensorFlow and Beam that no user needs.
 
-TensorFlow reads its log level when it is imported, so this runs when `pipeline` is imported.
+What TensorFlow logs of its own start is hidden by `features.tensorflow_log`.
 """
 
 import logging
-import os
 
 from absl import logging as absl_logging
+
+from features import tensorflow_log as _tensorflow_log  # noqa: F401  Must precede TensorFlow.
 
 _NOISE = (
     "apitools not found",
@@ -20,7 +21,6 @@ def _is_wanted(record: logging.LogRecord) -> bool:
     return not any(noise in record.getMessage() for noise in _NOISE)
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 for _target in (logging.getLogger(), absl_logging.get_absl_handler()):
     _target.addFilter(_is_wanted)
 logging.getLogger("apache_beam").setLevel(logging.ERROR)

@@ -61,6 +61,19 @@ def test_evaluate_writes_metrics_by_slice(folder: Path) -> None:
     assert sum(one["candidates"] for one in lengths) == metrics["candidates"]
 
 
+@pytest.mark.slow
+def test_evaluate_prints_json_and_a_table_below_it(folder: Path) -> None:
+    paths = [f"--examples={folder}/examples", f"--model_dir={folder}/model"]
+    command = [sys.executable, "-m", "pipeline.evaluate", *paths, "--split=validation"]
+    together = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    shown = subprocess.run(command, check=True, **together).stdout
+    *_, split, header, row = shown.splitlines()
+    assert split == "Split validation" and header.split()[:2] == ["auc", "gauc"]
+    begin, end = shown.index("{\n"), shown.rindex("}\n")
+    metrics = json.loads(shown[begin : end + 1])
+    assert row.split()[:2] == ["click", f"{metrics['auc']:.4f}"]
+
+
 @pytest.mark.slow(seconds=20)
 def test_export_holds_the_model_to_held_out_records(folder: Path) -> None:
     arguments = [f"--model_dir={folder}/model", f"--export_dir={folder}/serving"]
