@@ -1,7 +1,8 @@
 """Sizes of what the pipeline stores and holds, from counts; the formulas of docs/capacity.md.
 
 Shapes: C candidates, L behaviors, N items, M multimodal width, D embedding width, H heads, d head
-width, P the sum of the modalities' projection widths. `tests/docs/test_capacity.py` compares every function with real bytes.
+width, P the sum of the modalities' projection widths. `tests/docs/test_capacity.py` compares every
+function with real bytes.
 """
 
 from collections.abc import Sequence
