@@ -32,7 +32,7 @@ def define_flags() -> None:
         flags.DEFINE_multi_string(
             "paths",
             [],
-            "`FOLDER` Folder or URI that jobs will read or write; a file is written and "
+            "`PLACE` Folder or URI that jobs will read or write; a file is written and "
             "renamed there.",
         )
     with flag_group("Output"):

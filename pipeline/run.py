@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from pipeline.end_to_end import run_inputs
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
 from pipeline.training_runs import run_config
@@ -45,9 +46,11 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(
-        _main, define_flags, check_flags=lambda _: run_config.check(_FLAGS.config, _FLAGS.set)
-    )
+    entry_point.run(_main, define_flags, check_flags=_check_flags)
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    run_inputs.check(run_config.check(_FLAGS.config, _FLAGS.set), _FLAGS.output)
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -55,6 +58,7 @@ def _main(arguments: Sequence[str]) -> None:
     from pipeline.end_to_end.run_state import RunState
 
     config = run_config.load(_FLAGS.config, _FLAGS.set)
+    run_inputs.check(config, _FLAGS.output)
     run = RunState(config, _FLAGS.output)
     steps.execute(run, steps.named_steps(config))
     print(run_summary.describe(run_summary.write(run), run.model.label, run.output))

@@ -21,6 +21,7 @@ from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training import distribution, execution, optimizers, tensorboard, warm_start
 from models.training.config import TrainingConfig
+from models.training.guarded_callback import GuardedCallback
 from models.training.loop import NonFiniteLossError, TrainingLoop
 from models.training.passes import TrainingInput
 from models.training.progress import Progress
@@ -95,9 +96,10 @@ def train(
     own_folder = distribution.own_folder(folder)
     shown = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
     board = tensorboard.callbacks(os.path.join(own_folder, "tensorboard"), shown)
+    callbacks = [*board, GuardedCallback("progress", progress)]
     try:
         with execution.settings(model, config):
-            TrainingLoop(model, data, config, [*board, progress], stop_requested).run(state)
+            TrainingLoop(model, data, config, callbacks, stop_requested).run(state)
     except NonFiniteLossError as error:
         record = record_check.non_finite_record(examples, "train")
         remedy = (

@@ -20,6 +20,7 @@ from features.errors import UserInputError
 from features.schema import STRICT, Name
 from pipeline.join.rules import expressions, negatives_rule, splits
 from pipeline.join.rules.expressions import Expression
+from pipeline.join.rules.feature_names import FeatureNames, column_name
 from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.rules.splits import Split
 
@@ -180,6 +181,7 @@ class JoinOptions:
         self._check_labels()
         self._check_splits()
         self._check_statistics()
+        self.feature_names.check()
         unknown = set(self.candidate_embeddings or ()) - set(self.embeddings)
         if unknown:
             raise ValueError(
@@ -301,6 +303,18 @@ class JoinOptions:
         """The labels, with the default filled in."""
         defined = (*(name for name, _ in self.derived), *self.attributed)
         return self.labels or defined or (DEFAULT_LABEL,)
+
+    @property
+    def feature_names(self) -> FeatureNames:
+        """The names that the options give; columns of items and users where they are chosen."""
+        return FeatureNames(
+            self.resolved_labels,
+            tuple(self.embeddings),
+            bool(self.statistics),
+            items=tuple(map(column_name, self.item_features or ())),
+            context=tuple(map(column_name, self.context)),
+            users=tuple(map(column_name, self.user_features or ())),
+        )
 
     @property
     def column_statistics(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from types import MappingProxyType
 from absl import app, flags, logging
 
 from features.errors import UserInputError
-from pipeline.runtime import help_text
+from pipeline.runtime import help_text, path_rules
 
 USER_ERROR_CODE = 2
 """The exit code of a `UserInputError` or an invalid flag."""
@@ -59,6 +59,8 @@ def run(
       verbs: what the job can do; it takes exactly one of them as its positional argument.
       hints: what to give instead of an unknown flag, by the flag's name.
 
+    Paths are checked by `path_rules` before anything else: no output may meet an input.
+
     Where tensorflow-io is loaded, this function ends the process itself, after everything that
     Python does at exit: the library's own end could change the exit code.
 
@@ -87,6 +89,7 @@ def run(
                 raise UserInputError(
                     f"Unexpected arguments {arguments}: this job takes flags only."
                 )
+            path_rules.check_flags(groups)
             if flags.FLAGS.only_check_args and check_flags is not None:
                 check_flags(arguments)
         return [program, *arguments]

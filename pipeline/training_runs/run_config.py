@@ -108,10 +108,10 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> RunConfig:
     return python_config.validate(RunConfig, values, path or "(defaults)")
 
 
-def check(path: str | None, overrides: Sequence[str]) -> None:
-    """Raises the errors of `load`, but ignores a file that does not exist on this machine."""
+def check(path: str | None, overrides: Sequence[str]) -> RunConfig:
+    """Loads a configuration, without a file that does not exist on this machine."""
     found = _file(path)
-    load(found if found and os.path.exists(found) else None, overrides)
+    return load(found if found and os.path.exists(found) else None, overrides)
 
 
 def _file(path: str | None) -> str | None:

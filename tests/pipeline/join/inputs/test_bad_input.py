@@ -158,9 +158,38 @@ def test_item_feature_that_is_not_there(tmp_path):
         build(tmp_path, ROWS, items=str(tmp_path / "items.parquet"), item_features=["genres"])
 
 
+@pytest.mark.parametrize("column", ["mask", "value", "embedding_text", "running_statistics"])
+def test_item_columns_named_like_the_models_own_inputs(tmp_path, column):
+    values = {"item_id": ["item-1"], "genre": ["x"], column: [1.5], "price": [2.0]}
+    items = tmp_path / "items.parquet"
+    pq.write_table(pa.table(values), items)
+    with open(items, "r+b") as file:
+        file.seek(4)
+        file.write(b"\xff" * 40)  # Reading a value would fail: the names are enough.
+    embeddings = {"text": logs.write_embeddings(tmp_path / "e", _vectors())}
+    given = {"items": str(items), "embeddings": embeddings, "statistics": ["click"]}
+    with pytest.raises(UserInputError) as caught:
+        build(tmp_path, ROWS, **given)
+    assert f"--items: the record or the model has inputs of its own named '{column}'" in str(
+        caught.value
+    )
+    assert "--item_features=genre,price" in str(caught.value)
+
+
+def test_a_context_column_that_users_have_too(tmp_path):
+    users = tmp_path / "users.parquet"
+    pq.write_table(pa.table({"user_id": ["user-1"], "rating": [3], "age": [30]}), users)
+    with pytest.raises(UserInputError, match="--users has 'rating' and --context as well"):
+        build(tmp_path, ROWS, users=str(users), context=["rating"])
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"labels": ["click", "timestamp"]}, "--labels: the record or the model"),
+        ({"derive_label": ["mask = rating > 2"]}, "named 'mask'"),
+        ({"item_features": ["mask"]}, "--items: the record or the model"),
+        ({"context": ["a", "a:numeric"]}, "--context has 'a' twice"),
         ({"history_length": 0}, "history_length"),
         ({"histroy_length": 5}, "histroy_length"),
         ({"timestamp_unit": "ns"}, "timestamp_unit"),
