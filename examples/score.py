@@ -4,9 +4,9 @@
     python examples/score.py --server localhost:8500 --model dmf --examples examples \
         --projections projections
 
-Users and histories are those of records of the test split; the items of such records are the
-candidates of all of them. Without `--projections`, what `pipeline.backfill` wrote, the client fills
-the caches as it goes.
+Users and histories are those of records of the test split, the latest of each user; the items of
+such records are the candidates of all users. Without `--projections`, what `pipeline.backfill`
+wrote, the client fills the caches as it goes.
 """
 
 import dataclasses
@@ -14,7 +14,6 @@ import itertools
 
 import grpc
 import numpy as np
-import tensorflow as tf
 from absl import app, flags
 
 from features.records.decoded_example import decode_request
@@ -26,15 +25,27 @@ _SERVER = flags.DEFINE_string("server", "localhost:8500", "Host and port.")
 _MODEL = flags.DEFINE_string("model", "dmf", "The model's name on the server.")
 _EXAMPLES = flags.DEFINE_string("examples", None, "Folder that the join wrote.", required=True)
 _PROJECTIONS = flags.DEFINE_string("projections", None, "Output of pipeline.backfill.")
-_REQUESTS = flags.DEFINE_integer("requests", 3, "How many.", lower_bound=1)
+_REQUESTS = flags.DEFINE_integer("requests", 3, "How many users.", lower_bound=1)
 _CANDIDATES = flags.DEFINE_integer("candidates", 20, "Items to rank.", lower_bound=1)
 
 _BEST = 3
+_RECORDS = 2000
+"""Of the test split, to take users and items from."""
 _WAIT_SECONDS = 300
 
 
+def read_records(folder: str) -> list[RankingRequest]:
+    """Returns decoded records of the test split, by user and ascending in time."""
+    # Imported behind this project, which hides what TensorFlow logs when it is imported.
+    import tensorflow as tf
+
+    examples = ExampleSet.open(folder)
+    records = tf.data.TFRecordDataset(examples.shards("test")).as_numpy_iterator()
+    return [decode_request(examples.schema, one) for one in itertools.islice(records, _RECORDS)]
+
+
 def client_requests(records: list[RankingRequest], candidates: int) -> list[RankingRequest]:
-    """Returns the records' requests, each with the same candidates.
+    """Returns the latest request of each user, all with the same candidates.
 
     Args:
       records: decoded; what only training needs of them is left out.
@@ -49,7 +60,7 @@ def client_requests(records: list[RankingRequest], candidates: int) -> list[Rank
         if name.startswith("candidate_")
     }
     requests = []
-    for record in records:
+    for record in {record.user_id: record for record in records}.values():
         own = {
             name: value
             for name, value in record.features.items()
@@ -61,13 +72,9 @@ def client_requests(records: list[RankingRequest], candidates: int) -> list[Rank
 
 
 def main(_: list[str]) -> None:
-    """Prints the best candidates of each request, then what the caches did."""
-    examples = ExampleSet.open(_EXAMPLES.value)
-    records = tf.data.TFRecordDataset(examples.shards("test")).as_numpy_iterator()
-    # A record has at least one candidate; some more, as items come again.
-    wanted = 4 * max(_REQUESTS.value, _CANDIDATES.value)
-    decoded = [decode_request(examples.schema, one) for one in itertools.islice(records, wanted)]
-    requests = client_requests(decoded, _CANDIDATES.value)[: _REQUESTS.value]
+    """Prints the best candidates of each user, then what the caches did."""
+    records = read_records(_EXAMPLES.value)
+    requests = client_requests(records, _CANDIDATES.value)[: _REQUESTS.value]
 
     catalogs = {}
     if _PROJECTIONS.value:
