@@ -36,6 +36,9 @@ setup: $(INSTALLED)
 
 $(INSTALLED): requirements/dev.lock requirements/bootstrap.lock requirements/setup_venv.sh
 	@sh requirements/setup_venv.sh $(VENV) requirements/dev.lock
+	@# The jobs run in any folder. A path and no editable install: that one loses to a folder
+	@# of the user's that is called models.
+	@$(PY) -c "import site; print('$(CURDIR)', file=open(site.getsitepackages()[0] + '/dmf_ctr.pth', 'w'))"
 	@touch $@
 
 demo: $(INSTALLED)
@@ -79,7 +82,7 @@ format: $(INSTALLED)
 docs: export NO_MKDOCS_2_WARNING := 1
 docs: $(INSTALLED)
 	$(PY) -m docs_build --check
-	$(PY) -m mkdocs build --quiet
+	$(PY) -m mkdocs build
 
 bench: $(INSTALLED)
 	$(PY) -m benchmarks.attention

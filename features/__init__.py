@@ -8,7 +8,9 @@
 - `files`: storage, manifests, versions, local copies.
 - `in_graph`: hashing, look-up and similarity codes in TensorFlow's graph.
 - `legacy_keras`: selects Keras 2.
+- `tensorflow_log`: hides what TensorFlow logs of its own start.
 - `version`: of this project.
 """
 
+from features import tensorflow_log as _tensorflow_log  # noqa: F401, I001  Precedes TensorFlow.
 from features import legacy_keras as _legacy_keras  # noqa: F401  Must precede TensorFlow's Keras.

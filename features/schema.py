@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -89,6 +89,17 @@ def candidate_feature(name: str) -> str:
 def context_feature(name: str) -> str:
     """Names a side feature of the request, `[K]`."""
     return f"{CONTEXT_PREFIX}{name}"
+
+
+def own_features(modalities: Iterable[str]) -> list[str]:
+    """Names every feature of a parsed record that is neither a label nor a side feature."""
+    content = (similarity_feature, candidate_embedding_feature)
+    return [
+        *SCALARS,
+        *(*HISTORY, HISTORY_RESIDUAL, HISTORY_MASK),
+        *(CANDIDATE_ITEM_ID, CANDIDATE_MASK),
+        *(name(modality) for modality in modalities for name in content),
+    ]
 
 
 @dataclass(frozen=True, config=STRICT)

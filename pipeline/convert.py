@@ -14,9 +14,17 @@ and the reasons.
 
 from collections.abc import Sequence
 
-from absl import flags
+from absl import flags, logging
 
-from pipeline.adapters import amazon_reviews, converter, microlens, movielens, taobao_mm
+from pipeline.adapters import (
+    amazon_reviews,
+    converter,
+    ebnerd,
+    microlens,
+    mind,
+    movielens,
+    taobao_mm,
+)
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
 
@@ -24,7 +32,7 @@ _FLAGS = flags.FLAGS
 
 ADAPTERS = {
     module.ADAPTER.name: module.ADAPTER
-    for module in (movielens, microlens, amazon_reviews, taobao_mm)
+    for module in (movielens, microlens, amazon_reviews, taobao_mm, mind, ebnerd)
 }
 
 
@@ -52,6 +60,8 @@ def main() -> None:
 def _main(arguments: Sequence[str]) -> None:
     adapter = ADAPTERS[_FLAGS.dataset]
     done = converter.run(adapter, _FLAGS.input, _FLAGS.output, _FLAGS.max_bad_fraction)
+    for note in done.get("notes", ()):
+        logging.info("%s", note)
     print(done["join_command"])
 
 

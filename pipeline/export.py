@@ -10,7 +10,7 @@ Usual commands:
         --embeddings text=text/ --embeddings image=image/
 
 Left on disk: `<export_dir>/<version>/` with the SavedModel and `assets.extra/`, which has warm-up
-records and a manifest of tags, parity and sha256. What becomes of the caches is printed.
+records and a manifest of tags, parity and sha256. The log says what becomes of the caches.
 """
 
 from collections.abc import Sequence
@@ -74,8 +74,6 @@ def _main(arguments: Sequence[str]) -> None:
         exported.parity["max_abs_diff"],
         dict(exported.tags),
     )
-    for line in exported.caches:
-        print(line)
 
 
 if __name__ == "__main__":

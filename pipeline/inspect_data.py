@@ -58,7 +58,10 @@ def _source() -> "LogSource | None":
 
     if _FLAGS.events is None:
         return None
-    derived = dict(map(expressions.parse_assignment, _FLAGS.derive_label))
+    try:
+        derived = dict(map(expressions.parse_assignment, _FLAGS.derive_label))
+    except UserInputError as error:
+        raise UserInputError(f"--derive_label: {error}") from error
     given = _FLAGS.labels  # None by default; a log without labels is inspected with `--labels=`.
     labels = tuple(derived) or (DEFAULT_LABEL,) if given is None else tuple(given)
     used = {name: one for name, one in derived.items() if name in labels}

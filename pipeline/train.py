@@ -15,7 +15,6 @@ Exit codes: 0 done; 2 wrong input or flags, the message says what to fix; 75 sto
 after a checkpoint, the same command resumes; 1 anything else.
 """
 
-import os
 from collections.abc import Sequence
 
 from absl import flags, logging
@@ -23,7 +22,7 @@ from absl import flags, logging
 from features.errors import UserInputError
 from features.files import storage
 from pipeline.runtime import entry_point, environment
-from pipeline.training_runs import run_config, run_folder
+from pipeline.training_runs import run_config
 from pipeline.training_runs.flags import define_flags
 
 _FLAGS = flags.FLAGS
@@ -85,7 +84,6 @@ def _main(arguments: Sequence[str]) -> None:
             return
     training_run.record(_FLAGS.model_dir, model, examples, config, embeddings, origin)
     best = max(row["val_auc"] for row in figures["history"])
-    logging.info("Report %s", os.path.join(_FLAGS.model_dir, run_folder.REPORT))
     logging.info(
         "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",
         config.model.name,

@@ -51,7 +51,7 @@ if ! { [ -x "$venv/bin/pip" ] && is_311 "$venv/bin/python"; }; then
     "$python" -m venv --clear "$venv"
 fi
 
-say "installing $lock into $venv (once; about 3 minutes and 3 GB)"
+say "installing $lock into $venv (once; about 2 to 8 minutes and 4 GB)"
 pip="$venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes"
 $pip -r requirements/bootstrap.lock
 # Without build isolation the one source distribution (crcmod) is built by the pinned setuptools.

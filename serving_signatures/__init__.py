@@ -9,3 +9,5 @@
 - `client/`: `RankingClient`, which scores requests by ids or from cached projections.
 - `skew/`: training against serving, by replay of records and logged calls.
 """
+
+import features as _features  # noqa: F401  Its settings must precede TensorFlow.

@@ -5,6 +5,8 @@ R requests, C candidates, L behaviors, N items, M multimodal width, H heads, d h
 D embedding width, P projection width, K values of a side feature.
 """
 
+from collections.abc import Iterable
+
 SERVING_DEFAULT = "serving_default"
 SCORE_REQUEST = "score_request"
 ID_PROJECTIONS = "id_projections"
@@ -43,3 +45,13 @@ def norm(modality: str) -> str:
 def vector(modality: str) -> str:
     """Names a modality's embeddings as they come from the encoder, float32 `[..., M]`."""
     return f"vector_{modality}"
+
+
+def of_items(modalities: Iterable[str]) -> list[str]:
+    """Names what the projection signatures take and give for each item, besides its id."""
+    content = (quantized, norm, vector)
+    return [
+        *(QUERY, KEY, VALUE, ID_EMBEDDING, PROJECTION),
+        *CACHES.values(),
+        *(name(modality) for modality in modalities for name in content),
+    ]

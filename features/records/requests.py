@@ -32,6 +32,8 @@ from features.schema import (
 Arrays = dict[str, Array]
 
 _NAMED = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
+_LARGEST_WHOLE_FLOAT = 2**53
+"""Above, a double has lost digits of an id."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,7 @@ class RankingRequest:
     A client gives ids and `features`. A training record also has the fields from `labels` on.
 
     Attributes:
-      candidate_item_id: `[c]` int64.
+      candidate_item_id: `[c]` int64; string ids by `features.ids.hashing.fingerprint_strings`.
       history_item_id: `[l]` int64, oldest first.
       history_time_gap: `[l]` int64, whole seconds from the behavior to the request.
       history_type: `[l]` int64, number of the behavior's type.
@@ -69,11 +71,11 @@ class RankingRequest:
         """Returns every value by the name of its feature.
 
         Raises:
-          ValueError: lengths do not fit each other.
+          ValueError: ids, gaps or types are no integers, or lengths do not fit each other.
         """
         given = {name: getattr(self, name) for name in (*SCALARS, *_NAMED)}
         values = {
-            name: np.asarray(value, np.int64) for name, value in given.items() if value is not None
+            name: _integers(name, value) for name, value in given.items() if value is not None
         }
         values |= {name: np.asarray(value) for name, value in self.features.items()}
         values |= {name: np.asarray(value) for name, value in self.labels.items()}
@@ -162,6 +164,27 @@ def unpad(batch: Arrays, labels: Collection[str] = ()) -> list[RankingRequest]:
         fields["labels"] = {name: values.pop(name) for name in labels}
         requests.append(RankingRequest(**fields, features=values))
     return requests
+
+
+def _integers(name: str, value: Any) -> Array:
+    """Returns values as int64; an empty list and whole floats are integers too."""
+    array = np.asarray(value)
+    if array.dtype.kind in "biu":
+        return array.astype(np.int64, copy=False)
+    wrong = [one for one in array.ravel().tolist() if not _is_whole(one)]
+    if wrong:
+        raise ValueError(
+            f"{name}: expected integers, received {repr(wrong[0])[:80]} ({array.dtype.name}). "
+            "String ids go through features.ids.hashing.fingerprint_strings, as in the join."
+        )
+    return array.astype(np.int64)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a value is an int64, or a float that holds one exactly."""
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) <= _LARGEST_WHOLE_FLOAT
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def _axes(name: str, labels: Collection[str]) -> tuple[ItemAxis, ...]:

@@ -5,5 +5,5 @@
 - `state`, `checkpoints`, `warm_start`: resume, and start from an earlier model.
 - `optimizers`, `lazy_adam`: one optimizer per group of variables.
 - `distribution`, `execution`: devices and workers; threads, precision, compilation.
-- `progress`, `tensorboard`: log lines and summaries.
+- `progress`, `tensorboard`, `guarded_callback`: log lines and summaries, which end no training.
 """

@@ -22,6 +22,7 @@ from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training import distribution, execution, optimizers, tensorboard, warm_start
 from models.training.config import TrainingConfig
+from models.training.guarded_callback import GuardedCallback
 from models.training.loop import NonFiniteLossError, TrainingLoop
 from models.training.passes import TrainingInput
 from models.training.progress import Progress
@@ -99,9 +100,10 @@ def train(
     progress = Progress(data.steps_per_evaluation, data.steps)
     shown = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
     board = tensorboard.callbacks(board_folder, shown)
+    callbacks = [*board, GuardedCallback("progress", progress)]
     try:
         with execution.settings(model, config):
-            TrainingLoop(model, data, config, [*board, progress], stop_requested).run(state)
+            TrainingLoop(model, data, config, callbacks, stop_requested).run(state)
     except NonFiniteLossError as error:
         record = record_check.non_finite_record(examples, "train")
         remedy = (

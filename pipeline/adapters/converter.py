@@ -17,6 +17,9 @@ from pipeline.adapters.text_rows import Column, TextRow
 from pipeline.publishing.publication import QUARANTINE, Publication
 
 _CHUNK_ROWS = 1 << 16
+_CUT_ABOVE = 128
+"""Candidates of a record by the join's default."""
+
 Sources = dict[str, tuple[str, ...]]
 """Paths by role, such as `ratings`; no path where an optional file is absent."""
 
@@ -30,6 +33,9 @@ class Tables:
       output: folder under which the tables are published.
       max_bad_fraction: the largest share of quarantined rows of a table.
       chunk_rows: the most rows to hold before they are Arrow, or to read from Parquet at once.
+
+    Attributes:
+      notes: what the user should know of the conversion, one sentence or two each.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class Tables:
         self._source, self._building, self._output = source, building, output
         self._max_bad_fraction = max_bad_fraction
         self.chunk_rows = chunk_rows
+        self.notes: list[str] = []
         self._opened: dict[str, Table] = {}
 
     def open(self, name: str, schema: pa.Schema, rows_per_group: int = 1 << 17) -> Table:
@@ -59,6 +66,7 @@ class Tables:
         columns: Sequence[Column],
         rows: Iterable[TextRow],
         names: Sequence[str] = (),
+        unique: bool = False,
     ) -> None:
         """Writes a table of rows of text.
 
@@ -67,6 +75,7 @@ class Tables:
           columns: of the table.
           rows: as they were read.
           names: what the values of a row are called; nothing where they are JSON objects.
+          unique: whether of rows with one id, the first column, the first counts; memory holds ids.
 
         Raises:
           UserInputError: too many rows were quarantined.
@@ -74,16 +83,24 @@ class Tables:
         table = self.open(name, pa.schema([(column.name, column.type) for column in columns]))
         checked = sorted(columns, key=lambda column: column.order)
 
-        def parse(row: TextRow) -> list[Any]:
+        seen: set[Any] = set()
+
+        def parse(row: TextRow) -> list[list[Any]]:
             values = dict(zip(names, row.values, strict=True)) if names else row.values
             parsed = {one.name: one.parse(values.get(one.source), one.source) for one in checked}
+            identifier = parsed[columns[0].name]
+            if unique and identifier in seen:
+                table.repeated += 1
+                return []
+            if unique:
+                seen.add(identifier)
             for one in columns:
                 if one.lenient and parsed[one.name] is None and values.get(one.source) is not None:
                     table.emptied[one.name] += 1
-            return [parsed[one.name] for one in columns]
+            return [[parsed[one.name] for one in columns]]
 
         for row in rows:
-            table.take(row, parse)
+            table.take_several(row, parse)
         self.close(name)
 
     def close(self, name: str) -> Table:
@@ -106,6 +123,8 @@ class Tables:
                 "read": table.read,
                 "written": table.written,
                 "quarantined": table.quarantined,
+                **({"source_rows": table.source_rows} if table.source_rows != table.read else {}),
+                **({"repeated": table.repeated} if table.repeated else {}),
                 **({"emptied": dict(table.emptied)} if table.emptied else {}),
             }
             for name, table in self._opened.items()
@@ -151,7 +170,8 @@ def run(
       chunk_rows: rows handled at once; the output does not depend on it.
 
     Returns:
-      The published manifest; `join_command` is the command that joins the tables.
+      The published manifest; `join_command` is the command that joins the tables, and `notes`, if
+      any, are what the user should know.
 
     Raises:
       UserInputError: the source or an option must be changed. Nothing is published then.
@@ -197,6 +217,7 @@ def run(
         flags.append(f"--output={output.rstrip(os.sep)}-examples")
         command = shlex.join(["python", "-m", "pipeline.build_examples", *flags])
         values = {"counts": counts, "files": tables.files(), "join_command": command}
+        values |= {"notes": tables.notes} if tables.notes else {}
         return publication.complete(values)
 
 
@@ -221,6 +242,11 @@ def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tup
         what = "file " if "*" in names[0] else ""
         raise missing(folder, what + " or ".join(names))
     return ()
+
+
+def whole_requests(largest: int) -> list[str]:
+    """Returns the flag without which the join cuts a request of that many candidates, if any."""
+    return [f"--max_candidates={largest}"] if largest > _CUT_ABOVE else []
 
 
 def missing(folder: str, what: str) -> UserInputError:

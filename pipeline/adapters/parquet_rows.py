@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
-from pipeline.tables.parquet import check_column, is_integer, is_list
+from pipeline.tables.parquet import check_column, is_integer, is_list, is_text
 
 _READ_BUFFER = 1 << 20
 """Bytes of a column in memory; without it a whole column chunk is, gigabytes for long lists."""
@@ -21,7 +21,8 @@ def read_batches(
 
     Args:
       path: of the file.
-      columns: int64, or a list of integers, by name.
+      columns: type by name: int64, int8, float32, bool, string, a timestamp, or a list of one.
+        Other integers, floats, strings and timestamps are cast, times with a zone to UTC.
       batch_rows: the most rows of a batch.
 
     Raises:
@@ -33,13 +34,19 @@ def read_batches(
             for name, kind in columns.items():
                 check_column(path, file.schema_arrow, name, _fits(kind), str(kind))
             for batch in file.iter_batches(batch_rows, columns=list(columns)):
-                arrays = [batch[name].cast(kind) for name, kind in columns.items()]
+                arrays = [_cast(batch[name], kind) for name, kind in columns.items()]
                 yield (path, row), pa.record_batch(arrays, list(columns))
                 row += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise UserInputError(
             f"{path!r} cannot be read: {error}. Expected Parquet; get the file again."
         ) from error
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    # Nanoseconds are cut to microseconds; every other cast keeps the value, or rounds a float.
+    element = kind.value_type if pa.types.is_list(kind) else kind
+    return column.cast(kind, safe=not pa.types.is_timestamp(element))
 
 
 def first_reasons(batch: pa.RecordBatch, checks: Mapping[str, str]) -> np.ndarray:
@@ -57,7 +64,11 @@ def first_reasons(batch: pa.RecordBatch, checks: Mapping[str, str]) -> np.ndarra
 
 
 def _fits(expected: pa.DataType) -> Callable[[pa.DataType], bool]:
-    """Returns a test of whether every value of a type can be cast to the expected type."""
-    if not pa.types.is_list(expected):
-        return is_integer
-    return lambda kind: is_list(kind) and bool(kind.value_type == expected.value_type)
+    """Returns a test of whether a type holds what the expected type does."""
+    if pa.types.is_list(expected):
+        element = _fits(expected.value_type)
+        return lambda kind: is_list(kind) and element(kind.value_type)
+    for is_kind in (pa.types.is_timestamp, pa.types.is_floating, pa.types.is_boolean, is_text):
+        if is_kind(expected):
+            return is_kind
+    return is_integer if expected == pa.int64() else lambda kind: bool(kind == expected)

@@ -34,8 +34,11 @@ class Table:
 
     Attributes:
       schema: of the output.
-      read: rows received.
+      source_rows: rows received.
+      read: rows that they stand for, such as the candidates of an impression; one if it is bad.
       quarantined: rows that were left out.
+      repeated: rows received that stand for none, since an earlier one has their id.
+      largest: the most rows that one row received stands for, as far as `take_several` saw.
       written: rows in complete files; final after `close`.
       emptied: by column, values that could not be parsed and are null.
       paths: the files, in order.
@@ -55,7 +58,8 @@ class Table:
         self._bad_rows = os.path.join(quarantine, f"{name}.jsonl")
         self._rows_per_group, self._chunk_rows = rows_per_group, chunk_rows
         self.schema = schema
-        self.read = self.quarantined = self.written = 0
+        self.source_rows = self.read = self.quarantined = self.repeated = self.written = 0
+        self.largest = 0
         self.emptied: collections.Counter[str] = collections.Counter()
         self._rows: list[Sequence[Any]] = []
         self._pending: list[pa.RecordBatch] = []
@@ -73,12 +77,22 @@ class Table:
           row: as it was read; quarantined if it has a problem.
           parse: returns the values in the schema's order, or raises `BadRowError`.
         """
-        self._count_read(1)
+        self.take_several(row, lambda one: (parse(one),))
+
+    def take_several(
+        self, row: TextRow, parse: Callable[[TextRow], Sequence[Sequence[Any]]]
+    ) -> None:
+        """Takes a row of text that stands for any number of rows; see `take`."""
+        self.source_rows += 1
         try:
             if row.problem is not None:
                 raise BadRowError(row.problem)
-            self._rows.append(parse(row))
+            rows = parse(row)
+            self._count_read(len(rows))
+            self.largest = max(self.largest, len(rows))
+            self._rows.extend(rows)
         except BadRowError as error:
+            self._count_read(1)
             self._reject(row.file, {"line": row.line}, str(error), row.text)
         if len(self._rows) >= self._chunk_rows:
             self._flush_rows()
@@ -96,9 +110,9 @@ class Table:
           batch: `[N]` rows as they were read.
           origin: the file's path, and the position of the first row in it.
           reasons: `[N]` str, what is wrong with each row; empty for good ones.
-          convert: turns the good rows into columns in the schema's order.
+          convert: turns the good rows into columns in the schema's order, `[M]` for any M.
         """
-        self._count_read(batch.num_rows)
+        self.source_rows += batch.num_rows
         good = reasons == ""
         if not good.all():
             rejected = batch.filter(pa.array(~good)).to_pylist()
@@ -106,7 +120,9 @@ class Table:
             for row, reason, values in zip(rows.tolist(), reasons[~good], rejected, strict=True):
                 self._reject(origin[0], {"row": row}, reason, values)
             batch = batch.filter(pa.array(good))
-        self._append(pa.RecordBatch.from_arrays(convert(batch), schema=self.schema))
+        converted = pa.RecordBatch.from_arrays(convert(batch), schema=self.schema)
+        self._count_read(int((~good).sum()) + converted.num_rows)
+        self._append(converted)
 
     def close(self, max_bad_fraction: float) -> None:
         """Completes the files.
@@ -125,11 +141,11 @@ class Table:
             )
         counts = (self._name, self.read, self.written, self.quarantined)
         logging.info("%s: read %d, written %d, quarantined %d.", *counts)
-        if self.quarantined > max_bad_fraction * self.read:
+        if self.quarantined > max_bad_fraction * self.source_rows:
             raise UserInputError(
-                f"{self.quarantined:,} of {self.read:,} rows for {self._name} cannot be used, more "
-                f"than --max_bad_fraction {max_bad_fraction} allows. First: {self._first_reason}. "
-                "Fix the files or raise --max_bad_fraction."
+                f"{self.quarantined:,} of {self.source_rows:,} rows for {self._name} cannot be "
+                f"used, more than --max_bad_fraction {max_bad_fraction} allows. First: "
+                f"{self._first_reason}. Fix the files or raise --max_bad_fraction."
             )
 
     def _count_read(self, rows: int) -> None:

@@ -105,13 +105,21 @@ def csv_rows(path: str, columns: Sequence[str], headerless: bool = False) -> Ite
         yield TextRow(path, number, text, values, problem)
 
 
-def separated_rows(path: str, separator: str, width: int) -> Iterator[TextRow]:
-    """Reads lines of `width` fields without header or quotes; UTF-8, or else Latin-1.
+def separated_rows(
+    path: str, separator: str, width: int, fall_back: str | None = "latin-1"
+) -> Iterator[TextRow]:
+    """Reads lines of `width` fields without header or quotes.
+
+    Args:
+      path: of the file.
+      separator: of fields.
+      width: how many fields a line has.
+      fall_back: encoding of lines that are not UTF-8; without one they have a problem.
 
     Raises:
       UserInputError: the file cannot be read.
     """
-    for number, text, problem in _lines(path, fall_back="latin-1"):
+    for number, text, problem in _lines(path, fall_back):
         fields = text.split(separator)
         yield TextRow(path, number, text, fields, problem or _width_problem(fields, width))
 

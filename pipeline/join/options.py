@@ -1,7 +1,8 @@
 """The options of the join, validated together, and the values that follow from them alone."""
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,6 +20,7 @@ from features.errors import UserInputError
 from features.schema import STRICT, Name
 from pipeline.join.rules import expressions, negatives_rule, splits
 from pipeline.join.rules.expressions import Expression
+from pipeline.join.rules.feature_names import FeatureNames, column_name
 from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.rules.splits import Split
 
@@ -30,6 +32,15 @@ def _texts(value: object) -> object:
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else value
+
+
+@contextlib.contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Puts an option's name before what is wrong with its text."""
+    try:
+        yield
+    except UserInputError as error:
+        raise UserInputError(f"{option}: {error}") from error
 
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
@@ -45,6 +56,7 @@ DEFAULT_WINDOW = 86_400
 """Seconds after a candidate was shown within which a label event counts."""
 
 DEFAULT_LABEL = "click"
+DEFAULT_BEHAVIOR_RULE = "click == 1"
 DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
 
 _INPUTS = ("events", "output", "embeddings", "items", "users", "histories", "label_logs", "part")
@@ -117,7 +129,7 @@ class JoinOptions:
     label_events: tuple[str, ...] = ()
     label_logs: dict[Name, str] = Field(default_factory=dict)
     attribution_window: dict[Name, NonNegativeInt] = Field(default_factory=dict)
-    behavior_rule: str = "click == 1"
+    behavior_rule: str = DEFAULT_BEHAVIOR_RULE
     behavior_type: Annotated[Texts, Field(max_length=127)] = ()
     histories: str | None = None
     history_types: Annotated[int, Field(ge=1, le=128)] = 1
@@ -169,6 +181,7 @@ class JoinOptions:
         self._check_labels()
         self._check_splits()
         self._check_statistics()
+        self.feature_names.check()
         unknown = set(self.candidate_embeddings or ()) - set(self.embeddings)
         if unknown:
             raise ValueError(
@@ -228,24 +241,33 @@ class JoinOptions:
     @functools.cached_property
     def derived(self) -> tuple[tuple[str, Expression], ...]:
         """The derived labels and their expressions."""
-        return tuple(expressions.parse_assignment(text) for text in self.derive_label)
+        with _named("derive_label"):
+            return tuple(expressions.parse_assignment(text) for text in self.derive_label)
 
     @functools.cached_property
     def label_event_rules(self) -> tuple[tuple[str, Expression], ...]:
         """Labels that rows of the log set, and which rows set them."""
-        return tuple(expressions.parse_assignment(text) for text in self.label_events)
+        with _named("label_events"):
+            return tuple(expressions.parse_assignment(text) for text in self.label_events)
 
     @functools.cached_property
     def behavior(self) -> Expression | bool:
         """Which events become behaviors; True for all, False for none."""
         constants = {ALL_EVENTS: True, NO_EVENTS: False}
         rule = self.behavior_rule
-        return constants[rule] if rule in constants else expressions.parse(rule)
+        with _named("behavior_rule"):
+            return constants[rule] if rule in constants else expressions.parse(rule)
+
+    @property
+    def has_default_behavior_rule(self) -> bool:
+        """Whether the behavior rule is the default one, given or not."""
+        return self.behavior_rule == DEFAULT_BEHAVIOR_RULE
 
     @functools.cached_property
     def behavior_type_rules(self) -> tuple[Expression, ...]:
         """The parsed `behavior_type`; the rule at index k gives type k + 1."""
-        return tuple(expressions.parse(text) for text in self.behavior_type)
+        with _named("behavior_type"):
+            return tuple(expressions.parse(text) for text in self.behavior_type)
 
     @functools.cached_property
     def negatives_rule(self) -> NegativesRule | None:
@@ -281,6 +303,18 @@ class JoinOptions:
         """The labels, with the default filled in."""
         defined = (*(name for name, _ in self.derived), *self.attributed)
         return self.labels or defined or (DEFAULT_LABEL,)
+
+    @property
+    def feature_names(self) -> FeatureNames:
+        """The names that the options give; columns of items and users where they are chosen."""
+        return FeatureNames(
+            self.resolved_labels,
+            tuple(self.embeddings),
+            bool(self.statistics),
+            items=tuple(map(column_name, self.item_features or ())),
+            context=tuple(map(column_name, self.context)),
+            users=tuple(map(column_name, self.user_features or ())),
+        )
 
     @property
     def column_statistics(self) -> tuple[str, ...]:

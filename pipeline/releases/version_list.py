@@ -31,10 +31,6 @@ def _row(version: ExportedVersion, rollout: Rollout, contents: bool) -> tuple[st
     labels = sorted(label for label, number in rollout.labels.items() if number == version.number)
     if not labels and version.number in rollout.served:
         labels = ["(served)"]
-    caches = [
-        f"{tag.removesuffix('_tag')} {'valid' if one['valid'] else 'stale'}"
-        for tag, one in version.manifest["caches"].items()
-    ]
     damage = version.damage(contents)
     return (
         str(version.number),
@@ -43,6 +39,19 @@ def _row(version: ExportedVersion, rollout: Rollout, contents: bool) -> tuple[st
         *(version.tags.get(tag, "-") for tag in ("id_tag", "target_aware_tag")),
         size(version),
         f"{version.manifest['parity']['max_abs_diff']:.1e}",
-        ", ".join(caches) or "-",
+        _caches(version),
         f"damaged: {damage[0]}" if damage else "intact" if contents else "sizes right",
     )
+
+
+def _caches(version: ExportedVersion) -> str:
+    """Returns whether the caches of the version before were valid when this one was exported."""
+    caches = version.manifest["caches"]
+    # Manifests of earlier releases do not say which version was the one before.
+    if caches and all("before" in one and one["before"] is None for one in caches.values()):
+        return "no version before"
+    states = (
+        f"{tag.removesuffix('_tag')} {'valid' if one['valid'] else 'stale'}"
+        for tag, one in caches.items()
+    )
+    return ", ".join(states) or "-"

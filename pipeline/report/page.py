@@ -2,11 +2,12 @@
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import jinja2
 
+from models.evaluation import diagnostics
 from pipeline.report import headline
 from pipeline.report.blocks import Section, Tile
 from pipeline.report.sections import (
@@ -26,26 +27,32 @@ from pipeline.report.sections import (
     training_section,
 )
 
-_SECTIONS = (
-    data_section,
-    check_section,
-    time_section,
-    column_section,
-    embedding_section,
-    similarity_section,
-    training_section,
-    comparison_section,
-    slice_section,
-    calibration_section,
-    latency_section,
-    attention_section,
-    request_section,
-    facts_section,
-)
+Data = Mapping[str, Any]
+Maker = Callable[[Data], Section | None]
+"""Makes a section; None where its data is absent."""
+
+_Part = TypeVar("_Part")
+
+SECTIONS: Mapping[str, Maker] = {
+    "data": data_section.section,
+    "check": check_section.section,
+    "time": time_section.section,
+    "column": column_section.section,
+    "embedding": embedding_section.section,
+    "similarity": similarity_section.section,
+    "training": training_section.section,
+    "comparison": comparison_section.section,
+    "slice": slice_section.section,
+    "calibration": calibration_section.section,
+    "latency": latency_section.section,
+    "attention": attention_section.section,
+    "request": request_section.section,
+    "facts": facts_section.section,
+}
 """In the order of the page."""
 
 
-def render(data: Mapping[str, Any], path: str) -> None:
+def render(data: Data, path: str, sections: Mapping[str, Maker] = SECTIONS) -> None:
     """Writes the report as one file that needs nothing else.
 
     Args:
@@ -54,13 +61,24 @@ def render(data: Mapping[str, Any], path: str) -> None:
         `bucket_effect`, `attention_mass`, `scored`, `tags`, `parity`, `config`, `environment` and
         `command`. A single training also has `run`, `changed_settings` and `split`, the split
         that the headline shows (`test` by default), and its `metrics` are by split, not by model.
-        A section whose data is absent is left out. A number that is None or not finite is a dash
+        A section whose data is absent is left out, and so is, with a warning, one that cannot be
+        made (`models.evaluation.diagnostics`). A number that is None or not finite is a dash
         or a gap.
       path: the HTML file; written beside itself and renamed.
+      sections: what makes each section, by name, in the order of the page.
     """
-    sections = [found for section in _SECTIONS if (found := section.section(data)) is not None]
-    title = data.get("title") or "Report"
-    write(path, title, headline.subtitle(data), sections, headline.tiles(data))
+    made = [_attempt(f"{name} section", maker, None, data) for name, maker in sections.items()]
+    write(
+        path,
+        data.get("title") or "Report",
+        _attempt("subtitle", headline.subtitle, "", data),
+        [section for section in made if section is not None],
+        _attempt("headline", headline.tiles, [], data),
+    )
+
+
+def _attempt(name: str, make: Callable[[Data], _Part], otherwise: _Part, data: Data) -> _Part:
+    return diagnostics.attempt(f"the report's {name}", lambda: make(data), otherwise)
 
 
 def write(

@@ -1,5 +1,6 @@
 """Versions, variables and code that produced a result, to record with it."""
 
+import contextlib
 import os
 import platform
 import shlex
@@ -33,8 +34,14 @@ _VARIABLES = (
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that decide results, and the CPUs."""
-    installed = {name: metadata.version(name) for name in _PACKAGES}
+    """Returns the versions of Python and of the packages that decide results, and the CPUs.
+
+    A package that is installed under another name, as `tensorflow-cpu` is, has no version here.
+    """
+    installed = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            installed[name] = metadata.version(name)
     return {"python": platform.python_version(), "cpus": str(os.cpu_count()), **installed}
 
 

@@ -96,8 +96,9 @@ def id_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str
     """Returns the summary statistics that only ids have.
 
     Returns:
-      `rows_per_id`: `[least, most, ids, rows]` for 1, 2 to 3, 4 to 7 rows and so on, and
-      `top_percent_rows`: the rows of the most frequent hundredth of the ids (at least one id).
+      `rows_per_id`: `[least, most, ids, rows]` for 1, 2 to 3, 4 to 7 rows and so on;
+      `top_percent_rows`: the rows of the most frequent hundredth of the ids (at least one id);
+      `empty`: the rows whose id is the empty string.
     """
     groups = connection.execute(
         "SELECT CAST(floor(log2(n)) AS INTEGER) AS power, count(*), sum(n) "
@@ -109,11 +110,16 @@ def id_statistics(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str
         f"SELECT coalesce(sum(n), 0) FROM (SELECT n FROM {table} WHERE value IS NOT NULL "
         f"ORDER BY n DESC LIMIT {max(1, math.ceil(ids / 100))})",
     )
+    empty = one_row(
+        connection,
+        f"SELECT coalesce(sum(n), 0) FROM {table} WHERE CAST(value AS VARCHAR) = ''",
+    )
     return {
         "rows_per_id": [
             [2**power, 2 ** (power + 1) - 1, int(ids), int(rows)] for power, ids, rows in groups
         ],
         "top_percent_rows": int(top[0]),
+        "empty": int(empty[0]),
     }
 
 

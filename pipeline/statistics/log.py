@@ -100,7 +100,7 @@ def _check_schema(schema: pa.Schema, source: LogSource) -> None:
             parquet.check_column(source.events, schema, label, parquet.is_number, expected)
     for expression in source.derived.values():
         for name in expression.columns:
-            expected = f"a column that {expression.text!r} can read"
+            expected = f"a column that {expression.text!r} can read (--derive_label)"
             parquet.check_column(source.events, schema, name, lambda kind: True, expected)
         empty = {field.name: pa.nulls(0, field.type) for field in schema}
         expression.evaluate(empty)

@@ -16,7 +16,8 @@ _PLAUSIBLE = (631_152_000, 4_102_444_800)
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 """Units per second."""
 
-_REQUIRED = (USER_ID, "item_id", TIMESTAMP, REQUEST_ID)
+_IDS = (USER_ID, "item_id")
+_REQUIRED = (*_IDS, TIMESTAMP, REQUEST_ID)
 _EXPECTED_COUNT = 20
 """The least count that is expected of a stretch of time before its absence is a finding."""
 
@@ -112,8 +113,17 @@ def _column(name: str, column: Mapping[str, Any], limits: CheckLimits) -> Iterat
     elif (found := share(nulls, rows)) > limits.max_missing_share:
         text = f"{found:.1%} are null, more than {limits.max_missing_share:.1%}."
         yield Finding("warning", "missing", subject, text)
+    if name in _IDS:
+        text = (
+            f"{column['empty']:,} of {rows:,} are empty; the join quarantines them. Write the id, "
+            "or leave the rows out."
+        )
+        yield from bad_rows(column["empty"], rows, limits, "empty_id", subject, text)
     if column.get("not_finite"):
-        text = f"{column['not_finite']:,} values are NaN or infinite; write null instead."
+        text = (
+            f"{column['not_finite']:,} values are NaN or infinite; the join quarantines such rows "
+            "if it reads the column. Write a number, or null in a column that is context alone."
+        )
         yield Finding("warning", "not_finite", subject, text)
     if column.get("distinct") == 1 and rows > 1 and name != TIMESTAMP:
         text = f"every value is {column['top'][0][0]!r}: the column does not tell rows apart."

@@ -31,7 +31,7 @@ class CheckLimits:
     `--limit` and `checks` of a run's configuration also accept the names of earlier versions.
 
     Attributes:
-      max_bad_fraction: null ids, timestamps out of range, labels that are neither 0 nor 1,
+      max_bad_fraction: null or empty ids, timestamps out of range, labels that are neither 0 nor 1,
         rejected embeddings; more is an error, as it is for the join (`--max_bad_fraction`), fewer
         a warning.
       max_missing_share: nulls in any other column; more is a warning.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -52,6 +53,7 @@ def read_side_table(
     id_name: str,
     selected: tuple[str, ...] | None,
     log_kind: dict[str, pa.DataType],
+    check_names: Callable[[tuple[str, ...]], None] = lambda names: None,
 ) -> SideTable:
     """Reads the side features of items or users.
 
@@ -60,6 +62,7 @@ def read_side_table(
       id_name: `item_id` or `user_id`.
       selected: `name[:kind[:width]]`; None for every column that fits.
       log_kind: the type of the log's id column by file.
+      check_names: called with the features' names before anything is read.
 
     Raises:
       UserInputError: a file or column is missing, unreadable or of another type.
@@ -68,19 +71,19 @@ def read_side_table(
         return EMPTY
     flag = "items" if id_name == "item_id" else "users"
     files = parquet.open_files(location, flag)
-    tables = []
     for path, file in files.items():
         schema = file.schema_arrow
         parquet.check_column(path, schema, id_name, parquet.is_id, "int64 or string")
         parquet.same_kind({**log_kind, path: schema.field(id_name).type}, id_name)
-        tables.append(file.read())
+    path, file = next(iter(files.items()))
+    schema = file.schema_arrow
+    specs = _default_specs(schema, id_name) if selected is None else selected
+    check_names(tuple(_parse_spec(spec)[0] for spec in specs))
+    tables = [file.read() for file in files.values()]
     try:
         table = pa.concat_tables(tables).combine_chunks().unify_dictionaries()
     except pa.ArrowInvalid as error:
         raise UserInputError(f"--{flag}: the files of {location!r} differ: {error}") from error
-    path, file = next(iter(files.items()))
-    schema = file.schema_arrow
-    specs = _default_specs(schema, id_name) if selected is None else selected
     ids, first, rejected = _distinct_ids(table[id_name])
     features, values, not_finite = [], {}, 0
     for spec in specs:

@@ -10,7 +10,7 @@ from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.files import manifest, storage
-from models.evaluation import attention_mass, scoring
+from models.evaluation import attention_mass, diagnostics, scoring
 from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
@@ -53,12 +53,14 @@ def record(
     metrics = {
         split: scoring.evaluate(scoring.score(model, examples, split), counts) for split in splits
     }
-    sample = input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES)
-    attention = {
-        "split": _SPLIT,
-        "bucket_effect": model.bucket_effect(),
-        "attention_mass": attention_mass.measure(model, sample),
-    }
+    # Read here: an error of the data is the job's, one of a diagnostic is not.
+    sample = list(input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES))
+    unknown: dict[str, dict[str, list]] = {}
+    effect = diagnostics.attempt("bucket effect", model.bucket_effect, unknown)
+    mass = diagnostics.attempt(
+        "attention mass", lambda: attention_mass.measure(model, sample), unknown
+    )
+    attention = {"split": _SPLIT, "bucket_effect": effect, "attention_mass": mass}
     source = examples.folder
     run = run_folder.Run(
         label=model.label,
@@ -75,7 +77,7 @@ def record(
         code=dict(origin.code),
     )
     run_folder.write(folder, run, config, examples.manifest, attention, metrics, origin.patch)
-    write_report(folder)
+    _attempt_report(folder, "Report %s")
     return metrics
 
 
@@ -100,8 +102,7 @@ def add_metrics(folder: str, examples: ExampleSet, split: str, metrics: Mapping[
         )
         return
     run_folder.write_metrics(folder, split, metrics)
-    write_report(folder)
-    logging.info("Added the %s split to %s", split, os.path.join(folder, run_folder.REPORT))
+    _attempt_report(folder, f"Added the {split} split to %s")
 
 
 def write_report(folder: str) -> None:
@@ -136,6 +137,14 @@ def write_report(folder: str) -> None:
         "command": run.command,
     }
     render(data, os.path.join(folder, run_folder.REPORT))
+
+
+def _attempt_report(folder: str, done: str) -> None:
+    def write() -> None:
+        write_report(folder)
+        logging.info(done, os.path.join(folder, run_folder.REPORT))
+
+    diagnostics.attempt(run_folder.REPORT, write, None)
 
 
 def _moment(at: datetime) -> str:

@@ -163,7 +163,10 @@ def _inputs(batch: Arrays, specs: Mapping[str, DType]) -> Arrays:
             )
         value = batch[name]
         if not np.can_cast(value.dtype, dtype, "same_kind"):
-            raise ValueError(f"{name}: expected {dtype.name}, received {value.dtype.name}.")
+            raise ValueError(
+                f"{name}: expected {dtype.name}, received {value.dtype.name}. Strings go through "
+                "features.ids.hashing.fingerprint_strings, as in the join."
+            )
         inputs[name] = value.astype(dtype, copy=False)
     return inputs
 

@@ -47,10 +47,10 @@ def projection_inputs(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Returns the inputs of both projection signatures for the items of `<prefix>item_id`."""
     ids = {"item_ids": inputs[f"{prefix}item_id"].reshape(-1)}
+    # Of behaviors, which have no side features: an item's column may be called vector_image.
+    sent = [name.removeprefix("history_") for name in inputs if name.startswith("history_vector_")]
     vectors = {
-        name.removeprefix(prefix): value.reshape(-1, value.shape[-1])
-        for name, value in inputs.items()
-        if name.startswith(f"{prefix}vector_")
+        name: (value := inputs[f"{prefix}{name}"]).reshape(-1, value.shape[-1]) for name in sent
     }
     return {"id_projections": ids, "target_aware_projections": vectors or ids}
 

@@ -18,12 +18,14 @@ class CacheValidity:
       valid: whether the earlier version's cache may be used.
       since: the first of the consecutive versions with this tag; None if not valid.
       reason: one line for a person.
+      before: the version that was compared with; None for a folder's first version.
     """
 
     tag: str
     valid: bool
     since: int | None
     reason: str
+    before: int | None = None
 
 
 def compare(tags: Mapping[str, str], earlier: ExportedVersion | None) -> list[CacheValidity]:
@@ -45,11 +47,11 @@ def _compare_one(tag: str, value: str, earlier: ExportedVersion | None) -> Cache
         before = earlier.manifest.get("caches", {}).get(tag, {})
         since = before["since"] if before.get("valid") else earlier.number
         reason = f"{tag} unchanged since version {since}: {signature} stay valid"
-        return CacheValidity(tag, True, since, reason)
+        return CacheValidity(tag, True, since, reason, earlier.number)
     if earlier is None:
         reason = f"{tag} is new: fill {signature}"
     elif tag not in earlier.tags:
         reason = f"{tag} is new, version {earlier.number} has none: fill {signature}"
     else:
         reason = f"{tag} changed since version {earlier.number}: fill {signature} again"
-    return CacheValidity(tag, False, None, reason)
+    return CacheValidity(tag, False, None, reason, earlier.number if earlier else None)

@@ -90,7 +90,12 @@ class ExportFolder:
                 earlier = max(self.versions(), key=lambda version: version.number, default=None)
                 caches = cache_validity.compare(values["tags"], earlier)
                 values["caches"] = {
-                    one.tag: {"valid": one.valid, "since": one.since, "reason": one.reason}
+                    one.tag: {
+                        "valid": one.valid,
+                        "since": one.since,
+                        "reason": one.reason,
+                        "before": one.before,
+                    }
                     for one in caches
                 }
                 extras = os.path.join(saved_model, EXTRAS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from docs_build import code_blocks
 from tests.conftest import REPOSITORY
 
-_SECONDS = 900
+_SECONDS = 1800
 _SHOWN = 8000
 
 

@@ -13,6 +13,7 @@ from features.errors import UserInputError
 from features.schema import SideFeature
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.options import JoinOptions
+from pipeline.join.rules.expressions import Expression
 from pipeline.tables import parquet, side_features
 
 EVENTS = "events"
@@ -211,18 +212,37 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
 def _check_expressions(path: str, schema: pa.Schema, columns: LogColumns) -> None:
     """Evaluates every expression on zero rows, which shows missing columns and types."""
     empty = {name: pa.nulls(0, _plain(schema.field(name).type)) for name in schema.names}
+    for name, expression in columns.derived.items():
+        _check_expression(path, f"derive_label {name}", expression, empty)
+        empty[name] = pa.nulls(0, pa.float32())
+    for name, expression in columns.label_events.items():
+        _check_expression(path, f"label_events {name}", expression, empty)
+    empty |= {name: pa.nulls(0, pa.float32()) for name in columns.computed}
+    options = columns.options
+    if isinstance(options.behavior, Expression):
+        advice = _advice_of_default_rule(columns) if options.has_default_behavior_rule else ""
+        _check_expression(path, "behavior_rule", options.behavior, empty, advice)
+    for expression in options.behavior_type_rules:
+        _check_expression(path, "behavior_type", expression, empty)
+
+
+def _check_expression(
+    path: str, flag: str, expression: Expression, empty: dict[str, pa.Array], advice: str = ""
+) -> None:
     try:
-        for name, expression in columns.derived.items():
-            expression.evaluate(empty)
-            empty[name] = pa.nulls(0, pa.float32())
-        for expression in columns.label_events.values():
-            expression.evaluate(empty)
-        for name in columns.computed:
-            empty[name] = pa.nulls(0, pa.float32())
-        for expression in columns.expressions[len(columns.derived) + len(columns.label_events) :]:
-            expression.evaluate(empty)
+        expression.evaluate(empty)
     except UserInputError as error:
-        raise UserInputError(f"{path!r}: {error}") from error
+        raise UserInputError(f"--{flag}: {path!r}: {error}{advice}") from error
+
+
+def _advice_of_default_rule(columns: LogColumns) -> str:
+    """Returns how to replace the default rule, which reads a label that need not be there."""
+    label = columns.options.resolved_labels[0]
+    flag = f"--labels {label} " if label in columns.stored_labels else ""
+    return (
+        " That is the default of --behavior_rule. A log whose label is called "
+        f'{label} needs {flag}--behavior_rule "{label} == 1".'
+    )
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

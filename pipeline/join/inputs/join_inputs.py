@@ -74,8 +74,21 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         or the record's names or widths do not fit together.
     """
     log = open_log(options)
-    items = read_side_table(options.items, "item_id", options.item_features, log.item_kind)
-    users = read_side_table(options.users, "user_id", options.user_features, log.user_kind)
+    names = options.feature_names
+    items = read_side_table(
+        options.items,
+        "item_id",
+        options.item_features,
+        log.item_kind,
+        lambda columns: dataclasses.replace(names, items=columns).check(),
+    )
+    users = read_side_table(
+        options.users,
+        "user_id",
+        options.user_features,
+        log.user_kind,
+        lambda columns: dataclasses.replace(names, users=columns).check(),
+    )
     prints = {
         name: embedding_inputs.fingerprint_files(name, folder, log.item_kind)
         for name, folder in options.embeddings.items()

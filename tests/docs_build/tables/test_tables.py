@@ -5,7 +5,6 @@ import pytest
 from docs_build import registry
 from docs_build.tables import (
     capacity,
-    content_lookup,
     embeddings,
     flags,
     jobs,
@@ -21,7 +20,7 @@ from docs_build.tables import (
 )
 
 MODULES = (
-    *(capacity, content_lookup, embeddings, flags, jobs, join, measurements, models, quality),
+    *(capacity, embeddings, flags, jobs, join, measurements, models, quality),
     *(serving, settings, signatures, training),
 )
 

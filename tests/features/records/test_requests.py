@@ -82,6 +82,33 @@ def test_what_does_not_fit_is_named(requests, message):
         pad(requests, SIZES)
 
 
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        (["b7", "c1"], r"'b7' \(str64\)"),
+        (["7", "1"], r"'7' \(str32\)"),
+        ([1.5, 2], r"1.5 \(float64\)"),
+        ([1, np.nan], r"nan \(float64\)"),
+        ([2.0**60, 1], r"1.15\d+e\+18 \(float64\)"),
+        ([1, None], r"None \(object\)"),
+        ([1, 2**64], r"18446744073709551616 \(object\)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["candidate_item_id", "history_item_id", "history_time_gap"])
+def test_what_is_no_integer_is_refused_by_the_inputs_name(name, value, received):
+    wrong = dataclasses.replace(request(2, 2), **{name: value})
+    message = f"^{name}: expected integers, received {received}.*fingerprint_strings"
+    with pytest.raises(ValueError, match=message):
+        pad([wrong], SIZES)
+
+
+def test_lists_whole_floats_and_empty_lists_are_integers():
+    given = dataclasses.replace(request(2, 0), candidate_item_id=[3.0, 4], history_item_id=[])
+    (padded,) = unpad(pad([given], SIZES))
+    assert padded.candidate_item_id.tolist() == [3, 4] and not len(padded.history_item_id)
+    assert padded.candidate_item_id.dtype == padded.history_item_id.dtype == np.int64
+
+
 @pytest.mark.parametrize("sizes", [(), (0, 3), (3, 2), (3, 3)])
 def test_sizes_ascend_from_one(sizes):
     with pytest.raises(ValueError, match="must be ascending sizes from 1"):

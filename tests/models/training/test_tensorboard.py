@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import logging
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from features.records import example
@@ -89,3 +90,31 @@ def test_a_large_table_is_sampled_evenly_to_its_end():
     norms = tensorboard.row_norms(tf.Variable(rows))
     assert len(norms) == 83_334
     np.testing.assert_allclose(norms, np.linalg.norm(rows[::3], axis=1), rtol=1e-5)
+
+
+def test_a_summary_that_fails_is_left_out_and_the_others_are_written(tmp_path, sample, caplog):
+    caplog.set_level(logging.WARNING)
+    model = a_model("dmf")
+
+    def failing():
+        raise AttributeError("reads no codes")
+
+    model.bucket_effect = failing
+    found = scalars(written(tmp_path, model, sample))
+    assert [tag for tag in found if tag.startswith("attention/text/")]
+    assert not [tag for tag in found if tag.startswith("attention_bias/")]
+    assert len(found["embedding_norm/item_id/mean"]) == 2
+    messages = [one.getMessage() for one in caplog.records if one.levelno >= 30]
+    assert [one.partition(" (")[0] for one in messages] == [
+        f"Left out: TensorBoard's attention_bias of evaluation {number}" for number in (1, 2)
+    ]
+    assert all("AttributeError" in one and "reads no codes" in one for one in messages)
+
+
+def test_an_error_of_the_sample_is_not_a_diagnostics_error(tmp_path):
+    def broken():
+        raise tf.errors.DataLossError(None, None, "corrupted record at 12")
+        yield
+
+    with pytest.raises(tf.errors.DataLossError, match="corrupted record"):
+        written(tmp_path, a_model("dmf"), broken())

@@ -14,8 +14,15 @@ import pytest
 from features.errors import UserInputError
 from features.files import manifest
 from pipeline import convert as convert_job
-from pipeline.adapters import amazon_reviews, converter, movielens, table, taobao_mm
-from tests.pipeline.adapters import converted, test_amazon_reviews, test_movielens, test_taobao_mm
+from pipeline.adapters import amazon_reviews, converter, ebnerd, mind, movielens, table, taobao_mm
+from tests.pipeline.adapters import (
+    converted,
+    test_amazon_reviews,
+    test_ebnerd,
+    test_mind,
+    test_movielens,
+    test_taobao_mm,
+)
 
 ROWS = 203
 
@@ -51,10 +58,33 @@ def write_taobao(folder):
     return test_taobao_mm.write(folder, train=train, train_users=users, vectors=vectors)
 
 
+def write_mind(folder):
+    broken = "9\tU1\tno time\t\tN1-1"
+    impression = test_mind.impression
+    train = [
+        impression(n, user=f"U{n % 50}", shown="N1-0 N2-1 N3-0") if n % 9 else broken
+        for n in range(ROWS)
+    ]
+    return test_mind.write(folder, train, news=[test_mind.news(f"N{n}") for n in range(ROWS)])
+
+
+def write_ebnerd(folder):
+    impression, history = test_ebnerd.impression, test_ebnerd.history
+    train = [impression(n, n, list(range(n % 7)), [1][: n % 2]) for n in range(ROWS)]
+    return test_ebnerd.write(
+        folder,
+        train,
+        histories={"train": [history(n if n % 9 else None, n % 5) for n in range(ROWS)]},
+        vectors={"text.parquet": [(n, [1.0] * (3 if n % 9 else 2)) for n in range(1, ROWS)]},
+    )
+
+
 WRITERS = {
     movielens.ADAPTER: write_movielens,
     amazon_reviews.ADAPTER: write_amazon,
     taobao_mm.ADAPTER: write_taobao,
+    mind.ADAPTER: write_mind,
+    ebnerd.ADAPTER: write_ebnerd,
 }
 
 
@@ -174,7 +204,8 @@ def test_a_quoted_path_survives_in_the_command(tmp_path):
 
 def test_every_adapter_has_its_name():
     assert {name: one.name for name, one in convert_job.ADAPTERS.items()} == {
-        name: name for name in ("movielens", "microlens", "amazon_reviews", "taobao_mm")
+        name: name
+        for name in ("movielens", "microlens", "amazon_reviews", "taobao_mm", "mind", "ebnerd")
     }
 
 
@@ -189,6 +220,18 @@ def test_exit_code_when_the_input_is_at_fault(tmp_path):
     assert done.returncode == 2
     assert "has no ratings.csv or ratings.dat. It holds nothing." in done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_notes_are_not_part_of_the_command(tmp_path):
+    source = test_mind.write(tmp_path / "in", [test_mind.impression(1)])
+    arguments = ["--dataset=mind", f"--input={source}", f"--output={tmp_path}/out"]
+    for _ in range(2):
+        done = run(sys.executable, "-m", "pipeline.convert", *arguments)
+        assert done.returncode == 0, done.stderr
+        (command,) = done.stdout.splitlines()
+        assert command.startswith("python -m pipeline.build_examples --events=")
+        assert "no zone: they are taken as UTC" in done.stderr
+        assert "Make an embedding set of the titles" in done.stderr
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def test_list_shows_labels_caches_and_damage(folder, versions):
     assert "id stale, target_aware valid" in four
     assert four.endswith("damaged: saved_model.pb has another sha256")
     assert "id valid, target_aware stale" in two and "b" * 16 in two and "(served)" in two
-    assert " stable " in one and "id stale, target_aware stale" in one
+    assert " stable " in one and "no version before" in one and "stale" not in one
     assert "2026-05-01T00:00:00+00:00" in one and "1.0e-07" in one
     assert versions.show().splitlines()[1].endswith("sizes right")
 

@@ -11,5 +11,12 @@ def data():
 
 
 @pytest.fixture
-def page(tmp_path):
-    return lambda values: report_page.rendered(values, tmp_path)
+def page(tmp_path, caplog):
+    """Renders a page, of which no part may fail."""
+
+    def rendered(values):
+        found = report_page.rendered(values, tmp_path)
+        assert not [one.getMessage() for one in caplog.records if "Left out" in one.getMessage()]
+        return found
+
+    return rendered

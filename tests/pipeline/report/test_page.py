@@ -7,6 +7,7 @@ import re
 import pytest
 
 from features.embeddings.similarity import CODES
+from pipeline.report.page import SECTIONS as SECTIONS_BY_NAME
 from pipeline.report.page import render
 from tests.pipeline.report import report_page
 
@@ -146,3 +147,17 @@ def test_a_second_label_has_a_table_of_its_own(data, page):
 
 def test_data_survives_json(data, page):
     assert page(json.loads(json.dumps(data))).sections == SECTIONS
+
+
+def test_a_section_that_fails_is_left_out_and_named(data, tmp_path, caplog):
+    def failing(values):
+        raise ZeroDivisionError("no candidate")
+
+    path = tmp_path / "report.html"
+    render(data, str(path), {**SECTIONS_BY_NAME, "attention": failing})
+    html = path.read_text()
+    assert 'id="attention"' not in html and 'id="quality"' in html and 'id="facts"' in html
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert message.startswith("Left out: the report's attention section (ZeroDivisionError in ")
+    assert message.endswith(": no candidate).")

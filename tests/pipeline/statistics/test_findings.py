@@ -65,6 +65,8 @@ def late_labels(rows):
         (null("click", 10), {("warning", "missing", "click")}),
         (null("user_id", 10), {("warning", "missing", "user_id")}),
         (null("item_id", 100), {("error", "missing", "item_id")}),
+        (put("item_id", "", slice(3)), {("warning", "empty_id", "item_id")}),
+        (put("item_id", "", slice(100)), {("error", "empty_id", "item_id")}),
         (null("timestamp", 10), {("warning", "missing", "timestamp")}),
         (null("country", 4000), {("warning", "missing", "country")}),
         (put("price", np.nan, slice(4)), {("warning", "not_finite", "price")}),

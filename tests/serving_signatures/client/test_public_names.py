@@ -1,5 +1,6 @@
 """A client needs one import, and a reader of caches no TensorFlow."""
 
+import os
 import subprocess
 import sys
 
@@ -24,3 +25,21 @@ def test_reading_a_cache_imports_no_tensorflow():
         "assert 'tensorflow' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
+def test_a_program_that_imports_the_client_prints_nothing():
+    code = (
+        "from serving_signatures.client import RemoteModel\n"
+        "import tensorflow as tf\n"
+        "assert tf.reduce_sum([1, 2]) == 3\n"
+    )
+    environment = {key: text for key, text in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout + ended.stderr == ""

@@ -114,3 +114,18 @@ def test_every_signature_is_compared_or_the_export_fails(published):
     parity_process.check_compared(published.signatures)
     with pytest.raises(ValueError, match=r"compares \['score_new'\]"):
         parity_process.check_compared([*published.signatures, "score_new"])
+
+
+def test_an_item_column_called_like_a_vector_is_no_vector():
+    inputs = {
+        "candidate_item_id": np.arange(6).reshape(2, 3),
+        "candidate_vector_image": np.ones((2, 3, 1)),
+        "candidate_vector_text": np.full((2, 3, 4), 2.0),
+        "history_vector_text": np.full((2, 5, 4), 3.0),
+    }
+    found = parity_process.projection_inputs(inputs, "candidate_")["target_aware_projections"]
+    assert set(found) == {"vector_text"}
+    np.testing.assert_array_equal(found["vector_text"], np.full((6, 4), 2.0))
+    behaviors = {**inputs, "history_item_id": np.arange(10).reshape(2, 5)}
+    found = parity_process.projection_inputs(behaviors, "history_")["target_aware_projections"]
+    np.testing.assert_array_equal(found["vector_text"], np.full((10, 4), 3.0))

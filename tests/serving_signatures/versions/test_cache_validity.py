@@ -40,6 +40,7 @@ def test_a_reason_names_the_version_since_which_a_tag_stays_or_from_which_it_cha
         "valid": True,
         "since": 2,
         "reason": reasons(version)[1],
+        "before": 2,
     }
 
 

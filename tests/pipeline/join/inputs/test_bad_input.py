@@ -67,6 +67,36 @@ def test_string_in_an_expression(tmp_path):
         build(tmp_path, table=table, behavior_rule="rating >= 4")
 
 
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("behavior_rule", "bouhgt == 1"),
+        ("behavior_type", ["click == 1", "bouhgt == 1"]),
+        ("derive_label", ["liked = bouhgt == 1"]),
+        ("label_events", ["liked = bouhgt == 1"]),
+    ],
+)
+def test_a_column_that_is_not_there_is_named_with_its_flag(tmp_path, flag, value):
+    with pytest.raises(UserInputError, match=rf"^--{flag}.* reads column 'bouhgt'") as error:
+        build(tmp_path, ROWS, **{flag: value})
+    assert "default" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "label", "needed"),
+    [
+        ({"labels": ["bought"]}, "bought", '--labels bought --behavior_rule "bought == 1"'),
+        ({"derive_label": ["liked = bought == 1"]}, "liked", '--behavior_rule "liked == 1"'),
+    ],
+)
+def test_the_default_behavior_rule_says_what_another_label_needs(tmp_path, options, label, needed):
+    rows = [{name: value for name, value in row.items() if name != "click"} for row in ROWS]
+    rows = [{**row, "bought": 1} for row in rows]
+    with pytest.raises(UserInputError, match=r"^--behavior_rule: .*reads column 'click'") as error:
+        build(tmp_path, rows, **options)
+    assert f"is called {label} needs {needed}." in str(error.value)
+
+
 def test_no_such_folder_and_empty_folder(tmp_path):
     with pytest.raises(UserInputError, match=r"--events: .* is not a folder"):
         build(tmp_path)
@@ -128,9 +158,38 @@ def test_item_feature_that_is_not_there(tmp_path):
         build(tmp_path, ROWS, items=str(tmp_path / "items.parquet"), item_features=["genres"])
 
 
+@pytest.mark.parametrize("column", ["mask", "value", "embedding_text", "running_statistics"])
+def test_item_columns_named_like_the_models_own_inputs(tmp_path, column):
+    values = {"item_id": ["item-1"], "genre": ["x"], column: [1.5], "price": [2.0]}
+    items = tmp_path / "items.parquet"
+    pq.write_table(pa.table(values), items)
+    with open(items, "r+b") as file:
+        file.seek(4)
+        file.write(b"\xff" * 40)  # Reading a value would fail: the names are enough.
+    embeddings = {"text": logs.write_embeddings(tmp_path / "e", _vectors())}
+    given = {"items": str(items), "embeddings": embeddings, "statistics": ["click"]}
+    with pytest.raises(UserInputError) as caught:
+        build(tmp_path, ROWS, **given)
+    assert f"--items: the record or the model has inputs of its own named '{column}'" in str(
+        caught.value
+    )
+    assert "--item_features=genre,price" in str(caught.value)
+
+
+def test_a_context_column_that_users_have_too(tmp_path):
+    users = tmp_path / "users.parquet"
+    pq.write_table(pa.table({"user_id": ["user-1"], "rating": [3], "age": [30]}), users)
+    with pytest.raises(UserInputError, match="--users has 'rating' and --context as well"):
+        build(tmp_path, ROWS, users=str(users), context=["rating"])
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"labels": ["click", "timestamp"]}, "--labels: the record or the model"),
+        ({"derive_label": ["mask = rating > 2"]}, "named 'mask'"),
+        ({"item_features": ["mask"]}, "--items: the record or the model"),
+        ({"context": ["a", "a:numeric"]}, "--context has 'a' twice"),
         ({"history_length": 0}, "history_length"),
         ({"histroy_length": 5}, "histroy_length"),
         ({"timestamp_unit": "ns"}, "timestamp_unit"),
@@ -140,8 +199,10 @@ def test_item_feature_that_is_not_there(tmp_path):
         ({"splits": "train:..5,test:4.."}, "overlap"),
         ({"splits": "train"}, "not of the form"),
         ({"splits": "train:..yesterday"}, "neither a whole number of s nor a date"),
-        ({"behavior_rule": "click = 1"}, "cannot be parsed"),
-        ({"derive_label": ["rating >= 4"]}, "name = expression"),
+        ({"behavior_rule": "click = 1"}, "behavior_rule: .*cannot be parsed"),
+        ({"behavior_type": ["click = 1"]}, "behavior_type: .*cannot be parsed"),
+        ({"derive_label": ["rating >= 4"]}, "derive_label: .*name = expression"),
+        ({"label_events": ["a = f(b)"]}, r"label_events: .*may not hold 'f\(b\)'"),
         ({"candidate_embeddings": ["text"]}, "candidate_embeddings names"),
     ],
 )
@@ -186,7 +247,7 @@ def test_command_line_refuses_a_misspelled_flag(tmp_path):
 def test_command_line_without_a_required_flag():
     result = run("--events=log")
     assert result.returncode == 2
-    assert result.stderr.startswith("Error: flag --output=None")
+    assert result.stderr.startswith("Error: Give --output, which this job requires")
     assert "Traceback" not in result.stderr
 
 
