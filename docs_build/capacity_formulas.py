@@ -1,7 +1,8 @@
 """Sizes of what the pipeline stores and holds, from counts; the formulas of docs/capacity.md.
 
 Shapes: C candidates, L behaviors, N items, M multimodal width, D embedding width, H heads, d head
-width, P projection width. `tests/docs/test_capacity.py` compares every function with real bytes.
+width, P the sum of the modalities' projection widths. `tests/docs/test_capacity.py` compares every
+function with real bytes.
 """
 
 from collections.abc import Sequence
@@ -150,8 +151,26 @@ def id_row_bytes(heads: int, head_width: int, width: int) -> int:
 
 
 def target_aware_row_bytes(widths: Sequence[int], projection_width: int) -> int:
-    """Returns the bytes of an item in `target_aware_projections`."""
+    """Returns the bytes of an item in `target_aware_projections`.
+
+    Args:
+      widths: M of each modality.
+      projection_width: of each modality; their sum is P.
+    """
     return sum(width + 4 + 4 * projection_width for width in widths)
+
+
+def redis_entry_bytes(cache: str, row_bytes: int, id_characters: int, prefix: str = "dmf") -> int:
+    """Returns the bytes of an item's key and value in Redis, without Redis' own bookkeeping.
+
+    Args:
+      cache: its name.
+      row_bytes: of an item in it.
+      id_characters: of the item's id as a decimal number; a fingerprint has up to 20.
+      prefix: of every key.
+    """
+    # <prefix>:<cache>:<tag>:<item id>
+    return len(prefix) + len(cache) + 16 + id_characters + 3 + row_bytes
 
 
 def request_bytes(candidates: int, behaviors: int, widths: Sequence[int] = ()) -> int:

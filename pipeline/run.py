@@ -42,6 +42,9 @@ def define_flags() -> None:
         )
     with flag_group("Output"):
         flags.DEFINE_string("output", None, "`FOLDER` All outputs, local.", required=True)
+        flags.DEFINE_bool(
+            "overwrite", False, "Train anew what is trained already, or was trained otherwise."
+        )
 
 
 def main() -> None:
@@ -59,7 +62,7 @@ def _main(arguments: Sequence[str]) -> None:
 
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     run_inputs.check(config, _FLAGS.output)
-    run = RunState(config, _FLAGS.output)
+    run = RunState(config, _FLAGS.output, _FLAGS.overwrite)
     steps.execute(run, steps.named_steps(config))
     print(run_summary.describe(run_summary.write(run), run.model.label, run.output))
 

@@ -1,6 +1,6 @@
 r"""Trains a model on joined examples.
 
-The same command resumes a training that was stopped.
+The same command resumes a training that was stopped, and does nothing where it is finished.
 
 Usual commands:
 
@@ -9,7 +9,7 @@ Usual commands:
         --set model.name=id_only --set training.learning_rate=5e-4
 
 Left on disk: the model (`model.json`, `weights/`, `vocabulary/`), what reproduces it (`run.json`,
-`run_config.json`), `metrics/validation.json`, `tensorboard/` and `report.html`.
+`run_config.json`, `training.json`), `metrics/validation.json`, `tensorboard/` and `report.html`.
 
 Exit codes: 0 done; 2 wrong input or flags, the message says what to fix; 75 stopped by SIGTERM
 after a checkpoint, the same command resumes; 1 anything else.
@@ -43,7 +43,7 @@ def _main(arguments: Sequence[str]) -> None:
     from models.training import distribution, execution, fit
     from pipeline.embedding_sets import embedding_inputs
     from pipeline.runtime import termination
-    from pipeline.training_runs import training_inputs, training_run
+    from pipeline.training_runs import run_claim, training_inputs, training_run
     from pipeline.training_runs.training_run import Origin
 
     if storage.is_remote(_FLAGS.model_dir):
@@ -51,7 +51,7 @@ def _main(arguments: Sequence[str]) -> None:
             f"--model_dir {_FLAGS.model_dir!r} must be a local folder: training writes its "
             "checkpoints there. Copy the folder afterwards; the other jobs read remote folders."
         )
-    arguments = entry_point.given_flags(without=("config", "set", "model_dir"))
+    arguments = entry_point.given_flags(without=("config", "set", "model_dir", "overwrite"))
     origin = Origin(environment.command("pipeline.train"), arguments)
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     execution.set_threads(config.training)
@@ -62,7 +62,15 @@ def _main(arguments: Sequence[str]) -> None:
     )
     start = training_inputs.find_start(_FLAGS.warm_start, _FLAGS.model_dir)
     embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
+    identity = run_claim.identity(examples, config, embeddings, start)
     with termination.saving() as stop_requested, strategy.scope():
+        chief = distribution.is_chief()
+        if run_claim.claim(_FLAGS.model_dir, identity, _FLAGS.overwrite, write=chief):
+            logging.info(
+                "%s holds just this training already: nothing to do. --overwrite trains it anew.",
+                _FLAGS.model_dir,
+            )
+            return
         model, figures = fit.train(
             examples,
             config.model,
@@ -72,7 +80,7 @@ def _main(arguments: Sequence[str]) -> None:
             stop_requested,
             start,
         )
-        if not distribution.is_chief():
+        if not chief:
             return
     training_run.record(_FLAGS.model_dir, model, examples, config, embeddings, origin)
     best = max(row["val_auc"] for row in figures["history"])

@@ -9,6 +9,7 @@ from docs_build import results
 from docs_build.figures import CAPACITY, OPTIMIZERS, join_line
 from docs_build.tables.table import Table, markdown
 from features.schema import ExampleSchema, Modality
+from serving_signatures.names import ID_PROJECTIONS, TARGET_AWARE_PROJECTIONS
 
 _GB = 1e9
 _CORES = 2
@@ -204,6 +205,8 @@ def _example_serving() -> str:
     load = Workload()
     ids = formulas.id_row_bytes(1, load.width, load.width)
     aware = formulas.target_aware_row_bytes(load.widths, load.projection_width)
+    entry = formulas.redis_entry_bytes(ID_PROJECTIONS, ids, 8)
+    entry += formulas.redis_entry_bytes(TARGET_AWARE_PROJECTIONS, aware, 8)
     mean = load.requests / 86_400
     rate = _served(100, 200, 4)["qps"] / _CORES
     rows = [
@@ -211,8 +214,14 @@ def _example_serving() -> str:
         (
             "`target_aware_projections`",
             _gb(load.items * (aware + 16)),
-            "N (Σ (M + 4 + 4 P) + 16)",
+            "N (Σ (M + 4) + 4 P + 16)",
             "within 5%",
+        ),
+        (
+            "both caches in Redis, per tag",
+            _gb(load.items * entry),
+            "N (rows + keys of 44 and 54)",
+            "without Redis' bookkeeping",
         ),
         (
             "LRU of 100,000 items, both caches",

@@ -8,7 +8,7 @@ from pipeline.runtime import help_text, job_list
 
 PAGES = {
     "doctor": "troubleshooting.md",
-    "run": "quickstart.md",
+    "run": "training.md#one-run-from-log-to-model",
     "simulate": "quickstart.md",
     "convert": "join.md",
     "inspect_data": "data_quality.md",
@@ -25,7 +25,7 @@ PAGES = {
     "backfill": "caches_and_client.md",
     "submit": "clusters.md",
 }
-"""The page that explains a job."""
+"""The page, or its section, that explains a job."""
 
 
 def _list() -> str:
@@ -34,7 +34,7 @@ def _list() -> str:
             heading if job == group[0] else "",
             f"[`{job}`](#{job})",
             escape(job_list.purpose(job)),
-            f"[{PAGES[job].removesuffix('.md').replace('_', ' ')}]({PAGES[job]})",
+            f"[{PAGES[job].partition('.md')[0].replace('_', ' ')}]({PAGES[job]})",
         )
         for heading, group in job_list.JOBS.items()
         for job in group

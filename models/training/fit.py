@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -84,6 +85,8 @@ def train(
     )
     model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
     state = TrainingState(state_folder, model)
+    own_folder = distribution.own_folder(folder)
+    board_folder = os.path.join(own_folder, "tensorboard")
     if state.restore():
         logging.info("Resuming after step %d of an unfinished run.", state.step)
     else:
@@ -91,11 +94,12 @@ def train(
             model.pretrain(data.one_pass, config.learning_rate)
         else:
             warm_start.warm_start(model, trained_model.read_trained_model(start)).log(start)
+        # The curves of an earlier training are not this one's.
+        shutil.rmtree(board_folder, ignore_errors=True)
         state.save()
     progress = Progress(data.steps_per_evaluation, data.steps)
-    own_folder = distribution.own_folder(folder)
     shown = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
-    board = tensorboard.callbacks(os.path.join(own_folder, "tensorboard"), shown)
+    board = tensorboard.callbacks(board_folder, shown)
     callbacks = [*board, GuardedCallback("progress", progress)]
     try:
         with execution.settings(model, config):
@@ -109,14 +113,19 @@ def train(
             f"training.learning_rate, now {config.learning_rate}, or "
             f"training.bucket_learning_rate, now {config.bucket_learning_rate}."
         )
+        _remove_backup(folder)  # The same training would fail again.
         raise UserInputError(f"{error} {remedy}") from error
     state.restore_best()
     figures = {**progress.figures(data.candidates_per_batch), "history": state.history}
     trained_model.write_trained_model(own_folder, model, figures)
     distribution.wait_for_all()
+    _remove_backup(folder)
+    return model, figures
+
+
+def _remove_backup(folder: str) -> None:
     if distribution.is_chief():
         tf.io.gfile.rmtree(os.path.join(folder, "backup"))
-    return model, figures
 
 
 def _fingerprint(

@@ -17,7 +17,7 @@ def check(config: RunConfig, output: str) -> None:
     Raises:
       UserInputError: it does, or cannot.
     """
-    path_rules.check_readable("--output", output)
+    path_rules.check_readable("--output", output, saved_model=True)
     path_rules.check([Place("--output", output)], list(_inputs(config)))
 
 

@@ -25,13 +25,14 @@ class RunState:
     Attributes:
       config: what to do.
       output: folder for everything.
+      overwrite: train anew where a model's folder holds a finished training, or another one.
       seconds: wall time by step.
       data, options: the join's inputs and options; of `prepare_data`.
       manifest: of the joined examples; of `join`.
       inspection, examples, embeddings: statistics and findings, the joined examples, and their
         embedding sets by modality; of `inspect_examples`.
       models, training, origin: trained models and training figures by name, and the origin of
-        the latest training; of `train`.
+        the latest training, None where that was finished already; of `train`.
       metrics: of the test split by model; of `evaluate`.
       exported: the published version; of `export_main_model`.
       request, scored: one test request, and its best candidates by title; of `score`.
@@ -40,6 +41,7 @@ class RunState:
 
     config: RunConfig
     output: str
+    overwrite: bool = False
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     data: RatingsData = dataclasses.field(init=False)
     options: JoinOptions = dataclasses.field(init=False)
@@ -49,7 +51,7 @@ class RunState:
     embeddings: dict[str, EmbeddingSet] = dataclasses.field(init=False)
     models: dict[str, RankingModel] = dataclasses.field(default_factory=dict)
     training: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    origin: Origin = dataclasses.field(init=False)
+    origin: Origin | None = None
     metrics: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     exported: Exported = dataclasses.field(init=False)
     request: RankingRequest = dataclasses.field(init=False)

@@ -4,11 +4,14 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from absl import logging
 
 from features.embeddings import embedding_set
-from models import factory
+from features.files import manifest
+from models import factory, trained_model
+from models.evaluation import scoring
 from models.inputs.example_set import ExampleSet
 from models.training import fit
 from pipeline.end_to_end import demo_data, latency, scored_request
@@ -17,7 +20,7 @@ from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment, termination
 from pipeline.statistics import assessment, inspection
-from pipeline.training_runs import run_config, training_run
+from pipeline.training_runs import run_claim, run_config, run_folder, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
 from serving_signatures import names
@@ -102,16 +105,24 @@ def inspect_examples(run: RunState) -> None:
 
 
 def train(run: RunState, name: str) -> None:
-    """Trains one model."""
+    """Trains one model, or reads it where this very training is finished already."""
+    folder = run.folder("models", name)
+    config = dataclasses.replace(run.config, model=run_config.with_name(run.config.model, name))
+    identity = run_claim.identity(run.examples, config, run.embeddings)
+    if run_claim.claim(folder, identity, run.overwrite):
+        logging.info("%s holds just this training already: nothing to do.", folder)
+        run.origin, run.models[name] = None, trained_model.read_trained_model(folder)
+        run.training[name] = manifest.read_manifest(folder)["training"]
+        return
     sources = [f"--embeddings={name}={path}" for name, path in run.data.embeddings.items()]
     arguments = [f"--examples={run.options.output}", *sources]
     run.origin = Origin(environment.command(COMMAND), arguments)
     with termination.saving() as stop_requested:
         run.models[name], run.training[name] = fit.train(
             run.examples,
-            run_config.with_name(run.config.model, name),
-            run.config.training,
-            run.folder("models", name),
+            config.model,
+            config.training,
+            folder,
             run.embeddings,
             stop_requested,
         )
@@ -119,6 +130,9 @@ def train(run: RunState, name: str) -> None:
 
 def evaluate(run: RunState, name: str) -> None:
     """Scores validation and test split of the model just trained, and writes its run folder."""
+    if run.origin is None:
+        run.metrics[name] = _test_metrics(run, name)
+        return
     settings = run_config.with_name(run.config.model, name)
     figures = training_run.record(
         run.folder("models", name),
@@ -130,6 +144,19 @@ def evaluate(run: RunState, name: str) -> None:
         ("validation", "test"),
     )
     run.metrics[name] = figures["test"]
+
+
+def _test_metrics(run: RunState, name: str) -> dict[str, Any]:
+    """Returns the metrics of a model that was trained earlier; adds them where there are none."""
+    folder = run.folder("models", name)
+    known = run_folder.read_metrics(folder)
+    if "test" not in known:
+        counts = scoring.train_counts(run.examples)
+        known["test"] = scoring.evaluate(
+            scoring.score(run.models[name], run.examples, "test"), counts
+        )
+        training_run.add_metrics(folder, run.examples, "test", known["test"])
+    return known["test"]
 
 
 def export_main_model(run: RunState) -> None:

@@ -53,11 +53,9 @@ class Publication:
             raise UserInputError(f"{output!r} exists and is no data set. {advice}")
         found = manifest.read_manifest(output)
         wanted = {**self._identity, "code_version": VERSION}
-        differing = [key for key in wanted if found.get(key) != wanted[key]]
-        if differing:
+        if difference := describe_difference(found, wanted):
             raise MadeOtherwiseError(
-                f"{output!r} holds a data set made otherwise: "
-                f"{_first_difference(found, wanted, differing)}. {advice}"
+                f"{output!r} holds a data set made otherwise: {difference}. {advice}"
             )
         return found
 
@@ -129,13 +127,12 @@ def newest_version(output: str, identity: Mapping[str, Any]) -> Publication:
             version += 1
 
 
-def _first_difference(
-    found: Mapping[str, Any], wanted: Mapping[str, Any], differing: list[str]
-) -> str:
-    """Describes what differs, down to the parameter."""
+def describe_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Describes what differs, down to the parameter; empty where all that is wanted is found."""
     parts = []
-    for key in differing:
-        there, here = found.get(key), wanted[key]
+    for key, here in wanted.items():
+        if (there := found.get(key)) == here:
+            continue
         if isinstance(there, dict) and isinstance(here, dict):
             names = [name for name in here if there.get(name) != here[name]]
             names += [name for name in there if name not in here]

@@ -20,7 +20,8 @@ _KIND = re.compile(r"\b(FOLDER|FILE|PLACE)\b")
 _MADE_BESIDE = (".building", ".rejected")
 """Folders beside an output that its job removes."""
 
-_READ_BY_TENSORFLOW = ("model_dir", "warm_start", "export_dir", "saved_model")
+_CHECKPOINTS = ("model_dir", "warm_start")
+_SAVED_MODELS = ("export_dir", "saved_model")
 _SCHEMES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _URI = re.compile(r"^([a-z][a-z0-9+.-]*)://([^/]*)(.*)$", re.DOTALL)
 
@@ -51,8 +52,8 @@ def check_flags(groups: help_text.Groups) -> None:
         for flag in flags:
             found = outputs if heading == _OUTPUT else inputs
             found += _places(flag)
-            if flag.name in _READ_BY_TENSORFLOW and flag.value:
-                check_readable(f"--{flag.name}", flag.value)
+            if flag.value and flag.name in (*_CHECKPOINTS, *_SAVED_MODELS):
+                check_readable(f"--{flag.name}", flag.value, flag.name in _SAVED_MODELS)
     check(outputs, inputs)
 
 
@@ -72,8 +73,10 @@ def check(outputs: Sequence[Place], inputs: Sequence[Place]) -> None:
                 )
 
 
-def check_readable(name: str, path: str) -> None:
+def check_readable(name: str, path: str, saved_model: bool = False) -> None:
     """Checks that TensorFlow can read back what is written below a path.
+
+    Of a SavedModel it reads the absolute path, of a checkpoint the path as it was given.
 
     TensorFlow looks for checkpoints and variables with the path as a pattern, in which `[...]` is
     any of some characters and a backslash is not itself. `*` and `?` match themselves.
@@ -81,6 +84,8 @@ def check_readable(name: str, path: str) -> None:
     Raises:
       UserInputError: the path as a pattern does not match the path.
     """
+    if saved_model and not is_remote(path):
+        path = os.path.abspath(local_path(path))
     if "\\" in path or not fnmatch.fnmatchcase(path, path):
         plain = re.sub(r"[\[\]\\]", "", path)
         raise UserInputError(

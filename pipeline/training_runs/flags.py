@@ -51,3 +51,8 @@ def define_flags() -> None:
             "`FOLDER` Model to write, local; holds the checkpoints while it trains.",
             required=True,
         )
+        flags.DEFINE_bool(
+            "overwrite",
+            False,
+            "Train anew where --model_dir holds a finished training, or another one.",
+        )

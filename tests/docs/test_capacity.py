@@ -289,7 +289,10 @@ def test_redis_values_and_lru_rows_exactly(projections, cache):
     rows = projections(cache, 100)
     client = Recorder()
     RedisProjectionStore(client).put(cache, "0123456789abcdef", np.arange(100), rows)
-    assert len(client.sent[f"dmf:{cache}:0123456789abcdef:7"]) == ROW_BYTES[cache]
+    key = f"dmf:{cache}:0123456789abcdef:7"
+    assert len(client.sent[key]) == ROW_BYTES[cache]
+    entry = formulas.redis_entry_bytes(cache, ROW_BYTES[cache], id_characters=1)
+    assert len(key) + len(client.sent[key]) == entry
     store = LruProjectionStore(max_items=50)
     store.put(cache, "tag", np.arange(100), rows)
     known, kept = store.get(cache, "tag", np.arange(100))

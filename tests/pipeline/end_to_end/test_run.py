@@ -70,6 +70,23 @@ def test_report_and_model_are_published(demo: Path) -> None:
     assert not list(demo.glob("*.building*"))
 
 
+@pytest.mark.slow(seconds=60)
+def test_run_again_it_trains_nothing_and_other_settings_are_refused(demo: Path) -> None:
+    weights = demo / "models/dmf/weights/checkpoint.index"
+    summary, trained = (demo / "summary.json").read_bytes(), weights.stat().st_mtime_ns
+    other = _run(demo, "--config", "demo", "--set", "training.seed=9")
+    assert other.returncode == 2
+    assert "seed was 1, now 9" in other.stderr and "--overwrite" in other.stderr
+    assert (demo / "summary.json").read_bytes() == summary
+    again = _run(demo, "--config", "demo", "--set", "serving.repeats=5")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("holds just this training already") == 2
+    assert weights.stat().st_mtime_ns == trained
+    before, after = json.loads(summary), json.loads((demo / "summary.json").read_bytes())
+    assert (before["metrics"], before["train"]) == (after["metrics"], after["train"])
+    assert after["export"]["saved_model"].endswith("serving/dmf/2")
+
+
 def test_wrong_setting_is_reported_without_a_traceback(tmp_path: Path) -> None:
     run = _run(tmp_path / "out", "--set", "model.haeds=2")
     assert run.returncode == 2

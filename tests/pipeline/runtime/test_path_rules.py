@@ -196,6 +196,15 @@ def test_a_path_that_tensorflow_reads_as_a_pattern_is_refused(job, flag, path):
         path_rules.check_flags(groups)
 
 
+def test_a_saved_model_is_read_by_its_absolute_path(tmp_path, monkeypatch):
+    (tmp_path / "lr=[0.1]").mkdir()
+    monkeypatch.chdir(tmp_path / "lr=[0.1]")
+    path_rules.check_readable("--model_dir", "model")
+    with pytest.raises(UserInputError, match="as a pattern"):
+        path_rules.check_readable("--export_dir", "serving", saved_model=True)
+    path_rules.check_readable("--export_dir", "s3://bucket/serving", saved_model=True)
+
+
 def test_tensorflow_finds_what_is_not_refused_and_not_what_is(tmp_path):
     import tensorflow as tf
 

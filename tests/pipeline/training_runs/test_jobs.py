@@ -101,7 +101,7 @@ def test_export_with_one_of_two_embedding_sets_is_refused(folder: Path) -> None:
     "job", ["train", *(pytest.param(job, marks=pytest.mark.slow) for job in ("evaluate", "export"))]
 )
 def test_a_folder_that_is_no_data_set_is_reported(job: str, tmp_path: Path) -> None:
-    arguments = [f"--model_dir={tmp_path}/model", f"--examples={tmp_path}"]
+    arguments = [f"--model_dir={tmp_path}/model", f"--examples={tmp_path}/examples"]
     if job == "export":
         arguments.append(f"--export_dir={tmp_path}/serving")
     run = _run(job, *arguments)
