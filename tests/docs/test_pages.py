@@ -161,6 +161,15 @@ def test_a_figure_with_a_source(text):
     assert page_rules.figure_problems("p.md", text) == []
 
 
+def test_versions_of_a_changelog_have_the_same_titles():
+    text = "# Changes\n\n## [2]\n\n### Added\n\n## [1]\n\n### Added\n"
+    assert page_rules.heading_problems("CHANGELOG.md", text) == []
+    assert len(page_rules.heading_problems("p.md", text)) == 1
+    for twice in (text.replace("[1]", "[2]"), f"{text}\n### Added\n"):
+        (problem,) = page_rules.heading_problems("CHANGELOG.md", twice)
+        assert "is there twice" in problem
+
+
 def test_planted_pictures(tmp_path):
     (tmp_path / "a.svg").touch()
     text = "![a long enough text](a.svg)\n\n![a long enough text](b.svg)\n\n![short](a.svg)\n"
