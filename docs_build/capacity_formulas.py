@@ -109,7 +109,7 @@ def reading_bytes(items: int, widths: Sequence[int], row_group: int) -> int:
       row_group: rows of the largest row group of the sets' Parquet files, of float32 vectors.
     """
     # The arrays, once more where ids are not ascending; a row group is decoded and quantized whole.
-    return 2 * broadcast_bytes(items, widths) + 50 * max(widths) * row_group
+    return 2 * broadcast_bytes(items, widths) + 55 * max(widths) * row_group
 
 
 def table_bytes(items: int, width: int) -> int:
