@@ -156,7 +156,7 @@ def _example_join() -> str:
         (
             "broadcast: launcher's memory",
             _gb(formulas.reading_bytes(load.items, load.widths, 50_000)),
-            "2 N Σ (M + 20) + 50 M G, G = 50,000",
+            "2 N Σ (M + 20) + 55 M G, G = 50,000",
             "extrapolated",
         ),
         ("shuffle: shipped vectors", _gb(shipped), "events and behaviors, all distinct", _MOST),
