@@ -36,7 +36,7 @@ def define_flags() -> None:
             "embeddings", None, "`NAME=FOLDER` Embedding set, such as text=text/.", required=True
         )
         flags.DEFINE_integer("items", 2000, "`COUNT` Items of each set; all their pairs count.")
-        flags.DEFINE_integer("seed", 0, "Seed of the drawing of items.")
+        flags.DEFINE_integer("seed", 0, "`NUMBER` Seed of the drawing of items.")
     with flag_group("Output"):
         flags.DEFINE_string("output", None, "`FILE` JSON of the figures.")
 
