@@ -107,6 +107,9 @@ def _places(flag: help_text.Flag) -> Iterator[Place]:
 
 def _relation(output: Place, given: Place) -> str | None:
     """Returns how an output meets an input, None where it does not."""
+    if given.kind == "FILE" and output.kind == "FOLDER":
+        # A folder does not replace a file, and `--config demo` is no path.
+        return None
     out, pattern = _parts(output.path), _parts(given.path)
     if _meet(out, pattern):
         if len(out) == len(pattern):

@@ -219,3 +219,9 @@ def test_tensorflow_finds_what_is_not_refused_and_not_what_is(tmp_path):
                 checkpoint.read(path)
         else:
             checkpoint.read(path).assert_consumed()
+
+
+def test_a_configuration_that_ships_may_have_the_name_of_the_output():
+    path_rules.check([Place("--output", "demo")], [Place("--config", "demo", "FILE")])
+    with pytest.raises(UserInputError, match="is the same as"):
+        path_rules.check([Place("--output", "a.py", "FILE")], [Place("--config", "a.py", "FILE")])
