@@ -101,15 +101,15 @@ def _places(flag: help_text.Flag) -> Iterator[Place]:
         return
     has_name = "=" in help_text.value_of(flag)
     for value in flag.value if isinstance(flag.value, list) else [flag.value]:
-        if path := value.partition("=")[2] if has_name else value:
+        path = value.partition("=")[2] if has_name else value
+        # `--config demo` is no path but a configuration that ships.
+        ships = flag.name == "config" and path.isidentifier() and not os.path.isfile(path)
+        if path and not ships:
             yield Place(f"--{flag.name}", path, kind[1])
 
 
 def _relation(output: Place, given: Place) -> str | None:
     """Returns how an output meets an input, None where it does not."""
-    if given.kind == "FILE" and output.kind == "FOLDER":
-        # A folder does not replace a file, and `--config demo` is no path.
-        return None
     out, pattern = _parts(output.path), _parts(given.path)
     if _meet(out, pattern):
         if len(out) == len(pattern):
