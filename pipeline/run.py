@@ -24,22 +24,14 @@ from pipeline.end_to_end import run_inputs
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
 from pipeline.training_runs import run_config
+from pipeline.training_runs.flags import define_configuration
 
 _FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
     """Defines the job's flags."""
-    with flag_group("Configuration"):
-        flags.DEFINE_string(
-            "config",
-            None,
-            "`FILE` Python with get_config(), the run_config.json of a run, or demo: the "
-            "configuration of `make demo`, which ships.",
-        )
-        flags.DEFINE_multi_string(
-            "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."
-        )
+    define_configuration("Configuration")
     with flag_group("Output"):
         flags.DEFINE_string("output", None, "`FOLDER` All outputs, local.", required=True)
         flags.DEFINE_bool(

@@ -1,8 +1,9 @@
 """What paths a job refuses, by its flags alone: outputs that meet inputs, and patterns.
 
 A flag of the group "Output" whose value is a `FOLDER` or a `FILE` is an output; every other
-`FOLDER` is an input, which has to stay as it is. A `FILE` that is read, such as `--config`, may lie
-in the output's folder; a `PLACE` is only looked at. So a new flag or job has the rule by itself.
+`FOLDER` is an input, which has to stay as it is. A `FILE` that is read may lie in the output's
+folder, and a bare word given as `FILE|NAME` is no path; a `PLACE` is only looked at. So a new flag
+or job has the rule by itself.
 """
 
 import fnmatch
@@ -100,11 +101,11 @@ def _places(flag: help_text.Flag) -> Iterator[Place]:
     if kind is None or not flag.value:
         return
     has_name = "=" in help_text.value_of(flag)
+    may_be_name = help_text.value_of(flag).endswith("|NAME")
     for value in flag.value if isinstance(flag.value, list) else [flag.value]:
         path = value.partition("=")[2] if has_name else value
-        # `--config demo` is no path but a configuration that ships.
-        ships = flag.name == "config" and path.isidentifier() and not os.path.isfile(path)
-        if path and not ships:
+        is_name = may_be_name and path.isidentifier() and not os.path.isfile(path)
+        if path and not is_name:
             yield Place(f"--{flag.name}", path, kind[1])
 
 

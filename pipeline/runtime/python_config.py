@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import os
 import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -56,6 +57,8 @@ def validate(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Con
 def _read_file(path: str) -> dict[str, Any]:
     if path.endswith(".json"):
         return json_file.read(path, "--config")
+    if os.path.isdir(path):
+        raise UserInputError(f"--config {path!r} is a folder. Give a file that has get_config().")
     try:
         namespace = runpy.run_path(path)
     except (OSError, SyntaxError) as error:

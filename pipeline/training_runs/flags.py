@@ -1,8 +1,22 @@
-"""The flags of `pipeline.train`."""
+"""The flags of `pipeline.train`, and those of a configuration, which `pipeline.run` has too."""
 
 from absl import flags
 
 from pipeline.runtime.help_text import flag_group
+
+
+def define_configuration(heading: str) -> None:
+    """Defines `--config` and `--set`, the arguments of `run_config.load`, in a group."""
+    with flag_group(heading):
+        flags.DEFINE_string(
+            "config",
+            None,
+            "`FILE|NAME` Python with get_config(), the run_config.json of a run, or demo: the "
+            "configuration of `make demo`, which ships.",
+        )
+        flags.DEFINE_multi_string(
+            "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."
+        )
 
 
 def define_flags() -> None:
@@ -34,16 +48,7 @@ def define_flags() -> None:
             "`FOLDER` Model to start from; last: the one beside --model_dir whose name "
             "precedes its own.",
         )
-    with flag_group("Settings of model and training"):
-        flags.DEFINE_string(
-            "config",
-            None,
-            "`FILE` Python with get_config(), the run_config.json of a run, or demo: the "
-            "configuration of `make demo`, which ships.",
-        )
-        flags.DEFINE_multi_string(
-            "set", [], "`KEY=VALUE` One setting, such as model.heads=2; overrides --config."
-        )
+    define_configuration("Settings of model and training")
     with flag_group("Output"):
         flags.DEFINE_string(
             "model_dir",

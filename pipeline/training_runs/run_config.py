@@ -116,7 +116,7 @@ def check(path: str | None, overrides: Sequence[str]) -> RunConfig:
 
 def _file(path: str | None) -> str | None:
     """Returns the file of a configuration that is given by its name; a path as it is."""
-    if path is None or os.path.exists(path) or not path.isidentifier():
+    if path is None or os.path.isfile(path) or not path.isidentifier():
         return path
     files = resources.files("pipeline.configs")
     shipped = {one.name.removesuffix(".py"): one for one in files.iterdir()}

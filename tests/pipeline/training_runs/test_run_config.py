@@ -28,6 +28,15 @@ def test_a_shipped_configuration_is_found_by_name_in_any_folder(tmp_path, monkey
         run_config.load("demo.py")
 
 
+def test_a_folder_is_no_configuration(tmp_path, monkeypatch) -> None:
+    by_name = run_config.load("demo")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert run_config.load("demo") == by_name
+    with pytest.raises(UserInputError, match=r"--config './demo' is a folder"):
+        run_config.load("./demo")
+
+
 def test_override_wins_over_file() -> None:
     path = "pipeline/configs/demo.py"
     config = run_config.load(path, ["join.history_length=7", "model.hidden=(8, 4)"])
