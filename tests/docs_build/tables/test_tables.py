@@ -1,28 +1,18 @@
 """Tables of results."""
 
+import importlib
+import pkgutil
+
 import pytest
 
-from docs_build import registry
-from docs_build.tables import (
-    capacity,
-    embeddings,
-    flags,
-    jobs,
-    join,
-    measurements,
-    models,
-    quality,
-    serving,
-    settings,
-    signatures,
-    table,
-    training,
-)
+from docs_build import registry, tables
+from docs_build.tables import table
 
-MODULES = (
-    *(capacity, embeddings, flags, jobs, join, measurements, models, quality),
-    *(serving, settings, signatures, training),
-)
+MODULES = [
+    importlib.import_module(found.name)
+    for found in pkgutil.iter_modules(tables.__path__, f"{tables.__name__}.")
+    if not found.name.endswith(".table")
+]
 
 
 def test_every_module_is_registered():
