@@ -1,5 +1,6 @@
 """What the adapters' tests share: converting, reading the result, running the printed command."""
 
+import collections
 import dataclasses
 import json
 import shlex
@@ -12,6 +13,7 @@ from features.files import manifest
 from pipeline.adapters import converter
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
+from tests.pipeline.join import oracle
 
 
 def convert(adapter, source, output, **options):
@@ -74,3 +76,20 @@ def join(done):
     """Runs the printed command's join in this process; returns its options and manifest."""
     options = options_of(done["join_command"])
     return options, build_examples(options)
+
+
+def joined_requests(options, splits):
+    """Returns how often a join wrote each request: split, ids, candidates, clicks, history."""
+    return collections.Counter(
+        (
+            split,
+            record["request_id"][0],
+            record["user_id"][0],
+            tuple(record["candidate_item_id"]),
+            tuple(record["click"]),
+            tuple(record["history_item_id"]),
+        )
+        for split in splits
+        for shard in oracle.read_records(options.output, split).values()
+        for record in shard
+    )

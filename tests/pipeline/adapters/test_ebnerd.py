@@ -393,19 +393,7 @@ def test_result_joins_as_plain_python_does(tmp_path):
     done = converted.convert(ebnerd, source, tmp_path / "out", max_bad_fraction=0.0)
     options, joined = converted.join(done)
     assert joined["counts"]["quarantined"] == {}
-    found = collections.Counter(
-        (
-            split,
-            record["request_id"][0],
-            record["user_id"][0],
-            tuple(record["candidate_item_id"]),
-            tuple(record["click"]),
-            tuple(record["history_item_id"]),
-        )
-        for split in rows
-        for shard in oracle.read_records(options.output, split).values()
-        for record in shard
-    )
+    found = converted.joined_requests(options, rows)
     assert found == expected_records(rows, histories)
     assert len(found) == 90
     features = {one["name"]: one["kind"] for one in joined["schema"]["context_features"]}

@@ -249,19 +249,7 @@ def test_result_joins_as_plain_python_does(tmp_path, differ):
     assert any("per split" in note for note in done["notes"]) == differ
     options, joined = converted.join(done)
     assert joined["counts"]["quarantined"] == {}
-    found = collections.Counter(
-        (
-            split,
-            record["request_id"][0],
-            record["user_id"][0],
-            tuple(record["candidate_item_id"]),
-            tuple(record["click"]),
-            tuple(record["history_item_id"]),
-        )
-        for split in ("train", "validation", "test")
-        for shard in oracle.read_records(options.output, split).values()
-        for record in shard
-    )
+    found = converted.joined_requests(options, ("train", "validation", "test"))
     assert found == expected_records(shown, differ)
     assert len(found) == 120
     features = {one["name"]: one["kind"] for one in joined["schema"]["item_features"]}
