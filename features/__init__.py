@@ -4,6 +4,7 @@
 - `errors`, `arrays`: errors that a user can fix; types of arrays.
 - `records`: one request as a `tf.train.Example`: encoding, decoding, TFRecord framing.
 - `ids`: hashing, vocabularies, the index over ids.
+- `tables`: logs, items, users and vectors in files of any format and layout.
 - `embeddings`: similarity codes, embedding sets and their files.
 - `files`: storage, manifests, versions, local copies.
 - `in_graph`: hashing, look-up and similarity codes in TensorFlow's graph.

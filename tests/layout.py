@@ -28,8 +28,17 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("arrays", "errors", "legacy_keras", "version"),
         ("schema", "files"),
         ("ids",),
+        ("tables",),
         ("records", "embeddings"),
         (MODULES,),
+    ),
+    "features.tables": (
+        ("options", "places", "kinds", "names", "expressions"),
+        ("listing", "times"),
+        ("parquet_format", "orc_format", "csv_format", "json_format", "npy_format", MODULES),
+        ("formats",),
+        ("schema",),
+        ("table",),
     ),
     "models": (("inputs",), ("layers",), (MODULES,), ("evaluation",), ("training",)),
     "serving_signatures": (

@@ -18,8 +18,9 @@ from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
 from features.schema import STRICT, Name
-from pipeline.join.rules import expressions, negatives_rule, splits
-from pipeline.join.rules.expressions import Expression
+from features.tables import expressions
+from features.tables.expressions import Expression
+from pipeline.join.rules import negatives_rule, splits
 from pipeline.join.rules.feature_names import FeatureNames, column_name
 from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.rules.splits import Split

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from features.errors import UserInputError
+from features.tables.expressions import Expression
 from pipeline.join.rules import splits
-from pipeline.join.rules.expressions import Expression
 from pipeline.statistics import columns, time_buckets
 from pipeline.statistics.database import identifier, one_row, parquet_dataset
 from pipeline.tables import parquet

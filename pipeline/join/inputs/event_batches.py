@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from features.files import storage
 from features.ids import hashing
 from features.schema import SideFeature, context_feature
+from features.tables.expressions import Expression
 from pipeline.join.inputs.event_log import REQUEST_ID, ReadUnit
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.rules import splits
-from pipeline.join.rules.expressions import Expression
 from pipeline.tables import parquet
 
 _BATCH_ROWS = 1 << 16

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from features.errors import UserInputError
 from features.schema import SideFeature
+from features.tables.expressions import Expression
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.options import JoinOptions
-from pipeline.join.rules.expressions import Expression
 from pipeline.tables import parquet, side_features
 
 EVENTS = "events"

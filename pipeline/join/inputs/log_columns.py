@@ -4,8 +4,8 @@ import dataclasses
 import enum
 
 from features.schema import SideFeature
+from features.tables.expressions import Expression
 from pipeline.join.options import JoinOptions
-from pipeline.join.rules.expressions import Expression
 
 
 class Role(enum.IntEnum):

@@ -12,10 +12,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.arrays import Booleans
 from features.errors import UserInputError
 
 _COMPARISONS = {
@@ -43,7 +43,7 @@ class Expression:
     tree: ast.expr = dataclasses.field(compare=False, repr=False)
     columns: tuple[str, ...]
 
-    def evaluate(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+    def evaluate(self, columns: Mapping[str, pa.Array]) -> Booleans:
         """Evaluates the expression.
 
         Args:
@@ -61,7 +61,8 @@ class Expression:
             raise self._error(f"does not fit the columns' types ({error})") from error
         if not isinstance(value, pa.Array) or not pa.types.is_boolean(value.type):
             raise self._error("must be true or false for every row")
-        return value.to_numpy(zero_copy_only=False)
+        result: Booleans = value.to_numpy(zero_copy_only=False)
+        return result
 
     def _evaluate(self, node: ast.AST, columns: Mapping[str, pa.Array]) -> Any:
         if isinstance(node, ast.BoolOp):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import UserInputError
-from pipeline.join.rules import expressions
+from features.tables import expressions
 
 COLUMNS = {
     "rating": pa.array([0.5, 3.3, 4.0, 5.0], pa.float32()),

@@ -1,0 +1,46 @@
+"""The files that a location means."""
+
+import dataclasses
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundFile:
+    """A file of a table.
+
+    Attributes:
+      path: local path or URI.
+      name: below the location that it was found under, with `/` between folders; for a location
+        that is a file, its base name.
+      keys: of `KEY=VALUE` folders, outermost first, with percent escapes decoded.
+    """
+
+    path: str
+    name: str
+    keys: tuple[tuple[str, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """The files of a table.
+
+    Attributes:
+      files: by location, then by name.
+      passed_over: path and reason of what lies there and is no data.
+    """
+
+    files: tuple[FoundFile, ...]
+    passed_over: tuple[tuple[str, str], ...] = ()
+
+
+def list_files(locations: Sequence[str], flag: str) -> Listing:
+    """Returns the files that locations mean.
+
+    Args:
+      locations: folders, files or globs, local or remote.
+      flag: that named them, for messages.
+
+    Raises:
+      UserInputError: a location holds no data.
+    """
+    raise NotImplementedError
