@@ -7,13 +7,17 @@ no version. The whole set is held in memory, one byte per value.
 
 from typing import Any
 
+import numpy as np
 from absl import logging
 
+from features import id_kinds
 from features.embeddings import embedding_files
-from features.embeddings.embedding_files import ALWAYS
+from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles
 from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage, versions
+from features.id_kinds import KEY, IdKinds, Kind
+from features.ids import coverage
 from pipeline.embedding_sets import embedding_versions
 from pipeline.embedding_sets.delivery import Delivery, read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked
@@ -31,6 +35,7 @@ def ingest(
     replace: bool = False,
     max_bad_fraction: float = 0.01,
     keep: int = 3,
+    min_coverage: float = coverage.DEFAULT,
 ) -> dict[str, Any]:
     """Publishes the next version of an embedding set; nothing where the delivery changes nothing.
 
@@ -44,13 +49,16 @@ def ingest(
       replace: keep nothing of the version before.
       max_bad_fraction: largest share of rows to quarantine.
       keep: versions to keep.
+      min_coverage: with `replace`, the least share of the items of the version before that have a
+        vector in the new one; 0 also lets ids become of another kind.
 
     Returns:
       The manifest of the published version.
 
     Raises:
       UserInputError: files are not readable, too many rows are bad, or the vectors have another
-        encoder or width than the set. Nothing is published then.
+        encoder, width or kind of ids than the set, or are of other items. Nothing is published
+        then.
     """
     files = embedding_files.open_files(vectors)
     with locked(output):
@@ -82,7 +90,12 @@ def ingest(
                     for row in delivery.rejected:
                         file.write(json_line(row))
             _check_counts(delivery, vectors, max_bad_fraction)
+            if replace and found is not None:
+                _check_replacement(output, files, delivery, vectors, min_coverage)
             earlier = None if before is None else embedding_versions.read_published(output)
+            if before is not None and earlier is not None:
+                kind = id_kinds.item_kind(before) or id_kinds.of_type(earlier.keys.type)
+                _check_kind(files.item_kind, vectors, kind, output, "give another --output")
             merged, changes = embedding_versions.merge(earlier, delivery.vectors)
             counts = {"read": delivery.rows, **changes, "quarantined": delivery.reasons}
             logging.info("%d rows: %s", delivery.rows, counts)
@@ -100,6 +113,7 @@ def ingest(
                 ),
                 "sha256": embedding_versions.write(building, merged),
                 "set_version": number,
+                KEY: IdKinds(item=files.item_kind).to_dict(),
             }
             published = publication.complete(values)
         versions.publish(output, number)
@@ -120,6 +134,30 @@ def _check_alike(
             f"{received}: their similarities would mean nothing. Give another --output, or "
             "--replace if the new vectors are the whole set."
         )
+
+
+def _check_kind(
+    received: Kind | None, vectors: str, expected: Kind | None, output: str, other: str
+) -> None:
+    remedy = f"Write item_id as the set has it, or {other}."
+    id_kinds.check(received, f"--vectors {vectors!r}", expected, f"--output {output!r}", remedy)
+
+
+def _check_replacement(
+    output: str, files: EmbeddingFiles, delivery: Delivery, vectors: str, min_coverage: float
+) -> None:
+    """Refuses vectors of other items than those that they replace, unless told."""
+    try:
+        item_ids, kind = embedding_versions.published_ids(output)
+    except UserInputError as error:
+        logging.warning("The version before cannot be compared, and is replaced: %s", error)
+        return
+    if min_coverage:
+        other = "give --min_coverage 0 too, which replaces a set by one of other items"
+        _check_kind(files.item_kind, vectors, kind, output, other)
+    found = int(np.isin(item_ids, delivery.vectors.item_ids).sum())
+    things = "items of the version before have a vector in the new one"
+    coverage.check(f"--replace of {output!r}", found, len(item_ids), things, min_coverage)
 
 
 def _check_counts(delivery: Delivery, vectors: str, max_bad_fraction: float) -> None:
