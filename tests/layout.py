@@ -33,7 +33,8 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         (MODULES,),
     ),
     "features.tables": (
-        ("options", "places", "kinds", "names", "expressions"),
+        ("places", "kinds", "names", "plain"),
+        ("options", "expressions"),
         ("listing", "times", "text"),
         ("parquet_format", "orc_format", "csv_format", "json_format", "npy_format", MODULES),
         ("formats",),

@@ -7,5 +7,6 @@
 - `kinds`, `times`, `names`: types, timestamps and names, made one.
 - `schema`: the pre-flight: columns of all files by one name and one type.
 - `table`: `open_table`, and reading it unit by unit.
+- `plain`: rows for people to read.
 - `expressions`: `rating >= 4`, over columns.
 """

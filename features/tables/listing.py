@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
+from features.errors import UserInputError
+
 
 @dataclasses.dataclass(frozen=True)
 class FoundFile:
@@ -43,4 +45,12 @@ def list_files(locations: Sequence[str], flag: str) -> Listing:
     Raises:
       UserInputError: a location holds no data.
     """
-    raise NotImplementedError
+    from features.files.parquet_folder import parquet_files
+
+    found = []
+    for one in locations:
+        try:
+            found += [FoundFile(path, path.rpartition("/")[2]) for path in parquet_files(one)]
+        except UserInputError as error:
+            raise UserInputError(f"--{flag}: {error}") from error
+    return Listing(tuple(found))
