@@ -35,11 +35,18 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "features.tables": (
         ("places", "kinds", "names", "plain"),
         ("options", "expressions"),
-        ("listing", "times"),
+        ("listing", "times", "text"),
         ("parquet_format", "orc_format", "csv_format", "json_format", "npy_format", MODULES),
         ("formats",),
         ("schema",),
         ("table",),
+    ),
+    "features.tables.text": (
+        ("files", "parsing"),
+        ("blocks",),
+        ("csv_records",),
+        ("csv_layout",),
+        (MODULES,),
     ),
     "models": (("inputs",), ("layers",), (MODULES,), ("evaluation",), ("training",)),
     "serving_signatures": (

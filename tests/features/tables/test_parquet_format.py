@@ -127,7 +127,7 @@ def test_a_file_without_rows(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "log.parquet"
     path.write_bytes(data)
-    with pytest.raises(UserInputError, match=r"log\.parquet.*is not a readable Parquet file"):
+    with pytest.raises(UserInputError, match=r"log\.parquet.*is not a readable .*file"):
         formats.inspect(str(path), options.DEFAULT)
 
 
