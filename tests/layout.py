@@ -34,7 +34,8 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "features.tables": (
         ("options", "places", "kinds", "names", "expressions"),
-        ("listing", "times"),
+        ("file_names", "hive_keys", "locations", "delta", "lakes", "selection"),
+        ("listing", "pruning", "times"),
         ("parquet_format", "orc_format", "csv_format", "json_format", "npy_format", MODULES),
         ("formats",),
         ("schema",),
