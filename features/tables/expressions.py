@@ -76,7 +76,7 @@ class Expression:
         if isinstance(node, ast.Name):
             name = _column(node)
             if name not in columns:
-                raise self._error(f"reads column {node.id!r}; there are {sorted(columns)}")
+                raise self._error(f"reads column {node.id!r}; the table has {sorted(columns)}")
             return columns[name]
         return ast.literal_eval(node)
 

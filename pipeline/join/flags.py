@@ -18,7 +18,7 @@ def define_flags() -> None:
     with flag_group("Inputs"):
         many(
             "events",
-            [],
+            None,
             "`FOLDER` Behavior log with user_id, item_id, timestamp, labels: folders, files or "
             "globs.",
             required=True,
