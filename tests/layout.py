@@ -35,7 +35,8 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "features.tables": (
         ("places", "kinds", "names", "plain"),
         ("options", "expressions"),
-        ("listing", "times", "text"),
+        ("file_names", "hive_keys", "locations", "delta", "lakes", "selection"),
+        ("listing", "pruning", "times", "text"),
         ("parquet_format", "orc_format", "csv_format", "json_format"),
         ("npy", MODULES),
         ("npy_format",),
