@@ -118,7 +118,7 @@ def _format(path: str) -> str:
     try:
         with storage.open_input(path) as file:
             head, size = file.read(16), file.size()
-            file.seek(max(size - 16, 0))
+            file.seek(max(size - 16, len(head)))
             tail = file.read(16) if suffix in _TEXTS else b""
     except OSError as error:
         raise UserInputError(f"{path!r} cannot be opened: {error}.") from error
