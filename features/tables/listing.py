@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from features.errors import UserInputError
 from features.files import storage
 from features.files.file_system import local_path
-from features.tables.file_names import SUFFIXES
-from features.tables.hive_keys import Keys
-from features.tables.lakes import Logs
-from features.tables.locations import Location, find
-from features.tables.selection import EMPTY, select
+from features.tables.locations.file_names import SUFFIXES
+from features.tables.locations.hive_keys import Keys
+from features.tables.locations.lakes import Logs
+from features.tables.locations.location import Location, find
+from features.tables.locations.selection import EMPTY, select
 
 TWICE = "listed before"
 _EXAMPLES = 3

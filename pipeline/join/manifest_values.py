@@ -7,7 +7,7 @@ from absl import logging
 from features.errors import UserInputError
 from pipeline.join.inputs.join_inputs import JoinInputs
 
-_OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
+_OPTIONAL_COUNTS = ("filtered", "attributed", "negatives", "histories")
 
 
 def check_counts(
@@ -30,7 +30,7 @@ def check_counts(
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
     written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())
-    rows = inputs.rows
+    rows = inputs.rows - summary.get("filtered", 0)
     if not summary["read"] == written + attributed + quarantined + dropped == rows:
         raise RuntimeError(
             f"Rows went missing: the log has {rows}, read {summary['read']}, written {written}, "

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from features.schema import REQUEST_ID, TIMESTAMP, USER_ID
-from pipeline.join.rules import splits
 from pipeline.statistics.findings import Finding, bad_rows, share
 from pipeline.statistics.options import CheckLimits
 
@@ -50,8 +49,7 @@ def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
         fitting = [name for name, size in _UNITS.items() if first <= median / size < last]
         if fitting and unit not in fitting:
             other = fitting[0]
-            known = other in splits.MICROSECONDS
-            advice = f"give --timestamp_unit {other}" if known else f"write them in {unit}"
+            advice = f"give --timestamp_unit {other}"
             text = (
                 f"the median, {median:.0f}, is {_year(median, unit)} in {unit}, but "
                 f"{_year(median, other)} in {other}: {advice}."

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from features.errors import UserInputError
 from features.files import storage, versions
-from features.tables import file_names, selection
 from features.tables.listing import TWICE, FoundFile, Listing, describe, list_files
-from features.tables.locations import matches
+from features.tables.locations import file_names, selection
+from features.tables.locations.location import matches
 from tests.features.tables.trees import names, reasons, write
 
 

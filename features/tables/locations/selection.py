@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables import file_names
-from features.tables.file_names import Kind
-from features.tables.hive_keys import Keys, check_levels, keys_at_the_end, keys_of
-from features.tables.lakes import Logs
-from features.tables.locations import Location, unpublished
+from features.tables.locations import file_names
+from features.tables.locations.file_names import Kind
+from features.tables.locations.hive_keys import Keys, check_levels, keys_at_the_end, keys_of
+from features.tables.locations.lakes import Logs
+from features.tables.locations.location import Location, unpublished
 
 EMPTY = "empty file"
 NOT_IN_LOG = "not in the Delta table's current version"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from features.errors import UserInputError
 from features.files import storage
 from features.files.file_system import local_path
-from features.tables.hive_keys import Keys
+from features.tables.locations.hive_keys import Keys
 
 LOG = "_delta_log"
 # Features that leave rows and columns as the files have them.

@@ -10,8 +10,8 @@ import pytest
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables import file_names, selection
 from features.tables.listing import list_files
+from features.tables.locations import file_names, selection
 from tests.features.tables.trees import names, reasons, write
 
 deltalake = pytest.importorskip("deltalake", reason="needs the extra delta: the library deltalake")
