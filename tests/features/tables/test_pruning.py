@@ -88,7 +88,7 @@ def test_pruned_files_are_counted():
     found = matching(matching(GRID, parse("hour > 5"), "events"), parse("hour > 9"), "events")
     assert (len(found.files), found.pruned) == (3, 6)
     assert describe(found, "events") == (
-        "--events: 3 files (date=2026-05-01/hour=23 .. date=None/hour=23); 6 ruled out by --filter"
+        "--events: 3 files (date=2026-05-01/hour=23 .. date=null/hour=23); 6 ruled out by --filter"
     )
 
 

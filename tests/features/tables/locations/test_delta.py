@@ -82,7 +82,7 @@ def test_replaced_files_are_passed_over(partitioned):
     assert {dict(file.keys)["day"] for file in listing.files} == {"2026-05-01", "2026-05-02", None}
     counted = list(reasons(listing, partitioned).values())
     assert counted.count(selection.NOT_IN_LOG) == 2
-    assert counted.count(file_names.IN_HIDDEN_FOLDER) == 2
+    assert counted.count(file_names.DELTA_LOG) == 2
 
 
 @pytest.mark.parametrize(
