@@ -50,7 +50,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "features.tables.text": (
         ("files", "parsing"),
         ("blocks",),
-        ("csv_records",),
+        ("csv_records", "json_records"),
         ("csv_layout",),
         (MODULES,),
     ),

@@ -162,10 +162,16 @@ def parse(text: str) -> Expression:
             f"Expression {text!r} cannot be parsed ({error}). Allowed are {_ALLOWED}."
         ) from error
     _check(tree, text)
-    names = {_column(node) for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    if not names:
+    expression = of_tree(text.strip(), tree)
+    if not expression.columns:
         raise UserInputError(f"Expression {text!r} names no column.")
-    return Expression(text=text.strip(), tree=tree, columns=tuple(sorted(names)))
+    return expression
+
+
+def of_tree(text: str, tree: ast.expr) -> Expression:
+    """Returns the expression of a checked tree, or of a part of one."""
+    names = {_column(node) for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return Expression(text=text, tree=tree, columns=tuple(sorted(names)))
 
 
 def parse_assignment(text: str) -> tuple[str, Expression]:

@@ -7,9 +7,10 @@ import pyarrow as pa
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables import csv_format, parquet_format
+from features.tables import csv_format, json_format, parquet_format
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import Content, Place
+from features.tables.text.files import TextFile
 
 # First bytes, last bytes and suffix of formats that are no text.
 _BINARIES = {"parquet": (b"PAR1", b"PAR1", ".parquet")}
@@ -38,6 +39,8 @@ def inspect(path: str, options: TableOptions) -> Content:
     file_format = _format(path)
     if file_format == "csv":
         return csv_format.inspect(path, _delimiter(path, options), options)
+    if file_format == "json":
+        return json_format.inspect(path)
     return parquet_format.inspect(path)
 
 
@@ -64,6 +67,8 @@ def read(
     """
     if file_format == "csv":
         return csv_format.read(path, _delimiter(path, options), place, names, types, options)
+    if file_format == "json":
+        return json_format.read(path, place, names, types, options)
     return parquet_format.read(path, place, names)
 
 
@@ -115,7 +120,18 @@ def _format(path: str) -> str:
             )
     if suffix in _TEXTS:
         return _TEXTS[suffix]
+    if _text_head(path).lstrip().startswith(b"{"):
+        return "json"
     raise _unknown(path, f"begins with {head!r}")
+
+
+def _text_head(path: str) -> bytes:
+    try:
+        with TextFile(path) as file:
+            return file.head(1 << 12)
+    except OSError:
+        # What looked compressed is not.
+        return b""
 
 
 def _unknown(path: str, received: str) -> UserInputError:

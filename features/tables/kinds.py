@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 TIMESTAMP = pa.timestamp("us")
-_MOST_DAYS = 1 << 26
+_MICROSECONDS_A_DAY = 86_400_000_000
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -189,23 +189,19 @@ def _lists(column: pa.Array, kind: pa.DataType) -> pa.Array:
 def _microseconds(column: pa.Array) -> pa.Array:
     """Returns timestamps and dates in UTC; those outside int64 as the nearest that fits."""
     own = column.type
-    if pa.types.is_date(own):
-        seconds = column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64())
-        capped = pc.min_element_wise(
-            pc.max_element_wise(seconds, -_MOST_DAYS, skip_nulls=False),
-            _MOST_DAYS,
-            skip_nulls=False,
-        )
-        return pc.multiply(capped, 86_400_000_000).cast(TIMESTAMP)
-    values = column.cast(pa.timestamp(own.unit)).cast(pa.int64())
-    per_second = _PER_SECOND[own.unit]
-    if per_second > 1_000_000:
-        return pc.divide(values, per_second // 1_000_000).cast(TIMESTAMP)
-    factor = 1_000_000 // per_second
+    if pa.types.is_date32(own):
+        values, per_second = column.cast(pa.int32()).cast(pa.int64()), None
+    elif pa.types.is_date64(own):
+        values, per_second = column.cast(pa.int64()), _PER_SECOND["ms"]
+    else:
+        values = column.cast(pa.timestamp(own.unit)).cast(pa.int64())
+        per_second = _PER_SECOND[own.unit]
+    if per_second == _PER_SECOND["ns"]:
+        return pc.divide(values, 1_000).cast(TIMESTAMP)
+    factor = _MICROSECONDS_A_DAY if per_second is None else 1_000_000 // per_second
     most = (1 << 62) // factor
-    capped = pc.min_element_wise(
-        pc.max_element_wise(values, -most, skip_nulls=False), most, skip_nulls=False
-    )
+    capped = pc.max_element_wise(values, -most, skip_nulls=False)
+    capped = pc.min_element_wise(capped, most, skip_nulls=False)
     return pc.multiply(capped, factor).cast(TIMESTAMP)
 
 

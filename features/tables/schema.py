@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from features.tables import kinds
+from features.tables.hive_keys import Keys
 from features.tables.names import feature_name
 from features.tables.options import TableOptions
 from features.tables.places import Content
@@ -75,7 +76,7 @@ class _Found:
 
 
 def table_schema(
-    files: Sequence[tuple[str, Content, tuple[tuple[str, str | None], ...]]],
+    files: Sequence[tuple[str, Content, Keys]],
     table: str,
     options: TableOptions,
     raw: Sequence[str] = (),
@@ -90,19 +91,21 @@ def table_schema(
     """
     renamed = options.renamed(table)
     # What an empty file says of its columns' types is mostly the default of its writer.
-    filled = [file for file in files if any(place.rows for place in file[1].places)] or list(files)
+    has_rows = [any(place.rows for place in content.places) for _, content, _ in files]
+    counts = has_rows if any(has_rows) else [True] * len(files)
+    key_kinds = _key_kinds(files)
     layouts: list[Layout] = []
     layout_of: list[int] = []
     found: dict[str, dict[str, _Found]] = {}
     problems: dict[str, str] = {}
     used: set[str] = set()
-    for path, content, keys in files:
+    for (path, content, keys), is_filled in zip(files, counts, strict=True):
         layout, clashes = _layout(content.schema, renamed)
         used |= {name for name, own in renamed.items() if layout.get(name) == own}
         if layout not in layouts:
             layouts.append(layout)
         layout_of.append(layouts.index(layout))
-        if (path, content, keys) not in filled:
+        if not is_filled:
             continue
         for name, clash in clashes.items():
             problems.setdefault(name, f"{path!r} has {clash}")
@@ -113,11 +116,11 @@ def table_schema(
         for key, _ in keys:
             name = feature_name(key)
             if name not in layout:
-                kind = _key_kind(files, key)
-                found.setdefault(name, {})[path] = _Found(path, key, kind, False)
+                found.setdefault(name, {})[path] = _Found(path, key, key_kinds[key], False)
     columns = {}
+    filled = [path for (path, _, _), is_filled in zip(files, counts, strict=True) if is_filled]
     for name, by_file in found.items():
-        lacking = next((path for path, _, _ in filled if path not in by_file), None)
+        lacking = next((path for path in filled if path not in by_file), None)
         column = _column(name, tuple(by_file.values()), options, name in raw)
         problem = problems.get(name) or column.problem
         columns[name] = dataclasses.replace(column, lacking=lacking, problem=problem)
@@ -194,11 +197,17 @@ def _column(name: str, found: tuple[_Found, ...], options: TableOptions, is_raw:
     return dataclasses.replace(column, problem=problem)
 
 
-def _key_kind(
-    files: Sequence[tuple[str, Content, tuple[tuple[str, str | None], ...]]], key: str
-) -> pa.DataType:
-    """Returns int64 for a folder's key whose values are all whole numbers, else string."""
-    values = {value for _, _, keys in files for name, value in keys if name == key}
-    known = [value for value in values if value is not None]
-    whole = all(value.isdecimal() and value.isascii() and len(value) < 19 for value in known)
-    return pa.int64() if known and whole else pa.string()
+def _key_kinds(files: Sequence[tuple[str, Content, Keys]]) -> dict[str, pa.DataType]:
+    """Returns int64 for each folder key whose values are all whole numbers, else string."""
+    values: dict[str, set[str]] = {}
+    for _, _, keys in files:
+        for name, value in keys:
+            values.setdefault(name, set()).update([] if value is None else [value])
+    return {
+        name: pa.int64() if found and all(map(_is_whole, found)) else pa.string()
+        for name, found in values.items()
+    }
+
+
+def _is_whole(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) < 19

@@ -1,5 +1,6 @@
 """A table: opened and checked once, then read unit by unit, in any process."""
 
+import ast
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -9,10 +10,11 @@ from absl import logging
 
 from features.arrays import Booleans, Integers
 from features.errors import UserInputError
-from features.tables import formats, kinds, listing
+from features.tables import expressions, formats, kinds, listing, pruning
 from features.tables import schema as schemas
 from features.tables.expressions import Expression
-from features.tables.listing import FoundFile
+from features.tables.hive_keys import Keys
+from features.tables.listing import FoundFile, Listing
 from features.tables.names import feature_name
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import BATCH_ROWS, Content, Place
@@ -39,7 +41,7 @@ class Unit:
     format: str
     place: Place
     layout: int
-    keys: tuple[tuple[str, str | None], ...] = ()
+    keys: Keys = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +124,7 @@ class Table:
       files: in order.
       fingerprints: name, size and digest of each file.
       passed_over: path and reason of what lies there and is no data.
+      pruned: files that `--filter` ruled out by their folders.
     """
 
     flag: str
@@ -132,6 +135,7 @@ class Table:
     files: tuple[FoundFile, ...]
     fingerprints: tuple[dict[str, object], ...]
     passed_over: tuple[tuple[str, str], ...] = ()
+    pruned: int = 0
 
     @property
     def rows(self) -> int:
@@ -246,7 +250,11 @@ def open_table(
     given = (locations,) if isinstance(locations, str) else tuple(locations)
     found = listing.list_files(given, flag)
     location = ", ".join(given)
-    filtered = options.filter if is_log else None
+    rows_that = None
+    if is_log and options.filter is not None:
+        filter_expression = expressions.parse(options.filter)
+        found = pruning.matching(found, filter_expression, flag)
+        rows_that = _of_rows(filter_expression, found)
     files = [(one, _inspect(one.path, flag, options)) for one in found.files]
     columns = schemas.table_schema(
         [(one.path, content, one.keys) for one, content in files],
@@ -268,14 +276,16 @@ def open_table(
         flag=flag,
         location=location,
         schema=columns,
-        reader=Reader(readable, columns.layouts, options, tuple(raw)),
+        reader=Reader(readable, columns.layouts, options, tuple(raw), rows_that),
         units=units,
         files=found.files,
         fingerprints=tuple({"name": one.name, **content.fingerprint} for one, content in files),
         passed_over=found.passed_over,
+        pruned=found.pruned,
     )
-    del filtered
-    logging.info("--%s: %d files, %d rows.", flag, len(files), table.rows)
+    if rows_that is not None:
+        _check_filter(table, rows_that)
+    logging.info("%s; %d rows.", listing.describe(found, flag), table.rows)
     return table
 
 
@@ -307,6 +317,35 @@ def unreadable(flag: str, unit: Unit, error: Exception) -> UserInputError:
         f"{unit.place.first_row + unit.place.rows}, cannot be read: {error}. Write the file "
         "again, or move it out of the folder."
     )
+
+
+def _of_rows(expression: Expression, found: Listing) -> Expression | None:
+    """Returns what is left of a filter once files were ruled out by their keys."""
+    keys = [{feature_name(name) for name, _ in file.keys} for file in found.files]
+    decided = set.intersection(*keys) if keys else set()
+    tree = expression.tree
+    is_all = isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)
+    parts = [
+        expressions.of_tree(expression.text, part)
+        for part in (tree.values if is_all else [tree])  # type: ignore[attr-defined]
+    ]
+    left = [part.tree for part in parts if not set(part.columns) <= decided]
+    if not left:
+        return None
+    return expressions.of_tree(
+        expression.text, left[0] if len(left) == 1 else ast.BoolOp(ast.And(), left)
+    )
+
+
+def _check_filter(table: Table, expression: Expression) -> None:
+    """Checks that a filter's columns are there, and compare with what it says."""
+    for name in expression.columns:
+        table.column(name, lambda kind: True, "(--filter)", everywhere=False)
+    empty = {name: pa.nulls(0, kind) for name, kind in table.reader.kinds.items()}
+    try:
+        expression.evaluate(empty)
+    except UserInputError as error:
+        raise UserInputError(f"--filter: {error}") from error
 
 
 def _owns(table: Table) -> list[str]:
