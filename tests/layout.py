@@ -34,8 +34,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "features.tables": (
         ("places", "kinds", "names", "plain"),
-        ("options", "expressions"),
-        ("file_names", "hive_keys", "locations", "delta", "lakes", "selection"),
+        ("options", "expressions", "locations"),
         ("listing", "pruning", "times", "text"),
         ("parquet_format", "orc_format", "csv_format", "json_format"),
         ("npy", MODULES),
@@ -43,6 +42,12 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("formats",),
         ("schema",),
         ("table",),
+    ),
+    "features.tables.locations": (
+        ("location", "file_names", "hive_keys"),
+        ("delta",),
+        ("lakes",),
+        ("selection",),
     ),
     "features.tables.text": (
         ("files", "parsing"),
