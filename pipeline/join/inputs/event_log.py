@@ -6,18 +6,24 @@ row decides what becomes of it.
 
 import dataclasses
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
 from features.schema import SideFeature
 from pipeline.join.inputs.log_columns import LogColumns
+from pipeline.join.inputs.time_unit_check import check_timestamps
 from pipeline.join.options import JoinOptions
+from pipeline.join.rules import splits
 from pipeline.join.rules.expressions import Expression
 from pipeline.tables import parquet, side_features
 
 EVENTS = "events"
 REQUEST_ID = "request_id"
+
+_FIRST_ROWS = 1 << 12
+"""Rows of a file whose times are looked at before the join starts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +57,7 @@ class EventLog:
       inputs: the files' fingerprints.
       user_kind: the type of `user_id` by file.
       item_kind: the type of `item_id` by file.
+      first_times: `[N]` int64 microseconds, the first times of its files.
     """
 
     source: str
@@ -60,14 +67,15 @@ class EventLog:
     inputs: tuple[dict[str, object], ...]
     user_kind: dict[str, pa.DataType]
     item_kind: dict[str, pa.DataType]
+    first_times: np.ndarray
 
 
 def open_log(options: JoinOptions) -> EventLog:
     """Opens the log and checks every file's schema.
 
     Raises:
-      UserInputError: a file is unreadable, lacks a column or holds it in another type, or an
-        expression does not fit the columns.
+      UserInputError: a file is unreadable, lacks a column or holds it in another type, an
+        expression does not fit the columns, or times are in another unit.
     """
     return _open(options, EVENTS, options.events, "events")
 
@@ -119,6 +127,7 @@ def _open(
     events = sum(file.metadata.num_rows for file in files.values())
     if not events and label is None:
         raise UserInputError(f"--{flag}: the files of {location!r} hold no row.")
+    times = [_first_times(path, file, columns, flag) for path, file in files.items()]
     return EventLog(
         source,
         columns,
@@ -127,7 +136,18 @@ def _open(
         tuple(parquet.footer_fingerprint(path) for path in files),
         user_kind,
         item_kind,
+        np.concatenate(times) * splits.MICROSECONDS[options.timestamp_unit],
     )
+
+
+def _first_times(path: str, file: pq.ParquetFile, columns: LogColumns, flag: str) -> np.ndarray:
+    """Returns the first timestamps of a file, after a check of their unit."""
+    if not columns.has_timestamp or not file.metadata.num_rows:
+        return np.zeros(0, np.int64)
+    batch = next(file.iter_batches(_FIRST_ROWS, columns=["timestamp"]))
+    times = batch["timestamp"].drop_null().cast(pa.int64()).to_numpy()
+    check_timestamps(times, columns.options.timestamp_unit, path, flag)
+    return times
 
 
 def _columns(

@@ -25,11 +25,15 @@ from pipeline.join.inputs.event_log import ReadUnit, row_groups
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.inputs.prior_events import prior_events
 from pipeline.join.inputs.sequence_checks import SPLIT, list_lengths, reasons_against
+from pipeline.join.inputs.time_unit_check import check_timestamps
 from pipeline.join.options import JoinOptions
 from pipeline.join.rules import splits
 from pipeline.tables import parquet
 
 HISTORIES = "histories"
+
+_FIRST_ROWS = 1 << 10
+"""Sequences of a file whose times are looked at before the join starts."""
 
 UNTIMED = -(1 << 60)
 """Microseconds of the first behavior of a sequence without timestamps; the others follow."""
@@ -74,6 +78,10 @@ def open_histories(
             if name in schema.names:
                 accepts = _list_of(parquet.is_integer)
                 parquet.check_column(path, schema, name, accepts, "a list of integers")
+        if "timestamp" in schema.names and file.metadata.num_rows:
+            lists = next(file.iter_batches(_FIRST_ROWS, columns=["timestamp"]))["timestamp"]
+            times = pc.list_flatten(lists).drop_null().cast(pa.int64()).to_numpy()
+            check_timestamps(times, options.timestamp_unit, path, HISTORIES)
         if SPLIT in schema.names:
             _check_split(path, schema, options)
         parquet.same_kind({**user_kind, path: schema.field("user_id").type}, "user_id")
