@@ -5,6 +5,7 @@
 - `time_units`: the unit that integer times are written in.
 - `records`: one request as a `tf.train.Example`: encoding, decoding, TFRecord framing.
 - `ids`: hashing, vocabularies, the index over ids.
+- `tables`: logs, items, users and vectors in files of any format and layout.
 - `embeddings`: similarity codes, embedding sets and their files.
 - `files`: storage, manifests, versions, local copies.
 - `in_graph`: hashing, look-up and similarity codes in TensorFlow's graph.

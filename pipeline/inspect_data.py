@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from features.errors import UserInputError
+from features.tables import expressions
 from pipeline.join.options import DEFAULT_LABEL
-from pipeline.join.rules import expressions
 from pipeline.runtime import entry_point, environment, json_file
 from pipeline.statistics import options
 from pipeline.statistics.flags import define_flags

@@ -104,6 +104,7 @@ class _Job:
             options=options,
             columns=inputs.log.columns,
             label_columns={one.source: one.columns for one in inputs.label_logs},
+            histories=inputs.histories.reader,
             schema=inputs.schema,
             decision=self._decision,
             after=earlier.state.last,

@@ -44,6 +44,8 @@ def log_left_out(published: dict[str, Any], output: str) -> None:
     listed = f"They are in {storage.join(output, QUARANTINE)}."
     left_out.log("--events", counts["quarantined"], counts["read"], listed)
     left_out.log("--events", counts["dropped"], counts["read"])
+    filtered = counts.get("filtered", 0)
+    left_out.log("--events", {"--filter": filtered}, counts["read"] + filtered)
     histories = counts.get("histories", {})
     left_out.log("--histories", histories.get("quarantined", {}), None, listed, "sequences")
     for name, one in published["side_tables"].items():

@@ -5,7 +5,7 @@ from typing import Any
 from features.errors import UserInputError
 from pipeline.join.inputs.join_inputs import JoinInputs
 
-OPTIONAL_COUNTS = ("attributed", "negatives", "histories", "contradictions")
+OPTIONAL_COUNTS = ("filtered", "attributed", "negatives", "histories", "contradictions")
 """Counts that a manifest has only where there is something to count."""
 
 
@@ -29,7 +29,7 @@ def check_counts(
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
     written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())
-    rows = inputs.rows
+    rows = inputs.rows - summary.get("filtered", 0)
     if not summary["read"] == written + attributed + quarantined + dropped == rows:
         raise RuntimeError(
             f"Rows went missing: the log has {rows}, read {summary['read']}, written {written}, "

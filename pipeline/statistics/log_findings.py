@@ -9,7 +9,6 @@ import numpy as np
 
 from features import time_units
 from features.schema import REQUEST_ID, TIMESTAMP, USER_ID
-from pipeline.join.rules import splits
 from pipeline.statistics.findings import Finding, bad_rows, share
 from pipeline.statistics.options import CheckLimits
 
@@ -46,9 +45,7 @@ def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
         median = np.array([dict(column["quantiles"])[0.5]], np.int64)
         other = time_units.fitting_unit(median, unit)
         if other is not None:
-            known = other in splits.MICROSECONDS
-            advice = f"give --timestamp_unit {other}" if known else f"write them in {unit}"
-            text = f"{time_units.misfit(median, unit, other)}: {advice}."
+            text = f"{time_units.misfit(median, unit, other)}: give --timestamp_unit {other}."
             yield Finding("error", "timestamp_unit", subject, text)
         if column["distinct"] == 1 and log["rows"] > 1:
             text = (

@@ -81,6 +81,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         "item_id",
         options.item_features,
         log.item_kind,
+        options.tables,
         lambda columns: dataclasses.replace(names, items=columns).check(),
     )
     users = read_side_table(
@@ -88,6 +89,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         "user_id",
         options.user_features,
         log.user_kind,
+        options.tables,
         lambda columns: dataclasses.replace(names, users=columns).check(),
     )
     prints = {

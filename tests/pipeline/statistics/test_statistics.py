@@ -10,8 +10,8 @@ import pytest
 
 from features.embeddings import byte_vectors
 from features.errors import UserInputError
+from features.tables import expressions
 from models.inputs.example_set import ExampleSet
-from pipeline.join.rules import expressions
 from pipeline.statistics import columns, records, time_buckets
 from pipeline.statistics.database import open_database, parquet_dataset
 from pipeline.statistics.embeddings import embedding_statistics
