@@ -26,6 +26,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "": tuple((package,) for package in PACKAGES),
     "features": (
         ("arrays", "errors", "legacy_keras", "version"),
+        ("time_units",),
         ("schema", "files"),
         ("ids",),
         ("tables",),
@@ -84,6 +85,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("partition_steps",),
         ("transform",),
         ("parts", "manifest_values"),
+        ("last_lines",),
         ("job",),
     ),
     "docs_build": (
