@@ -13,8 +13,8 @@ from features.errors import UserInputError
 from features.tables import expressions, formats, kinds, listing, pruning
 from features.tables import schema as schemas
 from features.tables.expressions import Expression
-from features.tables.hive_keys import Keys
 from features.tables.listing import FoundFile, Listing
+from features.tables.locations.hive_keys import Keys
 from features.tables.names import feature_name
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import BATCH_ROWS, Content, Place
