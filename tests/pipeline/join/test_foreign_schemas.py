@@ -45,7 +45,9 @@ def check(spec):
             assert not (folder / "found").exists()
             text = str(error)
             assert "--events" in text or "--max_bad_fraction" in text, text
-            assert any(remedy in text for remedy in ("Write", "write", "Fix", "--column")), text
+            assert any(
+                remedy in text for remedy in ("Write", "write", "Fix", "Give --", "--column")
+            ), text
         else:
             assert manifest["counts"]["read"] == manifest["counts"]["written"] == foreign.ROWS
             texts = [spec["groups"][name] is foreign.TEXTS for name in ("user_id", "item_id")]
