@@ -57,15 +57,14 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    from features.embeddings import embedding_set
     from models import trained_model
     from models.inputs.example_set import ExampleSet
+    from pipeline.embedding_sets import embedding_inputs
     from serving_signatures.export import gate
 
     examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
-    folders = entry_point.modality_folders(_FLAGS.embeddings)
-    embeddings = {name: embedding_set.read_embedding_set(path) for name, path in folders.items()}
+    embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
     exported = gate.export_model(model, _FLAGS.export_dir, examples, embeddings)
     logging.info(
         "Published %s: %s; largest difference from serving_default %.1e; tags %s",
@@ -74,6 +73,7 @@ def _main(arguments: Sequence[str]) -> None:
         exported.parity["max_abs_diff"],
         dict(exported.tags),
     )
+    embedding_inputs.log_left_out(embeddings)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ def _main(arguments: Sequence[str]) -> None:
         best,
         _FLAGS.model_dir,
     )
+    embedding_inputs.log_left_out(embeddings)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "": tuple((package,) for package in PACKAGES),
     "features": (
         ("arrays", "errors", "legacy_keras", "version"),
+        ("time_units",),
         ("schema", "files"),
         ("ids",),
         ("tables",),
@@ -36,7 +37,9 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("places", "kinds", "names", "plain"),
         ("options", "expressions", "locations"),
         ("listing", "pruning", "times", "text"),
-        ("parquet_format", "orc_format", "csv_format", "json_format", "npy_format", MODULES),
+        ("parquet_format", "orc_format", "csv_format", "json_format"),
+        ("npy", MODULES),
+        ("npy_format",),
         ("formats",),
         ("schema",),
         ("table",),
@@ -82,6 +85,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("partition_steps",),
         ("transform",),
         ("parts", "manifest_values"),
+        ("last_lines",),
         ("job",),
     ),
     "docs_build": (

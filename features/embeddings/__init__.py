@@ -2,5 +2,6 @@
 
 - `similarity`: quantization and the similarity code.
 - `embedding_files`, `byte_vectors`: an embedding set on disk, its int8 columns.
+- `availability`: from when a vector counts.
 - `embedding_set`, `item_vectors`: an embedding set quantized, or some items' raw vectors.
 """

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features import time_units
 from features.arrays import Booleans, Integers
 from features.tables.kinds import TIMESTAMP
 
-PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+PER_SECOND = time_units.PER_SECOND
 """Units by name."""
 
 LATEST = 7_289_654_400

@@ -7,6 +7,7 @@ row decides what becomes of it.
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from features.errors import UserInputError
@@ -15,11 +16,14 @@ from features.tables import kinds, times
 from features.tables.expressions import Expression
 from features.tables.table import Table, Unit, open_table
 from pipeline.join.inputs.log_columns import LogColumns
+from pipeline.join.inputs.time_unit_check import first_times
 from pipeline.join.options import JoinOptions
 from pipeline.tables import side_features
 from pipeline.tables.ids import same_kind
 
 EVENTS = "events"
+
+_NO_TIMES = np.zeros(0, np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +47,13 @@ class EventLog:
       source: `EVENTS`, or `label_<name>`.
       columns: what is read of it.
       table: its files.
+      first_times: `[N]` int64 microseconds, the first times of some of its files.
     """
 
     source: str
     columns: LogColumns
     table: Table
+    first_times: np.ndarray
 
     @property
     def events(self) -> int:
@@ -82,8 +88,8 @@ def open_log(options: JoinOptions) -> EventLog:
     """Opens the log and checks its columns.
 
     Raises:
-      UserInputError: a file is unreadable, lacks a column or holds it in another type, or an
-        expression does not fit the columns.
+      UserInputError: a file is unreadable, lacks a column or holds it in another type, an
+        expression does not fit the columns, or times are in another unit.
     """
     return _open(options, EVENTS, options.events, "events")
 
@@ -122,7 +128,8 @@ def _open(
     _check(table, columns)
     if not table.rows and label is None:
         raise UserInputError(f"--{flag}: the files of {table.location!r} hold no row.")
-    return EventLog(source, columns, table)
+    found = first_times(table, options.timestamp_unit) if columns.has_timestamp else _NO_TIMES
+    return EventLog(source, columns, table, found)
 
 
 def _columns(

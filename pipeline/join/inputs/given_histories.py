@@ -27,6 +27,7 @@ from pipeline.join.inputs.event_log import ReadUnit, read_units
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.inputs.prior_events import prior_events
 from pipeline.join.inputs.sequence_checks import SPLIT, list_lengths, reasons_against
+from pipeline.join.inputs.time_unit_check import first_times
 from pipeline.join.options import JoinOptions
 from pipeline.join.rules import splits
 from pipeline.tables.ids import same_kind
@@ -81,7 +82,8 @@ def open_histories(
       item_kind: the type of the log's `item_id` by file.
 
     Raises:
-      UserInputError: a file is unreadable, or lacks a column or holds it in another type.
+      UserInputError: a file is unreadable, lacks a column or holds it in another type, or times
+        are in another unit.
     """
     if not options.histories:
         return GivenHistories()
@@ -92,6 +94,7 @@ def open_histories(
         unit = f"{options.timestamp_unit}, see --timestamp_unit"
         expected = f"a list of {times.EXPECTED.format(unit=unit)}"
         table.column("timestamp", _list_of(kinds.is_time), expected)
+        first_times(table, options.timestamp_unit)
     if table.has("type"):
         table.column("type", _list_of(kinds.is_integer), "a list of integers")
     if table.has(SPLIT):

@@ -152,8 +152,8 @@ def test_splits_that_hold_no_row(tmp_path):
         build(tmp_path, ROWS, splits="train:2030-01-01..")
 
 
-def test_timestamps_in_another_unit_than_declared(tmp_path):
-    rows = [dict(row, timestamp=row["timestamp"] * 1_000_000) for row in ROWS]
+def test_timestamps_after_all_calendars(tmp_path):
+    rows = [dict(row, timestamp=row["timestamp"] * 100_000) for row in ROWS]
     with pytest.raises(UserInputError, match=r"30 of 30 rows are bad.*after 2200"):
         build(tmp_path, rows)
 
