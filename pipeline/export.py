@@ -78,6 +78,7 @@ def _main(arguments: Sequence[str]) -> None:
         exported.parity["max_abs_diff"],
         dict(exported.tags),
     )
+    embedding_inputs.log_left_out(embeddings)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ def _check_flags(arguments: Sequence[str]) -> None:
 
 def _main(arguments: Sequence[str]) -> None:
     from models.training import distribution, execution, fit
+    from pipeline.embedding_sets import embedding_inputs
     from pipeline.runtime import termination
     from pipeline.training_runs import run_claim, training_inputs, training_run
     from pipeline.training_runs.training_run import Origin
@@ -93,6 +94,7 @@ def _main(arguments: Sequence[str]) -> None:
         best,
         _FLAGS.model_dir,
     )
+    embedding_inputs.log_left_out(embeddings)
 
 
 if __name__ == "__main__":

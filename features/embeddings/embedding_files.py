@@ -2,7 +2,7 @@
 
 It is a folder of Parquet files with the columns `item_id` (int64 or string), `embedding` (a list
 of float16, float32 or int8, or int8 as fixed-size binary, see `byte_vectors`) and optionally
-`available_at` (int64, microseconds), and a `manifest.json` with encoder, version, dimension, count
+`available_at` (see `availability`), and a `manifest.json` with encoder, version, dimension, count
 and sha256. The manifest may be missing, since encoders often write bare Parquet; if it is there,
 files must match it. In a folder of versions (`pipeline.ingest_embeddings`), the published one is
 read.
@@ -16,14 +16,15 @@ import pyarrow.compute as pc
 
 from features import id_kinds
 from features.arrays import Array, Integers
-from features.embeddings import byte_vectors
+from features.embeddings import availability, byte_vectors
+from features.embeddings.availability import AVAILABLE_AT
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.files.parquet_folder import parquet_files, published_folder
 from features.id_kinds import Kind
 from features.ids import hashing
 
-ALWAYS = np.iinfo(np.int64).min
+ALWAYS = availability.ALWAYS
 """The `available_at` of an embedding that is available at any time."""
 
 DUPLICATE = "item_id appeared before"
@@ -134,15 +135,16 @@ def open_files(folder: str) -> EmbeddingFiles:
     )
 
 
-def read_rows(dimension: int, group: RowGroup) -> VectorRows:
+def read_rows(dimension: int, group: RowGroup, time_unit: str = "us") -> VectorRows:
     """Reads a row group.
 
     Args:
       dimension: the embedding width M; rows of another width are rejected.
       group: the row group to read.
+      time_unit: of integers in `available_at`: `s`, `ms`, `us` or `ns`.
 
     Raises:
-      UserInputError: the file is not readable.
+      UserInputError: the file is not readable, or a time is out of range.
     """
     try:
         with storage.open_parquet(group.path) as file:
@@ -173,8 +175,8 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
         {"row": group.first_row + int(row), "reason": reasons[row]} for row in np.flatnonzero(~good)
     )
     times = np.full(len(table), ALWAYS)
-    if "available_at" in table.column_names:
-        times = table["available_at"].fill_null(ALWAYS).to_numpy()
+    if AVAILABLE_AT in table.column_names:
+        times = _times(group.path, table[AVAILABLE_AT], time_unit)
     return VectorRows(
         item_ids=hashing.ids_of_column(table["item_id"].filter(pa.array(good))),
         vectors=vectors[good[complete]],
@@ -182,6 +184,16 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
         rows=group.first_row + np.flatnonzero(good),
         rejected=rejected,
     )
+
+
+def _times(path: str, column: pa.ChunkedArray, unit: str) -> Integers:
+    try:
+        return availability.microseconds(column, unit)
+    except pa.ArrowInvalid as error:
+        raise UserInputError(
+            f"{path!r}: column {AVAILABLE_AT!r} ({column.type}) holds a time that int64 cannot "
+            f"hold in microseconds: {error}. Write it in microseconds since 1970."
+        ) from error
 
 
 def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str, Kind | None]:
@@ -239,11 +251,12 @@ def _row_group_sizes(path: str) -> tuple[list[int], Kind]:
             raise UserInputError(
                 f"{path!r}: column {name!r} is {schema.field(name).type}, expected {expected}."
             )
-    if "available_at" in schema.names:
-        received = schema.field("available_at").type
-        if not pa.types.is_integer(received):
+    if AVAILABLE_AT in schema.names:
+        received = schema.field(AVAILABLE_AT).type
+        if not availability.is_time(received):
             raise UserInputError(
-                f"{path!r}: column 'available_at' is {received}, expected int64 microseconds."
+                f"{path!r}: column {AVAILABLE_AT!r} is {received}, expected "
+                f"{availability.EXPECTED}. Cast it, or leave it out."
             )
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     return sizes, id_kinds.of_type(schema.field("item_id").type)

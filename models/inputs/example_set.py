@@ -84,9 +84,9 @@ class ExampleSet:
         counts = self._split(split)["candidates_per_record"]
         return {int(candidates): records for candidates, records in counts.items()}
 
-    def check_label(self, label: str) -> None:
+    def check_label(self, label: str, splits: tuple[str, ...] = ("train", "validation")) -> None:
         """Raises `UserInputError` where all candidates of a split have the same label."""
-        for split in ("train", "validation"):
+        for split in splits:
             values = self._split(split)
             positives, candidates = values.get("positives", {}).get(label), values["candidates"]
             if positives in (0, candidates):

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from absl import logging
-
 from features.errors import UserInputError
 from features.ids import coverage
 from pipeline.join.inputs.join_inputs import JoinInputs
 
-_OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
+OPTIONAL_COUNTS = ("filtered", "attributed", "negatives", "histories", "contradictions")
+"""Counts that a manifest has only where there is something to count."""
 
 
 def check_counts(
@@ -31,7 +30,7 @@ def check_counts(
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
     written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())
-    rows = inputs.rows
+    rows = inputs.rows - summary.get("filtered", 0)
     if not summary["read"] == written + attributed + quarantined + dropped == rows:
         raise RuntimeError(
             f"Rows went missing: the log has {rows}, read {summary['read']}, written {written}, "
@@ -92,7 +91,7 @@ def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -
         first = min(one["first_time"] for one in own.values())
         split["time_range"] = [first, max(one["last_time"] for one in own.values())]
     counts = {name: summary[name] for name in ("read", "written", "quarantined", "dropped")}
-    counts.update({name: summary[name] for name in _OPTIONAL_COUNTS if name in summary})
+    counts.update({name: summary[name] for name in OPTIONAL_COUNTS if name in summary})
     return {
         "schema": inputs.schema.to_dict(),
         "schema_fingerprint": inputs.schema.fingerprint(),
@@ -110,26 +109,3 @@ def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -
             for name, counts in summary["similarity"].items()
         },
     }
-
-
-def log_counts(published: dict[str, Any], output: str) -> None:
-    """Logs the published counts, one line per split."""
-    counts = published["counts"]
-    logging.info(
-        "Read %d events: %d written as candidates, %squarantined %s, dropped %s.",
-        counts["read"],
-        counts["written"],
-        "".join(f"{name} {counts[name]}, " for name in _OPTIONAL_COUNTS if name in counts),
-        counts["quarantined"] or "none",
-        counts["dropped"],
-    )
-    for name, split in published["splits"].items():
-        logging.info(
-            "%s: %d requests, %d candidates, positives %s, %d shards.",
-            name,
-            split["requests"],
-            split["candidates"],
-            split["positives"],
-            len(split["shards"]),
-        )
-    logging.info("Published %s", output)

@@ -12,6 +12,7 @@ from features.files import manifest, storage
 from features.id_kinds import KEY
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.publication import Publication
+from pipeline.runtime import left_out
 from pipeline.runtime.beam_options import parse_beam_options
 from pipeline.vocabulary.vocabulary_count import COUNTS, SUMMARY, VOCABULARY, CountVocabulary
 
@@ -73,6 +74,12 @@ def build_vocabulary(
         counts["occurrences"],
         counts["records"],
         output,
+    )
+    rule = f"less frequent than --minimum_count {minimum_count}"
+    if maximum_size is not None:
+        rule += f" or than the first {maximum_size:,}, --maximum_size"
+    left_out.log(
+        "the vocabulary", {rule: counts["ids"] - counts["kept_ids"]}, counts["ids"], what="ids"
     )
     return published
 

@@ -18,6 +18,7 @@ from pipeline.embedding_sets import embedding_inputs
 from pipeline.join.inputs import given_histories
 from pipeline.join.inputs.event_log import EventLog, ReadUnit, open_label_logs, open_log
 from pipeline.join.inputs.given_histories import GivenHistories
+from pipeline.join.inputs.time_unit_check import check_available_at
 from pipeline.join.options import JoinOptions
 from pipeline.tables.side_features import SideTable, read_side_table
 
@@ -84,6 +85,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         "item_id",
         options.item_features,
         log.item_kind,
+        options.tables,
         lambda columns: dataclasses.replace(names, items=columns).check(),
     )
     users = read_side_table(
@@ -91,6 +93,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         "user_id",
         options.user_features,
         log.user_kind,
+        options.tables,
         lambda columns: dataclasses.replace(names, users=columns).check(),
     )
     prints = {
@@ -103,6 +106,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
             embeddings[name] = embedding_files.open_files(folder)
         except UserInputError as error:
             raise UserInputError(f"--embeddings {name}: {error}") from error
+        check_available_at(name, embeddings[name], log.first_times)
     return JoinInputs(
         log=log,
         label_logs=open_label_logs(options, log),
