@@ -7,19 +7,17 @@ no version. The whole set is held in memory, one byte per value.
 
 from typing import Any
 
-import numpy as np
 from absl import logging
 
-from features import id_kinds, time_units
-from features.embeddings import availability, embedding_files
-from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles
+from features import id_kinds
+from features.embeddings import embedding_files
+from features.embeddings.embedding_files import ALWAYS
 from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
-from features.errors import UserInputError
 from features.files import manifest, storage, versions
-from features.id_kinds import KEY, IdKinds, Kind
+from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
-from pipeline.embedding_sets import embedding_versions
-from pipeline.embedding_sets.delivery import Delivery, read_delivery
+from pipeline.embedding_sets import delivery_checks, embedding_versions
+from pipeline.embedding_sets.delivery import read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked
 from pipeline.publishing.shards import HashedFile, json_line
 from pipeline.runtime import left_out
@@ -64,12 +62,12 @@ def ingest(
         unit. Nothing is published then.
     """
     files = embedding_files.open_files(vectors)
-    _check_times(files, available_at, available_at_unit)
+    delivery_checks.check_times(files, available_at, available_at_unit)
     with locked(output):
         found = embedding_versions.published(output)
         before = None if found is None or replace else found
         if before is not None:
-            _check_alike(before, encoder, encoder_version, dimension)
+            delivery_checks.check_alike(before, encoder, encoder_version, dimension)
             dimension = before["dimension"]
         wanted = dimension or files.dimension
         time = ALWAYS if available_at is None else available_at
@@ -93,13 +91,15 @@ def ingest(
                 with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
                     for row in delivery.rejected:
                         file.write(json_line(row))
-            _check_counts(delivery, vectors, max_bad_fraction)
+            delivery_checks.check_counts(delivery, vectors, max_bad_fraction)
             if replace and found is not None:
-                _check_replacement(output, files, delivery, vectors, min_coverage)
+                delivery_checks.check_replacement(output, files, delivery, vectors, min_coverage)
             earlier = None if before is None else embedding_versions.read_published(output)
             if before is not None and earlier is not None:
                 kind = id_kinds.item_kind(before) or id_kinds.of_type(earlier.keys.type)
-                _check_kind(files.item_kind, vectors, kind, output, "give another --output")
+                delivery_checks.check_kind(
+                    files.item_kind, vectors, kind, output, "give another --output"
+                )
             merged, changes = embedding_versions.merge(earlier, delivery.vectors)
             counts = {"read": delivery.rows, **changes, "quarantined": delivery.reasons}
             logging.info("%d rows: %s", delivery.rows, counts)
@@ -127,69 +127,3 @@ def ingest(
     listed = f"They are in {storage.join(path, QUARANTINE)}."
     left_out.log("--vectors", delivery.reasons, delivery.rows, listed)
     return published
-
-
-def _check_times(files: EmbeddingFiles, available_at: int | None, unit: str) -> None:
-    """Refuses times that are plausible in another unit only."""
-    for path in files.paths:
-        try:
-            availability.check_unit(path, unit, "Give --available_at_unit {unit}.")
-        except UserInputError as error:
-            raise UserInputError(f"--vectors: {error}") from error
-    given = np.array([] if available_at is None else [available_at], np.int64)
-    fitting = time_units.fitting_unit(given, "us")
-    if fitting is not None:
-        raise UserInputError(
-            f"--available_at {available_at}: {time_units.misfit(given, 'us', fitting)}. Give it in "
-            "microseconds; --available_at_unit is of the column alone."
-        )
-
-
-def _check_alike(
-    before: dict[str, Any], encoder: str, encoder_version: str, dimension: int | None
-) -> None:
-    """Refuses vectors whose encoder or width differs from the version before."""
-    expected = (before["encoder"], before["version"], before["dimension"])
-    received = (encoder, encoder_version, dimension or before["dimension"])
-    if received != expected:
-        raise UserInputError(
-            f"The set is of encoder, version and dimension {expected}, the new vectors of "
-            f"{received}: their similarities would mean nothing. Give another --output, or "
-            "--replace if the new vectors are the whole set."
-        )
-
-
-def _check_kind(
-    received: Kind | None, vectors: str, expected: Kind | None, output: str, other: str
-) -> None:
-    remedy = f"Write item_id as the set has it, or {other}."
-    id_kinds.check(received, f"--vectors {vectors!r}", expected, f"--output {output!r}", remedy)
-
-
-def _check_replacement(
-    output: str, files: EmbeddingFiles, delivery: Delivery, vectors: str, min_coverage: float
-) -> None:
-    """Refuses vectors of other items than those that they replace, unless told."""
-    try:
-        item_ids, kind = embedding_versions.published_ids(output)
-    except UserInputError as error:
-        logging.warning("The version before cannot be compared, and is replaced: %s", error)
-        return
-    if min_coverage:
-        other = "give --min_coverage 0 too, which replaces a set by one of other items"
-        _check_kind(files.item_kind, vectors, kind, output, other)
-    found = int(np.isin(item_ids, delivery.vectors.item_ids).sum())
-    things = "items of the version before have a vector in the new one"
-    coverage.check(f"--replace of {output!r}", found, len(item_ids), things, min_coverage)
-
-
-def _check_counts(delivery: Delivery, vectors: str, max_bad_fraction: float) -> None:
-    bad, good = len(delivery.rejected), len(delivery.vectors.item_ids)
-    if bad + good != delivery.rows:
-        raise RuntimeError(f"Rows went missing: read {delivery.rows}, {good} good, {bad} bad.")
-    if not good or bad > max_bad_fraction * delivery.rows:
-        raise UserInputError(
-            f"--vectors {vectors!r}: {bad} of {delivery.rows} rows are bad, more than "
-            f"--max_bad_fraction {max_bad_fraction}: {delivery.reasons}. Fix the rows or raise "
-            "--max_bad_fraction."
-        )
