@@ -119,7 +119,7 @@ def test_no_rows(tmp_path):
 def test_file_that_is_not_parquet(tmp_path):
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "part.parquet").write_bytes(b"user_id,item_id\n1,2\n")
-    with pytest.raises(UserInputError, match=r"part.parquet' is not a readable Parquet file"):
+    with pytest.raises(UserInputError, match=r"part.parquet' is not a readable .parquet file"):
         build(tmp_path)
 
 
