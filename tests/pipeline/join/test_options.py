@@ -165,7 +165,7 @@ def test_a_part_by_its_flags(tmp_path, inputs):
     [
         (["--attribution_window=click"], "--attribution_window 'click' must be label=SECONDS"),
         (["--attribution_window=conversion=-3"], "must be label=SECONDS"),
-        (["--label_logs=conversion"], "--label_logs 'conversion' must be name=FOLDER"),
+        (["--label_logs=conversion"], "--label_logs 'conversion' must be NAME=FOLDER"),
         (["--part=d1"], "part takes splits"),
     ],
 )
