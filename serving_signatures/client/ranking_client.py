@@ -8,8 +8,9 @@ import grpc
 import numpy as np
 
 from features.arrays import Array, DType
+from features.records import time_gaps
 from features.records.requests import Arrays, PaddedSizes, RankingRequest, pad
-from features.schema import CANDIDATE_MASK
+from features.schema import CANDIDATE_MASK, HISTORY_MASK, HISTORY_TIME_GAP
 from serving_signatures import names
 from serving_signatures.client.counts import ClientCounts
 from serving_signatures.client.projection_store import (
@@ -82,7 +83,7 @@ class RankingClient:
         """Scores requests by ids alone.
 
         Raises:
-          ValueError: a request lacks an input, or is too large.
+          ValueError: a request lacks an input, is too large, or has time gaps that cannot be.
           grpc.RpcError: the server refuses, or does not answer in time.
         """
         return self._score_request(self._padded(requests))
@@ -95,7 +96,7 @@ class RankingClient:
         requests are scored by ids; entries of a refused tag are forgotten.
 
         Raises:
-          ValueError: a request lacks an input, or is too large.
+          ValueError: a request lacks an input, is too large, or has time gaps that cannot be.
           grpc.RpcError: the server refuses for another reason, or does not answer in time.
         """
         batch = self._padded(requests)
@@ -118,7 +119,9 @@ class RankingClient:
                 f"Received {len(requests)} requests, expected at most {self._max_batch_size} "
                 "(max_batch_size): split them."
             )
-        return pad(requests, self._sizes)
+        batch = pad(requests, self._sizes)
+        _check_gaps(batch)
+        return batch
 
     def _call_cached(self, batch: Arrays, found: Projections) -> Answer:
         specs = self._model.signatures(found.version)[names.SCORE_CACHED]
@@ -150,6 +153,14 @@ class RankingClient:
             with contextlib.suppress(ProjectionStoreError):
                 self._store.drop(cache, found.tags[cache])
         return bool(refused)
+
+
+def _check_gaps(batch: Arrays) -> None:
+    """Refuses time gaps that the model would refuse, before anything is sent."""
+    for row, mask in enumerate(batch[HISTORY_MASK]):
+        problem = time_gaps.problem(batch[HISTORY_TIME_GAP][row][mask])
+        if problem is not None:
+            raise ValueError(f"{HISTORY_TIME_GAP} of request {row}: {problem}.")
 
 
 def _inputs(batch: Arrays, specs: Mapping[str, DType]) -> Arrays:
