@@ -134,7 +134,7 @@ def logs(draw):
         "item_id": draw(st.sampled_from([INTEGERS, TEXTS])),
         "timestamp": draw(st.sampled_from([SECONDS, MOMENTS, {"iso": _iso}])),
         "click": LABELS,
-        "price": {**INTEGERS, **LABELS},
+        "price": {**INTEGERS, "float": _plain(pa.float32()), "double": _plain(pa.float64())},
     }
     faults = {"user_id": NO_IDS, "item_id": NO_IDS, "timestamp": NO_TIMES, "click": NO_LABELS}
     files = []
