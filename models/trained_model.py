@@ -91,8 +91,8 @@ def read_trained_model(folder: str) -> RankingModel:
 
 
 def check_schema(model: RankingModel, examples: ExampleSet) -> None:
-    """Raises `UserInputError` unless the model was trained on records with the same schema."""
-    if model.schema != examples.schema:
+    """Raises `UserInputError` unless records hold what the model was trained with."""
+    if model.schema.of_requests != examples.schema.of_requests:
         raise UserInputError(
             f"The model was trained with the schema {model.schema}, but {examples.folder!r} has "
             f"{examples.schema}. Join with the same labels, embeddings and side features."

@@ -7,7 +7,7 @@ from absl import logging
 from features.errors import UserInputError
 from pipeline.join.inputs.join_inputs import JoinInputs
 
-_OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
+_OPTIONAL_COUNTS = ("attributed", "negatives", "downsampling", "histories")
 
 
 def check_counts(

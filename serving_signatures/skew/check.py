@@ -42,7 +42,7 @@ def check(
     found: dict[str, Any] = {}
     drawn = []
     if examples is not None:
-        if examples.schema != model.schema:
+        if examples.schema.of_requests != model.schema.of_requests:
             raise UserInputError(
                 f"The model was trained with the schema {model.schema}, but {examples.folder!r} "
                 f"has {examples.schema}. Join with the same labels, embeddings and side features."

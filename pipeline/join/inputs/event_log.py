@@ -203,6 +203,9 @@ def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
         labels = ", ".join(columns.options.resolved_labels)
         expected = f"a number (--statistics; the labels are {labels})"
         parquet.check_column(path, schema, name, parquet.is_number, expected)
+    if columns.weight is not None:
+        expected = "a number, 0 or more (--weight_column)"
+        parquet.check_column(path, schema, columns.weight, parquet.is_number, expected)
     for feature in columns.stored_context:
         accepts = parquet.is_id if feature.kind == "categorical" else parquet.is_number
         parquet.check_column(path, schema, feature.name, accepts, f"{feature.kind} (--context)")

@@ -136,6 +136,8 @@ def _schema(
             behavior_types=options.behavior_types,
             item_features=item_features,
             context_features=context_features,
+            downsampling=options.downsampling,
+            weighted=options.weight_column is not None,
         )
     except ValidationError as error:
         raise UserInputError(f"The record cannot have these features: {error}") from error

@@ -70,6 +70,11 @@ class LogColumns:
         return self.options.column_statistics if self.sets_label is None else ()
 
     @property
+    def weight(self) -> str | None:
+        """The column with the weight of each candidate."""
+        return self.options.weight_column if self.sets_label is None else None
+
+    @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression that is evaluated, in order."""
         rule = self.options.behavior
