@@ -1,10 +1,10 @@
 """The contract between the join, the model and serving: what one training record holds."""
 
+import dataclasses
 import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
+from features.id_kinds import KEY, IdKinds
 
 STRICT = ConfigDict(extra="forbid")
 """The configuration of every validated dataclass here: an unknown key is an error."""
@@ -196,6 +197,8 @@ class ExampleSchema:
       downsampling: of the train split's negatives; None where records hold the whole log.
       weighted: whether records have a weight for each candidate, `CANDIDATE_SAMPLE_WEIGHT`.
       version: the layout's; readers refuse any other.
+      id_kinds: whether ids are integers or hashed strings. No part of equality and fingerprint:
+        schemas from before say none. Jobs compare them by `id_kinds.check`.
     """
 
     labels: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -207,6 +210,7 @@ class ExampleSchema:
     downsampling: Downsampling | None = None
     weighted: bool = False
     version: Literal[1] = 1
+    id_kinds: IdKinds = dataclasses.field(default=IdKinds(), compare=False)
 
     @field_validator("labels", "modalities", "item_features", "context_features")
     @classmethod
@@ -228,7 +232,7 @@ class ExampleSchema:
     @property
     def of_requests(self) -> "ExampleSchema":
         """The schema of what a request holds, without what concerns training alone."""
-        return replace(self, downsampling=None, weighted=False)
+        return dataclasses.replace(self, downsampling=None, weighted=False)
 
     @property
     def candidate_floats(self) -> tuple[str, ...]:
@@ -265,6 +269,9 @@ class ExampleSchema:
         for name in ("downsampling", "weighted"):
             if not values[name]:
                 del values[name]
+        values[KEY] = self.id_kinds.to_dict()
+        if not values[KEY]:
+            del values[KEY]
         return values
 
     @classmethod
@@ -282,6 +289,7 @@ class ExampleSchema:
             ) from error
 
     def fingerprint(self) -> str:
-        """Returns 16 hexadecimal digits that change with any field."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        """Returns 16 hexadecimal digits that change with any field but `id_kinds`."""
+        values = {name: value for name, value in self.to_dict().items() if name != KEY}
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

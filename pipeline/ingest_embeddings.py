@@ -44,6 +44,12 @@ def define_flags() -> None:
             None,
             "`MICROSECONDS` Since 1970, for rows without available_at. Default: always available.",
         )
+        flags.DEFINE_enum(
+            "available_at_unit",
+            "us",
+            ["s", "ms", "us", "ns"],
+            "Unit of integers in the column available_at; timestamps have their own.",
+        )
         flags.DEFINE_float(
             "max_bad_fraction", 0.01, "`SHARE` Most rows to quarantine, from 0 to 1."
         )
@@ -77,6 +83,7 @@ def _main(arguments: Sequence[str]) -> None:
         _FLAGS.encoder_version,
         dimension=_FLAGS.dimension,
         available_at=_FLAGS.available_at,
+        available_at_unit=_FLAGS.available_at_unit,
         replace=_FLAGS.replace,
         max_bad_fraction=_FLAGS.max_bad_fraction,
         keep=_FLAGS.keep,

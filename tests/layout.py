@@ -25,7 +25,8 @@ MODULES = "its modules"
 ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "": tuple((package,) for package in PACKAGES),
     "features": (
-        ("arrays", "errors", "legacy_keras", "version"),
+        ("arrays", "errors", "id_kinds", "legacy_keras", "version"),
+        ("time_units",),
         ("schema", "files"),
         ("ids",),
         ("tables",),
@@ -33,12 +34,28 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         (MODULES,),
     ),
     "features.tables": (
-        ("options", "places", "kinds", "names", "expressions"),
-        ("listing", "times"),
-        ("parquet_format", "orc_format", "csv_format", "json_format", "npy_format", MODULES),
+        ("places", "kinds", "names", "plain"),
+        ("options", "expressions", "locations"),
+        ("listing", "pruning", "times", "text"),
+        ("parquet_format", "orc_format", "csv_format", "json_format"),
+        ("npy", MODULES),
+        ("npy_format",),
         ("formats",),
         ("schema",),
         ("table",),
+    ),
+    "features.tables.locations": (
+        ("location", "file_names", "hive_keys"),
+        ("delta",),
+        ("lakes",),
+        ("selection",),
+    ),
+    "features.tables.text": (
+        ("files", "parsing"),
+        ("blocks",),
+        ("csv_records", "json_records"),
+        ("csv_layout",),
+        (MODULES,),
     ),
     "models": (("inputs",), ("layers",), (MODULES,), ("evaluation",), ("training",)),
     "serving_signatures": (
@@ -68,6 +85,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("partition_steps",),
         ("transform",),
         ("parts", "manifest_values"),
+        ("last_lines",),
         ("job",),
     ),
     "docs_build": (

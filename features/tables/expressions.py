@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from features.arrays import Booleans
 from features.errors import UserInputError
+from features.tables.names import feature_name
 
 _COMPARISONS = {
     ast.Eq: pc.equal,
@@ -73,9 +74,10 @@ class Expression:
         if isinstance(node, ast.Compare):
             return self._compare(node, columns)
         if isinstance(node, ast.Name):
-            if node.id not in columns:
-                raise self._error(f"reads column {node.id!r}; the log has {sorted(columns)}")
-            return columns[node.id]
+            name = _column(node)
+            if name not in columns:
+                raise self._error(f"reads column {node.id!r}; the table has {sorted(columns)}")
+            return columns[name]
         return ast.literal_eval(node)
 
     def _boolean(self, node: ast.AST, columns: Mapping[str, pa.Array]) -> pa.Array:
@@ -160,10 +162,16 @@ def parse(text: str) -> Expression:
             f"Expression {text!r} cannot be parsed ({error}). Allowed are {_ALLOWED}."
         ) from error
     _check(tree, text)
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    if not names:
+    expression = of_tree(text.strip(), tree)
+    if not expression.columns:
         raise UserInputError(f"Expression {text!r} names no column.")
-    return Expression(text=text.strip(), tree=tree, columns=tuple(sorted(names)))
+    return expression
+
+
+def of_tree(text: str, tree: ast.expr) -> Expression:
+    """Returns the expression of a checked tree, or of a part of one."""
+    names = {_column(node) for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return Expression(text=text, tree=tree, columns=tuple(sorted(names)))
 
 
 def parse_assignment(text: str) -> tuple[str, Expression]:
@@ -178,7 +186,12 @@ def parse_assignment(text: str) -> tuple[str, Expression]:
     name, separator, expression = text.partition("=")
     if not separator or not name.strip().isidentifier() or expression.startswith("="):
         raise UserInputError(f"{text!r} is not of the form 'name = expression'.")
-    return name.strip(), parse(expression)
+    return feature_name(name.strip()), parse(expression)
+
+
+def _column(node: ast.Name) -> str:
+    """Returns the name of a column under which tables are read: `isClick` is `is_click`."""
+    return feature_name(node.id) or node.id
 
 
 def _check(node: ast.AST, text: str) -> None:

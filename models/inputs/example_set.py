@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from features import id_kinds
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.ids import id_table
@@ -90,9 +91,9 @@ class ExampleSet:
         """Returns how negatives of a split were left out, None where all are there."""
         return self.schema.downsampling if split in self.downsampled else None
 
-    def check_label(self, label: str) -> None:
+    def check_label(self, label: str, splits: tuple[str, ...] = ("train", "validation")) -> None:
         """Raises `UserInputError` where all candidates of a split have one label or no weight."""
-        for split in ("train", "validation"):
+        for split in splits:
             values = self._split(split)
             positives, candidates = values.get("positives", {}).get(label), values["candidates"]
             if values.get("zero_weights") == candidates:
@@ -108,6 +109,21 @@ class ExampleSet:
                     "another label or rule, or let the split cover more of the log."
                 )
 
+    def check_fits(self, schema: ExampleSchema) -> None:
+        """Refuses to be read by a model that was trained with another schema or kind of ids.
+
+        Raises:
+          UserInputError: names what differs.
+        """
+        if schema.of_requests != self.schema.of_requests:
+            raise UserInputError(
+                f"The model was trained with the schema {schema}, but {self.folder!r} has "
+                f"{self.schema}. Join with the same labels, embeddings and side features."
+            )
+        received, expected = self.schema.id_kinds.item, schema.id_kinds.item
+        remedy = "Join the log whose ids are as the model's were, or train a model on this one."
+        id_kinds.check(received, repr(self.folder), expected, "the model", remedy)
+
     def with_vocabulary(self, path: str) -> "ExampleSet":
         """Returns the same data set with another vocabulary.
 
@@ -116,7 +132,7 @@ class ExampleSet:
             line.
 
         Raises:
-          UserInputError: it is neither.
+          UserInputError: it is neither, or its ids are of another kind.
         """
         if storage.is_file(path):
             return dataclasses.replace(self, vocabulary_path=path)
@@ -126,6 +142,9 @@ class ExampleSet:
                 f"{path!r} holds {sorted(values)}, but no vocabulary. Give the --output of "
                 "pipeline.build_vocabulary, or a file of ids."
             )
+        received, expected = id_kinds.item_kind(values), self.schema.id_kinds.item
+        remedy = "Run build_vocabulary on examples of the same ids."
+        id_kinds.check(received, f"Vocabulary {path!r}", expected, repr(self.folder), remedy)
         (name,) = values["vocabulary"]
         return dataclasses.replace(self, vocabulary_path=storage.join(path, name))
 

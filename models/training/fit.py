@@ -75,6 +75,8 @@ def train(
     model = factory.build_model(model_config, examples.schema, vocabulary, embeddings)
     examples.check_label(model.label)
     if model.conversion_label is not None:
+        # Too rare a conversion for the validation split still leaves something to learn.
+        examples.check_label(model.conversion_label, splits=("train",))
         positives = examples.manifest["splits"]["train"].get("positives", {})
         entire_space.check_positives(model.conversion_label, model.label, positives)
         downsampling.check_conversions(model.label, model.conversion_label, examples.manifest)

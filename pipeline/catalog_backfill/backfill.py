@@ -16,11 +16,20 @@ from pipeline.catalog_backfill.backfill_inputs import Catalog, CatalogVectors, E
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import CachePlan, Wanted
 from pipeline.catalog_backfill.compute import PartTask, WriteParts, save_task
+from pipeline.embedding_sets import embedding_inputs
 from pipeline.publishing import publication
+from pipeline.runtime import left_out
 from pipeline.runtime.beam_options import parse_beam_options
 from serving_signatures import names
 
 _SAMPLE_SEED = 20251011
+
+_REASONS = {
+    "null": "item_id is null",
+    "empty": "item_id is empty",
+    "duplicate": "item_id appeared before",
+}
+"""What the counts of a catalog mean."""
 
 
 def backfill(
@@ -68,7 +77,9 @@ def backfill(
         logging.info("%d items have no embedding of modality %r.", count, name)
     job = _Job(output, model, catalog, vectors, batch_size)
     if dry_run:
-        return job.plan(rows_per_part, recompute)
+        plans = job.plan(rows_per_part, recompute)
+        _log_left_out(catalog, vectors)
+        return plans
     with publication.locked(output):
         plans = job.plan(rows_per_part, recompute)
         try:
@@ -81,7 +92,17 @@ def backfill(
             raise
         finally:
             remove_local_copy(saved_model)
+    _log_left_out(catalog, vectors)
     return plans
+
+
+def _log_left_out(catalog: Catalog, vectors: CatalogVectors) -> None:
+    """Logs rows of the catalog and of embedding sets that no cache has."""
+    counts = dict(catalog.counts)
+    total = counts.pop("rows")
+    reasons = {_REASONS[name]: count for name, count in counts.items()}
+    left_out.log("--items", reasons, total)
+    embedding_inputs.log_left_out(vectors.embeddings)
 
 
 @dataclasses.dataclass

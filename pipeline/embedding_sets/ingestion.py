@@ -7,10 +7,12 @@ no version. The whole set is held in memory, one byte per value.
 
 from typing import Any
 
+import numpy as np
 from absl import logging
 
-from features.embeddings import embedding_files
-from features.embeddings.embedding_files import ALWAYS
+from features import time_units
+from features.embeddings import availability, embedding_files
+from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles
 from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage, versions
@@ -18,6 +20,7 @@ from pipeline.embedding_sets import embedding_versions
 from pipeline.embedding_sets.delivery import Delivery, read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked
 from pipeline.publishing.shards import HashedFile, json_line
+from pipeline.runtime import left_out
 
 
 def ingest(
@@ -28,6 +31,7 @@ def ingest(
     *,
     dimension: int | None = None,
     available_at: int | None = None,
+    available_at_unit: str = "us",
     replace: bool = False,
     max_bad_fraction: float = 0.01,
     keep: int = 3,
@@ -41,6 +45,7 @@ def ingest(
       encoder_version: its version.
       dimension: width M; None for the set's, or that of the first file.
       available_at: microseconds, of rows without one; None for always.
+      available_at_unit: of integers in the column `available_at`: `s`, `ms`, `us` or `ns`.
       replace: keep nothing of the version before.
       max_bad_fraction: largest share of rows to quarantine.
       keep: versions to keep.
@@ -49,10 +54,11 @@ def ingest(
       The manifest of the published version.
 
     Raises:
-      UserInputError: files are not readable, too many rows are bad, or the vectors have another
-        encoder or width than the set. Nothing is published then.
+      UserInputError: files are not readable, too many rows are bad, the vectors have another
+        encoder or width than the set, or times are in another unit. Nothing is published then.
     """
     files = embedding_files.open_files(vectors)
+    _check_times(files, available_at, available_at_unit)
     with locked(output):
         found = embedding_versions.published(output)
         before = None if found is None or replace else found
@@ -61,7 +67,7 @@ def ingest(
             dimension = before["dimension"]
         wanted = dimension or files.dimension
         time = ALWAYS if available_at is None else available_at
-        delivery = read_delivery(files, wanted, time)
+        delivery = read_delivery(files, wanted, time, available_at_unit)
         identity = {
             "encoder": encoder,
             "version": encoder_version,
@@ -90,6 +96,7 @@ def ingest(
                 publication.abandon()
                 storage.remove_folder(f"{path}.rejected")
                 logging.info("%s holds all vectors already: nothing to do.", output)
+                left_out.log("--vectors", delivery.reasons, delivery.rows)
                 embedding_versions.prune(output, keep)
                 return before
             values = {
@@ -105,7 +112,25 @@ def ingest(
         versions.publish(output, number)
         embedding_versions.prune(output, keep)
     logging.info("Published version %d of %s: %d items.", number, output, published["count"])
+    listed = f"They are in {storage.join(path, QUARANTINE)}."
+    left_out.log("--vectors", delivery.reasons, delivery.rows, listed)
     return published
+
+
+def _check_times(files: EmbeddingFiles, available_at: int | None, unit: str) -> None:
+    """Refuses times that are plausible in another unit only."""
+    for path in files.paths:
+        try:
+            availability.check_unit(path, unit, "Give --available_at_unit {unit}.")
+        except UserInputError as error:
+            raise UserInputError(f"--vectors: {error}") from error
+    given = np.array([] if available_at is None else [available_at], np.int64)
+    fitting = time_units.fitting_unit(given, "us")
+    if fitting is not None:
+        raise UserInputError(
+            f"--available_at {available_at}: {time_units.misfit(given, 'us', fitting)}. Give it in "
+            "microseconds; --available_at_unit is of the column alone."
+        )
 
 
 def _check_alike(

@@ -1,7 +1,7 @@
 """One request for a person to look at: a user's history and the best of many candidates."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ _SEARCHED = 4096
 
 
 def build(
-    examples: ExampleSet, items: str | None, titles: Mapping[int, str], candidates: int
+    examples: ExampleSet, items: Sequence[str], titles: Mapping[int, str], candidates: int
 ) -> RankingRequest:
     """Takes the longest history among the first test records and draws candidates for it.
 

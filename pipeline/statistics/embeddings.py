@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from features.embeddings import byte_vectors
+from features.embeddings import availability, byte_vectors
+from features.embeddings.availability import AVAILABLE_AT
 from features.embeddings.embedding_files import VECTORS, fixed_width, is_vector
 from features.errors import UserInputError
 from features.files import manifest, storage
@@ -38,9 +39,9 @@ def embedding_statistics(
       JSON values: `rows`, `dimension`, `type`, `id_type`, `usable` items, `rejected` rows by
       reason (as the join rejects them, repeated ids included), `zero` vectors (which count as
       missing), `distinct` vectors, `largest_group` of items with one and the same vector,
-      `norm` (see `columns.number_statistics`), `available_at` (`min` and `max`, microseconds;
-      None where there is none), and `coverage` where there is a log: `events` and `items` that
-      have an embedding that is not zero, the same as `event_share` and `item_share`,
+      `norm` (see `columns.number_statistics`), `available_at` (`min`, `median` and `max`,
+      microseconds; None where there is none), and `coverage` where there is a log: `events` and
+      `items` that have an embedding that is not zero, the same as `event_share` and `item_share`,
       `in_time_share` of the events whose embedding is available by then, and `unused` items.
 
     Raises:
@@ -51,9 +52,10 @@ def embedding_statistics(
     schema = dataset.schema
     parquet.check_column(folder, schema, "item_id", parquet.is_id, "int64 or string")
     parquet.check_column(folder, schema, "embedding", is_vector, VECTORS)
-    if "available_at" in schema.names:
-        expected = "int64 (microseconds)"
-        parquet.check_column(folder, schema, "available_at", parquet.is_integer, expected)
+    if AVAILABLE_AT in schema.names:
+        parquet.check_column(
+            folder, schema, AVAILABLE_AT, availability.is_time, availability.EXPECTED
+        )
     width = _dimension(folder, dataset)
     connection.register("stream", _reader(dataset, width, flag))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} AS SELECT * FROM stream")
@@ -82,8 +84,8 @@ def _dimension(folder: str, dataset: pads.Dataset) -> int:
 
 def _reader(dataset: pads.Dataset, width: int, flag: str) -> pa.RecordBatchReader:
     """Streams one row per vector: `id`, `reason`, `norm`, `digest` and `available_at`."""
-    has_times = "available_at" in dataset.schema.names
-    names = ["item_id", "embedding", *(["available_at"] * has_times)]
+    has_times = AVAILABLE_AT in dataset.schema.names
+    names = ["item_id", "embedding", *([AVAILABLE_AT] * has_times)]
     id_type = pa.string() if parquet.is_text(dataset.schema.field("item_id").type) else pa.int64()
     facts = {"reason": pa.string(), "norm": pa.float64(), "digest": pa.uint64()}
     schema = pa.schema({"id": id_type, **facts, "available_at": pa.int64()})
@@ -94,9 +96,11 @@ def _reader(dataset: pads.Dataset, width: int, flag: str) -> pa.RecordBatchReade
         try:
             for batch in dataset.to_batches(columns=names, batch_size=_BATCH_ROWS):
                 reason, norm, digest = _facts(batch, width, factors)
-                time = batch["available_at"] if has_times else pa.nulls(len(batch), pa.int64())
+                time = (
+                    _times(batch[AVAILABLE_AT]) if has_times else pa.nulls(len(batch), pa.int64())
+                )
                 yield pa.record_batch(
-                    [batch["item_id"].cast(id_type), reason, norm, digest, time.cast(pa.int64())],
+                    [batch["item_id"].cast(id_type), reason, norm, digest, time],
                     schema=schema,
                 )
         except (pa.ArrowException, OSError) as error:
@@ -127,14 +131,20 @@ def _facts(
     return pa.array(reasons), pa.array(norm), pa.array(bits @ factors)
 
 
+def _times(column: pa.Array) -> pa.Array:
+    times = availability.microseconds(pa.chunked_array([column]))
+    return pa.array(times, mask=times == availability.ALWAYS)
+
+
 def _rows(connection: duckdb.DuckDBPyConnection, width: int) -> dict[str, Any]:
     by_reason = f"SELECT reason, count(*) FROM {_TABLE} GROUP BY 1 ORDER BY 1"
     reasons = dict(connection.execute(by_reason).fetchall())
     good = f"{_TABLE} WHERE reason = '{_GOOD}'"
-    usable, distinct, zero, first, last = one_row(
+    usable, distinct, zero, first, median, last = one_row(
         connection,
         "SELECT count(DISTINCT id), count(DISTINCT digest), count(DISTINCT id) FILTER (norm = 0), "
-        f"min(available_at), max(available_at) FROM {good}",
+        "min(available_at), quantile_disc(available_at, 0.5), max(available_at) "
+        f"FROM {good}",
     )
     largest = one_row(
         connection,
@@ -156,7 +166,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, width: int) -> dict[str, Any]:
         "distinct": int(distinct),
         "largest_group": int(largest),
         "norm": columns.number_statistics(connection, "norms"),
-        "available_at": None if first is None else {"min": first, "max": last},
+        "available_at": (None if first is None else {"min": first, "median": median, "max": last}),
     }
 
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from features.errors import UserInputError
+from features.tables import times
 from features.tables.expressions import Expression
-from pipeline.join.rules import splits
 from pipeline.statistics import columns, time_buckets
 from pipeline.statistics.database import identifier, one_row, parquet_dataset
 from pipeline.tables import parquet
@@ -68,7 +68,7 @@ def log_statistics(connection: duckdb.DuckDBPyConnection, source: LogSource) -> 
     rows = int(one_row(connection, "SELECT count(*) FROM log")[0])
     if not rows:
         raise UserInputError(f"--events: the files of {source.events!r} hold no row.")
-    factor = splits.MICROSECONDS[source.timestamp_unit]
+    factor = 1_000_000 // times.PER_SECOND[source.timestamp_unit]
     valid = f'"timestamp" >= 0 AND "timestamp" < {time_buckets.LATEST // factor}'
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {TIMES} AS SELECT item_id, "
@@ -132,7 +132,7 @@ def _labels_by_time(
     """Returns the labels' figures, and the log's time with counts by bucket; one pass."""
     first, last, valid = one_row(connection, f"SELECT min(time), max(time), count(*) FROM {TIMES}")
     size = time_buckets.width(first, last) if valid else time_buckets.SECOND
-    factor = splits.MICROSECONDS[source.timestamp_unit]
+    factor = 1_000_000 // times.PER_SECOND[source.timestamp_unit]
     wanted = ["count(*)"]
     for index in range(len(source.labels)):
         wanted += [f"count(*) FILTER (label_{index} = {value})" for value in (0, 1)]

@@ -2,6 +2,7 @@
 
 from features.errors import UserInputError
 from features.schema import Downsampling
+from features.tables.names import feature_name
 
 
 def parse(text: str) -> Downsampling:
@@ -15,7 +16,7 @@ def parse(text: str) -> Downsampling:
     """
     label, _, rate = (part.strip() for part in text.partition("="))
     try:
-        return Downsampling(label, float(rate))
+        return Downsampling(feature_name(label), float(rate))
     except ValueError as error:
         raise UserInputError(
             f"--downsample_negatives {text!r} must be LABEL=SHARE with a share above 0 and below "

@@ -88,7 +88,7 @@ def test_everything_else_is_refused(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ratign >= 4", r"reads column 'ratign'; the log has \['click', 'rating'"),
+        ("ratign >= 4", r"reads column 'ratign'; the table has \['click', 'rating'"),
         ("source >= 4", "'source', a string column, with 4, expected a quoted string"),
         ("rating == 'four'", "'rating', a float column, with 'four', expected a number"),
         ("rating == source", "'rating', a float column, with a string column"),

@@ -234,3 +234,28 @@ def test_object_stores_hold_the_same_set(tmp_path, s3):
     assert state(f"s3://{bucket}/set") == state(tmp_path / "set")
     found = {name.removeprefix("set/"): one for name, one in s3.objects(bucket).items()}
     assert found == contents(tmp_path / "set")
+
+
+@pytest.mark.parametrize(("unit", "size"), [("s", 1), ("ms", 10**3), ("ns", 10**9)])
+def test_times_in_another_unit_are_refused_and_converted_by_a_flag(tmp_path, unit, size):
+    seconds = 1_700_000_000
+    found = rows(range(6), times=[seconds * size, None] * 3)
+    with pytest.raises(UserInputError) as error:
+        take(tmp_path, found)
+    assert f"2023 in {unit}. Give --available_at_unit {unit}." in str(error.value)
+    assert "delivery-0.parquet': column 'available_at'" in str(error.value)
+    assert not (tmp_path / "set").exists()
+    take(tmp_path, found, available_at_unit=unit)
+    times = {item: time for item, (_, time) in state(tmp_path / "set").items()}
+    assert times == {k: ALWAYS if k % 2 else seconds * 10**6 for k in range(6)}
+
+
+def test_a_time_of_the_flag_in_another_unit(tmp_path):
+    with pytest.raises(UserInputError, match=r"--available_at 1700000000: .* in s\. Give it in"):
+        take(tmp_path, rows(range(6)), available_at=1_700_000_000)
+
+
+def test_a_time_that_int64_cannot_hold(tmp_path):
+    found = rows(range(6), times=[5 * 10**18] * 6)
+    with pytest.raises(UserInputError, match=r"'available_at' \(int64\) holds a time that int64"):
+        take(tmp_path, found, available_at_unit="s")

@@ -84,7 +84,7 @@ def test_item_columns_of_the_models_own_names_are_refused(name):
 def test_labels_of_the_records_own_names_are_refused(name):
     text = message(labels=("click", name))
     assert text.startswith("--labels") and repr(name) in text
-    assert f"--derive_label 'liked = {name} == 1'" in text
+    assert f"--column liked={name} --labels liked" in text
     assert name in text.partition("are: ")[2]
 
 
