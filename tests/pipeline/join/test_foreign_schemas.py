@@ -37,7 +37,7 @@ def expected(has_user_texts, has_item_texts):
 def check(spec):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        foreign.write(spec, folder / "log")
+        foreign.write(spec, folder / "log", foreign.rows())
         try:
             manifest = join(folder / "log", folder / "found")
         except UserInputError as error:
