@@ -9,7 +9,9 @@ from features.ids import coverage, id_table
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.tables.side_features import SideTable
 
-OPTIONAL_COUNTS = ("filtered", "attributed", "negatives", "histories", "contradictions")
+OPTIONAL_COUNTS = (
+    *("filtered", "attributed", "negatives", "downsampling", "histories", "contradictions"),
+)
 """Counts that a manifest has only where there is something to count."""
 
 
