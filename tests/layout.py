@@ -25,7 +25,7 @@ MODULES = "its modules"
 ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "": tuple((package,) for package in PACKAGES),
     "features": (
-        ("arrays", "errors", "legacy_keras", "version"),
+        ("arrays", "errors", "id_kinds", "legacy_keras", "version"),
         ("time_units",),
         ("schema", "files"),
         ("ids",),
@@ -35,13 +35,20 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "features.tables": (
         ("places", "kinds", "names", "plain"),
-        ("options", "expressions"),
-        ("file_names", "hive_keys", "locations", "delta", "lakes", "selection"),
+        ("options", "expressions", "locations"),
         ("listing", "pruning", "times", "text"),
-        ("parquet_format", "orc_format", "csv_format", "json_format", "npy_format", MODULES),
+        ("parquet_format", "orc_format", "csv_format", "json_format"),
+        ("npy", MODULES),
+        ("npy_format",),
         ("formats",),
         ("schema",),
         ("table",),
+    ),
+    "features.tables.locations": (
+        ("location", "file_names", "hive_keys"),
+        ("delta",),
+        ("lakes",),
+        ("selection",),
     ),
     "features.tables.text": (
         ("files", "parsing"),

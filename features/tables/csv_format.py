@@ -23,7 +23,7 @@ def inspect(path: str, delimiter: str, options: TableOptions) -> Content:
         with TextFile(path) as file:
             layout = read_layout(file, delimiter, options)
             cutting = Cutting(one_place=file.compressed)
-            for block in blocks(file.chunks(), layout.record_ends, layout.header_size):
+            for block in blocks(file.chunks(), layout.records, layout.header_size):
                 cutting.add(block)
             schema = _schema(path, cutting.samples, layout)
             return Content("csv", schema, cutting.places(), file.fingerprint())
@@ -58,7 +58,7 @@ def read(
         fields = [layout.names.index(name) for name in names]
         # Without a column to read, one is read for its rows.
         kinds = {field: types[layout.names[field]] for field in fields} or {0: pa.binary()}
-        for block in place_blocks(file, place, layout.record_ends):
+        for block in place_blocks(file, place, layout.records):
             found = csv_columns.columns(path, block, layout, kinds)
             table = pa.table(list(found.values()), [str(field) for field in found])
             rows += table.num_rows

@@ -7,12 +7,17 @@ import pyarrow as pa
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables import csv_format, parquet_format
+from features.tables import csv_format, json_format, npy_format, orc_format, parquet_format
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import Content, Place
+from features.tables.text.files import TextFile
 
 # First bytes, last bytes and suffix of formats that are no text.
-_BINARIES = {"parquet": (b"PAR1", b"PAR1", ".parquet")}
+_BINARIES = {
+    "parquet": (parquet_format.MAGIC, parquet_format.MAGIC, ".parquet"),
+    "orc": (orc_format.MAGIC, orc_format.MAGIC, ".orc"),
+    "npy": (npy_format.MAGIC, b"", ".npy"),
+}
 _TEXTS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 _COMPRESSIONS = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".lz4")
 _OTHERS = {
@@ -20,12 +25,13 @@ _OTHERS = {
     b"Obj\x01": "an Avro file",
     b"PK\x03\x04": "a zip archive or a spreadsheet",
     b"SQLite": "an SQLite database",
+    b"\xfd7zXZ": "compressed by xz",
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
 }
 _EXPECTED = (
-    "expected Parquet (known by its bytes), JSON lines, or CSV whose name ends in .csv or .tsv, "
-    "the latter two plain or as .gz, .zst, .bz2 or .lz4"
+    "expected Parquet, ORC or .npy (known by their bytes), JSON lines, or CSV whose name ends in "
+    ".csv or .tsv; texts may be compressed by gzip, zstd, bz2 or lz4"
 )
 
 
@@ -35,10 +41,17 @@ def inspect(path: str, options: TableOptions) -> Content:
     Raises:
       UserInputError: it is not readable, or of no known format.
     """
-    file_format = _format(path)
-    if file_format == "csv":
-        return csv_format.inspect(path, _delimiter(path, options), options)
-    return parquet_format.inspect(path)
+    match _format(path):
+        case "csv":
+            return csv_format.inspect(path, _delimiter(path, options), options)
+        case "json":
+            return json_format.inspect(path)
+        case "orc":
+            return orc_format.inspect(path)
+        case "npy":
+            return npy_format.inspect(path)
+        case _:
+            return parquet_format.inspect(path)
 
 
 def read(
@@ -62,9 +75,18 @@ def read(
     Raises:
       pa.ArrowException, OSError: the place is not readable.
     """
-    if file_format == "csv":
-        return csv_format.read(path, _delimiter(path, options), place, names, types, options)
-    return parquet_format.read(path, place, names)
+    match file_format:
+        case "csv":
+            delimiter = _delimiter(path, options)
+            return csv_format.read(path, delimiter, place, names, types, options)
+        case "json":
+            return json_format.read(path, place, names, types, options)
+        case "orc":
+            return orc_format.read(path, place, names)
+        case "npy":
+            return npy_format.read(path, place, names)
+        case _:
+            return parquet_format.read(path, place, names)
 
 
 def _delimiter(path: str, options: TableOptions) -> str:
@@ -96,7 +118,7 @@ def _format(path: str) -> str:
     try:
         with storage.open_input(path) as file:
             head, size = file.read(16), file.size()
-            file.seek(max(size - 16, 0))
+            file.seek(max(size - 16, len(head)))
             tail = file.read(16) if suffix in _TEXTS else b""
     except OSError as error:
         raise UserInputError(f"{path!r} cannot be opened: {error}.") from error
@@ -115,7 +137,18 @@ def _format(path: str) -> str:
             )
     if suffix in _TEXTS:
         return _TEXTS[suffix]
+    if _text_head(path).lstrip().startswith(b"{"):
+        return "json"
     raise _unknown(path, f"begins with {head!r}")
+
+
+def _text_head(path: str) -> bytes:
+    try:
+        with TextFile(path) as file:
+            return file.head(1 << 12)
+    except OSError:
+        # What looked compressed is not.
+        return b""
 
 
 def _unknown(path: str, received: str) -> UserInputError:

@@ -10,17 +10,19 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+import pyarrow as pa
+
 from features.errors import UserInputError
 from features.files import storage
 from features.files.file_system import local_path
-from features.tables.file_names import SUFFIXES
-from features.tables.hive_keys import Keys
-from features.tables.lakes import Logs
-from features.tables.locations import Location, find
-from features.tables.selection import EMPTY, select
+from features.tables.locations.file_names import SUFFIXES
+from features.tables.locations.hive_keys import Keys
+from features.tables.locations.lakes import Logs
+from features.tables.locations.location import find
+from features.tables.locations.selection import EMPTY, select
 
 TWICE = "listed before"
-_EXAMPLES = 3
+_EXAMPLES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +79,12 @@ def list_files(locations: Sequence[str], flag: str) -> Listing:
             passed_over |= reasons
             if not chosen.keys and EMPTY not in reasons.values():
                 raise _no_data(given, reasons)
+            root = _identity(location.folder)
             for name, keys in chosen.keys.items():
                 file = FoundFile(location.path(name), name, keys)
-                if files.setdefault(_identity(location, name), file) is not file:
+                if files.setdefault(f"{root}/{name}", file) is not file:
                     passed_over[file.path] = TWICE
-    except (UserInputError, OSError) as error:
+    except (UserInputError, OSError, pa.ArrowException) as error:
         raise UserInputError(f"--{flag}: {error}") from error
     if not files:
         raise UserInputError(f"--{flag}: {_no_data(', '.join(locations), passed_over)}")
@@ -109,8 +112,12 @@ def describe(listing: Listing, flag: str) -> str:
 
 def key_range(files: Iterable[FoundFile]) -> str:
     """Returns the first and the last `KEY=VALUE` folders of files; empty if there are none."""
-    found = {"/".join(f"{name}={value}" for name, value in file.keys) for file in files} - {""}
+    found = {"/".join(map(_key_text, file.keys)) for file in files} - {""}
     return " .. ".join(dict.fromkeys([min(found), max(found)])) if found else ""
+
+
+def _key_text(key: tuple[str, str | None]) -> str:
+    return f"{key[0]}={'null' if key[1] is None else key[1]}"
 
 
 def _reasons(passed_over: Iterable[tuple[str, str]]) -> str:
@@ -133,8 +140,8 @@ def _no_data(location: str, passed_over: dict[str, str]) -> UserInputError:
     )
 
 
-def _identity(location: Location, name: str) -> str:
-    """Returns the same text for two ways to a file."""
-    if storage.is_remote(location.folder):
-        return storage.join(location.folder, name)
-    return os.path.join(os.path.realpath(local_path(location.folder)), name)
+def _identity(folder: str) -> str:
+    """Returns the same text for two ways to a folder."""
+    if storage.is_remote(folder):
+        return folder.rstrip("/")
+    return os.path.realpath(local_path(folder))

@@ -39,6 +39,14 @@ class TableOptions:
         every, own = self._parsed
         return {**every, **own.get(table, {})}
 
+    def is_text(self, column: str) -> bool:
+        """Whether a column, by its name in a file, is read as text whatever its values are."""
+        every, own = self._parsed
+        given = {
+            name for names in (every, *own.values()) for name in names if names[name] == column
+        }
+        return not given.union([feature_name(column)]).isdisjoint(self.text_columns)
+
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that have columns of their own."""

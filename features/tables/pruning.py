@@ -5,15 +5,20 @@ import dataclasses
 import functools
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from features.errors import UserInputError
 from features.tables.expressions import Expression
-from features.tables.listing import FoundFile, Listing, key_range
+from features.tables.listing import Listing, key_range
+from features.tables.locations.hive_keys import Keys
+from features.tables.names import feature_name
 
 _Outcomes = frozenset[bool | None]
 """What a part of the filter may be for rows of a file; None is SQL's null."""
+
+_Values = dict[str, str | None]
+"""Of the keys of a file, by name."""
 
 _ANY: _Outcomes = frozenset((True, False, None))
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
@@ -27,24 +32,29 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
-def matching(listing: Listing, filter_expression: Expression, flag: str) -> Listing:
+def matching(
+    listing: Listing, filter_expression: Expression, flag: str, columns: Collection[str] = ()
+) -> Listing:
     """Returns a listing without the files of which no row can pass a filter.
 
     Only keys can rule out a file; what the filter says of other columns is left to the rows.
-    A key is compared with a quoted string as text, with a number as a number: `hour >= 5` is true
-    of `hour=05`. A null passes no comparison.
+    A key has the name that a column of its name would have. It is compared with a quoted string as
+    text, with a number as a number: `hour >= 5` is true of `hour=05`. A null passes no comparison.
 
     Args:
       listing: of a table.
       filter_expression: that its rows have to pass.
       flag: that named the table, for messages.
+      columns: names that are those of columns of the files, whatever the keys are called.
 
     Raises:
       UserInputError: no file is left, or a key is no number that is compared with one.
     """
     try:
         kept = tuple(
-            file for file in listing.files if True in _outcomes(filter_expression.tree, file)
+            file
+            for file in listing.files
+            if True in _outcomes(filter_expression.tree, _named(file.keys, columns))
         )
     except UserInputError as error:
         raise UserInputError(f"--{flag}: --filter {filter_expression.text!r} {error}") from error
@@ -57,19 +67,24 @@ def matching(listing: Listing, filter_expression: Expression, flag: str) -> List
     return dataclasses.replace(listing, files=kept, pruned=pruned)
 
 
-def _outcomes(node: ast.expr, file: FoundFile) -> _Outcomes:
+def _named(keys: Keys, columns: Collection[str]) -> _Values:
+    named = {feature_name(name): value for name, value in keys}
+    return {name: value for name, value in named.items() if name not in columns}
+
+
+def _outcomes(node: ast.expr, keys: _Values) -> _Outcomes:
     if isinstance(node, ast.BoolOp):
         join = _and if isinstance(node.op, ast.And) else _or
-        return _combined(join, (_outcomes(value, file) for value in node.values))
+        return _combined(join, (_outcomes(value, keys) for value in node.values))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return frozenset(
-            None if value is None else not value for value in _outcomes(node.operand, file)
+            None if value is None else not value for value in _outcomes(node.operand, keys)
         )
     if not isinstance(node, ast.Compare):
         return _ANY
     sides = [node.left, *node.comparators]
     pairs = zip(sides, node.ops, sides[1:], strict=False)
-    return _combined(_and, (_compared(*pair, dict(file.keys)) for pair in pairs))
+    return _combined(_and, (_compared(*pair, keys) for pair in pairs))
 
 
 def _combined(
@@ -92,10 +107,8 @@ def _or(left: bool | None, right: bool | None) -> bool | None:
     return None if left is None or right is None else False
 
 
-def _compared(
-    left: ast.expr, comparison: ast.cmpop, right: ast.expr, keys: dict[str, str | None]
-) -> _Outcomes:
-    names = [side.id for side in (left, right) if isinstance(side, ast.Name)]
+def _compared(left: ast.expr, comparison: ast.cmpop, right: ast.expr, keys: _Values) -> _Outcomes:
+    names = [feature_name(side.id) for side in (left, right) if isinstance(side, ast.Name)]
     if not names or not keys.keys() >= set(names):
         return _ANY
     if any(keys[name] is None for name in names):
@@ -110,8 +123,10 @@ def _compared(
     return frozenset([_COMPARISONS[type(comparison)](first, second)])
 
 
-def _value(node: ast.expr, keys: dict[str, str | None]) -> Any:
-    return _Text(keys[node.id]) if isinstance(node, ast.Name) else ast.literal_eval(node)
+def _value(node: ast.expr, keys: _Values) -> Any:
+    if isinstance(node, ast.Name):
+        return _Text(keys[feature_name(node.id)])
+    return ast.literal_eval(node)
 
 
 class _Text(str):

@@ -2,7 +2,7 @@
 
 import ast
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +13,8 @@ from features.errors import UserInputError
 from features.tables import expressions, formats, kinds, listing, pruning
 from features.tables import schema as schemas
 from features.tables.expressions import Expression
-from features.tables.hive_keys import Keys
 from features.tables.listing import FoundFile, Listing
+from features.tables.locations.hive_keys import Keys
 from features.tables.names import feature_name
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import BATCH_ROWS, Content, Place
@@ -253,8 +253,10 @@ def open_table(
     rows_that = None
     if is_log and options.filter is not None:
         filter_expression = expressions.parse(options.filter)
-        found = pruning.matching(found, filter_expression, flag)
-        rows_that = _of_rows(filter_expression, found)
+        # A key is not meant by a name that the user gave to a column.
+        renamed = options.renamed(flag.partition(" ")[0])
+        found = pruning.matching(found, filter_expression, flag, renamed)
+        rows_that = _of_rows(filter_expression, found, renamed)
     files = [(one, _inspect(one.path, flag, options)) for one in found.files]
     columns = schemas.table_schema(
         [(one.path, content, one.keys) for one, content in files],
@@ -295,17 +297,20 @@ def check_renames_used(options: TableOptions, tables: Iterable[Table]) -> None:
     Raises:
       UserInputError: one does not.
     """
-    opened = {table.flag.partition(" ")[0]: table for table in tables}
+    opened: dict[str, list[Table]] = {}
+    for table in tables:
+        opened.setdefault(table.flag.partition(" ")[0], []).append(table)
+    every = [table for several in opened.values() for table in several]
     for text in options.columns:
         left, _, column = text.partition("=")
         of, _, name = left.strip().rpartition(".")
-        asked = [opened[of]] if of in opened else ([] if of else list(opened.values()))
+        asked = opened.get(of, []) if of else every
         if not any(name in table.schema.renames_used for table in asked):
             where = f"the table {of!r}" if of else "any table"
             raise UserInputError(
                 f"--column {text!r}: there is no column {column.strip()!r} in {where} of this "
                 f"job; its tables are {', '.join(opened)}. They have "
-                + "; ".join(f"{flag}: {', '.join(_owns(table))}" for flag, table in opened.items())
+                + "; ".join(f"{table.flag}: {', '.join(_owns(table))}" for table in every)
                 + "."
             )
 
@@ -319,10 +324,10 @@ def unreadable(flag: str, unit: Unit, error: Exception) -> UserInputError:
     )
 
 
-def _of_rows(expression: Expression, found: Listing) -> Expression | None:
+def _of_rows(expression: Expression, found: Listing, renamed: Collection[str]) -> Expression | None:
     """Returns what is left of a filter once files were ruled out by their keys."""
     keys = [{feature_name(name) for name, _ in file.keys} for file in found.files]
-    decided = set.intersection(*keys) if keys else set()
+    decided = set.intersection(*keys).difference(renamed) if keys else set()
     tree = expression.tree
     is_all = isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)
     parts = [

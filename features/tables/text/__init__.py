@@ -4,4 +4,5 @@
 - `blocks`: complete records of a text, and its places.
 - `parsing`: what texts hold, and parsing them.
 - `csv_records`, `csv_layout`, `csv_columns`: records, header and columns of CSV.
+- `json_records`, `json_columns`: objects and columns of JSON lines.
 """

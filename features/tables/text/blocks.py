@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from features.arrays import Integers
 from features.tables.places import Place
-from features.tables.text.files import TextFile
+from features.tables.text.files import TextFile, line_number
 
 # A place is closed by the block that fills it so far.
 _PLACE_BYTES = 12 << 20
@@ -18,8 +18,29 @@ _FIRST_SAMPLE = 1 << 20
 _LATER_SAMPLE = 1 << 16
 _MOST_SAMPLED = 4 << 20
 
-RecordEnds = Callable[[bytes], Integers]
-"""Takes bytes that begin with a record; returns the positions behind the records that end there."""
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """How a text is cut to records.
+
+    Attributes:
+      ends: takes bytes that begin with a record, returns the positions behind those that end there.
+      spaces: whether a line of spaces is blank, as an empty one is.
+    """
+
+    ends: Callable[[bytes], Integers]
+    spaces: bool = False
+
+    def starts(self, data: bytes, ends: Integers) -> Integers:
+        """Returns where the records begin that are not blank."""
+        starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+        first = np.frombuffer(data, np.uint8)[np.minimum(starts, len(data) - 1)]
+        kept = (first != ord("\n")) & (first != ord("\r")) & (starts < len(data))
+        if self.spaces:
+            for record in np.flatnonzero(kept & ((first == ord(" ")) | (first == ord("\t")))):
+                kept[record] = not data[starts[record] : ends[record]].isspace()
+        found: Integers = starts[kept]
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +60,12 @@ class Block:
     sample: bytes
 
 
-def blocks(chunks: Iterator[bytes], record_ends: RecordEnds, start: int = 0) -> Iterator[Block]:
+def blocks(chunks: Iterator[bytes], records: Records, start: int = 0) -> Iterator[Block]:
     """Cuts a text at ends of records.
 
     Args:
       chunks: of the text, from its beginning.
-      record_ends: says where records end.
+      records: how it is cut.
       start: offset of the first record.
 
     Raises:
@@ -54,10 +75,10 @@ def blocks(chunks: Iterator[bytes], record_ends: RecordEnds, start: int = 0) -> 
     for chunk in chunks:
         data = rest + chunk[before:]
         before = max(before - len(chunk), 0)
-        ends = record_ends(data)
+        ends = records.ends(data)
         if len(ends):
             cut = int(ends[-1])
-            yield _block(data[:cut], offset, ends, start)
+            yield _block(data[:cut], offset, records, ends, start)
             data, offset = data[cut:], offset + cut
         if len(data) > _LONGEST_RECORD:
             raise pa.ArrowInvalid(
@@ -65,26 +86,18 @@ def blocks(chunks: Iterator[bytes], record_ends: RecordEnds, start: int = 0) -> 
             )
         rest = data
     if rest:
-        ends = record_ends(rest + b"\n")
+        ends = records.ends(rest + b"\n")
         if not len(ends):
             raise pa.ArrowInvalid(
                 f"the record at byte {offset} does not end: a quote is not closed"
             )
-        yield _block(rest, offset, np.minimum(ends, len(rest)), start)
+        yield _block(rest, offset, records, np.minimum(ends, len(rest)), start)
 
 
-def _block(data: bytes, offset: int, ends: Integers, start: int) -> Block:
+def _block(data: bytes, offset: int, records: Records, ends: Integers, start: int) -> Block:
     wanted = _FIRST_SAMPLE if offset == start else _LATER_SAMPLE
     until = int(ends[min(int(np.searchsorted(ends, wanted)), len(ends) - 1)])
-    return Block(data, offset, len(record_starts(data, ends)), data[:until])
-
-
-def record_starts(data: bytes, ends: Integers) -> Integers:
-    """Returns where the records that are not blank begin."""
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-    first = np.frombuffer(data, np.uint8)[np.minimum(starts, len(data) - 1)]
-    kept: Integers = starts[(first != ord("\n")) & (first != ord("\r")) & (starts < len(data))]
-    return kept
+    return Block(data, offset, len(records.starts(data, ends)), data[:until])
 
 
 class Cutting:
@@ -132,9 +145,16 @@ class Cutting:
         self._start, self._rows = None, 0
 
 
-def place_blocks(file: TextFile, place: Place, record_ends: RecordEnds) -> Iterator[Block]:
+def place_blocks(file: TextFile, place: Place, records: Records) -> Iterator[Block]:
     """Yields the records of a place: at once, or block by block of a compressed file."""
     if not file.compressed:
         yield Block(file.part(place.start, place.size), place.start, place.rows, b"")
         return
-    yield from blocks(file.chunks(), record_ends, place.start)
+    yield from blocks(file.chunks(), records, place.start)
+
+
+def line_of(path: str, block: Block, records: Records, row: int) -> int:
+    """Returns the line that a record of a block begins in, counted from 1."""
+    ends = np.append(records.ends(block.data), len(block.data))
+    start = int(records.starts(block.data, ends)[row])
+    return line_number(path, block.offset) + block.data.count(b"\n", 0, start)

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
 from features.tables.text import parsing
-from features.tables.text.blocks import Block, record_starts
+from features.tables.text.blocks import Block, line_of
 from features.tables.text.csv_layout import Layout
 from features.tables.text.csv_records import leading_zeros
-from features.tables.text.files import line_number
 
 _BLOCK_BYTES = 2 << 20
 
@@ -51,9 +49,10 @@ def columns(
         try:
             result[field] = pa.chunked_array([parsing.parse(text, kinds[field])])
         except parsing.BadTextError as error:
-            line = _line(path, block, layout, error.row)
+            line = line_of(path, block, layout.records, error.row)
             raise pa.ArrowInvalid(
-                f"line {line}, column {layout.names[field]!r}: {error}"
+                f"line {line}, column {layout.names[field]!r}: {error}. If the column holds "
+                "texts, say so with --text_column and its name"
             ) from error
     return result
 
@@ -76,7 +75,7 @@ def texts(path: str, block: Block, layout: Layout, fields: Sequence[int]) -> lis
         if not faults:
             raise
         fault = faults[0]
-        line = _line(path, block, layout, fault.number - 1)
+        line = line_of(path, block, layout.records, fault.number - 1)
         raise pa.ArrowInvalid(
             f"line {line} has {fault.actual_columns} values, expected {fault.expected_columns} as "
             f"in the header: {fault.text[:100]!r}"
@@ -127,10 +126,3 @@ def _is_direct(kind: pa.DataType) -> bool:
     if pa.types.is_timestamp(kind):
         return kind.tz is None
     return not pa.types.is_nested(kind)
-
-
-def _line(path: str, block: Block, layout: Layout, row: int) -> int:
-    """Returns the line that a record begins in, counted from 1."""
-    ends = np.append(layout.record_ends(block.data), len(block.data))
-    start = int(record_starts(block.data, ends)[row])
-    return line_number(path, block.offset) + block.data.count(b"\n", 0, start)

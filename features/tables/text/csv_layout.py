@@ -8,7 +8,7 @@ import io
 import pyarrow as pa
 
 from features.tables.options import TableOptions
-from features.tables.text.blocks import RecordEnds, record_starts
+from features.tables.text.blocks import Records
 from features.tables.text.csv_records import record_ends
 from features.tables.text.files import TextFile
 
@@ -32,9 +32,9 @@ class Layout:
     null_values: tuple[str, ...]
 
     @property
-    def record_ends(self) -> RecordEnds:
-        """Where records end."""
-        return functools.partial(record_ends, delimiter=self.delimiter)
+    def records(self) -> Records:
+        """How the text is cut."""
+        return _records(self.delimiter)
 
 
 def read_layout(file: TextFile, delimiter: str, options: TableOptions) -> Layout:
@@ -43,17 +43,22 @@ def read_layout(file: TextFile, delimiter: str, options: TableOptions) -> Layout
     Raises:
       pa.ArrowInvalid: the first line is no header.
     """
+    records = _records(delimiter)
     for size in _HEADER_BYTES:
         head = file.head(size)
         if len(head) < size:
             head += b"\n"
-        ends = record_ends(head, delimiter)
-        starts = record_starts(head, ends)
+        ends = records.ends(head)
+        starts = records.starts(head, ends)
         if len(starts):
             end = int(ends[ends > starts[0]][0])
             names = _names(head[int(starts[0]) : end], delimiter)
             return Layout(names, end, delimiter, options.null_values)
     return Layout((), 0, delimiter, options.null_values)
+
+
+def _records(delimiter: str) -> Records:
+    return Records(functools.partial(record_ends, delimiter=delimiter))
 
 
 def _names(header: bytes, delimiter: str) -> tuple[str, ...]:

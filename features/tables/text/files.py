@@ -14,7 +14,9 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CODECS = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
-    b"BZh": "bz2",
+    # A block follows the size of blocks, or the end.
+    **{b"BZh%d" % size + b"1AY&SY": "bz2" for size in range(1, 10)},
+    **{b"BZh%d" % size + b"\x17\x72\x45\x38\x50\x90": "bz2" for size in range(1, 10)},
     b"\x04\x22\x4d\x18": "lz4",
 }
 _CHUNK_BYTES = 8 << 20
@@ -48,7 +50,7 @@ class TextFile:
 
     def __enter__(self) -> "TextFile":
         self._raw = storage.open_input(self._path)
-        head = self._raw.read(4)
+        head = self._raw.read(10)
         self._codec = codec_of(head)
         self.compressed = self._codec is not None
         self._mark = len(BYTE_ORDER_MARK) if head.startswith(BYTE_ORDER_MARK) else 0
@@ -74,7 +76,12 @@ class TextFile:
         """Returns at most this much of the text's beginning."""
         if not self.compressed:
             return self.part(0, size)
-        return next(self.chunks(), b"")[:size]
+        head = b""
+        for chunk in self.chunks():
+            head += chunk
+            if len(head) >= size:
+                break
+        return head[:size]
 
     def part(self, start: int, size: int) -> bytes:
         """Returns a part of a file that is not compressed."""

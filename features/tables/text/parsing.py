@@ -1,5 +1,6 @@
 """Types of texts: what a column of CSV holds, and texts parsed to a type."""
 
+import re
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -19,7 +20,9 @@ class BadTextError(ValueError):
     """
 
     def __init__(self, row: int, text: bytes, kind: pa.DataType):
-        super().__init__(f"{text[:100]!r} is not {_name(kind)}")
+        shown = repr(text[:100].decode("utf-8", "backslashreplace"))
+        zeros = pa.types.is_integer(kind) and re.match(_LEADING_ZERO.encode(), text) is not None
+        super().__init__(f"{shown} {'has leading zeros, expected' if zeros else 'is not'} {kind}")
         self.row = row
 
 
@@ -39,6 +42,11 @@ def parse(texts: pa.Array, kind: pa.DataType) -> pa.Array:
         row = _first_bad(texts, lambda some: _parse(some, kind))
         text = texts[row].as_py() or b""
         raise BadTextError(row, text, kind) from error
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type holds lists, of one length or of any."""
+    return any(is_kind(kind) for is_kind in _LISTS)
 
 
 def refined(kind: pa.DataType, texts: pa.ChunkedArray) -> pa.DataType:
@@ -73,18 +81,31 @@ def _parse(texts: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_binary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return texts.cast(kind)
     strings = pc.utf8_trim_whitespace(texts.cast(pa.string()))
-    if any(is_kind(kind) for is_kind in _LISTS):
+    if is_list(kind):
         return _lists(strings, kind)
     strings = pc.if_else(pc.equal(strings, ""), None, strings)
     if pa.types.is_timestamp(kind):
         return _timestamps(strings, kind)
     if pa.types.is_integer(kind) and _any(strings, _LEADING_ZERO):
         raise pa.ArrowInvalid("a leading zero")
+    if kind == pa.int64():
+        return _integers(strings)
     if pa.types.is_null(kind):
         if strings.null_count < len(strings):
             raise pa.ArrowInvalid("a value")
         return pa.nulls(len(strings))
     return strings.cast(kind)
+
+
+def _integers(strings: pa.Array) -> pa.Array:
+    """Parses integers; one of 2^63 or more is the int64 of the same 64 bits."""
+    try:
+        return strings.cast(pa.int64())
+    except pa.ArrowInvalid:
+        large = pc.match_substring_regex(strings, r"^[0-9]{19,}$")
+        rest = pc.if_else(large, None, strings).cast(pa.int64())
+        bits = pc.if_else(large, strings, None).cast(pa.uint64()).view(pa.int64())
+        return pc.coalesce(rest, bits)
 
 
 def _timestamps(strings: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -134,9 +155,3 @@ def _first_bad(texts: pa.Array, attempt: Callable[[pa.Array], pa.Array]) -> int:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             bad = middle
     return good
-
-
-def _name(kind: pa.DataType) -> str:
-    if pa.types.is_integer(kind):
-        return f"an integer without leading zeros ({kind})"
-    return f"{kind}"

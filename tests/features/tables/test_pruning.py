@@ -72,6 +72,14 @@ def test_a_file_without_the_key_is_kept():
     assert kept("date == '1'", found) == [(), ("1",)]
 
 
+def test_a_key_is_called_as_a_column_would_be_unless_a_column_is():
+    found = listing((("eventDate", "1"),), (("eventDate", "2"),))
+    for name in ("event_date", "eventDate"):
+        assert kept(f"{name} == '1'", found) == [("1",)]
+    by_column = matching(found, parse("event_date == '1'"), "events", columns=["event_date"])
+    assert by_column == found
+
+
 def test_truth_values():
     found = listing((("test", "true"),), (("test", "False"),), (("test", "0"),))
     assert kept("test == False", found) == [("False",), ("0",)]
@@ -81,7 +89,7 @@ def test_pruned_files_are_counted():
     found = matching(matching(GRID, parse("hour > 5"), "events"), parse("hour > 9"), "events")
     assert (len(found.files), found.pruned) == (3, 6)
     assert describe(found, "events") == (
-        "--events: 3 files (date=2026-05-01/hour=23 .. date=None/hour=23); 6 ruled out by --filter"
+        "--events: 3 files (date=2026-05-01/hour=23 .. date=null/hour=23); 6 ruled out by --filter"
     )
 
 

@@ -199,6 +199,23 @@ def test_a_filter_is_of_files_and_of_rows(tmp_path, text, clicks):
         assert (table.pruned, table.rows) == (1, 2)
 
 
+def test_a_filter_is_of_the_key_unless_the_name_was_given_to_a_column(tmp_path):
+    for day in (1, 2):
+        write(
+            tmp_path / f"day={day}",
+            a={"day": [1, 2], "when": [2, 1], "n": [day * 10, day * 10 + 1]},
+        )
+
+    def rows(*columns):
+        options = TableOptions(columns=columns, filter="day == 2")
+        table = open_table(str(tmp_path), "events", options, is_log=True)
+        return table.read(["day", "n"]).to_pydict(), table.pruned
+
+    assert rows() == ({"day": [1, 2], "n": [20, 21]}, 1)
+    assert rows("day=day") == ({"day": [2, 2], "n": [11, 21]}, 0)
+    assert rows("day=when") == ({"day": [2, 2], "n": [10, 20]}, 0)
+
+
 def test_a_null_passes_no_filter(tmp_path):
     write(tmp_path, a={"click": [1, None, 0]})
     assert read(str(tmp_path), filter="click != 1", is_log=True) == {"click": [0]}
@@ -245,6 +262,18 @@ def test_a_rename_that_finds_nothing_is_refused_by_the_job(tmp_path):
             check_renames_used(options, tables)
     options = TableOptions(columns=("user_id=uid",))
     check_renames_used(options, [open_table(location, "events", options)])
+
+
+def test_a_rename_of_one_of_several_sets_is_used(tmp_path):
+    options = TableOptions(columns=("embeddings.item_id=sku",))
+    for name, column in (("text", "sku"), ("image", "item_id")):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, a={column: [1]})
+    tables = [open_table(str(tmp_path / one), f"embeddings {one}", options)
+              for one in ("text", "image")]  # fmt: skip
+    check_renames_used(options, tables)
+    with pytest.raises(UserInputError, match="embeddings image: item_id"):
+        check_renames_used(options, tables[1:])
 
 
 def test_a_message_has_file_column_received_expected_and_remedy(tmp_path):

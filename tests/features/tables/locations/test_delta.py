@@ -10,8 +10,8 @@ import pytest
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables import file_names, selection
 from features.tables.listing import list_files
+from features.tables.locations import file_names, selection
 from tests.features.tables.trees import names, reasons, write
 
 deltalake = pytest.importorskip("deltalake", reason="needs the extra delta: the library deltalake")
@@ -82,7 +82,7 @@ def test_replaced_files_are_passed_over(partitioned):
     assert {dict(file.keys)["day"] for file in listing.files} == {"2026-05-01", "2026-05-02", None}
     counted = list(reasons(listing, partitioned).values())
     assert counted.count(selection.NOT_IN_LOG) == 2
-    assert counted.count(file_names.IN_HIDDEN_FOLDER) == 2
+    assert counted.count(file_names.DELTA_LOG) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
 """Which of the files at a location are data, with the keys of their folders."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables import file_names
-from features.tables.file_names import Kind
-from features.tables.hive_keys import Keys, check_levels, keys_at_the_end, keys_of
-from features.tables.lakes import Logs
-from features.tables.locations import Location, unpublished
+from features.tables.locations import file_names
+from features.tables.locations.file_names import Kind
+from features.tables.locations.hive_keys import Keys, check_levels, keys_at_the_end, keys_of
+from features.tables.locations.lakes import Logs
+from features.tables.locations.location import Location, unpublished
 
 EMPTY = "empty file"
 NOT_IN_LOG = "not in the Delta table's current version"
@@ -42,6 +42,7 @@ def select(location: Location, logs: Logs) -> Selection:
     keys: dict[str, Keys] = {}
     passed_over: dict[str, str] = {}
     by_folder: dict[str, Keys] = {}
+    end = keys_at_the_end(location.folder)
     for name in sorted(names):
         log = _covering(name, tables)
         if log is not None and name in log:
@@ -51,7 +52,7 @@ def select(location: Location, logs: Logs) -> Selection:
         if reason is None and log is not None:
             reason = NOT_IN_LOG
         if reason is None:
-            by_folder[name] = keys_of(f"{keys_at_the_end(location.folder)}/{name}")
+            by_folder[name] = keys_of(f"{end}/{name.rpartition('/')[0]}")
         else:
             passed_over[name] = reason
     check_levels((location.path(name), found) for name, found in by_folder.items())
@@ -61,6 +62,7 @@ def select(location: Location, logs: Logs) -> Selection:
         for name in [name for name in by_folder if kinds[name] == Kind.JSON]:
             del keys[name]
             passed_over[name] = file_names.JSON_BESIDE
+    _check_formats(location, [name for name in by_folder if kinds[name] == Kind.TABLE])
     return Selection(dict(sorted(keys.items())), dict(sorted(passed_over.items())))
 
 
@@ -79,6 +81,22 @@ def _reason(location: Location, name: str) -> str | None:
             "Remove it, or restore what it leads to."
         )
     return None if size else EMPTY
+
+
+def _check_formats(location: Location, names: Iterable[str]) -> None:
+    """Refuses files of two formats in one folder: one of them is mostly a copy or a summary."""
+    first: dict[str, str] = {}
+    for name in names:
+        folder = name.rpartition("/")[0]
+        other = first.setdefault(folder, name)
+        suffix, other_suffix = (file_names.suffix_of(one) for one in (name, other))
+        if suffix != other_suffix:
+            glob = f"{folder}/*.{other.rpartition('.')[2]}".lstrip("/")
+            raise UserInputError(
+                f"{location.path(other)!r} and {location.path(name)!r} lie in one folder and have "
+                "two formats. Perhaps one is a copy of the other. Name those that are meant, such "
+                f"as {location.path(glob)!r}, or both in two locations."
+            )
 
 
 def _covering(name: str, tables: Mapping[str, dict[str, Keys]]) -> dict[str, Keys] | None:

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from features.errors import UserInputError
 from features.files import storage
 from features.files.file_system import local_path
-from features.tables import delta
-from features.tables.hive_keys import Keys, is_key
-from features.tables.locations import Location
+from features.tables.locations import delta
+from features.tables.locations.hive_keys import Keys, is_key
+from features.tables.locations.location import Location
 
 
 class Lake(enum.Enum):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from features.errors import UserInputError
 from features.files import storage
 from features.files.file_system import local_path
-from features.tables.hive_keys import Keys
+from features.tables.locations.hive_keys import Keys
 
 LOG = "_delta_log"
 # Features that leave rows and columns as the files have them.
@@ -43,23 +43,26 @@ def files(folder: str) -> dict[str, Keys]:
     try:
         table = deltalake.DeltaTable(_uri(folder), storage_options=_storage_options(folder))
         problem = _unsupported(table)
-        actions = [] if problem else pa.table(table.get_add_actions()).to_pylist()
+        columns = table.metadata().partition_columns
+        actions = pa.table(table.get_add_actions())
     except (DeltaError, OSError, ValueError) as error:
+        why = str(error).rstrip(".")
         raise UserInputError(
-            f"{folder!r} is a Delta table whose {LOG} cannot be read: {error}. Repair the table, "
-            "or export it as Parquet, and give that folder."
+            f"{folder!r} is a Delta table whose {LOG} cannot be read: {why}. Repair the table, or "
+            "export it as Parquet, and give that folder."
         ) from error
     if problem:
         raise UserInputError(
             f"{folder!r} is a Delta table ({LOG}) with {problem}, which is not read here. Export "
             "it as Parquet, and give that folder."
         )
-    columns = table.metadata().partition_columns
+    # Without the statistics, which are most of it.
+    wanted = actions.select(["path", *(["partition"] if columns else [])]).to_pylist()
     return {
         _name(folder, action["path"]): tuple(
             (column, _text(action["partition"][column])) for column in columns
         )
-        for action in actions
+        for action in wanted
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 SUFFIXES = ("parquet", "pq", "orc", "csv", "tsv", "jsonl", "ndjson", "json", "npy")
 """Of files that are data, besides those without a suffix."""
 
+_ALIKE = {"pq": "parquet", "ndjson": "jsonl"}
 _TABLE_SUFFIXES = frozenset(SUFFIXES) - {"json"}
 _COMPRESSIONS = frozenset(
     ("br", "brotli", "bz2", "deflate", "gz", "gzip", "lz4", "snappy", "snz", "xz", "zip", "zst")
@@ -23,6 +24,7 @@ HIDDEN = "name begins with . or _"
 IN_HIDDEN_FOLDER = "in a folder that begins with . or _"
 DESCRIPTION = "describes what lies beside it"
 IDS = "ids of the .npy beside it"
+DELTA_LOG = "log of a Delta table"
 QUARANTINED = "quarantine of a finished job"
 UNFINISHED = "output of an unfinished job"
 UNKNOWN = "suffix of no table"
@@ -38,21 +40,27 @@ class Kind(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-def kind_of(base_name: str) -> Kind:
-    """Returns what a file's suffix says, without the suffix of a compression.
+def suffix_of(base_name: str) -> str:
+    """Returns a file's suffix, without that of a compression; empty if it has none.
 
-    >>> [kind_of(name).name for name in ("a.CSV.gz", "000000_0", "log.2026-05-01", "a.avro")]
-    ['TABLE', 'NO_SUFFIX', 'NO_SUFFIX', 'UNKNOWN']
+    >>> [suffix_of(name) for name in ("a.CSV.gz", "x.pq", "000000_0", "log.2026-05-01", "a.avro")]
+    ['csv', 'parquet', '', '', 'avro']
     """
     parts = base_name.lower().split(".")
     if len(parts) > 1 and parts[-1] in _COMPRESSIONS:
         parts.pop()
     suffix = parts[-1] if len(parts) > 1 else ""
+    return "" if _NO_SUFFIX.fullmatch(suffix) else _ALIKE.get(suffix, suffix)
+
+
+def kind_of(base_name: str) -> Kind:
+    """Returns what a file's suffix says."""
+    suffix = suffix_of(base_name)
     if suffix in _TABLE_SUFFIXES:
         return Kind.TABLE
     if suffix == "json":
         return Kind.JSON
-    return Kind.NO_SUFFIX if not suffix or _NO_SUFFIX.fullmatch(suffix) else Kind.UNKNOWN
+    return Kind.UNKNOWN if suffix else Kind.NO_SUFFIX
 
 
 def is_hidden(part: str) -> bool:
@@ -72,6 +80,8 @@ def no_data(name: str, names: Collection[str]) -> str | None:
       names: of all files of the location; a set, as it is searched.
     """
     *folders, base = name.split("/")
+    if "_delta_log" in folders:
+        return DELTA_LOG
     if is_hidden(base):
         return HIDDEN
     for depth, folder in enumerate(folders):
