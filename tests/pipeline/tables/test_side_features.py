@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from features.errors import UserInputError
 from features.ids import hashing
 from pipeline.tables.side_features import read_side_table
-from tests.pipeline.join import foreign
+from tests.pipeline.join.inputs import foreign
 
 FEATURES = ("brand", "price:numeric", "tags:numeric:2")
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from features.errors import UserInputError
 from pipeline.join.job import build_examples
-from tests.pipeline.join import foreign, joins
+from tests.pipeline.join import joins
+from tests.pipeline.join.inputs import foreign
 
 # An example takes a second: a failing one is shown as it was drawn, and not made smaller.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
