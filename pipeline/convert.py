@@ -62,6 +62,7 @@ def _main(arguments: Sequence[str]) -> None:
     done = converter.run(adapter, _FLAGS.input, _FLAGS.output, _FLAGS.max_bad_fraction)
     for note in done.get("notes", ()):
         logging.info("%s", note)
+    converter.log_left_out(done, _FLAGS.output)
     print(done["join_command"])
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
@@ -40,6 +41,7 @@ def define_flags() -> None:
             "`MODALITY=FOLDER` Embedding set to keep inside the model; without it requests "
             "carry vectors.",
         )
+        define_min_coverage("the vocabulary's items that have a vector, in each of --embeddings")
     with flag_group("Output"):
         flags.DEFINE_string(
             "export_dir",
@@ -57,16 +59,18 @@ def main() -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    from features.embeddings import embedding_set
     from models import trained_model
     from models.inputs.example_set import ExampleSet
+    from pipeline.embedding_sets import embedding_inputs
     from serving_signatures.export import gate
 
     examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     folders = entry_point.modality_folders(_FLAGS.embeddings)
-    embeddings = {name: embedding_set.read_embedding_set(path) for name, path in folders.items()}
-    exported = gate.export_model(model, _FLAGS.export_dir, examples, embeddings)
+    embeddings = embedding_inputs.read_all(folders)
+    exported = gate.export_model(
+        model, _FLAGS.export_dir, examples, embeddings, min_coverage=_FLAGS.min_coverage
+    )
     logging.info(
         "Published %s: %s; largest difference from serving_default %.1e; tags %s",
         exported.folder,
@@ -74,6 +78,7 @@ def _main(arguments: Sequence[str]) -> None:
         exported.parity["max_abs_diff"],
         dict(exported.tags),
     )
+    embedding_inputs.log_left_out(embeddings)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from absl import flags
 
 from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
@@ -44,6 +45,12 @@ def define_flags() -> None:
             None,
             "`MICROSECONDS` Since 1970, for rows without available_at. Default: always available.",
         )
+        flags.DEFINE_enum(
+            "available_at_unit",
+            "us",
+            ["s", "ms", "us", "ns"],
+            "Unit of integers in the column available_at; timestamps have their own.",
+        )
         flags.DEFINE_float(
             "max_bad_fraction", 0.01, "`SHARE` Most rows to quarantine, from 0 to 1."
         )
@@ -55,6 +62,7 @@ def define_flags() -> None:
         flags.DEFINE_bool(
             "replace", False, "Keep nothing of the version before; needed for another encoder."
         )
+        define_min_coverage("the version before's items that the new one has, with --replace")
     with flag_group("Output"):
         flags.DEFINE_string(
             "output", None, "`FOLDER` The set's versions, local or remote.", required=True
@@ -77,9 +85,11 @@ def _main(arguments: Sequence[str]) -> None:
         _FLAGS.encoder_version,
         dimension=_FLAGS.dimension,
         available_at=_FLAGS.available_at,
+        available_at_unit=_FLAGS.available_at_unit,
         replace=_FLAGS.replace,
         max_bad_fraction=_FLAGS.max_bad_fraction,
         keep=_FLAGS.keep,
+        min_coverage=_FLAGS.min_coverage,
     )
 
 

@@ -2,7 +2,7 @@
 
 It is a folder of Parquet files with the columns `item_id` (int64 or string), `embedding` (a list
 of float16, float32 or int8, or int8 as fixed-size binary, see `byte_vectors`) and optionally
-`available_at` (int64, microseconds), and a `manifest.json` with encoder, version, dimension, count
+`available_at` (see `availability`), and a `manifest.json` with encoder, version, dimension, count
 and sha256. The manifest may be missing, since encoders often write bare Parquet; if it is there,
 files must match it. In a folder of versions (`pipeline.ingest_embeddings`), the published one is
 read.
@@ -14,14 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features import id_kinds
 from features.arrays import Array, Integers
-from features.embeddings import byte_vectors
+from features.embeddings import availability, byte_vectors
+from features.embeddings.availability import AVAILABLE_AT
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.files.parquet_folder import parquet_files, published_folder
+from features.id_kinds import Kind
 from features.ids import hashing
 
-ALWAYS = np.iinfo(np.int64).min
+ALWAYS = availability.ALWAYS
 """The `available_at` of an embedding that is available at any time."""
 
 DUPLICATE = "item_id appeared before"
@@ -58,6 +61,7 @@ class EmbeddingFiles:
       dimension: the embedding width M.
       rows: number of rows, including those that `read_rows` will reject.
       encoder: name and version of the encoder; empty without a manifest.
+      item_kind: the kind of their item ids, by the manifest, else by the column's type.
     """
 
     paths: tuple[str, ...]
@@ -65,6 +69,7 @@ class EmbeddingFiles:
     dimension: int
     rows: int
     encoder: str
+    item_kind: Kind | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,31 +117,34 @@ def open_files(folder: str) -> EmbeddingFiles:
       folder: a folder of Parquet files, or one file.
 
     Raises:
-      UserInputError: the folder holds no Parquet file, a column is missing or has another type, or
-        a file does not match the manifest.
+      UserInputError: the folder holds no Parquet file, a column is missing or has another type, a
+        file does not match the manifest, or files have ids of two kinds.
     """
     folder = published_folder(folder)
     paths = parquet_files(folder)
-    declared, encoder = _manifest(folder, paths)
-    groups, rows = [], 0
+    declared, encoder, item_kind = _manifest(folder, paths)
+    groups, rows, kinds = [], 0, {}
     for number, path in enumerate(paths):
-        sizes = _row_group_sizes(path)
+        sizes, kinds[path] = _row_group_sizes(path)
         starts = np.append(0, np.cumsum(sizes)).tolist()
         groups += [RowGroup(path, number, group, starts[group]) for group in range(len(sizes))]
         rows += starts[-1]
     dimension = declared or _first_dimension(paths[0])
-    return EmbeddingFiles(tuple(paths), tuple(groups), dimension, rows, encoder)
+    return EmbeddingFiles(
+        tuple(paths), tuple(groups), dimension, rows, encoder, item_kind or _one_kind(kinds)
+    )
 
 
-def read_rows(dimension: int, group: RowGroup) -> VectorRows:
+def read_rows(dimension: int, group: RowGroup, time_unit: str = "us") -> VectorRows:
     """Reads a row group.
 
     Args:
       dimension: the embedding width M; rows of another width are rejected.
       group: the row group to read.
+      time_unit: of integers in `available_at`: `s`, `ms`, `us` or `ns`.
 
     Raises:
-      UserInputError: the file is not readable.
+      UserInputError: the file is not readable, or a time is out of range.
     """
     try:
         with storage.open_parquet(group.path) as file:
@@ -167,8 +175,8 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
         {"row": group.first_row + int(row), "reason": reasons[row]} for row in np.flatnonzero(~good)
     )
     times = np.full(len(table), ALWAYS)
-    if "available_at" in table.column_names:
-        times = table["available_at"].fill_null(ALWAYS).to_numpy()
+    if AVAILABLE_AT in table.column_names:
+        times = _times(group.path, table[AVAILABLE_AT], time_unit)
     return VectorRows(
         item_ids=hashing.ids_of_column(table["item_id"].filter(pa.array(good))),
         vectors=vectors[good[complete]],
@@ -178,10 +186,20 @@ def read_rows(dimension: int, group: RowGroup) -> VectorRows:
     )
 
 
-def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str]:
-    """Returns M and the encoder from the manifest, if any, and checks the files against it."""
+def _times(path: str, column: pa.ChunkedArray, unit: str) -> Integers:
+    try:
+        return availability.microseconds(column, unit)
+    except pa.ArrowInvalid as error:
+        raise UserInputError(
+            f"{path!r}: column {AVAILABLE_AT!r} ({column.type}) holds a time that int64 cannot "
+            f"hold in microseconds: {error}. Write it in microseconds since 1970."
+        ) from error
+
+
+def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str, Kind | None]:
+    """Returns M, encoder and kind of ids from a manifest, and checks the files against it."""
     if not storage.is_file(storage.join(folder, manifest.FILE_NAME)):
-        return None, ""
+        return None, "", None
     values = manifest.read_manifest(folder)
     for path in paths:
         expected = values["sha256"].get(storage.base_name(path))
@@ -190,7 +208,17 @@ def _manifest(folder: str, paths: list[str]) -> tuple[int | None, str]:
                 f"{path!r} is not the file that {folder!r}'s manifest describes (sha256 "
                 f"expected {expected}). Copy the embedding set again, or write a new manifest."
             )
-    return values["dimension"], f"{values.get('encoder')} {values.get('version')}"
+    encoder = f"{values.get('encoder')} {values.get('version')}"
+    return values["dimension"], encoder, id_kinds.item_kind(values)
+
+
+def _one_kind(kinds: dict[str, Kind]) -> Kind:
+    """Returns the kind of the ids of all files."""
+    first = next(iter(kinds))
+    for path, kind in kinds.items():
+        remedy = "Write item_id alike in all files."
+        id_kinds.check(kind, repr(path), kinds[first], repr(first), remedy)
+    return kinds[first]
 
 
 def _first_dimension(path: str) -> int:
@@ -203,8 +231,8 @@ def _first_dimension(path: str) -> int:
     return pc.mode(lengths)[0]["mode"].as_py() if len(lengths) else 1
 
 
-def _row_group_sizes(path: str) -> list[int]:
-    """Checks a file's schema and returns the rows of each row group."""
+def _row_group_sizes(path: str) -> tuple[list[int], Kind]:
+    """Checks a file's schema and returns the rows of each row group, and the kind of its ids."""
     try:
         with storage.open_parquet(path) as file:
             schema, metadata = file.schema_arrow, file.metadata
@@ -223,13 +251,15 @@ def _row_group_sizes(path: str) -> list[int]:
             raise UserInputError(
                 f"{path!r}: column {name!r} is {schema.field(name).type}, expected {expected}."
             )
-    if "available_at" in schema.names:
-        received = schema.field("available_at").type
-        if not pa.types.is_integer(received):
+    if AVAILABLE_AT in schema.names:
+        received = schema.field(AVAILABLE_AT).type
+        if not availability.is_time(received):
             raise UserInputError(
-                f"{path!r}: column 'available_at' is {received}, expected int64 microseconds."
+                f"{path!r}: column {AVAILABLE_AT!r} is {received}, expected "
+                f"{availability.EXPECTED}. Cast it, or leave it out."
             )
-    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    return sizes, id_kinds.of_type(schema.field("item_id").type)
 
 
 def _is_id(kind: pa.DataType) -> bool:

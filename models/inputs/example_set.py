@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from features import id_kinds
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.ids import id_table
-from features.schema import ExampleSchema
+from features.schema import Downsampling, ExampleSchema
 from models.inputs import remote_files
 
 _VOCABULARY = "vocabulary/item_id.txt"
@@ -25,12 +26,15 @@ class ExampleSet:
       schema: what its records hold.
       manifest: the content of its `manifest.json`.
       vocabulary_path: a vocabulary file instead of the join's, see `with_vocabulary`.
+      downsampled: the splits that lack negatives, where the schema says that negatives were left
+        out.
     """
 
     folder: str
     schema: ExampleSchema
     manifest: dict[str, Any]
     vocabulary_path: str | None = None
+    downsampled: tuple[str, ...] = ("train",)
 
     @classmethod
     def open(cls, folder: str) -> "ExampleSet":
@@ -83,17 +87,42 @@ class ExampleSet:
         counts = self._split(split)["candidates_per_record"]
         return {int(candidates): records for candidates, records in counts.items()}
 
-    def check_label(self, label: str) -> None:
-        """Raises `UserInputError` where all candidates of a split have the same label."""
-        for split in ("train", "validation"):
+    def downsampling(self, split: str) -> Downsampling | None:
+        """Returns how negatives of a split were left out, None where all are there."""
+        return self.schema.downsampling if split in self.downsampled else None
+
+    def check_label(self, label: str, splits: tuple[str, ...] = ("train", "validation")) -> None:
+        """Raises `UserInputError` where all candidates of a split have one label or no weight."""
+        for split in splits:
             values = self._split(split)
             positives, candidates = values.get("positives", {}).get(label), values["candidates"]
+            if values.get("zero_weights") == candidates:
+                raise UserInputError(
+                    f"All {candidates:,} candidates of the {split} split of {self.folder!r} have a "
+                    "weight of 0: there is nothing to learn. Join with another --weight_column, or "
+                    "without."
+                )
             if positives in (0, candidates):
                 raise UserInputError(
                     f"{label!r} is {int(positives > 0)} for all {candidates:,} candidates of the "
                     f"{split} split of {self.folder!r}: there is nothing to learn. Join with "
                     "another label or rule, or let the split cover more of the log."
                 )
+
+    def check_fits(self, schema: ExampleSchema) -> None:
+        """Refuses to be read by a model that was trained with another schema or kind of ids.
+
+        Raises:
+          UserInputError: names what differs.
+        """
+        if schema.of_requests != self.schema.of_requests:
+            raise UserInputError(
+                f"The model was trained with the schema {schema}, but {self.folder!r} has "
+                f"{self.schema}. Join with the same labels, embeddings and side features."
+            )
+        received, expected = self.schema.id_kinds.item, schema.id_kinds.item
+        remedy = "Join the log whose ids are as the model's were, or train a model on this one."
+        id_kinds.check(received, repr(self.folder), expected, "the model", remedy)
 
     def with_vocabulary(self, path: str) -> "ExampleSet":
         """Returns the same data set with another vocabulary.
@@ -103,7 +132,7 @@ class ExampleSet:
             line.
 
         Raises:
-          UserInputError: it is neither.
+          UserInputError: it is neither, or its ids are of another kind.
         """
         if storage.is_file(path):
             return dataclasses.replace(self, vocabulary_path=path)
@@ -113,6 +142,9 @@ class ExampleSet:
                 f"{path!r} holds {sorted(values)}, but no vocabulary. Give the --output of "
                 "pipeline.build_vocabulary, or a file of ids."
             )
+        received, expected = id_kinds.item_kind(values), self.schema.id_kinds.item
+        remedy = "Run build_vocabulary on examples of the same ids."
+        id_kinds.check(received, f"Vocabulary {path!r}", expected, repr(self.folder), remedy)
         (name,) = values["vocabulary"]
         return dataclasses.replace(self, vocabulary_path=storage.join(path, name))
 

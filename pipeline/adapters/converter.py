@@ -15,6 +15,7 @@ from features.files import manifest, storage
 from pipeline.adapters.table import Table
 from pipeline.adapters.text_rows import Column, TextRow
 from pipeline.publishing.publication import QUARANTINE, Publication
+from pipeline.runtime import left_out
 
 _CHUNK_ROWS = 1 << 16
 _CUT_ABOVE = 128
@@ -219,6 +220,16 @@ def run(
         values = {"counts": counts, "files": tables.files(), "join_command": command}
         values |= {"notes": tables.notes} if tables.notes else {}
         return publication.complete(values)
+
+
+def log_left_out(published: dict[str, Any], output: str) -> None:
+    """Logs rows and values that no table has."""
+    listed = f"They are in {storage.join(output, QUARANTINE)}."
+    for name, counts in published["counts"].items():
+        left_out.log(name, {"quarantined": counts["quarantined"]}, counts["read"], listed)
+        left_out.log(name, {"an earlier row has the id": counts.get("repeated", 0)})
+        emptied = {f"{column} cannot be read": n for column, n in counts.get("emptied", {}).items()}
+        left_out.log(name, emptied, where="They are null.", what="values")
 
 
 def find_file(folder: str, names: tuple[str, ...], required: bool = True) -> tuple[str, ...]:

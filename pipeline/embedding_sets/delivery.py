@@ -72,7 +72,9 @@ class Delivery:
         return dict(collections.Counter(row["reason"] for row in self.rejected))
 
 
-def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS) -> Delivery:
+def read_delivery(
+    files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS, time_unit: str = "us"
+) -> Delivery:
     """Reads a delivery, or a version that was written before, row group by row group.
 
     Of several rows of an item the one with the latest `available_at` is used, of equals the first.
@@ -81,6 +83,7 @@ def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALW
       files: opened.
       dimension: the width M that vectors must have.
       available_at: microseconds, of rows without one.
+      time_unit: of integers in the files' `available_at`: `s`, `ms`, `us` or `ns`.
 
     Raises:
       UserInputError: a file is not readable, or M is too large for exact similarities.
@@ -89,13 +92,14 @@ def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALW
     parquet.same_kind(kinds, "item_id")
     parts, rejected, origins = [], [], []
     for group in files.row_groups:
-        part, rows, bad = _read_group(group, dimension, available_at)
+        part, rows, bad = _read_group(group, dimension, available_at, time_unit)
         parts.append(part)
         origins.append(np.stack([np.full(len(rows), group.file), rows]))
         rejected += [{"file": group.file, **row} for row in bad]
     if not parts:
         empty = np.zeros(0, np.int64)
-        keys = pa.array([], kinds[files.paths[0]])
+        kind = kinds[files.paths[0]]
+        keys = pa.array([], kind if parquet.is_text(kind) else pa.int64())
         return Delivery(Vectors(keys, empty, np.zeros((0, dimension), np.int8), empty), 0, ())
     vectors, origin = Vectors.concatenated(parts), np.concatenate(origins, axis=1)
     position = np.arange(len(vectors.item_ids))
@@ -113,13 +117,15 @@ def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALW
 
 
 def _read_group(
-    group: RowGroup, dimension: int, available_at: int
+    group: RowGroup, dimension: int, available_at: int, time_unit: str
 ) -> tuple[Vectors, np.ndarray, list[dict[str, Any]]]:
     """Returns a row group's usable rows, their positions in the file, and the others."""
-    rows = embedding_files.read_rows(dimension, group)
+    rows = embedding_files.read_rows(dimension, group, time_unit)
     with storage.open_parquet(group.path) as file:
         column = file.read_row_group(group.number, columns=["item_id"])["item_id"]
     keys = parquet.decoded(column.combine_chunks()).take(pa.array(rows.rows - group.first_row))
+    if not parquet.is_text(keys.type):
+        keys = pa.array(rows.item_ids)
     quantized, norms = similarity.quantize(rows.vectors)
     reasons = np.where(norms == 0, ZERO, "").astype(object)
     if parquet.is_text(keys.type):

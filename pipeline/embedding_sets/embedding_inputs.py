@@ -13,6 +13,7 @@ from features.errors import UserInputError
 from features.files import manifest, storage
 from features.files.parquet_folder import parquet_files
 from pipeline.publishing.shards import HashedFile, json_line
+from pipeline.runtime import left_out
 from pipeline.tables import parquet
 
 
@@ -49,6 +50,13 @@ def read_all(folders: Mapping[str, str]) -> dict[str, EmbeddingSet]:
         except UserInputError as error:
             raise UserInputError(f"--embeddings {modality}: {error}") from error
     return embeddings
+
+
+def log_left_out(embeddings: Mapping[str, EmbeddingSet]) -> None:
+    """Logs the rows of sets that were left out, for the last lines of a job."""
+    for modality, one in embeddings.items():
+        reasons = collections.Counter(str(row["reason"]) for row in one.rejected)
+        left_out.log(f"--embeddings {modality}", reasons, len(one.item_ids) + len(one.rejected))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One request for a person to look at: a user's history and the best of many candidates."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ _SEARCHED = 4096
 
 
 def build(
-    examples: ExampleSet, items: str | None, titles: Mapping[int, str], candidates: int
+    examples: ExampleSet, items: Sequence[str], titles: Mapping[int, str], candidates: int
 ) -> RankingRequest:
     """Takes the longest history among the first test records and draws candidates for it.
 
@@ -125,5 +125,5 @@ def _latest(batch: Arrays, name: str, items: np.ndarray) -> np.ndarray:
     return padded[id_table.positions(items, ids)]
 
 
-def _title(titles: Mapping[int, str], item_id: np.int64) -> str:
+def _title(titles: Mapping[int, str], item_id: Any) -> str:
     return titles.get(int(item_id), f"item {item_id}")

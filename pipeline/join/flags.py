@@ -8,40 +8,43 @@ from absl import flags
 from features.errors import UserInputError
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
-
-_FOLDERS_BY_NAME = ("embeddings", "label_logs")
+from pipeline.tables.flags import define_table_flags
 
 
 def define_flags() -> None:
     """Defines a flag for each of `JoinOptions`."""
     text, many, list_ = flags.DEFINE_string, flags.DEFINE_multi_string, flags.DEFINE_list
     with flag_group("Inputs"):
-        text(
+        many(
             "events",
             None,
-            "`FOLDER` Behavior log: Parquet with user_id, item_id, timestamp, labels; or one file.",
+            "`FOLDER` Behavior log with user_id, item_id, timestamp, labels: folders, files or "
+            "globs.",
             required=True,
         )
-        text("items", None, "`FOLDER` Side features of items: Parquet with item_id; or one file.")
-        text("users", None, "`FOLDER` Side features of users: Parquet with user_id; or one file.")
+        many("items", [], "`FOLDER` Side features of items, with item_id.")
+        many("users", [], "`FOLDER` Side features of users, with user_id.")
         many("embeddings", [], "`MODALITY=FOLDER` Embedding set of a modality, such as text=text/.")
         flags.DEFINE_enum(
             "timestamp_unit",
             "s",
-            ["s", "ms", "us"],
-            "Unit of the log's timestamp, and of numbers in --splits.",
+            ["s", "ms", "us", "ns"],
+            "Unit of the log's timestamp if it is a number, and of numbers in --splits.",
         )
-        text(
-            "histories",
-            None,
-            "`FOLDER` Given behaviors: Parquet with user_id and lists, oldest first; or one file.",
-        )
+        many("histories", [], "`FOLDER` Given behaviors: user_id and lists, oldest first.")
         flags.DEFINE_integer("history_types", 1, "`COUNT` Types of behaviors in --histories.")
         flags.DEFINE_float(
             "max_bad_fraction",
             0.01,
             "`SHARE` Most rows of the log, or of an embedding set, to quarantine, from 0 to 1.",
+        )
+        define_min_coverage("candidates whose item has a vector, in each of --embeddings")
+    with flag_group("Tables"):
+        define_table_flags(has_log=True)
+        flags.DEFINE_integer(
+            "null_label", None, "`0|1` What a null label counts as; by default such rows are bad."
         )
     with flag_group("Labels"):
         list_(
@@ -76,6 +79,17 @@ def define_flags() -> None:
             "negatives",
             None,
             "`RULE:K` Adds K candidates that were not shown per event: popularity:4 or uniform:4.",
+        )
+        text(
+            "weight_column",
+            None,
+            "`COLUMN` Numeric column of the log: each candidate's weight in the loss, 0 or more.",
+        )
+        text(
+            "downsample_negatives",
+            None,
+            "`LABEL=SHARE` Keeps this share of the label's negatives in train: click=0.1. Models "
+            "correct for it.",
         )
     with flag_group("Behaviors"):
         text(
@@ -196,8 +210,8 @@ def options_from_flags() -> JoinOptions:
     values: dict[str, Any] = {
         field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(JoinOptions)
     }
-    for name in _FOLDERS_BY_NAME:
-        values[name] = entry_point.modality_folders(values[name], name)
+    values["embeddings"] = entry_point.modality_folders(values["embeddings"])
+    values["label_logs"] = entry_point.named_locations(values["label_logs"], "label_logs")
     values["attribution_window"] = _seconds(values["attribution_window"])
     return JoinOptions.from_dict(values)
 

@@ -14,7 +14,7 @@ from features.files.local_copy import remove_local_copy
 from features.ids import id_table
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.embedding_sets.embedding_inputs import EmbeddingCounts
-from pipeline.join import manifest_values, parts, planner, transform
+from pipeline.join import last_lines, manifest_values, parts, planner, transform
 from pipeline.join.inputs import join_inputs
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.options import JoinOptions
@@ -79,6 +79,7 @@ class _Job:
         """Publishes, and returns the folder's manifest."""
         if (found := target.existing()) is not None:
             logging.info("%s holds just this data set already: nothing to do.", target.output)
+            last_lines.log_left_out(found, target.output)
             return found
         for reason in self._decision.reasons:
             logging.info("Plan: %s", reason)
@@ -88,7 +89,8 @@ class _Job:
                 published = target.complete(self._build(staging, work, earlier))
             finally:
                 remove_local_copy(work)
-        manifest_values.log_counts(published, target.output)
+        last_lines.log_counts(published, target.output)
+        last_lines.log_left_out(published, target.output)
         return published
 
     def _build(self, staging: str, work: str, earlier: Earlier) -> dict[str, Any]:
@@ -102,6 +104,7 @@ class _Job:
             options=options,
             columns=inputs.log.columns,
             label_columns={one.source: one.columns for one in inputs.label_logs},
+            histories=inputs.histories.reader,
             schema=inputs.schema,
             decision=self._decision,
             after=earlier.state.last,
@@ -128,7 +131,9 @@ class _Job:
             for name, one in counted.items()
         }
         manifest_values.check_counts(summary, sets, inputs, options.max_bad_fraction)
+        manifest_values.check_coverage(summary, sets, options.min_coverage)
         items = np.union1d(train_items, earlier.vocabulary)
+        manifest_values.check_side_table(inputs.items, items, options.min_coverage)
         vocabulary = _write_vocabulary(staging, items)
         return {**manifest_values.collect(summary, sets, inputs), "vocabulary": vocabulary}
 

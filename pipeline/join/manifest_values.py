@@ -2,12 +2,17 @@
 
 from typing import Any
 
-from absl import logging
+import numpy as np
 
 from features.errors import UserInputError
+from features.ids import coverage, id_table
 from pipeline.join.inputs.join_inputs import JoinInputs
+from pipeline.tables.side_features import SideTable
 
-_OPTIONAL_COUNTS = ("attributed", "negatives", "histories")
+OPTIONAL_COUNTS = (
+    *("filtered", "attributed", "negatives", "downsampling", "histories", "contradictions"),
+)
+"""Counts that a manifest has only where there is something to count."""
 
 
 def check_counts(
@@ -30,7 +35,7 @@ def check_counts(
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
     written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())
-    rows = inputs.rows
+    rows = inputs.rows - summary.get("filtered", 0)
     if not summary["read"] == written + attributed + quarantined + dropped == rows:
         raise RuntimeError(
             f"Rows went missing: the log has {rows}, read {summary['read']}, written {written}, "
@@ -55,12 +60,48 @@ def check_counts(
         )
 
 
+def check_coverage(summary: dict[str, Any], sets: dict[str, Any], least: float) -> None:
+    """Adds each set's share of the candidates to its entry, and refuses a share near zero.
+
+    Args:
+      summary: merged over the whole job.
+      sets: embedding sets' entries of the manifest.
+      least: the least share of all candidates whose item has a vector.
+
+    Raises:
+      UserInputError: names the set.
+    """
+    splits = summary["splits"].values()
+    candidates = sum(counts["candidates"] for counts in splits)
+    for name, one in sets.items():
+        covered = sum(counts["with_embedding"][name] for counts in splits)
+        things = "candidates are of an item with a vector"
+        one["coverage"] = coverage.check(f"--embeddings {name}", covered, candidates, things, least)
+
+
+def check_side_table(table: SideTable, item_ids: np.ndarray, least: float) -> None:
+    """Refuses side features of other items than those of the vocabulary.
+
+    Args:
+      table: of items; empty where there is none.
+      item_ids: `[N]` int64, the vocabulary's.
+      least: the least share of these that have a row.
+
+    Raises:
+      UserInputError: fewer have one.
+    """
+    if len(table.ids):
+        found = int(np.sum(id_table.positions(item_ids, table.ids) < len(table.ids)))
+        things = "items of the vocabulary have a row"
+        coverage.check("--items", found, len(item_ids), things, least)
+
+
 def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -> dict[str, Any]:
     """Returns the manifest, apart from inputs, parameters and vocabulary.
 
     Args:
       summary: merged over the whole job.
-      sets: embedding sets' entries; their coverage is added.
+      sets: embedding sets' entries.
       inputs: opened.
     """
     shards = summary["shards"]
@@ -72,11 +113,7 @@ def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -
         first = min(one["first_time"] for one in own.values())
         split["time_range"] = [first, max(one["last_time"] for one in own.values())]
     counts = {name: summary[name] for name in ("read", "written", "quarantined", "dropped")}
-    counts.update({name: summary[name] for name in _OPTIONAL_COUNTS if name in summary})
-    candidates = sum(counts["candidates"] for counts in by_split.values())
-    for name, one in sets.items():
-        covered = sum(counts["with_embedding"][name] for counts in by_split.values())
-        one["coverage"] = covered / candidates
+    counts.update({name: summary[name] for name in OPTIONAL_COUNTS if name in summary})
     return {
         "schema": inputs.schema.to_dict(),
         "schema_fingerprint": inputs.schema.fingerprint(),
@@ -94,26 +131,3 @@ def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -
             for name, counts in summary["similarity"].items()
         },
     }
-
-
-def log_counts(published: dict[str, Any], output: str) -> None:
-    """Logs the published counts, one line per split."""
-    counts = published["counts"]
-    logging.info(
-        "Read %d events: %d written as candidates, %squarantined %s, dropped %s.",
-        counts["read"],
-        counts["written"],
-        "".join(f"{name} {counts[name]}, " for name in _OPTIONAL_COUNTS if name in counts),
-        counts["quarantined"] or "none",
-        counts["dropped"],
-    )
-    for name, split in published["splits"].items():
-        logging.info(
-            "%s: %d requests, %d candidates, positives %s, %d shards.",
-            name,
-            split["requests"],
-            split["candidates"],
-            split["positives"],
-            len(split["shards"]),
-        )
-    logging.info("Published %s", output)

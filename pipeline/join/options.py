@@ -1,6 +1,7 @@
 """The options of the join, validated together, and the values that follow from them alone."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -17,9 +18,13 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
-from features.schema import STRICT, Name
-from pipeline.join.rules import expressions, negatives_rule, splits
-from pipeline.join.rules.expressions import Expression
+from features.ids import coverage
+from features.schema import STRICT, Downsampling, Name
+from features.tables import expressions
+from features.tables.expressions import Expression
+from features.tables.names import feature_name
+from features.tables.options import TableOptions
+from pipeline.join.rules import downsampling_rule, negatives_rule, splits
 from pipeline.join.rules.feature_names import FeatureNames, column_name
 from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.rules.splits import Split
@@ -43,7 +48,15 @@ def _named(option: str) -> Iterator[None]:
         raise UserInputError(f"{option}: {error}") from error
 
 
+ColumnName = Annotated[
+    str,
+    BeforeValidator(lambda value: feature_name(value) if isinstance(value, str) else value),
+    Field(pattern=r"^[a-z][a-z0-9_]*$"),
+]
+"""A column by the name under which it is read; `isClick` may be written for `is_click`."""
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Locations = Annotated[Texts, Field(min_length=1)]
 PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 ALL_EVENTS = "all"
@@ -59,8 +72,17 @@ DEFAULT_LABEL = "click"
 DEFAULT_BEHAVIOR_RULE = "click == 1"
 DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
 
+TRAIN = "train"
+"""The split that a model is trained on, and the only one of which negatives are left out."""
+
+_ABSENT_BY_DEFAULT = (
+    *("statistics", "column", "text_column", "filter", "delimiter", "null_value", "null_label"),
+    *("weight_column", "downsample_negatives"),
+)
+"""Data sets from before there were these options are the same as ones without."""
+
 _INPUTS = ("events", "output", "embeddings", "items", "users", "histories", "label_logs", "part")
-_WITHOUT_EFFECT = ("embedding_strategy", "broadcast_limit_mib", "new_version")
+_WITHOUT_EFFECT = ("embedding_strategy", "broadcast_limit_mib", "new_version", "min_coverage")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,11 +92,17 @@ class JoinOptions:
     Use `from_dict` to get `UserInputError` for values that are not valid.
 
     Attributes:
-      events: the behavior log, a folder of Parquet files or one file.
+      events: the behavior log: folders, files or globs.
       output: the folder to publish; its parent must be writable.
       embeddings: an embedding set's folder or file by modality.
-      items: item side features, Parquet with `item_id`.
-      users: user side features, Parquet with `user_id`.
+      items: item side features, with `item_id`.
+      users: user side features, with `user_id`.
+      column: columns that have another name in the files, `NAME=COLUMN` or `TABLE.NAME=COLUMN`.
+      text_column: columns that are read as text even where they look like numbers.
+      filter: an expression that rows of the logs have to pass, also over `KEY=VALUE` folders.
+      delimiter: between the values of a line of CSV.
+      null_value: texts that are no value in CSV.
+      null_label: what a label that is null counts as; None quarantines such rows.
       labels: label columns; by default those of `derive_label`, else `click`.
       derive_label: labels computed from the log, `name = expression`.
       label_events: rows of the log that are no candidates but set a label of one,
@@ -85,7 +113,7 @@ class JoinOptions:
         `none` for no event.
       behavior_type: expressions. A behavior has type k if the k-th, counted from 1, is the last
         that it passes, and type 0 if it passes none.
-      histories: given behaviors, Parquet with `user_id` and a list `item_id`, oldest first, and
+      histories: given behaviors, with `user_id` and a list `item_id`, oldest first, and
         optionally lists `timestamp` and `type`.
       history_types: how many values `type` takes in `histories`; a type is one byte.
       timestamp_unit: of the log's `timestamp`, and of the numbers in `splits`.
@@ -104,12 +132,19 @@ class JoinOptions:
       statistics: labels and numeric columns of the log whose running sums, of user and item just
         before the request, are recorded. Their counts of events are recorded too; see
         `features.records.running_statistics`.
+      weight_column: a numeric column of the log, finite and at least 0: each candidate's weight in
+        training's loss.
       negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
         event, with labels of 0.
+      downsample_negatives: `LABEL=SHARE` leaves most negatives of a label out of the train split,
+        and keeps this share. The model knows it, and predicts probabilities of the whole log.
       max_candidates: requests with more are cut into several records.
       partitions: users are spread over so many; 0 chooses by the size of the log.
       max_bad_fraction: the largest share of quarantined rows with which a data set is published;
         of the log, and of each embedding set.
+      min_coverage: the least share of all candidates whose item has a vector of a modality, at
+        whatever time, and of the vocabulary's items that have a row of `items`, with which a data
+        set is published.
       part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
         histories reach back into the parts before it.
       new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the
@@ -119,40 +154,62 @@ class JoinOptions:
       broadcast_limit_mib: `auto` broadcasts quantized embedding sets up to this size.
     """
 
-    events: str
+    events: Locations
     output: str
     embeddings: dict[Name, str] = Field(default_factory=dict)
-    items: str | None = None
-    users: str | None = None
-    labels: tuple[Name, ...] = ()
+    items: Texts = ()
+    users: Texts = ()
+    column: Texts = ()
+    text_column: tuple[ColumnName, ...] = ()
+    filter: str | None = None
+    delimiter: str = ","
+    null_value: Texts = TableOptions().null_values
+    null_label: Literal[0, 1] | None = None
+    labels: tuple[ColumnName, ...] = ()
     derive_label: tuple[str, ...] = ()
     label_events: tuple[str, ...] = ()
-    label_logs: dict[Name, str] = Field(default_factory=dict)
-    attribution_window: dict[Name, NonNegativeInt] = Field(default_factory=dict)
+    label_logs: dict[ColumnName, Annotated[Texts, Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    attribution_window: dict[ColumnName, NonNegativeInt] = Field(default_factory=dict)
     behavior_rule: str = DEFAULT_BEHAVIOR_RULE
     behavior_type: Annotated[Texts, Field(max_length=127)] = ()
-    histories: str | None = None
+    histories: Texts = ()
     history_types: Annotated[int, Field(ge=1, le=128)] = 1
-    timestamp_unit: Literal["s", "ms", "us"] = "s"
+    timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
     history_length: PositiveInt = 50
     behavior_delay: NonNegativeInt = 0
     splits: str | None = None
     split_fractions: tuple[Fraction, Fraction, Fraction] | None = None
-    split_column: str | None = None
+    split_column: ColumnName | None = None
     split_by: Literal["global", "user"] = "global"
     context: tuple[str, ...] = ()
     item_features: tuple[str, ...] | None = None
     user_features: tuple[str, ...] | None = None
     candidate_embeddings: tuple[Name, ...] | None = None
-    statistics: tuple[Name, ...] = ()
+    statistics: tuple[ColumnName, ...] = ()
+    weight_column: ColumnName | None = None
     negatives: str | None = None
+    downsample_negatives: str | None = None
     max_candidates: PositiveInt = 128
     partitions: NonNegativeInt = 0
     max_bad_fraction: Fraction = 0.01
+    min_coverage: Fraction = coverage.DEFAULT
     part: PartName | None = None
     new_version: bool = False
     embedding_strategy: Literal["auto", "broadcast", "shuffle"] = "auto"
     broadcast_limit_mib: PositiveInt = 2048
+
+    @functools.cached_property
+    def tables(self) -> TableOptions:
+        """How the tables are read."""
+        return TableOptions(
+            columns=self.column,
+            text_columns=self.text_column,
+            filter=self.filter,
+            delimiter=self.delimiter,
+            null_values=self.null_value,
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "JoinOptions":
@@ -179,6 +236,7 @@ class JoinOptions:
         _ = self.derived, self.label_event_rules, self.behavior, self.behavior_type_rules
         _ = self.negatives_rule
         self._check_labels()
+        self._check_downsampling()
         self._check_splits()
         self._check_statistics()
         self.feature_names.check()
@@ -209,6 +267,26 @@ class JoinOptions:
                 f"It is {list(self.resolved_labels)}."
             )
 
+    def _check_downsampling(self) -> None:
+        rule = self.downsampling
+        if rule is None:
+            return
+        if rule.label not in self.resolved_labels:
+            raise ValueError(
+                f"downsample_negatives names {rule.label!r}, but the labels are "
+                f"{list(self.resolved_labels)}."
+            )
+        if self.negatives is not None:
+            raise ValueError(
+                "downsample_negatives and negatives do not go together: probabilities of a log "
+                f"with drawn negatives mean nothing. Draw fewer than {self.negatives}."
+            )
+        if TRAIN not in self.split_names:
+            raise ValueError(
+                f"downsample_negatives leaves candidates out of the split {TRAIN!r}, but splits "
+                f"has {list(self.split_names)}."
+            )
+
     def _check_splits(self) -> None:
         ways = ("splits", "split_fractions", "split_column")
         given = [name for name in ways if getattr(self, name) is not None]
@@ -226,7 +304,7 @@ class JoinOptions:
             )
         if self.part is not None and self.new_version:
             raise ValueError("part and new_version do not go together: begin another output.")
-        if self.part is not None and self.histories is not None:
+        if self.part is not None and self.histories:
             raise ValueError("part and histories do not go together: parts carry their own.")
 
     def _check_statistics(self) -> None:
@@ -275,6 +353,12 @@ class JoinOptions:
         return None if self.negatives is None else negatives_rule.parse(self.negatives)
 
     @functools.cached_property
+    def downsampling(self) -> Downsampling | None:
+        """Which negatives are left out of the train split, None for none."""
+        text = self.downsample_negatives
+        return None if text is None else downsampling_rule.parse(text)
+
+    @functools.cached_property
     def split_ranges(self) -> tuple[Split, ...] | None:
         """The explicit splits, None where fractions or a column decide."""
         if self.splits is None:
@@ -311,6 +395,7 @@ class JoinOptions:
             self.resolved_labels,
             tuple(self.embeddings),
             bool(self.statistics),
+            has_weights=bool(self.weight_column or self.downsample_negatives),
             items=tuple(map(column_name, self.item_features or ())),
             context=tuple(map(column_name, self.context)),
             users=tuple(map(column_name, self.user_features or ())),
@@ -349,9 +434,10 @@ class JoinOptions:
         values = TypeAdapter(JoinOptions).dump_python(self, mode="json")
         for name in (*_INPUTS, *_WITHOUT_EFFECT):
             del values[name]
-        # Data sets from before there were statistics are the same as ones without.
-        if not self.statistics:
-            del values["statistics"]
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in _ABSENT_BY_DEFAULT:
+            if getattr(self, name) == defaults[name]:
+                del values[name]
         values["partitions"] = partitions
         values["labels"] = list(self.resolved_labels)
         if self.splits is None and self.split_column is None:

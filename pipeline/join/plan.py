@@ -3,6 +3,7 @@
 import dataclasses
 
 from features.schema import ExampleSchema
+from features.tables.table import Reader
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.options import JoinOptions
 from pipeline.join.planner import Decision
@@ -16,6 +17,7 @@ class JoinPlan:
       options: of the join.
       columns: of the log.
       label_columns: of each label's own log, by source.
+      histories: reads given behavior sequences; None if there are none.
       schema: of the records.
       decision: the planner's.
       after: microseconds; events up to here belong to earlier parts. None without parts, and for
@@ -28,6 +30,7 @@ class JoinPlan:
     options: JoinOptions
     columns: LogColumns
     label_columns: dict[str, LogColumns]
+    histories: Reader | None
     schema: ExampleSchema
     decision: Decision
     after: int | None

@@ -7,7 +7,6 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from features.files import storage
 from features.ids import hashing
 from pipeline.join.inputs import given_histories, history_cap, part_state
 from pipeline.join.inputs.event_batches import (
@@ -40,6 +39,7 @@ class ReadEvents(beam.DoFn):
 
     def __init__(self, plan: JoinPlan):
         self._plan = plan
+        self._logs = (EVENTS, *plan.label_columns)
 
     def process(self, unit: ReadUnit) -> Iterator[Any]:
         """Yields blocks, and tagged times, items and counts of the whole log."""
@@ -59,9 +59,13 @@ class ReadEvents(beam.DoFn):
                     if sum(part.num_rows for part in waiting) >= _ROWS_AT_ONCE:
                         blocks += self._by_partition(waiting, writer)
                         waiting = []
+                if unit.source in self._logs and self._plan.options.filter is not None:
+                    filtered = unit.unit.place.rows - counts.get("read", 0)
+                    counts = summary.merge(counts, {"filtered": filtered})
             except (pa.ArrowException, OSError) as error:
-                name = storage.base_name(unit.path)
-                where = f"{unit.source}: {name}, row group {unit.row_group}"
+                place = unit.unit.place
+                last = place.first_row + place.rows
+                where = f"{unit.source}: {unit.unit.name}, rows {place.first_row} to {last}"
                 counts = {"unreadable": {where: str(error)}}
             blocks += self._by_partition(waiting, writer)
         quarantine.close()
@@ -70,13 +74,13 @@ class ReadEvents(beam.DoFn):
 
     def _batches(self, unit: ReadUnit) -> Iterator[ValidatedBatch]:
         plan = self._plan
-        if unit.source == given_histories.HISTORIES:
-            return given_histories.read_histories(unit, plan.columns)
+        if plan.histories is not None and unit.source == given_histories.HISTORIES:
+            return given_histories.read_histories(unit.unit, plan.columns, plan.histories)
         if unit.source == part_state.STATE:
-            return part_state.read_behaviors(unit, plan.columns)
+            return part_state.read_behaviors(unit.unit, plan.columns)
         if unit.source == EVENTS:
-            return read_batches(unit, plan.columns)
-        return read_batches(unit, plan.label_columns[unit.source])
+            return read_batches(unit.unit, plan.columns)
+        return read_batches(unit.unit, plan.label_columns[unit.source])
 
     def _observed(self, unit: ReadUnit, events: pa.RecordBatch) -> Iterator[Any]:
         """Yields what is counted over the whole log: times of candidates, items."""

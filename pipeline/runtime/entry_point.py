@@ -76,7 +76,8 @@ def run(
     def parse(argv: list[str]) -> list[str]:
         with _exit_on_user_error():
             try:
-                program, *arguments = flags.FLAGS(argv, known_only=pass_unknown_flags)
+                repeated = _repeated(argv, groups)
+                program, *arguments = flags.FLAGS(repeated, known_only=pass_unknown_flags)
             except flags.Error as error:
                 unknown = getattr(error, "flagname", "").removeprefix("no")
                 if unknown in hints:
@@ -130,6 +131,48 @@ def modality_folders(texts: Sequence[str], flag: str = "embeddings") -> dict[str
             raise UserInputError(f"--{flag} {text!r} must be {what}=FOLDER, each {what} once.")
         folders[name] = folder
     return folders
+
+
+def named_locations(texts: Sequence[str], flag: str) -> dict[str, tuple[str, ...]]:
+    """Parses the values of a repeatable flag `--label_logs click=FOLDER`; a name may repeat.
+
+    Raises:
+      UserInputError: a value is not `name=FOLDER`.
+    """
+    locations: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        name, separator, location = text.partition("=")
+        if not separator or not name or not location:
+            raise UserInputError(f"--{flag} {text!r} must be NAME=FOLDER.")
+        locations[name] = (*locations.get(name, ()), location)
+    return locations
+
+
+def _repeated(argv: Sequence[str], groups: help_text.Groups) -> list[str]:
+    """Returns the arguments with a flag before each of its paths: a shell's `--events *.csv`.
+
+    Only flags that may be repeated and name folders take several paths.
+    """
+    several = {
+        flag.name
+        for group in groups.values()
+        for flag in group
+        if isinstance(flag, flags.MultiFlag) and help_text.value_of(flag) == "FOLDER"
+    }
+    found: list[str] = []
+    name, is_value = None, False
+    for argument in argv:
+        if argument.startswith("-"):
+            text, separator, _ = argument.lstrip("-").partition("=")
+            name = text if text in several else None
+            is_value = not separator
+            found.append(argument)
+        elif name is None or is_value:
+            is_value = False
+            found.append(argument)
+        else:
+            found.append(f"--{name}={argument}")
+    return found
 
 
 @contextlib.contextmanager

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from features import time_units
+from features.arrays import Integers
 from pipeline.statistics import findings
 from pipeline.statistics.findings import Finding
 from pipeline.statistics.options import CheckLimits
-
-_EARLIEST = 631_152_000_000_000
-"""1990, microseconds since 1970."""
 
 
 def find(modality: str, values: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
@@ -35,14 +36,20 @@ def find(modality: str, values: Mapping[str, Any], limits: CheckLimits) -> Itera
             "The encoding of an empty input? Leave such items out."
         )
         yield Finding("warning", "same_vector", subject, text)
-    if (time := values["available_at"]) and 0 < time["max"] < _EARLIEST:
-        text = (
-            f"the latest available_at, {time['max']}, is before 1990 in microseconds. Write it in "
-            "microseconds, also where the log has another unit."
-        )
-        yield Finding("error", "available_at_unit", subject, text)
+    if time := values["available_at"]:
+        yield from _unit(subject, np.array([time["median"]]))
     if "coverage" in values:
         yield from _coverage(subject, values["coverage"], limits)
+
+
+def _unit(subject: str, times: Integers) -> Iterator[Finding]:
+    fitting = time_units.fitting_unit(times, "us")
+    if fitting is not None:
+        text = (
+            f"available_at: {time_units.misfit(times, 'us', fitting)}. Write microseconds or "
+            f"timestamps, or give --available_at_unit {fitting} to ingest_embeddings."
+        )
+        yield Finding("error", "available_at_unit", subject, text)
 
 
 def _coverage(subject: str, values: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:

@@ -5,16 +5,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
+from features import time_units
 from features.schema import REQUEST_ID, TIMESTAMP, USER_ID
-from pipeline.join.rules import splits
 from pipeline.statistics.findings import Finding, bad_rows, share
 from pipeline.statistics.options import CheckLimits
-
-_PLAUSIBLE = (631_152_000, 4_102_444_800)
-"""1990 and 2100, seconds since 1970."""
-
-_UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-"""Units per second."""
 
 _IDS = (USER_ID, "item_id")
 _REQUIRED = (*_IDS, TIMESTAMP, REQUEST_ID)
@@ -30,6 +26,9 @@ def find(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
     for name, column in log["columns"].items():
         if name not in log["labels"]:
             yield from _column(name, column, limits)
+    for name, column in log.get("not_read", {}).items():
+        if column["reason"]:
+            yield Finding("warning", "not_read", f"events.{name}", column["reason"])
     yield from _activity("user", log, limits.max_user_share)
     yield from _activity("item", log, limits.max_item_share)
     repeated = log["duplicates"]["share"]
@@ -46,16 +45,13 @@ def find(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
 def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
     column, unit, subject = log["columns"][TIMESTAMP], log["time"]["unit"], "events.timestamp"
     if "quantiles" in column:
-        median, (first, last) = dict(column["quantiles"])[0.5], _PLAUSIBLE
-        fitting = [name for name, size in _UNITS.items() if first <= median / size < last]
-        if fitting and unit not in fitting:
-            other = fitting[0]
-            known = other in splits.MICROSECONDS
-            advice = f"give --timestamp_unit {other}" if known else f"write them in {unit}"
-            text = (
-                f"the median, {median:.0f}, is {_year(median, unit)} in {unit}, but "
-                f"{_year(median, other)} in {other}: {advice}."
-            )
+        median = np.array([dict(column["quantiles"])[0.5]], np.int64)
+        other = time_units.fitting_unit(median, unit)
+        if other is not None:
+            advice = "write the times again, the writer took one unit for the other"
+            if column["kind"] != "time":
+                advice = f"give --timestamp_unit {other}"
+            text = f"{time_units.misfit(median, unit, other)}: {advice}."
             yield Finding("error", "timestamp_unit", subject, text)
         if column["distinct"] == 1 and log["rows"] > 1:
             text = (
@@ -65,9 +61,12 @@ def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
             yield Finding("warning", "one_instant", subject, text)
     # Null timestamps are a finding of their column.
     bad = log["time"]["out_of_range"] - column["nulls"]
+    what = f"negative or after 2200 in {unit}"
+    if column["kind"] == "time":
+        what = "no time from 1970 to 2200"
     text = (
-        f"{bad:,} of {log['rows']:,} are negative or after 2200 in {unit}; the join quarantines "
-        "them. Check --timestamp_unit and the writer."
+        f"{bad:,} of {log['rows']:,} are {what}; the join quarantines them. Check "
+        f"{'' if column['kind'] == 'time' else '--timestamp_unit and '}the writer."
     )
     yield from bad_rows(bad, log["rows"], limits, "timestamp_range", subject, text)
 
@@ -161,10 +160,6 @@ def _gaps(log: Mapping[str, Any]) -> Iterator[Finding]:
             f"have; the first from {_day(buckets[gaps[0][0] + 1]['start'])}. Is a file missing?"
         )
         yield Finding("warning", "time_gap", "events.timestamp", text)
-
-
-def _year(time: float, unit: str) -> str:
-    return f"the year {1970 + time / _UNITS[unit] / 31_556_952:.0f}"
 
 
 def _day(microseconds: int) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.join.inputs import event_batches
+from features.tables import times
 
 SECOND = 1_000_000
 """Microseconds."""
 
-LATEST = event_batches.LATEST * SECOND
+LATEST = times.LATEST * SECOND
 """2201-01-01; the join quarantines what is later, or before 1970."""
 
 _MOST = 60

@@ -1,8 +1,7 @@
 """Item and user columns as dense arrays, ready for a look-up by id."""
 
 import dataclasses
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -14,12 +13,15 @@ from features.errors import UserInputError
 from features.files import manifest
 from features.ids import hashing
 from features.schema import SideFeature
-from pipeline.tables import parquet
+from features.tables import kinds
+from features.tables.names import feature_name
+from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import Table, open_table
+from pipeline.tables.ids import same_kind
 
 Kind = Literal["categorical", "numeric"]
 
 _LARGEST_DEFAULT_WIDTH = 16
-_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class SideTable:
       inputs: the files' fingerprints.
       rejected: rows left out because their id is null or appeared before.
       not_finite: numeric values that were NaN or infinite and count as missing.
+      table: the files; None where there are none.
     """
 
     ids: np.ndarray
@@ -43,62 +46,62 @@ class SideTable:
     inputs: tuple[dict[str, object], ...] = ()
     rejected: int = 0
     not_finite: int = 0
+    table: Table | None = None
 
 
 EMPTY = SideTable(np.zeros(0, np.int64))
 
 
 def read_side_table(
-    location: str | None,
+    locations: Sequence[str],
     id_name: str,
     selected: tuple[str, ...] | None,
     log_kind: dict[str, pa.DataType],
+    options: TableOptions = DEFAULT,
     check_names: Callable[[tuple[str, ...]], None] = lambda names: None,
 ) -> SideTable:
     """Reads the side features of items or users.
 
     Args:
-      location: a folder of Parquet files or one file; None for no features.
+      locations: folders, files or globs; empty for no features.
       id_name: `item_id` or `user_id`.
       selected: `name[:kind[:width]]`; None for every column that fits.
       log_kind: the type of the log's id column by file.
+      options: how tables are read.
       check_names: called with the features' names before anything is read.
 
     Raises:
       UserInputError: a file or column is missing, unreadable or of another type.
     """
-    if location is None:
+    if not locations:
         return EMPTY
     flag = "items" if id_name == "item_id" else "users"
-    files = parquet.open_files(location, flag)
-    for path, file in files.items():
-        schema = file.schema_arrow
-        parquet.check_column(path, schema, id_name, parquet.is_id, "int64 or string")
-        parquet.same_kind({**log_kind, path: schema.field(id_name).type}, id_name)
-    path, file = next(iter(files.items()))
-    schema = file.schema_arrow
-    specs = _default_specs(schema, id_name) if selected is None else selected
+    table = open_table(locations, flag, options)
+    column = table.column(id_name, kinds.is_id, "int64 or string")
+    same_kind({**log_kind, column.path: table.reader.kinds[id_name]}, id_name)
+    specs = _default_specs(table, id_name) if selected is None else selected
     check_names(tuple(_parse_spec(spec)[0] for spec in specs))
-    tables = [file.read() for file in files.values()]
-    try:
-        table = pa.concat_tables(tables).combine_chunks().unify_dictionaries()
-    except pa.ArrowInvalid as error:
-        raise UserInputError(f"--{flag}: the files of {location!r} differ: {error}") from error
-    ids, first, rejected = _distinct_ids(table[id_name])
+    for spec in specs:
+        _check_column(table, _parse_spec(spec)[0])
+    names = dict.fromkeys([id_name, *(_parse_spec(spec)[0] for spec in specs)])
+    rows = table.read(tuple(names)).combine_chunks()
+    ids, first, rejected = _distinct_ids(rows[id_name])
     features, values, not_finite = [], {}, 0
     for spec in specs:
-        feature, column = _feature(path, schema, spec, table)
+        feature, column = _feature(table, spec, rows)
         dense, bad = _dense(column.take(pa.array(first)), feature)
         features.append(feature)
         values[feature.name] = dense
         not_finite += bad
     inputs = tuple(
-        {**parquet.footer_fingerprint(path), "sha256": manifest.file_sha256(path)} for path in files
+        # A footer does not say whether values are the same.
+        {**fingerprint, "sha256": fingerprint.get("sha256") or manifest.file_sha256(path)}
+        for path, fingerprint in zip(table.paths, table.fingerprints, strict=True)
     )
-    return SideTable(ids, tuple(features), values, inputs, rejected, not_finite)
+    return SideTable(ids, tuple(features), values, inputs, rejected, not_finite, table)
 
 
-def scalar_feature(path: str, schema: pa.Schema, spec: str) -> SideFeature:
+def scalar_feature(table: Table, spec: str) -> SideFeature:
     """Returns the feature that a column of single values makes; `spec` is `name[:kind]`.
 
     Raises:
@@ -106,70 +109,74 @@ def scalar_feature(path: str, schema: pa.Schema, spec: str) -> SideFeature:
     """
     name, kind, width = _parse_spec(spec)
     expected = "a string, an integer, a float or a boolean"
-    parquet.check_column(path, schema, name, _is_scalar, expected)
+    table.column(name, _is_scalar, expected, everywhere=False)
     if width not in (None, 1):
         raise UserInputError(f"Context column {spec!r} holds one value; its width is 1.")
-    return SideFeature(name, kind or _default_kind(schema.field(name).type), 1)
+    return SideFeature(name, kind or _default_kind(table.reader.kinds[name]), 1)
 
 
 def _parse_spec(spec: str) -> tuple[str, Kind | None, int | None]:
-    name, _, rest = spec.strip().partition(":")
+    text, _, rest = spec.strip().partition(":")
     kind, _, width = rest.partition(":")
-    if not _NAME.match(name) or kind not in ("", *get_args(Kind)):
+    name = feature_name(text)
+    if not name or kind not in ("", *get_args(Kind)):
         raise UserInputError(
-            f"Feature {spec!r} must be name[:categorical|numeric[:width]], with a name of a-z, 0-9 "
-            "and _ that begins with a-z."
+            f"Feature {spec!r} must be name[:categorical|numeric[:width]], with a name that has "
+            "a letter of a-z."
         )
     if width and not (width.isdigit() and int(width)):
         raise UserInputError(f"Feature {spec!r}: the width must be a positive whole number.")
     return name, cast(Kind, kind) if kind else None, int(width) if width else None
 
 
-def _default_specs(schema: pa.Schema, id_name: str) -> tuple[str, ...]:
-    others = [field for field in schema if field.name != id_name]
-    fitting = [f for f in others if _is_scalar(_element(f.type)) and _NAME.match(f.name)]
-    for field in others:
-        if field not in fitting:
-            logging.info("Column %r (%s) is no side feature: left out.", field.name, field.type)
-    return tuple(field.name for field in fitting)
+def _default_specs(table: Table, id_name: str) -> tuple[str, ...]:
+    fitting = []
+    for name, column in table.schema.columns.items():
+        fits = column.kind is not None and _is_scalar(kinds.element(column.kind))
+        if name == id_name:
+            continue
+        # One that is there twice, or in two types, is not left out without a word.
+        if fits or column.problem:
+            fitting.append(name)
+        else:
+            logging.info("Column %r (%s) is no side feature: left out.", name, column.received)
+    return tuple(fitting)
 
 
-def _feature(
-    path: str, schema: pa.Schema, spec: str, table: pa.Table
-) -> tuple[SideFeature, pa.Array]:
-    name, kind, width = _parse_spec(spec)
+def _check_column(table: Table, name: str) -> None:
     expected = "strings, integers, floats or booleans, or lists of them"
-    parquet.check_column(path, schema, name, lambda kind: _is_scalar(_element(kind)), expected)
-    column = parquet.decoded(table[name].combine_chunks())
-    element = _element(column.type)
+    table.column(name, lambda kind: _is_scalar(kinds.element(kind)), expected, everywhere=False)
+
+
+def _feature(table: Table, spec: str, rows: pa.Table) -> tuple[SideFeature, pa.Array]:
+    name, kind, width = _parse_spec(spec)
+    column = rows[name].combine_chunks()
+    element = kinds.element(column.type)
     kind = kind or _default_kind(element)
-    fits = parquet.is_id(element) if kind == "categorical" else not parquet.is_text(element)
+    fits = kinds.is_id(element) if kind == "categorical" else not kinds.is_text(element)
     if not fits:
         wanted, other = {
             "numeric": ("numbers", "categorical"),
             "categorical": ("strings or integers", "numeric"),
         }[kind]
+        where = table.schema.columns[name].path
         raise UserInputError(
-            f"{path!r}: column {name!r} is {column.type}, expected {wanted} for a {kind} feature. "
-            f"Use {name}:{other}."
+            f"{where!r}: column {name!r} is {column.type}, expected {wanted} for a {kind} "
+            f"feature. Use {name}:{other}."
         )
     if width is None:
-        is_list = parquet.is_list(column.type)
+        is_list = kinds.is_list(column.type)
         longest = pc.max(pc.list_value_length(column)).as_py() if is_list else 1
         width = min(max(longest or 1, 1), _LARGEST_DEFAULT_WIDTH)
     return SideFeature(name, kind, width), column
 
 
 def _default_kind(kind: pa.DataType) -> Kind:
-    return "categorical" if parquet.is_id(kind) else "numeric"
+    return "categorical" if kinds.is_id(kind) else "numeric"
 
 
 def _is_scalar(kind: pa.DataType) -> bool:
-    return parquet.is_id(kind) or parquet.is_number(kind)
-
-
-def _element(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if parquet.is_list(kind) else kind
+    return kinds.is_id(kind) or kinds.is_number(kind)
 
 
 def _distinct_ids(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -182,8 +189,7 @@ def _distinct_ids(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, int]
 def _dense(column: pa.Array, feature: SideFeature) -> tuple[np.ndarray, int]:
     """Returns `[N + 1, K]` values, padded with 0, and how many were not finite."""
     count = len(column)
-    if parquet.is_list(column.type):
-        column = column.cast(pa.list_(column.type.value_type))
+    if kinds.is_list(column.type):
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         flat = pc.list_flatten(column)
     else:

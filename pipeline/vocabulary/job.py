@@ -9,8 +9,10 @@ from absl import logging
 
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.id_kinds import KEY
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.publication import Publication
+from pipeline.runtime import left_out
 from pipeline.runtime.beam_options import parse_beam_options
 from pipeline.vocabulary.vocabulary_count import COUNTS, SUMMARY, VOCABULARY, CountVocabulary
 
@@ -40,7 +42,8 @@ def build_vocabulary(
       UserInputError: no id is kept, a shard cannot be read, or the folder holds something else.
     """
     options = parse_beam_options(beam_args)
-    shards = ExampleSet.open(examples).shards(_SPLIT)
+    opened = ExampleSet.open(examples)
+    shards = opened.shards(_SPLIT)
     identity = {
         "parameters": {
             "split": _SPLIT,
@@ -60,7 +63,8 @@ def build_vocabulary(
                 | "Shards" >> beam.Create(shards)
                 | "Vocabulary" >> CountVocabulary(building, minimum_count, maximum_size)
             )
-        published = publication.complete(_manifest_values(building, minimum_count))
+        values = _manifest_values(building, minimum_count)
+        published = publication.complete({**values, KEY: opened.schema.id_kinds.to_dict()})
     counts = published["counts"]
     logging.info(
         "Kept %d of %d ids, which make %.2f%% of %d occurrences in %d records. Published %s",
@@ -70,6 +74,12 @@ def build_vocabulary(
         counts["occurrences"],
         counts["records"],
         output,
+    )
+    rule = f"less frequent than --minimum_count {minimum_count}"
+    if maximum_size is not None:
+        rule += f" or than the first {maximum_size:,}, --maximum_size"
+    left_out.log(
+        "the vocabulary", {rule: counts["ids"] - counts["kept_ids"]}, counts["ids"], what="ids"
     )
     return published
 

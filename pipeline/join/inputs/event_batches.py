@@ -1,25 +1,19 @@
 """Reading the log as Arrow batches, and separating good rows from bad ones, vectorized."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.files import storage
 from features.ids import hashing
-from features.schema import SideFeature, context_feature
-from pipeline.join.inputs.event_log import REQUEST_ID, ReadUnit
+from features.schema import REQUEST_ID, SideFeature, context_feature
+from features.tables import kinds, times
+from features.tables.expressions import Expression
+from features.tables.table import Unit
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.rules import splits
-from pipeline.join.rules.expressions import Expression
-from pipeline.tables import parquet
-
-_BATCH_ROWS = 1 << 16
-
-LATEST = 7_289_654_400
-"""2201-01-01, seconds since 1970."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +37,18 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     """Returns the schema of events between the join's steps.
 
     `user`, `item`, `request`: int64 ids; `time`: int64 microseconds; `file`, `row`: where the
-    event was read; `content`: hash over all columns of the row; `role`: see `Role`; `behavior`:
-    whether it becomes one; `type`: of behavior; `split`: where the log names it, else -1;
-    `label_<name>` float32; `context_<name>` int64 or float32; `statistic_<name>` float64;
-    `known_<label>`: int64 microseconds at which an attributed label became known.
+    event was read; `content`: hash over the columns of the row that are read; `role`: see `Role`;
+    `behavior`: whether it becomes one; `type`: of behavior; `split`: where the log names it, else
+    -1; `label_<name>` float32; `weight` float32, where the log has one; `context_<name>` int64 or
+    float32; `statistic_<name>` float64; `known_<label>`: int64 microseconds at which an attributed
+    label became known.
     """
     fields = [(name, pa.int64()) for name in ("user", "item", "time", "request", "row", "content")]
     fields += [("file", pa.int32()), ("behavior", pa.bool_())]
     fields += [(name, pa.int8()) for name in ("role", "type", "split")]
     options = columns.options
     fields += [(f"label_{name}", pa.float32()) for name in options.resolved_labels]
+    fields += [("weight", pa.float32())] if options.weight_column is not None else []
     fields += [
         (context_feature(one.name), pa.int64() if one.kind == "categorical" else pa.float32())
         for one in columns.context
@@ -67,32 +63,45 @@ def numpy_of(column: pa.Array) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def read_batches(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
-    """Reads and validates a row group.
+def read_batches(unit: Unit, columns: LogColumns) -> Iterator[ValidatedBatch]:
+    """Reads and validates a unit of a log.
 
     Raises:
-      pa.ArrowException, OSError: the row group is not readable.
+      pa.ArrowException, OSError: the unit is not readable.
     """
     return validated(
-        unit,
+        _with_labels(columns.reader.read(unit, columns.read), columns),
         lambda batch: _reasons(batch, columns),
         lambda batch, rows: _events(batch, columns, unit.file, rows),
     )
 
 
+def _with_labels(
+    batches: Iterable[tuple[pa.RecordBatch, np.ndarray]], columns: LogColumns
+) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Yields batches in which a label that is null is what the options say, if they do."""
+    value = columns.options.null_label
+    for batch, rows in batches:
+        for label in columns.stored_labels if value is not None else ():
+            place = batch.schema.get_field_index(label)
+            known = pc.fill_null(batch[label], pa.scalar(value).cast(batch[label].type))
+            batch = batch.set_column(place, label, known)
+        yield batch, rows
+
+
 def validated(
-    unit: ReadUnit,
+    batches: Iterable[tuple[pa.RecordBatch, np.ndarray]],
     reasons_of: Callable[[pa.RecordBatch], np.ndarray],
     events_of: Callable[[pa.RecordBatch, np.ndarray], pa.RecordBatch],
 ) -> Iterator[ValidatedBatch]:
-    """Reads a row group and splits its batches into events and rejected rows.
+    """Splits batches into events and rejected rows.
 
     Args:
-      unit: the row group.
+      batches: of a unit, with the positions of their rows in the file.
       reasons_of: the first reason against each row of a batch, empty for good rows; `[N]` str.
       events_of: the events of good rows and their positions in the file.
     """
-    for batch, rows in batches_of(unit):
+    for batch, rows in batches:
         reasons = reasons_of(batch)
         good = reasons == ""
         kept = batch if good.all() else batch.filter(pa.array(good))
@@ -102,17 +111,6 @@ def validated(
             rows=rows[~good],
             reasons=reasons[~good],
         )
-
-
-def batches_of(unit: ReadUnit) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yields a row group's batches without dictionary encoding, and the rows' positions, `[N]`."""
-    first_row = unit.first_row
-    with storage.open_parquet(unit.path) as file:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[unit.row_group]):
-            columns = [parquet.decoded(column) for column in batch.columns]
-            decoded = pa.record_batch(columns, names=batch.schema.names)
-            yield decoded, first_row + np.arange(batch.num_rows)
-            first_row += batch.num_rows
 
 
 def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
@@ -126,19 +124,19 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
     required += ["timestamp"] if columns.has_timestamp else []
     required += [REQUEST_ID] if columns.has_request_id else []
     required += [columns.split_column] if columns.split_column is not None else []
-    read = (*columns.expression_columns, *columns.stored_statistics)
+    weight = () if columns.weight is None else (columns.weight,)
+    read = (*columns.expression_columns, *columns.stored_statistics, *weight)
     required += [name for name in read if name not in required]
     for name in required:
         if batch[name].null_count:
             object_to(numpy_of(batch[name].is_null()), f"{name} is null")
     for name in ("user_id", "item_id"):
-        if parquet.is_text(batch[name].type):
-            empty = pc.equal(pc.binary_length(batch[name].fill_null("-")), 0)
-            object_to(numpy_of(empty), f"{name} is empty")
-    limit = LATEST * (1_000_000 // splits.MICROSECONDS[columns.options.timestamp_unit])
+        if kinds.is_text(batch[name].type):
+            empty = pc.equal(pc.binary_length(batch[name]), 0)
+            object_to(numpy_of(empty.fill_null(False)), f"{name} is empty")
     if columns.has_timestamp:
-        timestamps = numpy_of(batch["timestamp"].fill_null(0))
-        object_to((timestamps < 0) | (timestamps >= limit), "timestamp is negative or after 2200")
+        _, known = times.microseconds(batch["timestamp"], columns.options.timestamp_unit)
+        object_to(~known, times.reason("timestamp", batch["timestamp"].type))
     if columns.split_column is not None:
         known = pc.is_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
         reason = f"{columns.split_column} is not {', '.join(splits.FRACTION_SPLITS)}"
@@ -151,6 +149,10 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
     for label in columns.stored_labels:
         values = numpy_of(batch[label].fill_null(False if _is_boolean(batch[label]) else 0))
         object_to((values != 0) & (values != 1), f"{label} is not 0 or 1")
+    for name in weight:
+        values = _float32(batch[name].fill_null(False if _is_boolean(batch[name]) else 0))
+        object_to(values < 0, f"{name} is negative")
+        object_to(~np.isfinite(values), f"{name} is NaN or infinite")
     return reasons
 
 
@@ -166,10 +168,9 @@ def _events(
     for label, code in _label_codes(columns).items():
         values[label] = pa.array((role == code).astype(np.float32))
     user = hashing.ids_of_column(batch["user_id"])
-    unit = splits.MICROSECONDS[columns.options.timestamp_unit]
     time = np.zeros(count, np.int64)
     if columns.has_timestamp:
-        time = numpy_of(batch["timestamp"]).astype(np.int64) * unit
+        time, _ = times.microseconds(batch["timestamp"], columns.options.timestamp_unit)
     origin = np.full(count, file, np.int32)
     events = {
         "user": user,
@@ -198,6 +199,9 @@ def _events(
         events["split"] = numpy_of(index).astype(np.int8)
     for label in columns.options.resolved_labels:
         events[f"label_{label}"] = numpy_of(values[label]).astype(np.float32)
+    if columns.options.weight_column is not None:
+        known = columns.weight is not None
+        events["weight"] = _float32(batch[columns.weight]) if known else np.zeros(count, np.float32)
     for feature in columns.context:
         events[context_feature(feature.name)] = _context(columns, feature, batch)
     for name in columns.options.column_statistics:
@@ -255,15 +259,14 @@ def _content(batch: pa.RecordBatch) -> np.ndarray:
     digest = np.zeros(batch.num_rows, np.int64)
     for name in sorted(batch.schema.names):
         column = batch[name]
-        if parquet.is_id(column.type):
+        if kinds.is_id(column.type):
             values = categorical(column)
         elif pa.types.is_floating(column.type):
             values = numpy_of(column.fill_null(0)).astype(np.float64).view(np.int64)
         elif _is_boolean(column):
             values = numpy_of(column.fill_null(False)).astype(np.int64)
         else:
-            texts = np.array([repr(value) for value in column.to_pylist()], object)
-            values = hashing.fingerprint_strings(texts)
+            values = numpy_of(column.cast(pa.int64()).fill_null(0))
         digest = hashing.combine(digest, values)
         if column.null_count:
             digest = hashing.combine(digest, numpy_of(column.is_null()).astype(np.int64))
@@ -274,6 +277,12 @@ def _content(batch: pa.RecordBatch) -> np.ndarray:
 
 def _float64(column: pa.Array) -> np.ndarray:
     return numpy_of(column).astype(np.float64)
+
+
+def _float32(column: pa.Array) -> np.ndarray:
+    """Returns `[N]` float32; a number that is too large for it becomes infinite."""
+    with np.errstate(over="ignore"):
+        return numpy_of(column).astype(np.float32)
 
 
 def _is_boolean(column: pa.Array) -> bool:

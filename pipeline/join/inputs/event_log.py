@@ -5,38 +5,38 @@ row decides what becomes of it.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.errors import UserInputError
-from features.schema import SideFeature
+from features.schema import REQUEST_ID, SideFeature
+from features.tables import kinds, times
+from features.tables.expressions import Expression
+from features.tables.table import Table, Unit, open_table
 from pipeline.join.inputs.log_columns import LogColumns
+from pipeline.join.inputs.time_unit_check import first_times
 from pipeline.join.options import JoinOptions
-from pipeline.join.rules.expressions import Expression
-from pipeline.tables import parquet, side_features
+from pipeline.tables import side_features
+from pipeline.tables.ids import same_kind
 
 EVENTS = "events"
-REQUEST_ID = "request_id"
+
+_NO_TIMES = np.zeros(0, np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadUnit:
-    """The unit of reading: a row group of a file.
+    """The unit of reading: a unit of the table of an input.
 
     Attributes:
-      source: the input that the file belongs to.
-      path: of the file.
-      file: its position in the order of names.
-      row_group: its number in the file.
-      first_row: of the row group in the file.
+      source: the input.
+      unit: of its table.
     """
 
     source: str
-    path: str
-    file: int
-    row_group: int
-    first_row: int
+    unit: Unit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,28 +46,55 @@ class EventLog:
     Attributes:
       source: `EVENTS`, or `label_<name>`.
       columns: what is read of it.
-      units: row groups, in order.
-      events: the number of rows.
-      inputs: the files' fingerprints.
-      user_kind: the type of `user_id` by file.
-      item_kind: the type of `item_id` by file.
+      table: its files.
+      first_times: `[N]` int64 microseconds, the first times of some of its files.
     """
 
     source: str
     columns: LogColumns
-    units: tuple[ReadUnit, ...]
-    events: int
-    inputs: tuple[dict[str, object], ...]
-    user_kind: dict[str, pa.DataType]
-    item_kind: dict[str, pa.DataType]
+    table: Table
+    first_times: np.ndarray
+
+    @property
+    def events(self) -> int:
+        """The number of rows."""
+        return self.table.rows
+
+    @property
+    def units(self) -> tuple[ReadUnit, ...]:
+        """What is read, in order."""
+        return read_units(self.source, self.table)
+
+    @property
+    def inputs(self) -> tuple[dict[str, object], ...]:
+        """The files' fingerprints."""
+        return self.table.fingerprints
+
+    @property
+    def user_kind(self) -> dict[str, pa.DataType]:
+        """The type of `user_id` by file, of one file."""
+        return self._kind("user_id")
+
+    @property
+    def item_kind(self) -> dict[str, pa.DataType]:
+        """The type of `item_id` by file, of one file."""
+        return self._kind("item_id")
+
+    @property
+    def request_kind(self) -> dict[str, pa.DataType]:
+        """The type of `request_id` by file, of one file, where the log has it."""
+        return self._kind(REQUEST_ID)
+
+    def _kind(self, name: str) -> dict[str, pa.DataType]:
+        return {self.table.schema.columns[name].path: self.table.reader.kinds[name]}
 
 
 def open_log(options: JoinOptions) -> EventLog:
-    """Opens the log and checks every file's schema.
+    """Opens the log and checks its columns.
 
     Raises:
-      UserInputError: a file is unreadable, lacks a column or holds it in another type, or an
-        expression does not fit the columns.
+      UserInputError: a file is unreadable, lacks a column or holds it in another type, an
+        expression does not fit the columns, or times are in another unit.
     """
     return _open(options, EVENTS, options.events, "events")
 
@@ -79,160 +106,145 @@ def open_label_logs(options: JoinOptions, log: EventLog) -> tuple[EventLog, ...]
       UserInputError: as `open_log`, or the ids are of another kind than those of the log.
     """
     label_logs = []
-    for label, folder in options.label_logs.items():
+    for label, folders in options.label_logs.items():
         flag = f"label_logs {label}"
-        one = _open(options, f"label_{label}", folder, flag, label, log.columns.context)
-        parquet.same_kind({**log.user_kind, **one.user_kind}, "user_id")
-        parquet.same_kind({**log.item_kind, **one.item_kind}, "item_id")
+        one = _open(options, f"label_{label}", folders, flag, label, log.columns.context)
+        same_kind({**log.user_kind, **one.user_kind}, "user_id")
+        same_kind({**log.item_kind, **one.item_kind}, "item_id")
+        if log.columns.has_request_id and one.columns.has_request_id:
+            same_kind({**log.request_kind, **one.request_kind}, REQUEST_ID)
         label_logs.append(one)
     return tuple(label_logs)
 
 
-def row_groups(source: str, files: dict[str, pq.ParquetFile]) -> tuple[ReadUnit, ...]:
-    """Returns the units of open files, in order."""
-    units = []
-    for index, (path, file) in enumerate(files.items()):
-        first_row = 0
-        for group in range(file.num_row_groups):
-            units.append(ReadUnit(source, path, index, group, first_row))
-            first_row += file.metadata.row_group(group).num_rows
-    return tuple(units)
+def read_units(source: str, table: Table) -> tuple[ReadUnit, ...]:
+    """Returns the units of a table, in order."""
+    return tuple(ReadUnit(source, unit) for unit in table.units)
 
 
 def _open(
     options: JoinOptions,
     source: str,
-    location: str,
+    locations: Sequence[str],
     flag: str,
     label: str | None = None,
     context: tuple[SideFeature, ...] = (),
 ) -> EventLog:
-    files = parquet.open_files(location, flag)
-    columns = _columns(options, files, label, context)
-    for path, file in files.items():
-        _check_file(path, file.schema_arrow, columns)
-    schemas = {path: file.schema_arrow for path, file in files.items()}
-    user_kind = {path: schema.field("user_id").type for path, schema in schemas.items()}
-    item_kind = {path: schema.field("item_id").type for path, schema in schemas.items()}
-    parquet.same_kind(user_kind, "user_id")
-    parquet.same_kind(item_kind, "item_id")
-    events = sum(file.metadata.num_rows for file in files.values())
-    if not events and label is None:
-        raise UserInputError(f"--{flag}: the files of {location!r} hold no row.")
-    return EventLog(
-        source,
-        columns,
-        row_groups(source, files),
-        events,
-        tuple(parquet.footer_fingerprint(path) for path in files),
-        user_kind,
-        item_kind,
-    )
+    table = open_table(locations, flag, options.tables, is_log=True)
+    columns = _columns(options, table, label, context)
+    _check(table, columns)
+    if not table.rows and label is None:
+        raise UserInputError(f"--{flag}: the files of {table.location!r} hold no row.")
+    found = first_times(table, options.timestamp_unit) if columns.has_timestamp else _NO_TIMES
+    return EventLog(source, columns, table, found)
 
 
 def _columns(
-    options: JoinOptions,
-    files: dict[str, pq.ParquetFile],
-    label: str | None,
-    context: tuple[SideFeature, ...],
+    options: JoinOptions, table: Table, label: str | None, context: tuple[SideFeature, ...]
 ) -> LogColumns:
-    """Resolves the options against the first file's schema."""
-    path, file = next(iter(files.items()))
-    schema = file.schema_arrow
+    """Resolves the options against the table's columns."""
     of_log = label is None
     if of_log:
-        context = tuple(side_features.scalar_feature(path, schema, one) for one in options.context)
-    may_lack_time = of_log and options.histories is not None
-    has_timestamp = _in_all(files, "timestamp") if may_lack_time else True
+        context = tuple(side_features.scalar_feature(table, one) for one in options.context)
+    may_lack_time = of_log and options.histories
+    has_timestamp = _in_all(table, "timestamp") if may_lack_time else True
     if not has_timestamp and options.split_column is None and options.split_by != "user":
         raise UserInputError(
-            f"--events: {path!r} has no column 'timestamp', so its rows cannot be split by time. "
-            "Give --split_column or --split_by user, or write the timestamps."
+            f"--events: {table.location!r} has no column 'timestamp', so its rows cannot be split "
+            "by time. Give --split_column or --split_by user, or write the timestamps."
         )
     if options.statistics and not has_timestamp:
         raise UserInputError(
-            f"--statistics: {path!r} has no column 'timestamp', so nothing says what was before a "
-            "request. Write the timestamps, or leave --statistics out."
+            f"--statistics: {table.location!r} has no column 'timestamp', so nothing says what "
+            "was before a request. Write the timestamps, or leave --statistics out."
         )
     return LogColumns(
         options=options,
         sets_label=label,
         context=context,
-        has_request_id=_in_all(files, REQUEST_ID),
+        has_request_id=_in_all(table, REQUEST_ID),
         has_timestamp=has_timestamp,
+        reader=table.reader,
     )
 
 
-def _in_all(files: dict[str, pq.ParquetFile], name: str) -> bool:
+def _in_all(table: Table, name: str) -> bool:
     """Whether every file has a column.
 
     Raises:
       UserInputError: some files have it, and others have not.
     """
-    lacking = [path for path, file in files.items() if name not in file.schema_arrow.names]
-    if lacking and len(lacking) < len(files):
-        raise UserInputError(
-            f"{lacking[0]!r} has no column {name!r}, but other files of the log have. "
-            "Write it to all files or to none."
-        )
-    return not lacking
+    if not table.has(name):
+        return False
+    table.column(name, lambda kind: True, "")
+    return True
 
 
-def _check_file(path: str, schema: pa.Schema, columns: LogColumns) -> None:
+def _check(table: Table, columns: LogColumns) -> None:
+    """Checks the types of what is read."""
     ids = "int64 or string"
-    parquet.check_column(path, schema, "user_id", parquet.is_id, ids)
-    parquet.check_column(path, schema, "item_id", parquet.is_id, ids)
+    table.column("user_id", kinds.is_id, ids)
+    table.column("item_id", kinds.is_id, ids)
     if columns.has_request_id:
-        parquet.check_column(path, schema, REQUEST_ID, parquet.is_id, ids)
+        table.column(REQUEST_ID, kinds.is_id, ids)
     if columns.has_timestamp:
-        unit = f"int64 (in {columns.options.timestamp_unit}, see --timestamp_unit)"
-        parquet.check_column(path, schema, "timestamp", parquet.is_integer, unit)
+        unit = f"{columns.options.timestamp_unit}, see --timestamp_unit"
+        table.column("timestamp", kinds.is_time, times.EXPECTED.format(unit=unit))
     if columns.split_column is not None:
-        expected = "string (--split_column)"
-        parquet.check_column(path, schema, columns.split_column, parquet.is_text, expected)
+        table.column(columns.split_column, kinds.is_text, "string (--split_column)")
     if columns.sets_label is None:
         for name in columns.computed:
-            if name in schema.names:
+            if table.has(name):
                 flag = "derive_label" if name in columns.derived else "label_events or label_logs"
                 raise UserInputError(
-                    f"--{flag} {name!r}: {path!r} already has such a column. Choose another name."
+                    f"--{flag} {name!r}: {table.location!r} already has such a column. Choose "
+                    "another name."
                 )
+    # Where null means 0, a file without a label has none that is positive.
+    everywhere = columns.options.null_label is None
     for label in columns.stored_labels:
-        parquet.check_column(path, schema, label, parquet.is_number, "a number, 0 or 1 (--labels)")
+        table.column(label, kinds.is_number, "a number, 0 or 1 (--labels)", everywhere)
     for name in columns.stored_statistics:
         labels = ", ".join(columns.options.resolved_labels)
         expected = f"a number (--statistics; the labels are {labels})"
-        parquet.check_column(path, schema, name, parquet.is_number, expected)
+        table.column(name, kinds.is_number, expected)
+    if columns.weight is not None:
+        table.column(columns.weight, kinds.is_number, "a number, 0 or more (--weight_column)")
     for feature in columns.stored_context:
-        accepts = parquet.is_id if feature.kind == "categorical" else parquet.is_number
-        parquet.check_column(path, schema, feature.name, accepts, f"{feature.kind} (--context)")
-    _check_expressions(path, schema, columns)
+        accepts = kinds.is_id if feature.kind == "categorical" else kinds.is_number
+        expected = f"{feature.kind} (--context)"
+        table.column(feature.name, accepts, expected, everywhere=False)
+    _check_expressions(table, columns)
 
 
-def _check_expressions(path: str, schema: pa.Schema, columns: LogColumns) -> None:
+def _check_expressions(table: Table, columns: LogColumns) -> None:
     """Evaluates every expression on zero rows, which shows missing columns and types."""
-    empty = {name: pa.nulls(0, _plain(schema.field(name).type)) for name in schema.names}
+    for name in columns.expression_columns:
+        if table.has(name):
+            table.column(name, lambda kind: True, "")
+    empty = {name: pa.nulls(0, kind) for name, kind in table.reader.kinds.items()}
+    where = table.location
     for name, expression in columns.derived.items():
-        _check_expression(path, f"derive_label {name}", expression, empty)
+        _check_expression(where, f"derive_label {name}", expression, empty)
         empty[name] = pa.nulls(0, pa.float32())
     for name, expression in columns.label_events.items():
-        _check_expression(path, f"label_events {name}", expression, empty)
+        _check_expression(where, f"label_events {name}", expression, empty)
     empty |= {name: pa.nulls(0, pa.float32()) for name in columns.computed}
     options = columns.options
     if isinstance(options.behavior, Expression):
         advice = _advice_of_default_rule(columns) if options.has_default_behavior_rule else ""
-        _check_expression(path, "behavior_rule", options.behavior, empty, advice)
+        _check_expression(where, "behavior_rule", options.behavior, empty, advice)
     for expression in options.behavior_type_rules:
-        _check_expression(path, "behavior_type", expression, empty)
+        _check_expression(where, "behavior_type", expression, empty)
 
 
 def _check_expression(
-    path: str, flag: str, expression: Expression, empty: dict[str, pa.Array], advice: str = ""
+    where: str, flag: str, expression: Expression, empty: dict[str, pa.Array], advice: str = ""
 ) -> None:
     try:
         expression.evaluate(empty)
     except UserInputError as error:
-        raise UserInputError(f"--{flag}: {path!r}: {error}{advice}") from error
+        raise UserInputError(f"--{flag}: {where!r}: {error}{advice}") from error
 
 
 def _advice_of_default_rule(columns: LogColumns) -> str:
@@ -243,7 +255,3 @@ def _advice_of_default_rule(columns: LogColumns) -> str:
         " That is the default of --behavior_rule. A log whose label is called "
         f'{label} needs {flag}--behavior_rule "{label} == 1".'
     )
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -15,21 +15,26 @@ import pyarrow.compute as pc
 
 from features.errors import UserInputError
 from features.ids import hashing
+from features.tables import kinds, times
+from features.tables.table import Reader, Table, Unit, open_table
 from pipeline.join.inputs.event_batches import (
     ValidatedBatch,
     categorical,
     numpy_of,
     validated,
 )
-from pipeline.join.inputs.event_log import ReadUnit, row_groups
+from pipeline.join.inputs.event_log import ReadUnit, read_units
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.inputs.prior_events import prior_events
 from pipeline.join.inputs.sequence_checks import SPLIT, list_lengths, reasons_against
+from pipeline.join.inputs.time_unit_check import first_times
 from pipeline.join.options import JoinOptions
 from pipeline.join.rules import splits
-from pipeline.tables import parquet
+from pipeline.tables.ids import same_kind
 
 HISTORIES = "histories"
+
+_COLUMNS = ("user_id", "item_id", "timestamp", "type", SPLIT)
 
 UNTIMED = -(1 << 60)
 """Microseconds of the first behavior of a sequence without timestamps; the others follow."""
@@ -40,14 +45,30 @@ class GivenHistories:
     """Given behavior sequences that passed the pre-flight.
 
     Attributes:
-      units: row groups, in order.
-      rows: how many sequences there are.
-      inputs: the files' fingerprints.
+      table: their files; None if no sequences are given.
     """
 
-    units: tuple[ReadUnit, ...] = ()
-    rows: int = 0
-    inputs: tuple[dict[str, object], ...] = ()
+    table: Table | None = None
+
+    @property
+    def units(self) -> tuple[ReadUnit, ...]:
+        """What is read, in order."""
+        return () if self.table is None else read_units(HISTORIES, self.table)
+
+    @property
+    def reader(self) -> Reader | None:
+        """Reads them, if there are any."""
+        return None if self.table is None else self.table.reader
+
+    @property
+    def rows(self) -> int:
+        """How many sequences there are."""
+        return 0 if self.table is None else self.table.rows
+
+    @property
+    def inputs(self) -> tuple[dict[str, object], ...]:
+        """The files' fingerprints."""
+        return () if self.table is None else self.table.fingerprints
 
 
 def open_histories(
@@ -61,47 +82,47 @@ def open_histories(
       item_kind: the type of the log's `item_id` by file.
 
     Raises:
-      UserInputError: a file is unreadable, or lacks a column or holds it in another type.
+      UserInputError: a file is unreadable, lacks a column or holds it in another type, or times
+        are in another unit.
     """
-    if options.histories is None:
+    if not options.histories:
         return GivenHistories()
-    files = parquet.open_files(options.histories, HISTORIES)
-    for path, file in files.items():
-        schema = file.schema_arrow
-        parquet.check_column(path, schema, "user_id", parquet.is_id, "int64 or string")
-        parquet.check_column(path, schema, "item_id", _list_of(parquet.is_id), "a list of ids")
-        for name in ("timestamp", "type"):
-            if name in schema.names:
-                accepts = _list_of(parquet.is_integer)
-                parquet.check_column(path, schema, name, accepts, "a list of integers")
-        if SPLIT in schema.names:
-            _check_split(path, schema, options)
-        parquet.same_kind({**user_kind, path: schema.field("user_id").type}, "user_id")
-        parquet.same_kind({**item_kind, path: schema.field("item_id").type.value_type}, "item_id")
-    return GivenHistories(
-        units=row_groups(HISTORIES, files),
-        rows=sum(file.metadata.num_rows for file in files.values()),
-        inputs=tuple(parquet.footer_fingerprint(path) for path in files),
-    )
+    table = open_table(options.histories, HISTORIES, options.tables)
+    user = table.column("user_id", kinds.is_id, "int64 or string")
+    item = table.column("item_id", _list_of(kinds.is_id), "a list of ids")
+    if table.has("timestamp"):
+        unit = f"{options.timestamp_unit}, see --timestamp_unit"
+        expected = f"a list of {times.EXPECTED.format(unit=unit)}"
+        table.column("timestamp", _list_of(kinds.is_time), expected)
+        first_times(table, options.timestamp_unit)
+    if table.has("type"):
+        table.column("type", _list_of(kinds.is_integer), "a list of integers")
+    if table.has(SPLIT):
+        _check_split(table, options)
+    same_kind({**user_kind, user.path: table.reader.kinds["user_id"]}, "user_id")
+    same_kind({**item_kind, item.path: kinds.element(table.reader.kinds["item_id"])}, "item_id")
+    return GivenHistories(table)
 
 
-def read_histories(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
-    """Reads and validates a row group of given sequences; events are their behaviors."""
+def read_histories(unit: Unit, columns: LogColumns, reader: Reader) -> Iterator[ValidatedBatch]:
+    """Reads and validates a unit of given sequences; events are their behaviors."""
     options = columns.options
+    names = [name for name in _COLUMNS if name in reader.kinds]
     return validated(
-        unit,
+        reader.read(unit, names),
         lambda batch: reasons_against(batch, options.timestamp_unit, options.history_types),
         lambda batch, rows: _behaviors(batch, columns, unit.file, rows),
     )
 
 
-def _check_split(path: str, schema: pa.Schema, options: JoinOptions) -> None:
+def _check_split(table: Table, options: JoinOptions) -> None:
     """Checks that sequences by split meet a log that names splits."""
-    parquet.check_column(path, schema, SPLIT, parquet.is_text, "string")
+    table.column(SPLIT, kinds.is_text, "string")
     if options.split_column is None:
         raise UserInputError(
-            f"--histories: {path!r} has a column {SPLIT!r}, so each sequence is of one split, but "
-            "the log's splits are not named by a column. Give --split_column, or leave it out."
+            f"--histories: {table.location!r} has a column {SPLIT!r}, so each sequence is "
+            "of one split, but the log's splits are not named by a column. Give --split_column, "
+            "or leave it out."
         )
 
 
@@ -116,15 +137,15 @@ def _behaviors(
     position = np.arange(len(row)) - (ends - lengths)[row]
     values = {
         "user": hashing.ids_of_column(batch["user_id"])[row],
-        "item": categorical(parquet.decoded(pc.list_flatten(batch["item_id"]))),
+        "item": categorical(pc.list_flatten(batch["item_id"])),
         "time": UNTIMED + position,
         "type": np.zeros(len(row), np.int8),
         "behavior": np.ones(len(row), bool),
     }
     kept = np.ones(len(row), bool)
     if "timestamp" in batch.schema.names:
-        unit = splits.MICROSECONDS[columns.options.timestamp_unit]
-        values["time"] = numpy_of(pc.list_flatten(batch["timestamp"])).astype(np.int64) * unit
+        flat = pc.list_flatten(batch["timestamp"])
+        values["time"], _ = times.microseconds(flat, columns.options.timestamp_unit)
     else:
         kept = position >= lengths[row] - columns.options.history_length
     if SPLIT in batch.schema.names:
@@ -138,6 +159,6 @@ def _behaviors(
 
 def _list_of(accepts: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], bool]:
     def is_list(kind: pa.DataType) -> bool:
-        return (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and accepts(kind.value_type)
+        return kinds.is_list(kind) and accepts(kinds.element(kind))
 
     return is_list

@@ -1,19 +1,24 @@
 """The inputs of a join, opened and checked before anything is written."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 from pydantic import ValidationError
 
+from features import id_kinds
 from features.embeddings import embedding_files
 from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
+from features.id_kinds import IdKinds
 from features.records import running_statistics
 from features.schema import ExampleSchema, Modality
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.join.inputs import given_histories
 from pipeline.join.inputs.event_log import EventLog, ReadUnit, open_label_logs, open_log
 from pipeline.join.inputs.given_histories import GivenHistories
+from pipeline.join.inputs.time_unit_check import check_available_at
 from pipeline.join.options import JoinOptions
 from pipeline.tables.side_features import SideTable, read_side_table
 
@@ -80,6 +85,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         "item_id",
         options.item_features,
         log.item_kind,
+        options.tables,
         lambda columns: dataclasses.replace(names, items=columns).check(),
     )
     users = read_side_table(
@@ -87,6 +93,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         "user_id",
         options.user_features,
         log.user_kind,
+        options.tables,
         lambda columns: dataclasses.replace(names, users=columns).check(),
     )
     prints = {
@@ -99,6 +106,7 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
             embeddings[name] = embedding_files.open_files(folder)
         except UserInputError as error:
             raise UserInputError(f"--embeddings {name}: {error}") from error
+        check_available_at(name, embeddings[name], log.first_times)
     return JoinInputs(
         log=log,
         label_logs=open_label_logs(options, log),
@@ -136,6 +144,14 @@ def _schema(
             behavior_types=options.behavior_types,
             item_features=item_features,
             context_features=context_features,
+            downsampling=options.downsampling,
+            weighted=options.weight_column is not None,
+            id_kinds=IdKinds(_kind(log.item_kind), _kind(log.user_kind)),
         )
     except ValidationError as error:
         raise UserInputError(f"The record cannot have these features: {error}") from error
+
+
+def _kind(types: Mapping[str, pa.DataType]) -> id_kinds.Kind:
+    """Returns the kind of ids of these types, by file, which the pre-flight found alike."""
+    return id_kinds.of_type(next(iter(types.values())))

@@ -3,9 +3,10 @@
 import dataclasses
 import enum
 
-from features.schema import SideFeature
+from features.schema import REQUEST_ID, SideFeature
+from features.tables.expressions import Expression
+from features.tables.table import Reader
 from pipeline.join.options import JoinOptions
-from pipeline.join.rules.expressions import Expression
 
 
 class Role(enum.IntEnum):
@@ -31,6 +32,7 @@ class LogColumns:
       context: columns that become context features; a label's own log does not have them.
       has_request_id: whether the log names what was shown together.
       has_timestamp: False is allowed only where behavior sequences are given.
+      reader: of the log's files.
     """
 
     options: JoinOptions
@@ -38,6 +40,7 @@ class LogColumns:
     context: tuple[SideFeature, ...]
     has_request_id: bool
     has_timestamp: bool
+    reader: Reader
 
     @property
     def derived(self) -> dict[str, Expression]:
@@ -70,6 +73,11 @@ class LogColumns:
         return self.options.column_statistics if self.sets_label is None else ()
 
     @property
+    def weight(self) -> str | None:
+        """The column with the weight of each candidate."""
+        return self.options.weight_column if self.sets_label is None else None
+
+    @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression that is evaluated, in order."""
         rule = self.options.behavior
@@ -89,3 +97,15 @@ class LogColumns:
         """Columns of the log that an expression reads."""
         names = {name for expression in self.expressions for name in expression.columns}
         return tuple(sorted(names - set(self.computed)))
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Every column of the log that is read, in order of names."""
+        names = {"user_id", "item_id", *self.stored_labels, *self.stored_statistics}
+        names |= {feature.name for feature in self.stored_context}
+        names |= set(self.expression_columns)
+        names |= {self.weight} if self.weight is not None else set()
+        names |= {"timestamp"} if self.has_timestamp else set()
+        names |= {REQUEST_ID} if self.has_request_id else set()
+        names |= {self.split_column} if self.split_column is not None else set()
+        return tuple(sorted(names))

@@ -16,9 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.files import storage
+from features.tables import formats
+from features.tables.options import DEFAULT
+from features.tables.table import Unit
 from pipeline.join.inputs.duplicates import run_starts
-from pipeline.join.inputs.event_batches import ValidatedBatch, batches_of, numpy_of
-from pipeline.join.inputs.event_log import ReadUnit, row_groups
+from pipeline.join.inputs.event_batches import ValidatedBatch, numpy_of
+from pipeline.join.inputs.event_log import ReadUnit
 from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.inputs.prior_events import prior_events
@@ -57,25 +60,34 @@ def open_state(part: str, files: Mapping[str, Any], has_negatives: bool) -> Part
     """
     folder = storage.join(part, STATE)
     paths = [storage.join(folder, name) for name in sorted(files)]
-    opened = {path: storage.open_parquet(path) for path in paths}
     items = None
     if has_negatives:
         data = storage.read_bytes(storage.join(folder, _ITEM_COUNTS))
         items = ItemCounts(*np.frombuffer(data, np.int64).reshape(3, -1))
     return PartState(
         last=max(one["last_time"] for one in files.values()),
-        units=row_groups(STATE, opened),
+        units=tuple(ReadUnit(STATE, unit) for unit in _units(paths)),
         items=items,
     )
 
 
-def read_behaviors(unit: ReadUnit, columns: LogColumns) -> Iterator[ValidatedBatch]:
-    """Reads a row group of an earlier part's behaviors."""
-    for batch, rows in batches_of(unit):
+def read_behaviors(unit: Unit, columns: LogColumns) -> Iterator[ValidatedBatch]:
+    """Reads a unit of an earlier part's behaviors."""
+    first_row, place = unit.place.first_row, unit.place
+    for batch in formats.read(unit.path, unit.format, place, _COLUMNS, {}, DEFAULT):
+        rows = first_row + np.arange(batch.num_rows)
+        first_row += batch.num_rows
         values = {name: numpy_of(batch[name]) for name in _COLUMNS}
         events = prior_events(columns, values, unit.file, rows, rows)
         nothing = np.zeros(0, np.int64)
         yield ValidatedBatch(events, batch.slice(0, 0), nothing, nothing.astype(str))
+
+
+def _units(paths: list[str]) -> Iterator[Unit]:
+    for number, path in enumerate(paths):
+        content = formats.inspect(path, DEFAULT)
+        for place in content.places:
+            yield Unit(path, storage.base_name(path), number, content.format, place, layout=0)
 
 
 def write_behaviors(

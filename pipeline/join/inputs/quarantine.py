@@ -1,6 +1,7 @@
 """The quarantine of the log: rejected rows with their place, reason and values."""
 
 from features.files import storage
+from features.tables import plain
 from pipeline.join.inputs.event_batches import ValidatedBatch
 from pipeline.join.inputs.event_log import ReadUnit
 from pipeline.publishing.publication import QUARANTINE
@@ -16,9 +17,9 @@ class Quarantine:
     """
 
     def __init__(self, output: str, unit: ReadUnit):
-        self._name = storage.base_name(unit.path)
+        self._name, place = unit.unit.name, unit.unit.place
         self._path = storage.join(
-            output, QUARANTINE, f"{unit.source}-{unit.file:05d}-{unit.row_group:05d}.jsonl"
+            output, QUARANTINE, f"{unit.source}-{unit.unit.file:05d}-{place.number:05d}.jsonl"
         )
         self._file: HashedFile | None = None
 
@@ -29,7 +30,7 @@ class Quarantine:
         if self._file is None:
             self._file = HashedFile(self._path).__enter__()
         for row, reason, values in zip(
-            batch.rows.tolist(), batch.reasons, batch.rejected.to_pylist(), strict=True
+            batch.rows.tolist(), batch.reasons, plain.rows(batch.rejected), strict=True
         ):
             line = {"file": self._name, "row": row, "reason": reason, "values": values}
             self._file.write(json_line(line))

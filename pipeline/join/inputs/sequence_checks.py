@@ -4,10 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.join.inputs import event_batches
+from features.tables import kinds, times
 from pipeline.join.inputs.event_batches import numpy_of
 from pipeline.join.rules import splits
-from pipeline.tables import parquet
 
 SPLIT = "split"
 """The column of given sequences that are of one split each."""
@@ -18,7 +17,7 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
 
     Args:
       batch: `[N]` sequences, without dictionary encoding.
-      timestamp_unit: `s`, `ms` or `us`.
+      timestamp_unit: `s`, `ms`, `us` or `ns`.
       types: how many values `type` takes.
     """
     reasons = np.full(batch.num_rows, "", object)
@@ -28,9 +27,9 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
 
     for name in ("user_id", "item_id"):
         object_to(numpy_of(batch[name].is_null()), f"{name} is null")
-    if parquet.is_text(batch["user_id"].type):
-        empty = pc.equal(pc.binary_length(batch["user_id"].fill_null("-")), 0)
-        object_to(numpy_of(empty), "user_id is empty")
+    if kinds.is_text(batch["user_id"].type):
+        empty = pc.equal(pc.binary_length(batch["user_id"]), 0)
+        object_to(numpy_of(empty.fill_null(False)), "user_id is empty")
     if SPLIT in batch.schema.names:
         known = pc.is_in(batch[SPLIT], pa.array(splits.FRACTION_SPLITS))
         object_to(~numpy_of(known), f"{SPLIT} is not {', '.join(splits.FRACTION_SPLITS)}")
@@ -41,10 +40,12 @@ def reasons_against(batch: pa.RecordBatch, timestamp_unit: str, types: int) -> n
         object_to(list_lengths(batch[name]) != lengths, f"{name} and item_id differ in length")
         object_to(_any_null(batch[name]), f"{name} holds a null")
     if "timestamp" in names:
-        limit = event_batches.LATEST * (1_000_000 // splits.MICROSECONDS[timestamp_unit])
-        beyond = _any_outside(batch["timestamp"], limit)
-        object_to(beyond, "timestamp is negative or after 2200")
-        object_to(_falls(batch["timestamp"]), "timestamp is not ascending (oldest first)")
+        flat = pc.list_flatten(batch["timestamp"])
+        time, known = times.microseconds(flat, timestamp_unit)
+        beyond = _any(batch["timestamp"], pa.array(~known))
+        object_to(beyond, times.reason("timestamp", flat.type))
+        falls = _falls(batch["timestamp"], time)
+        object_to(falls, "timestamp is not ascending (oldest first)")
     if "type" in names:
         beyond = _any_outside(batch["type"], types)
         object_to(beyond, f"type is not in [0, {types}) (--history_types)")
@@ -73,9 +74,8 @@ def _any(column: pa.Array, elements: pa.Array) -> np.ndarray:
     return np.bincount(parents[found], minlength=len(column)).astype(bool)
 
 
-def _falls(column: pa.Array) -> np.ndarray:
+def _falls(column: pa.Array, flat: np.ndarray) -> np.ndarray:
     """Returns whether each list has an element below the one before it, `[N]` bool."""
-    flat = numpy_of(pc.fill_null(pc.list_flatten(column), 0))
     parents = numpy_of(pc.list_parent_indices(column))
     falls = np.zeros(len(column), bool)
     drop = (np.diff(flat) < 0) & (np.diff(parents) == 0)

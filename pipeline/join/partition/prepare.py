@@ -6,7 +6,7 @@ import pyarrow as pa
 from pipeline.join.inputs.duplicates import first_of_duplicates
 from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.partition import attribution, negatives
+from pipeline.join.partition import attribution, contradictions, negatives
 from pipeline.join.plan import JoinPlan
 from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.transport import summary
@@ -24,11 +24,14 @@ def prepare(
 
     Returns:
       The events, `[E]` by user, time, file and row, where a negative follows the event it
-      belongs to; and counts of dropped events and of the outcomes of label events.
+      belongs to; and counts of dropped events, of candidates whose rows disagree and of the
+      outcomes of label events.
     """
     kept = first_of_duplicates(*_arrays(events, "user", "time", "content", "file", "row"))
     counts: summary.Summary = {"dropped": {"duplicate": len(events) - len(kept)}}
     events = events.take(pa.array(kept)).combine_chunks()
+    if disagreeing := _contradictions(events, plan):
+        counts["contradictions"] = disagreeing
     # First, since attribution drops label events, and what was clicked is no negative.
     rule = plan.options.negatives_rule
     if rule is not None:
@@ -40,6 +43,19 @@ def prepare(
         events, outcomes = _attribute(events, plan)
         counts = summary.merge(counts, outcomes)
     return events, counts
+
+
+def _contradictions(events: pa.Table, plan: JoinPlan) -> dict[str, int]:
+    """Returns by label the candidates whose rows disagree; attributed labels are not set yet."""
+    labels = [name for name in plan.schema.labels if name not in plan.options.attributed]
+    if not labels:
+        return {}
+    shown = events["role"].to_numpy() == Role.CANDIDATE
+    user, item, request, *values = (
+        one[shown]
+        for one in _arrays(events, "user", "item", "request", *(f"label_{x}" for x in labels))
+    )
+    return contradictions.count(user, item, request, dict(zip(labels, values, strict=True)))
 
 
 def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summary]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from features import schema
 from features.errors import UserInputError
 from features.records import running_statistics
+from features.tables.names import feature_name
 from serving_signatures import names
 
 
@@ -33,20 +34,25 @@ class _Source:
 _LABELS = _Source(
     "--labels",
     str,
-    "Give them another name, for instance with --derive_label 'liked = {first} == 1'",
+    "Give them another name, for instance with --column liked={first} --labels liked",
 )
 _ITEMS = _Source(
     "--items",
     schema.candidate_feature,
-    "Leave them out with --item_features={others}, or rename the columns",
+    "Leave them out with --item_features={others}, or give them another name, such as --column "
+    "item_{first}={first}",
 )
 _CONTEXT = _Source(
-    "--context", schema.context_feature, "Leave them out with --context={others}, or rename them"
+    "--context",
+    schema.context_feature,
+    "Leave them out with --context={others}, or give them another name, such as --column "
+    "log_{first}={first}",
 )
 _USERS = _Source(
     "--users",
     schema.context_feature,
-    "Leave them out with --user_features={others}, or rename the columns",
+    "Leave them out with --user_features={others}, or give them another name, such as --column "
+    "user_{first}={first}",
 )
 
 
@@ -58,6 +64,7 @@ class FeatureNames:
       labels: of the records.
       modalities: of the embedding sets.
       has_statistics: whether records have running statistics.
+      has_weights: whether candidates have weights, in records or in evaluation.
       items: columns that become features of the candidates.
       context: columns of the log that become features of the request.
       users: columns that become features of the request, too.
@@ -66,6 +73,7 @@ class FeatureNames:
     labels: tuple[str, ...]
     modalities: tuple[str, ...] = ()
     has_statistics: bool = False
+    has_weights: bool = False
     items: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -108,6 +116,8 @@ class FeatureNames:
         if self.has_statistics:
             yield schema.candidate_feature(running_statistics.NAME)
             yield schema.context_feature(running_statistics.NAME)
+        if self.has_weights:
+            yield schema.CANDIDATE_SAMPLE_WEIGHT
 
     def _sources(self) -> list[tuple[_Source, tuple[str, ...]]]:
         return [
@@ -121,10 +131,10 @@ class FeatureNames:
 def column_name(spec: str) -> str:
     """Returns the column of `name[:kind[:width]]`.
 
-    >>> column_name("tags:categorical:8")
+    >>> column_name("Tags:categorical:8")
     'tags'
     """
-    return spec.partition(":")[0].strip()
+    return feature_name(spec.partition(":")[0].strip())
 
 
 def _remedy(source: _Source, columns: Iterable[str], taken: list[str]) -> str:

@@ -12,12 +12,10 @@ import itertools
 import numpy as np
 
 from features.errors import UserInputError
+from features.tables import times
 
 FRACTION_SPLITS = ("train", "validation", "test")
 OUTSIDE = -1
-
-MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-"""Microseconds in each timestamp unit."""
 
 BEGIN = np.iinfo(np.int64).min
 END = np.iinfo(np.int64).max
@@ -40,7 +38,7 @@ def parse_ranges(text: str, unit: str) -> tuple[Split, ...]:
 
     Args:
       text: names and ranges; a bound is a number in `unit` or a UTC date, or left out.
-      unit: `s`, `ms` or `us`.
+      unit: `s`, `ms`, `us` or `ns`.
 
     Raises:
       UserInputError: the text has another form, a range is empty, or two overlap.
@@ -127,7 +125,7 @@ def _bound(text: str, unit: str, absent: int) -> int:
     if not text:
         return absent
     try:
-        return int(text) * MICROSECONDS[unit]
+        return int(text) * 1_000_000 // times.PER_SECOND[unit]
     except ValueError:
         pass
     try:

@@ -4,6 +4,8 @@ import json
 import logging
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
@@ -235,6 +237,19 @@ def test_small_parts_are_merged_when_they_are_many(plain, data, tmp_path):
     item_ids = data.item_ids[:233]
     expected = projection_data.outputs(plain.loaded, ID, item_ids)
     projection_data.assert_holds(output, ID, item_ids, expected)
+
+
+def test_rows_left_out_are_in_the_last_lines(tables, tmp_path, caplog):
+    item_ids = projection_data.catalog(70)
+    ids = pa.array([*item_ids.tolist(), None, int(item_ids[0]), int(item_ids[1])])
+    pq.write_table(pa.table({"item_id": ids}), tmp_path / "items.parquet")
+    for dry_run in (True, False):
+        with caplog.at_level(logging.INFO, logger="absl"):
+            items, output = str(tmp_path / "items.parquet"), str(tmp_path / "out")
+            backfill(tables.folder, items, output, dry_run=dry_run)
+        assert caplog.messages[-1] == (
+            "Left out of --items: 3 of 73 rows (item_id appeared before: 2, item_id is null: 1)."
+        )
 
 
 def test_a_dry_run_plans_and_writes_nothing(plain, data, tmp_path, caplog):

@@ -37,7 +37,17 @@ def quantize(vector):
     ]
 
 
-def join(rows, embeddings, *, length, delay=0, fractions=(0.7, 0.1, 0.2), by="global", most=128):
+def join(
+    rows,
+    embeddings,
+    *,
+    length,
+    delay=0,
+    fractions=(0.7, 0.1, 0.2),
+    by="global",
+    most=128,
+    unread=(),
+):
     """Joins rows.
 
     Args:
@@ -49,11 +59,12 @@ def join(rows, embeddings, *, length, delay=0, fractions=(0.7, 0.1, 0.2), by="gl
       fractions: train, validation, test.
       by: global or user.
       most: candidates per record.
+      unread: columns that the join does not read, so that they make no row another one.
 
     Returns:
       By split, a Counter of records as comparable tuples; and the number of duplicates.
     """
-    kept = distinct(rows)
+    kept = distinct(rows, unread)
     bounds = [round(sum(fractions[: n + 1]) * len(rows)) for n in range(2)]
     times = sorted(row["timestamp"] for row in rows)
     cuts = [times[bound] if bound < len(times) else float("inf") for bound in bounds]
@@ -86,11 +97,11 @@ def join(rows, embeddings, *, length, delay=0, fractions=(0.7, 0.1, 0.2), by="gl
     return dict(records), len(rows) - len(kept)
 
 
-def distinct(rows):
-    """Returns the first of equal rows."""
+def distinct(rows, unread=()):
+    """Returns the first of rows that are equal apart from unread columns."""
     kept, seen = [], set()
     for row in rows:
-        key = tuple(sorted(row.items()))
+        key = tuple(sorted(one for one in row.items() if one[0] not in unread))
         if key not in seen:
             seen.add(key)
             kept.append(row)

@@ -18,12 +18,11 @@ def random_log(seed, text=True, timestamps=True, request_ids=False, split=False)
     """Returns rows without duplicates."""
     random = np.random.default_rng(seed)
     rows = []
-    for number in range(80):
+    for _ in range(80):
         row = {
             "user_id": name("user", random.integers(6), text),
             "item_id": name("item", random.integers(9), text),
             "click": int(random.integers(2)),
-            "number": number,
         }
         if timestamps:
             row["timestamp"] = BEGIN + int(random.integers(30))
@@ -31,7 +30,8 @@ def random_log(seed, text=True, timestamps=True, request_ids=False, split=False)
             row["request_id"] = int(random.integers(20))
         if split:
             row["split"] = ("train", "validation", "test")[random.integers(3)]
-        rows.append(row)
+        if row not in rows or not (timestamps or request_ids):
+            rows.append(row)
     return rows
 
 

@@ -48,8 +48,14 @@ def test_missing_column(tmp_path, name):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["timestamp", "click"])
-def test_string_where_a_number_is_due(tmp_path, name):
+def test_text_that_is_no_time(tmp_path):
+    table = with_column("timestamp", pa.array([str(row["timestamp"]) for row in ROWS]))
+    with pytest.raises(UserInputError, match="'timestamp is no ISO time from 1970 to 2200': 30"):
+        build(tmp_path, table=table)
+
+
+def test_string_where_a_number_is_due(tmp_path):
+    name = "click"
     table = with_column(name, pa.array([str(row[name]) for row in ROWS]))
     with pytest.raises(UserInputError, match=rf"column '{name}' is string, expected .*Cast"):
         build(tmp_path, table=table)
@@ -98,10 +104,10 @@ def test_the_default_behavior_rule_says_what_another_label_needs(tmp_path, optio
 
 
 def test_no_such_folder_and_empty_folder(tmp_path):
-    with pytest.raises(UserInputError, match=r"--events: .* is not a folder"):
+    with pytest.raises(UserInputError, match=r"--events: .* does not exist"):
         build(tmp_path)
     (tmp_path / "log").mkdir()
-    with pytest.raises(UserInputError, match=r"--events: .* holds no .parquet file"):
+    with pytest.raises(UserInputError, match=r"--events: .* holds no data: it is empty"):
         build(tmp_path)
 
 
@@ -113,7 +119,7 @@ def test_no_rows(tmp_path):
 def test_file_that_is_not_parquet(tmp_path):
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "part.parquet").write_bytes(b"user_id,item_id\n1,2\n")
-    with pytest.raises(UserInputError, match=r"part.parquet' is not a readable Parquet file"):
+    with pytest.raises(UserInputError, match=r"part.parquet' is not a readable .parquet file"):
         build(tmp_path)
 
 
@@ -123,7 +129,7 @@ def test_file_with_a_good_footer_and_broken_data(tmp_path):
     data = bytearray(path.read_bytes())
     data[4:200] = bytes(196)
     path.write_bytes(data)
-    with pytest.raises(UserInputError, match=r"not readable: .*part-0.parquet, row group 0"):
+    with pytest.raises(UserInputError, match=r"not readable: .*part-0.parquet, rows 0 to"):
         build(tmp_path, events=folder)
     assert not (tmp_path / "out").exists()
 
@@ -146,8 +152,8 @@ def test_splits_that_hold_no_row(tmp_path):
         build(tmp_path, ROWS, splits="train:2030-01-01..")
 
 
-def test_timestamps_in_another_unit_than_declared(tmp_path):
-    rows = [dict(row, timestamp=row["timestamp"] * 1_000_000) for row in ROWS]
+def test_timestamps_after_all_calendars(tmp_path):
+    rows = [dict(row, timestamp=row["timestamp"] * 100_000) for row in ROWS]
     with pytest.raises(UserInputError, match=r"30 of 30 rows are bad.*after 2200"):
         build(tmp_path, rows)
 
@@ -192,7 +198,7 @@ def test_a_context_column_that_users_have_too(tmp_path):
         ({"context": ["a", "a:numeric"]}, "--context has 'a' twice"),
         ({"history_length": 0}, "history_length"),
         ({"histroy_length": 5}, "histroy_length"),
-        ({"timestamp_unit": "ns"}, "timestamp_unit"),
+        ({"timestamp_unit": "h"}, "timestamp_unit"),
         ({"split_fractions": [0.5, 0.1, 0.1]}, "add up to 1"),
         ({"splits": "train:..5", "split_fractions": [0.8, 0.1, 0.1]}, "not both"),
         ({"splits": "train:5..5"}, "is empty"),
@@ -228,8 +234,8 @@ def test_command_line_reports_without_a_traceback(tmp_path):
     logs.write_log(tmp_path / "log", without("click"), files=1)
     result = run(f"--events={tmp_path / 'log'}", f"--output={tmp_path / 'out'}")
     assert result.returncode == 2
-    assert result.stderr.startswith("Error: ")
-    assert "no column 'click'" in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("Error: ") and "no column 'click'" in last
     assert "Traceback" not in result.stderr
 
 

@@ -28,6 +28,7 @@ def message(**kinds):
 def test_every_name_of_records_and_signatures_is_known(with_sets):
     schema = dataclasses.replace(
         synthetic.SCHEMA,
+        weighted=True,
         item_features=(
             *synthetic.SCHEMA.item_features,
             running_statistics.item_feature(("click",)),
@@ -53,7 +54,9 @@ def test_every_name_of_records_and_signatures_is_known(with_sets):
     given -= {candidate_feature("running_statistics"), context_feature("running_statistics")}
     # Outputs of projections are names along an axis when `score_cached` takes them.
     whole = {names.EXAMPLES, names.ITEM_IDS, *names.of_items(schema.modality_names)}
-    own = FeatureNames(schema.labels, schema.modality_names, has_statistics=True).own()
+    own = FeatureNames(
+        schema.labels, schema.modality_names, has_statistics=True, has_weights=True
+    ).own()
     assert found - given - whole <= own
     assert {"candidate_vector_text", "candidate_mask", "mask", "candidate_key"} <= own
 
@@ -81,7 +84,7 @@ def test_item_columns_of_the_models_own_names_are_refused(name):
 def test_labels_of_the_records_own_names_are_refused(name):
     text = message(labels=("click", name))
     assert text.startswith("--labels") and repr(name) in text
-    assert f"--derive_label 'liked = {name} == 1'" in text
+    assert f"--column liked={name} --labels liked" in text
     assert name in text.partition("are: ")[2]
 
 

@@ -12,11 +12,12 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.arrays import Booleans
 from features.errors import UserInputError
+from features.tables.names import feature_name
 
 _COMPARISONS = {
     ast.Eq: pc.equal,
@@ -43,7 +44,7 @@ class Expression:
     tree: ast.expr = dataclasses.field(compare=False, repr=False)
     columns: tuple[str, ...]
 
-    def evaluate(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+    def evaluate(self, columns: Mapping[str, pa.Array]) -> Booleans:
         """Evaluates the expression.
 
         Args:
@@ -61,7 +62,8 @@ class Expression:
             raise self._error(f"does not fit the columns' types ({error})") from error
         if not isinstance(value, pa.Array) or not pa.types.is_boolean(value.type):
             raise self._error("must be true or false for every row")
-        return value.to_numpy(zero_copy_only=False)
+        result: Booleans = value.to_numpy(zero_copy_only=False)
+        return result
 
     def _evaluate(self, node: ast.AST, columns: Mapping[str, pa.Array]) -> Any:
         if isinstance(node, ast.BoolOp):
@@ -72,9 +74,10 @@ class Expression:
         if isinstance(node, ast.Compare):
             return self._compare(node, columns)
         if isinstance(node, ast.Name):
-            if node.id not in columns:
-                raise self._error(f"reads column {node.id!r}; the log has {sorted(columns)}")
-            return columns[node.id]
+            name = _column(node)
+            if name not in columns:
+                raise self._error(f"reads column {node.id!r}; the table has {sorted(columns)}")
+            return columns[name]
         return ast.literal_eval(node)
 
     def _boolean(self, node: ast.AST, columns: Mapping[str, pa.Array]) -> pa.Array:
@@ -159,10 +162,16 @@ def parse(text: str) -> Expression:
             f"Expression {text!r} cannot be parsed ({error}). Allowed are {_ALLOWED}."
         ) from error
     _check(tree, text)
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    if not names:
+    expression = of_tree(text.strip(), tree)
+    if not expression.columns:
         raise UserInputError(f"Expression {text!r} names no column.")
-    return Expression(text=text.strip(), tree=tree, columns=tuple(sorted(names)))
+    return expression
+
+
+def of_tree(text: str, tree: ast.expr) -> Expression:
+    """Returns the expression of a checked tree, or of a part of one."""
+    names = {_column(node) for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return Expression(text=text, tree=tree, columns=tuple(sorted(names)))
 
 
 def parse_assignment(text: str) -> tuple[str, Expression]:
@@ -177,7 +186,12 @@ def parse_assignment(text: str) -> tuple[str, Expression]:
     name, separator, expression = text.partition("=")
     if not separator or not name.strip().isidentifier() or expression.startswith("="):
         raise UserInputError(f"{text!r} is not of the form 'name = expression'.")
-    return name.strip(), parse(expression)
+    return feature_name(name.strip()), parse(expression)
+
+
+def _column(node: ast.Name) -> str:
+    """Returns the name of a column under which tables are read: `isClick` is `is_click`."""
+    return feature_name(node.id) or node.id
 
 
 def _check(node: ast.AST, text: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import UserInputError
-from pipeline.join.rules import expressions
+from features.tables import expressions
 
 COLUMNS = {
     "rating": pa.array([0.5, 3.3, 4.0, 5.0], pa.float32()),
@@ -88,7 +88,7 @@ def test_everything_else_is_refused(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ratign >= 4", r"reads column 'ratign'; the log has \['click', 'rating'"),
+        ("ratign >= 4", r"reads column 'ratign'; the table has \['click', 'rating'"),
         ("source >= 4", "'source', a string column, with 4, expected a quoted string"),
         ("rating == 'four'", "'rating', a float column, with 'four', expected a number"),
         ("rating == source", "'rating', a float column, with a string column"),

@@ -1,0 +1,13 @@
+"""Tables as inputs: every job reads its logs, items, users and vectors through these modules.
+
+- `options`: how the user says which columns, rows and texts are meant.
+- `listing`: the files that locations mean, and what was passed over; `locations` does its parts.
+- `pruning`: a filter rules out files by the keys of their folders.
+- `places`: what is known of a file, and its units of reading.
+- `formats`: the format of a file, and reading it by places; a module for each format.
+- `kinds`, `times`, `names`: types, timestamps and names, made one.
+- `schema`: the pre-flight: columns of all files by one name and one type.
+- `table`: `open_table`, and reading it unit by unit.
+- `plain`: rows for people to read.
+- `expressions`: `rating >= 4`, over columns.
+"""

@@ -1,0 +1,102 @@
+"""Parquet files, read by row groups.
+
+Columns are found by their position in the file, because a name may repeat, and may hold a dot as
+the path of a nested column does. What is not asked for is not decoded.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from features.errors import UserInputError
+from features.files import storage
+from features.tables.places import BATCH_ROWS, Content, Place
+
+MAGIC = b"PAR1"
+
+
+def inspect(path: str) -> Content:
+    """Returns what a file holds, from its footer.
+
+    Raises:
+      UserInputError: it is not readable Parquet.
+    """
+    try:
+        with storage.open_parquet(path) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+            rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        found = fingerprint(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserInputError(
+            f"{path!r} is not a readable Parquet file: {error}. Write it again, or move it out "
+            "of the folder."
+        ) from error
+    places, first_row = [], 0
+    for group, count in enumerate(rows):
+        if count:
+            places.append(Place(group, group, 1, first_row, count))
+        first_row += count
+    return Content("parquet", schema, tuple(places), found)
+
+
+def read(path: str, place: Place, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Reads columns of a row group.
+
+    Raises:
+      pa.ArrowException, OSError: the row group is not readable.
+    """
+    with storage.open_parquet(path) as file:
+        fields = _fields(file.schema_arrow, names)
+        leaves = _leaves(file.schema_arrow)
+        wanted = [leaf for field in sorted(set(fields)) for leaf in leaves[field]]
+        # Columns come in the file's order.
+        order = {field: position for position, field in enumerate(sorted(set(fields)))}
+        for batch in file.reader.iter_batches(
+            BATCH_ROWS, row_groups=[place.start], column_indices=wanted
+        ):
+            yield batch.select([order[field] for field in fields])
+
+
+def fingerprint(path: str) -> dict[str, object]:
+    """Returns size and sha256 of the footer, which holds every column's statistics."""
+    with storage.open_input(path) as file:
+        size = file.size()
+        file.seek(size - 8)
+        length = struct.unpack("<I", file.read(4))[0]
+        file.seek(size - 8 - length)
+        footer = file.read(length)
+    return {"bytes": size, "footer_sha256": hashlib.sha256(footer).hexdigest()}
+
+
+def _fields(schema: pa.Schema, names: Sequence[str]) -> list[int]:
+    """Returns the positions of fields in a schema.
+
+    Raises:
+      pa.ArrowInvalid: a name is not there, or more than once.
+    """
+    found = []
+    for name in names:
+        positions = schema.get_all_field_indices(name)
+        if len(positions) != 1:
+            raise pa.ArrowInvalid(f"column {name!r} is there {len(positions)} times, expected once")
+        found += positions
+    return found
+
+
+def _leaves(schema: pa.Schema) -> list[range]:
+    """Returns for each field which columns of the file hold it: a nested field has several."""
+    ranges, first = [], 0
+    for field in schema:
+        count = _leaf_count(field.type)
+        ranges.append(range(first, first + count))
+        first += count
+    return ranges
+
+
+def _leaf_count(kind: pa.DataType) -> int:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _leaf_count(kind.storage_type)
+    children = [kind.field(number).type for number in range(kind.num_fields)]
+    return sum(map(_leaf_count, children)) if children else 1

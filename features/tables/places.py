@@ -1,0 +1,44 @@
+"""What the pre-flight learns of a file, and the unit of reading within it."""
+
+import dataclasses
+
+import pyarrow as pa
+
+BATCH_ROWS = 1 << 16
+"""Most rows of a batch."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The unit of reading within a file: a row group, a stripe, a range of bytes or rows.
+
+    Attributes:
+      number: in the file.
+      start: byte offset or row, as the format needs it.
+      size: likewise.
+      first_row: position in the file of its first row.
+      rows: how many it holds.
+    """
+
+    number: int
+    start: int
+    size: int
+    first_row: int
+    rows: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What the pre-flight learns of a file.
+
+    Attributes:
+      format: `parquet`, `orc`, `csv`, `json` or `npy`.
+      schema: the file's own names, which may repeat, and types; as inferred for text.
+      places: in order; their rows add up to those of the file.
+      fingerprint: `bytes`, and `sha256` or, for Parquet, `footer_sha256`.
+    """
+
+    format: str
+    schema: pa.Schema
+    places: tuple[Place, ...]
+    fingerprint: dict[str, object]

@@ -1,0 +1,52 @@
+"""The flags of every job that reads tables: names, texts and rows."""
+
+from absl import flags
+
+from features.tables.options import DEFAULT, TableOptions
+
+
+def define_table_flags(has_log: bool = False) -> None:
+    """Defines the flags; call it within a group.
+
+    Args:
+      has_log: whether a table is a log, whose rows and labels can be chosen.
+    """
+    many = flags.DEFINE_multi_string
+    many(
+        "column",
+        [],
+        "`NAME=COLUMN` Column with another name in the files, such as user_id=uid; "
+        "TABLE.NAME=COLUMN for one table, such as items.item_id=sku.",
+    )
+    many(
+        "text_column",
+        [],
+        "`NAME` Column that is read as text even where it looks like numbers, such as item_id.",
+    )
+    flags.DEFINE_string("delimiter", DEFAULT.delimiter, "`CHARACTER` Between the values of CSV.")
+    many("null_value", list(DEFAULT.null_values), "`TEXT` What is no value in CSV.")
+    if has_log:
+        flags.DEFINE_string(
+            "filter",
+            None,
+            "`EXPRESSION` Rows of logs that are read, such as \"date >= '2026-05-01'\"; folders "
+            "called date=2026-05-01 that cannot have any are not opened.",
+        )
+
+
+def table_options() -> TableOptions:
+    """Returns what the flags say.
+
+    Raises:
+      UserInputError: a `--column` is not `NAME=COLUMN`.
+    """
+    values = flags.FLAGS
+    options = TableOptions(
+        columns=tuple(values.column),
+        text_columns=tuple(values.text_column),
+        filter=values.filter if "filter" in values else None,
+        delimiter=values.delimiter,
+        null_values=tuple(values.null_value),
+    )
+    options.renamed("")
+    return options
