@@ -61,7 +61,7 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(_: Sequence[str]) -> None:
+def _main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="table-formats-") as work:
         paths = _written(work)
         measured: dict[str, list[dict[str, float]]] = {name: [] for name in _FORMATS}
@@ -144,7 +144,7 @@ def _rows(
     rows: list[dict[str, Any]] = []
     for name, rounds in measured.items():
         medians = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        row = {"format": name, "bytes": os.path.getsize(paths[name]), **medians}
+        row: dict[str, Any] = {"format": name, "bytes": os.path.getsize(paths[name]), **medians}
         base = rows[0] if rows else row
         for key in [key for key in medians if key.endswith("seconds")]:
             row[key.replace("seconds", "speed")] = base[key] / row[key]
