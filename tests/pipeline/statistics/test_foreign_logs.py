@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from features.errors import UserInputError
 from pipeline.statistics import inspection
 from pipeline.statistics.log_source import LogSource
-from tests.pipeline.join import foreign
+from tests.pipeline.join.inputs import foreign
 
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -21,7 +21,7 @@ def test_any_log_has_the_figures_of_the_plain_one_or_is_refused(spec):
     log = foreign.rows()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        foreign.write(spec, folder / "log")
+        foreign.write(spec, folder / "log", log)
         source = LogSource(str(folder / "log"), ("click",))
         try:
             found = inspection.inspect(source, {}, None, str(folder / "out"))
