@@ -297,6 +297,19 @@ BACKFILL = {
 } | {"backfill.new_to_all": _field("backfill.json", "cpu_new_to_all", ".2f")}
 
 
+# To Parquet's speed, by processor time: formats.csv.join, ...
+FORMATS = {
+    f"formats.{name}.{measured}": _row(
+        "table_formats.json", f"{measured}_cpu_speed", ".2f", format=name
+    )
+    for name in ("parquet", "orc", "csv", "jsonl")
+    for measured in ("reading", "join")
+} | {
+    f"formats.{name}.mib": _row("table_formats.json", "bytes", ",.0f", 1 / MIB, format=name)
+    for name in ("parquet", "orc", "csv", "jsonl")
+}
+
+
 def _memory(name: str) -> Figure:
     return Figure("serving_load.json", lambda held: held["rss_mib"][name], ",.0f")
 
@@ -393,6 +406,7 @@ FIGURES: dict[str, Figure] = {
     **CONTENT_LOOKUP,
     **ATTENTION,
     **BACKFILL,
+    **FORMATS,
     **SERVING_LOAD,
     **CAPACITY,
     **QUANTIZATION,
