@@ -7,7 +7,7 @@ from docs_build.tables.table import MOST_WORDS, Table, escape, markdown, note, w
 from pipeline.runtime import help_text, job_list
 
 BENCHMARKS = (
-    *("attention", "backfill", "daily_training", "join", "quality", "quantization"),
+    *("attention", "backfill", "daily_training", "downsampling", "join", "quality", "quantization"),
     *("serving", "serving_load", "training", "join_alternatives.rowwise"),
 )
 
