@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
@@ -42,6 +43,9 @@ def define_flags() -> None:
             "embeddings",
             [],
             "`MODALITY=FOLDER` Embedding set that is not inside the model, such as text=text/.",
+        )
+        define_min_coverage(
+            "catalog items with a vector, by modality, and in the model's vocabulary"
         )
     with flag_group("What is computed"):
         flags.DEFINE_bool("dry_run", False, "Log what would be computed, and do nothing.")
@@ -92,6 +96,7 @@ def _main(beam_args: Sequence[str]) -> None:
         rows_per_part=_FLAGS.rows_per_part,
         batch_size=_FLAGS.batch_size,
         verify_rows=_FLAGS.verify_rows,
+        min_coverage=_FLAGS.min_coverage,
         beam_args=beam_args,
     )
 

@@ -20,6 +20,7 @@ from absl import flags
 
 from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
@@ -61,6 +62,7 @@ def define_flags() -> None:
         flags.DEFINE_bool(
             "replace", False, "Keep nothing of the version before; needed for another encoder."
         )
+        define_min_coverage("the version before's items that the new one has, with --replace")
     with flag_group("Output"):
         flags.DEFINE_string(
             "output", None, "`FOLDER` The set's versions, local or remote.", required=True
@@ -87,6 +89,7 @@ def _main(arguments: Sequence[str]) -> None:
         replace=_FLAGS.replace,
         max_bad_fraction=_FLAGS.max_bad_fraction,
         keep=_FLAGS.keep,
+        min_coverage=_FLAGS.min_coverage,
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from features import id_kinds
 from features.arrays import Array, Integers
 from features.embeddings import embedding_files
 from features.ids import id_table
@@ -45,17 +46,23 @@ def of_items(item_ids: Integers, vectors: Array, available_at: Integers) -> Item
     )
 
 
-def read_item_vectors(folder: str, item_ids: Integers) -> ItemVectors:
+def read_item_vectors(
+    folder: str, item_ids: Integers, item_kind: id_kinds.Kind | None = None
+) -> ItemVectors:
     """Reads the vectors of some items, one row group at a time.
 
     Args:
       folder: an embedding set, see `embedding_files`.
       item_ids: `[N]` int64; items without a vector are not in the result.
+      item_kind: what the model's item ids are; None where that is unknown.
 
     Raises:
-      UserInputError: as `embedding_set.read_embedding_set` does.
+      UserInputError: as `embedding_set.read_embedding_set` does, or the set's ids are of another
+        kind.
     """
     files = embedding_files.open_files(folder)
+    remedy = "Give the set that the join read."
+    id_kinds.check(files.item_kind, f"--embeddings {folder!r}", item_kind, "the model", remedy)
     ids = [np.zeros(0, np.int64)]
     vectors = [np.zeros((0, files.dimension), np.float32)]
     times = [np.zeros(0, np.int64)]

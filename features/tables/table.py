@@ -297,17 +297,20 @@ def check_renames_used(options: TableOptions, tables: Iterable[Table]) -> None:
     Raises:
       UserInputError: one does not.
     """
-    opened = {table.flag.partition(" ")[0]: table for table in tables}
+    opened: dict[str, list[Table]] = {}
+    for table in tables:
+        opened.setdefault(table.flag.partition(" ")[0], []).append(table)
+    every = [table for several in opened.values() for table in several]
     for text in options.columns:
         left, _, column = text.partition("=")
         of, _, name = left.strip().rpartition(".")
-        asked = [opened[of]] if of in opened else ([] if of else list(opened.values()))
+        asked = opened.get(of, []) if of else every
         if not any(name in table.schema.renames_used for table in asked):
             where = f"the table {of!r}" if of else "any table"
             raise UserInputError(
                 f"--column {text!r}: there is no column {column.strip()!r} in {where} of this "
                 f"job; its tables are {', '.join(opened)}. They have "
-                + "; ".join(f"{flag}: {', '.join(_owns(table))}" for flag, table in opened.items())
+                + "; ".join(f"{table.flag}: {', '.join(_owns(table))}" for table in every)
                 + "."
             )
 

@@ -98,7 +98,8 @@ def read_delivery(
         rejected += [{"file": group.file, **row} for row in bad]
     if not parts:
         empty = np.zeros(0, np.int64)
-        keys = pa.array([], kinds[files.paths[0]])
+        kind = kinds[files.paths[0]]
+        keys = pa.array([], kind if parquet.is_text(kind) else pa.int64())
         return Delivery(Vectors(keys, empty, np.zeros((0, dimension), np.int8), empty), 0, ())
     vectors, origin = Vectors.concatenated(parts), np.concatenate(origins, axis=1)
     position = np.arange(len(vectors.item_ids))
@@ -123,6 +124,8 @@ def _read_group(
     with storage.open_parquet(group.path) as file:
         column = file.read_row_group(group.number, columns=["item_id"])["item_id"]
     keys = parquet.decoded(column.combine_chunks()).take(pa.array(rows.rows - group.first_row))
+    if not parquet.is_text(keys.type):
+        keys = pa.array(rows.item_ids)
     quantized, norms = similarity.quantize(rows.vectors)
     reasons = np.where(norms == 0, ZERO, "").astype(object)
     if parquet.is_text(keys.type):

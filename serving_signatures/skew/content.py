@@ -50,7 +50,8 @@ def read(
       item_ids: `[N]` int64.
 
     Raises:
-      UserInputError: a modality has neither, is not one of the records', or has another width.
+      UserInputError: a modality has neither, is not one of the records', has another width, or
+        ids of another kind.
     """
     widths = {one.name: one.dimension for one in model.schema.modalities}
     if unknown := sorted(set(folders) - set(widths)):
@@ -66,7 +67,7 @@ def read(
             + ", the sets that the join read."
         )
     found = {
-        name: item_vectors.read_item_vectors(folders[name], item_ids)
+        name: item_vectors.read_item_vectors(folders[name], item_ids, model.schema.id_kinds.item)
         for name in widths
         if name in folders
     }

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from docs_build import code_blocks
 from tests.conftest import REPOSITORY
@@ -14,10 +13,11 @@ _SECONDS = 1800
 _SHOWN = 8000
 
 
-def run(page, text, folder):
+def run(page, text, folder, python=sys.executable):
     """Runs the blocks of a page in `folder`; returns what failed, with the output, or None.
 
-    Whatever the page started and left running is killed.
+    `python` is the path of what the page calls so. Whatever the page started and left running is
+    killed.
     """
     found = code_blocks.blocks(page, text)
     work = folder.parent / f"{folder.name}-scripts"
@@ -27,12 +27,13 @@ def run(page, text, folder):
             (work / f"block_{block.line}.py").write_text(block.text, encoding="utf-8")
     script = work / "page.sh"
     script.write_text(code_blocks.script(found, f"{work}/block_{{line}}.py"), encoding="utf-8")
-    # `. .venv/bin/activate`: the environment of the tests is active.
+    # `. .venv/bin/activate`: the environment of the tests is active, but for `python`.
     (folder / ".venv/bin").mkdir(parents=True, exist_ok=True)
     (folder / ".venv/bin/activate").touch()
+    programs = (python, sys.executable)
     environment = {
         **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([*(os.path.dirname(one) for one in programs), os.environ["PATH"]]),
         "PYTHONPATH": str(REPOSITORY),
     }
     output = work / "output.txt"

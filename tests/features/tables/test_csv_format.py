@@ -14,12 +14,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import csv as arrow_csv
 
 from features.errors import UserInputError
 from features.tables import formats
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import BATCH_ROWS, Content
-from features.tables.text import blocks, csv_records, files
+from features.tables.text import blocks, csv_columns, csv_records, files
 
 INTEGER, FLOAT, STRING = pa.int64(), pa.float64(), pa.string()
 MICROSECONDS = pa.timestamp("us")
@@ -95,6 +96,22 @@ def test_ends_of_records(data: bytes) -> None:
     assert found == _plainly(data)
 
 
+@given(st.text(alphabet='ab"\r\n 0', max_size=30).map(str.encode), st.integers(1, 5))
+def test_rows_are_as_many_as_arrow_reads(data: bytes, size: int) -> None:
+    records = blocks.Records(lambda some: csv_records.record_ends(some, ","))
+    chunks = iter([data[start : start + size] for start in range(0, len(data), size)])
+    try:
+        counted = sum(block.rows for block in blocks.blocks(chunks, records))
+    except pa.ArrowInvalid as error:
+        assert "a quote is not closed" in str(error)
+        return
+    if data:
+        options = arrow_csv.ReadOptions(column_names=["a"], block_size=len(data) + 1)
+        parsing = arrow_csv.ParseOptions(newlines_in_values=True)
+        table = arrow_csv.read_csv(pa.BufferReader(data), options, parsing)
+        assert counted == table.num_rows
+
+
 @given(st.lists(st.lists(st.text(max_size=20), min_size=2, max_size=2), max_size=20))
 def test_written_by_python(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     folder = tmp_path_factory.mktemp("csv")
@@ -135,6 +152,25 @@ def test_places_of_a_file(tmp_path: Path, small_places: None) -> None:
         assert _rows(path, types, TableOptions(null_values=())) == [(n, word) for word, n in rows]
 
 
+def test_a_header_of_several_chunks(tmp_path: Path, small_places: None) -> None:
+    data = (f'"{"long " * 30}\n",b\n' + "1,2\n" * 100).encode()
+    for name, written in (("log.csv", data), ("log.csv.gz", gzip.compress(data))):
+        assert _rows(_write(tmp_path, written, name), {"b": INTEGER}) == [(2,)] * 100
+
+
+@pytest.mark.parametrize("size", [10, 100, 1000])
+def test_records_across_the_blocks_of_arrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(csv_columns, "_BLOCK_BYTES", size)
+    rows = [(f"{'long' * (n % 60)}\n" * (n % 3), n) for n in range(300)]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("word", "number"), *rows])
+    path = _write(tmp_path, text.getvalue())
+    types = {"word": STRING, "number": INTEGER}
+    assert _rows(path, types, TableOptions(null_values=())) == rows
+
+
 def test_fingerprint_is_of_the_whole_file(tmp_path: Path) -> None:
     for data in (b"a,b\n1,2\n", gzip.compress(b"a,b\n1,2\n"), b"\xef\xbb\xbfa,b\n"):
         assert _inspect(tmp_path, data).fingerprint == {
@@ -169,6 +205,8 @@ def test_batches_are_bounded(tmp_path: Path) -> None:
         ("a\n18446744073709551615\n", {"a": pa.uint64()}, [(2**64 - 1,)]),
         ("a\n18446744073709551615\n-7\n", {"a": INTEGER}, [(-1,), (-7,)]),
         ("a\ntrue\nFALSE\n1\n", {"a": pa.bool_()}, [(True,), (False,), (True,)]),
+        ("a,b\ntrue,1\nFalse,\n", {"a": INTEGER, "b": FLOAT}, [(1, 1.0), (0, None)]),
+        ("a\ntrue\n0.5\n", {"a": FLOAT}, [(1.0,), (0.5,)]),
         ("a,b\n,1\n,2\n", {"a": pa.null(), "b": INTEGER}, [(None, 1), (None, 2)]),
         ('a\n5" disk\n6" disk\n', {"a": STRING}, [('5" disk',), ('6" disk',)]),
         (b"a,b,c\n1,\xff,\0\n2,x,y\n", {"a": INTEGER}, [(1,), (2,)]),
@@ -278,7 +316,7 @@ def test_files_that_are_refused(tmp_path: Path, data: str | bytes, message: str)
         ("1.0", INTEGER, "'1.0' is not int64"),
         ("x", FLOAT, "'x' is not double"),
         ("1 May", MICROSECONDS, r"'1 May' is not timestamp\[us\]"),
-        (b"\xff", STRING, r"'\\\\xff' is not string"),
+        (b"\xff", STRING, r"'\\\\xff' is not UTF-8"),
         ("yes", pa.bool_(), "'yes' is not bool"),
         ("x", pa.null(), "'x' is not null"),
         ("[1, x]", pa.list_(INTEGER), ".*is not list"),

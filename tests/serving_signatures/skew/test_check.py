@@ -13,11 +13,13 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
+from features.id_kinds import IdKinds
 from models.inputs.example_set import ExampleSet
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from serving_signatures.skew import drawing
 from serving_signatures.versions.loaded_version import LoadedVersion
+from tests import quick_python
 from tests.pipeline.join import logs
 from tests.serving_signatures.skew import served_examples
 from tests.serving_signatures.skew.comparisons import (
@@ -104,6 +106,17 @@ def test_another_embedding_set_is_found(tmp_path, model, joined):
         assert "score:click" in names
 
 
+def test_ids_of_another_kind_than_the_models_are_refused(tmp_path, model, joined):
+    vectors = logs.random_embeddings(0, range(40), 16)
+    integers = {**joined.embeddings, "text": logs.write_embeddings(tmp_path / "text", vectors)}
+    with pytest.raises(UserInputError, match=r"item ids are integers, .* the model are strings"):
+        check(model, joined.examples, integers)
+    schema = dataclasses.replace(joined.examples.schema, id_kinds=IdKinds(item="integer"))
+    examples = dataclasses.replace(joined.examples, schema=schema)
+    with pytest.raises(UserInputError, match=r"/examples': item ids are integers, .* are strings"):
+        check(model, examples, joined.embeddings)
+
+
 @pytest.mark.slow
 def test_a_model_with_another_table_is_found(tmp_path, joined):
     sets = {**joined.embeddings, "text": other_set(tmp_path / "text")}
@@ -169,8 +182,7 @@ def test_what_is_missing_or_does_not_belong_is_named(tmp_path, tables, vectors, 
 
 
 def test_nothing_to_replay_ends_with_2(tmp_path):
-    command = [sys.executable, "-m", "pipeline.check_skew", f"--saved_model={tmp_path}"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = quick_python.run_job("pipeline.check_skew", f"--saved_model={tmp_path}")
     assert run.returncode == 2
     assert "--requests" in run.stderr and "Traceback" not in run.stderr
 
