@@ -248,6 +248,22 @@ DAILY = {
 }
 
 
+def _downsampling(way: str, field: str, form: str) -> Figure:
+    return Figure("downsampling.json", lambda held: held["results"][way][field], form)
+
+
+DOWNSAMPLING = {
+    f"downsampling.{name}.{field}": _downsampling(way, field, form)
+    for name, way in (("all", "all negatives"), ("share", "a share"))
+    for field, form in (
+        ("candidates", ",.0f"),
+        ("uncorrected_mean", ".2f"),
+        *((f"{figure}_mean", ".4f") for figure in ("calibration", "ne", "auc")),
+        *((f"{figure}_std", ".4f") for figure in ("calibration", "ne", "auc")),
+    )
+}
+
+
 def _lookup(field: str, form: str, way: str, scale: float = 1) -> Figure:
     return Figure(
         "content_lookup.json",
@@ -403,6 +419,7 @@ FIGURES: dict[str, Figure] = {
     **OPTIMIZERS,
     **QUALITY,
     **DAILY,
+    **DOWNSAMPLING,
     **CONTENT_LOOKUP,
     **ATTENTION,
     **BACKFILL,
