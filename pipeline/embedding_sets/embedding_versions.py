@@ -12,9 +12,10 @@ from features.embeddings.embedding_files import ALWAYS
 from features.errors import UserInputError
 from features.files import manifest, storage, versions
 from features.ids import id_table
+from features.tables import kinds
 from pipeline.embedding_sets.delivery import Vectors, read_delivery
 from pipeline.publishing.shards import HashedFile
-from pipeline.tables import parquet
+from pipeline.tables import ids
 
 _ROWS_PER_FILE = 1 << 18
 _ROW_GROUP = 1 << 16
@@ -32,7 +33,7 @@ def read_published(output: str) -> Vectors:
     Raises:
       UserInputError: its files differ from its manifest.
     """
-    files = embedding_files.open_files(output)
+    files = embedding_files.open_files(output, "output", quiet=True)
     found = read_delivery(files, files.dimension)
     if found.rejected:
         raise UserInputError(
@@ -58,9 +59,9 @@ def merge(before: Vectors | None, new: Vectors) -> tuple[Vectors, dict[str, int]
     if before is None:
         counts = {"new": len(new.item_ids), "changed": 0, "unchanged": 0, "older": 0, "kept": 0}
         return new, counts
-    parquet.same_kind(
-        {"the version before": before.keys.type, "--vectors": new.keys.type}, "item_id"
-    )
+    types = {"the version before": before.keys.type, "--vectors": new.keys.type}
+    ids.same_kind(types, "item_id")
+    kind = kinds.unified(types.values())
     rows = id_table.positions(new.item_ids, before.item_ids)
     known = np.flatnonzero(rows < len(before.item_ids))
     mine = rows[known]
@@ -72,11 +73,10 @@ def merge(before: Vectors | None, new: Vectors) -> tuple[Vectors, dict[str, int]
     replaced[mine[changed]] = True
     wins = np.ones(len(new.item_ids), bool)
     wins[known[~changed]] = False
-    keys = new.keys.cast(before.keys.type)
     both = Vectors.concatenated(
         [
-            before.take(np.flatnonzero(~replaced)),
-            dataclasses.replace(new, keys=keys).take(np.flatnonzero(wins)),
+            dataclasses.replace(one, keys=one.keys.cast(kind)).take(np.flatnonzero(chosen))
+            for one, chosen in ((before, ~replaced), (new, wins))
         ]
     )
     counts = {

@@ -5,6 +5,7 @@ delivery does not have keep the vector of the version before. A delivery that ch
 no version. The whole set is held in memory, one byte per value.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from features.embeddings import availability, embedding_files
 from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles
 from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
 from features.errors import UserInputError
-from features.files import manifest, storage, versions
+from features.files import storage, versions
+from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import check_renames_used
 from pipeline.embedding_sets import embedding_versions
 from pipeline.embedding_sets.delivery import Delivery, read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked
@@ -24,7 +27,7 @@ from pipeline.runtime import left_out
 
 
 def ingest(
-    vectors: str,
+    vectors: str | Sequence[str],
     output: str,
     encoder: str,
     encoder_version: str,
@@ -35,20 +38,22 @@ def ingest(
     replace: bool = False,
     max_bad_fraction: float = 0.01,
     keep: int = 3,
+    options: TableOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Publishes the next version of an embedding set; nothing where the delivery changes nothing.
 
     Args:
-      vectors: Parquet of the delivery, a folder or a file.
+      vectors: the delivery: folders, files or globs.
       output: folder of the set's versions, local or remote.
       encoder: name of the encoder.
       encoder_version: its version.
-      dimension: width M; None for the set's, or that of the first file.
+      dimension: width M; None for the set's, or the most frequent one.
       available_at: microseconds, of rows without one; None for always.
       available_at_unit: of integers in the column `available_at`: `s`, `ms`, `us` or `ns`.
       replace: keep nothing of the version before.
       max_bad_fraction: largest share of rows to quarantine.
       keep: versions to keep.
+      options: how the delivery is read.
 
     Returns:
       The manifest of the published version.
@@ -57,7 +62,8 @@ def ingest(
       UserInputError: files are not readable, too many rows are bad, the vectors have another
         encoder or width than the set, or times are in another unit. Nothing is published then.
     """
-    files = embedding_files.open_files(vectors)
+    files = embedding_files.open_files(vectors, "vectors", options, available_at_unit)
+    check_renames_used(options, [files.table])
     _check_times(files, available_at, available_at_unit)
     with locked(output):
         found = embedding_versions.published(output)
@@ -67,14 +73,12 @@ def ingest(
             dimension = before["dimension"]
         wanted = dimension or files.dimension
         time = ALWAYS if available_at is None else available_at
-        delivery = read_delivery(files, wanted, time, available_at_unit)
+        delivery = read_delivery(files, wanted, time)
         identity = {
             "encoder": encoder,
             "version": encoder_version,
             "dimension": wanted,
-            "delivery": {
-                storage.base_name(path): manifest.file_sha256(path) for path in files.paths
-            },
+            "delivery": {files.names[path]: digest for path, digest in files.sha256.items()},
             "before": None if before is None else before["fingerprint"],
         }
         number = (versions.current(output) or 0) + 1
@@ -87,7 +91,7 @@ def ingest(
                 with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
                     for row in delivery.rejected:
                         file.write(json_line(row))
-            _check_counts(delivery, vectors, max_bad_fraction)
+            _check_counts(delivery, files.table.location, max_bad_fraction)
             earlier = None if before is None else embedding_versions.read_published(output)
             merged, changes = embedding_versions.merge(earlier, delivery.vectors)
             counts = {"read": delivery.rows, **changes, "quarantined": delivery.reasons}
@@ -108,6 +112,8 @@ def ingest(
                 "sha256": embedding_versions.write(building, merged),
                 "set_version": number,
             }
+            if renamed := files.table.renamed(embedding_files.COLUMNS):
+                values["columns"] = {"vectors": renamed}
             published = publication.complete(values)
         versions.publish(output, number)
         embedding_versions.prune(output, keep)
@@ -119,11 +125,7 @@ def ingest(
 
 def _check_times(files: EmbeddingFiles, available_at: int | None, unit: str) -> None:
     """Refuses times that are plausible in another unit only."""
-    for path in files.paths:
-        try:
-            availability.check_unit(path, unit, "Give --available_at_unit {unit}.")
-        except UserInputError as error:
-            raise UserInputError(f"--vectors: {error}") from error
+    availability.check_unit(files.table, unit, "Give --available_at_unit {unit}.")
     given = np.array([] if available_at is None else [available_at], np.int64)
     fitting = time_units.fitting_unit(given, "us")
     if fitting is not None:
