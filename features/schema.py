@@ -1,5 +1,6 @@
 """The contract between the join, the model and serving: what one training record holds."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
+from features.id_kinds import KEY, IdKinds
 
 STRICT = ConfigDict(extra="forbid")
 """The configuration of every validated dataclass here: an unknown key is an error."""
@@ -166,6 +168,8 @@ class ExampleSchema:
       item_features: side features of the candidates, `candidate_<name>` `[R, C, K]`.
       context_features: side features of the request, `context_<name>` `[R, K]`.
       version: the layout's; readers refuse any other.
+      id_kinds: whether ids are integers or hashed strings. No part of equality and fingerprint:
+        schemas from before say none. Jobs compare them by `id_kinds.check`.
     """
 
     labels: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -175,6 +179,7 @@ class ExampleSchema:
     item_features: tuple[SideFeature, ...] = ()
     context_features: tuple[SideFeature, ...] = ()
     version: Literal[1] = 1
+    id_kinds: IdKinds = dataclasses.field(default=IdKinds(), compare=False)
 
     @field_validator("labels", "modalities", "item_features", "context_features")
     @classmethod
@@ -211,6 +216,9 @@ class ExampleSchema:
             # Left out so that schemas without running statistics keep their old fingerprint.
             if not side["statistics"]:
                 del side["statistics"]
+        values[KEY] = self.id_kinds.to_dict()
+        if not values[KEY]:
+            del values[KEY]
         return values
 
     @classmethod
@@ -228,6 +236,7 @@ class ExampleSchema:
             ) from error
 
     def fingerprint(self) -> str:
-        """Returns 16 hexadecimal digits that change with any field."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        """Returns 16 hexadecimal digits that change with any field but `id_kinds`."""
+        values = {name: value for name, value in self.to_dict().items() if name != KEY}
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

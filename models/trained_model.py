@@ -29,6 +29,9 @@ from models.layers.content_table import ContentTable
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 
+VOCABULARY = "vocabulary/item_id.txt"
+"""Where a model that hashes no ids has its own."""
+
 _WEIGHTS = "weights/checkpoint"
 
 
@@ -46,12 +49,14 @@ def write_trained_model(folder: str, model: RankingModel, training: Mapping[str,
     _write_json(join(folder, "model.json"), config)
     _write_json(join(folder, "schema.json"), model.schema.to_dict())
     if model.item_embedding.vocabulary is not None:
-        path = join(folder, "vocabulary", "item_id.txt")
+        path = join(folder, VOCABULARY)
         id_table.write_vocabulary(path, model.item_embedding.vocabulary)
     for name, table in _content_tables(model).items():
         item_ids, vectors = table.vectors()
         location = join(folder, "content", name)
-        embedding_set.write_embedding_set(location, item_ids, vectors, "quantized", "1")
+        embedding_set.write_embedding_set(
+            location, item_ids, vectors, "quantized", "1", model.schema.id_kinds.item
+        )
     tf.train.Checkpoint(model=model).write(join(folder, _WEIGHTS))
     manifest.write_manifest(
         folder, {"schema_fingerprint": model.schema.fingerprint(), "training": dict(training)}
@@ -76,7 +81,7 @@ def read_trained_model(folder: str) -> RankingModel:
     schema = ExampleSchema.from_dict(_read_json(join(folder, "schema.json")))
     vocabulary = None
     if not config.hashed_buckets:
-        vocabulary = id_table.read_vocabulary(join(folder, "vocabulary", "item_id.txt"))
+        vocabulary = id_table.read_vocabulary(join(folder, VOCABULARY))
     embeddings = None
     if factory.MODELS[config.name].reads_vectors:
         embeddings = {
@@ -91,12 +96,12 @@ def read_trained_model(folder: str) -> RankingModel:
 
 
 def check_schema(model: RankingModel, examples: ExampleSet) -> None:
-    """Raises `UserInputError` unless the model was trained on records with the same schema."""
-    if model.schema != examples.schema:
-        raise UserInputError(
-            f"The model was trained with the schema {model.schema}, but {examples.folder!r} has "
-            f"{examples.schema}. Join with the same labels, embeddings and side features."
-        )
+    """Refuses examples of another schema, or of another kind of ids, than the model's.
+
+    Raises:
+      UserInputError: names what differs.
+    """
+    examples.check_fits(model.schema)
 
 
 def _content_tables(model: RankingModel) -> Mapping[str, ContentTable]:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
@@ -40,6 +41,7 @@ def define_flags() -> None:
             "`MODALITY=FOLDER` Embedding set to keep inside the model; without it requests "
             "carry vectors.",
         )
+        define_min_coverage("the vocabulary's items that have a vector, in each of --embeddings")
     with flag_group("Output"):
         flags.DEFINE_string(
             "export_dir",
@@ -64,8 +66,11 @@ def _main(arguments: Sequence[str]) -> None:
 
     examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
-    embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
-    exported = gate.export_model(model, _FLAGS.export_dir, examples, embeddings)
+    folders = entry_point.modality_folders(_FLAGS.embeddings)
+    embeddings = embedding_inputs.read_all(folders)
+    exported = gate.export_model(
+        model, _FLAGS.export_dir, examples, embeddings, min_coverage=_FLAGS.min_coverage
+    )
     logging.info(
         "Published %s: %s; largest difference from serving_default %.1e; tags %s",
         exported.folder,

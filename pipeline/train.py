@@ -58,10 +58,12 @@ def _main(arguments: Sequence[str]) -> None:
     # Before any other use of TensorFlow: here workers connect to each other.
     strategy = distribution.strategy(config.training.strategy)
     examples = training_inputs.open_examples(
-        _FLAGS.examples, _FLAGS.vocabulary, config.model, _FLAGS.part
+        _FLAGS.examples, _FLAGS.vocabulary, config.model, _FLAGS.part, _FLAGS.min_coverage
     )
     start = training_inputs.find_start(_FLAGS.warm_start, _FLAGS.model_dir)
-    embeddings = embedding_inputs.read_all(entry_point.modality_folders(_FLAGS.embeddings))
+    training_inputs.check_start(start, examples, _FLAGS.min_coverage)
+    folders = entry_point.modality_folders(_FLAGS.embeddings)
+    embeddings = training_inputs.read_vectors(folders, examples, _FLAGS.min_coverage)
     identity = run_claim.identity(examples, config, embeddings, start)
     with termination.saving() as stop_requested, strategy.scope():
         chief = distribution.is_chief()

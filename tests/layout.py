@@ -25,7 +25,7 @@ MODULES = "its modules"
 ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "": tuple((package,) for package in PACKAGES),
     "features": (
-        ("arrays", "errors", "legacy_keras", "version"),
+        ("arrays", "errors", "id_kinds", "legacy_keras", "version"),
         ("time_units",),
         ("schema", "files"),
         ("ids",),

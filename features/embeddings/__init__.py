@@ -7,4 +7,5 @@
 - `vector_width`, `set_manifest`: the width of a set's vectors, and what its manifest says.
 - `embedding_files`: an embedding set on disk, opened.
 - `embedding_set`, `item_vectors`: an embedding set quantized, or some items' raw vectors.
+- `item_coverage`: whether a set is of the items that need it.
 """

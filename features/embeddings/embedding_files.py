@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from features import id_kinds
 from features.embeddings import availability, set_manifest, vector_types, vector_width
 from features.embeddings.availability import AVAILABLE_AT
 from features.embeddings.vector_rows import EMBEDDING, ITEM_ID, VectorReader, VectorRows
 from features.errors import UserInputError
 from features.files import manifest
+from features.id_kinds import Kind
 from features.tables import kinds
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.table import Table, Unit, open_table
@@ -43,12 +45,14 @@ class EmbeddingFiles:
       table: the files.
       reader: reads their units.
       encoder: name and version of the encoder; empty without a manifest.
+      item_kind: the kind of their item ids, by the manifest, else by the column's type.
       declared_sha256: of the files that a manifest describes, by path.
     """
 
     table: Table
     reader: VectorReader
     encoder: str
+    item_kind: Kind | None = None
     declared_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -141,7 +145,8 @@ def open_files(
         raise UserInputError(f"--{flag}: {error}") from error
     dimension = declared.dimension or vector_width.most_frequent(table)
     reader = VectorReader(flag, table.reader, dimension, time_unit)
-    return EmbeddingFiles(table, reader, declared.encoder, declared.sha256)
+    item_kind = declared.item_kind or id_kinds.of_type(table.reader.kinds[ITEM_ID])
+    return EmbeddingFiles(table, reader, declared.encoder, item_kind, declared.sha256)
 
 
 def _check_vectors(table: Table) -> None:

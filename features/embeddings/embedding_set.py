@@ -12,6 +12,7 @@ from features.embeddings import embedding_files, similarity
 from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.id_kinds import KEY, IdKinds, Kind, of_type
 from features.ids import hashing, id_table
 
 _ROWS_IN_CACHE = 4096
@@ -32,6 +33,7 @@ class EmbeddingSet:
       available_at: `[N + 1]` int64, microseconds; an embedding is used for requests from then on.
       fingerprint: 16 hexadecimal digits over ids, vectors and times, see `row_fingerprints`.
       rejected: file, row and reason of each row that was left out.
+      item_kind: what the item ids were in the files; None where the set is of none.
     """
 
     item_ids: Integers
@@ -40,6 +42,7 @@ class EmbeddingSet:
     available_at: Integers
     fingerprint: str
     rejected: tuple[dict[str, object], ...] = ()
+    item_kind: Kind | None = None
 
     @property
     def dimension(self) -> int:
@@ -174,7 +177,12 @@ def sum_fingerprints(fingerprints: Array) -> str:
 
 
 def write_embedding_set(
-    folder: str, item_ids: Integers, vectors: Array, encoder: str, version: str
+    folder: str,
+    item_ids: Integers,
+    vectors: Array,
+    encoder: str,
+    version: str,
+    item_kind: Kind | None = None,
 ) -> None:
     """Writes vectors as an embedding set with its manifest.
 
@@ -184,13 +192,14 @@ def write_embedding_set(
       vectors: `[N, M]` float16 or float32.
       encoder: the name of the model that made the vectors.
       version: of that model or run.
+      item_kind: where `item_ids` are hashes of strings, "string"; None for what they are here.
     """
     storage.make_folder(folder)
     flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
     embedding = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
     path = storage.join(folder, "part-00000.parquet")
+    table = pa.table({"item_id": pa.array(item_ids), "embedding": embedding})
     with storage.OutputFile(path) as file:
-        table = pa.table({"item_id": pa.array(item_ids), "embedding": embedding})
         pq.write_table(table, file.stream)
     manifest.write_manifest(
         folder,
@@ -200,6 +209,7 @@ def write_embedding_set(
             "dimension": int(vectors.shape[1]),
             "count": len(item_ids),
             "sha256": {storage.base_name(path): manifest.file_sha256(path)},
+            KEY: IdKinds(item_kind or of_type(table["item_id"].type)).to_dict(),
         },
     )
 
@@ -257,7 +267,8 @@ def read_files(files: EmbeddingFiles) -> EmbeddingSet:
     size = len(ids) + 1
     order = {path: place for place, path in enumerate(files.paths)}
     rejected.sort(key=lambda one: (order[str(one["file"])], one["row"]))
-    return _fingerprinted(ids, quantized[:size], norms[:size], times[:size], tuple(rejected))
+    found = _fingerprinted(ids, quantized[:size], norms[:size], times[:size], tuple(rejected))
+    return dataclasses.replace(found, item_kind=files.item_kind)
 
 
 def _duplicates(positions: Integers, places: list[tuple[str, Array]]) -> list[dict[str, object]]:

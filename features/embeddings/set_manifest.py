@@ -3,8 +3,10 @@
 import dataclasses
 from typing import Any
 
+from features import id_kinds
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.id_kinds import Kind
 from features.tables.table import Table
 
 
@@ -15,11 +17,13 @@ class Declared:
     Attributes:
       dimension: the embedding width M; None without a manifest.
       encoder: name and version of the encoder; empty without a manifest.
+      item_kind: the kind of the item ids; None where no manifest says it.
       sha256: of the files that a manifest describes, by path.
     """
 
     dimension: int | None
     encoder: str
+    item_kind: Kind | None
     sha256: dict[str, str]
 
 
@@ -48,8 +52,12 @@ def read(table: Table) -> Declared:
     }
     _check_alike("width", dimensions)
     _check_alike("encoder", encoders)
+    kinds = (id_kinds.item_kind(values) for values in found.values())
     return Declared(
-        next(iter(dimensions.values()), None), next(iter(encoders.values()), ""), hashes
+        dimension=next(iter(dimensions.values()), None),
+        encoder=next(iter(encoders.values()), ""),
+        item_kind=next((kind for kind in kinds if kind), None),
+        sha256=hashes,
     )
 
 

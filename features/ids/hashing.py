@@ -3,7 +3,7 @@
 There are two steps. Tests pin both, because trained tables depend on them:
 
 1. A string id becomes an int64 by FarmHash Fingerprint64 (`tf.fingerprint`'s method).
-   An integer id is used as it is.
+   An integer id is used as it is, see `features.id_kinds`.
 2. An int64 id becomes a row by the finalizer of SplitMix64 (Steele et al., "Fast splittable
    pseudorandom number generators", OOPSLA 2014), which spreads consecutive ids evenly.
 """
@@ -36,9 +36,12 @@ def fingerprint_strings(strings: Array) -> Array:
 
 
 def ids_of_column(column: pa.ChunkedArray | pa.Array) -> Integers:
-    """Returns the int64 ids of a column without nulls: integers as they are, strings hashed."""
+    """Returns the int64 ids of a column without nulls: integers as they are, strings hashed.
+
+    An unsigned id of 2^63 or more becomes the int64 with the same 64 bits.
+    """
     if pa.types.is_integer(column.type):
-        return np.asarray(column.cast(pa.int64()))
+        return np.asarray(column.cast(pa.int64(), safe=column.type != pa.uint64()))
     encoded = column.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()

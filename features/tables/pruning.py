@@ -108,7 +108,7 @@ def _or(left: bool | None, right: bool | None) -> bool | None:
 
 
 def _compared(left: ast.expr, comparison: ast.cmpop, right: ast.expr, keys: _Values) -> _Outcomes:
-    names = [side.id for side in (left, right) if isinstance(side, ast.Name)]
+    names = [feature_name(side.id) for side in (left, right) if isinstance(side, ast.Name)]
     if not names or not keys.keys() >= set(names):
         return _ANY
     if any(keys[name] is None for name in names):
@@ -124,7 +124,9 @@ def _compared(left: ast.expr, comparison: ast.cmpop, right: ast.expr, keys: _Val
 
 
 def _value(node: ast.expr, keys: _Values) -> Any:
-    return _Text(keys[node.id]) if isinstance(node, ast.Name) else ast.literal_eval(node)
+    if isinstance(node, ast.Name):
+        return _Text(keys[feature_name(node.id)])
+    return ast.literal_eval(node)
 
 
 class _Text(str):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from features.tables import kinds
-from features.tables.hive_keys import Keys
+from features.tables.locations.hive_keys import Keys
 from features.tables.names import feature_name
 from features.tables.options import TableOptions
 from features.tables.places import Content

@@ -2,7 +2,7 @@
 
 import ast
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +13,8 @@ from features.errors import UserInputError
 from features.tables import expressions, formats, kinds, listing, pruning
 from features.tables import schema as schemas
 from features.tables.expressions import Expression
-from features.tables.hive_keys import Keys
 from features.tables.listing import FoundFile, Listing
+from features.tables.locations.hive_keys import Keys
 from features.tables.names import feature_name
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import BATCH_ROWS, Content, Place
@@ -281,8 +281,10 @@ def open_table(
     rows_that = None
     if is_log and options.filter is not None:
         filter_expression = expressions.parse(options.filter)
-        found = pruning.matching(found, filter_expression, flag)
-        rows_that = _of_rows(filter_expression, found)
+        # A key is not meant by a name that the user gave to a column.
+        renamed = options.renamed(flag.partition(" ")[0])
+        found = pruning.matching(found, filter_expression, flag, renamed)
+        rows_that = _of_rows(filter_expression, found, renamed)
     files = [(one, _inspect(one.path, flag, options)) for one in found.files]
     columns = schemas.table_schema(
         [(one.path, content, one.keys) for one, content in files],
@@ -348,10 +350,10 @@ def unreadable(flag: str, unit: Unit, error: Exception) -> UserInputError:
     )
 
 
-def _of_rows(expression: Expression, found: Listing) -> Expression | None:
+def _of_rows(expression: Expression, found: Listing, renamed: Collection[str]) -> Expression | None:
     """Returns what is left of a filter once files were ruled out by their keys."""
     keys = [{feature_name(name) for name, _ in file.keys} for file in found.files]
-    decided = set.intersection(*keys) if keys else set()
+    decided = set.intersection(*keys).difference(renamed) if keys else set()
     tree = expression.tree
     is_all = isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)
     parts = [

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from features import id_kinds
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.ids import id_table
@@ -95,6 +96,21 @@ class ExampleSet:
                     "another label or rule, or let the split cover more of the log."
                 )
 
+    def check_fits(self, schema: ExampleSchema) -> None:
+        """Refuses to be read by a model that was trained with another schema or kind of ids.
+
+        Raises:
+          UserInputError: names what differs.
+        """
+        if schema != self.schema:
+            raise UserInputError(
+                f"The model was trained with the schema {schema}, but {self.folder!r} has "
+                f"{self.schema}. Join with the same labels, embeddings and side features."
+            )
+        received, expected = self.schema.id_kinds.item, schema.id_kinds.item
+        remedy = "Join the log whose ids are as the model's were, or train a model on this one."
+        id_kinds.check(received, repr(self.folder), expected, "the model", remedy)
+
     def with_vocabulary(self, path: str) -> "ExampleSet":
         """Returns the same data set with another vocabulary.
 
@@ -103,7 +119,7 @@ class ExampleSet:
             line.
 
         Raises:
-          UserInputError: it is neither.
+          UserInputError: it is neither, or its ids are of another kind.
         """
         if storage.is_file(path):
             return dataclasses.replace(self, vocabulary_path=path)
@@ -113,6 +129,9 @@ class ExampleSet:
                 f"{path!r} holds {sorted(values)}, but no vocabulary. Give the --output of "
                 "pipeline.build_vocabulary, or a file of ids."
             )
+        received, expected = id_kinds.item_kind(values), self.schema.id_kinds.item
+        remedy = "Run build_vocabulary on examples of the same ids."
+        id_kinds.check(received, f"Vocabulary {path!r}", expected, repr(self.folder), remedy)
         (name,) = values["vocabulary"]
         return dataclasses.replace(self, vocabulary_path=storage.join(path, name))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 from absl import logging
 
+from features import id_kinds
 from features.errors import UserInputError
 from features.schema import ExampleSchema
 from models.ranking_model import RankingModel
@@ -65,7 +66,8 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
       earlier: a model of the same architecture; only the vocabulary may differ.
 
     Raises:
-      UserInputError: a variable has another shape, or only one of the two models hashes ids.
+      UserInputError: a variable has another shape, only one of the two models hashes ids, or
+        their ids are integers in one and strings in the other.
     """
     _check_features(model.schema, earlier.schema)
     own, theirs = _by_path(model), _by_path(earlier)
@@ -110,7 +112,10 @@ def _by_path(model: RankingModel) -> dict[str, tf.Variable]:
 
 
 def _check_features(own: ExampleSchema, theirs: ExampleSchema) -> None:
-    """Refuses features in another order, which equal shapes would hide."""
+    """Refuses features in another order, which equal shapes would hide, and other ids."""
+    received, expected = theirs.id_kinds.item, own.id_kinds.item
+    remedy = "No row could be kept: train from scratch."
+    id_kinds.check(received, "--warm_start", expected, "the records", remedy)
     for name in ("modality_names", "item_features", "context_features"):
         here, there = getattr(own, name), getattr(theirs, name)
         if here != there:

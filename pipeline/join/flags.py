@@ -8,6 +8,7 @@ from absl import flags
 from features.errors import UserInputError
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 from pipeline.tables.flags import define_table_flags
 
@@ -39,6 +40,7 @@ def define_flags() -> None:
             0.01,
             "`SHARE` Most rows of the log, or of an embedding set, to quarantine, from 0 to 1.",
         )
+        define_min_coverage("candidates whose item has a vector, in each of --embeddings")
     with flag_group("Tables"):
         define_table_flags(has_log=True)
         flags.DEFINE_integer(

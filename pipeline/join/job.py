@@ -131,6 +131,7 @@ class _Job:
             for name, one in counted.items()
         }
         manifest_values.check_counts(summary, sets, inputs, options.max_bad_fraction)
+        manifest_values.check_coverage(summary, sets, options.min_coverage)
         items = np.union1d(train_items, earlier.vocabulary)
         vocabulary = _write_vocabulary(staging, items)
         return {**manifest_values.collect(summary, sets, inputs), "vocabulary": vocabulary}

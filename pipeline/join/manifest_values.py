@@ -3,6 +3,7 @@
 from typing import Any
 
 from features.errors import UserInputError
+from features.ids import coverage
 from pipeline.join.inputs.join_inputs import JoinInputs
 
 OPTIONAL_COUNTS = ("filtered", "attributed", "negatives", "histories", "contradictions")
@@ -54,12 +55,31 @@ def check_counts(
         )
 
 
+def check_coverage(summary: dict[str, Any], sets: dict[str, Any], least: float) -> None:
+    """Adds each set's share of the candidates to its entry, and refuses a share near zero.
+
+    Args:
+      summary: merged over the whole job.
+      sets: embedding sets' entries of the manifest.
+      least: the least share of all candidates whose item has a vector.
+
+    Raises:
+      UserInputError: names the set.
+    """
+    splits = summary["splits"].values()
+    candidates = sum(counts["candidates"] for counts in splits)
+    for name, one in sets.items():
+        covered = sum(counts["with_embedding"][name] for counts in splits)
+        things = "candidates are of an item with a vector"
+        one["coverage"] = coverage.check(f"--embeddings {name}", covered, candidates, things, least)
+
+
 def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -> dict[str, Any]:
     """Returns the manifest, apart from inputs, parameters and vocabulary.
 
     Args:
       summary: merged over the whole job.
-      sets: embedding sets' entries; their coverage is added.
+      sets: embedding sets' entries.
       inputs: opened.
     """
     shards = summary["shards"]
@@ -72,10 +92,6 @@ def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -
         split["time_range"] = [first, max(one["last_time"] for one in own.values())]
     counts = {name: summary[name] for name in ("read", "written", "quarantined", "dropped")}
     counts.update({name: summary[name] for name in OPTIONAL_COUNTS if name in summary})
-    candidates = sum(counts["candidates"] for counts in by_split.values())
-    for name, one in sets.items():
-        covered = sum(counts["with_embedding"][name] for counts in by_split.values())
-        one["coverage"] = covered / candidates
     return {
         "schema": inputs.schema.to_dict(),
         "schema_fingerprint": inputs.schema.fingerprint(),

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
+from features.ids import coverage
 from features.schema import STRICT, Name
 from features.tables import expressions
 from features.tables.expressions import Expression
@@ -77,7 +78,7 @@ _ABSENT_BY_DEFAULT = (
 """Data sets from before there were these options are the same as ones without."""
 
 _INPUTS = ("events", "output", "embeddings", "items", "users", "histories", "label_logs", "part")
-_WITHOUT_EFFECT = ("embedding_strategy", "broadcast_limit_mib", "new_version")
+_WITHOUT_EFFECT = ("embedding_strategy", "broadcast_limit_mib", "new_version", "min_coverage")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -133,6 +134,8 @@ class JoinOptions:
       partitions: users are spread over so many; 0 chooses by the size of the log.
       max_bad_fraction: the largest share of quarantined rows with which a data set is published;
         of the log, and of each embedding set.
+      min_coverage: the least share of all candidates whose item has a vector of a modality, at
+        whatever time, with which a data set is published.
       part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
         histories reach back into the parts before it.
       new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the
@@ -180,6 +183,7 @@ class JoinOptions:
     max_candidates: PositiveInt = 128
     partitions: NonNegativeInt = 0
     max_bad_fraction: Fraction = 0.01
+    min_coverage: Fraction = coverage.DEFAULT
     part: PartName | None = None
     new_version: bool = False
     embedding_strategy: Literal["auto", "broadcast", "shuffle"] = "auto"

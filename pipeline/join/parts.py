@@ -15,6 +15,7 @@ import numpy as np
 
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.id_kinds import KEY
 from features.ids import id_table
 from pipeline.join.inputs import part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
@@ -149,6 +150,10 @@ def _check_alike(
         if encoder and files.encoder and encoder != files.encoder:
             differing.append(f"the encoder of {name} was {encoder!r}, now {files.encoder!r}")
     schema = inputs.schema
+    kinds = values["schema"].get(KEY, {})
+    for name, kind in schema.id_kinds.to_dict().items():
+        if kinds.get(name, kind) != kind:
+            differing.append(f"the {name} ids were of kind {kinds[name]!r}, now {kind!r}")
     if not differing and values["schema_fingerprint"] != schema.fingerprint():
         differing.append(f"the records' schema was {values['schema']}, now {schema.to_dict()}")
     if differing:

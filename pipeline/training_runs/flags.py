@@ -2,6 +2,7 @@
 
 from absl import flags
 
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 
 
@@ -48,6 +49,7 @@ def define_flags() -> None:
             "`FOLDER` Model to start from; last: the one beside --model_dir whose name "
             "precedes its own.",
         )
+        define_min_coverage("vocabulary items in --embeddings, --vocabulary and --warm_start each")
     define_configuration("Settings of model and training")
     with flag_group("Output"):
         flags.DEFINE_string(

@@ -1,18 +1,30 @@
 """The inputs of a training: joined examples and the model to start from."""
 
 import os
+from collections.abc import Mapping
 
+import numpy as np
+
+from features.embeddings import item_coverage
+from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.ids import coverage, id_table
+from models import trained_model
 from models.inputs.example_part import open_part
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
+from pipeline.embedding_sets import embedding_inputs
 
 LAST = "last"
 
 
 def open_examples(
-    folder: str, vocabulary: str | None, config: ModelConfig, part: str | None = None
+    folder: str,
+    vocabulary: str | None,
+    config: ModelConfig,
+    part: str | None = None,
+    min_coverage: float = coverage.DEFAULT,
 ) -> ExampleSet:
     """Opens the data set to train on.
 
@@ -21,6 +33,8 @@ def open_examples(
       vocabulary: folder or file of the ids that get a row of their own; None for the join's.
       config: of the model.
       part: the only part to train on, of a data set of parts; None for all.
+      min_coverage: the least share that a given vocabulary and the join's have in common, of the
+        smaller one: a vocabulary of frequent ids is far smaller, one of a longer log larger.
 
     Raises:
       UserInputError: something does not exist, or the model could not use it.
@@ -35,7 +49,34 @@ def open_examples(
             f"--vocabulary and model.hashed_buckets={config.hashed_buckets} do not go together: "
             "hashed ids have no vocabulary. Leave one of them out."
         )
-    return examples.with_vocabulary(vocabulary)
+    chosen = examples.with_vocabulary(vocabulary)
+    _check_shared(f"--vocabulary {vocabulary!r}", chosen.vocabulary(), examples, min_coverage)
+    return chosen
+
+
+def read_vectors(
+    folders: Mapping[str, str], examples: ExampleSet, min_coverage: float
+) -> dict[str, EmbeddingSet]:
+    """Reads embedding sets to train with, by modality.
+
+    Args:
+      folders: embedding set by modality.
+      examples: the data set to train on.
+      min_coverage: the least share of the vocabulary's items that have a vector.
+
+    Raises:
+      UserInputError: a set is not valid, or is of other items than the examples.
+    """
+    embeddings = embedding_inputs.read_all(folders)
+    item_coverage.check(
+        embeddings,
+        examples.vocabulary() if embeddings else None,
+        examples.schema.id_kinds.item,
+        "the examples",
+        "items of the vocabulary",
+        min_coverage,
+    )
+    return embeddings
 
 
 def find_start(warm_start: str | None, model_dir: str) -> str | None:
@@ -70,6 +111,32 @@ def find_start(warm_start: str | None, model_dir: str) -> str | None:
             "model to start from. Give --model_dir a new name."
         )
     return warm_start
+
+
+def check_start(start: str | None, examples: ExampleSet, min_coverage: float) -> None:
+    """Refuses to start from a model of other items.
+
+    Args:
+      start: the model's folder, None for no warm start.
+      examples: the data set to train on.
+      min_coverage: the least share that both vocabularies have in common, of the smaller one.
+
+    Raises:
+      UserInputError: they have less in common.
+    """
+    if start is not None and storage.is_file(path := storage.join(start, trained_model.VOCABULARY)):
+        earlier = id_table.read_vocabulary(path)
+        _check_shared(f"--warm_start {start!r}", earlier, examples, min_coverage)
+
+
+def _check_shared(
+    subject: str, item_ids: np.ndarray, examples: ExampleSet, min_coverage: float
+) -> None:
+    """Refuses `[N]` ids that share too few of the smaller vocabulary, theirs or the examples'."""
+    own = examples.vocabulary()
+    shared = len(np.intersect1d(own, item_ids, assume_unique=True))
+    things = "items of the smaller vocabulary are in the other too"
+    coverage.check(subject, shared, min(len(own), len(item_ids)), things, min_coverage)
 
 
 def _is_complete(parent: str, name: str) -> bool:

@@ -9,6 +9,7 @@ from absl import logging
 
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.id_kinds import KEY
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.publication import Publication
 from pipeline.runtime import left_out
@@ -41,7 +42,8 @@ def build_vocabulary(
       UserInputError: no id is kept, a shard cannot be read, or the folder holds something else.
     """
     options = parse_beam_options(beam_args)
-    shards = ExampleSet.open(examples).shards(_SPLIT)
+    opened = ExampleSet.open(examples)
+    shards = opened.shards(_SPLIT)
     identity = {
         "parameters": {
             "split": _SPLIT,
@@ -61,7 +63,8 @@ def build_vocabulary(
                 | "Shards" >> beam.Create(shards)
                 | "Vocabulary" >> CountVocabulary(building, minimum_count, maximum_size)
             )
-        published = publication.complete(_manifest_values(building, minimum_count))
+        values = _manifest_values(building, minimum_count)
+        published = publication.complete({**values, KEY: opened.schema.id_kinds.to_dict()})
     counts = published["counts"]
     logging.info(
         "Kept %d of %d ids, which make %.2f%% of %d occurrences in %d records. Published %s",

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 from absl import logging
 
+from features.embeddings import item_coverage
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
+from features.ids import coverage
 from models import trained_model
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
@@ -20,6 +22,7 @@ def export_model(
     embeddings: Mapping[str, EmbeddingSet],
     batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     requests: int = 8,
+    min_coverage: float = coverage.DEFAULT,
 ) -> saved_model.Exported:
     """Exports a model and compares its signatures on held-out and on random requests.
 
@@ -30,16 +33,29 @@ def export_model(
       embeddings: embedding set by modality to keep inside the model; empty for none.
       batch_sizes: allowed batch sizes R.
       requests: held-out requests to compare.
+      min_coverage: the least share of the vocabulary's items that have a vector inside, by
+        modality. A model that hashes ids has the vocabulary of `examples`, or none to compare.
 
     Raises:
-      UserInputError: the signatures do not agree, or another check of the gate failed.
+      UserInputError: the signatures do not agree, the embedding sets are of other items than the
+        model, or another check of the gate failed.
     """
     held_out: list[bytes] = []
+    vocabulary = model.item_embedding.vocabulary
     if examples is not None:
         trained_model.check_schema(model, examples)
-        if requests and _codes_are_comparable(model, examples, embeddings):
-            records = tf.data.TFRecordDataset(examples.shards("test")).take(requests)
-            held_out = list(records.as_numpy_iterator())
+        vocabulary = examples.vocabulary() if vocabulary is None else vocabulary
+    item_coverage.check(
+        embeddings,
+        vocabulary,
+        model.schema.id_kinds.item,
+        "the model",
+        "items of the vocabulary",
+        min_coverage,
+    )
+    if examples is not None and requests and _codes_are_comparable(model, examples, embeddings):
+        records = tf.data.TFRecordDataset(examples.shards("test")).take(requests)
+        held_out = list(records.as_numpy_iterator())
     try:
         return saved_model.export_saved_model(model, export_dir, embeddings, batch_sizes, held_out)
     except saved_model.ExportRefusedError as error:

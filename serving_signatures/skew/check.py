@@ -5,7 +5,6 @@ from typing import Any
 
 from absl import logging
 
-from features.errors import UserInputError
 from models.inputs.example_set import ExampleSet
 from serving_signatures.skew import drawing, replay
 from serving_signatures.skew.tally import Tally
@@ -42,11 +41,7 @@ def check(
     found: dict[str, Any] = {}
     drawn = []
     if examples is not None:
-        if examples.schema != model.schema:
-            raise UserInputError(
-                f"The model was trained with the schema {model.schema}, but {examples.folder!r} "
-                f"has {examples.schema}. Join with the same labels, embeddings and side features."
-            )
+        examples.check_fits(model.schema)
         drawn = drawing.draw_records(examples.shards(split), count, seed)
         found["records"] = len(drawn)
     if logs:

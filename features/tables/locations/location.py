@@ -69,10 +69,10 @@ def find(location: str) -> Location:
         folder = published_folder(location)
         return Location(folder, files_below(folder))
     if not _MAGIC.search(location):
-        raise UserInputError(f"{location!r} does not exist. Give a folder, a file or a glob.")
+        raise _absent(location)
     folder, pattern = _split(location)
     if not storage.exists(folder):
-        raise UserInputError(f"{location!r} matches nothing: {folder!r} does not exist.")
+        raise _absent(folder)
     found = Location(folder, files_below(folder), pattern)
     if not any(map(found.means, found.sizes)):
         example = next(iter(sorted(found.sizes)), None)
@@ -105,6 +105,13 @@ def _matches(parts: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 @functools.lru_cache(maxsize=256)
 def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(pattern))
+
+
+def _absent(folder: str) -> UserInputError:
+    if storage.is_remote(folder):
+        # Says whether it is the bucket, and what to look at.
+        files_below(folder)
+    return UserInputError(f"{folder!r} does not exist. Give a folder, a file or a glob.")
 
 
 def _split(location: str) -> tuple[str, str]:

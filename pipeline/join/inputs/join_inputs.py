@@ -2,13 +2,17 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 from pydantic import ValidationError
 
+from features import id_kinds
 from features.embeddings import embedding_files
 from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
+from features.id_kinds import IdKinds
 from features.records import running_statistics
 from features.schema import ExampleSchema, Modality
 from features.tables.table import Table, check_renames_used
@@ -154,6 +158,12 @@ def _schema(
             behavior_types=options.behavior_types,
             item_features=item_features,
             context_features=context_features,
+            id_kinds=IdKinds(_kind(log.item_kind), _kind(log.user_kind)),
         )
     except ValidationError as error:
         raise UserInputError(f"The record cannot have these features: {error}") from error
+
+
+def _kind(types: Mapping[str, pa.DataType]) -> id_kinds.Kind:
+    """Returns the kind of ids of these types, by file, which the pre-flight found alike."""
+    return id_kinds.of_type(next(iter(types.values())))

@@ -67,6 +67,12 @@ def test_integer_columns_are_their_own_ids():
     assert np.ptp(hashing.ids_of_column(pa.chunked_array([["b"], ["a", "b"]]))[[0, 2]]) == 0
 
 
+def test_unsigned_ids_are_the_integers_of_the_same_64_bits():
+    column = pa.array([0, 7, 2**63 - 1, 2**63, 2**64 - 1], pa.uint64())
+    assert hashing.ids_of_column(column).tolist() == [0, 7, 2**63 - 1, -(2**63), -1]
+    assert hashing.ids_of_column(pa.chunked_array([column])).tolist()[-1] == -1
+
+
 @given(IDS, IDS, st.integers(1, 5))
 def test_vocabulary_rows_equal_the_graph(ids, vocabulary, oov_buckets):
     vocabulary = np.unique(vocabulary)

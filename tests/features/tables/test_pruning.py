@@ -74,7 +74,8 @@ def test_a_file_without_the_key_is_kept():
 
 def test_a_key_is_called_as_a_column_would_be_unless_a_column_is():
     found = listing((("eventDate", "1"),), (("eventDate", "2"),))
-    assert kept("event_date == '1'", found) == [("1",)]
+    for name in ("event_date", "eventDate"):
+        assert kept(f"{name} == '1'", found) == [("1",)]
     by_column = matching(found, parse("event_date == '1'"), "events", columns=["event_date"])
     assert by_column == found
 

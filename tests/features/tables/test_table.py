@@ -199,6 +199,23 @@ def test_a_filter_is_of_files_and_of_rows(tmp_path, text, clicks):
         assert (table.pruned, table.rows) == (1, 2)
 
 
+def test_a_filter_is_of_the_key_unless_the_name_was_given_to_a_column(tmp_path):
+    for day in (1, 2):
+        write(
+            tmp_path / f"day={day}",
+            a={"day": [1, 2], "when": [2, 1], "n": [day * 10, day * 10 + 1]},
+        )
+
+    def rows(*columns):
+        options = TableOptions(columns=columns, filter="day == 2")
+        table = open_table(str(tmp_path), "events", options, is_log=True)
+        return table.read(["day", "n"]).to_pydict(), table.pruned
+
+    assert rows() == ({"day": [1, 2], "n": [20, 21]}, 1)
+    assert rows("day=day") == ({"day": [2, 2], "n": [11, 21]}, 0)
+    assert rows("day=when") == ({"day": [2, 2], "n": [10, 20]}, 0)
+
+
 def test_a_null_passes_no_filter(tmp_path):
     write(tmp_path, a={"click": [1, None, 0]})
     assert read(str(tmp_path), filter="click != 1", is_log=True) == {"click": [0]}

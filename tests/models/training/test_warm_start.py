@@ -1,5 +1,6 @@
 """A warm start keeps the earlier model's predictions, however the vocabulary changed."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
+from features.id_kinds import IdKinds
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from models.training import fit
@@ -109,6 +111,17 @@ def other_features():
     return type(synthetic.SCHEMA).from_dict(
         {**values, "item_features": values["item_features"][1:]}
     )
+
+
+def of_strings():
+    return dataclasses.replace(synthetic.SCHEMA, id_kinds=IdKinds(item="string"))
+
+
+def test_ids_of_another_kind_are_refused_and_unknown_ones_taken():
+    integers = dataclasses.replace(synthetic.SCHEMA, id_kinds=IdKinds(item="integer"))
+    with pytest.raises(UserInputError, match="--warm_start: item ids are integers"):
+        warm_start(built(IDS, schema=of_strings()), built(IDS, schema=integers))
+    assert warm_start(built(IDS, schema=of_strings()), built(IDS)).kept == len(IDS)
 
 
 @pytest.mark.parametrize(

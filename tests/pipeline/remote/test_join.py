@@ -163,7 +163,7 @@ def test_of_two_jobs_the_one_that_began_first_fails(s3):
     [
         ({"events": "s3://no-such-bucket-at-all/log"}, "--events.*NO_SUCH_BUCKET"),
         ({"output": "s3://no-such-bucket-at-all/out"}, "NO_SUCH_BUCKET"),
-        ({"events": "s3://{bucket}/absent"}, "--events.*absent' is not a folder"),
+        ({"events": "s3://{bucket}/absent"}, "--events.*absent' cannot be used"),
     ],
 )
 def test_names_that_lead_nowhere(bucket, values, message):

@@ -97,6 +97,30 @@ def test_export_with_one_of_two_embedding_sets_is_refused(folder: Path) -> None:
     assert not os.path.exists(folder / "refused") or not os.listdir(folder / "refused")
 
 
+@pytest.mark.slow(seconds=30)
+@pytest.mark.parametrize("least", ["0.01", "0"])
+@pytest.mark.parametrize("job", ["train", "export"])
+def test_vectors_whose_ids_became_strings_are_refused_unless_told(folder: Path, job, least) -> None:
+    output = folder / f"{job}-{least}"
+    arguments = [f"--examples={folder}/examples", f"--min_coverage={least}"]
+    if job == "train":
+        arguments += [f"--model_dir={output}", "--set=model.name=make", *SMALL]
+    else:
+        arguments += [f"--model_dir={folder}/model", f"--export_dir={output}"]
+    for name, one in synthetic.embedding_sets().items():
+        vectors, ids = one.quantized[:-1].astype(np.float32), one.item_ids.astype(str)
+        embedding_set.write_embedding_set(str(folder / f"str-{name}"), ids, vectors, "e", "1")
+        arguments.append(f"--embeddings={name}={folder}/str-{name}")
+    run = _run(job, *arguments)
+    assert "0 of 55 items of the vocabulary have a vector" in run.stderr, run.stderr
+    if least == "0":
+        assert run.returncode == 0, run.stderr
+        assert any(output.iterdir())
+    else:
+        assert run.returncode == 2 and "Traceback" not in run.stderr
+        assert not output.exists()
+
+
 @pytest.mark.parametrize(
     "job", ["train", *(pytest.param(job, marks=pytest.mark.slow) for job in ("evaluate", "export"))]
 )

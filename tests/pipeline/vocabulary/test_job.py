@@ -1,6 +1,8 @@
 """A vocabulary of what occurs often enough: counted by a Beam job, used by training."""
 
 import collections
+import dataclasses
+import logging
 import pathlib
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
+from features.id_kinds import IdKinds
 from features.ids import id_table
 from features.records import example
 from models import factory
@@ -128,6 +131,36 @@ def test_a_vocabulary_that_is_none_or_of_no_use_is_refused(folder, tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(UserInputError, match="no vocabulary"):
         ExampleSet.open(folder).with_vocabulary(str(tmp_path))
+
+
+def test_a_vocabulary_says_the_kind_of_its_ids_and_fits_no_other(folder, tmp_path):
+    schema = dataclasses.replace(synthetic.SCHEMA, id_kinds=IdKinds(item="string"))
+    examples = synthetic.write_example_set(str(tmp_path / "set"), schema, SPLITS)
+    found = build_vocabulary(examples.folder, str(tmp_path / "out"))
+    assert found["id_kinds"] == {"item": "string", "string_hash": "FarmHash Fingerprint64"}
+    assert len(examples.with_vocabulary(str(tmp_path / "out")).vocabulary())
+    # Examples of an earlier version say no kind.
+    assert len(ExampleSet.open(folder).with_vocabulary(str(tmp_path / "out")).vocabulary())
+    integers = dataclasses.replace(schema, id_kinds=IdKinds(item="integer"))
+    with pytest.raises(UserInputError, match=r"Vocabulary .*/out': item ids are strings"):
+        dataclasses.replace(examples, schema=integers).with_vocabulary(str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("size", [3, 10_000])
+def test_a_vocabulary_of_other_ids_is_refused_a_smaller_or_larger_one_is_not(
+    folder, tmp_path, size, caplog
+):
+    own = ExampleSet.open(folder).vocabulary()
+    others = 10**15 + np.arange(10_000)
+    ids = np.concatenate([own, others])[:size]
+    id_table.write_vocabulary(str(tmp_path / "ids.txt"), ids)
+    with caplog.at_level(logging.INFO, logger="absl"):
+        training_inputs.open_examples(folder, str(tmp_path / "ids.txt"), ModelConfig())
+    assert "items of the smaller vocabulary are in the other too (100.0%)." in caplog.text
+    id_table.write_vocabulary(str(tmp_path / "ids.txt"), others[:size])
+    with pytest.raises(UserInputError, match=r"--vocabulary '.*ids.txt': 0 of .* --min_coverage"):
+        training_inputs.open_examples(folder, str(tmp_path / "ids.txt"), ModelConfig())
+    training_inputs.open_examples(folder, str(tmp_path / "ids.txt"), ModelConfig(), None, 0.0)
 
 
 def test_ids_of_behaviors_and_candidates_are_read_as_often_as_they_occur():

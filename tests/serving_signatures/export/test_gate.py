@@ -4,7 +4,9 @@ import dataclasses
 
 import pytest
 
+from features.embeddings import embedding_set
 from features.errors import UserInputError
+from features.id_kinds import IdKinds
 from serving_signatures.export import gate
 from tests import synthetic
 from tests.serving_signatures import serving
@@ -26,6 +28,35 @@ def test_held_out_requests_are_compared_if_the_model_holds_the_joins_sets(
     assert len(compared) == len(serving.SHAPES) + cases
     assert sum(name.startswith("004-5x") for name in compared) == cases
     assert exported.parity["max_abs_diff"] <= serving.TOLERANCE
+
+
+def of_kind(schema, kind):
+    return dataclasses.replace(schema, id_kinds=IdKinds(item=kind))
+
+
+def test_vectors_of_another_kind_of_id_or_of_other_items_are_refused(tmp_path, examples):
+    model = serving.random_model(schema=of_kind(synthetic.SCHEMA, "integer"))
+    sets = synthetic.embedding_sets()
+    strings = {name: dataclasses.replace(one, item_kind="string") for name, one in sets.items()}
+    with pytest.raises(UserInputError, match=r"--embeddings text: item ids are strings .* model"):
+        gate.export_model(model, str(tmp_path / "ctr"), examples, strings)
+    moved = {
+        name: embedding_set.from_vectors(one.item_ids + 1, one.quantized[:-1])
+        for name, one in sets.items()
+    }
+    with pytest.raises(UserInputError, match=r"0 of \d+ items of the vocabulary have a vector"):
+        gate.export_model(model, str(tmp_path / "ctr"), None, moved)
+    assert not (tmp_path / "ctr").exists()
+
+
+@pytest.mark.parametrize("kind", ["integer", "string"])
+def test_examples_of_another_kind_of_id_are_refused(tmp_path, examples, kind):
+    other = {"integer": "string", "string": "integer"}[kind]
+    model = serving.random_model(schema=of_kind(synthetic.SCHEMA, kind))
+    joined = dataclasses.replace(examples, schema=of_kind(examples.schema, other))
+    with pytest.raises(UserInputError, match=f"'{examples.folder}': item ids are {other}"):
+        gate.export_model(model, str(tmp_path / "ctr"), joined, {})
+    assert not (tmp_path / "ctr").exists()
 
 
 def test_records_of_another_schema_are_refused(tmp_path, examples, model):

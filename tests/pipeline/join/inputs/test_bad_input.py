@@ -104,10 +104,10 @@ def test_the_default_behavior_rule_says_what_another_label_needs(tmp_path, optio
 
 
 def test_no_such_folder_and_empty_folder(tmp_path):
-    with pytest.raises(UserInputError, match=r"--events: .* is not a folder"):
+    with pytest.raises(UserInputError, match=r"--events: .* does not exist"):
         build(tmp_path)
     (tmp_path / "log").mkdir()
-    with pytest.raises(UserInputError, match=r"--events: .* holds no .parquet file"):
+    with pytest.raises(UserInputError, match=r"--events: .* holds no data: it is empty"):
         build(tmp_path)
 
 
@@ -119,7 +119,7 @@ def test_no_rows(tmp_path):
 def test_file_that_is_not_parquet(tmp_path):
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "part.parquet").write_bytes(b"user_id,item_id\n1,2\n")
-    with pytest.raises(UserInputError, match=r"part.parquet' is not a readable Parquet file"):
+    with pytest.raises(UserInputError, match=r"part.parquet' is not a readable .parquet file"):
         build(tmp_path)
 
 
