@@ -133,9 +133,7 @@ def open_files(
     table.column(ITEM_ID, kinds.is_id, "int64 or string")
     _check_vectors(table)
     if table.has(AVAILABLE_AT):
-        table.column(
-            AVAILABLE_AT, availability.is_time, availability.EXPECTED, everywhere=False
-        )
+        table.column(AVAILABLE_AT, availability.is_time, availability.EXPECTED, everywhere=False)
     # What texts are parsed to.
     types = {**table.reader.kinds, EMBEDDING: pa.list_(pa.float64())}
     table = dataclasses.replace(table, reader=dataclasses.replace(table.reader, kinds=types))

@@ -86,9 +86,7 @@ class Catalog:
     counts: Mapping[str, int]
 
     @classmethod
-    def open(
-        cls, locations: str | Sequence[str], options: TableOptions = DEFAULT
-    ) -> "Catalog":
+    def open(cls, locations: str | Sequence[str], options: TableOptions = DEFAULT) -> "Catalog":
         """Reads the ids of a table.
 
         Args:

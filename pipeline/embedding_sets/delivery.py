@@ -72,9 +72,7 @@ class Delivery:
         return dict(collections.Counter(row["reason"] for row in self.rejected))
 
 
-def read_delivery(
-    files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS
-) -> Delivery:
+def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS) -> Delivery:
     """Reads a delivery, or a version that was written before, batch by batch.
 
     Of several rows of an item the one with the latest `available_at` is used, of equals the first.

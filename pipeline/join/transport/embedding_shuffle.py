@@ -82,9 +82,9 @@ class ShipVectors(beam.PTransform):
             | "VectorUnits" >> beam.Create(shuffle.units)
             | "SpreadVectors" >> beam.Reshuffle()
             | "ReadVectors"
-            >> beam.FlatMap(
-                _read_vectors, shuffle.readers, shuffle.buckets, folder
-            ).with_outputs(_SUMMARIES, main=_VECTORS)
+            >> beam.FlatMap(_read_vectors, shuffle.readers, shuffle.buckets, folder).with_outputs(
+                _SUMMARIES, main=_VECTORS
+            )
         )
         shipped = (
             {_VECTORS: read[_VECTORS], _NEEDS: needs}
