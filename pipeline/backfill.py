@@ -21,7 +21,9 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipeline.runtime import entry_point
+from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
+from pipeline.tables.flags import define_table_flags, table_options
 
 _FLAGS = flags.FLAGS
 
@@ -35,14 +37,22 @@ def define_flags() -> None:
             "`FOLDER` One version that pipeline.export wrote, such as serving/dmf/1.",
             required=True,
         )
-        flags.DEFINE_string(
-            "items", None, "`FOLDER` Catalog: Parquet with item_id; or one file.", required=True
+        flags.DEFINE_multi_string(
+            "items",
+            None,
+            "`FOLDER` Catalog: a table with item_id; folders, files or globs.",
+            required=True,
         )
         flags.DEFINE_multi_string(
             "embeddings",
             [],
             "`MODALITY=FOLDER` Embedding set that is not inside the model, such as text=text/.",
         )
+        define_min_coverage(
+            "catalog items with a vector, by modality, and in the model's vocabulary"
+        )
+    with flag_group("Tables"):
+        define_table_flags()
     with flag_group("What is computed"):
         flags.DEFINE_bool("dry_run", False, "Log what would be computed, and do nothing.")
         flags.DEFINE_bool("recompute", False, "Compute every row, also what is published already.")
@@ -74,7 +84,8 @@ def main() -> None:
 def _check_flags(beam_args: Sequence[str]) -> None:
     from pipeline.runtime.beam_options import check_beam_flags
 
-    entry_point.modality_folders(_FLAGS.embeddings)
+    entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    table_options()
     check_beam_flags(beam_args)
 
 
@@ -85,14 +96,16 @@ def _main(beam_args: Sequence[str]) -> None:
         _FLAGS.saved_model,
         _FLAGS.items,
         _FLAGS.output,
-        entry_point.modality_folders(_FLAGS.embeddings),
+        entry_point.named_locations(_FLAGS.embeddings, "embeddings"),
         dry_run=_FLAGS.dry_run,
         recompute=_FLAGS.recompute,
         keep=_FLAGS.keep,
         rows_per_part=_FLAGS.rows_per_part,
         batch_size=_FLAGS.batch_size,
         verify_rows=_FLAGS.verify_rows,
+        min_coverage=_FLAGS.min_coverage,
         beam_args=beam_args,
+        tables=table_options(),
     )
 
 

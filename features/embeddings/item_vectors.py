@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from features import id_kinds
 from features.arrays import Array, Integers
 from features.embeddings import embedding_files
 from features.embeddings.embedding_files import EmbeddingFiles
@@ -46,16 +47,21 @@ def of_items(item_ids: Integers, vectors: Array, available_at: Integers) -> Item
     )
 
 
-def read_item_vectors(files: EmbeddingFiles, item_ids: Integers) -> ItemVectors:
+def read_item_vectors(
+    files: EmbeddingFiles, item_ids: Integers, item_kind: id_kinds.Kind | None = None
+) -> ItemVectors:
     """Reads the vectors of some items, batch by batch.
 
     Args:
       files: of an embedding set.
       item_ids: `[N]` int64; items without a vector are not in the result.
+      item_kind: what the model's item ids are; None where that is unknown.
 
     Raises:
-      UserInputError: a file is not readable.
+      UserInputError: a file is not readable, or the set's ids are of another kind.
     """
+    remedy = "Give the set that the join read."
+    id_kinds.check(files.item_kind, f"--{files.table.flag}", item_kind, "the model", remedy)
     ids = [np.zeros(0, np.int64)]
     vectors = [np.zeros((0, files.dimension), np.float32)]
     times = [np.zeros(0, np.int64)]

@@ -1,6 +1,7 @@
 """The manifests of an embedding set: encoder, width, and which files belong to it."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from features import id_kinds
@@ -106,7 +107,7 @@ def _checked(
     return hashes
 
 
-def _check_alike(what: str, by_folder: dict[str, object]) -> None:
+def _check_alike(what: str, by_folder: Mapping[str, object]) -> None:
     distinct = {value: folder for folder, value in reversed(by_folder.items())}
     if len(distinct) > 1:
         (one, first), (other, second), *_ = distinct.items()

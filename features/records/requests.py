@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from features.arrays import Array, Integers
+from features.ids import given_ids
+from features.ids.given_ids import GivenKind
 from features.schema import (
     BEHAVIORS,
     CANDIDATE_ITEM_ID,
@@ -24,16 +26,18 @@ from features.schema import (
     HISTORY_TIME_GAP,
     HISTORY_TYPE,
     ITEM_AXES,
+    REQUEST_ID,
     SCALARS,
+    USER_ID,
     ItemAxis,
     similarity_feature,
 )
 
 Arrays = dict[str, Array]
 
+_ITEM_IDS = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID)
 _NAMED = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID, HISTORY_TIME_GAP, HISTORY_TYPE)
-_LARGEST_WHOLE_FLOAT = 2**53
-"""Above, a double has lost digits of an id."""
+_ADVICE = "Give whole numbers."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +47,8 @@ class RankingRequest:
     A client gives ids and `features`. A training record also has the fields from `labels` on.
 
     Attributes:
-      candidate_item_id: `[c]` int64; string ids by `features.ids.hashing.fingerprint_strings`.
-      history_item_id: `[l]` int64, oldest first.
+      candidate_item_id: `[c]` item ids, see `values`.
+      history_item_id: `[l]` item ids, oldest first.
       history_time_gap: `[l]` int64, whole seconds from the behavior to the request.
       history_type: `[l]` int64, number of the behavior's type.
       features: all other inputs of the signature, by name: `candidate_<name>` `[c, ...]`,
@@ -57,8 +61,8 @@ class RankingRequest:
       timestamp: microseconds since 1970.
     """
 
-    candidate_item_id: Integers
-    history_item_id: Integers
+    candidate_item_id: Integers | Sequence[int] | Sequence[str]
+    history_item_id: Integers | Sequence[int] | Sequence[str]
     history_time_gap: Integers
     history_type: Integers
     features: Mapping[str, Array] = dataclasses.field(default_factory=dict)
@@ -67,15 +71,24 @@ class RankingRequest:
     request_id: int | None = None
     timestamp: int | None = None
 
-    def values(self) -> Arrays:
-        """Returns every value by the name of its feature.
+    def values(self, item_kind: GivenKind | None = None) -> Arrays:
+        """Returns every value by the name of its feature, ids as int64.
+
+        Args:
+          item_kind: what the item ids are: integers; strings, which are hashed as in the join; or
+            fingerprints that `features.ids.hashing.fingerprint_strings` made of strings. None for
+            integers or fingerprints. Unsigned ids of 2^63 or more become the int64 with the same
+            64 bits.
 
         Raises:
-          ValueError: ids, gaps or types are no integers, or lengths do not fit each other.
+          ValueError: ids are of another kind, gaps or types are no integers, or lengths do not fit
+            each other.
         """
         given = {name: getattr(self, name) for name in (*SCALARS, *_NAMED)}
         values = {
-            name: _integers(name, value) for name, value in given.items() if value is not None
+            name: _integers(name, value, item_kind)
+            for name, value in given.items()
+            if value is not None
         }
         values |= {name: np.asarray(value) for name, value in self.features.items()}
         values |= {name: np.asarray(value) for name, value in self.labels.items()}
@@ -111,20 +124,25 @@ class PaddedSizes:
                 raise ValueError(f"{name} must be ascending sizes from 1, received {sizes}.")
 
 
-def pad(requests: Sequence[RankingRequest], sizes: PaddedSizes | None = None) -> Arrays:
+def pad(
+    requests: Sequence[RankingRequest],
+    sizes: PaddedSizes | None = None,
+    item_kind: GivenKind | None = None,
+) -> Arrays:
     """Stacks requests into a batch, with its masks.
 
     Args:
       requests: at least one; all with the same features.
       sizes: allowed C and L, of which the smallest that fit all requests are taken; None for the
         most candidates and behaviors of any request.
+      item_kind: what the item ids are, see `RankingRequest.values`.
 
     Raises:
       ValueError: there is no request, a request has too many candidates, or features differ.
     """
     if not requests:
         raise ValueError("Expected at least one request, received none.")
-    rows = [request.values() for request in requests]
+    rows = [request.values(item_kind) for request in requests]
     labels = requests[0].labels
     if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"Features differ: {[sorted(row) for row in rows]}.")
@@ -166,25 +184,13 @@ def unpad(batch: Arrays, labels: Collection[str] = ()) -> list[RankingRequest]:
     return requests
 
 
-def _integers(name: str, value: Any) -> Array:
-    """Returns values as int64; an empty list and whole floats are integers too."""
-    array = np.asarray(value)
-    if array.dtype.kind in "biu":
-        return array.astype(np.int64, copy=False)
-    wrong = [one for one in array.ravel().tolist() if not _is_whole(one)]
-    if wrong:
-        raise ValueError(
-            f"{name}: expected integers, received {repr(wrong[0])[:80]} ({array.dtype.name}). "
-            "String ids go through features.ids.hashing.fingerprint_strings, as in the join."
-        )
-    return array.astype(np.int64)
-
-
-def _is_whole(value: Any) -> bool:
-    """Whether a value is an int64, or a float that holds one exactly."""
-    if isinstance(value, float):
-        return value.is_integer() and abs(value) <= _LARGEST_WHOLE_FLOAT
-    return isinstance(value, int) and -(2**63) <= value < 2**63
+def _integers(name: str, value: Any, item_kind: GivenKind | None) -> Integers:
+    """Returns ids, or other whole numbers, as int64."""
+    if name in _ITEM_IDS:
+        return given_ids.int64_ids(name, value, item_kind)
+    if name in (USER_ID, REQUEST_ID):
+        return given_ids.int64_ids(name, value)
+    return given_ids.int64(name, value, _ADVICE)
 
 
 def _axes(name: str, labels: Collection[str]) -> tuple[ItemAxis, ...]:

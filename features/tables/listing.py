@@ -18,7 +18,7 @@ from features.files.file_system import local_path
 from features.tables.locations.file_names import SUFFIXES
 from features.tables.locations.hive_keys import Keys
 from features.tables.locations.lakes import Logs
-from features.tables.locations.location import Location, find
+from features.tables.locations.location import find
 from features.tables.locations.selection import EMPTY, select
 
 TWICE = "listed before"
@@ -79,9 +79,10 @@ def list_files(locations: Sequence[str], flag: str) -> Listing:
             passed_over |= reasons
             if not chosen.keys and EMPTY not in reasons.values():
                 raise _no_data(given, reasons)
+            root = _identity(location.folder)
             for name, keys in chosen.keys.items():
                 file = FoundFile(location.path(name), name, keys)
-                if files.setdefault(_identity(location, name), file) is not file:
+                if files.setdefault(f"{root}/{name}", file) is not file:
                     passed_over[file.path] = TWICE
     except (UserInputError, OSError, pa.ArrowException) as error:
         raise UserInputError(f"--{flag}: {error}") from error
@@ -139,8 +140,8 @@ def _no_data(location: str, passed_over: dict[str, str]) -> UserInputError:
     )
 
 
-def _identity(location: Location, name: str) -> str:
-    """Returns the same text for two ways to a file."""
-    if storage.is_remote(location.folder):
-        return storage.join(location.folder, name)
-    return os.path.join(os.path.realpath(local_path(location.folder)), name)
+def _identity(folder: str) -> str:
+    """Returns the same text for two ways to a folder."""
+    if storage.is_remote(folder):
+        return folder.rstrip("/")
+    return os.path.realpath(local_path(folder))

@@ -328,10 +328,9 @@ def check_renames_used(options: TableOptions, tables: Iterable[Table]) -> None:
     """
     opened = tuple(tables)
     for text in options.columns:
-        left, _, column = text.partition("=")
-        of, _, name = left.strip().rpartition(".")
-        asked = [table for table in opened if of in ("", table.flag.partition(" ")[0])]
-        if not any(name in table.schema.renames_used for table in asked):
+        if not is_rename_used(text, opened):
+            left, _, column = text.partition("=")
+            of = left.strip().rpartition(".")[0]
             where = f"the table {of!r}" if of else "any table"
             has = "; ".join(f"--{table.flag}: {', '.join(_owns(table))}" for table in opened)
             raise UserInputError(
@@ -339,6 +338,16 @@ def check_renames_used(options: TableOptions, tables: Iterable[Table]) -> None:
                 f"job. Its tables have: {has or 'none, no flag names a table'}. Write the name as "
                 "it is there."
             )
+
+
+def is_rename_used(text: str, tables: Iterable[Table]) -> bool:
+    """Whether a `--column` names a column of some table."""
+    of, _, name = text.partition("=")[0].strip().rpartition(".")
+    return any(
+        name in table.schema.renames_used
+        for table in tables
+        if of in ("", table.flag.partition(" ")[0])
+    )
 
 
 def unreadable(flag: str, unit: Unit, error: Exception) -> UserInputError:

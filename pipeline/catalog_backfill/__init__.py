@@ -2,6 +2,7 @@
 
 - `backfill`: a backfill, from its inputs to published versions.
 - `backfill_inputs`: the model's manifest, the catalog, the items' vectors; opened and checked.
+- `model_coverage`: whether the model knows the catalog's items.
 - `cache_folder`: writer side of a projection cache: versions, parts, what a killed job left.
 - `cache_plan`: what a cache lacks, and which parts to write.
 - `cache_part`: a part's bytes.

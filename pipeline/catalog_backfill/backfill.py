@@ -9,9 +9,13 @@ import numpy as np
 from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from features import id_kinds
 from features.errors import UserInputError
 from features.files.local_copy import remove_local_copy
-from pipeline.catalog_backfill import cache_plan
+from features.id_kinds import KEY, IdKinds
+from features.ids import coverage
+from features.tables.options import DEFAULT, TableOptions
+from pipeline.catalog_backfill import cache_plan, model_coverage
 from pipeline.catalog_backfill.backfill_inputs import Catalog, CatalogVectors, ExportedModel
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import CachePlan, Wanted
@@ -34,9 +38,9 @@ _REASONS = {
 
 def backfill(
     saved_model: str,
-    items: str,
+    items: str | Sequence[str],
     output: str,
-    embeddings: Mapping[str, str] | None = None,
+    embeddings: Mapping[str, str | Sequence[str]] | None = None,
     *,
     dry_run: bool = False,
     recompute: bool = False,
@@ -44,7 +48,9 @@ def backfill(
     rows_per_part: int = 1 << 16,
     batch_size: int = 1024,
     verify_rows: int = 256,
+    min_coverage: float = coverage.DEFAULT,
     beam_args: Sequence[str] = (),
+    tables: TableOptions = DEFAULT,
 ) -> dict[str, CachePlan]:
     """Fills both caches, as far as they lack anything.
 
@@ -52,14 +58,18 @@ def backfill(
       saved_model: an exported version's folder.
       items: the catalog.
       output: folder of both caches, local or remote.
-      embeddings: folder by modality; None or empty where the model holds the vectors.
+      embeddings: folders, files or globs by modality; None or empty where the model holds the
+        vectors.
       dry_run: plan only.
       recompute: compute every row, whatever is published.
       keep: versions to keep.
       rows_per_part: about how many items a file has.
       batch_size: items per call of the model.
       verify_rows: rows to compare with the model before publishing.
+      min_coverage: the least share of the catalog's items that have a vector, by modality, and
+        that are in the model's vocabulary.
       beam_args: Beam's own flags.
+      tables: how the catalog and the embedding sets are read.
 
     Returns:
       What was done, by cache.
@@ -70,12 +80,15 @@ def backfill(
     """
     options = parse_beam_options(beam_args)
     model = ExportedModel.open(saved_model)
-    catalog = Catalog.open(items)
-    vectors = CatalogVectors.open(embeddings or {}, model, catalog)
+    catalog = Catalog.open(items, tables)
+    remedy = "Write item_id as the log has it, whose ids the model was trained on."
+    whose = f"the model {saved_model!r}"
+    id_kinds.check(
+        catalog.item_kind, f"--items {catalog.table.location!r}", model.item_kind, whose, remedy
+    )
     logging.info("Catalog: %d items of %s", len(catalog.item_ids), dict(catalog.counts))
-    for name, count in vectors.missing(catalog.item_ids).items():
-        logging.info("%d items have no embedding of modality %r.", count, name)
-    job = _Job(output, model, catalog, vectors, batch_size)
+    vectors = CatalogVectors.open(embeddings or {}, model, catalog, min_coverage, tables)
+    job = _Job(output, model, catalog, vectors, batch_size, min_coverage)
     if dry_run:
         plans = job.plan(rows_per_part, recompute)
         _log_left_out(catalog, vectors)
@@ -115,6 +128,7 @@ class _Job:
       catalog: the items to hold.
       vectors: the items' own.
       batch_size: items per call of the model.
+      min_coverage: the least share of the catalog's items that the model has to know.
     """
 
     output: str
@@ -122,6 +136,7 @@ class _Job:
     catalog: Catalog
     vectors: CatalogVectors
     batch_size: int
+    min_coverage: float
 
     def __post_init__(self) -> None:
         self.folders = {cache: CacheFolder(self.output, cache) for cache in names.CACHES}
@@ -134,7 +149,8 @@ class _Job:
             sources = np.zeros(len(item_ids), np.int64)
             if cache == names.TARGET_AWARE_PROJECTIONS:
                 sources = self.vectors.sources(item_ids)
-            wanted = Wanted(item_ids, sources, self.model.tags[cache])
+            kind = self.catalog.item_kind
+            wanted = Wanted(item_ids, sources, self.model.tags[cache], kind)
             plans[cache] = cache_plan.plan(folder, wanted, rows_per_part, recompute)
             logging.info("Plan: %s: %s", cache, plans[cache].reason)
         return plans
@@ -206,6 +222,7 @@ class _Job:
             "tag": plan.wanted.tag,
             "saved_model": dict(self.model.identity),
             "items": rows,
+            KEY: IdKinds(item=plan.wanted.item_kind).to_dict(),
             "parts": sorted(parts, key=lambda part: part["file"]),
             "catalog": dict(self.catalog.counts),
             **plan.counts,
@@ -223,6 +240,13 @@ class _Job:
         from pipeline.catalog_backfill.sample_check import check_sample
 
         projector = Projector(self.model.folder, self.batch_size)
+        model_coverage.check_vocabulary(
+            projector.vocabulary, self.catalog.item_ids, self.min_coverage
+        )
+        if names.TARGET_AWARE_PROJECTIONS in versions and not self.model.vectors_in_request:
+            parts = versions[names.TARGET_AWARE_PROJECTIONS]["parts"]
+            folder = self.folders[names.TARGET_AWARE_PROJECTIONS]
+            model_coverage.check_vectors(folder, parts, self.model.modalities, self.min_coverage)
         for cache, values in versions.items():
             kept = {part["file"] for part in plans[cache].kept}
             written = {part["file"] for part in values["parts"]} - kept

@@ -8,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features import id_kinds
+from features.embeddings import item_coverage
 from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.id_kinds import Kind
 from features.ids import hashing
 from features.schema import ExampleSchema
 from features.tables import kinds
@@ -33,6 +36,7 @@ class ExportedModel:
       tags: by cache.
       modalities: embedding width by modality.
       fingerprints: of the embedding sets inside the model, by modality; empty where none is.
+      item_kind: what item ids it was trained on; None for an export of an earlier version.
     """
 
     folder: str
@@ -40,6 +44,7 @@ class ExportedModel:
     tags: Mapping[str, str]
     modalities: Mapping[str, int]
     fingerprints: Mapping[str, str]
+    item_kind: Kind | None = None
 
     @classmethod
     def open(cls, folder: str) -> "ExportedModel":
@@ -63,7 +68,8 @@ class ExportedModel:
             ),
         }
         modalities = {one.name: one.dimension for one in schema.modalities}
-        return cls(folder, identity, tags, modalities, values["embeddings"])
+        kind = schema.id_kinds.item
+        return cls(folder, identity, tags, modalities, values["embeddings"], kind)
 
     @property
     def vectors_in_request(self) -> bool:
@@ -84,6 +90,11 @@ class Catalog:
     item_ids: np.ndarray
     table: Table
     counts: Mapping[str, int]
+
+    @property
+    def item_kind(self) -> Kind:
+        """What the ids are."""
+        return id_kinds.of_type(self.table.reader.kinds[ITEM_ID])
 
     @classmethod
     def open(cls, locations: str | Sequence[str], options: TableOptions = DEFAULT) -> "Catalog":
@@ -138,6 +149,7 @@ class CatalogVectors:
         locations: Mapping[str, str | Sequence[str]],
         model: ExportedModel,
         catalog: Catalog,
+        min_coverage: float,
         options: TableOptions = DEFAULT,
     ) -> "CatalogVectors":
         """Reads the embedding sets and compares them with the model.
@@ -146,11 +158,12 @@ class CatalogVectors:
           locations: folders, files or globs by modality, as flags name them.
           model: whose request they are for.
           catalog: its ids are of the same kind.
+          min_coverage: the least share of the catalog's items that have a vector in each set.
           options: of the tables.
 
         Raises:
-          UserInputError: a set is missing, too many, of another width, or not the one inside
-            the model.
+          UserInputError: a set is missing, too many, of another width, of other items than the
+            catalog, or not the one inside the model.
         """
         if not model.vectors_in_request and not locations:
             check_renames_used(options, [catalog.table])
@@ -172,6 +185,8 @@ class CatalogVectors:
                 f"--embeddings have the widths {widths}, the model expects {model.modalities}. "
                 "Give the sets of the encoder that it was trained with."
             )
+        kind, things = catalog.item_kind, "items of the catalog"
+        item_coverage.check(embeddings, catalog.item_ids, kind, "the catalog", things, min_coverage)
         if model.vectors_in_request:
             return cls(embeddings)
         received = {name: one.fingerprint for name, one in embeddings.items()}
@@ -182,13 +197,6 @@ class CatalogVectors:
                 "the sets that you mean."
             )
         return cls({})
-
-    def missing(self, item_ids: np.ndarray) -> dict[str, int]:
-        """Returns how many items have no vector, by modality."""
-        return {
-            name: int(np.sum(one.rows(item_ids) == len(one.item_ids)))
-            for name, one in self.embeddings.items()
-        }
 
     def quantized(self, item_ids: np.ndarray) -> dict[str, np.ndarray]:
         """Returns items' quantized vectors by modality, `[N, M]` int8; zeros where none is.

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from features import id_kinds
+from features.id_kinds import Kind
 from features.ids import hashing, id_table
 from features.version import VERSION
 from pipeline.catalog_backfill.cache_folder import CacheFolder
@@ -30,11 +32,13 @@ class Wanted:
       item_ids: `[N]` int64, ascending.
       sources: `[N]` int64, see `backfill_inputs.CatalogVectors.sources`.
       tag: the model's.
+      item_kind: what the item ids are.
     """
 
     item_ids: np.ndarray
     sources: np.ndarray
     tag: str
+    item_kind: Kind | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +105,7 @@ def plan(
 
     Raises:
       DamagedPartError: a published part cannot be used.
+      UserInputError: the published items, of the same model, have ids of another kind.
     """
     if recompute:
         return _anew(wanted, rows_per_part, 0, "--recompute")
@@ -110,6 +115,9 @@ def plan(
     if published["tag"] != wanted.tag:
         reason = f"version {published['version']} is of tag {published['tag']}: stale"
         return _anew(wanted, rows_per_part, published["items"], reason)
+    remedy = "Write item_id as before, give another --output, or --recompute."
+    published_kind, whose = id_kinds.item_kind(published), repr(folder.path)
+    id_kinds.check(wanted.item_kind, "--items", published_kind, whose, remedy)
     return _compare(folder, published, wanted, rows_per_part)
 
 
@@ -201,7 +209,7 @@ def _new_part(
 
 
 def _rows(wanted: Wanted, mask: np.ndarray) -> Wanted:
-    return Wanted(wanted.item_ids[mask], wanted.sources[mask], wanted.tag)
+    return dataclasses.replace(wanted, item_ids=wanted.item_ids[mask], sources=wanted.sources[mask])
 
 
 def _counts(**given: int) -> dict[str, int]:

@@ -26,6 +26,11 @@ class Projector:
         self._model = LoadedVersion.open(local_copy(saved_model))
         self._saved_model, self._batch_size = saved_model, batch_size
 
+    @property
+    def vocabulary(self) -> np.ndarray | None:
+        """The item ids with a row of their own, `[N]` int64; None where ids are hashed."""
+        return self._model.vocabulary()
+
     def compute(
         self, cache: str, tag: str, item_ids: np.ndarray, quantized: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:

@@ -124,7 +124,7 @@ def counts_of_shuffle(
         own = summary.get("embeddings", {}).get(name, {"items": 0, "fingerprint": 0})
         rows = [row for modality, row in rejected if modality == name]
         order = {path: place for place, path in enumerate(files.paths)}
-        rows.sort(key=lambda row, order=order: (order[row["file"]], row["row"]))
+        rows.sort(key=lambda row: (order[row["file"]], row["row"]))
         if not own["items"]:
             raise UserInputError(
                 f"--embeddings {name}: the set has no usable row. First: {rows[:3]}."

@@ -7,11 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features import id_kinds
 from features.embeddings import byte_vectors, embedding_files
 from features.embeddings.embedding_files import ALWAYS
+from features.embeddings.vector_rows import ITEM_ID
 from features.errors import UserInputError
 from features.files import manifest, storage, versions
-from features.ids import id_table
+from features.ids import hashing, id_table
 from features.tables import kinds
 from pipeline.embedding_sets.delivery import Vectors, read_delivery
 from pipeline.publishing.shards import HashedFile
@@ -41,6 +43,17 @@ def read_published(output: str) -> Vectors:
             "vectors again with --replace."
         )
     return found.vectors
+
+
+def published_ids(output: str) -> tuple[np.ndarray, id_kinds.Kind | None]:
+    """Returns the items of the published version, `[N]` int64, and what their ids are.
+
+    Raises:
+      UserInputError: its files differ from its manifest.
+    """
+    files = embedding_files.open_files(output, "output", quiet=True)
+    (column,) = files.table.read([ITEM_ID]).columns
+    return hashing.ids_of_column(column), files.item_kind
 
 
 def merge(before: Vectors | None, new: Vectors) -> tuple[Vectors, dict[str, int]]:

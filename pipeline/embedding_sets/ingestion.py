@@ -8,19 +8,19 @@ no version. The whole set is held in memory, one byte per value.
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from absl import logging
 
-from features import time_units
-from features.embeddings import availability, embedding_files
-from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles
+from features import id_kinds
+from features.embeddings import embedding_files
+from features.embeddings.embedding_files import ALWAYS
 from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
-from features.errors import UserInputError
 from features.files import storage, versions
+from features.id_kinds import KEY, IdKinds
+from features.ids import coverage
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.table import check_renames_used
-from pipeline.embedding_sets import embedding_versions
-from pipeline.embedding_sets.delivery import Delivery, read_delivery
+from pipeline.embedding_sets import delivery_checks, embedding_versions
+from pipeline.embedding_sets.delivery import read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked
 from pipeline.publishing.shards import HashedFile, json_line
 from pipeline.runtime import left_out
@@ -38,6 +38,7 @@ def ingest(
     replace: bool = False,
     max_bad_fraction: float = 0.01,
     keep: int = 3,
+    min_coverage: float = coverage.DEFAULT,
     options: TableOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Publishes the next version of an embedding set; nothing where the delivery changes nothing.
@@ -53,6 +54,8 @@ def ingest(
       replace: keep nothing of the version before.
       max_bad_fraction: largest share of rows to quarantine.
       keep: versions to keep.
+      min_coverage: with `replace`, the least share of the items of the version before that have a
+        vector in the new one; 0 also lets ids become of another kind.
       options: how the delivery is read.
 
     Returns:
@@ -60,16 +63,18 @@ def ingest(
 
     Raises:
       UserInputError: files are not readable, too many rows are bad, the vectors have another
-        encoder or width than the set, or times are in another unit. Nothing is published then.
+        encoder, width or kind of ids than the set, are of other items, or times are in another
+        unit. Nothing is published then.
     """
     files = embedding_files.open_files(vectors, "vectors", options, available_at_unit)
+    where = files.table.location
     check_renames_used(options, [files.table])
-    _check_times(files, available_at, available_at_unit)
+    delivery_checks.check_times(files, available_at, available_at_unit)
     with locked(output):
         found = embedding_versions.published(output)
         before = None if found is None or replace else found
         if before is not None:
-            _check_alike(before, encoder, encoder_version, dimension)
+            delivery_checks.check_alike(before, encoder, encoder_version, dimension)
             dimension = before["dimension"]
         wanted = dimension or files.dimension
         time = ALWAYS if available_at is None else available_at
@@ -91,8 +96,15 @@ def ingest(
                 with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
                     for row in delivery.rejected:
                         file.write(json_line(row))
-            _check_counts(delivery, files.table.location, max_bad_fraction)
+            delivery_checks.check_counts(delivery, where, max_bad_fraction)
+            if replace and found is not None:
+                delivery_checks.check_replacement(output, files, delivery, where, min_coverage)
             earlier = None if before is None else embedding_versions.read_published(output)
+            if before is not None and earlier is not None:
+                kind = id_kinds.item_kind(before) or id_kinds.of_type(earlier.keys.type)
+                delivery_checks.check_kind(
+                    files.item_kind, where, kind, output, "give another --output"
+                )
             merged, changes = embedding_versions.merge(earlier, delivery.vectors)
             counts = {"read": delivery.rows, **changes, "quarantined": delivery.reasons}
             logging.info("%d rows: %s", delivery.rows, counts)
@@ -111,6 +123,7 @@ def ingest(
                 ),
                 "sha256": embedding_versions.write(building, merged),
                 "set_version": number,
+                KEY: IdKinds(item=files.item_kind).to_dict(),
             }
             if renamed := files.table.renamed(embedding_files.COLUMNS):
                 values["columns"] = {"vectors": renamed}
@@ -121,41 +134,3 @@ def ingest(
     listed = f"They are in {storage.join(path, QUARANTINE)}."
     left_out.log("--vectors", delivery.reasons, delivery.rows, listed)
     return published
-
-
-def _check_times(files: EmbeddingFiles, available_at: int | None, unit: str) -> None:
-    """Refuses times that are plausible in another unit only."""
-    availability.check_unit(files.table, unit, "Give --available_at_unit {unit}.")
-    given = np.array([] if available_at is None else [available_at], np.int64)
-    fitting = time_units.fitting_unit(given, "us")
-    if fitting is not None:
-        raise UserInputError(
-            f"--available_at {available_at}: {time_units.misfit(given, 'us', fitting)}. Give it in "
-            "microseconds; --available_at_unit is of the column alone."
-        )
-
-
-def _check_alike(
-    before: dict[str, Any], encoder: str, encoder_version: str, dimension: int | None
-) -> None:
-    """Refuses vectors whose encoder or width differs from the version before."""
-    expected = (before["encoder"], before["version"], before["dimension"])
-    received = (encoder, encoder_version, dimension or before["dimension"])
-    if received != expected:
-        raise UserInputError(
-            f"The set is of encoder, version and dimension {expected}, the new vectors of "
-            f"{received}: their similarities would mean nothing. Give another --output, or "
-            "--replace if the new vectors are the whole set."
-        )
-
-
-def _check_counts(delivery: Delivery, vectors: str, max_bad_fraction: float) -> None:
-    bad, good = len(delivery.rejected), len(delivery.vectors.item_ids)
-    if bad + good != delivery.rows:
-        raise RuntimeError(f"Rows went missing: read {delivery.rows}, {good} good, {bad} bad.")
-    if not good or bad > max_bad_fraction * delivery.rows:
-        raise UserInputError(
-            f"--vectors {vectors!r}: {bad} of {delivery.rows} rows are bad, more than "
-            f"--max_bad_fraction {max_bad_fraction}: {delivery.reasons}. Fix the rows or raise "
-            "--max_bad_fraction."
-        )

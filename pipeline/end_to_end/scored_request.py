@@ -125,5 +125,5 @@ def _latest(batch: Arrays, name: str, items: np.ndarray) -> np.ndarray:
     return padded[id_table.positions(items, ids)]
 
 
-def _title(titles: Mapping[int, str], item_id: np.int64) -> str:
+def _title(titles: Mapping[int, str], item_id: Any) -> str:
     return titles.get(int(item_id), f"item {item_id}")

@@ -9,6 +9,7 @@
 - `projection_store`, `redis_store`, `catalog_store`: where a client keeps projections.
 - `projection_cache`: `ProjectionCache`, what a backfill wrote.
 - `counts`: what happened.
+- `item_kind_of`: whether an exported model's item ids are integers or strings.
 
 Names are imported when they are first used: `ProjectionCache` alone needs no TensorFlow.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from serving_signatures.client.ranking_client import RankingClient
     from serving_signatures.client.redis_store import RedisProjectionStore
     from serving_signatures.client.remote_model import RemoteModel
+    from serving_signatures.versions.exported_version import item_kind_of
 
 __all__ = [
     "CatalogStore",
@@ -35,6 +37,7 @@ __all__ = [
     "RankingRequest",
     "RedisProjectionStore",
     "RemoteModel",
+    "item_kind_of",
     "open_channel",
 ]
 
@@ -47,6 +50,7 @@ _MODULES = {
     "RankingRequest": "features.records.requests",
     "RedisProjectionStore": "serving_signatures.client.redis_store",
     "RemoteModel": "serving_signatures.client.remote_model",
+    "item_kind_of": "serving_signatures.versions.exported_version",
     "open_channel": "serving_signatures.client.channel",
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from features.arrays import Array, Booleans, Integers
+from features.id_kinds import Kind
 from features.records.requests import Arrays
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.client.projection_store import ProjectionStore
@@ -23,6 +24,12 @@ class CatalogStore:
     def __init__(self, catalogs: Mapping[str, ProjectionCache], store: ProjectionStore) -> None:
         self._catalogs = dict(catalogs)
         self._store = store
+
+    @property
+    def item_kind(self) -> Kind | None:
+        """What the item ids of the catalogs are; None where no catalog says it."""
+        kinds = (catalog.item_kind for catalog in self._catalogs.values())
+        return next((kind for kind in kinds if kind is not None), None)
 
     def tag(self, cache: str) -> str | None:
         """Returns the tag that the store saw last, else the catalog's."""

@@ -18,10 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features import id_kinds
 from features.arrays import Array, Integers
 from features.embeddings import byte_vectors
 from features.errors import UserInputError
 from features.files import storage, versions
+from features.id_kinds import Kind
 from features.ids import id_table
 
 ITEM_ID = "item_id"
@@ -43,10 +45,19 @@ class ProjectionCache:
       tag: fingerprint of all that the rows were computed from; an input of `score_cached`.
       item_ids: `[N]` int64, distinct, any order.
       columns: `[N + 1, ...]` by output; row N is zeros, for unknown items.
+      item_kind: what the ids are in the catalog, integers or strings by their hash; None for a
+        cache of an earlier version.
     """
 
-    def __init__(self, version: int, tag: str, item_ids: Integers, columns: Mapping[str, Array]):
-        self.version, self.tag = version, tag
+    def __init__(
+        self,
+        version: int,
+        tag: str,
+        item_ids: Integers,
+        columns: Mapping[str, Array],
+        item_kind: Kind | None = None,
+    ):
+        self.version, self.tag, self.item_kind = version, tag, item_kind
         self._rows = np.argsort(item_ids, kind="stable")
         self._item_ids = item_ids[self._rows]
         self._rows = np.append(self._rows, len(item_ids))
@@ -93,7 +104,8 @@ class ProjectionCache:
             for name, column in columns.items():
                 column[begin:end] = flat_values(table[name]).reshape(-1, *column.shape[1:])
             begin = end
-        return cls(values["version"], values["tag"], item_ids, columns)
+        kind = id_kinds.item_kind(values)
+        return cls(values["version"], values["tag"], item_ids, columns, kind)
 
     def __len__(self) -> int:
         """How many items it holds."""

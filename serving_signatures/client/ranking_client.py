@@ -8,6 +8,8 @@ import grpc
 import numpy as np
 
 from features.arrays import Array, DType
+from features.id_kinds import Kind
+from features.ids.given_ids import GivenKind
 from features.records.requests import Arrays, PaddedSizes, RankingRequest, pad
 from features.schema import CANDIDATE_MASK
 from serving_signatures import names
@@ -53,6 +55,12 @@ class RankingClient:
       store: keeps projections; None for an `LruProjectionStore`.
       sizes: what C and L are padded to.
       max_batch_size: TF Serving's; the most requests, and items to project, per call.
+      item_kind: what the requests' item ids are, as the model was trained on: `integer`, `string`,
+        or `fingerprint` for strings that the caller has hashed. None for what a `CatalogStore`'s
+        caches say; without those, for integers or fingerprints. `item_kind_of` reads an export's.
+
+    Raises:
+      ValueError: the caches are of another kind of ids than `item_kind`.
     """
 
     def __init__(
@@ -61,6 +69,7 @@ class RankingClient:
         store: ProjectionStore | None = None,
         sizes: PaddedSizes | None = None,
         max_batch_size: int = 8,
+        item_kind: GivenKind | None = None,
     ) -> None:
         if max_batch_size < 1:
             raise ValueError(f"max_batch_size must be at least 1, received {max_batch_size}.")
@@ -69,6 +78,7 @@ class RankingClient:
         self._max_batch_size = max_batch_size
         self._counts = ClientCounts()
         self._store = LruProjectionStore() if store is None else store
+        self._item_kind = _agreed(item_kind, getattr(store, "item_kind", None))
 
     def counts(self) -> dict[str, int]:
         """Returns what happened so far.
@@ -82,7 +92,7 @@ class RankingClient:
         """Scores requests by ids alone.
 
         Raises:
-          ValueError: a request lacks an input, or is too large.
+          ValueError: a request lacks an input, is too large, or has ids of another kind.
           grpc.RpcError: the server refuses, or does not answer in time.
         """
         return self._score_request(self._padded(requests))
@@ -95,7 +105,7 @@ class RankingClient:
         requests are scored by ids; entries of a refused tag are forgotten.
 
         Raises:
-          ValueError: a request lacks an input, or is too large.
+          ValueError: a request lacks an input, is too large, or has ids of another kind.
           grpc.RpcError: the server refuses for another reason, or does not answer in time.
         """
         batch = self._padded(requests)
@@ -118,7 +128,7 @@ class RankingClient:
                 f"Received {len(requests)} requests, expected at most {self._max_batch_size} "
                 "(max_batch_size): split them."
             )
-        return pad(requests, self._sizes)
+        return pad(requests, self._sizes, self._item_kind)
 
     def _call_cached(self, batch: Arrays, found: Projections) -> Answer:
         specs = self._model.signatures(found.version)[names.SCORE_CACHED]
@@ -150,6 +160,17 @@ class RankingClient:
             with contextlib.suppress(ProjectionStoreError):
                 self._store.drop(cache, found.tags[cache])
         return bool(refused)
+
+
+def _agreed(given: GivenKind | None, of_caches: Kind | None) -> GivenKind | None:
+    """Returns what ids are taken, after a look at what the caches were filled from."""
+    hashed = "string" if given == "fingerprint" else given
+    if hashed is not None and of_caches is not None and hashed != of_caches:
+        raise ValueError(
+            f"item_kind is {given!r}, but the catalog's caches are of {of_caches} ids: no item "
+            "would be found. Leave item_kind out, or open the caches of this model."
+        )
+    return given or of_caches
 
 
 def _inputs(batch: Arrays, specs: Mapping[str, DType]) -> Arrays:

@@ -5,8 +5,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from features import id_kinds
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.id_kinds import Kind
 
 EXTRAS = "assets.extra"
 """The folder of a SavedModel that TF Serving does not read; it holds the manifest."""
@@ -87,6 +89,18 @@ def read_values(folder: str) -> dict[str, Any]:
             "`python -m pipeline.export` wrote, such as serving/dmf/1."
         )
     return manifest.read_manifest(extras)
+
+
+def item_kind_of(folder: str) -> Kind | None:
+    """Returns what the item ids of an exported version are, None for one of an earlier version.
+
+    Args:
+      folder: the version's, local or remote, such as `serving/dmf/1`.
+
+    Raises:
+      UserInputError: there is no manifest.
+    """
+    return id_kinds.item_kind(read_values(folder)["schema"])
 
 
 def list_files(folder: str) -> dict[str, dict[str, Any]]:

@@ -95,8 +95,12 @@ def has_ended(pid):
 
 def test_a_planted_page(tmp_path):
     page = "# T\n\n```sh\necho made > file\nsleep 300 & echo $! > pid\n```\n\n```python\n{}\n```\n"
-    reads = 'print(open("file").read(), end="")'
-    assert workspace.run("docs/p.md", page.format(reads), tmp_path) is None
+    reads = (
+        'print(open("file").read(), end="")\n'
+        'with open(f"/proc/{os.getppid()}/cmdline") as parent:\n'
+        '    assert "quick_python_server" in parent.read(), "a page is slow"\n'
+    )
+    assert workspace.run("docs/p.md", page.format(f"import os\n{reads}"), tmp_path) is None
     assert has_ended(int((tmp_path / "pid").read_text()))
     failure = workspace.run("docs/p.md", page.format("import absent"), tmp_path)
     assert "docs/p.md: exit code 1" in failure

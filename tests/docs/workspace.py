@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from docs_build import code_blocks
+from tests import quick_python
 from tests.conftest import REPOSITORY
 
 _SECONDS = 1800
@@ -27,12 +27,13 @@ def run(page, text, folder):
             (work / f"block_{block.line}.py").write_text(block.text, encoding="utf-8")
     script = work / "page.sh"
     script.write_text(code_blocks.script(found, f"{work}/block_{{line}}.py"), encoding="utf-8")
-    # `. .venv/bin/activate`: the environment of the tests is active.
+    # `. .venv/bin/activate`: the environment of the tests is active, and `python` is a quick one.
     (folder / ".venv/bin").mkdir(parents=True, exist_ok=True)
     (folder / ".venv/bin/activate").touch()
+    programs = (quick_python.executable(), sys.executable)
     environment = {
         **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([*(os.path.dirname(one) for one in programs), os.environ["PATH"]]),
         "PYTHONPATH": str(REPOSITORY),
     }
     output = work / "output.txt"

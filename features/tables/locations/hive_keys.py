@@ -1,5 +1,6 @@
 """`KEY=VALUE` folders, as Hive, Spark and others lay out tables."""
 
+import functools
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote
@@ -18,25 +19,26 @@ def is_key(folder: str) -> bool:
     return _FOLDER.fullmatch(folder) is not None
 
 
-def keys_of(path: str) -> Keys:
-    """Returns the keys in a path's folders; its last part is the file's name.
+@functools.lru_cache(maxsize=1024)
+def keys_of(folders: str) -> Keys:
+    """Returns the keys in the folders of a path.
 
-    >>> keys_of("date=2026-05-01/hour=__HIVE_DEFAULT_PARTITION__/a%20b=c%2Fd/part-0")
+    >>> keys_of("date=2026-05-01/hour=__HIVE_DEFAULT_PARTITION__/a%20b=c%2Fd")
     (('date', '2026-05-01'), ('hour', None), ('a b', 'c/d'))
 
     Raises:
       UserInputError: a key is there twice, with different values.
     """
     keys: dict[str, str | None] = {}
-    for folder in path.split("/")[:-1]:
+    for folder in folders.split("/"):
         match = _FOLDER.fullmatch(folder)
         if match is None:
             continue
         name, value = unquote(match[1]), None if match[2] == _NULL else unquote(match[2])
         if keys.setdefault(name, value) != value:
             raise UserInputError(
-                f"{path!r}: the folders say {name}={keys[name]} and {name}={value}. Rename one of "
-                "them."
+                f"{folders!r}: the folders say {name}={keys[name]} and {name}={value}. Rename one "
+                "of them."
             )
     return tuple(keys.items())
 

@@ -42,6 +42,7 @@ def select(location: Location, logs: Logs) -> Selection:
     keys: dict[str, Keys] = {}
     passed_over: dict[str, str] = {}
     by_folder: dict[str, Keys] = {}
+    end = keys_at_the_end(location.folder)
     for name in sorted(names):
         log = _covering(name, tables)
         if log is not None and name in log:
@@ -51,7 +52,7 @@ def select(location: Location, logs: Logs) -> Selection:
         if reason is None and log is not None:
             reason = NOT_IN_LOG
         if reason is None:
-            by_folder[name] = keys_of(f"{keys_at_the_end(location.folder)}/{name}")
+            by_folder[name] = keys_of(f"{end}/{name.rpartition('/')[0]}")
         else:
             passed_over[name] = reason
     check_levels((location.path(name), found) for name, found in by_folder.items())

@@ -97,7 +97,8 @@ def test_what_does_not_fit_is_named(requests, message):
 @pytest.mark.parametrize("name", ["candidate_item_id", "history_item_id", "history_time_gap"])
 def test_what_is_no_integer_is_refused_by_the_inputs_name(name, value, received):
     wrong = dataclasses.replace(request(2, 2), **{name: value})
-    message = f"^{name}: expected integers, received {received}.*fingerprint_strings"
+    advice = "Give whole numbers" if name == "history_time_gap" else "fingerprint_strings"
+    message = f"^{name}: expected integers, received {received}.*{advice}"
     with pytest.raises(ValueError, match=message):
         pad([wrong], SIZES)
 

@@ -53,7 +53,7 @@ def test_rows_without_an_id_and_repeated_ids_are_counted(plain, data, tmp_path):
     folders = projection_data.write_embeddings(
         tmp_path, names, projection_data.vectors(np.array([1, 2]))
     )
-    backfill(plain.folder, str(tmp_path / "items"), str(tmp_path / "out"), folders)
+    backfill(plain.folder, str(tmp_path / "items"), str(tmp_path / "out"), folders, min_coverage=0)
     values = published(tmp_path / "out", TARGET)
     assert values["items"] == 3
     assert values["catalog"] == {"rows": 7, "null": 1, "empty": 1, "duplicate": 2}

@@ -1,6 +1,7 @@
 """Embedding sets that grow: validated, quantized, whole versions that every job reads."""
 
 import json
+import logging
 
 import numpy as np
 import pyarrow as pa
@@ -184,6 +185,56 @@ def test_another_space_is_refused_unless_it_replaces_the_set(tmp_path):
     assert {name: one for name, one in after.items() if name not in rejected} == before
     ingest(path, str(tmp_path / "set"), "encoder", "2", replace=True)
     assert state(tmp_path / "set") == expected(*rows(range(3), seed=2))
+
+
+def test_the_manifest_says_the_kind_of_the_ids_and_a_set_from_before_has_its_columns(tmp_path):
+    first = take(tmp_path, rows(["a", "b"]), pa.string())
+    assert first["id_kinds"] == {"item": "string", "string_hash": "FarmHash Fingerprint64"}
+    path = tmp_path / "set" / "versions" / "000001" / "manifest.json"
+    path.write_text(json.dumps({k: v for k, v in first.items() if k != "id_kinds"}))
+    assert read_embedding_set(str(tmp_path / "set")).item_kind == "string"
+    with pytest.raises(UserInputError) as caught:
+        take(tmp_path, rows([1, 2]))
+    assert f"--output {str(tmp_path / 'set')!r} are strings (by FarmHash" in str(caught.value)
+    assert "Write item_id as the set has it, or give another --output." in str(caught.value)
+    second = take(tmp_path, rows(["c"], seed=1), pa.string())
+    assert second["id_kinds"]["item"] == "string" and second["count"] == 3
+
+
+def test_a_set_is_replaced_by_one_of_other_items_only_when_told(tmp_path, caplog):
+    take(tmp_path, rows(range(200)))
+    before = contents(tmp_path / "set")
+    with pytest.raises(UserInputError, match=r"--vectors .* strings .* give --min_coverage 0 too"):
+        take(tmp_path, rows([str(k) for k in range(200)]), pa.string(), replace=True)
+    with pytest.raises(UserInputError, match="1 of 200 items of the version before have a vector"):
+        take(tmp_path, rows(range(199, 400)), replace=True)
+    kept = contents(tmp_path / "set")
+    assert {name: one for name, one in kept.items() if ".rejected/" not in name} == before
+    with caplog.at_level(logging.INFO, logger="absl"):
+        take(tmp_path, rows(range(150, 350), seed=1), replace=True)
+    assert "50 of 200 items of the version before have a vector in the new one" in caplog.text
+    told = {"replace": True, "min_coverage": 0.0}
+    third = take(tmp_path, rows(["a", "b"]), pa.string(), **told)
+    assert third["count"] == 2 and third["id_kinds"]["item"] == "string"
+
+
+def test_a_damaged_version_is_replaced_without_a_look_at_its_items(tmp_path, caplog):
+    take(tmp_path, rows(range(20)))
+    part = tmp_path / "set" / "versions" / "000001" / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-9])
+    take(tmp_path, rows(range(30, 50)), replace=True)
+    assert "The version before cannot be compared, and is replaced" in caplog.text
+    assert len(state(tmp_path / "set")) == 20
+
+
+def test_integers_of_any_width_are_one_set(tmp_path):
+    take(tmp_path, rows([1, 2, 3]), pa.int32())
+    found = rows([3, 2**40, 2**64 - 1], seed=1)
+    manifest = take(tmp_path, found, pa.uint64())
+    assert manifest["counts"]["new"] == 2 and manifest["counts"]["changed"] == 1
+    assert sorted(state(tmp_path / "set")) == [-1, 1, 2, 3, 2**40]
+    table = pq.read_table(tmp_path / "set" / "versions" / "000002" / "part-00000.parquet")
+    assert table["item_id"].to_pylist() == [-1, 1, 2, 3, 2**40]
 
 
 def test_three_versions_are_kept(tmp_path):

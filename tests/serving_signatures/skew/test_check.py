@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
+from features.id_kinds import IdKinds
 from models.inputs.example_set import ExampleSet
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
@@ -102,6 +103,17 @@ def test_another_embedding_set_is_found(tmp_path, model, joined):
         assert "score:click" not in names
     else:
         assert "score:click" in names
+
+
+def test_ids_of_another_kind_than_the_models_are_refused(tmp_path, model, joined):
+    vectors = logs.random_embeddings(0, range(40), 16)
+    integers = {**joined.embeddings, "text": logs.write_embeddings(tmp_path / "text", vectors)}
+    with pytest.raises(UserInputError, match=r"item ids are integers, .* the model are strings"):
+        check(model, joined.examples, integers)
+    schema = dataclasses.replace(joined.examples.schema, id_kinds=IdKinds(item="integer"))
+    examples = dataclasses.replace(joined.examples, schema=schema)
+    with pytest.raises(UserInputError, match=r"/examples': item ids are integers, .* are strings"):
+        check(model, examples, joined.embeddings)
 
 
 @pytest.mark.slow
