@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -35,6 +36,9 @@ CONTEXT_PREFIX = "context_"
 CANDIDATE_ITEM_ID = "candidate_item_id"
 CANDIDATE_MASK = "candidate_mask"
 """False for padding; made when records are parsed, like `HISTORY_MASK`."""
+
+CANDIDATE_SAMPLE_WEIGHT = "candidate_sample_weight"
+"""The weight of each candidate in the loss, in records of `ExampleSchema.weighted`."""
 
 HISTORY_ITEM_ID = "history_item_id"
 HISTORY_MASK = "history_mask"
@@ -155,6 +159,29 @@ class SideFeature:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Downsampling:
+    """How negatives of the train split were left out.
+
+    Attributes:
+      label: the label whose negatives were left out; nothing else decided.
+      rate: the share of them that records hold.
+    """
+
+    label: Name
+    rate: Annotated[float, Field(gt=0, lt=1)]
+
+    @property
+    def logit_shift(self) -> float:
+        """What turns a logit of the sample into one of the whole log, `log(rate)`.
+
+        A sample that holds the share `rate` of the negatives has odds `1 / rate` times the
+        log's (He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD
+        2014, section 6.3).
+        """
+        return math.log(self.rate)
+
+
+@dataclass(frozen=True, config=STRICT)
 class ExampleSchema:
     """What one training record holds: one request of one user at one moment.
 
@@ -167,6 +194,8 @@ class ExampleSchema:
       behavior_types: how many values `history_type` may take.
       item_features: side features of the candidates, `candidate_<name>` `[R, C, K]`.
       context_features: side features of the request, `context_<name>` `[R, K]`.
+      downsampling: of the train split's negatives; None where records hold the whole log.
+      weighted: whether records have a weight for each candidate, `CANDIDATE_SAMPLE_WEIGHT`.
       version: the layout's; readers refuse any other.
       id_kinds: whether ids are integers or hashed strings. No part of equality and fingerprint:
         schemas from before say none. Jobs compare them by `id_kinds.check`.
@@ -178,6 +207,8 @@ class ExampleSchema:
     behavior_types: PositiveInt = 1
     item_features: tuple[SideFeature, ...] = ()
     context_features: tuple[SideFeature, ...] = ()
+    downsampling: Downsampling | None = None
+    weighted: bool = False
     version: Literal[1] = 1
     id_kinds: IdKinds = dataclasses.field(default=IdKinds(), compare=False)
 
@@ -188,6 +219,25 @@ class ExampleSchema:
         if len(set(names)) != len(names):
             raise ValueError(f"names must be distinct, received {names}")
         return value
+
+    @model_validator(mode="after")
+    def _downsampling_fits(self) -> "ExampleSchema":
+        if self.downsampling is not None and self.downsampling.label not in self.labels:
+            raise ValueError(
+                f"negatives of {self.downsampling.label!r} were left out, which is not among the "
+                f"labels {list(self.labels)}"
+            )
+        return self
+
+    @property
+    def of_requests(self) -> "ExampleSchema":
+        """The schema of what a request holds, without what concerns training alone."""
+        return dataclasses.replace(self, downsampling=None, weighted=False)
+
+    @property
+    def candidate_floats(self) -> tuple[str, ...]:
+        """The features with a float for each candidate: labels, the weight if recorded."""
+        return (*self.labels, CANDIDATE_SAMPLE_WEIGHT) if self.weighted else self.labels
 
     @property
     def history(self) -> tuple[str, ...]:
@@ -213,9 +263,12 @@ class ExampleSchema:
         """Returns the schema as plain JSON values."""
         values: dict[str, Any] = TypeAdapter(ExampleSchema).dump_python(self, mode="json")
         for side in (*values["item_features"], *values["context_features"]):
-            # Left out so that schemas without running statistics keep their old fingerprint.
+            # Left out, as below, so that schemas without them keep their old fingerprint.
             if not side["statistics"]:
                 del side["statistics"]
+        for name in ("downsampling", "weighted"):
+            if not values[name]:
+                del values[name]
         values[KEY] = self.id_kinds.to_dict()
         if not values[KEY]:
             del values[KEY]

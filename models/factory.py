@@ -97,7 +97,7 @@ def zero_batch(
     batch[CANDIDATE_ITEM_ID] = tf.zeros([r, c], tf.int64)
     batch[HISTORY_MASK] = tf.ones([r, b], tf.bool)
     batch[CANDIDATE_MASK] = tf.ones([r, c], tf.bool)
-    batch |= {label: tf.zeros([r, c]) for label in schema.labels}
+    batch |= {name: tf.zeros([r, c]) for name in schema.candidate_floats}
     for modality in schema.modalities:
         batch[similarity_feature(modality.name)] = tf.zeros([r, c, b], tf.uint8)
         if modality.candidate_embedding:

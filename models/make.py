@@ -7,8 +7,9 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID
-from models import replicas
+from models import replicas, tasks
 from models.content_model import ContentModel
+from models.inputs import candidate_weights
 from models.inputs.batch import Batch, behaviors_of
 
 
@@ -89,5 +90,6 @@ class MAKE(ContentModel):
 
     def _content_loss(self, batch: Batch) -> tf.Tensor:
         logits = self.content_logit(self.content_interest(self.attended(batch)))[..., 0]
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(batch[self.label], logits)
-        return tf.reduce_mean(tf.boolean_mask(losses, batch[CANDIDATE_MASK]))
+        weights = candidate_weights.weights_of(batch, self.schema)
+        losses = tasks.log_losses(batch[self.label], logits, batch[CANDIDATE_MASK], weights)
+        return tf.reduce_mean(losses)

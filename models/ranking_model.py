@@ -19,7 +19,8 @@ from features.schema import (
     ExampleSchema,
     Modality,
 )
-from models import entire_space, replicas, tasks
+from models import downsampling, entire_space, replicas, tasks
+from models.inputs import candidate_weights
 from models.inputs.batch import Batch, behaviors_of
 from models.inputs.newest_behaviors import truncate_history
 from models.layers import row_penalty
@@ -77,6 +78,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         self.conversion_label = config.conversion_label
         if self.conversion_label is not None:
             entire_space.check_conversion_label(self.conversion_label, self.label, schema)
+        downsampling.check_label(self.label, schema)
+        self.logit_shift = downsampling.logit_shift(schema)
         if vocabulary is None and not config.hashed_buckets:
             raise UserInputError(
                 "The data set has no item vocabulary: set model.hashed_buckets to hash ids."
@@ -232,7 +235,7 @@ class RankingModel(tfrs.Model, abc.ABC):
     def logits_by_label(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns logits `[R, C]` of every label, the main one first."""
         candidates, interest = self.candidates_and_interest(batch, training)
-        return self.logits(candidates, interest, self.candidate_content(batch), batch)
+        return self.logits(candidates, interest, self.candidate_content(batch), batch, training)
 
     def candidates_and_interest(
         self, batch: Batch, training: bool = False
@@ -259,10 +262,13 @@ class RankingModel(tfrs.Model, abc.ABC):
         interest: tf.Tensor,
         content: Sequence[tf.Tensor],
         batch: Batch,
+        training: bool = False,
     ) -> dict[str, tf.Tensor]:
         """Returns logits `[R, C]` by label from a candidate's embedding, interest and content.
 
         The conversion label's is the logit of pCTCVR, the probability of click and conversion.
+        Logits are of the whole log; in training they are of the records, which may lack
+        negatives (`models.downsampling`).
         """
         shape = tf.shape(candidates)
         behaviors = behaviors_of(batch)
@@ -276,6 +282,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         known = [*content, *self.history_features(batch), *self.item_side(batch), *repeated]
         inputs = [candidates, interest, *known]
         logits = {self.label: self.head(inputs)}
+        if self.logit_shift and not training:
+            logits[self.label] += self.logit_shift
         if self.conversion_label is not None:
             conversion = self.conversion_head(inputs)
             joint = entire_space.joint_logit(logits[self.label], conversion)
@@ -300,6 +308,9 @@ class RankingModel(tfrs.Model, abc.ABC):
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Returns the mean log loss over the candidates that are not padding, summed over labels.
 
+        Where candidates have weights, each one's loss is multiplied by its own. The mean is still
+        over their number, so that a batch of small weights counts for little.
+
         On several replicas it is this replica's part of the mean over the candidates of them all:
         the parts add up to the loss, and their gradients to its gradient.
 
@@ -310,15 +321,18 @@ class RankingModel(tfrs.Model, abc.ABC):
         `config.embedding_l2`, the squares of the item rows that the batch reads are added too.
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
-        logits = self.logits(candidates, interest, self.candidate_content(inputs), inputs)
+        content = self.candidate_content(inputs)
+        logits = self.logits(candidates, interest, content, inputs, training)
         mask = inputs[CANDIDATE_MASK]
-        loss = tasks.summed_loss(self.task, inputs[self.label], logits[self.label], mask)
+        weights = candidate_weights.weights_of(inputs, self.schema)
+        loss = tasks.summed_loss(self.task, inputs[self.label], logits[self.label], mask, weights)
         if (label := self.conversion_label) is not None:
-            loss += tasks.summed_loss(self.conversion_task, inputs[label], logits[label], mask)
+            loss += tasks.summed_loss(
+                self.conversion_task, inputs[label], logits[label], mask, weights
+            )
         if training and self.config.auxiliary_loss:
-            labels = tf.boolean_mask(inputs[self.label], mask)
-            alone = tf.boolean_mask(self.auxiliary_head((candidates, interest)), mask)
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, alone)
+            alone = self.auxiliary_head((candidates, interest))
+            losses = tasks.log_losses(inputs[self.label], alone, mask, weights)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
         loss /= replicas.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
         if training and self.config.embedding_l2:

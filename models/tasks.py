@@ -20,7 +20,11 @@ def conversion_task() -> tfrs.tasks.Ranking:
 
 
 def summed_loss(
-    task: tfrs.tasks.Ranking, labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
+    task: tfrs.tasks.Ranking,
+    labels: tf.Tensor,
+    logits: tf.Tensor,
+    mask: tf.Tensor,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the summed loss of the candidates in the mask, and updates the task's metrics.
 
@@ -29,9 +33,21 @@ def summed_loss(
       labels: `[R, C]` float32.
       logits: `[R, C]`.
       mask: `[R, C]` bool, False for padding.
+      weights: `[R, C]` of the candidates, in the loss and in the metrics; None for 1 each.
     """
     labels, logits = (tf.boolean_mask(tensor, mask)[:, None] for tensor in (labels, logits))
-    return task(labels=labels, predictions=logits)
+    if weights is not None:
+        weights = tf.boolean_mask(weights, mask)[:, None]
+    return task(labels=labels, predictions=logits, sample_weight=weights)
+
+
+def log_losses(
+    labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor, weights: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Returns the weighted log loss of each candidate in the mask, `[N]`; see `summed_loss`."""
+    labels, logits = (tf.boolean_mask(tensor, mask) for tensor in (labels, logits))
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+    return losses if weights is None else losses * tf.boolean_mask(weights, mask)
 
 
 def _task(prefix: str, **thresholds: object) -> tfrs.tasks.Ranking:

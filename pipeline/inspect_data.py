@@ -19,14 +19,16 @@ from absl import flags
 
 from features.errors import UserInputError
 from features.tables import expressions
+from features.tables.names import feature_name
 from pipeline.join.options import DEFAULT_LABEL
 from pipeline.runtime import entry_point, environment, json_file
 from pipeline.statistics import options
 from pipeline.statistics.flags import define_flags
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
+from pipeline.tables.flags import table_options
 
 if TYPE_CHECKING:
-    from pipeline.statistics.log import LogSource
+    from pipeline.statistics.log_source import LogSource
 
 _FLAGS = flags.FLAGS
 
@@ -54,9 +56,9 @@ def _assigned(flag: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _source() -> "LogSource | None":
-    from pipeline.statistics.log import LogSource
+    from pipeline.statistics.log_source import LogSource
 
-    if _FLAGS.events is None:
+    if not _FLAGS.events:
         return None
     try:
         derived = dict(map(expressions.parse_assignment, _FLAGS.derive_label))
@@ -64,14 +66,21 @@ def _source() -> "LogSource | None":
         raise UserInputError(f"--derive_label: {error}") from error
     given = _FLAGS.labels  # None by default; a log without labels is inspected with `--labels=`.
     labels = tuple(derived) or (DEFAULT_LABEL,) if given is None else tuple(given)
-    used = {name: one for name, one in derived.items() if name in labels}
-    return LogSource(_FLAGS.events, labels, used, _FLAGS.timestamp_unit)
+    labels = tuple(feature_name(label) or label for label in labels)
+    return LogSource(
+        events=tuple(_FLAGS.events),
+        labels=labels,
+        derived={name: one for name, one in derived.items() if name in labels},
+        timestamp_unit=_FLAGS.timestamp_unit,
+        null_label=_FLAGS.null_label,
+        tables=table_options(),
+    )
 
 
 def _main(arguments: Sequence[str]) -> None:
     from pipeline.statistics import inspection
 
-    assessment = inspection.inspect(
+    found = inspection.inspect(
         _source(),
         entry_point.modality_folders(_FLAGS.embeddings),
         _FLAGS.examples,
@@ -79,14 +88,15 @@ def _main(arguments: Sequence[str]) -> None:
         limits=options.parse(CheckLimits, _assigned("limit", _FLAGS.limit), "--limit"),
         config=DriftConfig(baseline=_FLAGS.baseline, thresholds=_thresholds()),
         memory_limit=_FLAGS.memory_limit,
+        tables=table_options(),
         command=environment.command("pipeline.inspect_data"),
-    ).assessment
+    )
     try:
-        assessment.raise_if_bad()
+        found.assessment.raise_if_bad()
     except UserInputError as error:
         page = os.path.join(_FLAGS.output, "report.html")
         raise UserInputError(f"{error}\nThe whole picture is in {page}.") from error
-    print(inspection.describe(assessment, _FLAGS.output))
+    print(inspection.describe(found, _FLAGS.output))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 import tensorflow as tf
 
 from features.embeddings import similarity
+from features.records import time_gaps
 from features.schema import (
     CANDIDATES,
     HISTORY_MASK,
     HISTORY_RESIDUAL,
+    HISTORY_TIME_GAP,
     HISTORY_TYPE,
     ITEM_AXES,
 )
@@ -25,7 +27,7 @@ def checked(
 ) -> Tensors:
     """Returns the inputs of a scoring signature after checks of their shapes and values.
 
-    Padding in `history_type` and `history_residual` becomes 0, whatever it was.
+    Padding in `history_type`, `history_residual` and `history_time_gap` becomes 0, whatever it was.
 
     Args:
       inputs: `candidate_*` `[R, C, ...]`, `history_*` `[R, L, ...]`, all others `[R, ...]`.
@@ -41,6 +43,8 @@ def checked(
     for name, end in ends.items():
         if name in batch:
             batch[name] = _below(batch[name], batch[HISTORY_MASK], name, end)
+    if HISTORY_TIME_GAP in batch:
+        batch[HISTORY_TIME_GAP] = _possible_gaps(batch[HISTORY_TIME_GAP], batch[HISTORY_MASK])
     return batch
 
 
@@ -150,3 +154,34 @@ def _below(values: tf.Tensor, mask: tf.Tensor, name: str, end: int) -> tf.Tensor
     )
     with tf.control_dependencies([check]):
         return tf.identity(values)
+
+
+def _possible_gaps(gaps: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Fails unless gaps `[R, L]` are as `time_gaps` says; those of padding become 0."""
+    gaps = tf.where(mask, gaps, tf.zeros_like(gaps))
+    lowest, highest = tf.reduce_min(gaps), tf.reduce_max(gaps)
+    before, after = gaps[:, :-1], gaps[:, 1:]
+    grows = (after > before) & (before > 0)
+    first = tf.where(grows)[:1]  # [1, 2], or [0, 2] where none grows
+    checks = [
+        tf.debugging.Assert(
+            (lowest >= 0) & (highest <= time_gaps.LONGEST),
+            [
+                f"{HISTORY_TIME_GAP}: {time_gaps.IN_RANGE}",
+                tf.strings.as_string(lowest),
+                "to",
+                tf.strings.as_string(highest),
+            ],
+        ),
+        tf.debugging.Assert(
+            tf.equal(tf.size(first), 0),
+            [
+                f"{HISTORY_TIME_GAP}: {time_gaps.IN_ORDER}",
+                tf.gather_nd(before, first),
+                "before",
+                tf.gather_nd(after, first),
+            ],
+        ),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(gaps)

@@ -56,7 +56,7 @@ class ServingSignatures:
         self, model: RankingModel, embeddings: Mapping[str, EmbeddingSet] | None = None
     ) -> None:
         self.model = model
-        self.schema = model.schema
+        self.schema = model.schema.of_requests
         self._check(embeddings or {})
         self.tables = {
             name: ContentTable(embedding_set, name)

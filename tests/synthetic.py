@@ -21,6 +21,7 @@ from features.ids import id_table
 from features.records import example
 from features.records.requests import RankingRequest
 from features.schema import (
+    CANDIDATE_SAMPLE_WEIGHT,
     HISTORY_RESIDUAL,
     ExampleSchema,
     Modality,
@@ -100,6 +101,7 @@ def random_requests(
                 labels=dict.fromkeys(schema.labels, labels),
                 features={
                     **({HISTORY_RESIDUAL: 1 + 254 * types} if schema.has_residuals else {}),
+                    **({CANDIDATE_SAMPLE_WEIGHT: _weights(candidates)} if schema.weighted else {}),
                     **_content(schema, sets, item_ids()[candidates], item_ids()[behaviors]),
                     **{
                         candidate_feature(side.name): _side_values(side, candidates)
@@ -201,6 +203,11 @@ def _side_values(side: SideFeature, rows: np.ndarray) -> np.ndarray:
     """Values that depend on the row alone; a categorical row 0 is all padding."""
     values = rows[:, None] * np.arange(1, side.width + 1) % 7
     return values if side.kind == "categorical" else values.astype(np.float32) - 3
+
+
+def _weights(rows: np.ndarray) -> np.ndarray:
+    """Weights of 0.5, 1 and 1.5 that depend on the row alone."""
+    return (0.5 + rows % 3 / 2).astype(np.float32)
 
 
 def _write_shard(folder, name, schema, requests, split) -> dict[str, object]:

@@ -76,8 +76,17 @@ def train(
 
     Returns:
       The scored candidates; the trees' number and the columns of most gain.
+
+    Raises:
+      UserInputError: LightGBM is not installed, or the records are weighted or lack negatives.
     """
     lightgbm = require()
+    if examples.schema != examples.schema.of_requests:
+        raise UserInputError(
+            "gradient_boosting knows neither weights nor down-sampled negatives, but "
+            f"{examples.folder!r} was joined with --weight_column or --downsample_negatives. Join "
+            "without, or leave gradient_boosting out of --models."
+        )
     needed = dict.fromkeys(("train", "validation", split))
     # Trials share the columns: the first computes them.
     tables_of = joblib.Memory(cache, verbose=0).cache(_tables, ignore=["examples"])

@@ -62,7 +62,7 @@ class Slices:
 def feature_kinds(schema: ExampleSchema) -> dict[str, str]:
     """Returns `int64`, `float` or `bytes` for every feature of a record, by name."""
     kinds = dict.fromkeys((*SCALARS, *schema.history, CANDIDATE_ITEM_ID), "int64")
-    kinds.update(dict.fromkeys(schema.labels, "float"))
+    kinds.update(dict.fromkeys(schema.candidate_floats, "float"))
     for modality in schema.modalities:
         kinds[similarity_feature(modality.name)] = "bytes"
         if modality.candidate_embedding:

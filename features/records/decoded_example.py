@@ -43,7 +43,7 @@ def decode_request(schema: ExampleSchema, record: bytes) -> RankingRequest:
     behaviors = len(feature[HISTORY_ITEM_ID].int64_list.value)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(SCALARS, (1,))
     shapes |= dict.fromkeys(schema.history, (behaviors,))
-    shapes |= dict.fromkeys((CANDIDATE_ITEM_ID, *schema.labels), (candidates,))
+    shapes |= dict.fromkeys((CANDIDATE_ITEM_ID, *schema.candidate_floats), (candidates,))
     for one in schema.modalities:
         shapes[similarity_feature(one.name)] = candidates, behaviors
         shapes[candidate_embedding_feature(one.name)] = candidates, one.dimension

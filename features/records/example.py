@@ -10,6 +10,7 @@
 | `candidate_item_id` | int64 `[c]` | `[R, C]` int64 |
 | `candidate_mask` | | `[R, C]` bool |
 | a label | float `[c]` | `[R, C]` float32 |
+| `candidate_sample_weight` (with weights) | float `[c]` | `[R, C]` float32 |
 | `similarity_<modality>` | bytes: uint8 `[c, l]`, row-major | `[R, C, L]` uint8 |
 | `candidate_embedding_<modality>` (optional) | bytes: int8 `[c, M]` | `[R, C, M]` int8 |
 | `candidate_<item feature>` | int64 or float `[c * K]` | `[R, C, K]` |
@@ -85,7 +86,7 @@ def parse_examples(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf
     batch = {name: parsed[name] for name in SCALARS}
     for name in schema.history:
         batch[name] = _padded(parsed[name], behaviors, name)
-    for name in (CANDIDATE_ITEM_ID, *schema.labels):
+    for name in (CANDIDATE_ITEM_ID, *schema.candidate_floats):
         batch[name] = parsed[name].to_tensor()
     length = tf.shape(batch[HISTORY_ITEM_ID], tf.int64)[1]
     count = tf.shape(batch[CANDIDATE_ITEM_ID], tf.int64)[1]

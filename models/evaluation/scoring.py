@@ -12,6 +12,7 @@ from features.records import example
 from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
+    CANDIDATE_SAMPLE_WEIGHT,
     HISTORY_MASK,
     USER_ID,
     similarity_feature,
@@ -52,6 +53,9 @@ class Scored:
       known_similarity: by modality bool, whether the similarity to any behavior is known; False
         for candidates without an embedding and for empty histories.
       conversions: the prediction of the conversion label, by its name; empty without one.
+      stands_for: float64, how many candidates of the log each stands for, where the split lacks
+        negatives; None where it is the log.
+      weight: float32, of the records; None where they have none.
     """
 
     user_id: np.ndarray
@@ -61,6 +65,8 @@ class Scored:
     history_length: np.ndarray
     known_similarity: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     conversions: Mapping[str, Prediction] = dataclasses.field(default_factory=dict)
+    stands_for: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
 
 def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
@@ -72,7 +78,7 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
       split: such as `test`.
     """
     batches = input_pipeline.evaluation_batches(examples, split)
-    modalities = examples.schema.modality_names
+    modalities, sampled = examples.schema.modality_names, examples.downsampling(split)
 
     @tf.function(input_signature=[batches.element_spec], autograph=False)
     def scored(batch: dict[str, tf.Tensor]) -> dict[str, Any]:
@@ -94,11 +100,17 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
                 label: (batch[label], tf.sigmoid(joint)) for label, joint in logits.items()
             },
         }
+        if sampled is not None:
+            columns["stands_for"] = batch[sampled.label]
+        if examples.schema.weighted:
+            columns["weight"] = batch[CANDIDATE_SAMPLE_WEIGHT]
         return tf.nest.map_structure(lambda column: tf.boolean_mask(column, mask), columns)
 
     parts = [scored(batch) for batch in batches]
     columns = tf.nest.map_structure(lambda *column: np.concatenate(column), *parts)
     conversions = {name: Prediction(*pair) for name, pair in columns.pop("conversions").items()}
+    if sampled is not None:
+        columns["stands_for"] = np.where(columns["stands_for"] > 0, 1.0, 1 / sampled.rate)
     return Scored(**columns, conversions=conversions)
 
 
@@ -112,12 +124,16 @@ def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
 def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str, object]:
     """Returns metrics over all candidates and by slice.
 
+    Where negatives were left out, each that is there counts as often as it stands for: metrics
+    are those of the whole log. The records' weights are in `weighted` alone.
+
     Args:
       scored: what `score` returned.
       counts: what `train_counts` returned.
 
     Returns:
-      The figures of `metrics.summarize`; `calibration_curve`; `slices`, lists of named slices with
+      The figures of `metrics.summarize`; `weighted`, the same by the records' weights, if there
+      are any, None where all are 0; `calibration_curve`; `slices`, lists of named slices with
       their metrics, by history length, by occurrences of the item in the train split, and per
       modality by whether similarity is `known` or `unknown` (over requests with behaviors); and
       `labels`, by the conversion label's name if there is one: the figures of pCTCVR over all
@@ -126,9 +142,12 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
     """
     items, occurrences = counts
     shown = np.append(occurrences, 0)[id_table.positions(scored.item_id, items)]
+    main = Prediction(scored.label, scored.probability)
     return {
-        **metrics.summarize(scored.label, scored.probability, scored.user_id),
-        "calibration_curve": metrics.calibration_curve(scored.label, scored.probability),
+        **_figures(scored, main),
+        "calibration_curve": metrics.calibration_curve(
+            scored.label, scored.probability, weights=scored.stands_for
+        ),
         "labels": {
             name: _conversion_metrics(scored, one) for name, one in scored.conversions.items()
         },
@@ -148,12 +167,30 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
 def _conversion_metrics(scored: Scored, conversion: Prediction) -> dict[str, object]:
     """Returns the metrics of pCTCVR over all, and of pCVR over positives of the main label."""
     positive = scored.label > 0
-    rate = conversion.probability[positive] / np.maximum(scored.probability[positive], _LEAST)
-    given = (conversion.label[positive], np.minimum(rate, 1), scored.user_id[positive])
+    rate = conversion.probability / np.maximum(scored.probability, _LEAST)
+    given = Prediction(conversion.label, np.minimum(rate, 1))
     return {
-        **metrics.summarize(conversion.label, conversion.probability, scored.user_id),
-        "of_positives": metrics.summarize(*given) if positive.any() else None,
+        **_figures(scored, conversion),
+        "of_positives": _figures(scored, given, positive) if positive.any() else None,
     }
+
+
+def _figures(
+    scored: Scored, prediction: Prediction, chosen: np.ndarray | slice = slice(None)
+) -> dict[str, object]:
+    """Returns the metrics of some candidates, all by default, and those by weight if any."""
+    columns = (prediction.label[chosen], prediction.probability[chosen], scored.user_id[chosen])
+    counts = None if scored.stands_for is None else scored.stands_for[chosen]
+    figures = metrics.summarize(*columns, counts)
+    if scored.weight is None:
+        return figures
+    weight = scored.weight[chosen] * (1 if counts is None else counts)
+    counted = weight > 0
+    if not counted.any():
+        return {**figures, "weighted": None}
+    label, probability, user = (one[counted] for one in columns)
+    weighted = metrics.summarize(label, probability, user, weight[counted])
+    return {**figures, "weighted": weighted}
 
 
 def _slices(scored: Scored, values: np.ndarray, edges: tuple[int, ...]) -> list[dict[str, object]]:
@@ -168,13 +205,9 @@ def _slices(scored: Scored, values: np.ndarray, edges: tuple[int, ...]) -> list[
 
 def _named_slices(scored: Scored, slices: Mapping[str, np.ndarray]) -> list[dict[str, object]]:
     """Returns the metrics of each slice `[N]` bool that holds a candidate."""
+    main = Prediction(scored.label, scored.probability)
     return [
-        {
-            "slice": name,
-            **metrics.summarize(
-                scored.label[chosen], scored.probability[chosen], scored.user_id[chosen]
-            ),
-        }
+        {"slice": name, **_figures(scored, main, chosen)}
         for name, chosen in slices.items()
         if chosen.any()
     ]

@@ -72,7 +72,11 @@ def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
         _TRAIN: _split(names[:number] + names[number + 1 :], rest),
         _VALIDATION: _split([names[number]], held),
     }
-    return dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
+    return dataclasses.replace(
+        examples,
+        manifest={**examples.manifest, "splits": splits},
+        downsampled=(_TRAIN, _VALIDATION),
+    )
 
 
 def _split(shards: list[str], counts: Counts) -> dict[str, Any]:

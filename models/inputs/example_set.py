@@ -11,7 +11,7 @@ from features import id_kinds
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.ids import id_table
-from features.schema import ExampleSchema
+from features.schema import Downsampling, ExampleSchema
 from models.inputs import remote_files
 
 _VOCABULARY = "vocabulary/item_id.txt"
@@ -26,12 +26,15 @@ class ExampleSet:
       schema: what its records hold.
       manifest: the content of its `manifest.json`.
       vocabulary_path: a vocabulary file instead of the join's, see `with_vocabulary`.
+      downsampled: the splits that lack negatives, where the schema says that negatives were left
+        out.
     """
 
     folder: str
     schema: ExampleSchema
     manifest: dict[str, Any]
     vocabulary_path: str | None = None
+    downsampled: tuple[str, ...] = ("train",)
 
     @classmethod
     def open(cls, folder: str) -> "ExampleSet":
@@ -84,11 +87,21 @@ class ExampleSet:
         counts = self._split(split)["candidates_per_record"]
         return {int(candidates): records for candidates, records in counts.items()}
 
+    def downsampling(self, split: str) -> Downsampling | None:
+        """Returns how negatives of a split were left out, None where all are there."""
+        return self.schema.downsampling if split in self.downsampled else None
+
     def check_label(self, label: str, splits: tuple[str, ...] = ("train", "validation")) -> None:
-        """Raises `UserInputError` where all candidates of a split have the same label."""
+        """Raises `UserInputError` where all candidates of a split have one label or no weight."""
         for split in splits:
             values = self._split(split)
             positives, candidates = values.get("positives", {}).get(label), values["candidates"]
+            if values.get("zero_weights") == candidates:
+                raise UserInputError(
+                    f"All {candidates:,} candidates of the {split} split of {self.folder!r} have a "
+                    "weight of 0: there is nothing to learn. Join with another --weight_column, or "
+                    "without."
+                )
             if positives in (0, candidates):
                 raise UserInputError(
                     f"{label!r} is {int(positives > 0)} for all {candidates:,} candidates of the "
@@ -102,7 +115,7 @@ class ExampleSet:
         Raises:
           UserInputError: names what differs.
         """
-        if schema != self.schema:
+        if schema.of_requests != self.schema.of_requests:
             raise UserInputError(
                 f"The model was trained with the schema {schema}, but {self.folder!r} has "
                 f"{self.schema}. Join with the same labels, embeddings and side features."

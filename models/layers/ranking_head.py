@@ -39,6 +39,10 @@ class RankingHead(keras.layers.Layer):
         ]
         self._logit = keras.layers.Dense(1, name="logit")
 
+    def shift(self, amount: float) -> None:
+        """Adds the same amount to every logit, by the last layer's bias."""
+        self._logit.bias.assign_add([amount])
+
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns logits `[R, C]` from tensors `[R, C, *]`."""
         # Not flattened to one row per candidate: for matrices TensorFlow fuses product, bias and

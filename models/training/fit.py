@@ -15,7 +15,7 @@ from absl import logging
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.files import manifest, storage
-from models import entire_space, factory, trained_model
+from models import downsampling, entire_space, factory, trained_model
 from models.inputs import input_pipeline, record_check
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
@@ -79,6 +79,7 @@ def train(
         examples.check_label(model.conversion_label, splits=("train",))
         positives = examples.manifest["splits"]["train"].get("positives", {})
         entire_space.check_positives(model.conversion_label, model.label, positives)
+        downsampling.check_conversions(model.label, model.conversion_label, examples.manifest)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
     model.adapt(sample)
     data = TrainingInput(examples, config)

@@ -7,12 +7,14 @@ from typing import Any
 
 import tf_keras as keras
 
-from models.inputs import input_pipeline
+from models.inputs import candidate_weights, input_pipeline
 from models.ranking_model import RankingModel
 from models.training import distribution, steps
 from models.training.config import TrainingConfig
 from models.training.passes import TrainingInput
 from models.training.state import TrainingState, best
+
+_VALIDATION = "validation"
 
 
 class StoppedError(Exception):
@@ -113,8 +115,11 @@ class TrainingLoop:
         """Returns the metrics of the validation split."""
         self._model.reset_metrics()
         examples = self._data.examples
-        batches = self._steps.iterate(input_pipeline.evaluation_batches(examples, "validation"))
-        for number in range(input_pipeline.count_batches(examples, "validation")):
+        batches = input_pipeline.evaluation_batches(examples, _VALIDATION)
+        batches = self._steps.iterate(
+            candidate_weights.of_whole_log(batches, examples, _VALIDATION)
+        )
+        for number in range(input_pipeline.count_batches(examples, _VALIDATION)):
             self._steps.evaluate(batches)
             if distribution.any_worker(self._stop_requested(), number):
                 raise StoppedError

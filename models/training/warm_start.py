@@ -75,6 +75,10 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     _check_shapes({name: (own[name], theirs[name]) for name in shared})
     for name in shared:
         own[name].assign(theirs[name])
+    if model.logit_shift != earlier.logit_shift:
+        # Logits are of the records, so another share of negatives moves them all.
+        for head in (model.head, model.auxiliary_head):
+            head.shift(earlier.logit_shift - model.logit_shift)
     kept, new, dropped = model.item_embedding.adopt(earlier.item_embedding)
     return WarmStart(
         *(kept, new, dropped, tuple(shared)),

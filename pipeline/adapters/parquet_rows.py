@@ -1,5 +1,6 @@
 """Reads rows of Parquet files in batches of a bounded size, and finds bad rows."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 
 import duckdb
@@ -57,10 +58,16 @@ def first_reasons(batch: pa.RecordBatch, checks: Mapping[str, str]) -> np.ndarra
       checks: condition of a bad row as DuckDB's SQL, by reason; null counts as true.
     """
     cases = " ".join(f"WHEN coalesce({bad}, true) THEN ?" for bad in checks.values())
-    with duckdb.connect() as connection:
+    with _database().cursor() as connection:
         connection.register("batch", batch)
         query = f"SELECT CASE {cases} ELSE '' END AS reason FROM batch"
         return connection.execute(query, list(checks)).fetchnumpy()["reason"]
+
+
+@functools.cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Returns an empty database: to open one takes longer than to check a small batch."""
+    return duckdb.connect()
 
 
 def _fits(expected: pa.DataType) -> Callable[[pa.DataType], bool]:

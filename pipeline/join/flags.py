@@ -80,6 +80,17 @@ def define_flags() -> None:
             None,
             "`RULE:K` Adds K candidates that were not shown per event: popularity:4 or uniform:4.",
         )
+        text(
+            "weight_column",
+            None,
+            "`COLUMN` Numeric column of the log: each candidate's weight in the loss, 0 or more.",
+        )
+        text(
+            "downsample_negatives",
+            None,
+            "`LABEL=SHARE` Keeps this share of the label's negatives in train: click=0.1. Models "
+            "correct for it.",
+        )
     with flag_group("Behaviors"):
         text(
             "behavior_rule",

@@ -6,7 +6,9 @@ from features.errors import UserInputError
 from features.ids import coverage
 from pipeline.join.inputs.join_inputs import JoinInputs
 
-OPTIONAL_COUNTS = ("filtered", "attributed", "negatives", "histories", "contradictions")
+OPTIONAL_COUNTS = (
+    *("filtered", "attributed", "negatives", "downsampling", "histories", "contradictions"),
+)
 """Counts that a manifest has only where there is something to count."""
 
 

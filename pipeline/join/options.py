@@ -19,12 +19,12 @@ from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
 from features.ids import coverage
-from features.schema import STRICT, Name
+from features.schema import STRICT, Downsampling, Name
 from features.tables import expressions
 from features.tables.expressions import Expression
 from features.tables.names import feature_name
 from features.tables.options import TableOptions
-from pipeline.join.rules import negatives_rule, splits
+from pipeline.join.rules import downsampling_rule, negatives_rule, splits
 from pipeline.join.rules.feature_names import FeatureNames, column_name
 from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.rules.splits import Split
@@ -72,8 +72,12 @@ DEFAULT_LABEL = "click"
 DEFAULT_BEHAVIOR_RULE = "click == 1"
 DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
 
+TRAIN = "train"
+"""The split that a model is trained on, and the only one of which negatives are left out."""
+
 _ABSENT_BY_DEFAULT = (
     *("statistics", "column", "text_column", "filter", "delimiter", "null_value", "null_label"),
+    *("weight_column", "downsample_negatives"),
 )
 """Data sets from before there were these options are the same as ones without."""
 
@@ -128,8 +132,12 @@ class JoinOptions:
       statistics: labels and numeric columns of the log whose running sums, of user and item just
         before the request, are recorded. Their counts of events are recorded too; see
         `features.records.running_statistics`.
+      weight_column: a numeric column of the log, finite and at least 0: each candidate's weight in
+        training's loss.
       negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
         event, with labels of 0.
+      downsample_negatives: `LABEL=SHARE` leaves most negatives of a label out of the train split,
+        and keeps this share. The model knows it, and predicts probabilities of the whole log.
       max_candidates: requests with more are cut into several records.
       partitions: users are spread over so many; 0 chooses by the size of the log.
       max_bad_fraction: the largest share of quarantined rows with which a data set is published;
@@ -179,7 +187,9 @@ class JoinOptions:
     user_features: tuple[str, ...] | None = None
     candidate_embeddings: tuple[Name, ...] | None = None
     statistics: tuple[ColumnName, ...] = ()
+    weight_column: ColumnName | None = None
     negatives: str | None = None
+    downsample_negatives: str | None = None
     max_candidates: PositiveInt = 128
     partitions: NonNegativeInt = 0
     max_bad_fraction: Fraction = 0.01
@@ -225,6 +235,7 @@ class JoinOptions:
         _ = self.derived, self.label_event_rules, self.behavior, self.behavior_type_rules
         _ = self.negatives_rule
         self._check_labels()
+        self._check_downsampling()
         self._check_splits()
         self._check_statistics()
         self.feature_names.check()
@@ -253,6 +264,26 @@ class JoinOptions:
             raise ValueError(
                 f"labels lacks {sorted(missing)}, which label_events or label_logs define. "
                 f"It is {list(self.resolved_labels)}."
+            )
+
+    def _check_downsampling(self) -> None:
+        rule = self.downsampling
+        if rule is None:
+            return
+        if rule.label not in self.resolved_labels:
+            raise ValueError(
+                f"downsample_negatives names {rule.label!r}, but the labels are "
+                f"{list(self.resolved_labels)}."
+            )
+        if self.negatives is not None:
+            raise ValueError(
+                "downsample_negatives and negatives do not go together: probabilities of a log "
+                f"with drawn negatives mean nothing. Draw fewer than {self.negatives}."
+            )
+        if TRAIN not in self.split_names:
+            raise ValueError(
+                f"downsample_negatives leaves candidates out of the split {TRAIN!r}, but splits "
+                f"has {list(self.split_names)}."
             )
 
     def _check_splits(self) -> None:
@@ -321,6 +352,12 @@ class JoinOptions:
         return None if self.negatives is None else negatives_rule.parse(self.negatives)
 
     @functools.cached_property
+    def downsampling(self) -> Downsampling | None:
+        """Which negatives are left out of the train split, None for none."""
+        text = self.downsample_negatives
+        return None if text is None else downsampling_rule.parse(text)
+
+    @functools.cached_property
     def split_ranges(self) -> tuple[Split, ...] | None:
         """The explicit splits, None where fractions or a column decide."""
         if self.splits is None:
@@ -357,6 +394,7 @@ class JoinOptions:
             self.resolved_labels,
             tuple(self.embeddings),
             bool(self.statistics),
+            has_weights=bool(self.weight_column or self.downsample_negatives),
             items=tuple(map(column_name, self.item_features or ())),
             context=tuple(map(column_name, self.context)),
             users=tuple(map(column_name, self.user_features or ())),

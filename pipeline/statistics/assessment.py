@@ -14,13 +14,17 @@ from typing import Any
 
 from features.errors import UserInputError
 from features.files import manifest, storage
+from features.tables.names import feature_name
+from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import check_renames_used
 from models.inputs.example_set import ExampleSet
 from pipeline.statistics import drift, embedding_findings, examples, findings, log_findings
 from pipeline.statistics.database import open_database
 from pipeline.statistics.drift import Change
-from pipeline.statistics.embeddings import embedding_statistics
+from pipeline.statistics.embeddings import embedding_statistics, open_set
 from pipeline.statistics.findings import Finding
-from pipeline.statistics.log import LogSource, log_statistics
+from pipeline.statistics.log import log_statistics
+from pipeline.statistics.log_source import LogSource, open_log
 from pipeline.statistics.options import MEMORY_LIMIT, CheckLimits, DriftConfig
 
 FILE_NAME = "statistics.json"
@@ -95,6 +99,7 @@ def collect(
     joined: str | None,
     folder: str,
     memory_limit: str = MEMORY_LIMIT,
+    tables: TableOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Returns the statistics of the given data.
 
@@ -104,6 +109,7 @@ def collect(
       joined: a folder of joined examples.
       folder: an existing one with room for what does not fit into memory.
       memory_limit: of DuckDB.
+      tables: how the files of embedding sets are read.
 
     Returns:
       JSON values: `version`, and of `log`, `embedding_sets` (by modality) and `examples` those
@@ -114,13 +120,16 @@ def collect(
     """
     statistics: dict[str, Any] = {"version": VERSION}
     if source is not None or embeddings:
+        log = None if source is None else open_log(source)
+        sets = {name: open_set(name, path, tables) for name, path in embeddings.items()}
+        check_renames_used(tables, [*([log.table] if log else []), *sets.values()])
         with open_database(folder, memory_limit) as connection:
-            if source is not None:
-                statistics["log"] = log_statistics(connection, source)
-            kind = statistics["log"]["columns"]["item_id"]["type"] if source else None
-            for name, path in embeddings.items():
-                sets = statistics.setdefault("embedding_sets", {})
-                sets[name] = embedding_statistics(connection, name, path, kind)
+            if log is not None:
+                statistics["log"] = log_statistics(connection, log)
+            if sets:
+                statistics["embedding_sets"] = {
+                    name: embedding_statistics(connection, one, log) for name, one in sets.items()
+                }
     if joined is not None:
         # Imported here, as TensorFlow takes seconds that logs and embedding sets do not need.
         from pipeline.statistics import records
@@ -194,8 +203,13 @@ def _read_statistics(path: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserInputError(f"The baseline {path!r} is not JSON: {error}.") from error
     version = values.get("version") if isinstance(values, dict) else None
+    log = values.get("log", {}) if isinstance(values, dict) else {}
+    for part in ("columns", "labels"):
+        # Earlier statistics have the names of the files.
+        named = {feature_name(name) or name: one for name, one in log.get(part, {}).items()}
+        log |= {part: named} if part in log else {}
     if version == 1:
-        for column in values.get("log", {}).get("columns", {}).values():
+        for column in log.get("columns", {}).values():
             if "rows_an_id" in column:
                 column["rows_per_id"] = column.pop("rows_an_id")
     elif version != VERSION:

@@ -161,6 +161,8 @@ def _histogram(connection: duckdb.DuckDBPyConnection, values: str) -> list[list[
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value as JSON has it."""
+    """Returns a value as JSON has it; texts come as bytes, which need not be UTF-8."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
     plain = isinstance(value, (bool, int, str))
     return value if plain or (isinstance(value, float) and math.isfinite(value)) else str(value)

@@ -1,6 +1,7 @@
 """Drift: the changes since a baseline, measured against thresholds."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -100,6 +101,14 @@ def table(changes: Sequence[Change]) -> str:
 _Value = float | str | None
 _Measured = tuple[str, str, float | None, _Value, _Value]
 """Measure, subject, change (None where it cannot be measured), before, after."""
+
+
+_READ_ALIKE = {
+    r"u?int(8|16|32|64)": "integer",
+    r"(large_)?string(_view)?": "text",
+    r"(large_)?binary(_view)?|fixed_size_binary\[\d+\]": "bytes",
+    r"timestamp\[.*\]|date(32|64)\[.*\]": "time",
+}
 
 
 def _log(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
@@ -210,14 +219,24 @@ def _top_values(column: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _column_types(log: Mapping[str, Any]) -> dict[str, str]:
-    types = {name: column["type"] for name, column in log["columns"].items()}
+    columns = {**log["columns"], **log.get("not_read", {})}
+    types = {name: column["type"] for name, column in columns.items()}
     return {**dict.fromkeys(log["labels"], "label"), **types}
 
 
 def _schema(subject: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[_Measured]:
     for name in sorted({*now, *then}):
         after, before = (str(one[name]) if name in one else None for one in (now, then))
-        yield "schema_changes", f"{subject}.{name}", float(after != before), before, after
+        change = float(_read_as(after) != _read_as(before))
+        yield "schema_changes", f"{subject}.{name}", change, before, after
+
+
+def _read_as(kind: str | None) -> str | None:
+    """Returns what types have in common that are read alike, such as integers of every width."""
+    for pattern, read_as in _READ_ALIKE.items():
+        if kind is not None and re.fullmatch(pattern, kind):
+            return read_as
+    return kind
 
 
 def _text(value: _Value) -> str:

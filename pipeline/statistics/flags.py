@@ -2,23 +2,33 @@
 
 from absl import flags
 
+from features.tables import times
 from pipeline.runtime.help_text import flag_group
 from pipeline.statistics.options import MEMORY_LIMIT
+from pipeline.tables.flags import define_table_flags
 
 
 def define_flags() -> None:
     """Defines the job's flags."""
     with flag_group("Inputs (one or more)"):
-        flags.DEFINE_string(
+        flags.DEFINE_multi_string(
             "events",
-            None,
-            "`FOLDER` Behavior log: Parquet with user_id, item_id, timestamp, labels; or one file.",
+            [],
+            "`FOLDER` Behavior log with user_id, item_id, timestamp, labels: folders, files or "
+            "globs.",
         )
         flags.DEFINE_multi_string(
             "embeddings", [], "`MODALITY=FOLDER` Embedding set of a modality, such as text=text/."
         )
         flags.DEFINE_string("examples", None, "`FOLDER` Examples that the join wrote.")
-        flags.DEFINE_enum("timestamp_unit", "s", ["s", "ms", "us"], "Unit of the log's timestamp.")
+        flags.DEFINE_enum(
+            "timestamp_unit",
+            "s",
+            list(times.PER_SECOND),
+            "Unit of the log's timestamp if it is a number.",
+        )
+    with flag_group("Tables"):
+        define_table_flags(has_log=True)
     with flag_group("Labels of the log"):
         flags.DEFINE_list(
             "labels",
@@ -30,6 +40,9 @@ def define_flags() -> None:
             "derive_label",
             [],
             '`LABEL=EXPRESSION` Label computed from the log, such as "liked = rating >= 4".',
+        )
+        flags.DEFINE_integer(
+            "null_label", None, "`0|1` What a null label counts as; by default it is unknown."
         )
     with flag_group("Checks and drift"):
         flags.DEFINE_multi_string(

@@ -1,153 +1,133 @@
-"""Statistics of a behavior log, computed by DuckDB over Parquet."""
+"""Statistics of a behavior log, computed by DuckDB over streams of its columns."""
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from features.errors import UserInputError
-from features.tables import times
-from features.tables.expressions import Expression
-from pipeline.statistics import columns, time_buckets
-from pipeline.statistics.database import identifier, one_row, parquet_dataset
-from pipeline.tables import parquet
+from features.schema import TIMESTAMP, USER_ID
+from features.tables import kinds, times
+from features.tables.schema import Column
+from pipeline.statistics import columns, streams, time_buckets
+from pipeline.statistics.database import identifier, one_row
+from pipeline.statistics.log_source import FLAG, ITEM_ID, OpenLog
 
 ITEM_COUNTS = "log_item_counts"
 """The table of the log's items that `log_statistics` creates: `value` and `n`."""
 
-TIMES = "log_times"
-"""The view that `log_statistics` creates: `item_id` and `time` (microseconds) of valid rows."""
-
 _DUPLICATE_ROWS = 4_000_000
 _COUNTS = "log_counts"
+_TIME_COUNTS = "log_time_counts"
+_STREAM = "log_stream"
 
 
-@dataclasses.dataclass(frozen=True)
-class LogSource:
-    """A behavior log and what its columns mean.
-
-    Attributes:
-      events: a folder of Parquet files, or one.
-      labels: columns that are 0 or 1.
-      derived: labels that are computed, by name.
-      timestamp_unit: `s`, `ms` or `us`.
-    """
-
-    events: str
-    labels: tuple[str, ...]
-    derived: Mapping[str, Expression] = dataclasses.field(default_factory=dict)
-    timestamp_unit: str = "s"
-
-
-def log_statistics(connection: duckdb.DuckDBPyConnection, source: LogSource) -> dict[str, Any]:
+def log_statistics(connection: duckdb.DuckDBPyConnection, log: OpenLog) -> dict[str, Any]:
     """Returns the statistics of a log.
 
     Args:
-      connection: an open database; `ITEM_COUNTS` and `TIMES` stay in it.
-      source: the log.
+      connection: an open database; `ITEM_COUNTS` stays in it.
+      log: whose columns were checked.
 
     Returns:
-      JSON values: `rows`; `columns`, by name the type, the kind (`id`, `number`, `text` or
-      `other`) and the figures of `pipeline.statistics.columns`; `labels`, by name `known`,
-      `positives`, `rate`, `nulls` and `bad` (neither 0 nor 1); `time` with `unit`, `first` and
-      `last` (microseconds), `out_of_range` rows, `width` and `buckets`; `duplicates` with the
-      `share` of rows that repeat another of the same user in every column, and the
-      `sampled_share` of users that it was counted over.
+      JSON values: `files` (see `streams.files`); `rows`; `columns`, by name the type, the kind
+      (`id`, `number`, `text`, `time`, `label` or `other`), the `column` in the file where it is
+      called otherwise, and the figures of `pipeline.statistics.columns`; `not_read`, by name the
+      type of every other column and the reason, empty where nothing reads the type; `labels`, by
+      name `known`, `positives`, `rate`, `nulls` and `bad` (neither 0 nor 1); `time` with `unit`,
+      `first` and `last` (microseconds), `out_of_range` rows (null ones too), `width` and
+      `buckets`; `duplicates` with the `share` of rows that repeat another of the same user in
+      every column that is read, and the `sampled_share` of users that it was counted over.
 
     Raises:
-      UserInputError: the log is not readable, is empty, or lacks a column.
+      UserInputError: the log is not readable, or none of its rows passes the filter.
     """
-    dataset = parquet_dataset(source.events, "events")
-    _check_schema(dataset.schema, source)
-    connection.register("log", dataset)
-    rows = int(one_row(connection, "SELECT count(*) FROM log")[0])
+    described: dict[str, dict[str, Any]] = {}
+    not_read = {}
+    for name, column in log.table.schema.columns.items():
+        reason = column.problem
+        if name in log.table.reader.kinds:
+            try:
+                described[name] = _column(connection, column, log)
+                continue
+            except UserInputError as error:
+                # A value that does not fit is a fault of its column, which nothing may need.
+                if name in log.required or not isinstance(error.__cause__, pa.ArrowException):
+                    raise
+                reason = str(error)
+        not_read[name] = {"type": str(column.received), "reason": reason}
+    rows = described[USER_ID]["rows"]
     if not rows:
-        raise UserInputError(f"--events: the files of {source.events!r} hold no row.")
-    factor = 1_000_000 // times.PER_SECOND[source.timestamp_unit]
-    valid = f'"timestamp" >= 0 AND "timestamp" < {time_buckets.LATEST // factor}'
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {TIMES} AS SELECT item_id, "
-        f'CAST("timestamp" AS BIGINT) * {factor} AS time FROM log WHERE {valid}'
-    )
-    described = {
-        field.name: _column(connection, field, rows, field.name in source.labels)
-        for field in dataset.schema
-    }
-    labels, time = _labels_by_time(connection, dataset, source)
+        raise UserInputError(
+            f"--{FLAG}: none of the {log.table.rows} rows of {log.table.location!r} passes "
+            f"--filter {log.source.tables.filter!r}."
+        )
+    labels, time = _labels_by_time(connection, log)
     return {
+        "files": streams.files(log.table),
         "rows": rows,
         "columns": described,
+        "not_read": not_read,
         "labels": labels,
-        "time": {"unit": source.timestamp_unit, **time},
-        "duplicates": _duplicates(connection, rows, dataset.schema.names),
+        "time": {"unit": log.unit, **time},
+        "duplicates": _duplicates(connection, rows, log, sorted(described)),
     }
 
 
-def _check_schema(schema: pa.Schema, source: LogSource) -> None:
-    ids = "int64 or string"
-    for name in ("user_id", "item_id"):
-        parquet.check_column(source.events, schema, name, parquet.is_id, ids)
-    unit = f"int64 (in {source.timestamp_unit}, see --timestamp_unit)"
-    parquet.check_column(source.events, schema, "timestamp", parquet.is_integer, unit)
-    for label in source.labels:
-        if label not in source.derived:
-            expected = "a number, 0 or 1 (--labels)"
-            parquet.check_column(source.events, schema, label, parquet.is_number, expected)
-    for expression in source.derived.values():
-        for name in expression.columns:
-            expected = f"a column that {expression.text!r} can read (--derive_label)"
-            parquet.check_column(source.events, schema, name, lambda kind: True, expected)
-        empty = {field.name: pa.nulls(0, field.type) for field in schema}
-        expression.evaluate(empty)
-
-
-def _column(
-    connection: duckdb.DuckDBPyConnection, field: pa.Field, rows: int, label: bool
-) -> dict[str, Any]:
-    is_id = parquet.is_id(field.type) and field.name.endswith("_id")
-    is_number, is_text = parquet.is_number(field.type), parquet.is_text(field.type)
-    kind = "id" if is_id else "number" if is_number else "text" if is_text else "other"
-    found: dict[str, Any] = {"type": str(field.type), "kind": "label" if label else kind}
+def _column(connection: duckdb.DuckDBPyConnection, column: Column, log: OpenLog) -> dict[str, Any]:
+    name, read_as = column.name, log.table.reader.kinds[column.name]
+    kind = _kind(name, read_as)
+    shown = "label" if name in log.source.labels else kind
+    found: dict[str, Any] = {"type": streams.type_name(column.received, read_as), "kind": shown}
+    if column.own != name:
+        found["column"] = column.own
     if kind == "other":
-        known = one_row(connection, f"SELECT count({identifier(field.name)}) FROM log")[0]
-        return {**found, "rows": rows, "nulls": rows - int(known)}
-    table = ITEM_COUNTS if field.name == "item_id" else _COUNTS
-    columns.count_values(connection, "log", field.name, table)
+        counts = [(len(one), one[name].null_count) for one in streams.batches(log.table, [name])]
+        return {**found, "rows": sum(n for n, _ in counts), "nulls": sum(n for _, n in counts)}
+    table = {ITEM_ID: ITEM_COUNTS, TIMESTAMP: _TIME_COUNTS}.get(name, _COUNTS)
+    with streams.registered(connection, _STREAM, *streams.columns(log.table, [name])):
+        columns.count_values(connection, _STREAM, name, table)
     found |= columns.value_statistics(connection, table)
-    if kind == "number":
+    if kind == "id":
+        return found | columns.id_statistics(connection, table)
+    if kind == "time" and read_as == pa.string():
+        with streams.registered(connection, _STREAM, *log.timed_items()):
+            columns.count_values(connection, _STREAM, "time", table)
+    if kind in ("number", "time"):
         found |= columns.number_statistics(connection, table)
-    elif kind == "id":
-        found |= columns.id_statistics(connection, table)
     return found
 
 
+def _kind(name: str, kind: pa.DataType) -> str:
+    if kinds.is_id(kind) and name.endswith("_id"):
+        return "id"
+    if kinds.is_number(kind):
+        return "number"
+    if name == TIMESTAMP:
+        return "time"
+    return "text" if kinds.is_text(kind) else "other"
+
+
 def _labels_by_time(
-    connection: duckdb.DuckDBPyConnection, dataset: pads.Dataset, source: LogSource
+    connection: duckdb.DuckDBPyConnection, log: OpenLog
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the labels' figures, and the log's time with counts by bucket; one pass."""
-    first, last, valid = one_row(connection, f"SELECT min(time), max(time), count(*) FROM {TIMES}")
-    size = time_buckets.width(first, last) if valid else time_buckets.SECOND
-    factor = 1_000_000 // times.PER_SECOND[source.timestamp_unit]
+    names = log.source.labels
+    first, last = _first_and_last(connection, log)
+    size = time_buckets.SECOND
+    if first is not None and last is not None:
+        size = time_buckets.width(first, last)
     wanted = ["count(*)"]
-    for index in range(len(source.labels)):
+    for index in range(len(names)):
         wanted += [f"count(*) FILTER (label_{index} = {value})" for value in (0, 1)]
         wanted += [f"count(*) FILTER (label_{index} IS NULL)"]
-    reader = _label_reader(dataset, source)
-    connection.register("log_labels", reader)
-    # Microseconds of times out of range would overflow; those times are a group of their own.
-    grouped = connection.execute(
-        f"SELECT CASE WHEN time >= 0 AND time < {time_buckets.LATEST // factor} "
-        f"THEN time * {factor} // {size} END AS bucket, {', '.join(wanted)} "
-        "FROM log_labels GROUP BY 1"
-    ).fetchall()
-    connection.unregister("log_labels")
+    with streams.registered(connection, _STREAM, *log.timed_labels()):
+        grouped = connection.execute(
+            f"SELECT time // {size} AS bucket, {', '.join(wanted)} FROM {_STREAM} GROUP BY 1"
+        ).fetchall()
     labels = {}
-    for index, label in enumerate(source.labels):
+    for index, label in enumerate(names):
         no, yes, null = (sum(group[2 + 3 * index + at] for group in grouped) for at in range(3))
         labels[label] = {
             "known": no + yes,
@@ -161,64 +141,39 @@ def _labels_by_time(
             "events": events,
             "labels": {
                 label: {"known": no + yes, "positives": yes}
-                for label, no, yes in zip(source.labels, counts[::3], counts[1::3], strict=True)
+                for label, no, yes in zip(names, counts[::3], counts[1::3], strict=True)
             },
         }
         for bucket, events, *counts in grouped
         if bucket is not None
     }
     out = sum(group[1] for group in grouped if group[0] is None)
-    line = time_buckets.timeline(size, by_bucket, source.labels)
+    line = time_buckets.timeline(size, by_bucket, names)
     return labels, {"first": first, "last": last, "out_of_range": out, **line}
 
 
-def _label_reader(dataset: pads.Dataset, source: LogSource) -> pa.RecordBatchReader:
-    """Streams `time` and `label_<index>`, float64 and null where it is unknown."""
-    stored = [label for label in source.labels if label not in source.derived]
-    read = {name for one in source.derived.values() for name in one.columns}
-    names = sorted({"timestamp", *stored, *(name for name in read if name not in source.derived)})
-    schema = pa.schema(
-        [("time", pa.int64())]
-        + [(f"label_{index}", pa.float64()) for index in range(len(source.labels))]
-    )
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in dataset.to_batches(columns=names):
-            values = {name: batch[name] for name in names}
-            for name, expression in source.derived.items():
-                values[name] = _derived(expression, values)
-            columns_ = [values[label].cast(pa.float64(), safe=False) for label in source.labels]
-            time = batch["timestamp"].cast(pa.int64())
-            yield pa.record_batch([time, *columns_], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def _derived(expression: Expression, values: Mapping[str, pa.Array]) -> pa.Array:
-    """Evaluates an expression where none of its columns is null or NaN; null elsewhere."""
-    inputs = [values[name] for name in expression.columns]
-    known = np.ones(len(inputs[0]), bool)
-    for column in inputs:
-        good = column.is_valid()
-        if pa.types.is_floating(column.type):
-            good = pc.and_(good, pc.fill_null(pc.is_finite(column), False))
-        known &= good.to_numpy(zero_copy_only=False)
-    result = np.zeros(len(known))
-    kept = {name: values[name].filter(pa.array(known)) for name in expression.columns}
-    result[known] = expression.evaluate(kept)
-    return pa.array(result, mask=~known)
+def _first_and_last(
+    connection: duckdb.DuckDBPyConnection, log: OpenLog
+) -> tuple[int | None, int | None]:
+    """Returns the first and the last time of a log, microseconds, from the counted timestamps."""
+    per_second = times.PER_SECOND[log.unit]
+    valid = f"value >= 0 AND value < {times.LATEST * per_second}"
+    found = one_row(connection, f"SELECT min(value), max(value) FROM {_TIME_COUNTS} WHERE {valid}")
+    first, last = (None if one is None else one * 1_000_000 // per_second for one in found)
+    return first, last
 
 
 def _duplicates(
-    connection: duckdb.DuckDBPyConnection, rows: int, names: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, rows: int, log: OpenLog, names: Sequence[str]
 ) -> dict[str, float]:
     """Counts rows that repeat another; over a sample of users where the log is large."""
     parts = -(-rows // _DUPLICATE_ROWS)
-    columns_ = ", ".join(map(identifier, sorted(names)))
-    sampled, repeated = one_row(
-        connection,
-        "SELECT coalesce(sum(n), 0), coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM log "
-        f"WHERE hash(user_id) % {parts} = 0 GROUP BY hash({columns_}))",
-    )
+    hashed = ", ".join(map(identifier, names))
+    with streams.registered(connection, _STREAM, *streams.columns(log.table, names)):
+        sampled, repeated = one_row(
+            connection,
+            "SELECT coalesce(sum(n), 0), coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n "
+            f"FROM {_STREAM} WHERE hash({USER_ID}) % {parts} = 0 GROUP BY hash({hashed}))",
+        )
     share = float(repeated) / float(sampled) if sampled else 0.0
     return {"share": share, "sampled_share": 1 / parts}

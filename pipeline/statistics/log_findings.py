@@ -26,6 +26,9 @@ def find(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
     for name, column in log["columns"].items():
         if name not in log["labels"]:
             yield from _column(name, column, limits)
+    for name, column in log.get("not_read", {}).items():
+        if column["reason"]:
+            yield Finding("warning", "not_read", f"events.{name}", column["reason"])
     yield from _activity("user", log, limits.max_user_share)
     yield from _activity("item", log, limits.max_item_share)
     repeated = log["duplicates"]["share"]
@@ -45,7 +48,10 @@ def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
         median = np.array([dict(column["quantiles"])[0.5]], np.int64)
         other = time_units.fitting_unit(median, unit)
         if other is not None:
-            text = f"{time_units.misfit(median, unit, other)}: give --timestamp_unit {other}."
+            advice = "write the times again, the writer took one unit for the other"
+            if column["kind"] != "time":
+                advice = f"give --timestamp_unit {other}"
+            text = f"{time_units.misfit(median, unit, other)}: {advice}."
             yield Finding("error", "timestamp_unit", subject, text)
         if column["distinct"] == 1 and log["rows"] > 1:
             text = (
@@ -55,9 +61,12 @@ def _times(log: Mapping[str, Any], limits: CheckLimits) -> Iterator[Finding]:
             yield Finding("warning", "one_instant", subject, text)
     # Null timestamps are a finding of their column.
     bad = log["time"]["out_of_range"] - column["nulls"]
+    what = f"negative or after 2200 in {unit}"
+    if column["kind"] == "time":
+        what = "no time from 1970 to 2200"
     text = (
-        f"{bad:,} of {log['rows']:,} are negative or after 2200 in {unit}; the join quarantines "
-        "them. Check --timestamp_unit and the writer."
+        f"{bad:,} of {log['rows']:,} are {what}; the join quarantines them. Check "
+        f"{'' if column['kind'] == 'time' else '--timestamp_unit and '}the writer."
     )
     yield from bad_rows(bad, log["rows"], limits, "timestamp_range", subject, text)
 

@@ -1,4 +1,4 @@
-"""The headline metrics of an evaluation: one row per label, for the terminal and the summary."""
+"""The headline metrics of an evaluation: a row per label, for the terminal and the summary."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,8 @@ def headline(values: Mapping[str, Any]) -> dict[str, Any]:
       values: what `models.evaluation.scoring.evaluate` returned.
     """
     figures = {name: values[name] for name in METRICS}
+    if weighted := values.get("weighted"):
+        figures["weighted"] = headline(weighted)
     if others := values.get("labels"):
         figures["labels"] = {label: headline(one) for label, one in others.items()}
     return figures
@@ -30,14 +32,15 @@ def row(figures: Mapping[str, Any]) -> str:
 
 
 def table(values: Mapping[str, Any], label: str) -> str:
-    """Returns an evaluation as a table, one row per label.
+    """Returns an evaluation as a table, one row per label, and one by weight if there are any.
 
     Args:
       values: what `models.evaluation.scoring.evaluate` returned.
       label: the name of the main label.
     """
     figures = headline(values)
-    rows = {label: figures, **figures.get("labels", {})}
-    return "\n".join(
-        [f"{'':13}{header()}", *(f"{name:13}{row(one)}" for name, one in rows.items())]
-    )
+    rows = []
+    for name, one in {label: figures, **figures.get("labels", {})}.items():
+        rows.append((name, one))
+        rows += [("  by weight", one["weighted"])] if "weighted" in one else []
+    return "\n".join([f"{'':13}{header()}", *(f"{name:13}{row(one)}" for name, one in rows)])

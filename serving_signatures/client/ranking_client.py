@@ -10,8 +10,9 @@ import numpy as np
 from features.arrays import Array, DType
 from features.id_kinds import Kind
 from features.ids.given_ids import GivenKind
+from features.records import time_gaps
 from features.records.requests import Arrays, PaddedSizes, RankingRequest, pad
-from features.schema import CANDIDATE_MASK
+from features.schema import CANDIDATE_MASK, HISTORY_MASK, HISTORY_TIME_GAP
 from serving_signatures import names
 from serving_signatures.client.counts import ClientCounts
 from serving_signatures.client.projection_store import (
@@ -92,7 +93,8 @@ class RankingClient:
         """Scores requests by ids alone.
 
         Raises:
-          ValueError: a request lacks an input, is too large, or has ids of another kind.
+          ValueError: a request lacks an input, is too large, has ids of another kind, or time gaps
+            that cannot be.
           grpc.RpcError: the server refuses, or does not answer in time.
         """
         return self._score_request(self._padded(requests))
@@ -105,7 +107,8 @@ class RankingClient:
         requests are scored by ids; entries of a refused tag are forgotten.
 
         Raises:
-          ValueError: a request lacks an input, is too large, or has ids of another kind.
+          ValueError: a request lacks an input, is too large, has ids of another kind, or time gaps
+            that cannot be.
           grpc.RpcError: the server refuses for another reason, or does not answer in time.
         """
         batch = self._padded(requests)
@@ -128,7 +131,9 @@ class RankingClient:
                 f"Received {len(requests)} requests, expected at most {self._max_batch_size} "
                 "(max_batch_size): split them."
             )
-        return pad(requests, self._sizes, self._item_kind)
+        batch = pad(requests, self._sizes, self._item_kind)
+        _check_gaps(batch)
+        return batch
 
     def _call_cached(self, batch: Arrays, found: Projections) -> Answer:
         specs = self._model.signatures(found.version)[names.SCORE_CACHED]
@@ -171,6 +176,14 @@ def _agreed(given: GivenKind | None, of_caches: Kind | None) -> GivenKind | None
             "would be found. Leave item_kind out, or open the caches of this model."
         )
     return given or of_caches
+
+
+def _check_gaps(batch: Arrays) -> None:
+    """Refuses time gaps that the model would refuse, before anything is sent."""
+    for row, mask in enumerate(batch[HISTORY_MASK]):
+        problem = time_gaps.problem(batch[HISTORY_TIME_GAP][row][mask])
+        if problem is not None:
+            raise ValueError(f"{HISTORY_TIME_GAP} of request {row}: {problem}.")
 
 
 def _inputs(batch: Arrays, specs: Mapping[str, DType]) -> Arrays:

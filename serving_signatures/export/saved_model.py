@@ -88,12 +88,12 @@ def export_saved_model(
         _save(signatures, saved_model)
         _write_warmup(saved_model, folder.name, signatures, embeddings, batch_sizes, items)
         batches = [
-            sample_requests(model.schema, items, embeddings, shape, _PARITY_SEED + index)
+            sample_requests(signatures.schema, items, embeddings, shape, _PARITY_SEED + index)
             for index, shape in enumerate(PARITY_SHAPES)
         ]
-        records = [encode_batch(model.schema, batch) for batch in batches]
+        records = [encode_batch(signatures.schema, batch) for batch in batches]
         if held_out:
-            decoded = [decoded_example.decode_request(model.schema, one) for one in held_out]
+            decoded = [decoded_example.decode_request(signatures.schema, one) for one in held_out]
             batches.append(requests.pad(decoded))
             records.append(list(held_out))
         cases = os.path.join(workspace, "cases")
@@ -202,8 +202,10 @@ def _manifest_values(
     parity: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns the manifest's values that describe the model."""
+    sampled = signatures.model.schema.downsampling
     return {
         "schema": signatures.schema.to_dict(),
+        **({} if sampled is None else {"downsampling": dataclasses.asdict(sampled)}),
         "label": signatures.model.label,
         "conversion_label": signatures.model.config.conversion_label,
         "tags": signatures.tags,

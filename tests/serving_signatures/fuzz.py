@@ -133,6 +133,8 @@ def _over_long(rng, arrays, request):
     for name, array in arrays.items():
         if name.startswith(side) and array.shape[1]:
             arrays[name] = np.take(array, np.arange(length) % array.shape[1], 1)
+            if name == "history_time_gap":
+                arrays[name] = -np.sort(-arrays[name], axis=1)
     return set()
 
 

@@ -76,7 +76,12 @@ class TextFile:
         """Returns at most this much of the text's beginning."""
         if not self.compressed:
             return self.part(0, size)
-        return next(self.chunks(), b"")[:size]
+        head = b""
+        for chunk in self.chunks():
+            head += chunk
+            if len(head) >= size:
+                break
+        return head[:size]
 
     def part(self, start: int, size: int) -> bytes:
         """Returns a part of a file that is not compressed."""

@@ -28,7 +28,7 @@ def columns(
     Raises:
       pa.ArrowInvalid: a line is not one object, or a value is not of its type.
     """
-    # Arrow drops the zone of a timestamp.
+    # Arrow takes no digits below the unit.
     written = {
         name: pa.string() if pa.types.is_timestamp(kind) or pa.types.is_date(kind) else kind
         for name, kind in types.items()

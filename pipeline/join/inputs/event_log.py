@@ -201,6 +201,8 @@ def _check(table: Table, columns: LogColumns) -> None:
         labels = ", ".join(columns.options.resolved_labels)
         expected = f"a number (--statistics; the labels are {labels})"
         table.column(name, kinds.is_number, expected)
+    if columns.weight is not None:
+        table.column(columns.weight, kinds.is_number, "a number, 0 or more (--weight_column)")
     for feature in columns.stored_context:
         accepts = kinds.is_id if feature.kind == "categorical" else kinds.is_number
         expected = f"{feature.kind} (--context)"

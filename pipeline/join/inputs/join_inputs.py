@@ -158,6 +158,8 @@ def _schema(
             behavior_types=options.behavior_types,
             item_features=item_features,
             context_features=context_features,
+            downsampling=options.downsampling,
+            weighted=options.weight_column is not None,
             id_kinds=IdKinds(_kind(log.item_kind), _kind(log.user_kind)),
         )
     except ValidationError as error:

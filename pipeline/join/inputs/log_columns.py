@@ -73,6 +73,11 @@ class LogColumns:
         return self.options.column_statistics if self.sets_label is None else ()
 
     @property
+    def weight(self) -> str | None:
+        """The column with the weight of each candidate."""
+        return self.options.weight_column if self.sets_label is None else None
+
+    @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression that is evaluated, in order."""
         rule = self.options.behavior
@@ -99,6 +104,7 @@ class LogColumns:
         names = {"user_id", "item_id", *self.stored_labels, *self.stored_statistics}
         names |= {feature.name for feature in self.stored_context}
         names |= set(self.expression_columns)
+        names |= {self.weight} if self.weight is not None else set()
         names |= {"timestamp"} if self.has_timestamp else set()
         names |= {REQUEST_ID} if self.has_request_id else set()
         names |= {self.split_column} if self.split_column is not None else set()

@@ -8,7 +8,8 @@ from absl import logging
 
 from pipeline.join.inputs import part_state
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.partition import item_statistics
+from pipeline.join.options import TRAIN
+from pipeline.join.partition import downsampling, item_statistics
 from pipeline.join.partition.partition_shards import PartitionShards
 from pipeline.join.partition.ready_partition import ReadyPartition
 from pipeline.join.partition.records import RecordEncoder
@@ -52,6 +53,13 @@ class PartitionWriter:
         plan = self._plan
         columns, requests = ready.events, ready.requests
         split = self._split(requests, columns)
+        statistics = self._statistics(ready, item_sums)
+        sampled: summary.Summary = {}
+        if (rule := plan.options.downsampling) is not None:
+            train = plan.options.split_names.index(TRAIN)
+            sample = downsampling.sample(rule, columns, requests, split, train, statistics)
+            requests, split, statistics = sample.requests, sample.split, sample.statistics
+            sampled = sample.counts
         encoder = RecordEncoder(
             plan.schema,
             self._tables,
@@ -59,14 +67,15 @@ class PartitionWriter:
             requests,
             split,
             plan.options.max_candidates,
-            self._statistics(ready, item_sums),
+            statistics,
         )
         shards = PartitionShards(plan, partition)
         # A block's matrix product is small: more threads would only wait for each other.
         with threadpoolctl.threadpool_limits(1, user_api="blas"):
             for block in encoder.blocks():
                 shards.add(block)
-        counts = summary.merge(self._counts(columns, requests, split, encoder), shards.close())
+        counts = self._counts(columns, requests, split, encoder)
+        counts = summary.merge_all([counts, sampled, shards.close()])
         partitions = plan.decision.partitions
         if plan.options.part is not None:
             counts["state"] = part_state.write_behaviors(
@@ -96,7 +105,7 @@ class PartitionWriter:
         """Returns the index of each request's split, `[Q]`."""
         plan, options = self._plan, self._plan.options
         if plan.columns.split_column is not None:
-            return columns["split"][requests.order[requests.starts[:-1]]].astype(np.int64)
+            return columns["split"][requests.first].astype(np.int64)
         if options.split_by == "user":
             positions = _logged_positions(requests, columns)
             return splits.assign_by_user(options.resolved_split_fractions, *positions)
@@ -135,6 +144,11 @@ class PartitionWriter:
                 "requests": int(mine.sum()),
                 "candidates": int(my_events.sum()),
                 "positives": positives,
+                **(
+                    {"zero_weights": int((columns["weight"][requests.order[my_events]] == 0).sum())}
+                    if plan.schema.weighted
+                    else {}
+                ),
                 "history_length": summary.counts_of(history[mine]),
                 "candidates_per_request": summary.counts_of(candidates[mine]),
                 "candidates_per_record": summary.counts_of(encoder.candidates_per_record(index)),

@@ -75,6 +75,7 @@ class ReadyPartition:
         requests = Requests(
             order=order,
             starts=starts,
+            first=first,
             user=events["user"][first],
             request=events["request"][first],
             time=events["time"][first],

@@ -12,6 +12,7 @@ from features.records.columnar import Slices, encode_requests
 from features.records.running_statistics import NAME
 from features.schema import (
     CANDIDATE_ITEM_ID,
+    CANDIDATE_SAMPLE_WEIGHT,
     HISTORY_ITEM_ID,
     HISTORY_RESIDUAL,
     HISTORY_TIME_GAP,
@@ -80,6 +81,7 @@ class RecordEncoder:
         order, behaviors = requests.order, requests.behaviors
         self._item = columns["item"][order]
         self._labels = {name: columns[f"label_{name}"][order] for name in schema.labels}
+        self._weight = columns["weight"][order] if schema.weighted else None
         self._behavior_item = columns["item"][behaviors]
         self._behavior_time = columns["time"][behaviors]
         self._behavior_type = columns["type"].astype(np.int64)[behaviors]
@@ -113,7 +115,6 @@ class RecordEncoder:
     def _context_features(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns `[Q, K]` by name: columns of a request's first event, then user features."""
         requests, users = self._requests, self._tables.users
-        first = requests.order[requests.starts[:-1]]
         user_rows = id_table.positions(requests.user, users.ids)
         values = {}
         for feature in self._schema.context_features:
@@ -122,7 +123,9 @@ class RecordEncoder:
             elif feature.name in users.values:
                 values[feature.name] = users.values[feature.name][user_rows]
             else:
-                values[feature.name] = columns[context_feature(feature.name)][first][:, None]
+                values[feature.name] = columns[context_feature(feature.name)][requests.first][
+                    :, None
+                ]
         return values
 
     def _block_end(self, start: int) -> int:
@@ -156,6 +159,8 @@ class RecordEncoder:
         }
         for name, values in self._labels.items():
             features[name] = by_candidate(values[window.candidates])
+        if self._weight is not None:
+            features[CANDIDATE_SAMPLE_WEIGHT] = by_candidate(self._weight[window.candidates])
         for name, values in codes.items():
             features[similarity_feature(name)] = Slices(
                 values, window.pair_offsets[:-1], window.pair_offsets[1:]

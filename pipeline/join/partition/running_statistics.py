@@ -100,7 +100,7 @@ class PartitionStatistics:
         at_events[order[self._also]] = item_sums[len(order) :]
         of_users = self._additions(self._events["user"], at_events[self._counted])
         sums = CumulativeSums(of_users.ids, of_users.times, of_users.values)
-        user = self._events["user"][order[requests.starts[:-1]]]
+        user = self._events["user"][requests.first]
         own = sums.before(user, requests.time - self._options.delay)
         return RunningStatistics(
             candidates.astype(np.float32), own.astype(np.float32), self._residual_codes(at_events)

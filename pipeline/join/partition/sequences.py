@@ -21,6 +21,7 @@ class Requests:
     Attributes:
       order: `[C]` positions of the candidates, grouped by request; within one by time and row.
       starts: `[Q + 1]`, request r's candidates are `order[starts[r]:starts[r + 1]]`.
+      first: `[Q]` position of the earliest candidate, which gives the request its time and context.
       user: `[Q]` int64.
       request: `[Q]` int64.
       time: `[Q]` int64 microseconds, the earliest of its candidates.
@@ -31,6 +32,7 @@ class Requests:
 
     order: np.ndarray
     starts: np.ndarray
+    first: np.ndarray
     user: np.ndarray
     request: np.ndarray
     time: np.ndarray
@@ -74,6 +76,7 @@ def build_requests(
     return Requests(
         order=order,
         starts=starts,
+        first=first,
         user=request_user,
         request=request[first],
         time=request_time,

@@ -1,1 +1,4 @@
-"""The small languages of the join's flags: `expressions`, `splits`, `negatives_rule`."""
+"""The small languages of the join's flags.
+
+`splits`, `negatives_rule`, `downsampling_rule`, and the names that features may have.
+"""

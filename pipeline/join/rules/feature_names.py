@@ -64,6 +64,7 @@ class FeatureNames:
       labels: of the records.
       modalities: of the embedding sets.
       has_statistics: whether records have running statistics.
+      has_weights: whether candidates have weights, in records or in evaluation.
       items: columns that become features of the candidates.
       context: columns of the log that become features of the request.
       users: columns that become features of the request, too.
@@ -72,6 +73,7 @@ class FeatureNames:
     labels: tuple[str, ...]
     modalities: tuple[str, ...] = ()
     has_statistics: bool = False
+    has_weights: bool = False
     items: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -114,6 +116,8 @@ class FeatureNames:
         if self.has_statistics:
             yield schema.candidate_feature(running_statistics.NAME)
             yield schema.context_feature(running_statistics.NAME)
+        if self.has_weights:
+            yield schema.CANDIDATE_SAMPLE_WEIGHT
 
     def _sources(self) -> list[tuple[_Source, tuple[str, ...]]]:
         return [

@@ -8,6 +8,8 @@ from pipeline.report.blocks import Cell, Figure, Section, Table
 
 _MUCH_MISSING = 0.05
 _NAMES = 8
+_LATEST = 253_402_300_800_000_000
+"""The year 10000, microseconds since 1970: no date has it."""
 
 
 def section(data: Mapping[str, Any]) -> Section | None:
@@ -47,6 +49,8 @@ def _missing(one: Mapping[str, Any]) -> Cell | str:
 def _quantile(share: float) -> formats.Formatted:
     def text(one: Mapping[str, Any]) -> str:
         value = dict(one.get("quantiles") or []).get(share)
+        if one.get("kind") == "time" and value is not None and 0 <= value < _LATEST:
+            return formats.date(value, "%Y-%m-%d %H:%M")
         whole = value is not None and float(value).is_integer() and abs(value) < 2**53
         return f"{value:.0f}".replace("-", "−") if whole else formats.significant(value)
 

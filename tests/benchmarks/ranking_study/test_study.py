@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.ranking_study import (
+    gradient_boosting,
     quality_data,
     quality_protocol,
     quality_report,
@@ -21,6 +22,7 @@ from benchmarks.ranking_study.quality_trial import Task
 from benchmarks.ranking_study.study import Study
 from benchmarks.ranking_study.trial_pool import TrialPool, fingerprint
 from features.errors import UserInputError
+from features.schema import Downsampling
 from models.evaluation import metrics
 from models.inputs.example_set import ExampleSet
 from models.training.config import TrainingConfig
@@ -186,6 +188,15 @@ def test_trees_learn_from_content(examples, tmp_path):
     result = quality_trial.run(dataclasses.replace(task, boosting_settings=small), str(tmp_path))
     assert result["metrics"]["auc"] > 0.7
     assert any(name.startswith(("text", "image", "all")) for name in result["most_gain"])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weighted": True}, {"downsampling": Downsampling("click", 0.1)}]
+)
+def test_trees_refuse_what_they_would_ignore(examples, tmp_path, changes):
+    other = dataclasses.replace(examples, schema=dataclasses.replace(examples.schema, **changes))
+    with pytest.raises(UserInputError, match="neither weights nor down-sampled negatives"):
+        gradient_boosting.train(other, "test", {}, 1, str(tmp_path))
 
 
 @pytest.mark.slow

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import csv as arrow_csv
 
 from features.errors import UserInputError
 from features.tables import formats
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import BATCH_ROWS, Content
-from features.tables.text import blocks, csv_records, files
+from features.tables.text import blocks, csv_columns, csv_records, files
 
 INTEGER, FLOAT, STRING = pa.int64(), pa.float64(), pa.string()
 MICROSECONDS = pa.timestamp("us")
@@ -95,6 +96,22 @@ def test_ends_of_records(data: bytes) -> None:
     assert found == _plainly(data)
 
 
+@given(st.text(alphabet='ab"\r\n 0', max_size=30).map(str.encode), st.integers(1, 5))
+def test_rows_are_as_many_as_arrow_reads(data: bytes, size: int) -> None:
+    records = blocks.Records(lambda some: csv_records.record_ends(some, ","))
+    chunks = iter([data[start : start + size] for start in range(0, len(data), size)])
+    try:
+        counted = sum(block.rows for block in blocks.blocks(chunks, records))
+    except pa.ArrowInvalid as error:
+        assert "a quote is not closed" in str(error)
+        return
+    if data:
+        options = arrow_csv.ReadOptions(column_names=["a"], block_size=len(data) + 1)
+        parsing = arrow_csv.ParseOptions(newlines_in_values=True)
+        table = arrow_csv.read_csv(pa.BufferReader(data), options, parsing)
+        assert counted == table.num_rows
+
+
 @given(st.lists(st.lists(st.text(max_size=20), min_size=2, max_size=2), max_size=20))
 def test_written_by_python(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     folder = tmp_path_factory.mktemp("csv")
@@ -133,6 +150,25 @@ def test_places_of_a_file(tmp_path: Path, small_places: None) -> None:
         (place,) = formats.inspect(path, DEFAULT).places
         assert place.rows == len(rows)
         assert _rows(path, types, TableOptions(null_values=())) == [(n, word) for word, n in rows]
+
+
+def test_a_header_of_several_chunks(tmp_path: Path, small_places: None) -> None:
+    data = (f'"{"long " * 30}\n",b\n' + "1,2\n" * 100).encode()
+    for name, written in (("log.csv", data), ("log.csv.gz", gzip.compress(data))):
+        assert _rows(_write(tmp_path, written, name), {"b": INTEGER}) == [(2,)] * 100
+
+
+@pytest.mark.parametrize("size", [10, 100, 1000])
+def test_records_across_the_blocks_of_arrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(csv_columns, "_BLOCK_BYTES", size)
+    rows = [(f"{'long' * (n % 60)}\n" * (n % 3), n) for n in range(300)]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("word", "number"), *rows])
+    path = _write(tmp_path, text.getvalue())
+    types = {"word": STRING, "number": INTEGER}
+    assert _rows(path, types, TableOptions(null_values=())) == rows
 
 
 def test_fingerprint_is_of_the_whole_file(tmp_path: Path) -> None:

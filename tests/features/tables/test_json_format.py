@@ -226,8 +226,9 @@ def test_files_that_are_refused(tmp_path: Path, data: str | bytes, message: str)
         formats.inspect(_write(tmp_path, data), DEFAULT)
 
 
-def test_a_line_that_is_no_object_is_named(tmp_path: Path, small_places: None) -> None:
-    path = _write(tmp_path, '{"a":1}\n' * 100 + "{'a':1}\n" + '{"a":1}\n' * 100)
+@pytest.mark.parametrize("line", ["{'a':1}", '{"a":1}{"a":2}', '{"a":1} 5', "[1]"])
+def test_a_line_that_is_no_object_is_named(tmp_path: Path, small_places: None, line: str) -> None:
+    path = _write(tmp_path, '{"a":1}\n' * 100 + line + "\n" + '{"a":1}\n' * 100)
     with pytest.raises(pa.ArrowInvalid, match="line 101 is not one object"):
         _rows(path, {"a": INTEGER})
 

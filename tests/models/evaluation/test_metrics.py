@@ -116,3 +116,36 @@ def test_calibration_curve_adds_up(size):
     )
     predicted = [part["predicted"] for part in curve]
     assert predicted == sorted(predicted)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_integer_weight_is_that_many_copies(seed):
+    label, probability, user = draw(seed)
+    counts = np.random.default_rng(seed).integers(0, 4, len(label))
+    copies = np.repeat(np.arange(len(label)), counts)
+    expected = metrics.summarize(label[copies], probability[copies], user[copies])
+    received = metrics.summarize(label, probability, user, counts.astype(np.float32))
+    for name in ("auc", "gauc", "logloss", "ne", "calibration"):
+        assert received[name] == pytest.approx(expected[name], rel=1e-6), name
+    assert received["candidates"] == len(label)
+    ones = metrics.summarize(label, probability, user, np.ones(len(label)))
+    plain = metrics.summarize(label, probability, user)
+    assert ones["gauc_users"] == plain.pop("gauc_users")
+    for name, value in plain.items():
+        assert ones[name] == pytest.approx(value, rel=1e-12), name
+
+
+def test_a_class_of_no_weight_is_not_there():
+    label = np.array([1, 0, 1], np.float32)
+    probability, user = np.array([0.5, 0.2, 0.4]), np.array([1, 1, 1])
+    found = metrics.summarize(label, probability, user, np.array([2.0, 0.0, 1.0]))
+    assert (found["auc"], found["ne"], found["gauc"]) == (None, None, None)
+
+
+def test_the_calibration_curve_counts_by_weight():
+    label = np.array([0, 1, 0, 1], np.float32)
+    curve = metrics.calibration_curve(
+        label, np.array([0.1, 0.3, 0.6, 0.8]), bins=2, weights=np.array([3, 1, 1, 1])
+    )
+    assert [one["observed"] for one in curve] == [0.25, 0.5]
+    assert curve[0]["predicted"] == pytest.approx(0.15)

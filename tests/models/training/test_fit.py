@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
+from features.schema import Downsampling
 from models import factory, trained_model
 from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
@@ -224,3 +225,42 @@ def test_a_label_of_one_value_is_refused(examples, tmp_path, split, share):
     spoiled = dataclasses.replace(examples, manifest={**examples.manifest, "splits": splits})
     with pytest.raises(UserInputError, match=f"'click' is {share} for all .* of the {split} split"):
         fit.train(spoiled, MODEL, TRAINING, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sampled", "figures"),
+    [
+        ({"weighted": True}, (), "weighted"),
+        ({"downsampling": Downsampling("click", 0.2)}, ("train",), None),
+        ({"downsampling": Downsampling("click", 0.2)}, ("train", "validation"), None),
+        (
+            {"downsampling": Downsampling("click", 0.2), "weighted": True},
+            ("train", "validation"),
+            "weighted",
+        ),
+    ],
+    ids=["weights", "train", "held out", "both"],
+)
+def test_progress_shows_the_metrics_of_the_whole_log_by_weight(tmp_path, changes, sampled, figures):
+    """What selects the weights is what the evaluation says, on a held-out part of train too."""
+    schema = dataclasses.replace(synthetic.SCHEMA, **changes)
+    splits = {"train": 60, "validation": 60}
+    examples = synthetic.write_example_set(str(tmp_path / "set"), schema, splits)
+    examples = dataclasses.replace(examples, downsampled=sampled)
+    config = dataclasses.replace(TRAINING, epochs=1, evaluations_per_epoch=1)
+    small = dataclasses.replace(MODEL, name="id_only")
+    model, found = fit.train(examples, small, config, str(tmp_path / "model"))
+    (row,) = found["history"]
+    scored = scoring.evaluate(
+        scoring.score(model, examples, "validation"), scoring.train_counts(examples)
+    )
+    scored = scored if figures is None else scored[figures]
+    assert row["val_logloss"] == pytest.approx(scored["logloss"], rel=1e-4)
+    assert row["val_auc"] == pytest.approx(scored["auc"], abs=2e-3)
+    restored = trained_model.read_trained_model(str(tmp_path / "model"))
+    assert restored.schema == schema
+    plain = dataclasses.replace(examples, schema=schema.of_requests)
+    trained_model.check_schema(restored, plain)
+    with pytest.raises(UserInputError, match="was trained with the schema"):
+        other = dataclasses.replace(schema, labels=("click", "like"))
+        trained_model.check_schema(restored, dataclasses.replace(examples, schema=other))

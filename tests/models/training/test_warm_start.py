@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.id_kinds import IdKinds
+from features.schema import Downsampling
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from models.training import fit
@@ -60,6 +61,23 @@ def test_until_it_is_trained_the_model_predicts_what_the_earlier_one_does(name):
     assert np.ptp(logits(earlier, remaining)) > 0.1
     # Those that left now share OOV rows, so requests with them are predicted otherwise.
     assert np.abs(logits(model, batch()) - logits(earlier, batch())).max() > 1e-3
+
+
+@pytest.mark.parametrize(("before", "now"), [(None, 0.1), (0.1, None), (0.5, 0.02), (0.1, 0.1)])
+def test_another_share_of_negatives_changes_no_prediction(before, now):
+    def schema(rate):
+        sampled = None if rate is None else Downsampling("click", rate)
+        return dataclasses.replace(synthetic.SCHEMA, downsampling=sampled)
+
+    earlier = built(IDS, seed=1, schema=schema(before), conversion_label="conversion")
+    model = built(IDS, schema=schema(now), conversion_label="conversion")
+    warm_start(model, earlier)
+    for label, logit in earlier.logits_by_label(batch()).items():
+        np.testing.assert_allclose(model.logits_by_label(batch())[label], logit, atol=1e-5)
+    # What the auxiliary head learned of the records is moved alike.
+    found = [one.auxiliary_head(one.candidates_and_interest(batch())) for one in (model, earlier)]
+    moved = earlier.logit_shift - model.logit_shift
+    np.testing.assert_allclose(found[0], found[1] + moved, atol=1e-5)
 
 
 def test_rows_are_matched_by_id_and_a_new_id_starts_from_its_oov_row():

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.statistics import inspection
-from pipeline.statistics.log import LogSource
+from pipeline.statistics.log_source import LogSource
 
 START = 1_700_000_000
 

@@ -9,7 +9,7 @@ import pytest
 from features.errors import UserInputError
 from pipeline.report.page import render
 from pipeline.statistics import inspection
-from pipeline.statistics.log import LogSource
+from pipeline.statistics.log_source import LogSource
 from pipeline.statistics.options import DriftConfig
 from tests import synthetic
 from tests.pipeline.statistics import statistics_data as sample

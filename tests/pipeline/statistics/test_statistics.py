@@ -13,16 +13,17 @@ from features.errors import UserInputError
 from features.tables import expressions
 from models.inputs.example_set import ExampleSet
 from pipeline.statistics import columns, records, time_buckets
-from pipeline.statistics.database import open_database, parquet_dataset
-from pipeline.statistics.embeddings import embedding_statistics
-from pipeline.statistics.log import LogSource, log_statistics
+from pipeline.statistics.database import open_database
+from pipeline.statistics.embeddings import embedding_statistics, open_set
+from pipeline.statistics.log import log_statistics
+from pipeline.statistics.log_source import LogSource, open_log
 from tests import synthetic
 from tests.pipeline.statistics import statistics_data as sample
 
 
 def log_of(tmp_path, source, memory_limit="200MB"):
     with open_database(str(tmp_path), memory_limit) as connection:
-        return log_statistics(connection, source)
+        return log_statistics(connection, open_log(source))
 
 
 @pytest.fixture
@@ -131,7 +132,9 @@ def test_order_and_files_of_rows_change_nothing(tmp_path, rows):
     texts = []
     for number, (values, files) in enumerate([(rows, 1), (rows, 4), (shuffled, 7)]):
         folder = sample.write_log(tmp_path / str(number), values, files)
-        texts.append(json.dumps(log_of(tmp_path, LogSource(folder, ("click",)))))
+        found = log_of(tmp_path, LogSource(folder, ("click",)))
+        assert found.pop("files") == {"read": files, "passed_over": {}, "ruled_out": 0}
+        texts.append(json.dumps(found))
     assert len(set(texts)) == 1
 
 
@@ -211,8 +214,9 @@ def test_embeddings_are_numpys(tmp_path):
     log = sample.write_log(tmp_path / "log", rows)
     folder = sample.write_vectors(tmp_path / "text", ids, vectors, times)
     with open_database(str(tmp_path)) as connection:
-        log_statistics(connection, LogSource(log, ("click",)))
-        found = embedding_statistics(connection, "text", folder, "string")
+        opened = open_log(LogSource(log, ("click",)))
+        log_statistics(connection, opened)
+        found = embedding_statistics(connection, open_set("text", folder), opened)
     assert found["rows"] == 9000 and found["dimension"] == 16
     assert found["rejected"] == {
         "item_id is null": 1, "embedding is null": 1, "wrong length": 1, "NaN or infinity": 1,
@@ -252,7 +256,7 @@ def test_embeddings_of_every_type(tmp_path, kind):
         )
         with open_database(str(tmp_path)) as connection:
             path = str(tmp_path / f"{number}.parquet")
-            found = embedding_statistics(connection, "text", path)
+            found = embedding_statistics(connection, open_set("text", path))
         assert found["norm"]["max"] == pytest.approx(np.linalg.norm(values, axis=1).max())
         assert found["usable"] == 50 and "coverage" not in found
 
@@ -277,6 +281,6 @@ def test_records_label_rates_are_the_requests(tmp_path):
     assert 0.2 < sampled["sampled_share"] < 0.5
 
 
-def test_dataset_of_nothing_is_told(tmp_path):
+def test_log_of_nothing_is_told(tmp_path):
     with pytest.raises(UserInputError, match="--events"):
-        parquet_dataset(str(tmp_path), "events")
+        open_log(LogSource(str(tmp_path), ("click",)))

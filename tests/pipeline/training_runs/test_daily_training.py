@@ -76,6 +76,11 @@ def test_a_part_inside_the_train_split_holds_out_one_partition(folder, day):
 def test_a_part_with_a_validation_split_keeps_it(folder):
     part = opened(folder, "d3")
     assert part.manifest == ExampleSet.open(f"{folder}/part=d3").manifest
+    assert part.downsampled == ("train",)
+
+
+def test_what_is_held_out_of_train_lacks_the_same_negatives(folder):
+    assert opened(folder, "d1").downsampled == ("train", "validation")
 
 
 def test_a_part_that_is_not_there_or_cannot_hold_out_is_refused(folder, tmp_path):

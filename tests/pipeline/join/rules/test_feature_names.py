@@ -28,6 +28,7 @@ def message(**kinds):
 def test_every_name_of_records_and_signatures_is_known(with_sets):
     schema = dataclasses.replace(
         synthetic.SCHEMA,
+        weighted=True,
         item_features=(
             *synthetic.SCHEMA.item_features,
             running_statistics.item_feature(("click",)),
@@ -53,7 +54,9 @@ def test_every_name_of_records_and_signatures_is_known(with_sets):
     given -= {candidate_feature("running_statistics"), context_feature("running_statistics")}
     # Outputs of projections are names along an axis when `score_cached` takes them.
     whole = {names.EXAMPLES, names.ITEM_IDS, *names.of_items(schema.modality_names)}
-    own = FeatureNames(schema.labels, schema.modality_names, has_statistics=True).own()
+    own = FeatureNames(
+        schema.labels, schema.modality_names, has_statistics=True, has_weights=True
+    ).own()
     assert found - given - whole <= own
     assert {"candidate_vector_text", "candidate_mask", "mask", "candidate_key"} <= own
 
