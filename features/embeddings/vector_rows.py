@@ -116,8 +116,9 @@ class VectorReader:
             return availability.known_times(batch[AVAILABLE_AT], self.time_unit)
         except pa.ArrowInvalid as error:
             raise UserInputError(
-                f"--{self.flag}: {unit.path!r}: column {AVAILABLE_AT!r} holds a time that int64 "
-                f"cannot hold in microseconds: {error}. Write it in microseconds since 1970."
+                f"--{self.flag}: {unit.path!r}: column {AVAILABLE_AT!r} "
+                f"({batch[AVAILABLE_AT].type}) holds a time that int64 cannot hold in "
+                f"microseconds: {error}. Write it in microseconds since 1970."
             ) from error
 
 
