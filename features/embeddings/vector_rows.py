@@ -19,7 +19,7 @@ from features.tables.table import Reader, Unit, unreadable
 ITEM_ID = "item_id"
 EMBEDDING = "embedding"
 
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 16 << 20
 """Of the floats that are in memory at once."""
 
 

@@ -213,7 +213,7 @@ def test_folders_that_hold_nothing(tmp_path):
     with pytest.raises(UserInputError, match="does not exist"):
         embedding_set.read_embedding_set(str(tmp_path / "absent"))
     (tmp_path / "a.parquet").write_text("text")
-    with pytest.raises(UserInputError, match="not a readable .parquet file"):
+    with pytest.raises(UserInputError, match=r"not a readable \.parquet file"):
         embedding_set.read_embedding_set(str(tmp_path))
 
 
