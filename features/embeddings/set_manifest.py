@@ -108,7 +108,9 @@ def _checked(
 
 
 def _check_alike(what: str, by_folder: Mapping[str, object]) -> None:
-    distinct = {value: folder for folder, value in reversed(by_folder.items())}
+    distinct: dict[object, str] = {}
+    for folder, value in by_folder.items():
+        distinct.setdefault(value, folder)
     if len(distinct) > 1:
         (one, first), (other, second), *_ = distinct.items()
         raise UserInputError(

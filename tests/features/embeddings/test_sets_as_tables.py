@@ -237,7 +237,7 @@ def test_sets_of_two_encoders_are_not_one(tmp_path):
     for name in ("a", "b"):
         ids = np.array(IDS) + (name == "b") * 100
         embedding_set.write_embedding_set(str(tmp_path / name), ids, VECTORS, name, "1")
-    with pytest.raises(UserInputError, match=r"name the encoder 'b 1'.*and 'a 1'"):
+    with pytest.raises(UserInputError, match=r"name the encoder 'a 1'.*and 'b 1'"):
         read(tmp_path)
 
 
