@@ -5,8 +5,8 @@ PY := $(VENV)/bin/python
 # The newest TensorFlow, without tensorflow-io.
 LATEST_VENV ?= .venv-latest
 INSTALLED := $(VENV)/.installed
-# One process per core; the tests of a file share their fixtures, and tests/conftest.py puts the
-# files that take longest first.
+# One process per core; the tests of a file share their fixtures, those of a folder with a conftest.py
+# too, and tests/conftest.py puts what takes longest first.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # SLOW=1: the tests that are marked slow too, as CI does.
 TESTS := $(if $(SLOW),,-m 'not slow')

@@ -61,11 +61,11 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(_: Sequence[str]) -> None:
+def _main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="table-formats-") as work:
         paths = _written(work)
         measured: dict[str, list[dict[str, float]]] = {name: [] for name in _FORMATS}
-        for _ in range(_FLAGS.repeats):
+        for _round in range(_FLAGS.repeats):
             for name, path in paths.items():
                 measured[name].append({**_reading(path), **_join(work, path)})
         digests = {name: _digest(f"{work}/records-{name}") for name in _FORMATS}
@@ -144,13 +144,14 @@ def _rows(
     rows: list[dict[str, Any]] = []
     for name, rounds in measured.items():
         medians = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        row = {"format": name, "bytes": os.path.getsize(paths[name]), **medians}
+        size = os.path.getsize(paths[name])
+        row: dict[str, Any] = {"format": name, "bytes": size, **medians}
         base = rows[0] if rows else row
         for key in [key for key in medians if key.endswith("seconds")]:
             row[key.replace("seconds", "speed")] = base[key] / row[key]
         rows.append(row)
         print(
-            f"{name:<8} {row['bytes'] / 2**20:7.1f} MiB   reading {row['reading_cpu_speed']:5.2f}, "
+            f"{name:<8} {size / 2**20:7.1f} MiB   reading {row['reading_cpu_speed']:5.2f}, "
             f"join {row['join_speed']:5.2f} of Parquet's speed ({row['join_seconds']:.1f} s, "
             f"{row['join_peak_mib']:,.0f} MiB resident)",
             flush=True,

@@ -2,6 +2,7 @@
 
 - `schema`: `ExampleSchema`, the contract between the join, the model and serving.
 - `errors`, `arrays`: errors that a user can fix; types of arrays.
+- `proxies`: whether a proxy of the environment catches a call.
 - `time_units`: the unit that integer times are written in.
 - `id_kinds`: whether ids are integers or strings, which must not be mixed.
 - `records`: one request as a `tf.train.Example`: encoding, decoding, TFRecord framing.

@@ -1,10 +1,11 @@
 """What all tests share: quiet libraries, repeatable Hypothesis, the real data set's folder."""
 
+import functools
 import importlib.util
 import os
 import sys
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import settings
@@ -52,18 +53,49 @@ def kills(request: pytest.FixtureRequest) -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks the tests that read the real data set, so that `-m "not shared"` leaves them out.
 
-    A worker of several gets the files that take longest first, so that all end at about one time.
+    A worker of several gets the groups that take longest first, so that all end at about one time.
     """
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.shared)
     if not hasattr(config, "workerinput"):
         return
-    seconds: Counter[Path] = Counter()
+    seconds: Counter[str] = Counter()
     for item in items:
         slow = item.get_closest_marker("slow")
-        seconds[item.path] += slow.kwargs.get("seconds", _SLOW) if slow else _FAST
-    items.sort(key=lambda item: -seconds[item.path])
+        seconds[group(item.nodeid)] += slow.kwargs.get("seconds", _SLOW) if slow else _FAST
+    items.sort(key=lambda item: (-seconds[group(item.nodeid)], group(item.nodeid)))
+
+
+@functools.cache
+def _sharing_folder(folder: str) -> str | None:
+    """Returns the outermost folder below `tests` that holds this one and has a `conftest.py`."""
+    parents = [folder, *map(str, PurePosixPath(folder).parents)]
+    found = [one for one in parents[:-2] if (REPOSITORY / one / "conftest.py").is_file()]
+    return found[-1] if found else None
+
+
+def group(nodeid: str) -> str:
+    """Returns the file of a test, or the folder whose files share fixtures of a session.
+
+    One worker runs a group, so that none trains or exports a model that another one has.
+    """
+    file = nodeid.partition("::")[0]
+    return _sharing_folder(file.rpartition("/")[0]) or file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """Lets `--dist loadfile` hand out groups."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # Without xdist nothing asks for it.
+
+    class GroupScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return GroupScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -13,6 +13,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
+from tests import quick_python
 from tests.conftest import REPOSITORY
 
 SHARED = ("pipeline.join.flags", "pipeline.training_runs.flags", "pipeline.runtime.entry_point")
@@ -43,7 +44,7 @@ def run(commands: Sequence[Sequence[str]], preload: Sequence[str] = SHARED) -> l
     """
     done = subprocess.run(
         [sys.executable, "-m", "tests.job_processes", *preload],
-        input=json.dumps([list(one) for one in commands]),
+        input=json.dumps([quick_python.executable(), [list(one) for one in commands]]),
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -53,13 +54,14 @@ def run(commands: Sequence[Sequence[str]], preload: Sequence[str] = SHARED) -> l
     return [Outcome(**values) for values in json.loads(done.stdout)]
 
 
-def _run_forked(module: str, *arguments: str) -> dict:
+def _run_forked(python: str, module: str, *arguments: str) -> dict:
     files = [tempfile.TemporaryFile("w+") for _ in range(3)]  # noqa: SIM115  Closed with the process.
     child = os.fork()
     if child == 0:
         os.dup2(files[0].fileno(), 1)
         os.dup2(files[1].fileno(), 2)
         sys.argv = [module, *arguments]
+        sys.executable = python  # Where a job starts one.
         code = 1
         try:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -83,4 +85,5 @@ def _run_forked(module: str, *arguments: str) -> dict:
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         __import__(name)
-    json.dump([_run_forked(*command) for command in json.load(sys.stdin)], sys.stdout)
+    python, commands = json.load(sys.stdin)
+    json.dump([_run_forked(python, *command) for command in commands], sys.stdout)

@@ -26,6 +26,8 @@ from tests.quick_python_client import REFUSED, limits
 _CHANGEABLE = (
     *("PWD", "OLDPWD", "SHLVL", "_", "PATH", "PYTHONPATH", "TMPDIR", "COLUMNS", "LINES"),
     *("TF_CONFIG", "TF_USE_LEGACY_KERAS"),
+    # TensorFlow sets them as it loads: where a test has loaded it, they are there.
+    *("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "KMP_DUPLICATE_LIB_OK"),
 )
 _CHANGEABLE_PREFIXES = ("AWS_", "S3_", "PYTEST_")
 

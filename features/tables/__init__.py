@@ -4,7 +4,8 @@
 - `listing`: the files that locations mean, and what was passed over; `locations` does its parts.
 - `pruning`: a filter rules out files by the keys of their folders.
 - `places`: what is known of a file, and its units of reading.
-- `formats`: the format of a file, and reading it by places; a module for each format.
+- `formats`: the format of a file, and reading it by places; a module for each format. `text` has
+  what CSV and JSON lines share, `npy` arrays and their ids.
 - `kinds`, `times`, `names`: types, timestamps and names, made one.
 - `schema`: the pre-flight: columns of all files by one name and one type.
 - `table`: `open_table`, and reading it unit by unit.

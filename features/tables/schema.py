@@ -59,12 +59,15 @@ class TableSchema:
       layouts: of the files, each once.
       layout_of: the position of each file's layout.
       renames_used: the names that `TableOptions.columns` gave to a column of some file.
+      nameless: type by their own name of columns that have no name here: theirs has no letter, or
+        becomes that of another column.
     """
 
     columns: Mapping[str, Column]
     layouts: tuple[Layout, ...]
     layout_of: tuple[int, ...]
     renames_used: frozenset[str]
+    nameless: Mapping[str, pa.DataType] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +104,7 @@ def table_schema(
     found: dict[str, dict[str, _Found]] = {}
     problems: dict[str, str] = {}
     used: set[str] = set()
+    nameless: dict[str, pa.DataType] = {}
     for (path, content, keys), is_filled in zip(files, counts, strict=True):
         layout, clashes = _layout(content.schema, renamed)
         used |= {name for name, own in renamed.items() if layout.get(name) == own}
@@ -109,6 +113,10 @@ def table_schema(
         layout_of.append(layouts.index(layout))
         if not is_filled:
             continue
+        taken = set(layout.values())
+        for field in content.schema:
+            if field.name not in taken:
+                nameless.setdefault(field.name, field.type)
         for name, clash in clashes.items():
             problems.setdefault(name, f"{path!r} has {clash}")
         for name, own in layout.items():
@@ -126,7 +134,7 @@ def table_schema(
         column = _column(name, tuple(by_file.values()), options, name in raw)
         problem = problems.get(name) or column.problem
         columns[name] = dataclasses.replace(column, lacking=lacking, problem=problem)
-    return TableSchema(columns, tuple(layouts), tuple(layout_of), frozenset(used))
+    return TableSchema(columns, tuple(layouts), tuple(layout_of), frozenset(used), nameless)
 
 
 def key_value(value: str | None, kind: pa.DataType) -> pa.Scalar:

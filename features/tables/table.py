@@ -332,11 +332,12 @@ def check_renames_used(options: TableOptions, tables: Iterable[Table]) -> None:
             left, _, column = text.partition("=")
             of = left.strip().rpartition(".")[0]
             where = f"the table {of!r}" if of else "any table"
-            has = "; ".join(f"--{table.flag}: {', '.join(_owns(table))}" for table in opened)
             raise UserInputError(
                 f"--column {text!r}: there is no column {column.strip()!r} in {where} of this "
-                f"job. Its tables have: {has or 'none, no flag names a table'}. Write the name as "
-                "it is there."
+                f"job; its tables are {', '.join(table.flag for table in opened) or 'none'}. They "
+                "have "
+                + "; ".join(f"{table.flag}: {', '.join(_owns(table))}" for table in opened)
+                + "."
             )
 
 

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
+from features.tables import kinds
 from pipeline.adapters.converter import Sources, find_file, missing
-from pipeline.tables.parquet import is_list
 
 SPLITS = ("train", "validation", "test")
 ITEM = "article_id"
@@ -113,6 +113,6 @@ def _vector_column(path: str) -> str | None:
     lists = [
         field.name
         for field in schema(path)
-        if is_list(field.type) and pa.types.is_floating(field.type.value_type)
+        if kinds.is_list(field.type) and pa.types.is_floating(kinds.element(field.type))
     ]
     return lists[0] if ITEM in schema(path).names and len(lists) == 1 else None

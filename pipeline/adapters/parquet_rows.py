@@ -1,7 +1,7 @@
 """Reads rows of Parquet files in batches of a bounded size, and finds bad rows."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import duckdb
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
-from pipeline.tables.parquet import check_column, is_integer, is_list, is_text
+from features.tables import kinds
 
 _READ_BUFFER = 1 << 20
 """Bytes of a column in memory; without it a whole column chunk is, gigabytes for long lists."""
@@ -23,7 +23,8 @@ def read_batches(
     Args:
       path: of the file.
       columns: type by name: int64, int8, float32, bool, string, a timestamp, or a list of one.
-        Other integers, floats, strings and timestamps are cast, times with a zone to UTC.
+        Other types of the same values are cast, see `features.tables.kinds`; a column that is null
+        throughout may have none.
       batch_rows: the most rows of a batch.
 
     Raises:
@@ -33,7 +34,7 @@ def read_batches(
     try:
         with pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False) as file:
             for name, kind in columns.items():
-                check_column(path, file.schema_arrow, name, _fits(kind), str(kind))
+                _check_column(path, file.schema_arrow, name, kind)
             for batch in file.iter_batches(batch_rows, columns=list(columns)):
                 arrays = [_cast(batch[name], kind) for name, kind in columns.items()]
                 yield (path, row), pa.record_batch(arrays, list(columns))
@@ -45,9 +46,10 @@ def read_batches(
 
 
 def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if column.type == kind:
+        return column
     # Nanoseconds are cut to microseconds; every other cast keeps the value, or rounds a float.
-    element = kind.value_type if pa.types.is_list(kind) else kind
-    return column.cast(kind, safe=not pa.types.is_timestamp(element))
+    return kinds.converted(column, kinds.canonical(kind) or kind).cast(kind)
 
 
 def first_reasons(batch: pa.RecordBatch, checks: Mapping[str, str]) -> np.ndarray:
@@ -70,12 +72,34 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-def _fits(expected: pa.DataType) -> Callable[[pa.DataType], bool]:
-    """Returns a test of whether a type holds what the expected type does."""
+def _check_column(path: str, schema: pa.Schema, name: str, expected: pa.DataType) -> None:
+    places = schema.get_all_field_indices(name)
+    if len(places) != 1:
+        columns = ", ".join(f"{field.name}: {field.type}" for field in schema)
+        raise UserInputError(
+            f"{path!r} has {len(places) or 'no'} column{'s' * (len(places) > 1)} {name!r}, "
+            f"expected {expected}. It has {columns}. Get the file again as published."
+        )
+    received = schema.field(places[0]).type
+    if not _fits(received, expected):
+        raise UserInputError(
+            f"{path!r}: column {name!r} is {received}, expected {expected}. Cast the column and "
+            "write the file again."
+        )
+
+
+def _fits(kind: pa.DataType, expected: pa.DataType) -> bool:
+    """Whether a type holds what the expected type does."""
+    if kinds.is_null(kind):
+        return True
     if pa.types.is_list(expected):
-        element = _fits(expected.value_type)
-        return lambda kind: is_list(kind) and element(kind.value_type)
-    for is_kind in (pa.types.is_timestamp, pa.types.is_floating, pa.types.is_boolean, is_text):
-        if is_kind(expected):
-            return is_kind
-    return is_integer if expected == pa.int64() else lambda kind: bool(kind == expected)
+        return kinds.is_list(kind) and _fits(kind.value_type, expected.value_type)
+    if pa.types.is_floating(expected):
+        return kinds.is_number(kind) and pa.types.is_floating(kinds.canonical(kind))
+    if pa.types.is_string(expected):
+        return kinds.is_text(kind)
+    if expected == pa.int64():
+        return kinds.is_integer(kind)
+    if pa.types.is_timestamp(expected):
+        return bool(pa.types.is_timestamp(kind))
+    return bool(kind == expected)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+from features import proxies
 from pipeline.checkup.child_process import Loading
 from pipeline.checkup.facts import Facts, Finding
 from pipeline.checkup.machine import Folder
@@ -12,6 +13,8 @@ _GIB = 1 << 30
 _MEMORY = (("problem", 1, "a job needs 1 GiB"), ("warning", 4, "4 GiB are comfortable"))
 # The environment alone has 3 GB, the outputs of a demo half of one.
 _DISK = (("problem", 1, "less than 1 GiB is left"), ("warning", 10, "less than 10 GiB are left"))
+
+_LOCAL = ("localhost", "127.0.0.1")
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -92,6 +95,28 @@ def gpu(facts: Facts) -> Finding:
     )
 
 
+def proxy(facts: Facts) -> Finding:
+    """No proxy catches calls to servers of this machine."""
+    caught = [
+        text
+        for text in (
+            *(proxies.catching_grpc(host, facts.environment) for host in _LOCAL),
+            *(proxies.catching_http(host, facts.environment) for host in _LOCAL),
+        )
+        if text is not None
+    ]
+    if not caught:
+        return "ok", "none catches calls to localhost"
+    names = sorted({text.partition("=")[0] for text in caught})
+    hosts = ",".join(_LOCAL)
+    return (
+        "warning",
+        f"{', '.join(names)}: calls to servers at {' and '.join(_LOCAL)} go to a proxy, of the "
+        "client by gRPC, or of pipeline.models --server",
+        f'export no_proxy="${{no_proxy:+$no_proxy,}}{hosts}"; gRPC does not read NO_PROXY',
+    )
+
+
 def folder(one: Folder) -> Finding:
     """A folder takes files and renames, and has room."""
     at = f"{one.path}: " if one.tried == one.path else f"{one.path} (at {one.tried}): "
@@ -120,7 +145,7 @@ def remote_path(path: str, loading: Loading) -> Finding:
     return "ok", f"{path} {there}; pyarrow and TensorFlow can look at it"
 
 
-CHECKS = {"memory": memory, "cpus": cpus, "threads": threads, "gpu": gpu}
+CHECKS = {"memory": memory, "cpus": cpus, "threads": threads, "gpu": gpu, "proxy": proxy}
 """By name."""
 
 

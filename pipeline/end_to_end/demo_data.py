@@ -12,9 +12,15 @@ from absl import logging
 
 from features.embeddings import embedding_set
 from features.errors import UserInputError
+from features.tables import kinds
+from features.tables.table import open_table
 from pipeline.training_runs.run_config import DataConfig
 
-_LAYOUT = "ratings.parquet, items.parquet and embeddings/<modality>.parquet"
+_LAYOUT = (
+    "ratings.parquet and items.parquet (or folders, or another format) and "
+    "embeddings/<modality>.parquet"
+)
+_FLAG = "set data.source"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +28,7 @@ class RatingsData:
     """Paths of the join's inputs, and titles to show.
 
     Attributes:
-      events: Parquet with user_id, item_id, timestamp (seconds), rating.
+      events: table with user_id, item_id, timestamp (seconds), rating.
       items: Parquet with item_id, genres (list of strings), year.
       embeddings: Parquet or folder by modality.
       titles: title by item id.
@@ -93,20 +99,27 @@ def _embedded() -> tuple[pa.Table, pa.Table]:
 
 def _sourced(source: str) -> tuple[str, pa.Table]:
     """Returns the path of the ratings and the films of a folder."""
-    events = os.path.join(source, "ratings.parquet")
-    items = os.path.join(source, "items.parquet")
-    for path in (events, items):
-        if not os.path.isfile(path):
-            raise UserInputError(f"data.source: {path!r} does not exist; expected {_LAYOUT}.")
-    films = pq.read_table(items)
-    missing = {"item_id", "title", "genres"} - set(films.column_names)
-    if missing:
-        raise UserInputError(
-            f"{items!r} lacks {sorted(missing)}; it has {films.column_names}. Expected item_id, "
-            "title and genres."
-        )
+    events, items = (_table_of(source, name) for name in ("ratings", "items"))
+    table = open_table(items, _FLAG)
+    table.column("item_id", kinds.is_id, "int64 or string")
+    for name in ("title", "genres"):
+        table.column(name, lambda kind: kinds.canonical(kind) == pa.string(), "string")
+    films = table.read(("item_id", "title", "genres"))
     years = pc.extract_regex(films["title"], r"\((?P<year>\d{4})\)\s*$")
     return events, films.append_column("year", pc.struct_field(years, "year").cast(pa.int64()))
+
+
+def _table_of(source: str, name: str) -> str:
+    """Returns the file or folder of a table in a folder, such as `ratings.parquet` or `ratings`."""
+    names = sorted(os.listdir(source)) if os.path.isdir(source) else []
+    found = [one for one in names if one.partition(".")[0] == name]
+    if len(found) != 1:
+        received = "several: " + ", ".join(found) if found else "none"
+        raise UserInputError(
+            f"--{_FLAG}: {source!r} has to have one {name}.parquet, received {received}; expected "
+            f"{_LAYOUT}."
+        )
+    return os.path.join(source, found[0])
 
 
 def _embed(films: pa.Table, dimension: int, folder: str) -> None:

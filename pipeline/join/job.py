@@ -133,6 +133,7 @@ class _Job:
         manifest_values.check_counts(summary, sets, inputs, options.max_bad_fraction)
         manifest_values.check_coverage(summary, sets, options.min_coverage)
         items = np.union1d(train_items, earlier.vocabulary)
+        manifest_values.check_side_table(inputs.items, items, options.min_coverage)
         vocabulary = _write_vocabulary(staging, items)
         return {**manifest_values.collect(summary, sets, inputs), "vocabulary": vocabulary}
 

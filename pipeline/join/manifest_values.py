@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from features.errors import UserInputError
-from features.ids import coverage
+from features.ids import coverage, id_table
 from pipeline.join.inputs.join_inputs import JoinInputs
+from pipeline.tables.side_features import SideTable
 
 OPTIONAL_COUNTS = (
     *("filtered", "attributed", "negatives", "downsampling", "histories", "contradictions"),
@@ -74,6 +77,23 @@ def check_coverage(summary: dict[str, Any], sets: dict[str, Any], least: float) 
         covered = sum(counts["with_embedding"][name] for counts in splits)
         things = "candidates are of an item with a vector"
         one["coverage"] = coverage.check(f"--embeddings {name}", covered, candidates, things, least)
+
+
+def check_side_table(table: SideTable, item_ids: np.ndarray, least: float) -> None:
+    """Refuses side features of other items than those of the vocabulary.
+
+    Args:
+      table: of items; empty where there is none.
+      item_ids: `[N]` int64, the vocabulary's.
+      least: the least share of these that have a row.
+
+    Raises:
+      UserInputError: fewer have one.
+    """
+    if len(table.ids):
+        found = int(np.sum(id_table.positions(item_ids, table.ids) < len(table.ids)))
+        things = "items of the vocabulary have a row"
+        coverage.check("--items", found, len(item_ids), things, least)
 
 
 def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -> dict[str, Any]:

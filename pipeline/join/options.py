@@ -142,8 +142,8 @@ class JoinOptions:
       partitions: users are spread over so many; 0 chooses by the size of the log.
       max_bad_fraction: the largest share of quarantined rows with which a data set is published;
         of the log, and of each embedding set.
-      min_coverage: the least share of all candidates whose item has a vector of a modality, at
-        whatever time, with which a data set is published.
+      min_coverage: the least share with which a data set is published: of candidates whose item
+        has a vector, by modality; of the vocabulary's items with a row of `items`.
       part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
         histories reach back into the parts before it.
       new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the

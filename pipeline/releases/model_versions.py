@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 
+from features import proxies
 from features.errors import UserInputError
 from pipeline.releases import version_list
 from serving_signatures.versions import cache_validity, pruning
@@ -149,6 +150,8 @@ class ModelVersions:
 
 def _require_available(server: str, model: str, version: int) -> None:
     """Raises `UserInputError` unless a server, `host:port` of REST, has loaded the version."""
+    proxy = proxies.catching_http(server)
+    caught = "" if proxy is None else f" {proxy}."
     url = f"http://{server}/v1/models/{model}/versions/{version}"
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
@@ -158,11 +161,11 @@ def _require_available(server: str, model: str, version: int) -> None:
     except (OSError, ValueError, KeyError) as error:
         raise UserInputError(
             f"--server {server}: {url} does not answer: {error}. Give host and REST port of a "
-            "running TF Serving, localhost:8501."
+            f"running TF Serving, localhost:8501.{caught}"
         ) from error
     states = [status["state"] for status in statuses]
     if states != [_AVAILABLE]:
         raise UserInputError(
             f"--server {server}: version {version} is {', '.join(states)}, not {_AVAILABLE}. "
-            "Promote it without --label, wait, and give the label again."
+            f"Promote it without --label, wait, and give the label again.{caught}"
         )

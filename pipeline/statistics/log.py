@@ -21,6 +21,7 @@ _DUPLICATE_ROWS = 4_000_000
 _COUNTS = "log_counts"
 _TIME_COUNTS = "log_time_counts"
 _STREAM = "log_stream"
+_NAMELESS = "The name has no letter of a-z, or becomes that of another column: give it one with"
 
 
 def log_statistics(connection: duckdb.DuckDBPyConnection, log: OpenLog) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def log_statistics(connection: duckdb.DuckDBPyConnection, log: OpenLog) -> dict[
     described: dict[str, dict[str, Any]] = {}
     not_read = {}
     for name, column in log.table.schema.columns.items():
-        reason = column.problem
+        reason = column.problem and f"{column.problem}."
         if name in log.table.reader.kinds:
             try:
                 described[name] = _column(connection, column, log)
@@ -57,6 +58,8 @@ def log_statistics(connection: duckdb.DuckDBPyConnection, log: OpenLog) -> dict[
                     raise
                 reason = str(error)
         not_read[name] = {"type": str(column.received), "reason": reason}
+    for own, received in log.table.schema.nameless.items():
+        not_read[own] = {"type": str(received), "reason": f"{_NAMELESS} --column NAME={own}."}
     rows = described[USER_ID]["rows"]
     if not rows:
         raise UserInputError(

@@ -5,6 +5,7 @@
 
 - `ranking_client`: `RankingClient`, scores of requests by ids or from cached projections.
 - `remote_model`, `channel`: signatures of a served model, with deadlines and retries.
+- `proxy_errors`: names the proxy that caught a call.
 - `projections`: the projections of one request's items, of one version.
 - `projection_store`, `redis_store`, `catalog_store`: where a client keeps projections.
 - `projection_cache`: `ProjectionCache`, what a backfill wrote.

@@ -4,6 +4,9 @@ import json
 
 import grpc
 
+from features import proxies
+from serving_signatures.client.proxy_errors import NamesProxy
+
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 _RETRY_BUFFER_BYTES = 2**26
 """grpc retries only calls that fit; its default of 256 KiB would leave out 1,200 candidates."""
@@ -39,4 +42,6 @@ def open_channel(
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),
     ]
-    return grpc.insecure_channel(target, options=options)
+    channel = grpc.insecure_channel(target, options=options)
+    proxy = proxies.catching_grpc(target)
+    return channel if proxy is None else grpc.intercept_channel(channel, NamesProxy(proxy))

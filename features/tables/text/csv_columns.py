@@ -50,9 +50,10 @@ def columns(
             result[field] = pa.chunked_array([parsing.parse(text, kinds[field])])
         except parsing.BadTextError as error:
             line = line_of(path, block, layout.records, error.row)
+            advice = ". If the column holds texts, say so with --text_column and its name"
+            advice = "" if pa.types.is_string(kinds[field]) else advice
             raise pa.ArrowInvalid(
-                f"line {line}, column {layout.names[field]!r}: {error}. If the column holds "
-                "texts, say so with --text_column and its name"
+                f"line {line}, column {layout.names[field]!r}: {error}{advice}"
             ) from error
     return result
 

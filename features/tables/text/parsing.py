@@ -21,8 +21,12 @@ class BadTextError(ValueError):
 
     def __init__(self, row: int, text: bytes, kind: pa.DataType):
         shown = repr(text[:100].decode("utf-8", "backslashreplace"))
-        zeros = pa.types.is_integer(kind) and re.match(_LEADING_ZERO.encode(), text) is not None
-        super().__init__(f"{shown} {'has leading zeros, expected' if zeros else 'is not'} {kind}")
+        problem = f"is not {kind}"
+        if pa.types.is_integer(kind) and re.match(_LEADING_ZERO.encode(), text):
+            problem = f"has leading zeros, expected {kind}"
+        if pa.types.is_string(kind):
+            problem = "is not UTF-8"
+        super().__init__(f"{shown} {problem}")
         self.row = row
 
 
@@ -86,6 +90,11 @@ def _parse(texts: pa.Array, kind: pa.DataType) -> pa.Array:
     strings = pc.if_else(pc.equal(strings, ""), None, strings)
     if pa.types.is_timestamp(kind):
         return _timestamps(strings, kind)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        # Other files of the table have numbers.
+        truths = pc.is_in(pc.utf8_lower(strings), pa.array(["true", "false"]))
+        digits = pc.if_else(pc.equal(pc.utf8_lower(strings), "true"), "1", "0")
+        strings = pc.if_else(truths, digits, strings)
     if pa.types.is_integer(kind) and _any(strings, _LEADING_ZERO):
         raise pa.ArrowInvalid("a leading zero")
     if kind == pa.int64():

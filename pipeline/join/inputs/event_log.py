@@ -80,6 +80,11 @@ class EventLog:
         """The type of `item_id` by file, of one file."""
         return self._kind("item_id")
 
+    @property
+    def request_kind(self) -> dict[str, pa.DataType]:
+        """The type of `request_id` by file, of one file, where the log has it."""
+        return self._kind(REQUEST_ID)
+
     def _kind(self, name: str) -> dict[str, pa.DataType]:
         return {self.table.schema.columns[name].path: self.table.reader.kinds[name]}
 
@@ -106,6 +111,8 @@ def open_label_logs(options: JoinOptions, log: EventLog) -> tuple[EventLog, ...]
         one = _open(options, f"label_{label}", folders, flag, label, log.columns.context)
         same_kind({**log.user_kind, **one.user_kind}, "user_id")
         same_kind({**log.item_kind, **one.item_kind}, "item_id")
+        if log.columns.has_request_id and one.columns.has_request_id:
+            same_kind({**log.request_kind, **one.request_kind}, REQUEST_ID)
         label_logs.append(one)
     return tuple(label_logs)
 

@@ -190,7 +190,7 @@ def test_numbers_are_texts_where_the_user_says_so(tmp_path: Path) -> None:
         ("98446744073709551615", INTEGER, "'98446744073709551615' is not int64"),
         ('"5"', FLOAT, "'5' is not double"),
         ("5", STRING, "5 is a number, expected a text, or --text_column"),
-        (b'"\xff"', STRING, r"'\\\\xff' is not string"),
+        (b'"\xff"', STRING, r"'\\\\xff' is not UTF-8"),
         ("5", pa.bool_(), "5 is not bool"),
         ('"1 May"', MICROSECONDS, r"'1 May' is not timestamp"),
         ("5", pa.null(), "5 is not null"),

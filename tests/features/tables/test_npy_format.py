@@ -147,7 +147,7 @@ def test_arrays_that_are_refused(tmp_path: Path, vectors: np.ndarray, message: s
     [
         (None, b"", "there are no ids, expected one file"),
         ("v.ids.txt", b"1\n\n2\n", r"line 2 is empty"),
-        ("v.ids.txt", b"1\n\xff\n2\n", r"line 2: .* is not string"),
+        ("v.ids.txt", b"1\n\xff\n2\n", r"line 2: .* is not UTF-8"),
         ("v.ids.txt", b"1\n2", r"has 3 rows, .*has 2 ids"),
         ("v.ids.csv", b"a,b\n1,2\n", r"has the columns \['a', 'b'\], expected 'item_id'"),
         ("v.ids.npy", pickle.dumps(_Trap()), "is no array of NumPy"),

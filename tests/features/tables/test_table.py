@@ -264,6 +264,18 @@ def test_a_rename_that_finds_nothing_is_refused_by_the_job(tmp_path):
     check_renames_used(options, [open_table(location, "events", options)])
 
 
+def test_a_rename_of_one_of_several_sets_is_used(tmp_path):
+    options = TableOptions(columns=("embeddings.item_id=sku",))
+    for name, column in (("text", "sku"), ("image", "item_id")):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, a={column: [1]})
+    tables = [open_table(str(tmp_path / one), f"embeddings {one}", options)
+              for one in ("text", "image")]  # fmt: skip
+    check_renames_used(options, tables)
+    with pytest.raises(UserInputError, match="embeddings image: item_id"):
+        check_renames_used(options, tables[1:])
+
+
 def test_a_message_has_file_column_received_expected_and_remedy(tmp_path):
     table = open_table(write(tmp_path, a={"uid": [1.5]}), "events")
     with pytest.raises(UserInputError) as error:

@@ -151,6 +151,18 @@ FAULTS = {
         machine(gpu_device=True),
         ("gpu", "warning", "does not see", "tensorflow[and-cuda]==2.16.2"),
     ),
+    "a proxy before servers here": (
+        {"environment": {"http_proxy": "http://u:secret@proxy:3128", "no_proxy": "localhost"}},
+        ("proxy", "warning", "http_proxy: calls to servers at localhost and 1", "export no_proxy="),
+    ),
+    "a proxy of HTTP alone": (
+        {"environment": {"HTTP_PROXY": "http://proxy:3128"}},
+        ("proxy", "warning", "HTTP_PROXY: calls to servers", "localhost,127.0.0.1"),
+    ),
+    "a spared host that gRPC does not read": (
+        {"environment": {"grpc_proxy": "http://proxy", "NO_PROXY": "localhost,127.0.0.1"}},
+        ("proxy", "warning", "grpc_proxy: calls", "gRPC does not read NO_PROXY"),
+    ),
     "full disk": (
         folder("No space left on device", free=0),
         ("folder", "problem", "/data/out (at /data): cannot write and rename: No space", "TMPDIR"),
@@ -190,6 +202,12 @@ def test_quota_is_fine_where_threads_keep_within_it() -> None:
     assert [one for one in examine(facts) if one.status != "ok"] == []
 
 
+def test_a_proxy_is_fine_where_servers_here_are_spared() -> None:
+    spared = {"http_proxy": "http://proxy:3128", "no_proxy": "localhost,127.0.0.1"}
+    facts = dataclasses.replace(FACTS, environment=spared)
+    assert [one for one in examine(facts) if one.status != "ok"] == []
+
+
 def test_nothing_at_all_is_installed() -> None:
     nothing = Loading(failure="ModuleNotFoundError: No module named 'tensorflow'")
     facts = dataclasses.replace(
@@ -218,5 +236,5 @@ def test_command_prints_one_line_per_check_and_exits_with_2(tmp_path: Path) -> N
     lines = [line for line in run.stdout.splitlines() if not line.lstrip().startswith("->")]
     assert [line.split()[1] for line in lines] == [one["check"] for one in outcomes]
     # The newest TensorFlow has another: TensorFlow Serving's image is older.
-    output = f"{len(problems)} of 17 checks found a problem ({', '.join(problems)})"
+    output = f"{len(problems)} of 18 checks found a problem ({', '.join(problems)})"
     assert output in run.stderr

@@ -44,10 +44,30 @@ def test_folder_gives_its_own_embeddings_and_years(tmp_path) -> None:
     assert data.titles[8] == "Untitled"
 
 
+def test_folder_of_other_formats_and_layouts(tmp_path) -> None:
+    source = tmp_path / "source"
+    (source / "ratings" / "date=1").mkdir(parents=True)
+    (source / "ratings" / "_SUCCESS").write_text("")
+    ratings = {"user_id": ["a"], "item_id": ["x"], "timestamp": [1], "rating": [4.0]}
+    pq.write_table(pa.table(ratings), source / "ratings" / "date=1" / "part-0.parquet")
+    (source / "items.csv").write_text("item_id,title,genres\nx,Up (2009),A|B\ny,Untitled,C\n")
+    (source / "embeddings").mkdir()
+    (source / "embeddings" / "text.parquet").write_bytes(b"")
+    config = DataConfig(source=str(source))
+    data = demo_data.prepare(config, str(tmp_path / "prepared"))
+    assert data.events == str(source / "ratings")
+    items = pq.read_table(data.items).to_pydict()
+    assert items["year"] == [2009, None] and items["genres"] == [["A", "B"], ["C"]]
+    assert data.titles == {"x": "Up (2009)", "y": "Untitled"}
+    (source / "ratings.csv").write_text("user_id,item_id,timestamp,rating\na,x,1,4\n")
+    with pytest.raises(UserInputError, match=r"several: ratings, ratings\.csv"):
+        demo_data.prepare(config, str(tmp_path / "prepared"))
+
+
 def test_folder_of_another_layout_is_refused(tmp_path) -> None:
-    with pytest.raises(UserInputError, match=r"ratings\.parquet.*expected"):
+    with pytest.raises(UserInputError, match=r"one ratings\.parquet, received none; expected"):
         demo_data.prepare(DataConfig(source=str(tmp_path)), str(tmp_path / "prepared"))
     pq.write_table(pa.table({"user_id": [1]}), tmp_path / "ratings.parquet")
     pq.write_table(pa.table({"item_id": [1]}), tmp_path / "items.parquet")
-    with pytest.raises(UserInputError, match="genres"):
+    with pytest.raises(UserInputError, match="title"):
         demo_data.prepare(DataConfig(source=str(tmp_path)), str(tmp_path / "prepared"))

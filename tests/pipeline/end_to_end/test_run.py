@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import quick_python
+
 KEYS = {
     "join": {
         "events_read",
@@ -24,14 +26,15 @@ KEYS = {
 
 
 def _run(output: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pipeline.run", "--output", str(output), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return quick_python.run_job("pipeline.run", "--output", output, *arguments)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("demo")
-    run = _run(output, "--config", "pipeline/configs/demo.py", "--set", "serving.repeats=5")
+    command = [sys.executable, "-m", "pipeline.run", "--output", str(output)]
+    command += ["--config", "pipeline/configs/demo.py", "--set", "serving.repeats=5"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr
     assert "arning" not in run.stderr

@@ -75,3 +75,36 @@ def test_a_data_set_from_before_kinds_were_recorded_grows(tmp_path):
     manifest = source.join("d2")
     assert manifest["parts"] == ["d1", "d2"]
     assert manifest["schema"]["id_kinds"]["item"] == "integer"
+
+
+def test_side_features_of_other_items_stop_it_unless_told(tmp_path, caplog):
+    log = logs.write_log(tmp_path / "log", logs.random_rows(4, events=300))
+    names = {"items": "item", "others": "ITEM"}
+    tables = {
+        name: logs.write_log(
+            tmp_path / name,
+            [{"item_id": f"{prefix}-{number}", "brand": "x"} for number in range(6)],
+            files=1,
+        )
+        for name, prefix in names.items()
+    }
+    with pytest.raises(UserInputError, match="--items: 0 of 12 items of the vocabulary have a row"):
+        build_examples(options(log, tmp_path / "out", items=tables["others"]))
+    assert not (tmp_path / "out").exists()
+    build_examples(options(log, tmp_path / "told", items=tables["others"], min_coverage=0))
+    with caplog.at_level(logging.INFO, logger="absl"):
+        build_examples(options(log, tmp_path / "out", items=tables["items"]))
+    assert "--items: 6 of 12 items of the vocabulary have a row (50.0%)." in caplog.text
+
+
+def test_label_rows_of_request_ids_of_another_kind_are_refused(tmp_path):
+    rows = logs.random_rows(5, request_ids=True)
+    clicks = [{**row, "request_id": str(row["request_id"])} for row in rows if row["click"]]
+    log = logs.write_log(tmp_path / "log", [{**row, "click": 0} for row in rows])
+    values = {"labels": [], "behavior_rule": "all"}
+    integers = {"bought": logs.write_log(tmp_path / "integers", [r for r in rows if r["click"]])}
+    build_examples(options(log, tmp_path / "out", label_logs=integers, **values))
+    strings = {"bought": logs.write_log(tmp_path / "strings", clicks)}
+    with pytest.raises(UserInputError, match=r"Column 'request_id' is a string in .*strings"):
+        build_examples(options(log, tmp_path / "other", label_logs=strings, **values))
+    assert not (tmp_path / "other").exists()

@@ -1,8 +1,6 @@
 """What the join's flags refuse, and that all of them go together."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from features.embeddings import embedding_set
 from features.errors import UserInputError
 from pipeline.join.options import JoinOptions
+from tests import quick_python
 from tests.pipeline.join import logs
 
 BAD = {
@@ -77,8 +76,7 @@ def test_bad_values_are_refused_with_what_was_received(case):
 
 
 def run(tmp_path, *flags):
-    command = [sys.executable, "-m", "pipeline.build_examples", f"--output={tmp_path}/out", *flags]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return quick_python.run_job("pipeline.build_examples", f"--output={tmp_path}/out", *flags)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +163,7 @@ def test_a_part_by_its_flags(tmp_path, inputs):
     [
         (["--attribution_window=click"], "--attribution_window 'click' must be label=SECONDS"),
         (["--attribution_window=conversion=-3"], "must be label=SECONDS"),
-        (["--label_logs=conversion"], "--label_logs 'conversion' must be name=FOLDER"),
+        (["--label_logs=conversion"], "--label_logs 'conversion' must be NAME=FOLDER"),
         (["--part=d1"], "part takes splits"),
     ],
 )

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -125,6 +126,28 @@ def test_a_label_waits_for_every_server_that_is_named(folder, versions):
         versions.promote(4, "stable", [ready])
     assert rollout(folder).labels == {"stable": 4, "previous": 1}
     with pytest.raises(UserInputError, match="does not answer"):
+        versions.promote(4, "canary", [ready])
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
+def test_a_proxy_that_catches_the_question_is_named(folder, versions, monkeypatch, name):
+    versions.promote(4)
+    with tf_serving("AVAILABLE") as ready, tf_serving("AVAILABLE") as proxy:
+        for variable in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(name, f"http://{proxy}")
+        # urllib reads the variables once per process.
+        monkeypatch.setattr(urllib.request, "_opener", None)
+        # The server that plays the proxy has no page of the whole URL.
+        expected = rf"\(HTTP 404\).* {name}={proxy} catches calls to 127.0.0.1: export no_proxy="
+        with pytest.raises(UserInputError, match=expected):
+            versions.promote(4, "stable", [ready])
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(urllib.request, "_opener", None)
+        versions.promote(4, "stable", [ready])
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setattr(urllib.request, "_opener", None)
+    with pytest.raises(UserInputError, match=rf"does not answer.* {name}={proxy} catches calls"):
         versions.promote(4, "canary", [ready])
 
 

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from features.errors import UserInputError
 from pipeline.runtime import help_text, job_list, path_rules
 from pipeline.runtime.path_rules import Place
+from tests import quick_python
 from tests.conftest import REPOSITORY
 
 OUTPUTS = {
@@ -70,13 +70,7 @@ def _cases() -> list[tuple[str, str, str]]:
 
 def _run(job: str, arguments: dict[str, str]) -> subprocess.CompletedProcess:
     words = [f"--{name}={value}" for name, value in arguments.items()]
-    return subprocess.run(
-        [sys.executable, "-m", f"pipeline.{job}", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-    )
+    return quick_python.run_job(f"pipeline.{job}", *words)
 
 
 def _content(folder: Path) -> dict[str, str]:
@@ -223,13 +217,7 @@ def test_tensorflow_finds_what_is_not_refused_and_not_what_is(tmp_path):
 
 
 def test_a_configuration_that_ships_may_have_the_name_of_the_output(tmp_path):
-    command = [sys.executable, "-m", "pipeline.run", "--config=demo", "--output=demo"]
-    done = subprocess.run(
-        [*command, "--only_check_args"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = ("--config=demo", "--output=demo", "--only_check_args")
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = quick_python.run_job("pipeline.run", *arguments, cwd=tmp_path, env=environment)
     assert (done.returncode, done.stderr) == (0, "")

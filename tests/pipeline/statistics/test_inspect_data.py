@@ -1,8 +1,6 @@
 """The command, its exit code and the pictures that it draws."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -11,14 +9,13 @@ from pipeline.report.page import render
 from pipeline.statistics import inspection
 from pipeline.statistics.log_source import LogSource
 from pipeline.statistics.options import DriftConfig
-from tests import synthetic
+from tests import quick_python, synthetic
 from tests.pipeline.statistics import statistics_data as sample
 from tests.pipeline.statistics.statistics_data import inspected, shifted
 
 
 def command(*arguments):
-    call = [sys.executable, "-m", "pipeline.inspect_data", *map(str, arguments)]
-    return subprocess.run(call, capture_output=True, text=True, check=False)
+    return quick_python.run_job("pipeline.inspect_data", *arguments)
 
 
 @pytest.mark.slow
@@ -126,9 +123,8 @@ def test_page_without_statistics_has_no_new_section(tmp_path):
 @pytest.mark.slow
 def test_run_stops_before_training_on_drift(tmp_path):
     examples = synthetic.write_example_set(str(tmp_path / "examples"))
-    call = [sys.executable, "-m", "pipeline.run", "--config=pipeline/configs/demo.py"]
-    call += [f"--output={tmp_path}/run", f"--set=drift.baseline={examples.folder}"]
-    run = subprocess.run(call, capture_output=True, text=True, check=False)
+    settings = ("--config=pipeline/configs/demo.py", f"--set=drift.baseline={examples.folder}")
+    run = quick_python.run_job("pipeline.run", *settings, f"--output={tmp_path}/run")
     assert run.returncode == 2 and "Traceback" not in run.stderr
     assert "schema_changes" in run.stderr and "examples.liked" in run.stderr
     assert "train dmf" not in run.stderr

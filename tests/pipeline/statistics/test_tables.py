@@ -184,6 +184,21 @@ def test_files_that_do_not_go_together_matter_to_who_reads_them(tmp_path):
         collected(tmp_path, LogSource(str(tmp_path / "log"), ("price",)))
 
 
+def test_columns_without_a_name_of_their_own_are_told(tmp_path):
+    columns = columns_of(60) | {"Click": pa.array([0] * 60), "價格": pa.array([1.5] * 60)}
+    source = LogSource(write(tmp_path / "log.parquet", columns), ("click",))
+    found = inspected(tmp_path, source)
+    assert {name: one["type"] for name, one in found.statistics["log"]["not_read"].items()} == {
+        "Click": "int64",
+        "價格": "double",
+    }
+    messages = [one.message for one in found.assessment.findings if one.check == "not_read"]
+    assert [text.endswith(f"--column NAME={name}.") for text, name in zip(
+        messages, ("Click", "價格"), strict=True)] == [True, True]  # fmt: skip
+    named = LogSource(source.events, ("click",), tables=TableOptions(columns=("price=價格",)))
+    assert inspected(tmp_path, named).statistics["log"]["columns"]["price"]["mean"] == 1.5
+
+
 def test_layouts_formats_and_names_have_the_same_figures(tmp_path):
     columns = columns_of()
     plain = write(tmp_path / "plain.parquet", columns)

@@ -3,14 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from features.embeddings import embedding_set
-from tests import synthetic
+from tests import quick_python, synthetic
 
 SMALL = (
     "--set=model.hidden=(16,)",
@@ -22,8 +21,7 @@ SMALL = (
 
 
 def _run(job: str, *arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", f"pipeline.{job}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return quick_python.run_job(f"pipeline.{job}", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +62,7 @@ def test_evaluate_writes_metrics_by_slice(folder: Path) -> None:
 @pytest.mark.slow
 def test_evaluate_prints_json_and_a_table_below_it(folder: Path) -> None:
     paths = [f"--examples={folder}/examples", f"--model_dir={folder}/model"]
-    command = [sys.executable, "-m", "pipeline.evaluate", *paths, "--split=validation"]
+    command = [quick_python.executable(), "-m", "pipeline.evaluate", *paths, "--split=validation"]
     together = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     shown = subprocess.run(command, check=True, **together).stdout
     *_, split, header, row = shown.splitlines()

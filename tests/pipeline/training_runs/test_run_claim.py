@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from features.files import manifest
 from models.inputs.example_set import ExampleSet
 from pipeline.training_runs import run_claim, run_config, run_folder
 from pipeline.training_runs.run_claim import claim
-from tests import synthetic
+from tests import quick_python, synthetic
 from tests.pipeline.training_runs.trained_runs import RUN, write_run
 
 CONFIG = run_config.load(None, ["model.heads=2"])
@@ -151,8 +150,7 @@ def test_a_model_without_a_run_is_not_taken(examples, tmp_path):
 def test_the_command_trains_once_refuses_and_trains_anew_when_told(examples, tmp_path):
     def train(*arguments: str) -> subprocess.CompletedProcess:
         words = [f"--examples={examples.folder}", f"--model_dir={tmp_path}/model", *QUICK]
-        command = [sys.executable, "-m", "pipeline.train", *words, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return quick_python.run_job("pipeline.train", *words, *arguments)
 
     def events() -> set[str]:
         return {path.name for path in (tmp_path / "model/tensorboard").rglob("events*")}

@@ -19,6 +19,7 @@ from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from serving_signatures.skew import drawing
 from serving_signatures.versions.loaded_version import LoadedVersion
+from tests import quick_python
 from tests.pipeline.join import logs
 from tests.serving_signatures.skew import served_examples
 from tests.serving_signatures.skew.comparisons import (
@@ -181,8 +182,7 @@ def test_what_is_missing_or_does_not_belong_is_named(tmp_path, tables, vectors, 
 
 
 def test_nothing_to_replay_ends_with_2(tmp_path):
-    command = [sys.executable, "-m", "pipeline.check_skew", f"--saved_model={tmp_path}"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = quick_python.run_job("pipeline.check_skew", f"--saved_model={tmp_path}")
     assert run.returncode == 2
     assert "--requests" in run.stderr and "Traceback" not in run.stderr
 

@@ -31,6 +31,14 @@ def rows():
     ]
 
 
+def item_rows():
+    """Returns items with a feature of each form."""
+    return [
+        {"item_id": number, "brand": number % 3, "price": number, "tags": [number, number % 2]}
+        for number in range(ROWS)
+    ]
+
+
 def text_of(number):
     return str(uuid.UUID(int=7_000 + number))
 
@@ -116,7 +124,17 @@ UNREAD = {
     "nulls": lambda values: pa.nulls(len(values)),
 }
 
+LISTS = {
+    str(kind): _plain(kind)
+    for kind in (
+        *(pa.list_(pa.int64()), pa.large_list(pa.int8()), pa.list_view(pa.uint16())),
+        *(pa.list_(pa.int32(), 2), pa.list_(pa.uint64())),
+    )
+}
+
 NAMES = {
+    "brand": ["brand", "Brand"],
+    "tags": ["tags", "Tags"],
     "user_id": ["user_id", "userId", "USER_ID", "user.id"],
     "item_id": ["item_id", "ItemID", "item-id"],
     "timestamp": ["timestamp", "Timestamp", "TIMESTAMP"],
@@ -127,7 +145,7 @@ NAMES = {
 
 @st.composite
 def logs(draw):
-    """Draws how a log is written: `(files, harmless)`; the latter must be joined."""
+    """Draws how a log is written; without an odd column it must be joined."""
     odd = draw(st.sampled_from([None, None, "user_id", "item_id", "timestamp", "click", "twice"]))
     groups = {
         "user_id": draw(st.sampled_from([INTEGERS, TEXTS])),
@@ -137,6 +155,28 @@ def logs(draw):
         "price": {**INTEGERS, "float": _plain(pa.float32()), "double": _plain(pa.float64())},
     }
     faults = {"user_id": NO_IDS, "item_id": NO_IDS, "timestamp": NO_TIMES, "click": NO_LABELS}
+    return _drawn(draw, groups, faults, odd)
+
+
+@st.composite
+def items(draw):
+    """Draws how items are written, likewise."""
+    odd = draw(st.sampled_from([None, None, None, "item_id", "brand", "tags"]))
+    groups = {
+        "item_id": draw(st.sampled_from([INTEGERS, TEXTS])),
+        "brand": draw(st.sampled_from([INTEGERS, TEXTS])),
+        "price": {**INTEGERS, "float": _plain(pa.float32()), "double": _plain(pa.float64())},
+        "tags": LISTS,
+    }
+    faults = {
+        "item_id": NO_IDS,
+        "brand": {"struct": NO_IDS["struct"], "nulls": UNREAD["nulls"]},
+        "tags": {"nested": lambda values: pa.array([[value] for value in values])},
+    }
+    return _drawn(draw, groups, faults, odd)
+
+
+def _drawn(draw, groups, faults, odd):
     files = []
     for _ in range(draw(st.integers(1, 3))):
         columns = {
@@ -170,9 +210,9 @@ def reference(has_user_texts, has_item_texts):
     return pa.table(columns)
 
 
-def write(spec, folder):
-    """Writes the log as drawn."""
-    log, files = rows(), spec["files"]
+def write(spec, folder, log):
+    """Writes rows as drawn."""
+    files = spec["files"]
     size = -(-len(log) // len(files))
     parts = [log[number * size : (number + 1) * size] for number in range(len(files))]
     tables = [_table(one, part) for one, part in zip(files, parts, strict=True)]
@@ -213,7 +253,8 @@ def _can(table, form):
         return True
     if len(set(table.column_names)) < table.num_columns:
         return False
-    text = (pa.types.is_dictionary, pa.types.is_binary, pa.types.is_struct, pa.types.is_list)
+    types = pa.types
+    text = (types.is_dictionary, types.is_binary, types.is_struct, types.is_nested)
     for field in table.schema:
         kind = field.type
         odd = any(is_kind(kind) for is_kind in text) or isinstance(kind, pa.BaseExtensionType)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from features.errors import UserInputError
 from pipeline.join.job import build_examples
-from tests.pipeline.join import foreign, joins
+from tests.pipeline.join import joins
+from tests.pipeline.join.inputs import foreign
 
 # An example takes a second: a failing one is shown as it was drawn, and not made smaller.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -37,7 +38,7 @@ def expected(has_user_texts, has_item_texts):
 def check(spec):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        foreign.write(spec, folder / "log")
+        foreign.write(spec, folder / "log", foreign.rows())
         try:
             manifest = join(folder / "log", folder / "found")
         except UserInputError as error:

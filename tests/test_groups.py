@@ -1,0 +1,45 @@
+"""One worker runs the tests that share what takes long to make."""
+
+import types
+
+import pytest
+
+from tests import conftest
+
+
+@pytest.mark.parametrize(
+    ("test", "group"),
+    [
+        ("tests/serving_signatures/test_tags.py::test_a", "tests/serving_signatures"),
+        ("tests/serving_signatures/skew/test_check.py::test_a[b/c::d]", "tests/serving_signatures"),
+        ("tests/pipeline/catalog_backfill/test_a.py::test_a", "tests/pipeline/catalog_backfill"),
+        ("tests/pipeline/join/test_job.py::test_a", "tests/pipeline/join/test_job.py"),
+        ("tests/test_layout.py::test_a[tests/serving_signatures/x]", "tests/test_layout.py"),
+    ],
+)
+def test_a_group_is_a_file_or_the_outermost_folder_with_fixtures(test, group):
+    assert conftest.group(test) == group
+    values = {"dist": "loadfile", "tx": ["popen", "popen"]}
+    scheduler = conftest.pytest_xdist_make_scheduler(
+        types.SimpleNamespace(getvalue=values.get), None
+    )
+    assert scheduler._split_scope(test) == group
+    values["dist"] = "load"
+    other = conftest.pytest_xdist_make_scheduler(types.SimpleNamespace(getvalue=values.get), None)
+    assert other is None
+
+
+def test_groups_of_a_worker_begin_with_the_longest():
+    slow = pytest.mark.slow(seconds=5).mark
+    seconds = {"tests/models/test_a.py": [None, slow], "tests/test_b.py": [slow, slow]}
+    items = [
+        types.SimpleNamespace(
+            nodeid=f"{path}::test_{number}", get_closest_marker=lambda _, mark=mark: mark
+        )
+        for path, marks in seconds.items()
+        for number, mark in enumerate(marks)
+    ]
+    conftest.pytest_collection_modifyitems(types.SimpleNamespace(workerinput={}), items)
+    found = [item.nodeid for item in items]
+    assert found == [*(f"tests/test_b.py::test_{n}" for n in (0, 1)), *found[2:]]
+    assert found[2:] == [f"tests/models/test_a.py::test_{n}" for n in (0, 1)]
