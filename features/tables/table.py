@@ -336,7 +336,10 @@ def check_renames_used(options: TableOptions, tables: Iterable[Table]) -> None:
                 f"--column {text!r}: there is no column {column.strip()!r} in {where} of this "
                 f"job; its tables are {', '.join(table.flag for table in opened) or 'none'}. They "
                 "have "
-                + "; ".join(f"{table.flag}: {', '.join(_owns(table))}" for table in opened)
+                + (
+                    "; ".join(f"{table.flag}: {', '.join(_owns(table))}" for table in opened)
+                    or "nothing"
+                )
                 + "."
             )
 
