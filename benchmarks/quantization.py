@@ -48,8 +48,9 @@ def main() -> None:
 
 def _main(_: Sequence[str]) -> None:
     rows = []
-    for name, folder in entry_point.modality_folders(_FLAGS.embeddings).items():
-        vectors = read_vectors(folder)
+    locations = entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    for name, given in locations.items():
+        vectors = read_vectors(given)
         rng = np.random.default_rng(_FLAGS.seed)
         chosen = rng.permutation(len(vectors))[: _FLAGS.items]
         if len(chosen) < 3:
@@ -59,11 +60,10 @@ def _main(_: Sequence[str]) -> None:
     result_file.write(_FLAGS.output, "benchmarks.quantization", {"rows": rows})
 
 
-def read_vectors(folder: str) -> np.ndarray:
+def read_vectors(locations: str | Sequence[str]) -> np.ndarray:
     """Returns the vectors of a set that are not zero, `[N, M]`, as they were given."""
-    files = embedding_files.open_files(folder)
-    groups = [embedding_files.read_rows(files.dimension, group) for group in files.row_groups]
-    vectors = np.concatenate([group.vectors for group in groups])
+    files = embedding_files.open_files(locations)
+    vectors = np.concatenate([rows.vectors for _, rows in files.read()])
     return vectors[np.any(vectors != 0, axis=1)]
 
 

@@ -85,7 +85,7 @@ def read_trained_model(folder: str) -> RankingModel:
     embeddings = None
     if factory.MODELS[config.name].reads_vectors:
         embeddings = {
-            name: embedding_set.read_embedding_set(join(folder, "content", name))
+            name: embedding_set.read_embedding_set(join(folder, "content", name), quiet=True)
             for name in schema.modality_names
         }
     model = factory.build_model(config, schema, vocabulary, embeddings)

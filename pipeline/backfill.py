@@ -20,54 +20,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from pipeline.catalog_backfill.flags import define_flags
 from pipeline.runtime import entry_point
-from pipeline.runtime.coverage_flags import define_min_coverage
-from pipeline.runtime.help_text import flag_group
+from pipeline.tables.flags import table_options
 
 _FLAGS = flags.FLAGS
-
-
-def define_flags() -> None:
-    """Defines the job's flags."""
-    with flag_group("Inputs"):
-        flags.DEFINE_string(
-            "saved_model",
-            None,
-            "`FOLDER` One version that pipeline.export wrote, such as serving/dmf/1.",
-            required=True,
-        )
-        flags.DEFINE_string(
-            "items", None, "`FOLDER` Catalog: Parquet with item_id; or one file.", required=True
-        )
-        flags.DEFINE_multi_string(
-            "embeddings",
-            [],
-            "`MODALITY=FOLDER` Embedding set that is not inside the model, such as text=text/.",
-        )
-        define_min_coverage(
-            "catalog items with a vector, by modality, and in the model's vocabulary"
-        )
-    with flag_group("What is computed"):
-        flags.DEFINE_bool("dry_run", False, "Log what would be computed, and do nothing.")
-        flags.DEFINE_bool("recompute", False, "Compute every row, also what is published already.")
-        flags.DEFINE_integer(
-            "verify_rows",
-            256,
-            "`ROWS` Sample that is compared with the model before publishing.",
-            lower_bound=1,
-        )
-    with flag_group("Output"):
-        flags.DEFINE_string("output", None, "`FOLDER` Both caches, local or remote.", required=True)
-        flags.DEFINE_integer(
-            "keep", 3, "`COUNT` Versions to keep, with the published one.", lower_bound=1
-        )
-    with flag_group("Scale"):
-        flags.DEFINE_integer(
-            "rows_per_part", 1 << 16, "`ROWS` About how many items a file has.", lower_bound=1
-        )
-        flags.DEFINE_integer(
-            "batch_size", 1024, "`ITEMS` Items per call of the model.", lower_bound=1
-        )
 
 
 def main() -> None:
@@ -78,7 +35,8 @@ def main() -> None:
 def _check_flags(beam_args: Sequence[str]) -> None:
     from pipeline.runtime.beam_options import check_beam_flags
 
-    entry_point.modality_folders(_FLAGS.embeddings)
+    entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    table_options()
     check_beam_flags(beam_args)
 
 
@@ -89,7 +47,7 @@ def _main(beam_args: Sequence[str]) -> None:
         _FLAGS.saved_model,
         _FLAGS.items,
         _FLAGS.output,
-        entry_point.modality_folders(_FLAGS.embeddings),
+        entry_point.named_locations(_FLAGS.embeddings, "embeddings"),
         dry_run=_FLAGS.dry_run,
         recompute=_FLAGS.recompute,
         keep=_FLAGS.keep,
@@ -98,6 +56,7 @@ def _main(beam_args: Sequence[str]) -> None:
         verify_rows=_FLAGS.verify_rows,
         min_coverage=_FLAGS.min_coverage,
         beam_args=beam_args,
+        tables=table_options(),
     )
 
 

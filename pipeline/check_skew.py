@@ -19,6 +19,7 @@ from absl import flags
 from features.errors import UserInputError
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
+from pipeline.tables.flags import define_table_flags, table_options
 
 SKEW_CODE = 1
 """The exit code when training and serving differ."""
@@ -52,6 +53,8 @@ def define_flags() -> None:
             "records", 1000, "`COUNT` Records to draw, and logged requests.", lower_bound=1
         )
         flags.DEFINE_integer("seed", 0, "`NUMBER` Decides which records are drawn.")
+    with flag_group("Tables"):
+        define_table_flags()
     with flag_group("Output"):
         flags.DEFINE_string("output", None, "`FILE` JSON of what was compared.")
 
@@ -62,7 +65,8 @@ def main() -> None:
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
-    entry_point.modality_folders(_FLAGS.embeddings)
+    entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    table_options()
     if _FLAGS.examples is None and not _FLAGS.requests:
         raise UserInputError(
             "Give --examples, --requests or both: there is nothing to replay otherwise."
@@ -82,9 +86,10 @@ def _main(arguments: Sequence[str]) -> None:
         examples,
         _FLAGS.split,
         _FLAGS.requests,
-        entry_point.modality_folders(_FLAGS.embeddings),
+        entry_point.named_locations(_FLAGS.embeddings, "embeddings"),
         _FLAGS.records,
         _FLAGS.seed,
+        table_options(),
     )
     if _FLAGS.output is not None:
         asked = {name: _FLAGS[name].value for name in ("saved_model", "examples", "split", "seed")}

@@ -20,6 +20,7 @@ from absl import flags, logging
 from pipeline.runtime import entry_point
 from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
+from pipeline.tables.flags import define_table_flags, table_options
 
 _FLAGS = flags.FLAGS
 
@@ -42,6 +43,8 @@ def define_flags() -> None:
             "carry vectors.",
         )
         define_min_coverage("the vocabulary's items that have a vector, in each of --embeddings")
+    with flag_group("Tables"):
+        define_table_flags()
     with flag_group("Output"):
         flags.DEFINE_string(
             "export_dir",
@@ -53,9 +56,12 @@ def define_flags() -> None:
 
 def main() -> None:
     """Runs the job."""
-    entry_point.run(
-        _main, define_flags, check_flags=lambda _: entry_point.modality_folders(_FLAGS.embeddings)
-    )
+    entry_point.run(_main, define_flags, check_flags=_check_flags)
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    table_options()
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -66,8 +72,8 @@ def _main(arguments: Sequence[str]) -> None:
 
     examples = None if _FLAGS.examples is None else ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
-    folders = entry_point.modality_folders(_FLAGS.embeddings)
-    embeddings = embedding_inputs.read_all(folders)
+    locations = entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    embeddings = embedding_inputs.read_all(locations, table_options())
     exported = gate.export_model(
         model, _FLAGS.export_dir, examples, embeddings, min_coverage=_FLAGS.min_coverage
     )

@@ -22,6 +22,7 @@ from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
 from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
+from pipeline.tables.flags import define_table_flags, table_options
 
 _FLAGS = flags.FLAGS
 
@@ -29,16 +30,17 @@ _FLAGS = flags.FLAGS
 def define_flags() -> None:
     """Defines the job's flags."""
     with flag_group("Inputs"):
-        flags.DEFINE_string(
+        flags.DEFINE_multi_string(
             "vectors",
             None,
-            "`FOLDER` Parquet with item_id, embedding and optionally available_at; or one file.",
+            "`FOLDER` Table with item_id, embedding and optionally available_at; folders, files "
+            "or globs.",
             required=True,
         )
         flags.DEFINE_integer(
             "dimension",
             None,
-            "`WIDTH` Numbers per vector. Default: as the set has, or the first file.",
+            "`WIDTH` Numbers per vector. Default: as the set has, or as most rows have.",
         )
         flags.DEFINE_integer(
             "available_at",
@@ -54,6 +56,8 @@ def define_flags() -> None:
         flags.DEFINE_float(
             "max_bad_fraction", 0.01, "`SHARE` Most rows to quarantine, from 0 to 1."
         )
+    with flag_group("Tables"):
+        define_table_flags()
     with flag_group("Encoder"):
         flags.DEFINE_string("encoder", None, "`NAME` Encoder that made the vectors.", required=True)
         flags.DEFINE_string(
@@ -74,7 +78,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """The command `dmf-ingest-embeddings`."""
-    entry_point.run(_main, define_flags)
+    entry_point.run(_main, define_flags, check_flags=lambda _: table_options())
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -89,6 +93,7 @@ def _main(arguments: Sequence[str]) -> None:
         replace=_FLAGS.replace,
         max_bad_fraction=_FLAGS.max_bad_fraction,
         keep=_FLAGS.keep,
+        options=table_options(),
         min_coverage=_FLAGS.min_coverage,
     )
 

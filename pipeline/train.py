@@ -22,6 +22,7 @@ from absl import flags, logging
 from features.errors import UserInputError
 from features.files import storage
 from pipeline.runtime import entry_point, environment
+from pipeline.tables.flags import table_options
 from pipeline.training_runs import run_config
 from pipeline.training_runs.flags import define_flags
 
@@ -35,7 +36,8 @@ def main() -> None:
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
-    entry_point.modality_folders(_FLAGS.embeddings)
+    entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    table_options()
     run_config.check(_FLAGS.config, _FLAGS.set)
 
 
@@ -62,8 +64,10 @@ def _main(arguments: Sequence[str]) -> None:
     )
     start = training_inputs.find_start(_FLAGS.warm_start, _FLAGS.model_dir)
     training_inputs.check_start(start, examples, _FLAGS.min_coverage)
-    folders = entry_point.modality_folders(_FLAGS.embeddings)
-    embeddings = training_inputs.read_vectors(folders, examples, _FLAGS.min_coverage)
+    locations = entry_point.named_locations(_FLAGS.embeddings, "embeddings")
+    embeddings = training_inputs.read_vectors(
+        locations, examples, _FLAGS.min_coverage, table_options()
+    )
     identity = run_claim.identity(examples, config, embeddings, start)
     with termination.saving() as stop_requested, strategy.scope():
         chief = distribution.is_chief()

@@ -1,6 +1,7 @@
 """One modality's precomputed embeddings, quantized on entry; `embedding_files` has the format."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 
 from features.arrays import Array, Floats, Integers, SmallIntegers
 from features.embeddings import embedding_files, similarity
+from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.id_kinds import KEY, IdKinds, Kind, of_type
@@ -212,16 +214,28 @@ def write_embedding_set(
     )
 
 
-def read_embedding_set(folder: str) -> EmbeddingSet:
-    """Reads, checks and quantizes an embedding set, one row group at a time.
+def read_embedding_set(locations: str | Sequence[str], quiet: bool = False) -> EmbeddingSet:
+    """Opens and reads an embedding set.
+
+    Args:
+      locations: folders, files or globs.
+      quiet: whether what was found is not logged.
+
+    Raises:
+      UserInputError: as `embedding_files.open_files` and `read_files`.
+    """
+    return read_files(embedding_files.open_files(locations, quiet=quiet))
+
+
+def read_files(files: EmbeddingFiles) -> EmbeddingSet:
+    """Reads, checks and quantizes an embedding set, batch by batch.
 
     Rows with a null or duplicate id, or with a vector that is null, not finite or of another width,
     are left out and listed in `rejected` by file and row.
 
     Raises:
-      UserInputError: no row is usable; or as `embedding_files.open_files`.
+      UserInputError: no row is usable, or a file is not readable.
     """
-    files = embedding_files.open_files(folder)
     # Allocated once and filled, so that a set is not in memory twice. The rows that rejected ones
     # leave at the end stay zero, and the first of these is the zero row.
     ids = np.zeros(files.rows, np.int64)
@@ -231,16 +245,18 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
     count = 0
     rejected: list[dict[str, object]] = []
     places: list[tuple[str, Array]] = []
-    for group in files.row_groups:
-        rows = embedding_files.read_rows(files.dimension, group)
+    for unit, rows in files.read():
         mine = slice(count, count + len(rows.item_ids))
         ids[mine], times[mine] = rows.item_ids, rows.available_at
         quantized[mine], norms[mine] = similarity.quantize(rows.vectors)
-        places.append((group.path, rows.rows))
-        rejected += [{"file": group.path, **one} for one in rows.rejected]
+        places.append((unit.path, rows.rows))
+        rejected += [{"file": unit.path, **one} for one in rows.rejected]
         count = mine.stop
     if not count:
-        raise UserInputError(f"Embedding set {folder!r} has no usable row. First: {rejected[:3]}.")
+        table = files.table
+        raise UserInputError(
+            f"--{table.flag}: {table.location!r} has no usable row. First: {rejected[:3]}."
+        )
     ids = ids[:count]
     if not id_table.is_ascending(ids):
         # Sorts by id and keeps the first row of each.
@@ -249,7 +265,8 @@ def read_embedding_set(folder: str) -> EmbeddingSet:
         kept = np.append(first, count)
         quantized, norms, times = (one[kept] for one in (quantized, norms, times))
     size = len(ids) + 1
-    rejected.sort(key=lambda one: (files.paths.index(str(one["file"])), one["row"]))
+    order = {path: place for place, path in enumerate(files.paths)}
+    rejected.sort(key=lambda one: (order[str(one["file"])], one["row"]))
     found = _fingerprinted(ids, quantized[:size], norms[:size], times[:size], tuple(rejected))
     return dataclasses.replace(found, item_kind=files.item_kind)
 
@@ -258,14 +275,14 @@ def _duplicates(positions: Integers, places: list[tuple[str, Array]]) -> list[di
     """Returns file, row and reason of duplicates.
 
     Args:
-      positions: the duplicates' positions among the usable rows of all row groups.
-      places: file and usable rows of each row group.
+      positions: the duplicates' positions among the usable rows of all batches.
+      places: file and usable rows of each batch.
     """
     starts = np.cumsum([0, *(len(rows) for _, rows in places)])
     found: list[dict[str, object]] = []
     for position in positions:
-        group = np.searchsorted(starts, position, side="right") - 1
-        path, rows = places[group]
-        row = int(rows[position - starts[group]])
+        batch = np.searchsorted(starts, position, side="right") - 1
+        path, rows = places[batch]
+        row = int(rows[position - starts[batch]])
         found.append({"file": path, "row": row, "reason": embedding_files.DUPLICATE})
     return found

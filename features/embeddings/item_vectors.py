@@ -7,6 +7,7 @@ import numpy as np
 from features import id_kinds
 from features.arrays import Array, Integers
 from features.embeddings import embedding_files
+from features.embeddings.embedding_files import EmbeddingFiles
 from features.ids import id_table
 
 
@@ -47,27 +48,24 @@ def of_items(item_ids: Integers, vectors: Array, available_at: Integers) -> Item
 
 
 def read_item_vectors(
-    folder: str, item_ids: Integers, item_kind: id_kinds.Kind | None = None
+    files: EmbeddingFiles, item_ids: Integers, item_kind: id_kinds.Kind | None = None
 ) -> ItemVectors:
-    """Reads the vectors of some items, one row group at a time.
+    """Reads the vectors of some items, batch by batch.
 
     Args:
-      folder: an embedding set, see `embedding_files`.
+      files: of an embedding set.
       item_ids: `[N]` int64; items without a vector are not in the result.
       item_kind: what the model's item ids are; None where that is unknown.
 
     Raises:
-      UserInputError: as `embedding_set.read_embedding_set` does, or the set's ids are of another
-        kind.
+      UserInputError: a file is not readable, or the set's ids are of another kind.
     """
-    files = embedding_files.open_files(folder)
     remedy = "Give the set that the join read."
-    id_kinds.check(files.item_kind, f"--embeddings {folder!r}", item_kind, "the model", remedy)
+    id_kinds.check(files.item_kind, f"--{files.table.flag}", item_kind, "the model", remedy)
     ids = [np.zeros(0, np.int64)]
     vectors = [np.zeros((0, files.dimension), np.float32)]
     times = [np.zeros(0, np.int64)]
-    for group in files.row_groups:
-        rows = embedding_files.read_rows(files.dimension, group)
+    for _, rows in files.read():
         wanted = np.isin(rows.item_ids, item_ids)
         ids.append(rows.item_ids[wanted])
         vectors.append(rows.vectors[wanted])

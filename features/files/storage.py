@@ -22,6 +22,7 @@ from features.errors import UserInputError
 from features.files.file_system import is_remote as is_remote
 from features.files.file_system import local_path, resolved
 
+_PIECE_BYTES = 1 << 20
 _CHUNK_BYTES = 8 << 20
 _SPOOL_BYTES = 32 << 20
 
@@ -110,14 +111,21 @@ def open_input(path: str) -> pa.NativeFile:
         return filesystem.open_input_file(name)
 
 
-def open_parquet(path: str) -> pq.ParquetFile:
+def open_parquet(path: str, streamed: bool = False) -> pq.ParquetFile:
     """Opens a Parquet file; use it as a context manager.
+
+    Args:
+      path: local or remote.
+      streamed: whether a local file's columns are read piece by piece as they are decoded. A
+        column of a row group is in memory as a whole otherwise, and always of a remote file.
 
     Raises:
       pa.ArrowException: the file is not Parquet.
       OSError: the file cannot be opened.
     """
     if not is_remote(path):
+        if streamed:
+            return pq.ParquetFile(local_path(path), buffer_size=_PIECE_BYTES, pre_buffer=False)
         return pq.ParquetFile(local_path(path))
     with resolved(path) as (filesystem, name):
         # Coalesces small reads, each of which would be a request.

@@ -1,7 +1,7 @@
 """The format of a file, and reading files by places."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -9,7 +9,7 @@ from features.errors import UserInputError
 from features.files import storage
 from features.tables import csv_format, json_format, npy_format, orc_format, parquet_format
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.places import Content, Place
+from features.tables.places import BATCH_ROWS, Content, Place
 from features.tables.text.files import TextFile
 
 # First bytes, last bytes and suffix of formats that are no text.
@@ -61,8 +61,9 @@ def read(
     names: Sequence[str],
     types: Mapping[str, pa.DataType],
     options: TableOptions,
+    batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads columns of a place, in batches of at most `places.BATCH_ROWS` rows.
+    """Reads columns of a place, in batches.
 
     Args:
       path: of the file.
@@ -71,10 +72,26 @@ def read(
       names: of the columns, as in the file.
       types: of these columns, that texts are parsed to.
       options: of the table.
+      batch_rows: most rows of a batch, at most `places.BATCH_ROWS`; Parquet decodes no more at
+        once.
 
     Raises:
       pa.ArrowException, OSError: the place is not readable.
     """
+    if file_format == "parquet":
+        return parquet_format.read(path, place, names, batch_rows)
+    return _cut(_batches(path, file_format, place, names, types, options), batch_rows)
+
+
+def _batches(
+    path: str,
+    file_format: str,
+    place: Place,
+    names: Sequence[str],
+    types: Mapping[str, pa.DataType],
+    options: TableOptions,
+) -> Iterator[pa.RecordBatch]:
+    """Reads columns of a place, in batches as the format has them."""
     match file_format:
         case "csv":
             delimiter = _delimiter(path, options)
@@ -83,10 +100,14 @@ def read(
             return json_format.read(path, place, names, types, options)
         case "orc":
             return orc_format.read(path, place, names)
-        case "npy":
-            return npy_format.read(path, place, names)
         case _:
-            return parquet_format.read(path, place, names)
+            return npy_format.read(path, place, names)
+
+
+def _cut(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, most):
+            yield batch.slice(start, most)
 
 
 def _delimiter(path: str, options: TableOptions) -> str:

@@ -41,20 +41,22 @@ def inspect(path: str) -> Content:
     return Content("parquet", schema, tuple(places), found)
 
 
-def read(path: str, place: Place, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Reads columns of a row group.
+def read(
+    path: str, place: Place, names: Sequence[str], batch_rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """Reads columns of a row group, in batches of at most `batch_rows`.
 
     Raises:
       pa.ArrowException, OSError: the row group is not readable.
     """
-    with storage.open_parquet(path) as file:
+    with storage.open_parquet(path, streamed=True) as file:
         fields = _fields(file.schema_arrow, names)
         leaves = _leaves(file.schema_arrow)
         wanted = [leaf for field in sorted(set(fields)) for leaf in leaves[field]]
         # Columns come in the file's order.
         order = {field: position for position, field in enumerate(sorted(set(fields)))}
         for batch in file.reader.iter_batches(
-            BATCH_ROWS, row_groups=[place.start], column_indices=wanted
+            batch_rows, row_groups=[place.start], column_indices=wanted
         ):
             yield batch.select([order[field] for field in fields])
 

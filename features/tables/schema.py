@@ -33,6 +33,7 @@ class Column:
       own: its name in that file.
       problem: why it cannot be read although it is there; empty if it can.
       lacking: the first file that has rows but not this column; None if all have it.
+      own_types: by file, of a column that is read in its own types.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Column:
     own: str
     problem: str = ""
     lacking: str | None = None
+    own_types: Mapping[str, pa.DataType] = dataclasses.field(default_factory=dict)
 
 
 Layout = Mapping[str, str]
@@ -182,7 +184,8 @@ def _column(name: str, found: tuple[_Found, ...], options: TableOptions, is_raw:
     first = next((one for one in found if not kinds.is_null(one.kind)), found[0])
     column = Column(name, None, first.kind, first.path, first.own)
     if is_raw:
-        return dataclasses.replace(column, kind=first.kind)
+        own_types = {one.path: one.kind for one in found}
+        return dataclasses.replace(column, kind=first.kind, own_types=own_types)
     by_file = [(one, kinds.canonical(one.kind)) for one in found]
     if any(kind is None for _, kind in by_file):
         odd = next(one for one, kind in by_file if kind is None)

@@ -62,12 +62,15 @@ class Reader:
     raw: tuple[str, ...] = ()
     rows_that: Expression | None = None
 
-    def read(self, unit: Unit, names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, Integers]]:
+    def read(
+        self, unit: Unit, names: Sequence[str], batch_rows: int = BATCH_ROWS
+    ) -> Iterator[tuple[pa.RecordBatch, Integers]]:
         """Reads columns of a unit.
 
         Args:
           unit: what to read.
           names: of the columns; each is in `kinds`.
+          batch_rows: most rows of a batch, at most `places.BATCH_ROWS`.
 
         Yields:
           Batches with these columns in their canonical types, null where a file lacks one; and
@@ -79,7 +82,7 @@ class Reader:
         read = (*names, *(self.rows_that.columns if self.rows_that else ()))
         read = tuple(dict.fromkeys(read))
         first_row = unit.place.first_row
-        for batch in self._batches(unit, read):
+        for batch in self._batches(unit, read, batch_rows):
             rows = first_row + np.arange(batch.num_rows)
             first_row += batch.num_rows
             if self.rows_that is not None:
@@ -87,7 +90,9 @@ class Reader:
                 batch, rows = batch.filter(pa.array(passing)), rows[passing]
             yield batch.select(list(names)), rows
 
-    def _batches(self, unit: Unit, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, unit: Unit, names: Sequence[str], batch_rows: int
+    ) -> Iterator[pa.RecordBatch]:
         layout = self.layouts[unit.layout]
         owns = list(dict.fromkeys(layout[name] for name in names if name in layout))
         types = {layout[name]: self.kinds[name] for name in names if name in layout}
@@ -101,12 +106,15 @@ class Reader:
             return pa.repeat(schemas.key_value(keys.get(name), kind), rows)
 
         if not owns:
-            for start in range(0, unit.place.rows, BATCH_ROWS):
-                rows = min(BATCH_ROWS, unit.place.rows - start)
+            for start in range(0, unit.place.rows, batch_rows):
+                rows = min(batch_rows, unit.place.rows - start)
                 empty = pa.record_batch([], names=[])
                 yield pa.record_batch([column(name, empty, rows) for name in names], list(names))
             return
-        for batch in formats.read(unit.path, unit.format, unit.place, owns, types, self.options):
+        place = unit.place
+        for batch in formats.read(
+            unit.path, unit.format, place, owns, types, self.options, batch_rows
+        ):
             columns = [column(name, batch, batch.num_rows) for name in names]
             yield pa.record_batch(columns, list(names))
 
@@ -200,6 +208,24 @@ class Table:
             )
         return column
 
+    def renamed(self, names: Iterable[str]) -> dict[str, str | list[str]]:
+        """Returns the files' own names of columns that are called otherwise there, by ours.
+
+        Args:
+          names: of columns; those that are not there are left out.
+
+        Returns:
+          A column's own name, or its own names where files differ.
+        """
+        found: dict[str, str | list[str]] = {}
+        for name in names:
+            owns = list(
+                dict.fromkeys(layout[name] for layout in self.schema.layouts if name in layout)
+            )
+            if owns and owns != [name]:
+                found[name] = owns[0] if len(owns) == 1 else owns
+        return found
+
     def read(self, names: Sequence[str]) -> pa.Table:
         """Reads columns of the whole table.
 
@@ -234,6 +260,7 @@ def open_table(
     options: TableOptions = DEFAULT,
     raw: Sequence[str] = (),
     is_log: bool = False,
+    quiet: bool = False,
 ) -> Table:
     """Finds and inspects the files of a table. Nothing but their types is read.
 
@@ -243,6 +270,7 @@ def open_table(
       options: of the table.
       raw: columns that are read in their files' own types.
       is_log: whether `options.filter` is for this table.
+      quiet: whether what was found is not logged.
 
     Raises:
       UserInputError: there is no data, a file is not readable, or the filter does not fit.
@@ -287,7 +315,8 @@ def open_table(
     )
     if rows_that is not None:
         _check_filter(table, rows_that)
-    logging.info("%s; %d rows.", listing.describe(found, flag), table.rows)
+    if not quiet:
+        logging.info("%s; %d rows.", listing.describe(found, flag), table.rows)
     return table
 
 
@@ -297,22 +326,32 @@ def check_renames_used(options: TableOptions, tables: Iterable[Table]) -> None:
     Raises:
       UserInputError: one does not.
     """
-    opened: dict[str, list[Table]] = {}
-    for table in tables:
-        opened.setdefault(table.flag.partition(" ")[0], []).append(table)
-    every = [table for several in opened.values() for table in several]
+    opened = tuple(tables)
     for text in options.columns:
-        left, _, column = text.partition("=")
-        of, _, name = left.strip().rpartition(".")
-        asked = opened.get(of, []) if of else every
-        if not any(name in table.schema.renames_used for table in asked):
+        if not is_rename_used(text, opened):
+            left, _, column = text.partition("=")
+            of = left.strip().rpartition(".")[0]
             where = f"the table {of!r}" if of else "any table"
             raise UserInputError(
                 f"--column {text!r}: there is no column {column.strip()!r} in {where} of this "
-                f"job; its tables are {', '.join(opened)}. They have "
-                + "; ".join(f"{table.flag}: {', '.join(_owns(table))}" for table in every)
+                f"job; its tables are {', '.join(table.flag for table in opened) or 'none'}. They "
+                "have "
+                + (
+                    "; ".join(f"{table.flag}: {', '.join(_owns(table))}" for table in opened)
+                    or "nothing"
+                )
                 + "."
             )
+
+
+def is_rename_used(text: str, tables: Iterable[Table]) -> bool:
+    """Whether a `--column` names a column of some table."""
+    of, _, name = text.partition("=")[0].strip().rpartition(".")
+    return any(
+        name in table.schema.renames_used
+        for table in tables
+        if of in ("", table.flag.partition(" ")[0])
+    )
 
 
 def unreadable(flag: str, unit: Unit, error: Exception) -> UserInputError:

@@ -14,6 +14,7 @@ from features.errors import UserInputError
 from features.files.local_copy import remove_local_copy
 from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
+from features.tables.options import DEFAULT, TableOptions
 from pipeline.catalog_backfill import cache_plan, model_coverage
 from pipeline.catalog_backfill.backfill_inputs import Catalog, CatalogVectors, ExportedModel
 from pipeline.catalog_backfill.cache_folder import CacheFolder
@@ -37,9 +38,9 @@ _REASONS = {
 
 def backfill(
     saved_model: str,
-    items: str,
+    items: str | Sequence[str],
     output: str,
-    embeddings: Mapping[str, str] | None = None,
+    embeddings: Mapping[str, str | Sequence[str]] | None = None,
     *,
     dry_run: bool = False,
     recompute: bool = False,
@@ -49,6 +50,7 @@ def backfill(
     verify_rows: int = 256,
     min_coverage: float = coverage.DEFAULT,
     beam_args: Sequence[str] = (),
+    tables: TableOptions = DEFAULT,
 ) -> dict[str, CachePlan]:
     """Fills both caches, as far as they lack anything.
 
@@ -56,7 +58,8 @@ def backfill(
       saved_model: an exported version's folder.
       items: the catalog.
       output: folder of both caches, local or remote.
-      embeddings: folder by modality; None or empty where the model holds the vectors.
+      embeddings: folders, files or globs by modality; None or empty where the model holds the
+        vectors.
       dry_run: plan only.
       recompute: compute every row, whatever is published.
       keep: versions to keep.
@@ -66,6 +69,7 @@ def backfill(
       min_coverage: the least share of the catalog's items that have a vector, by modality, and
         that are in the model's vocabulary.
       beam_args: Beam's own flags.
+      tables: how the catalog and the embedding sets are read.
 
     Returns:
       What was done, by cache.
@@ -76,12 +80,14 @@ def backfill(
     """
     options = parse_beam_options(beam_args)
     model = ExportedModel.open(saved_model)
-    catalog = Catalog.open(items)
+    catalog = Catalog.open(items, tables)
     remedy = "Write item_id as the log has it, whose ids the model was trained on."
     whose = f"the model {saved_model!r}"
-    id_kinds.check(catalog.item_kind, f"--items {items!r}", model.item_kind, whose, remedy)
+    id_kinds.check(
+        catalog.item_kind, f"--items {catalog.table.location!r}", model.item_kind, whose, remedy
+    )
     logging.info("Catalog: %d items of %s", len(catalog.item_ids), dict(catalog.counts))
-    vectors = CatalogVectors.open(embeddings or {}, model, catalog, min_coverage)
+    vectors = CatalogVectors.open(embeddings or {}, model, catalog, min_coverage, tables)
     job = _Job(output, model, catalog, vectors, batch_size, min_coverage)
     if dry_run:
         plans = job.plan(rows_per_part, recompute)

@@ -2,8 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +13,13 @@ from features.embeddings import item_coverage
 from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
 from features.files import manifest, storage
-from features.files.parquet_folder import parquet_files
 from features.id_kinds import Kind
 from features.ids import hashing
 from features.schema import ExampleSchema
+from features.tables import kinds
+from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import Table, check_renames_used, open_table
 from pipeline.embedding_sets import embedding_inputs
-from pipeline.tables import parquet
 from serving_signatures import names
 from serving_signatures.client.projection_cache import ITEM_ID
 from serving_signatures.names import CACHES
@@ -83,51 +83,54 @@ class Catalog:
 
     Attributes:
       item_ids: `[N]` int64, distinct, ascending.
-      kinds: type of `item_id` by file.
+      table: its files.
       counts: `rows`, and the rows that were left out: `null`, `empty`, `duplicate`.
     """
 
     item_ids: np.ndarray
-    kinds: Mapping[str, pa.DataType]
+    table: Table
     counts: Mapping[str, int]
 
     @property
     def item_kind(self) -> Kind:
         """What the ids are."""
-        return id_kinds.of_type(next(iter(self.kinds.values())))
+        return id_kinds.of_type(self.table.reader.kinds[ITEM_ID])
 
     @classmethod
-    def open(cls, location: str) -> "Catalog":
-        """Reads the ids of a folder of Parquet files, or of one file.
+    def open(cls, locations: str | Sequence[str], options: TableOptions = DEFAULT) -> "Catalog":
+        """Reads the ids of a table.
+
+        Args:
+          locations: folders, files or globs.
+          options: of the table.
 
         Raises:
           UserInputError: a file is not readable or has no `item_id`, or there is no item.
         """
-        files = parquet.open_files(location, "items")
-        kinds, ids = {}, [np.zeros(0, np.int64)]
+        table = open_table(locations, "items", options)
+        table.column(ITEM_ID, kinds.is_id, "int64 or string")
+        ids = [np.zeros(0, np.int64)]
         counts = {"rows": 0, "null": 0, "empty": 0, "duplicate": 0}
-        for path, file in files.items():
-            with file:
-                schema = file.schema_arrow
-                parquet.check_column(path, schema, ITEM_ID, parquet.is_id, "int64 or string")
-                kinds[path] = schema.field(ITEM_ID).type
-                parquet.same_kind(kinds, ITEM_ID)
-                for batch in _batches(path, file):
-                    column = parquet.decoded(batch.column(0))
-                    counts["rows"] += len(column)
-                    counts["null"] += column.null_count
-                    column = column.drop_null()
-                    if parquet.is_text(column.type):
-                        known = column.filter(pc.greater(pc.binary_length(column), 0))
-                        counts["empty"] += len(column) - len(known)
-                        column = known
-                    ids.append(hashing.ids_of_column(column))
+        for column in table.read([ITEM_ID])[ITEM_ID].chunks:
+            counts["rows"] += len(column)
+            counts["null"] += column.null_count
+            known = column.drop_null()
+            if kinds.is_text(known.type):
+                filled = known.filter(pc.greater(pc.binary_length(known), 0))
+                counts["empty"] += len(known) - len(filled)
+                known = filled
+            ids.append(hashing.ids_of_column(known))
         good = np.concatenate(ids)
         distinct = np.unique(good)
         counts["duplicate"] = len(good) - len(distinct)
         if not len(distinct):
-            raise UserInputError(f"--items {location!r} holds no item: {counts}.")
-        return cls(distinct, kinds, counts)
+            raise UserInputError(f"--items: {table.location!r} holds no item: {counts}.")
+        return cls(distinct, table, counts)
+
+    @property
+    def item_type(self) -> dict[str, pa.DataType]:
+        """The type of the ids, int64, string or binary, by file, of one file."""
+        return {self.table.schema.columns[ITEM_ID].path: self.table.reader.kinds[ITEM_ID]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,39 +146,39 @@ class CatalogVectors:
     @classmethod
     def open(
         cls,
-        folders: Mapping[str, str],
+        locations: Mapping[str, str | Sequence[str]],
         model: ExportedModel,
         catalog: Catalog,
         min_coverage: float,
+        options: TableOptions = DEFAULT,
     ) -> "CatalogVectors":
         """Reads the embedding sets and compares them with the model.
 
         Args:
-          folders: by modality, as flags name them.
+          locations: folders, files or globs by modality, as flags name them.
           model: whose request they are for.
           catalog: its ids are of the same kind.
           min_coverage: the least share of the catalog's items that have a vector in each set.
+          options: of the tables.
 
         Raises:
           UserInputError: a set is missing, too many, of another width, of other items than the
             catalog, or not the one inside the model.
         """
-        if not model.vectors_in_request and not folders:
+        if not model.vectors_in_request and not locations:
+            check_renames_used(options, [catalog.table])
             return cls({})
-        if folders.keys() != model.modalities.keys():
+        if locations.keys() != model.modalities.keys():
             each = " ".join(f"--embeddings {name}=DIR" for name in sorted(model.modalities))
             raise UserInputError(
-                f"--embeddings are of {sorted(folders)}, but the model's "
+                f"--embeddings are of {sorted(locations)}, but the model's "
                 f"{names.TARGET_AWARE_PROJECTIONS} reads {sorted(model.modalities)}. Give {each}"
                 + ("." if model.vectors_in_request else ", or none: the model holds its own.")
             )
-        for name, folder in folders.items():
-            for path in parquet_files(folder):
-                schema = parquet.open_file(path, f"embeddings {name}").schema_arrow
-                parquet.check_column(path, schema, ITEM_ID, parquet.is_id, "int64 or string")
-                kind = schema.field(ITEM_ID).type
-                parquet.same_kind({**catalog.kinds, path: kind}, ITEM_ID)
-        embeddings = embedding_inputs.read_all(folders)
+        opened = embedding_inputs.open_all(locations, options, catalog.item_type)
+        sets = (files.table for files in opened.values())
+        check_renames_used(options, [catalog.table, *sets])
+        embeddings = embedding_inputs.read_opened(opened)
         widths = {name: one.dimension for name, one in embeddings.items()}
         if widths != dict(model.modalities):
             raise UserInputError(
@@ -231,10 +234,3 @@ def request_inputs(
     if cache == names.TARGET_AWARE_PROJECTIONS and quantized:
         return {names.vector(name): one.astype(np.float32) for name, one in quantized.items()}
     return {names.ITEM_IDS: item_ids}
-
-
-def _batches(path: str, file: Any) -> list[pa.RecordBatch]:
-    try:
-        return list(file.iter_batches(columns=[ITEM_ID]))
-    except (pa.ArrowException, OSError) as error:
-        raise UserInputError(f"--items: {path!r} cannot be read: {error}.") from error

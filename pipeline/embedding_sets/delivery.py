@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.embeddings import embedding_files, similarity
-from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles, RowGroup
-from features.files import storage
-from pipeline.tables import parquet
+from features.embeddings import similarity
+from features.embeddings.embedding_files import ALWAYS, EmbeddingFiles
+from features.embeddings.vector_rows import VectorRows
+from features.tables import kinds
 
 EMPTY_ID = "item_id is empty"
 ZERO = "embedding is zero"
@@ -23,7 +23,7 @@ class Vectors:
     """Quantized vectors of distinct items, N of them, by ascending id.
 
     Attributes:
-      keys: `[N]` ids of the file, int64 or string.
+      keys: `[N]` ids of the file, int64, string or binary.
       item_ids: `[N]` int64, ascending.
       quantized: `[N, M]` int8.
       available_at: `[N]` int64 microseconds.
@@ -72,10 +72,8 @@ class Delivery:
         return dict(collections.Counter(row["reason"] for row in self.rejected))
 
 
-def read_delivery(
-    files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS, time_unit: str = "us"
-) -> Delivery:
-    """Reads a delivery, or a version that was written before, row group by row group.
+def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALWAYS) -> Delivery:
+    """Reads a delivery, or a version that was written before, batch by batch.
 
     Of several rows of an item the one with the latest `available_at` is used, of equals the first.
 
@@ -83,23 +81,22 @@ def read_delivery(
       files: opened.
       dimension: the width M that vectors must have.
       available_at: microseconds, of rows without one.
-      time_unit: of integers in the files' `available_at`: `s`, `ms`, `us` or `ns`.
 
     Raises:
       UserInputError: a file is not readable, or M is too large for exact similarities.
     """
-    kinds = {path: _id_type(path) for path in files.paths}
-    parquet.same_kind(kinds, "item_id")
+    reader = dataclasses.replace(files.reader, dimension=dimension)
     parts, rejected, origins = [], [], []
-    for group in files.row_groups:
-        part, rows, bad = _read_group(group, dimension, available_at, time_unit)
-        parts.append(part)
-        origins.append(np.stack([np.full(len(rows), group.file), rows]))
-        rejected += [{"file": group.file, **row} for row in bad]
+    for unit in files.units:
+        for batch in reader.read(unit):
+            part, rows, bad = _quantized(batch, available_at)
+            parts.append(part)
+            origins.append(np.stack([np.full(len(rows), unit.file), rows]))
+            rejected += [{"file": unit.file, **row} for row in bad]
     if not parts:
         empty = np.zeros(0, np.int64)
-        kind = kinds[files.paths[0]]
-        keys = pa.array([], kind if parquet.is_text(kind) else pa.int64())
+        (kind,) = files.item_type.values()
+        keys = pa.array([], kind)
         return Delivery(Vectors(keys, empty, np.zeros((0, dimension), np.int8), empty), 0, ())
     vectors, origin = Vectors.concatenated(parts), np.concatenate(origins, axis=1)
     position = np.arange(len(vectors.item_ids))
@@ -112,23 +109,18 @@ def read_delivery(
         file, place = origin[:, row].tolist()
         rejected.append({"file": file, "row": place, "reason": OLDER_ROW})
     rejected.sort(key=lambda one: (one["file"], one["row"]))
-    named = tuple({**row, "file": storage.base_name(files.paths[row["file"]])} for row in rejected)
+    named = tuple({**row, "file": files.names[files.paths[row["file"]]]} for row in rejected)
     return Delivery(vectors.take(order[~again]), files.rows, named)
 
 
-def _read_group(
-    group: RowGroup, dimension: int, available_at: int, time_unit: str
+def _quantized(
+    rows: VectorRows, available_at: int
 ) -> tuple[Vectors, np.ndarray, list[dict[str, Any]]]:
-    """Returns a row group's usable rows, their positions in the file, and the others."""
-    rows = embedding_files.read_rows(dimension, group, time_unit)
-    with storage.open_parquet(group.path) as file:
-        column = file.read_row_group(group.number, columns=["item_id"])["item_id"]
-    keys = parquet.decoded(column.combine_chunks()).take(pa.array(rows.rows - group.first_row))
-    if not parquet.is_text(keys.type):
-        keys = pa.array(rows.item_ids)
+    """Returns a batch's usable rows, their positions in the file, and the others."""
+    keys = rows.keys
     quantized, norms = similarity.quantize(rows.vectors)
     reasons = np.where(norms == 0, ZERO, "").astype(object)
-    if parquet.is_text(keys.type):
+    if kinds.is_text(keys.type):
         reasons[pc.equal(pc.binary_length(keys), 0).to_numpy(zero_copy_only=False)] = EMPTY_ID
     good = np.flatnonzero(reasons == "")
     times = np.where(rows.available_at == ALWAYS, available_at, rows.available_at)
@@ -136,8 +128,3 @@ def _read_group(
     bad = [{"row": row, "reason": reason} for row, reason in pairs if reason]
     vectors = Vectors(keys, rows.item_ids, quantized, times).take(good)
     return vectors, rows.rows[good], [*rows.rejected, *bad]
-
-
-def _id_type(path: str) -> pa.DataType:
-    with storage.open_parquet(path) as file:
-        return file.schema_arrow.field("item_id").type

@@ -17,11 +17,7 @@ from pipeline.embedding_sets.delivery import Delivery
 
 def check_times(files: EmbeddingFiles, available_at: int | None, unit: str) -> None:
     """Refuses times that are plausible in another unit only."""
-    for path in files.paths:
-        try:
-            availability.check_unit(path, unit, "Give --available_at_unit {unit}.")
-        except UserInputError as error:
-            raise UserInputError(f"--vectors: {error}") from error
+    availability.check_unit(files.table, unit, "Give --available_at_unit {unit}.")
     given = np.array([] if available_at is None else [available_at], np.int64)
     fitting = time_units.fitting_unit(given, "us")
     if fitting is not None:

@@ -7,49 +7,79 @@ from typing import Any
 
 import pyarrow as pa
 
+from features.embeddings import embedding_files, embedding_set
 from features.embeddings.embedding_files import EmbeddingFiles
-from features.embeddings.embedding_set import EmbeddingSet, read_embedding_set
+from features.embeddings.embedding_set import EmbeddingSet
+from features.embeddings.vector_rows import ITEM_ID
 from features.errors import UserInputError
-from features.files import manifest, storage
-from features.files.parquet_folder import parquet_files
+from features.files import storage
+from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import check_renames_used
 from pipeline.publishing.shards import HashedFile, json_line
 from pipeline.runtime import left_out
-from pipeline.tables import parquet
+from pipeline.tables import ids
+
+Locations = str | Sequence[str]
 
 
-def fingerprint_files(
-    modality: str, folder: str, log_kind: Mapping[str, pa.DataType]
-) -> list[dict[str, Any]]:
-    """Returns the fingerprints of an embedding set's files, which it hashes whole.
+def open_all(
+    locations: Mapping[str, Locations],
+    options: TableOptions = DEFAULT,
+    kind: Mapping[str, pa.DataType] | None = None,
+) -> dict[str, EmbeddingFiles]:
+    """Opens every set.
 
-    `log_kind` is the type of the log's `item_id` by file.
+    Args:
+      locations: folders, files or globs by modality.
+      options: of the tables.
+      kind: the type by file of the ids that those of the sets have to meet.
 
     Raises:
-      UserInputError: a file is missing, unreadable, or has ids of another kind than the log.
+      UserInputError: a set is not valid, or has ids of another kind; names its modality.
     """
-    files = []
-    for path in parquet_files(folder):
-        schema = parquet.open_file(path, f"embeddings {modality}").schema_arrow
-        parquet.check_column(path, schema, "item_id", parquet.is_id, "int64 or string")
-        parquet.same_kind({**log_kind, path: schema.field("item_id").type}, "item_id")
-        name, size = storage.base_name(path), storage.size(path)
-        files.append({"name": name, "bytes": size, "sha256": manifest.file_sha256(path)})
-    return files
+    opened = {}
+    for modality, given in locations.items():
+        flag = f"embeddings {modality}"
+        opened[modality] = embedding_files.open_files(given, flag, options)
+        if kind is not None:
+            ids.same_kind({**kind, **opened[modality].item_type}, ITEM_ID)
+    return opened
 
 
-def read_all(folders: Mapping[str, str]) -> dict[str, EmbeddingSet]:
-    """Reads and quantizes every set.
+def read_all(
+    locations: Mapping[str, Locations], options: TableOptions = DEFAULT
+) -> dict[str, EmbeddingSet]:
+    """Opens, reads and quantizes every set: the tables of a job that has no others.
 
     Raises:
       UserInputError: a set is not valid; names its modality.
     """
+    opened = open_all(locations, options)
+    check_renames_used(options, [files.table for files in opened.values()])
+    return read_opened(opened)
+
+
+def read_opened(opened: Mapping[str, EmbeddingFiles]) -> dict[str, EmbeddingSet]:
+    """Reads and quantizes every set.
+
+    Raises:
+      UserInputError: a set has no usable row, or is not readable.
+    """
     embeddings = {}
-    for modality, folder in folders.items():
+    for modality, files in opened.items():
         try:
-            embeddings[modality] = read_embedding_set(folder)
+            embeddings[modality] = embedding_set.read_files(files)
         except UserInputError as error:
-            raise UserInputError(f"--embeddings {modality}: {error}") from error
+            raise _of_modality(modality, error) from error
     return embeddings
+
+
+def fingerprints(files: EmbeddingFiles) -> list[dict[str, Any]]:
+    """Returns the fingerprints of a set's files, which it hashes whole."""
+    return [
+        {"name": found.name, "bytes": one["bytes"], "sha256": files.sha256[found.path]}
+        for found, one in zip(files.table.files, files.table.fingerprints, strict=True)
+    ]
 
 
 def log_left_out(embeddings: Mapping[str, EmbeddingSet]) -> None:
@@ -93,7 +123,8 @@ def counts_of_shuffle(
     for name, files in embeddings.items():
         own = summary.get("embeddings", {}).get(name, {"items": 0, "fingerprint": 0})
         rows = [row for modality, row in rejected if modality == name]
-        rows.sort(key=lambda row: (files.paths.index(row["file"]), row["row"]))
+        order = {path: place for place, path in enumerate(files.paths)}
+        rows.sort(key=lambda row: (order[row["file"]], row["row"]))
         if not own["items"]:
             raise UserInputError(
                 f"--embeddings {name}: the set has no usable row. First: {rows[:3]}."
@@ -110,7 +141,7 @@ def manifest_entry(
     if counts.rejected:
         with HashedFile(storage.join(folder, f"embeddings-{modality}.jsonl")) as file:
             for row in counts.rejected:
-                file.write(json_line({**row, "file": storage.base_name(str(row["file"]))}))
+                file.write(json_line({**row, "file": files.names[str(row["file"])]}))
     return {
         "fingerprint": counts.fingerprint,
         "encoder": files.encoder,
@@ -118,3 +149,10 @@ def manifest_entry(
         "items": counts.items,
         "quarantined": dict(collections.Counter(str(row["reason"]) for row in counts.rejected)),
     }
+
+
+def _of_modality(modality: str, error: UserInputError) -> UserInputError:
+    """Returns an error that names the flag: that of widths too large does not."""
+    flag = f"--embeddings {modality}: "
+    text = str(error)
+    return UserInputError(text if text.startswith(flag) else f"{flag}{text}")

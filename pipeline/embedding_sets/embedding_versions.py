@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 from features import id_kinds
 from features.embeddings import byte_vectors, embedding_files
 from features.embeddings.embedding_files import ALWAYS
+from features.embeddings.vector_rows import ITEM_ID
 from features.errors import UserInputError
 from features.files import manifest, storage, versions
 from features.ids import hashing, id_table
+from features.tables import kinds
 from pipeline.embedding_sets.delivery import Vectors, read_delivery
 from pipeline.publishing.shards import HashedFile
-from pipeline.tables import parquet
+from pipeline.tables import ids
 
 _ROWS_PER_FILE = 1 << 18
 _ROW_GROUP = 1 << 16
@@ -33,7 +35,7 @@ def read_published(output: str) -> Vectors:
     Raises:
       UserInputError: its files differ from its manifest.
     """
-    files = embedding_files.open_files(output)
+    files = embedding_files.open_files(output, "output", quiet=True)
     found = read_delivery(files, files.dimension)
     if found.rejected:
         raise UserInputError(
@@ -49,13 +51,9 @@ def published_ids(output: str) -> tuple[np.ndarray, id_kinds.Kind | None]:
     Raises:
       UserInputError: its files differ from its manifest.
     """
-    files = embedding_files.open_files(output)
-    ids = [np.zeros(0, np.int64)]
-    for group in files.row_groups:
-        with storage.open_parquet(group.path) as file:
-            column = file.read_row_group(group.number, columns=["item_id"])["item_id"]
-        ids.append(hashing.ids_of_column(column))
-    return np.concatenate(ids), files.item_kind
+    files = embedding_files.open_files(output, "output", quiet=True)
+    (column,) = files.table.read([ITEM_ID]).columns
+    return hashing.ids_of_column(column), files.item_kind
 
 
 def merge(before: Vectors | None, new: Vectors) -> tuple[Vectors, dict[str, int]]:
@@ -74,9 +72,9 @@ def merge(before: Vectors | None, new: Vectors) -> tuple[Vectors, dict[str, int]
     if before is None:
         counts = {"new": len(new.item_ids), "changed": 0, "unchanged": 0, "older": 0, "kept": 0}
         return new, counts
-    parquet.same_kind(
-        {"the version before": before.keys.type, "--vectors": new.keys.type}, "item_id"
-    )
+    types = {"the version before": before.keys.type, "--vectors": new.keys.type}
+    ids.same_kind(types, "item_id")
+    kind = kinds.unified(types.values())
     rows = id_table.positions(new.item_ids, before.item_ids)
     known = np.flatnonzero(rows < len(before.item_ids))
     mine = rows[known]
@@ -88,11 +86,10 @@ def merge(before: Vectors | None, new: Vectors) -> tuple[Vectors, dict[str, int]
     replaced[mine[changed]] = True
     wins = np.ones(len(new.item_ids), bool)
     wins[known[~changed]] = False
-    keys = new.keys.cast(before.keys.type)
     both = Vectors.concatenated(
         [
-            before.take(np.flatnonzero(~replaced)),
-            dataclasses.replace(new, keys=keys).take(np.flatnonzero(wins)),
+            dataclasses.replace(one, keys=one.keys.cast(kind)).take(np.flatnonzero(chosen))
+            for one, chosen in ((before, ~replaced), (new, wins))
         ]
     )
     counts = {

@@ -5,6 +5,7 @@ delivery does not have keep the vector of the version before. A delivery that ch
 no version. The whole set is held in memory, one byte per value.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from absl import logging
@@ -13,9 +14,11 @@ from features import id_kinds
 from features.embeddings import embedding_files
 from features.embeddings.embedding_files import ALWAYS
 from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
-from features.files import manifest, storage, versions
+from features.files import storage, versions
 from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
+from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import check_renames_used
 from pipeline.embedding_sets import delivery_checks, embedding_versions
 from pipeline.embedding_sets.delivery import read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked
@@ -24,7 +27,7 @@ from pipeline.runtime import left_out
 
 
 def ingest(
-    vectors: str,
+    vectors: str | Sequence[str],
     output: str,
     encoder: str,
     encoder_version: str,
@@ -36,15 +39,16 @@ def ingest(
     max_bad_fraction: float = 0.01,
     keep: int = 3,
     min_coverage: float = coverage.DEFAULT,
+    options: TableOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Publishes the next version of an embedding set; nothing where the delivery changes nothing.
 
     Args:
-      vectors: Parquet of the delivery, a folder or a file.
+      vectors: the delivery: folders, files or globs.
       output: folder of the set's versions, local or remote.
       encoder: name of the encoder.
       encoder_version: its version.
-      dimension: width M; None for the set's, or that of the first file.
+      dimension: width M; None for the set's, or the most frequent one.
       available_at: microseconds, of rows without one; None for always.
       available_at_unit: of integers in the column `available_at`: `s`, `ms`, `us` or `ns`.
       replace: keep nothing of the version before.
@@ -52,6 +56,7 @@ def ingest(
       keep: versions to keep.
       min_coverage: with `replace`, the least share of the items of the version before that have a
         vector in the new one; 0 also lets ids become of another kind.
+      options: how the delivery is read.
 
     Returns:
       The manifest of the published version.
@@ -61,7 +66,9 @@ def ingest(
         encoder, width or kind of ids than the set, are of other items, or times are in another
         unit. Nothing is published then.
     """
-    files = embedding_files.open_files(vectors)
+    files = embedding_files.open_files(vectors, "vectors", options, available_at_unit)
+    where = files.table.location
+    check_renames_used(options, [files.table])
     delivery_checks.check_times(files, available_at, available_at_unit)
     with locked(output):
         found = embedding_versions.published(output)
@@ -71,14 +78,12 @@ def ingest(
             dimension = before["dimension"]
         wanted = dimension or files.dimension
         time = ALWAYS if available_at is None else available_at
-        delivery = read_delivery(files, wanted, time, available_at_unit)
+        delivery = read_delivery(files, wanted, time)
         identity = {
             "encoder": encoder,
             "version": encoder_version,
             "dimension": wanted,
-            "delivery": {
-                storage.base_name(path): manifest.file_sha256(path) for path in files.paths
-            },
+            "delivery": {files.names[path]: digest for path, digest in files.sha256.items()},
             "before": None if before is None else before["fingerprint"],
         }
         number = (versions.current(output) or 0) + 1
@@ -91,14 +96,14 @@ def ingest(
                 with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
                     for row in delivery.rejected:
                         file.write(json_line(row))
-            delivery_checks.check_counts(delivery, vectors, max_bad_fraction)
+            delivery_checks.check_counts(delivery, where, max_bad_fraction)
             if replace and found is not None:
-                delivery_checks.check_replacement(output, files, delivery, vectors, min_coverage)
+                delivery_checks.check_replacement(output, files, delivery, where, min_coverage)
             earlier = None if before is None else embedding_versions.read_published(output)
             if before is not None and earlier is not None:
                 kind = id_kinds.item_kind(before) or id_kinds.of_type(earlier.keys.type)
                 delivery_checks.check_kind(
-                    files.item_kind, vectors, kind, output, "give another --output"
+                    files.item_kind, where, kind, output, "give another --output"
                 )
             merged, changes = embedding_versions.merge(earlier, delivery.vectors)
             counts = {"read": delivery.rows, **changes, "quarantined": delivery.reasons}
@@ -120,6 +125,8 @@ def ingest(
                 "set_version": number,
                 KEY: IdKinds(item=files.item_kind).to_dict(),
             }
+            if renamed := files.table.renamed(embedding_files.COLUMNS):
+                values["columns"] = {"vectors": renamed}
             published = publication.complete(values)
         versions.publish(output, number)
         embedding_versions.prune(output, keep)

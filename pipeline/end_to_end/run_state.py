@@ -31,6 +31,7 @@ class RunState:
       manifest: of the joined examples; of `join`.
       inspection, examples, embeddings: statistics and findings, the joined examples, and their
         embedding sets by modality; of `inspect_examples`.
+      table_arguments: the flags that another job reads these sets with; likewise.
       models, training, origin: trained models and training figures by name, and the origin of
         the latest training, None where that was finished already; of `train`.
       metrics: of the test split by model; of `evaluate`.
@@ -49,6 +50,7 @@ class RunState:
     inspection: Inspection = dataclasses.field(init=False)
     examples: ExampleSet = dataclasses.field(init=False)
     embeddings: dict[str, EmbeddingSet] = dataclasses.field(init=False)
+    table_arguments: list[str] = dataclasses.field(default_factory=list)
     models: dict[str, RankingModel] = dataclasses.field(default_factory=dict)
     training: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     origin: Origin | None = None

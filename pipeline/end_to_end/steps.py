@@ -8,18 +8,19 @@ from typing import Any
 
 from absl import logging
 
-from features.embeddings import embedding_set
 from features.files import manifest
 from models import factory, trained_model
 from models.evaluation import scoring
 from models.inputs.example_set import ExampleSet
 from models.training import fit
+from pipeline.embedding_sets import embedding_inputs
 from pipeline.end_to_end import demo_data, latency, scored_request
 from pipeline.end_to_end.run_state import COMMAND, RunState
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment, termination
 from pipeline.statistics import assessment, inspection
+from pipeline.tables import flags as table_flags
 from pipeline.training_runs import run_claim, run_config, run_folder, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
@@ -99,9 +100,10 @@ def inspect_examples(run: RunState) -> None:
         logging.warning("%s: %s", finding.subject, finding.message)
     run.inspection.assessment.raise_if_bad()
     run.examples = ExampleSet.open(run.options.output)
-    run.embeddings = {
-        name: embedding_set.read_embedding_set(path) for name, path in run.data.embeddings.items()
-    }
+    opened = embedding_inputs.open_all(run.options.embeddings, run.options.tables)
+    run.embeddings = embedding_inputs.read_opened(opened)
+    tables = [files.table for files in opened.values()]
+    run.table_arguments = table_flags.arguments(run.options.tables, tables)
 
 
 def train(run: RunState, name: str) -> None:
@@ -115,7 +117,7 @@ def train(run: RunState, name: str) -> None:
         run.training[name] = manifest.read_manifest(folder)["training"]
         return
     sources = [f"--embeddings={name}={path}" for name, path in run.data.embeddings.items()]
-    arguments = [f"--examples={run.options.output}", *sources]
+    arguments = [f"--examples={run.options.output}", *sources, *run.table_arguments]
     run.origin = Origin(environment.command(COMMAND), arguments)
     with termination.saving() as stop_requested:
         run.models[name], run.training[name] = fit.train(

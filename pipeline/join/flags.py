@@ -210,7 +210,7 @@ def options_from_flags() -> JoinOptions:
     values: dict[str, Any] = {
         field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(JoinOptions)
     }
-    values["embeddings"] = entry_point.modality_folders(values["embeddings"])
+    values["embeddings"] = entry_point.named_locations(values["embeddings"], "embeddings")
     values["label_logs"] = entry_point.named_locations(values["label_logs"], "label_logs")
     values["attribution_window"] = _seconds(values["attribution_window"])
     return JoinOptions.from_dict(values)

@@ -141,7 +141,7 @@ class _Job:
         """Writes the tables that workers map; returns counts of the sets among them."""
         embeddings = {}
         if plan.decision.shuffle is None:
-            embeddings = embedding_inputs.read_all(self._options.embeddings)
+            embeddings = embedding_inputs.read_opened(self._inputs.embeddings)
         inputs = self._inputs
         broadcast.save(plan.work, broadcast.Tables(embeddings, inputs.items, inputs.users))
         return {name: EmbeddingCounts.of(one) for name, one in embeddings.items()}

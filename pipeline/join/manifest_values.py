@@ -122,6 +122,7 @@ def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -
         "shards": shards,
         **({"state": summary["state"]} if "state" in summary else {}),
         "embedding_sets": sets,
+        **({"columns": inputs.renamed} if inputs.renamed else {}),
         "side_tables": {
             name: {"rows": len(one.ids), "rejected": one.rejected, "not_finite": one.not_finite}
             for name, one in (("items", inputs.items), ("users", inputs.users))

@@ -94,7 +94,7 @@ class JoinOptions:
     Attributes:
       events: the behavior log: folders, files or globs.
       output: the folder to publish; its parent must be writable.
-      embeddings: an embedding set's folder or file by modality.
+      embeddings: embedding sets by modality: folders, files or globs.
       items: item side features, with `item_id`.
       users: user side features, with `user_id`.
       column: columns that have another name in the files, `NAME=COLUMN` or `TABLE.NAME=COLUMN`.
@@ -155,7 +155,7 @@ class JoinOptions:
 
     events: Locations
     output: str
-    embeddings: dict[Name, str] = Field(default_factory=dict)
+    embeddings: dict[Name, Locations] = Field(default_factory=dict)
     items: Texts = ()
     users: Texts = ()
     column: Texts = ()

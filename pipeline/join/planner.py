@@ -7,7 +7,9 @@ so part of the data set; the strategy leaves no trace.
 import dataclasses
 from collections.abc import Mapping
 
-from features.embeddings.embedding_files import EmbeddingFiles, RowGroup
+from features.embeddings.embedding_files import EmbeddingFiles
+from features.embeddings.vector_rows import VectorReader
+from features.tables.table import Unit
 from pipeline.join.options import JoinOptions
 
 _EVENTS_PER_PARTITION = 25_000
@@ -24,12 +26,14 @@ class EmbeddingShuffle:
     """How vectors reach the partitions that need them, where no worker holds them all.
 
     Attributes:
-      units: modality and row group, of every set.
+      units: modality and unit, of every set.
+      readers: of each modality's units.
       paths: each modality's files, in the order of their numbers.
       buckets: how many buckets items are spread over.
     """
 
-    units: tuple[tuple[str, RowGroup], ...]
+    units: tuple[tuple[str, Unit], ...]
+    readers: dict[str, VectorReader]
     paths: dict[str, tuple[str, ...]]
     buckets: int
 
@@ -90,9 +94,10 @@ def _partitions(options: JoinOptions, events: int) -> tuple[int, str]:
 
 
 def _shuffle(embeddings: Mapping[str, EmbeddingFiles], size: int) -> EmbeddingShuffle:
-    units = ((name, group) for name, one in embeddings.items() for group in one.row_groups)
+    units = ((name, unit) for name, one in embeddings.items() for unit in one.units)
     return EmbeddingShuffle(
         units=tuple(units),
+        readers={name: one.reader for name, one in embeddings.items()},
         paths={name: one.paths for name, one in embeddings.items()},
         buckets=min(max(1, -(-size // _BYTES_PER_BUCKET)) * 2, _MOST_BUCKETS),
     )

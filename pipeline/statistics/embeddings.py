@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from features.embeddings import availability, byte_vectors
 from features.embeddings.availability import AVAILABLE_AT
-from features.embeddings.embedding_files import VECTORS, fixed_width, is_vector
+from features.embeddings.vector_types import VECTORS, fixed_width, is_vector
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.tables import kinds

@@ -1,8 +1,11 @@
 """The flags of every job that reads tables: names, texts and rows."""
 
+from collections.abc import Sequence
+
 from absl import flags
 
 from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import Table, is_rename_used
 
 
 def define_table_flags(has_log: bool = False) -> None:
@@ -50,3 +53,14 @@ def table_options() -> TableOptions:
     )
     options.renamed("")
     return options
+
+
+def arguments(options: TableOptions, tables: Sequence[Table]) -> list[str]:
+    """Returns the flags with which a job reads some tables as they were read here."""
+    found = [f"--column={text}" for text in options.columns if is_rename_used(text, tables)]
+    found += [f"--text_column={name}" for name in options.text_columns]
+    if options.delimiter != DEFAULT.delimiter:
+        found.append(f"--delimiter={options.delimiter}")
+    if options.null_values != DEFAULT.null_values:
+        found += [f"--null_value={text}" for text in options.null_values]
+    return found

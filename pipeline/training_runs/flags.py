@@ -4,6 +4,7 @@ from absl import flags
 
 from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
+from pipeline.tables.flags import define_table_flags
 
 
 def define_configuration(heading: str) -> None:
@@ -50,6 +51,8 @@ def define_flags() -> None:
             "precedes its own.",
         )
         define_min_coverage("vocabulary items in --embeddings, --vocabulary and --warm_start each")
+    with flag_group("Tables"):
+        define_table_flags()
     define_configuration("Settings of model and training")
     with flag_group("Output"):
         flags.DEFINE_string(

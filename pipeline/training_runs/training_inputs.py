@@ -1,7 +1,7 @@
 """The inputs of a training: joined examples and the model to start from."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.files import manifest, storage
 from features.ids import coverage, id_table
+from features.tables.options import DEFAULT, TableOptions
 from models import trained_model
 from models.inputs.example_part import open_part
 from models.inputs.example_set import ExampleSet
@@ -55,19 +56,23 @@ def open_examples(
 
 
 def read_vectors(
-    folders: Mapping[str, str], examples: ExampleSet, min_coverage: float
+    locations: Mapping[str, str | Sequence[str]],
+    examples: ExampleSet,
+    min_coverage: float,
+    options: TableOptions = DEFAULT,
 ) -> dict[str, EmbeddingSet]:
     """Reads embedding sets to train with, by modality.
 
     Args:
-      folders: embedding set by modality.
+      locations: embedding set by modality: folders, files or globs.
       examples: the data set to train on.
       min_coverage: the least share of the vocabulary's items that have a vector.
+      options: how the sets are read.
 
     Raises:
       UserInputError: a set is not valid, or is of other items than the examples.
     """
-    embeddings = embedding_inputs.read_all(folders)
+    embeddings = embedding_inputs.read_all(locations, options)
     item_coverage.check(
         embeddings,
         examples.vocabulary() if embeddings else None,

@@ -1,10 +1,11 @@
 """Training against serving: records of a data set and logged calls, replayed and compared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
+from features.tables.options import DEFAULT, TableOptions
 from models.inputs.example_set import ExampleSet
 from serving_signatures.skew import drawing, replay
 from serving_signatures.skew.tally import Tally
@@ -16,9 +17,10 @@ def check(
     examples: ExampleSet | None,
     split: str,
     logs: Sequence[str],
-    embeddings: dict[str, str],
+    embeddings: Mapping[str, str | Sequence[str]],
     count: int,
     seed: int,
+    tables: TableOptions = DEFAULT,
 ) -> tuple[Tally, dict[str, Any]]:
     """Replays records of a data set and logged calls.
 
@@ -27,9 +29,10 @@ def check(
       examples: the data set, or None.
       split: of the data set.
       logs: files of logged calls.
-      embeddings: folder of the embedding set by modality.
+      embeddings: embedding set by modality: folders, files or globs.
       count: how many records, and how many logged calls, at most.
       seed: of the choice.
+      tables: how embedding sets are read.
 
     Returns:
       What was compared, and JSON values that say how much was replayed.
@@ -60,5 +63,5 @@ def check(
         found["logged_examples"] = len(logged)
         drawn += logged
     if drawn:
-        found["coverage"] = replay.replay_records(model, drawn, embeddings, tally)
+        found["coverage"] = replay.replay_records(model, drawn, embeddings, tally, tables)
     return tally, found

@@ -1,7 +1,7 @@
 """The vectors of the items in question, and what the graph computes from them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,8 @@ from features.embeddings.item_vectors import ItemVectors
 from features.errors import UserInputError
 from features.records.requests import Arrays
 from features.schema import BEHAVIORS, CANDIDATES, ITEM_AXES, ItemAxis
+from features.tables.options import DEFAULT, TableOptions
+from features.tables.table import check_renames_used
 from serving_signatures import names
 from serving_signatures.versions.loaded_version import LoadedVersion
 
@@ -40,43 +42,53 @@ class Recomputed:
 
 
 def read(
-    model: LoadedVersion, folders: Mapping[str, str], item_ids: np.ndarray
+    model: LoadedVersion,
+    locations: Mapping[str, str | Sequence[str]],
+    item_ids: np.ndarray,
+    options: TableOptions = DEFAULT,
 ) -> dict[str, ItemVectors]:
     """Returns the vectors of some items by modality, of every modality of the records.
 
     Args:
       model: whose tables are read.
-      folders: embedding set by modality; one that is not there is taken from inside the model.
+      locations: embedding set by modality; one that is not there is taken from inside the model.
       item_ids: `[N]` int64.
+      options: of the sets' tables.
 
     Raises:
       UserInputError: a modality has neither, is not one of the records', has another width, or
         ids of another kind.
     """
     widths = {one.name: one.dimension for one in model.schema.modalities}
-    if unknown := sorted(set(folders) - set(widths)):
+    if unknown := sorted(set(locations) - set(widths)):
         raise UserInputError(
             f"--embeddings names {unknown}, but the model's records have {sorted(widths)}."
         )
     inside = model.holds_tables
-    missing = [name for name in widths if name not in folders and name not in inside]
+    missing = [name for name in widths if name not in locations and name not in inside]
     if missing:
         raise UserInputError(
             f"The vectors of {missing} are needed and do not lie inside {model.folder!r}. Give "
             + " ".join(f"--embeddings {name}=DIR" for name in missing)
             + ", the sets that the join read."
         )
-    found = {
-        name: item_vectors.read_item_vectors(folders[name], item_ids, model.schema.id_kinds.item)
+    opened = {
+        name: embedding_files.open_files(locations[name], f"embeddings {name}", options)
         for name in widths
-        if name in folders
+        if name in locations
     }
-    for name, one in found.items():
-        if one.vectors.shape[1] != widths[name]:
+    check_renames_used(options, [files.table for files in opened.values()])
+    for name, files in opened.items():
+        if files.dimension != widths[name]:
             raise UserInputError(
-                f"{folders[name]!r} has vectors of {one.vectors.shape[1]} values, but the model "
+                f"{files.table.location!r} has vectors of {files.dimension} values, but the model "
                 f"was trained with {widths[name]} for {name!r}. Give the set that the join read."
             )
+    item_kind = model.schema.id_kinds.item
+    found = {
+        name: item_vectors.read_item_vectors(files, item_ids, item_kind)
+        for name, files in opened.items()
+    }
     return found | tables(model, item_ids, [name for name in widths if name not in found])
 
 

@@ -17,6 +17,7 @@ from features.schema import (
     candidate_embedding_feature,
     similarity_feature,
 )
+from features.tables.options import DEFAULT, TableOptions
 from serving_signatures import names
 from serving_signatures.skew import content, drawing
 from serving_signatures.skew.content import Recomputed
@@ -31,7 +32,11 @@ _RECORDS_AT_ONCE = 8
 
 
 def replay_records(
-    model: LoadedVersion, drawn: Sequence[Record], folders: Mapping[str, str], tally: Tally
+    model: LoadedVersion,
+    drawn: Sequence[Record],
+    locations: Mapping[str, str | Sequence[str]],
+    tally: Tally,
+    options: TableOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Scores records as they are and by their ids, and compares all that both are computed from.
 
@@ -47,8 +52,9 @@ def replay_records(
     Args:
       model: what serves.
       drawn: the records.
-      folders: embedding set by modality; others are taken from inside the model.
+      locations: embedding set by modality; others are taken from inside the model.
       tally: is added to.
+      options: of the sets' tables.
 
     Returns:
       Of the distinct items of the records: how many there are, `items`, how many have a row of
@@ -62,8 +68,8 @@ def replay_records(
     items = np.unique(
         np.concatenate([np.append(one.candidate_item_id, one.history_item_id) for one in decoded])
     )
-    vectors = content.read(model, folders, items)
-    _compare_tables(model, {name: vectors[name] for name in folders}, items, tally)
+    vectors = content.read(model, locations, items, options)
+    _compare_tables(model, {name: vectors[name] for name in locations}, items, tally)
     for start in range(0, len(drawn), _RECORDS_AT_ONCE):
         part = slice(start, start + _RECORDS_AT_ONCE)
         _replay_batch(model, drawn[part], decoded[part], vectors, tally)

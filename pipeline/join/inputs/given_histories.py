@@ -34,7 +34,7 @@ from pipeline.tables.ids import same_kind
 
 HISTORIES = "histories"
 
-_COLUMNS = ("user_id", "item_id", "timestamp", "type", SPLIT)
+COLUMNS = ("user_id", "item_id", "timestamp", "type", SPLIT)
 
 UNTIMED = -(1 << 60)
 """Microseconds of the first behavior of a sequence without timestamps; the others follow."""
@@ -107,7 +107,7 @@ def open_histories(
 def read_histories(unit: Unit, columns: LogColumns, reader: Reader) -> Iterator[ValidatedBatch]:
     """Reads and validates a unit of given sequences; events are their behaviors."""
     options = columns.options
-    names = [name for name in _COLUMNS if name in reader.kinds]
+    names = [name for name in COLUMNS if name in reader.kinds]
     return validated(
         reader.read(unit, names),
         lambda batch: reasons_against(batch, options.timestamp_unit, options.history_types),

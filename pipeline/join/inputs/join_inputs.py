@@ -1,6 +1,7 @@
 """The inputs of a join, opened and checked before anything is written."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from features.errors import UserInputError
 from features.id_kinds import IdKinds
 from features.records import running_statistics
 from features.schema import ExampleSchema, Modality
+from features.tables.table import Table, check_renames_used
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.join.inputs import given_histories
 from pipeline.join.inputs.event_log import EventLog, ReadUnit, open_label_logs, open_log
@@ -34,7 +36,6 @@ class JoinInputs:
       items: item side features.
       users: user side features.
       embeddings: each modality's files.
-      embedding_prints: those files' fingerprints.
       schema: of the records.
     """
 
@@ -44,7 +45,6 @@ class JoinInputs:
     items: SideTable
     users: SideTable
     embeddings: dict[str, EmbeddingFiles]
-    embedding_prints: dict[str, list[dict[str, Any]]]
     schema: ExampleSchema
 
     @property
@@ -59,6 +59,25 @@ class JoinInputs:
         return (*self.log.units, *label_units, *self.histories.units)
 
     @property
+    def tables(self) -> tuple[tuple[Table, tuple[str, ...]], ...]:
+        """The tables, each with the columns that are read."""
+        logs = (self.log, *self.label_logs)
+        found = [(log.table, log.columns.read) for log in logs]
+        if self.histories.table is not None:
+            found.append((self.histories.table, given_histories.COLUMNS))
+        for side, id_name in ((self.items, "item_id"), (self.users, "user_id")):
+            if side.table is not None:
+                found.append((side.table, (id_name, *(one.name for one in side.features))))
+        sets = ((one.table, embedding_files.COLUMNS) for one in self.embeddings.values())
+        return (*found, *sets)
+
+    @property
+    def renamed(self) -> dict[str, dict[str, str | list[str]]]:
+        """The files' own names of columns that are read under another one, by table and ours."""
+        by_table = {table.flag: table.renamed(names) for table, names in self.tables}
+        return {flag: names for flag, names in by_table.items() if names}
+
+    @functools.cached_property
     def fingerprints(self) -> dict[str, Any]:
         """Fingerprints of all inputs, for the manifest."""
         return {
@@ -67,7 +86,9 @@ class JoinInputs:
             "histories": list(self.histories.inputs),
             "items": list(self.items.inputs),
             "users": list(self.users.inputs),
-            "embeddings": self.embedding_prints,
+            "embeddings": {
+                name: embedding_inputs.fingerprints(one) for name, one in self.embeddings.items()
+            },
         }
 
 
@@ -96,27 +117,20 @@ def open_inputs(options: JoinOptions) -> JoinInputs:
         options.tables,
         lambda columns: dataclasses.replace(names, users=columns).check(),
     )
-    prints = {
-        name: embedding_inputs.fingerprint_files(name, folder, log.item_kind)
-        for name, folder in options.embeddings.items()
-    }
-    embeddings = {}
-    for name, folder in options.embeddings.items():
-        try:
-            embeddings[name] = embedding_files.open_files(folder)
-        except UserInputError as error:
-            raise UserInputError(f"--embeddings {name}: {error}") from error
-        check_available_at(name, embeddings[name], log.first_times)
-    return JoinInputs(
+    embeddings = embedding_inputs.open_all(options.embeddings, options.tables, log.item_kind)
+    for files in embeddings.values():
+        check_available_at(files, log.first_times)
+    inputs = JoinInputs(
         log=log,
         label_logs=open_label_logs(options, log),
         histories=given_histories.open_histories(options, log.user_kind, log.item_kind),
         items=items,
         users=users,
         embeddings=embeddings,
-        embedding_prints=prints,
         schema=_schema(options, log, items, users, embeddings),
     )
+    check_renames_used(options.tables, (table for table, _ in inputs.tables))
+    return inputs
 
 
 def _schema(

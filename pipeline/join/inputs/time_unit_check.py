@@ -68,11 +68,10 @@ def check_timestamps(values: np.ndarray, unit: str, path: str, flag: str) -> Non
         )
 
 
-def check_available_at(modality: str, files: EmbeddingFiles, log_times: np.ndarray) -> None:
+def check_available_at(files: EmbeddingFiles, log_times: np.ndarray) -> None:
     """Refuses an embedding set whose `available_at` fits another unit than microseconds.
 
     Args:
-      modality: for messages.
       files: of the set.
       log_times: `[N]` int64 microseconds, some of the log's. Where these lie outside of any
         calendar, as numbers made for a test do, the set's may too.
@@ -82,11 +81,7 @@ def check_available_at(modality: str, files: EmbeddingFiles, log_times: np.ndarr
     """
     if len(log_times) and not time_units.fits(log_times, "us"):
         return
-    for path in files.paths:
-        try:
-            availability.check_unit(path, "us", _AVAILABLE_AT)
-        except UserInputError as error:
-            raise UserInputError(f"--embeddings {modality}: {error}") from error
+    availability.check_unit(files.table, "us", _AVAILABLE_AT)
 
 
 def _first(table: Table, unit: Unit) -> pa.Array:

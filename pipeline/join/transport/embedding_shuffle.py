@@ -5,17 +5,18 @@ partitions need which of its items, and sends each of them one block. An item in
 is one vector in every partition's block, not one per event.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 
 from features.embeddings import embedding_files, embedding_set, similarity
-from features.embeddings.embedding_files import RowGroup
 from features.embeddings.embedding_set import EmbeddingSet
+from features.embeddings.vector_rows import VectorReader
 from features.ids import hashing, id_table
 from features.schema import ExampleSchema
+from features.tables.table import Unit
 from pipeline.join.inputs.duplicates import run_starts
 from pipeline.join.planner import EmbeddingShuffle
 from pipeline.join.transport import spill
@@ -65,7 +66,7 @@ class ShipVectors(beam.PTransform):
 
     Args:
       schema: of the records.
-      shuffle: row groups to read, and how many buckets items are spread over.
+      shuffle: what is read, and how many buckets items are spread over.
       folder: where blocks wait, None to leave them to the runner.
     """
 
@@ -81,7 +82,7 @@ class ShipVectors(beam.PTransform):
             | "VectorUnits" >> beam.Create(shuffle.units)
             | "SpreadVectors" >> beam.Reshuffle()
             | "ReadVectors"
-            >> beam.FlatMap(_read_vectors, schema, shuffle.buckets, folder).with_outputs(
+            >> beam.FlatMap(_read_vectors, shuffle.readers, shuffle.buckets, folder).with_outputs(
                 _SUMMARIES, main=_VECTORS
             )
         )
@@ -98,24 +99,30 @@ class ShipVectors(beam.PTransform):
 
 
 def _read_vectors(
-    unit: tuple[str, RowGroup], schema: ExampleSchema, buckets: int, folder: str | None
+    element: tuple[str, Unit],
+    readers: Mapping[str, VectorReader],
+    buckets: int,
+    folder: str | None,
 ) -> Iterator[Any]:
-    """From a modality's row group to `(bucket, (modality, block))`."""
-    modality, row_group = unit
-    (dimension,) = (one.dimension for one in schema.modalities if one.name == modality)
-    rows = embedding_files.read_rows(dimension, row_group)
-    vectors = np.empty(len(rows.item_ids), _row_type(dimension))
-    vectors["item"], vectors["available_at"] = rows.item_ids, rows.available_at
-    vectors["file"], vectors["row"] = row_group.file, rows.rows
-    vectors["quantized"], vectors["norm"] = similarity.quantize(rows.vectors)
-    bucket = hashing.bucket(rows.item_ids, buckets)
+    """From a unit of a modality to `(bucket, (modality, block))`."""
+    modality, unit = element
+    reader = readers[modality]
+    parts, rejected = [np.empty(0, _row_type(reader.dimension))], []
+    for rows in reader.read(unit):
+        part = np.empty(len(rows.item_ids), _row_type(reader.dimension))
+        part["item"], part["available_at"] = rows.item_ids, rows.available_at
+        part["file"], part["row"] = unit.file, rows.rows
+        part["quantized"], part["norm"] = similarity.quantize(rows.vectors)
+        parts.append(part)
+        rejected += [{"file": unit.path, **one} for one in rows.rejected]
+    vectors = np.concatenate(parts)
+    bucket = hashing.bucket(vectors["item"], buckets)
     with spill.BlockWriter(folder) as writer:
         blocks = [
             (number, (modality, writer.put(vectors[bucket == number].tobytes())))
             for number in np.unique(bucket).tolist()
         ]
     yield from blocks
-    rejected = [{"file": row_group.path, **one} for one in rows.rejected]
     yield beam.pvalue.TaggedOutput(_SUMMARIES, {"rejected_vectors": {modality: rejected}})
 
 

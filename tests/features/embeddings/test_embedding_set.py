@@ -196,8 +196,8 @@ def test_fingerprint_follows_the_values():
         ({"item_id": [1], "embedding": [["x"]]}, "'embedding' is list.*expected a list of float"),
         ({"item_id": [1], "embedding": [[float("nan")]]}, "no usable row"),
         (
-            {"item_id": [1], "embedding": [[1.0]], "available_at": ["today"]},
-            "'available_at' is string, expected int64",
+            {"item_id": [1], "embedding": [[1.0]], "available_at": [1.5]},
+            "'available_at' is double, expected int64 .*, timestamps, dates or ISO texts",
         ),
     ],
 )
@@ -208,12 +208,12 @@ def test_what_stops_the_job(tmp_path, columns, message):
 
 
 def test_folders_that_hold_nothing(tmp_path):
-    with pytest.raises(UserInputError, match=r"holds no \.parquet"):
+    with pytest.raises(UserInputError, match=r"holds no data: it is empty"):
         embedding_set.read_embedding_set(str(tmp_path))
-    with pytest.raises(UserInputError, match="is not a folder"):
+    with pytest.raises(UserInputError, match="does not exist"):
         embedding_set.read_embedding_set(str(tmp_path / "absent"))
     (tmp_path / "a.parquet").write_text("text")
-    with pytest.raises(UserInputError, match="not a readable Parquet file"):
+    with pytest.raises(UserInputError, match=r"not a readable \.parquet file"):
         embedding_set.read_embedding_set(str(tmp_path))
 
 

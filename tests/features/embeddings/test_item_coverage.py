@@ -61,5 +61,5 @@ def test_files_of_two_kinds_are_no_set(tmp_path):
     for name, ids in (("a", ["1"]), ("b", [2])):
         table = pa.table({"item_id": ids, "embedding": [[1.0, 0.0]]})
         pq.write_table(table, tmp_path / f"{name}.parquet")
-    with pytest.raises(UserInputError, match=r"b.parquet': item ids are integers.*a.parquet'"):
+    with pytest.raises(UserInputError, match=r"string in '.*a.parquet' and int64 in '.*b.parquet'"):
         embedding_files.open_files(str(tmp_path))

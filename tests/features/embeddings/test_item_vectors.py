@@ -10,7 +10,9 @@ from features.errors import UserInputError
 def test_wanted_items_have_their_vectors_and_all_others_the_zero_row(tmp_path):
     vectors = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     embedding_set.write_embedding_set(str(tmp_path), np.array([9, 2, 5, 7]), vectors, "e", "1")
-    found = item_vectors.read_item_vectors(str(tmp_path), np.array([7, 2, 100]))
+    found = item_vectors.read_item_vectors(
+        embedding_files.open_files(str(tmp_path)), np.array([7, 2, 100])
+    )
     np.testing.assert_array_equal(found.item_ids, [2, 7])
     np.testing.assert_array_equal(found.vectors, [vectors[1], vectors[3], np.zeros(3)])
     np.testing.assert_array_equal(found.available_at, [embedding_files.ALWAYS] * 3)
@@ -27,7 +29,8 @@ def test_the_first_of_several_vectors_of_an_item_is_kept():
 
 def test_a_set_of_another_kind_of_ids_than_the_models_is_refused(tmp_path):
     embedding_set.write_embedding_set(str(tmp_path), np.array(["7"]), np.ones((1, 2)), "e", "1")
+    files = embedding_files.open_files(str(tmp_path))
     for kind in ("string", None):
-        assert len(item_vectors.read_item_vectors(str(tmp_path), np.array([7]), kind).vectors) == 1
+        assert len(item_vectors.read_item_vectors(files, np.array([7]), kind).vectors) == 1
     with pytest.raises(UserInputError, match=r"item ids are strings .* the model are integers"):
-        item_vectors.read_item_vectors(str(tmp_path), np.array([7]), "integer")
+        item_vectors.read_item_vectors(files, np.array([7]), "integer")

@@ -12,6 +12,7 @@ from features.embeddings import embedding_set, similarity
 from features.embeddings.embedding_files import ALWAYS, DUPLICATE
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
+from features.tables.options import TableOptions
 from pipeline.embedding_sets import embedding_versions
 from pipeline.embedding_sets.delivery import EMPTY_ID, OLDER_ROW, ZERO
 from pipeline.embedding_sets.ingestion import ingest
@@ -310,3 +311,23 @@ def test_a_time_that_int64_cannot_hold(tmp_path):
     found = rows(range(6), times=[5 * 10**18] * 6)
     with pytest.raises(UserInputError, match=r"'available_at' \(int64\) holds a time that int64"):
         take(tmp_path, found, available_at_unit="s")
+
+
+def test_a_delivery_with_its_own_names_in_csv_is_the_same_version(tmp_path):
+    found = rows(range(20))
+    wanted = take(tmp_path, found)
+    folder = tmp_path / "csv" / "day=1"
+    folder.mkdir(parents=True)
+    lines = [f'{row["item_id"]};"{row["embedding"]}"' for row in found]
+    (folder / "part.csv").write_text("\n".join(["sku;Vector", *lines, ""]))
+    options = TableOptions(columns=("vectors.item_id=sku", "embedding=Vector"), delimiter=";")
+    location, output = str(tmp_path / "csv"), str(tmp_path / "other")
+    received = ingest([location], output, "encoder", "1", options=options)
+    assert received["fingerprint"] == wanted["fingerprint"]
+    assert received["sha256"] == wanted["sha256"]
+    assert received["columns"] == {"vectors": {"item_id": "sku", "embedding": "Vector"}}
+    assert list(received["delivery"]) == ["day=1/part.csv"]
+    assert "columns" not in wanted
+    options = TableOptions(columns=(*options.columns, "available_at=when"), delimiter=";")
+    with pytest.raises(UserInputError, match=r"--column 'available_at=when'.* tables are vectors"):
+        ingest(location, output, "encoder", "1", options=options)
