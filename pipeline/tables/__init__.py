@@ -1,5 +1,6 @@
-"""Tables as inputs.
+"""Tables as inputs of jobs; `features.tables` reads them.
 
-- `parquet`: Parquet files: listing, opening, checking columns.
+- `flags`: names, texts and rows, for every job that reads tables.
+- `ids`: ids of several tables, which have to be of one kind.
 - `side_features`: item and user columns as dense arrays.
 """
