@@ -140,6 +140,7 @@ NAMES = {
     "timestamp": ["timestamp", "Timestamp", "TIMESTAMP"],
     "click": ["click", "Click", "CLICK"],
     "price": ["price", "Price"],
+    "type": ["type", "Type"],
 }
 
 
@@ -155,7 +156,7 @@ def logs(draw):
         "price": {**INTEGERS, "float": _plain(pa.float32()), "double": _plain(pa.float64())},
     }
     faults = {"user_id": NO_IDS, "item_id": NO_IDS, "timestamp": NO_TIMES, "click": NO_LABELS}
-    return _drawn(draw, groups, faults, odd)
+    return drawn(draw, groups, faults, odd)
 
 
 @st.composite
@@ -173,10 +174,11 @@ def items(draw):
         "brand": {"struct": NO_IDS["struct"], "nulls": UNREAD["nulls"]},
         "tags": {"nested": lambda values: pa.array([[value] for value in values])},
     }
-    return _drawn(draw, groups, faults, odd)
+    return drawn(draw, groups, faults, odd)
 
 
-def _drawn(draw, groups, faults, odd):
+def drawn(draw, groups, faults, odd):
+    """Draws files of columns of these groups; those of an odd column are from its faults."""
     files = []
     for _ in range(draw(st.integers(1, 3))):
         columns = {
