@@ -1,5 +1,6 @@
 """Tables as inputs.
 
-- `parquet`: Parquet files: listing, opening, checking columns.
+- `flags`: the flags of every job that reads tables.
+- `ids`: ids of several tables that have to be equal.
 - `side_features`: item and user columns as dense arrays.
 """
