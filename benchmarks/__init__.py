@@ -6,6 +6,7 @@
 - `serving_load`: memory and latency of a server under load.
 - `attention`: the factorized attention against what it replaces.
 - `quality`: models against ID-only attention on real data, several seeds.
+- `downsampling`: probabilities of models of few negatives against those of all.
 - `daily_training`: training day by day against training from scratch.
 - `quantization`: the similarity code against exact cosines.
 - `backfill`: new items against a whole catalog.

@@ -61,7 +61,7 @@ def main() -> None:
     entry_point.run(_main, define_flags)
 
 
-def _main(arguments: Sequence[str]) -> None:
+def _main(_: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="table-formats-") as work:
         paths = _written(work)
         measured: dict[str, list[dict[str, float]]] = {name: [] for name in _FORMATS}

@@ -248,6 +248,22 @@ DAILY = {
 }
 
 
+def _downsampling(way: str, field: str, form: str) -> Figure:
+    return Figure("downsampling.json", lambda held: held["results"][way][field], form)
+
+
+DOWNSAMPLING = {
+    f"downsampling.{name}.{field}": _downsampling(way, field, form)
+    for name, way in (("all", "all negatives"), ("share", "a share"))
+    for field, form in (
+        ("candidates", ",.0f"),
+        ("uncorrected_mean", ".2f"),
+        *((f"{figure}_mean", ".4f") for figure in ("calibration", "ne", "auc")),
+        *((f"{figure}_std", ".4f") for figure in ("calibration", "ne", "auc")),
+    )
+}
+
+
 def _lookup(field: str, form: str, way: str, scale: float = 1) -> Figure:
     return Figure(
         "content_lookup.json",
@@ -295,6 +311,19 @@ BACKFILL = {
     for run in ("all", "new items", "again")
     for field, form in (("cpu_seconds", ".0f"), ("peak_mib", ",.0f"), ("computed", ",.0f"))
 } | {"backfill.new_to_all": _field("backfill.json", "cpu_new_to_all", ".2f")}
+
+
+# To Parquet's speed, by processor time: formats.csv.join, ...
+FORMATS = {
+    f"formats.{name}.{measured}": _row(
+        "table_formats.json", f"{measured}_cpu_speed", ".2f", format=name
+    )
+    for name in ("parquet", "orc", "csv", "jsonl")
+    for measured in ("reading", "join")
+} | {
+    f"formats.{name}.mib": _row("table_formats.json", "bytes", ",.0f", 1 / MIB, format=name)
+    for name in ("parquet", "orc", "csv", "jsonl")
+}
 
 
 def _memory(name: str) -> Figure:
@@ -390,9 +419,11 @@ FIGURES: dict[str, Figure] = {
     **OPTIMIZERS,
     **QUALITY,
     **DAILY,
+    **DOWNSAMPLING,
     **CONTENT_LOOKUP,
     **ATTENTION,
     **BACKFILL,
+    **FORMATS,
     **SERVING_LOAD,
     **CAPACITY,
     **QUANTIZATION,

@@ -1,6 +1,6 @@
 """A `python` for tests that start many programs: it loads no large library again.
 
-`executable()` is used as `sys.executable` is; `quick_python_server` says what is different.
+`executable()` is used as `sys.executable` is; `quick_python_process.server` says what is different.
 Where the process itself is tested, how it starts, what it loads or how it is killed, a test starts
 the interpreter.
 """
@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 _TEXT = """#!{interpreter} -IS
 import sys
 sys.path.insert(0, {clients!r})
-from quick_python_client import main
+from client import main
 main({address!r}, sys.argv[0], sys.argv[1:])
 """
 
@@ -31,12 +31,12 @@ def executable() -> str:
     text = _TEXT.format(
         interpreter=sys.executable,
         address=address,
-        clients=str(Path(__file__).parent),
+        clients=str(Path(__file__).parent / "quick_python_process"),
     )
     python.write_text(text, encoding="utf-8")
     python.chmod(0o755)
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.quick_python_server", address],
+        [sys.executable, "-m", "tests.quick_python_process.server", address],
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

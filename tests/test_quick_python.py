@@ -80,8 +80,8 @@ def test_a_program_sees_what_it_would_see(tmp_path):
     quick, real = both(path.name, "a b", "--c=d", **options)
     assert quick.returncode == 0, quick.stderr
     seen, expected = json.loads(quick.stdout), json.loads(real.stdout)
-    assert "tests.quick_python_server" in seen.pop("parent")
-    assert "tests.quick_python_server" not in expected.pop("parent")
+    assert "tests.quick_python_process.server" in seen.pop("parent")
+    assert "tests.quick_python_process.server" not in expected.pop("parent")
     assert seen == expected
     assert seen["stdin"] == "given"
 
@@ -155,7 +155,7 @@ def test_what_a_program_starts_with_python_is_quick_too(tmp_path):
     )
     code = f"import subprocess, sys; subprocess.run([sys.executable, {str(inner)!r}], check=True)"
     done = run(quick_python.executable(), write(tmp_path / "outer.py", code))
-    assert "tests.quick_python_server" in done.stdout
+    assert "tests.quick_python_process.server" in done.stdout
 
 
 @contextlib.contextmanager

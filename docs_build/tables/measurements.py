@@ -1,7 +1,7 @@
 """Tables of the smaller benchmarks, and what each results file was measured with."""
 
 from docs_build import results
-from docs_build.figures import ATTENTION, BACKFILL, SERVING_LOAD
+from docs_build.figures import ATTENTION, BACKFILL, FORMATS, SERVING_LOAD
 from docs_build.tables.table import Table, markdown
 
 _ENVIRONMENT = {
@@ -45,6 +45,16 @@ def _backfill() -> str:
 _BACKFILL_FIELDS = ("computed", "cpu_seconds", "peak_mib")
 
 
+def _formats() -> str:
+    """Speed of reading and joining one log by its format."""
+    names = {"parquet": "Parquet", "orc": "ORC", "csv": "CSV", "jsonl": "JSON lines"}
+    rows = [
+        (text, *(FORMATS[f"formats.{name}.{field}"].text() for field in ("mib", "reading", "join")))
+        for name, text in names.items()
+    ]
+    return markdown(("format", "MiB", "speed of reading", "speed of the join"), rows, numeric=True)
+
+
 def _serving_load() -> str:
     """The server's memory under load."""
     names = {
@@ -69,6 +79,7 @@ def _environments() -> str:
 TABLES: dict[str, Table] = {
     "attention.ways": _attention,
     "backfill.runs": _backfill,
+    "formats.speed": _formats,
     "serving_load.memory": _serving_load,
     "environments": _environments,
 }

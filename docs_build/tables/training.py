@@ -1,6 +1,6 @@
 """Tables of the training benchmarks."""
 
-from docs_build.figures import DAILY, OPTIMIZERS, TRAINING
+from docs_build.figures import DAILY, DOWNSAMPLING, OPTIMIZERS, TRAINING
 from docs_build.tables.table import Table, markdown
 
 
@@ -82,9 +82,29 @@ def _daily() -> str:
     return markdown(("trained", "candidates read", "AUC of the next day"), rows, numeric=True)
 
 
+def _downsampling() -> str:
+    """The test split, which is whole, of models of all negatives and of a share of them."""
+    shown = ("calibration", "ne", "auc")
+    rows = [
+        (
+            text,
+            DOWNSAMPLING[f"downsampling.{way}.candidates"].text(),
+            *(
+                f"{DOWNSAMPLING[f'downsampling.{way}.{one}_mean'].text()} ± "
+                f"{DOWNSAMPLING[f'downsampling.{way}.{one}_std'].text()}"
+                for one in shown
+            ),
+        )
+        for way, text in (("all", "all"), ("share", "one of ten"))
+    ]
+    head = ("negatives", "candidates of train", "predicted over observed", "NE", "AUC")
+    return markdown(head, rows, numeric=True)
+
+
 TABLES: dict[str, Table] = {
     "training.speed": _speed,
     "training.options": _options,
     "training.optimizers": _optimizers,
     "training.daily": _daily,
+    "training.downsampling": _downsampling,
 }

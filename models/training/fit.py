@@ -20,7 +20,7 @@ from models.inputs import input_pipeline, record_check
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.training import distribution, execution, optimizers, tensorboard, warm_start
+from models.training import bias_fit, distribution, execution, optimizers, tensorboard, warm_start
 from models.training.config import TrainingConfig
 from models.training.guarded_callback import GuardedCallback
 from models.training.loop import NonFiniteLossError, TrainingLoop
@@ -119,6 +119,8 @@ def train(
         _remove_backup(folder)  # The same training would fail again.
         raise UserInputError(f"{error} {remedy}") from error
     state.restore_best()
+    if examples.schema.downsampling is not None:
+        bias_fit.fit_bias(model, examples)
     figures = {**progress.figures(data.candidates_per_batch), "history": state.history}
     trained_model.write_trained_model(own_folder, model, figures)
     distribution.wait_for_all()

@@ -109,7 +109,7 @@ def test_a_planted_page(tmp_path):
         "import os\n"
         'print(open("file").read(), end="")\n'
         'with open(f"/proc/{os.getppid()}/cmdline") as parent:\n'
-        '    assert "quick_python_server" in parent.read(), "a page is slow"\n'
+        '    assert "quick_python_process.server" in parent.read(), "a page is slow"\n'
     )
     assert workspace.run("docs/p.md", page.format(reads), tmp_path, python) is None
     assert has_ended(int((tmp_path / "pid").read_text()))

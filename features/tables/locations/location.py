@@ -9,7 +9,7 @@ import re
 from features.errors import UserInputError
 from features.files import storage, versions
 from features.files.file_system import local_path
-from features.files.parquet_folder import published_folder
+from features.files.published_folder import published_folder
 from features.files.tree import files_below
 from features.files.versions import FOLDER as VERSIONS
 from features.files.versions import POINTER

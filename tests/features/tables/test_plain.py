@@ -9,7 +9,7 @@ from features.tables import plain
 
 
 def test_odd_values_are_shown_and_not_raised():
-    broken = pa.Array.from_buffers(pa.string(), 1, pa.array([b"caf\xff"]).buffers())
+    broken = pa.Array.from_buffers(pa.string(), 1, pa.array([b"text\xff"]).buffers())
     batch = pa.record_batch(
         {
             "text": broken,
@@ -22,7 +22,7 @@ def test_odd_values_are_shown_and_not_raised():
     )
     (row,) = plain.rows(batch)
     assert row == {
-        "text": "caf\\xff",
+        "text": "text\\xff",
         "bytes": "\x00a",
         "far": 2**62,
         "time": "2026-05-01 10:00:00",

@@ -198,7 +198,7 @@ def test_a_quoted_path_survives_in_the_command(tmp_path):
     source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
     done = converter.run(movielens.ADAPTER, str(source), str(tmp_path / "it's $HOME"))
     options = converted.options_of(done["join_command"])
-    assert options.events == str(tmp_path / "it's $HOME" / "events")
+    assert options.events == (str(tmp_path / "it's $HOME" / "events"),)
     assert options.output == str(tmp_path / "it's $HOME-examples")
 
 

@@ -273,7 +273,7 @@ def test_times_in_nanoseconds_and_with_a_zone(tmp_path):
 def test_vectors_are_embedding_sets(tmp_path):
     good = [(item, [item + 0.5, 1.0, -2.0]) for item in range(6)]
     bad = [(7, [1.0]), (8, None), (9, [1.0, None, 2.0])]
-    vectors = {"Document-Vector.parquet": good + bad, "Images/image_embeddings.parquet": good[:2]}
+    vectors = {"Document-Vector.parquet": good + bad, "Images/image_embeddings.parquet": good[2:4]}
     source = write(tmp_path / "in", [impression(1, 7, [3], [])], vectors=vectors)
     write_rows(source / "notes.parquet", [{"a": 1}], pa.schema({"a": pa.int64()}))
     done = converted.convert(ebnerd, source, tmp_path / "out")
@@ -289,6 +289,31 @@ def test_vectors_are_embedding_sets(tmp_path):
     options, _ = converted.join(done)
     assert list(options.embeddings) == ["document_vector", "image_embeddings"]
     assert any("notes.parquet is passed over" in note for note in done["notes"])
+
+
+def test_values_of_other_types_are_the_same_rows(tmp_path):
+    # As another program writes the files again: wider, encoded, or null throughout.
+    rows = [impression(1, 7, [3, 4], [3])]
+    source = write(tmp_path / "in", rows)
+    converted.convert(ebnerd, source, tmp_path / "expected")
+    path = source / "train" / "behaviors.parquet"
+    table = pq.read_table(path)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_integer(field.type):
+            column = table[field.name].combine_chunks().cast(pa.uint64()).dictionary_encode()
+        elif pa.types.is_list(field.type):
+            column = table[field.name].cast(pa.large_list(pa.int64()))
+        elif pa.types.is_timestamp(field.type):
+            column = table[field.name].cast(pa.timestamp("ns"))
+        elif table[field.name].null_count == len(table):
+            column = pa.nulls(len(table))
+        else:
+            continue
+        table = table.set_column(place, field.name, column)
+    pq.write_table(table, path)
+    converted.convert(ebnerd, source, tmp_path / "out")
+    for name in ("events", "histories", "items"):
+        assert converted.rows(tmp_path / "out", name) == converted.rows(tmp_path / "expected", name)
 
 
 def test_a_release_among_the_unpacked_archives(tmp_path):

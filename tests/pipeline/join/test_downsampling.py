@@ -63,7 +63,11 @@ def comparable(record):
 def two_labels(seed, **values):
     random = np.random.default_rng(seed)
     rows = logs.random_rows(seed, events=600, users=9, moments=60, **values)
-    return [{**row, "like": int(random.integers(2)), "hour": row["timestamp"] % 5} for row in rows]
+    # The context is another for each row of a request.
+    return [
+        {**row, "like": int(random.integers(2)), "hour": number % 5}
+        for number, row in enumerate(rows)
+    ]
 
 
 def records(output, split="*"):

@@ -1,6 +1,6 @@
 """Forks Python programs from a process that has loaded the large libraries, for `quick_python`.
 
-python -m tests.quick_python_server SOCKET
+python -m tests.quick_python_process.server SOCKET
 
 A program that is forked here runs as the interpreter would run it, up to its end, and loads this
 project's modules itself. Only loading TensorFlow and Beam, four seconds of processor time, is done
@@ -19,8 +19,8 @@ import struct
 import sys
 from typing import Any
 
-from tests import quick_python_program
-from tests.quick_python_client import REFUSED, limits
+from tests.quick_python_process import program
+from tests.quick_python_process.client import REFUSED, limits
 
 # Variables that are read when they are used, and no earlier.
 _CHANGEABLE = (
@@ -153,5 +153,5 @@ if __name__ == "__main__":
     after = sys.path[1 + own :]
     server = Server(sys.argv[1])
     print("listening", flush=True)
-    quick_python_program.load()
-    quick_python_program.run(server.serve(), after)
+    program.load()
+    program.run(server.serve(), after)

@@ -1,4 +1,4 @@
-"""The published version of a folder with versions."""
+"""A folder, or the published version of one with versions."""
 
 from features.files import versions
 

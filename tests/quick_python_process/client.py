@@ -1,4 +1,4 @@
-"""Runs a Python program as `python` does, forked by `quick_python_server`.
+"""Runs a Python program as `python` does, forked by `server`.
 
 A program called `python` calls `main`. It answers
 
@@ -76,6 +76,6 @@ def _ask(address: str, program: str, arguments: list[str]) -> int:
     for one, handler in before.items():
         signal.signal(one, handler)
     if len(answer) < 4:
-        raise SystemExit("tests.quick_python_server has ended")
+        raise SystemExit("tests.quick_python_process.server has ended")
     (code,) = struct.unpack("<i", answer)
     return int(code)

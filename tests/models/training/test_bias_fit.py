@@ -1,0 +1,42 @@
+"""The bias of a model of sampled negatives is fitted to the whole log, and nothing else is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from features.schema import Downsampling
+from models import factory
+from models.evaluation import metrics, scoring
+from models.model_config import ModelConfig
+from models.training.bias_fit import fit_bias
+from tests import synthetic
+
+SAMPLED = dataclasses.replace(synthetic.SCHEMA, downsampling=Downsampling("click", 0.1))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("downsampled", [("train",), ("train", "validation")])
+def test_as_much_is_predicted_as_happens_and_the_order_stays(tmp_path, weighted, downsampled):
+    schema = dataclasses.replace(SAMPLED, weighted=weighted)
+    examples = synthetic.write_example_set(str(tmp_path / "set"), schema, {"validation": 60})
+    examples = dataclasses.replace(examples, downsampled=downsampled)
+    config = ModelConfig(name="id_only", embedding_width=4, head_width=4, hidden=(8,))
+    model = factory.build_model(config, schema, synthetic.item_ids())
+    model.head.shift(1.5)
+    others = [variable.numpy() for variable in model.weights if "logit" not in variable.name]
+    before = scoring.score(model, examples, "validation")
+    move = fit_bias(model, examples)
+    assert abs(move) > 0.1
+    after = scoring.score(model, examples, "validation")
+    weight = np.ones(len(after.label))
+    for factor in (after.stands_for, after.weight):
+        weight = weight if factor is None else weight * factor
+    assert (after.weight is not None) == weighted
+    assert metrics.calibration(after.label, after.probability, weight) == pytest.approx(1, abs=1e-4)
+    order = np.argsort(before.probability, kind="stable")
+    assert (np.diff(after.probability[order]) >= 0).all()
+    kept = [variable.numpy() for variable in model.weights if "logit" not in variable.name]
+    for one, other in zip(others, kept, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert abs(fit_bias(model, examples)) < 1e-3
