@@ -82,7 +82,7 @@ def _main(arguments: Sequence[str]) -> None:
 
     found = inspection.inspect(
         _source(),
-        entry_point.modality_folders(_FLAGS.embeddings),
+        entry_point.named_locations(_FLAGS.embeddings, "embeddings"),
         _FLAGS.examples,
         _FLAGS.output,
         limits=options.parse(CheckLimits, _assigned("limit", _FLAGS.limit), "--limit"),

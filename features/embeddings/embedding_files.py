@@ -129,14 +129,7 @@ def open_files(
       UserInputError: there is no data, a column is missing or has another type, or a file does
         not match the manifest.
     """
-    table = open_table(locations, flag, options, raw=(EMBEDDING,), quiet=quiet)
-    table.column(ITEM_ID, kinds.is_id, "int64 or string")
-    _check_vectors(table)
-    if table.has(AVAILABLE_AT):
-        table.column(AVAILABLE_AT, availability.is_time, availability.EXPECTED, everywhere=False)
-    # What texts are parsed to.
-    types = {**table.reader.kinds, EMBEDDING: pa.list_(pa.float64())}
-    table = dataclasses.replace(table, reader=dataclasses.replace(table.reader, kinds=types))
+    table = open_vectors(locations, flag, options, quiet)
     try:
         declared = set_manifest.read(table)
     except UserInputError as error:
@@ -145,6 +138,27 @@ def open_files(
     reader = VectorReader(flag, table.reader, dimension, time_unit)
     item_kind = declared.item_kind or id_kinds.of_type(table.reader.kinds[ITEM_ID])
     return EmbeddingFiles(table, reader, declared.encoder, item_kind, declared.sha256)
+
+
+def open_vectors(
+    locations: str | Sequence[str],
+    flag: str,
+    options: TableOptions = DEFAULT,
+    quiet: bool = False,
+) -> Table:
+    """Opens the table of an embedding set and checks its columns; manifests are not looked at.
+
+    Raises:
+      UserInputError: there is no data, or a column is missing or has another type.
+    """
+    table = open_table(locations, flag, options, raw=(EMBEDDING,), quiet=quiet)
+    table.column(ITEM_ID, kinds.is_id, "int64 or string")
+    _check_vectors(table)
+    if table.has(AVAILABLE_AT):
+        table.column(AVAILABLE_AT, availability.is_time, availability.EXPECTED, everywhere=False)
+    # What texts are parsed to.
+    types = {**table.reader.kinds, EMBEDDING: pa.list_(pa.float64())}
+    return dataclasses.replace(table, reader=dataclasses.replace(table.reader, kinds=types))
 
 
 def _check_vectors(table: Table) -> None:

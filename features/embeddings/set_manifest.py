@@ -28,6 +28,18 @@ class Declared:
     sha256: dict[str, str]
 
 
+def dimension(table: Table) -> int | None:
+    """Returns the width M that a manifest of a set says, None without one.
+
+    Raises:
+      UserInputError: a manifest is no embedding set's.
+    """
+    for path, _ in table.passed_over:
+        if storage.base_name(path) == manifest.FILE_NAME:
+            return int(_values(path.rpartition("/")[0])["dimension"])
+    return None
+
+
 def read(table: Table) -> Declared:
     """Reads each `manifest.json` that lies in a folder of the set, and checks files against it.
 

@@ -9,7 +9,7 @@ assessment.raise_if_bad()
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from features.errors import UserInputError
@@ -95,7 +95,7 @@ class Assessment:
 
 def collect(
     source: LogSource | None,
-    embeddings: Mapping[str, str],
+    embeddings: Mapping[str, str | Sequence[str]],
     joined: str | None,
     folder: str,
     memory_limit: str = MEMORY_LIMIT,

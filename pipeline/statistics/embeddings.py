@@ -1,6 +1,6 @@
 """Statistics of an embedding set, streamed, and its coverage of a behavior log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -8,14 +8,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.embeddings import availability, byte_vectors
+from features.embeddings import (
+    availability,
+    embedding_files,
+    set_manifest,
+    vector_rows,
+    vector_types,
+    vector_width,
+)
 from features.embeddings.availability import AVAILABLE_AT
-from features.embeddings.vector_types import VECTORS, fixed_width, is_vector
-from features.errors import UserInputError
-from features.files import manifest, storage
 from features.tables import kinds
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import Table, open_table, unreadable
+from features.tables.table import Table
 from pipeline.statistics import columns, log, streams
 from pipeline.statistics.database import one_row
 from pipeline.statistics.log_source import ITEM_ID, OpenLog
@@ -27,18 +31,15 @@ _GOOD = "good"
 _REASONS = ("item_id is null", "embedding is null", "wrong length", "NaN or infinity")
 
 
-def open_set(modality: str, folder: str, tables: TableOptions = DEFAULT) -> Table:
+def open_set(
+    modality: str, locations: str | Sequence[str], tables: TableOptions = DEFAULT
+) -> Table:
     """Opens an embedding set.
 
     Raises:
       UserInputError: a file is unreadable or lacks a column or has it in another type.
     """
-    table = open_table(folder, f"embeddings {modality}", tables, raw=(_VECTOR,))
-    table.column(ITEM_ID, kinds.is_id, "int64 or string")
-    table.column(_VECTOR, is_vector, VECTORS)
-    if table.has(AVAILABLE_AT):
-        table.column(AVAILABLE_AT, _may_be_time, availability.EXPECTED, everywhere=False)
-    return table
+    return embedding_files.open_vectors(locations, f"embeddings {modality}", tables)
 
 
 def embedding_statistics(
@@ -66,7 +67,7 @@ def embedding_statistics(
     Raises:
       UserInputError: a file is unreadable.
     """
-    width = _dimension(table)
+    width = set_manifest.dimension(table) or vector_width.most_frequent(table)
     with streams.registered(connection, "vector_stream", *_stream(table, width)):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} AS SELECT * FROM vector_stream")
     found = _rows(connection, width)
@@ -81,24 +82,6 @@ def embedding_statistics(
         alike = kinds.is_text(log_kind) == kinds.is_text(read_as[ITEM_ID])
         found["coverage"] = _coverage(connection, of_log, alike)
     return found
-
-
-def _dimension(table: Table) -> int:
-    """Returns M of the manifest or the type, else the most frequent length of the first rows."""
-    if storage.exists(storage.join(table.location, manifest.FILE_NAME)):
-        return int(manifest.read_manifest(table.location)["dimension"])
-    width = fixed_width(table.reader.kinds[_VECTOR])
-    if width is not None:
-        return width
-    found, rows = [], 0
-    for batch in _batches(table, [_VECTOR]):
-        lengths = pc.list_value_length(byte_vectors.as_lists(batch[_VECTOR]))
-        found.append(lengths.cast(pa.int64()))
-        rows += batch.num_rows
-        if rows >= _BATCH_ROWS:
-            break
-    first = pa.chunked_array(found, pa.int64())[:_BATCH_ROWS].drop_null()
-    return int(pc.mode(first)[0]["mode"].as_py()) if len(first) else 1
 
 
 def _stream(table: Table, width: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
@@ -124,20 +107,10 @@ def _batches(table: Table, names: list[str]) -> Iterator[pa.RecordBatch]:
     """Yields small batches of a set, whose vectors are wide."""
     for unit in table.units:
         try:
-            for batch, _ in table.reader.read(unit, names):
-                kind = batch[_VECTOR].type
-                if not is_vector(kind):
-                    raise UserInputError(
-                        f"--{table.flag}: {unit.path!r}: column {_VECTOR!r} is {kind}, expected "
-                        f"{VECTORS}. Write all files alike."
-                    )
-                for start in range(0, batch.num_rows, _BATCH_ROWS):
-                    yield batch.slice(start, _BATCH_ROWS)
+            for batch, _ in table.reader.read(unit, names, _BATCH_ROWS):
+                yield batch
         except (pa.ArrowException, OSError) as error:
-            raise UserInputError(
-                f"{unreadable(table.flag, unit, error)} A fixed-size list must hold no null, so "
-                "leave such rows out or write a plain list."
-            ) from error
+            raise vector_rows.unreadable_vectors(table.flag, unit, error) from error
 
 
 def _times(column: pa.Array) -> pa.Array:
@@ -145,14 +118,10 @@ def _times(column: pa.Array) -> pa.Array:
     return pa.array(found, mask=found == availability.ALWAYS)
 
 
-def _may_be_time(kind: pa.DataType) -> bool:
-    return kinds.is_null(kind) or availability.is_time(kind)
-
-
 def _facts(
     batch: pa.RecordBatch, width: int, factors: np.ndarray
 ) -> tuple[pa.Array, pa.Array, pa.Array]:
-    embedding = byte_vectors.as_lists(batch[_VECTOR])
+    embedding = vector_types.as_lists(batch[_VECTOR])
     lengths = pc.fill_null(pc.list_value_length(embedding), -1).to_numpy(zero_copy_only=False)
     complete = lengths == width
     values = pc.list_flatten(embedding.filter(pa.array(complete)))

@@ -1,7 +1,7 @@
 """An inspection: statistics, findings, drift and report of the given data."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from features.errors import UserInputError
@@ -24,7 +24,7 @@ class Inspection(NamedTuple):
 
 def inspect(
     source: LogSource | None,
-    embeddings: Mapping[str, str],
+    embeddings: Mapping[str, str | Sequence[str]],
     examples: str | None,
     output: str,
     *,
