@@ -32,8 +32,8 @@ def define_table_flags(has_log: bool = False) -> None:
         flags.DEFINE_string(
             "filter",
             None,
-            "`EXPRESSION` Rows of logs that are read, such as \"date >= '2026-05-01'\"; folders "
-            "called date=2026-05-01 that cannot have any are not opened.",
+            "`EXPRESSION` Rows of logs that are read, such as \"date >= '2026-05-01'\"; also over "
+            "KEY=VALUE folders.",
         )
 
 
