@@ -42,7 +42,9 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("npy_format",),
         ("formats",),
         ("schema",),
+        ("reader",),
         ("table",),
+        ("renames",),
     ),
     "features.tables.locations": (
         ("location", "file_names", "hive_keys"),

@@ -8,7 +8,8 @@ from features import time_units
 from features.arrays import Booleans, Integers
 from features.errors import UserInputError
 from features.tables import kinds, times
-from features.tables.table import Table, Unit, unreadable
+from features.tables.reader import Unit, unreadable
+from features.tables.table import Table
 
 AVAILABLE_AT = "available_at"
 

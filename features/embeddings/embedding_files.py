@@ -23,7 +23,8 @@ from features.files import manifest
 from features.id_kinds import Kind
 from features.tables import kinds
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import Table, Unit, open_table
+from features.tables.reader import Unit
+from features.tables.table import Table, open_table
 
 ALWAYS = availability.ALWAYS
 """The `available_at` of an embedding that is available at any time."""

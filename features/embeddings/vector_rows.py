@@ -14,7 +14,7 @@ from features.errors import UserInputError
 from features.ids import hashing
 from features.tables import times
 from features.tables.places import BATCH_ROWS
-from features.tables.table import Reader, Unit, unreadable
+from features.tables.reader import Reader, Unit, unreadable
 
 ITEM_ID = "item_id"
 EMBEDDING = "embedding"

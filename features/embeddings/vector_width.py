@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from features.embeddings import vector_types
 from features.embeddings.vector_rows import EMBEDDING, unreadable_vectors
-from features.tables.table import Table, Unit
+from features.tables.reader import Unit
+from features.tables.table import Table
 
 _BATCH_ROWS = 1 << 10
 _SAMPLED_SHARE = 0.02

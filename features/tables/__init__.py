@@ -8,7 +8,8 @@
   what CSV and JSON lines share, `npy` arrays and their ids.
 - `kinds`, `times`, `names`: types, timestamps and names, made one.
 - `schema`: the pre-flight: columns of all files by one name and one type.
-- `table`: `open_table`, and reading it unit by unit.
+- `table`: `open_table`, and what is known of a table; `renames`: whether each `--column` is used.
+- `reader`: reading it unit by unit, in any process.
 - `plain`: rows for people to read.
 - `expressions`: `rating >= 4`, over columns.
 """

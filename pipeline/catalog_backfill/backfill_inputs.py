@@ -18,7 +18,8 @@ from features.ids import hashing
 from features.schema import ExampleSchema
 from features.tables import kinds
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import Table, check_renames_used, open_table
+from features.tables.renames import check_renames_used
+from features.tables.table import Table, open_table
 from pipeline.embedding_sets import embedding_inputs
 from serving_signatures import names
 from serving_signatures.client.projection_cache import ITEM_ID

@@ -14,7 +14,7 @@ from features.embeddings.vector_rows import ITEM_ID
 from features.errors import UserInputError
 from features.files import storage
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import check_renames_used
+from features.tables.renames import check_renames_used
 from pipeline.publishing.shards import HashedFile, json_line
 from pipeline.runtime import left_out
 from pipeline.tables import ids

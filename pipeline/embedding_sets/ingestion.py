@@ -18,7 +18,7 @@ from features.files import storage, versions
 from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import check_renames_used
+from features.tables.renames import check_renames_used
 from pipeline.embedding_sets import delivery_checks, embedding_versions
 from pipeline.embedding_sets.delivery import read_delivery
 from pipeline.publishing.publication import QUARANTINE, Publication, locked

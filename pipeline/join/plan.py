@@ -3,7 +3,7 @@
 import dataclasses
 
 from features.schema import ExampleSchema
-from features.tables.table import Reader
+from features.tables.reader import Reader
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.options import JoinOptions
 from pipeline.join.planner import Decision

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from features.embeddings.embedding_files import EmbeddingFiles
 from features.embeddings.vector_rows import VectorReader
-from features.tables.table import Unit
+from features.tables.reader import Unit
 from pipeline.join.options import JoinOptions
 
 _EVENTS_PER_PARTITION = 25_000

@@ -16,7 +16,7 @@ from features.errors import UserInputError
 from features.files import manifest, storage
 from features.tables.names import feature_name
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import check_renames_used
+from features.tables.renames import check_renames_used
 from models.inputs.example_set import ExampleSet
 from pipeline.statistics import drift, embedding_findings, examples, findings, log_findings
 from pipeline.statistics.database import open_database

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from features.tables import kinds
 from features.tables.kinds import TIMESTAMP
-from features.tables.table import Table, unreadable
+from features.tables.reader import unreadable
+from features.tables.table import Table
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import Table, is_rename_used
+from features.tables.renames import is_rename_used
+from features.tables.table import Table
 
 
 def define_table_flags(has_log: bool = False) -> None:

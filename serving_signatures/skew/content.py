@@ -13,7 +13,7 @@ from features.errors import UserInputError
 from features.records.requests import Arrays
 from features.schema import BEHAVIORS, CANDIDATES, ITEM_AXES, ItemAxis
 from features.tables.options import DEFAULT, TableOptions
-from features.tables.table import check_renames_used
+from features.tables.renames import check_renames_used
 from serving_signatures import names
 from serving_signatures.versions.loaded_version import LoadedVersion
 

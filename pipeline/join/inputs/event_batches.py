@@ -11,7 +11,7 @@ from features.ids import hashing
 from features.schema import REQUEST_ID, SideFeature, context_feature
 from features.tables import kinds, times
 from features.tables.expressions import Expression
-from features.tables.table import Unit
+from features.tables.reader import Unit
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.rules import splits
 

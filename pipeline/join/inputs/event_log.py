@@ -14,7 +14,8 @@ from features.errors import UserInputError
 from features.schema import REQUEST_ID, SideFeature
 from features.tables import kinds, times
 from features.tables.expressions import Expression
-from features.tables.table import Table, Unit, open_table
+from features.tables.reader import Unit
+from features.tables.table import Table, open_table
 from pipeline.join.inputs.log_columns import LogColumns
 from pipeline.join.inputs.time_unit_check import first_times
 from pipeline.join.options import JoinOptions

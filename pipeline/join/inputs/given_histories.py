@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from features.errors import UserInputError
 from features.ids import hashing
 from features.tables import kinds, times
-from features.tables.table import Reader, Table, Unit, open_table
+from features.tables.reader import Reader, Unit
+from features.tables.table import Table, open_table
 from pipeline.join.inputs.event_batches import (
     ValidatedBatch,
     categorical,

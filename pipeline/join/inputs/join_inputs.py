@@ -15,7 +15,8 @@ from features.errors import UserInputError
 from features.id_kinds import IdKinds
 from features.records import running_statistics
 from features.schema import ExampleSchema, Modality
-from features.tables.table import Table, check_renames_used
+from features.tables.renames import check_renames_used
+from features.tables.table import Table
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.join.inputs import given_histories
 from pipeline.join.inputs.event_log import EventLog, ReadUnit, open_label_logs, open_log

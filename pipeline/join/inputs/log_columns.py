@@ -5,7 +5,7 @@ import enum
 
 from features.schema import REQUEST_ID, SideFeature
 from features.tables.expressions import Expression
-from features.tables.table import Reader
+from features.tables.reader import Reader
 from pipeline.join.options import JoinOptions
 
 

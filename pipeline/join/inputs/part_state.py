@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from features.files import storage
 from features.tables import formats
 from features.tables.options import DEFAULT
-from features.tables.table import Unit
+from features.tables.reader import Unit
 from pipeline.join.inputs.duplicates import run_starts
 from pipeline.join.inputs.event_batches import ValidatedBatch, numpy_of
 from pipeline.join.inputs.event_log import ReadUnit

@@ -10,7 +10,8 @@ from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
 from features.schema import TIMESTAMP
 from features.tables import kinds, times
-from features.tables.table import Table, Unit
+from features.tables.reader import Unit
+from features.tables.table import Table
 
 _FILES = 16
 """Files of a table that are looked at, the first and the last among them."""

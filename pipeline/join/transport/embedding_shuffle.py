@@ -16,7 +16,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.embeddings.vector_rows import VectorReader
 from features.ids import hashing, id_table
 from features.schema import ExampleSchema
-from features.tables.table import Unit
+from features.tables.reader import Unit
 from pipeline.join.inputs.duplicates import run_starts
 from pipeline.join.planner import EmbeddingShuffle
 from pipeline.join.transport import spill

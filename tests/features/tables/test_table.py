@@ -11,7 +11,8 @@ import pytest
 from features.errors import UserInputError
 from features.tables import kinds, names
 from features.tables.options import TableOptions
-from features.tables.table import check_renames_used, open_table
+from features.tables.renames import check_renames_used
+from features.tables.table import open_table
 
 
 def write(folder, **files):
