@@ -177,9 +177,9 @@ def _possible_gaps(gaps: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
             tf.equal(tf.size(first), 0),
             [
                 f"{HISTORY_TIME_GAP}: {time_gaps.IN_ORDER}",
-                tf.gather_nd(before, first),
+                tf.strings.as_string(tf.gather_nd(before, first)),
                 "before",
-                tf.gather_nd(after, first),
+                tf.strings.as_string(tf.gather_nd(after, first)),
             ],
         ),
     ]

@@ -119,7 +119,8 @@ def _file(path: str | None) -> str | None:
     if path is None or os.path.isfile(path) or not path.isidentifier():
         return path
     files = resources.files("pipeline.configs")
-    shipped = {one.name.removesuffix(".py"): one for one in files.iterdir()}
+    modules = [one for one in files.iterdir() if one.name.endswith(".py")]
+    shipped = {one.name.removesuffix(".py"): one for one in modules}
     names = sorted(name for name in shipped if name.isidentifier() and name != "__init__")
     if path not in names:
         raise UserInputError(
