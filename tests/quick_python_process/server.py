@@ -28,7 +28,13 @@ _CHANGEABLE = (
     *("TF_CONFIG", "TF_USE_LEGACY_KERAS"),
     # TensorFlow sets them as it loads: where a test has loaded it, they are there.
     *("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "TPU_ML_PLATFORM_VERSION", "KMP_DUPLICATE_LIB_OK"),
-    *("KMP_INIT_AT_FORK", "HDF5_PLUGIN_PATH", "ENABLE_RUNTIME_UPTIME_TELEMETRY"),
+    # So do scikit-learn and Polars.
+    *(
+        "KMP_INIT_AT_FORK",
+        "_RJEM_MALLOC_CONF",
+        "HDF5_PLUGIN_PATH",
+        "ENABLE_RUNTIME_UPTIME_TELEMETRY",
+    ),
 )
 _CHANGEABLE_PREFIXES = ("AWS_", "S3_", "PYTEST_")
 

@@ -23,7 +23,7 @@ def test_as_much_is_predicted_as_happens_and_the_order_stays(tmp_path, weighted,
     examples = dataclasses.replace(examples, downsampled=downsampled)
     config = ModelConfig(name="id_only", embedding_width=4, head_width=4, hidden=(8,))
     model = factory.build_model(config, schema, synthetic.item_ids())
-    model.head.shift(1.5)
+    model.head.shift(4.0)
     others = [variable.numpy() for variable in model.weights if "logit" not in variable.name]
     before = scoring.score(model, examples, "validation")
     move = fit_bias(model, examples)

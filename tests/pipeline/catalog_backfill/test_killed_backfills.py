@@ -44,6 +44,7 @@ def command(data, items, output, *more):
     return [
         *(sys.executable, "-m", "pipeline.backfill", f"--saved_model={data / '1'}"),
         *(f"--items={data / items}.parquet", f"--output={output}", "--rows_per_part=100"),
+        "--min_coverage=0",  # The model knows few of these items.
         *(f"--embeddings={name}={data / name}" for name in ("text", "image")),
         *more,
     ]
@@ -77,7 +78,7 @@ def test_killed_backfill_leaves_a_whole_version_and_runs_again(data, tmp_path, k
     def run(items, output):
         folders = {name: str(data / name) for name in ("text", "image")}
         model, path = str(data / "1"), str(data / f"{items}.parquet")
-        backfill(model, path, str(output), folders, rows_per_part=100)
+        backfill(model, path, str(output), folders, rows_per_part=100, min_coverage=0)
 
     whole = tmp_path / "whole" / "out"
     run("first", whole)

@@ -20,6 +20,7 @@ OURS = re.compile(
     r"|target_aware_projections|Model \w+ on|Serving version|Unloaded version)\b"
     r"|(Partition|Read|Published|Added the|Split|Finishing) "
     r"|( +auc +gauc|click |conversion )"
+    r"|--\w+( \w+)?: |Modality \w+: |Left out of --|Warning: (\d+ candidates|label) "
 )
 
 

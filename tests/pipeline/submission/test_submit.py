@@ -165,11 +165,11 @@ def test_what_is_wrong_is_found_before_anything_runs(before, after, expected):
     ("job", "flags", "expected"),
     [
         ("train", ["--examples=/d", "--model_dir=/m", "--set=model.haeds=2"], "model.haeds"),
-        ("train", ["--examples=/d", "--model_dir=/m", "--embeddings=text"], "modality=FOLDER"),
+        ("train", ["--examples=/d", "--model_dir=/m", "--embeddings=text"], "NAME=FOLDER"),
         ("run", ["--output=/d", "--set=training.epochs=0"], "training.epochs"),
         ("build_examples", ["--events=/e", "--output=/o", "--runnner=X"], "--runnner"),
         ("build_examples", ["--events=/e", "--output=/o", "--history_length=0"], "history_length"),
-        ("export", ["--model_dir=/m", "--export_dir=/e", "--embeddings=text"], "modality=FOLDER"),
+        ("export", ["--model_dir=/m", "--export_dir=/e", "--embeddings=text"], "NAME=FOLDER"),
         ("train", ["--examples=/d", "--model_dir=/m", "--config=/data/absent.py"], None),
         ("build_examples", ["--events=/e", "--output=/o", "--runner=FlinkRunner"], None),
     ],
