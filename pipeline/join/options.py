@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BeforeValidator,
     Field,
     NonNegativeInt,
     PositiveInt,
@@ -22,21 +21,12 @@ from features.ids import coverage
 from features.schema import STRICT, Downsampling, Name
 from features.tables import expressions
 from features.tables.expressions import Expression
-from features.tables.names import feature_name
 from features.tables.options import TableOptions
-from pipeline.join.rules import downsampling_rule, negatives_rule, splits
+from pipeline.join.rules import downsampling_rule, negatives_rule, option_checks, splits
 from pipeline.join.rules.feature_names import FeatureNames, column_name
 from pipeline.join.rules.negatives_rule import NegativesRule
+from pipeline.join.rules.option_types import ColumnName, Fraction, Locations, PartName, Texts
 from pipeline.join.rules.splits import Split
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-def _texts(value: object) -> object:
-    """One text, or none, where several are allowed."""
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else value
 
 
 @contextlib.contextmanager
@@ -47,17 +37,6 @@ def _named(option: str) -> Iterator[None]:
     except UserInputError as error:
         raise UserInputError(f"{option}: {error}") from error
 
-
-ColumnName = Annotated[
-    str,
-    BeforeValidator(lambda value: feature_name(value) if isinstance(value, str) else value),
-    Field(pattern=r"^[a-z][a-z0-9_]*$"),
-]
-"""A column by the name under which it is read; `isClick` may be written for `is_click`."""
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
-Locations = Annotated[Texts, Field(min_length=1)]
-PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 ALL_EVENTS = "all"
 """The behavior rule that every event passes."""
@@ -71,9 +50,6 @@ DEFAULT_WINDOW = 86_400
 DEFAULT_LABEL = "click"
 DEFAULT_BEHAVIOR_RULE = "click == 1"
 DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
-
-TRAIN = "train"
-"""The split that a model is trained on, and the only one of which negatives are left out."""
 
 _ABSENT_BY_DEFAULT = (
     *("statistics", "column", "text_column", "filter", "delimiter", "null_value", "null_label"),
@@ -233,11 +209,29 @@ class JoinOptions:
     def _fit_together(self) -> "JoinOptions":
         # Parsing raises where a text is not valid.
         _ = self.derived, self.label_event_rules, self.behavior, self.behavior_type_rules
-        _ = self.negatives_rule
-        self._check_labels()
-        self._check_downsampling()
-        self._check_splits()
-        self._check_statistics()
+        _ = self.negatives_rule, self.split_ranges
+        option_checks.check_labels(
+            [*(name for name, _ in (*self.derived, *self.label_event_rules)), *self.label_logs],
+            self.attributed,
+            self.resolved_labels,
+            self.attribution_window,
+        )
+        ways = ("splits", "split_fractions", "split_column")
+        given = [name for name in ways if getattr(self, name) is not None]
+        option_checks.check_splits(given, self.split_by, self.resolved_split_fractions)
+        if self.downsampling is not None:
+            option_checks.check_downsampling(
+                self.downsampling, self.resolved_labels, self.negatives, self.split_names
+            )
+        if self.part is not None:
+            option_checks.check_part(
+                self.splits is not None,
+                self.new_version,
+                bool(self.histories),
+                bool(self.statistics),
+            )
+        if len(set(self.statistics)) != len(self.statistics):
+            raise ValueError(f"statistics must be distinct, received {list(self.statistics)}.")
         self.feature_names.check()
         unknown = set(self.candidate_embeddings or ()) - set(self.embeddings)
         if unknown:
@@ -246,74 +240,6 @@ class JoinOptions:
                 f"{sorted(self.embeddings)}."
             )
         return self
-
-    def _check_labels(self) -> None:
-        names = [name for name, _ in (*self.derived, *self.label_event_rules)]
-        names += list(self.label_logs)
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"{twice} are defined twice among derive_label, label_events and label_logs."
-            )
-        if unknown := set(self.attribution_window) - set(self.attributed):
-            raise ValueError(
-                f"attribution_window names {sorted(unknown)}, but label_events and label_logs "
-                f"have {sorted(self.attributed)}."
-            )
-        if missing := set(self.attributed) - set(self.resolved_labels):
-            raise ValueError(
-                f"labels lacks {sorted(missing)}, which label_events or label_logs define. "
-                f"It is {list(self.resolved_labels)}."
-            )
-
-    def _check_downsampling(self) -> None:
-        rule = self.downsampling
-        if rule is None:
-            return
-        if rule.label not in self.resolved_labels:
-            raise ValueError(
-                f"downsample_negatives names {rule.label!r}, but the labels are "
-                f"{list(self.resolved_labels)}."
-            )
-        if self.negatives is not None:
-            raise ValueError(
-                "downsample_negatives and negatives do not go together: probabilities of a log "
-                f"with drawn negatives mean nothing. Draw fewer than {self.negatives}."
-            )
-        if TRAIN not in self.split_names:
-            raise ValueError(
-                f"downsample_negatives leaves candidates out of the split {TRAIN!r}, but splits "
-                f"has {list(self.split_names)}."
-            )
-
-    def _check_splits(self) -> None:
-        ways = ("splits", "split_fractions", "split_column")
-        given = [name for name in ways if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"give {given[0]} or {given[1]}, not both.")
-        if self.split_by == "user" and given and given != ["split_fractions"]:
-            raise ValueError(f"split_by user takes split_fractions, not {given[0]}.")
-        _ = self.split_ranges
-        if abs(sum(self.resolved_split_fractions) - 1) > 1e-6:
-            raise ValueError(f"split_fractions must add up to 1, received {self.split_fractions}.")
-        if self.part is not None and self.splits is None:
-            raise ValueError(
-                "part takes splits (for instance splits=train:..2026-06-01,test:2026-06-01..): "
-                "fractions of a log that grows would move with every part."
-            )
-        if self.part is not None and self.new_version:
-            raise ValueError("part and new_version do not go together: begin another output.")
-        if self.part is not None and self.histories:
-            raise ValueError("part and histories do not go together: parts carry their own.")
-
-    def _check_statistics(self) -> None:
-        if len(set(self.statistics)) != len(self.statistics):
-            raise ValueError(f"statistics must be distinct, received {list(self.statistics)}.")
-        if self.statistics and self.part is not None:
-            raise ValueError(
-                "part and statistics do not go together: a part does not know what earlier parts "
-                "counted. Join all days at once, or leave statistics out."
-            )
 
     @functools.cached_property
     def derived(self) -> tuple[tuple[str, Expression], ...]:

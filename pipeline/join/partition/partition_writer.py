@@ -8,7 +8,6 @@ from absl import logging
 
 from pipeline.join.inputs import part_state
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.options import TRAIN
 from pipeline.join.partition import downsampling, item_statistics
 from pipeline.join.partition.partition_shards import PartitionShards
 from pipeline.join.partition.ready_partition import ReadyPartition
@@ -17,6 +16,7 @@ from pipeline.join.partition.running_statistics import PartitionStatistics, Runn
 from pipeline.join.partition.sequences import Requests
 from pipeline.join.plan import JoinPlan
 from pipeline.join.rules import splits
+from pipeline.join.rules.option_checks import TRAIN
 from pipeline.join.transport import broadcast, summary
 from pipeline.join.transport.spill import SpilledBlock
 
