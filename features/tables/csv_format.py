@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from features.errors import UserInputError
 from features.tables.options import TableOptions
-from features.tables.places import BATCH_ROWS, Content, Place
+from features.tables.places import BATCH_ROWS, Content, Place, positions
 from features.tables.text import csv_columns, parsing
 from features.tables.text.blocks import Block, Cutting, blocks, place_blocks
 from features.tables.text.csv_layout import Layout, read_layout
@@ -51,11 +51,7 @@ def read(
     rows = 0
     with TextFile(path) as file:
         layout = read_layout(file, delimiter, options)
-        for name in names:
-            if layout.names.count(name) != 1:
-                count = layout.names.count(name)
-                raise pa.ArrowInvalid(f"column {name!r} is there {count} times, expected once")
-        fields = [layout.names.index(name) for name in names]
+        fields = positions(layout.names, names)
         # Without a column to read, one is read for its rows.
         kinds = {field: types[layout.names[field]] for field in fields} or {0: pa.binary()}
         for block in place_blocks(file, place, layout.records):

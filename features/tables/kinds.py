@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.time_units import PER_SECOND
+
 TIMESTAMP = pa.timestamp("us")
 _MICROSECONDS_A_DAY = 86_400_000_000
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -92,7 +93,7 @@ def canonical(kind: pa.DataType) -> pa.DataType | None:
         return pa.binary()
     if types.is_timestamp(kind) or types.is_date(kind):
         return TIMESTAMP
-    if _is_any_list(kind):
+    if is_any_list(kind):
         found = canonical(kind.value_type)
         return None if found is None or types.is_list(found) else pa.list_(found)
     return None
@@ -145,7 +146,7 @@ def converted(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return converted(pc.run_end_decode(column), kind)
     if pa.types.is_null(own):
         return pa.nulls(len(column), kind)
-    if _is_any_list(own):
+    if is_any_list(own):
         return _lists(column, kind)
     if own == pa.uint64() and kind == pa.int64():
         return column.view(pa.int64())
@@ -165,7 +166,8 @@ def _is_bytes(kind: pa.DataType | None) -> bool:
     return kind is not None and kind in (pa.string(), pa.binary())
 
 
-def _is_any_list(kind: pa.DataType) -> bool:
+def is_any_list(kind: pa.DataType) -> bool:
+    """Whether a type holds lists of any layout, whatever their elements."""
     types = pa.types
     checks = (
         types.is_list,
@@ -192,11 +194,11 @@ def _microseconds(column: pa.Array) -> pa.Array:
     if pa.types.is_date32(own):
         values, per_second = column.cast(pa.int32()).cast(pa.int64()), None
     elif pa.types.is_date64(own):
-        values, per_second = column.cast(pa.int64()), _PER_SECOND["ms"]
+        values, per_second = column.cast(pa.int64()), PER_SECOND["ms"]
     else:
         values = column.cast(pa.timestamp(own.unit)).cast(pa.int64())
-        per_second = _PER_SECOND[own.unit]
-    if per_second == _PER_SECOND["ns"]:
+        per_second = PER_SECOND[own.unit]
+    if per_second == PER_SECOND["ns"]:
         return pc.divide(values, 1_000).cast(TIMESTAMP)
     factor = _MICROSECONDS_A_DAY if per_second is None else 1_000_000 // per_second
     most = (1 << 62) // factor

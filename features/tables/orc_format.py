@@ -9,7 +9,7 @@ from pyarrow import orc
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables.places import BATCH_ROWS, Content, Place
+from features.tables.places import BATCH_ROWS, Content, Place, of_groups, positions
 
 MAGIC = b"ORC"
 
@@ -36,12 +36,7 @@ def inspect(path: str) -> Content:
             f"{path!r} is not a readable ORC file: {error}. Write it again, or move it out of the "
             "folder."
         ) from error
-    places, first_row = [], 0
-    for stripe, count in enumerate(rows):
-        if count:
-            places.append(Place(stripe, stripe, 1, first_row, count))
-        first_row += count
-    return Content("orc", schema, tuple(places), fingerprint)
+    return Content("orc", schema, of_groups(rows), fingerprint)
 
 
 def read(path: str, place: Place, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -52,10 +47,7 @@ def read(path: str, place: Place, names: Sequence[str]) -> Iterator[pa.RecordBat
     """
     with storage.open_input(path) as stream:
         file = orc.ORCFile(stream)
-        for name in names:
-            count = file.schema.names.count(name)
-            if count != 1:
-                raise pa.ArrowInvalid(f"column {name!r} is there {count} times, expected once")
+        positions(file.schema.names, names)
         # Without a column to read, one is read for its rows.
         wanted = list(names) or file.schema.names[:1]
         stripe = file.read_stripe(place.start, columns=wanted)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from features.errors import UserInputError
 from features.files import storage
-from features.tables.places import BATCH_ROWS, Content, Place
+from features.tables.places import BATCH_ROWS, Content, Place, of_groups, positions
 
 MAGIC = b"PAR1"
 
@@ -33,12 +33,7 @@ def inspect(path: str) -> Content:
             f"{path!r} is not a readable Parquet file: {error}. Write it again, or move it out "
             "of the folder."
         ) from error
-    places, first_row = [], 0
-    for group, count in enumerate(rows):
-        if count:
-            places.append(Place(group, group, 1, first_row, count))
-        first_row += count
-    return Content("parquet", schema, tuple(places), found)
+    return Content("parquet", schema, of_groups(rows), found)
 
 
 def read(
@@ -50,7 +45,7 @@ def read(
       pa.ArrowException, OSError: the row group is not readable.
     """
     with storage.open_parquet(path, streamed=True) as file:
-        fields = _fields(file.schema_arrow, names)
+        fields = positions(file.schema_arrow.names, names)
         leaves = _leaves(file.schema_arrow)
         wanted = [leaf for field in sorted(set(fields)) for leaf in leaves[field]]
         # Columns come in the file's order.
@@ -70,21 +65,6 @@ def fingerprint(path: str) -> dict[str, object]:
         file.seek(size - 8 - length)
         footer = file.read(length)
     return {"bytes": size, "footer_sha256": hashlib.sha256(footer).hexdigest()}
-
-
-def _fields(schema: pa.Schema, names: Sequence[str]) -> list[int]:
-    """Returns the positions of fields in a schema.
-
-    Raises:
-      pa.ArrowInvalid: a name is not there, or more than once.
-    """
-    found = []
-    for name in names:
-        positions = schema.get_all_field_indices(name)
-        if len(positions) != 1:
-            raise pa.ArrowInvalid(f"column {name!r} is there {len(positions)} times, expected once")
-        found += positions
-    return found
 
 
 def _leaves(schema: pa.Schema) -> list[range]:

@@ -1,6 +1,7 @@
 """What the pre-flight learns of a file, and the unit of reading within it."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -25,6 +26,31 @@ class Place:
     size: int
     first_row: int
     rows: int
+
+
+def of_groups(rows: Sequence[int]) -> tuple[Place, ...]:
+    """Returns the places of row groups or stripes that hold so many rows; empty ones are none."""
+    places, first_row = [], 0
+    for number, count in enumerate(rows):
+        if count:
+            places.append(Place(number, number, 1, first_row, count))
+        first_row += count
+    return tuple(places)
+
+
+def positions(columns: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Returns where the columns of some names are among a file's.
+
+    Raises:
+      pa.ArrowInvalid: a name is not there, or more than once.
+    """
+    found = []
+    for name in names:
+        count = columns.count(name)
+        if count != 1:
+            raise pa.ArrowInvalid(f"column {name!r} is there {count} times, expected once")
+        found.append(columns.index(name))
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
+from features import id_kinds
 from features.errors import UserInputError
-from features.tables import kinds
 
 
 def same_kind(found: dict[str, pa.DataType], name: str) -> None:
@@ -16,10 +16,11 @@ def same_kind(found: dict[str, pa.DataType], name: str) -> None:
     Raises:
       UserInputError: the ids of two files could never be equal.
     """
-    by_kind = {kinds.is_text(kind): path for path, kind in found.items()}
+    by_kind = {id_kinds.of_type(kind): path for path, kind in found.items()}
     if len(by_kind) > 1:
+        text, number = by_kind["string"], by_kind["integer"]
         raise UserInputError(
-            f"Column {name!r} is a string in {by_kind[True]!r} and an integer in "
-            f"{by_kind[False]!r}, so no id of one would be found in the other. Write both alike, "
-            f"or read both as text with --text_column {name}."
+            f"Column {name!r} is a string in {text!r} and an integer in {number!r}, so no id of "
+            "one would be found in the other. Write both alike, or read both as text with "
+            f"--text_column {name}."
         )

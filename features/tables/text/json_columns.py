@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import json
 
+from features.tables.kinds import is_any_list
 from features.tables.text import json_records, parsing
 from features.tables.text.blocks import Block, line_of
 from features.tables.text.json_records import RECORDS, Members, Number
@@ -92,7 +93,7 @@ def _value(value: Any, kind: pa.DataType, as_text: bool) -> Any:
     """
     if value is None:
         return None
-    if parsing.is_list(kind) and type(value) is list:
+    if is_any_list(kind) and type(value) is list:
         return [_value(item, kind.value_type, as_text) for item in value]
     is_number = isinstance(value, Number) or (isinstance(value, bool) and as_text)
     if pa.types.is_string(kind) and is_number and as_text:

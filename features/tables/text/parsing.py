@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.tables.kinds import is_any_list
+
 _LEADING_ZERO = r"^\s*[-+]?0[0-9]"
 _INTEGER = r"^\s*[-+]?[0-9]+\s*$"
 _ZONE = r"[T ]\d.*(Z|[-+]\d\d(:?\d\d)?)$"
-_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
 class BadTextError(ValueError):
@@ -48,11 +49,6 @@ def parse(texts: pa.Array, kind: pa.DataType) -> pa.Array:
         raise BadTextError(row, text, kind) from error
 
 
-def is_list(kind: pa.DataType) -> bool:
-    """Whether a type holds lists, of one length or of any."""
-    return any(is_kind(kind) for is_kind in _LISTS)
-
-
 def refined(kind: pa.DataType, texts: pa.ChunkedArray) -> pa.DataType:
     """Returns the type of a column, given the one that Arrow infers.
 
@@ -85,7 +81,7 @@ def _parse(texts: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_binary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return texts.cast(kind)
     strings = pc.utf8_trim_whitespace(texts.cast(pa.string()))
-    if is_list(kind):
+    if is_any_list(kind):
         return _lists(strings, kind)
     strings = pc.if_else(pc.equal(strings, ""), None, strings)
     if pa.types.is_timestamp(kind):

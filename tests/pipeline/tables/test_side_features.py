@@ -7,16 +7,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 
 from features.errors import UserInputError
-from features.ids import hashing
 from pipeline.tables.side_features import read_side_table
 from tests.pipeline.join.inputs import foreign
 
 FEATURES = ("brand", "price:numeric", "tags:numeric:2")
-
-
-def ids_of(numbers, is_text):
-    texts = np.array([foreign.text_of(number) for number in numbers], object)
-    return hashing.fingerprint_strings(texts) if is_text else np.array(numbers)
 
 
 @settings(
@@ -38,11 +32,11 @@ def test_any_items_are_read_right_or_refused_by_name(spec):
             assert any(word in text for word in ("Write", "write", "Cast", "--column")), text
             return
     texts = {name: spec["groups"][name] is foreign.TEXTS for name in ("item_id", "brand")}
-    ids = ids_of([row["item_id"] for row in rows], texts["item_id"])
+    ids = foreign.ids_of([row["item_id"] for row in rows], texts["item_id"])
     order = np.argsort(ids)
     np.testing.assert_array_equal(table.ids, ids[order])
     assert table.rejected == table.not_finite == 0
-    brands = ids_of([row["brand"] for row in rows], texts["brand"])[order]
+    brands = foreign.ids_of([row["brand"] for row in rows], texts["brand"])[order]
     np.testing.assert_array_equal(table.values["brand"][:-1, 0], brands)
     prices = np.array([row["price"] for row in rows], np.float32)[order]
     np.testing.assert_array_equal(table.values["price"][:-1, 0], prices)

@@ -12,6 +12,8 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
+from features.ids import hashing
+
 ROWS, USERS, ITEMS = 24, 4, 6
 BEGIN = 1_777_593_600
 
@@ -41,6 +43,12 @@ def item_rows():
 
 def text_of(number):
     return str(uuid.UUID(int=7_000 + number))
+
+
+def ids_of(numbers, is_text):
+    """Returns the int64 ids of numbers, or of their texts."""
+    texts = np.array([text_of(number) for number in numbers], object)
+    return hashing.fingerprint_strings(texts) if is_text else np.array(numbers)
 
 
 def _decimals(values, kind):

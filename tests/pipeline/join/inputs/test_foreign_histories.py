@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.errors import UserInputError
-from features.ids import hashing
 from pipeline.join.inputs import given_histories
 from pipeline.join.inputs.log_columns import LogColumns
 from tests.pipeline.join import joins
@@ -86,11 +85,6 @@ INTEGER_LISTS = all_lists(foreign.INTEGERS)
 TEXT_LISTS = all_lists(foreign.TEXTS)
 
 
-def ids_of(numbers, is_text):
-    texts = np.array([foreign.text_of(number) for number in numbers], object)
-    return hashing.fingerprint_strings(texts) if is_text else np.array(numbers)
-
-
 @settings(
     max_examples=60,
     deadline=None,
@@ -127,9 +121,9 @@ def test_any_sequences_are_read_right_or_refused_by_name(spec):
         spec["groups"]["item_id"] is TEXT_LISTS,
     ]
     users = [row["user_id"] for row in rows for _ in row["item_id"]]
-    np.testing.assert_array_equal(found["user"], ids_of(users, texts[0]))
+    np.testing.assert_array_equal(found["user"], foreign.ids_of(users, texts[0]))
     items = [item for row in rows for item in row["item_id"]]
-    np.testing.assert_array_equal(found["item"], ids_of(items, texts[1]))
+    np.testing.assert_array_equal(found["item"], foreign.ids_of(items, texts[1]))
     times = [time * 1_000_000 for row in rows for time in row["timestamp"]]
     np.testing.assert_array_equal(found["time"], times)
     np.testing.assert_array_equal(found["type"], [t for row in rows for t in row["type"]])
