@@ -15,6 +15,9 @@ from features.tables.reader import Unit
 from pipeline.join.inputs.log_columns import LogColumns, Role
 from pipeline.join.rules import splits
 
+_TIME = "timestamp, microseconds"
+"""The times of a batch, int64, null where there is none; no column of a table has such a name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ValidatedBatch:
@@ -70,22 +73,29 @@ def read_batches(unit: Unit, columns: LogColumns) -> Iterator[ValidatedBatch]:
       pa.ArrowException, OSError: the unit is not readable.
     """
     return validated(
-        _with_labels(columns.reader.read(unit, columns.read), columns),
+        _prepared(columns.reader.read(unit, columns.read), columns),
         lambda batch: _reasons(batch, columns),
         lambda batch, rows: _events(batch, columns, unit.file, rows),
     )
 
 
-def _with_labels(
+def _prepared(
     batches: Iterable[tuple[pa.RecordBatch, np.ndarray]], columns: LogColumns
 ) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Yields batches in which a label that is null is what the options say, if they do."""
+    """Yields batches with their times as `_TIME`, and with labels where the options fill nulls.
+
+    Texts of times are slow to parse, so this is done once for reasons and events.
+    """
     value = columns.options.null_label
     for batch, rows in batches:
         for label in columns.stored_labels if value is not None else ():
             place = batch.schema.get_field_index(label)
             known = pc.fill_null(batch[label], pa.scalar(value).cast(batch[label].type))
             batch = batch.set_column(place, label, known)
+        if columns.has_timestamp:
+            unit = columns.options.timestamp_unit
+            time, is_time = times.microseconds(batch["timestamp"], unit)
+            batch = batch.append_column(_TIME, pa.array(time, mask=~is_time))
         yield batch, rows
 
 
@@ -107,10 +117,15 @@ def validated(
         kept = batch if good.all() else batch.filter(pa.array(good))
         yield ValidatedBatch(
             events=events_of(kept, rows[good]),
-            rejected=batch.filter(pa.array(~good)),
+            rejected=batch.select(_read_of(batch)).filter(pa.array(~good)),
             rows=rows[~good],
             reasons=reasons[~good],
         )
+
+
+def _read_of(batch: pa.RecordBatch) -> list[str]:
+    """Returns the columns of a batch that were read."""
+    return [name for name in batch.schema.names if name != _TIME]
 
 
 def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
@@ -135,8 +150,8 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
             empty = pc.equal(pc.binary_length(batch[name]), 0)
             object_to(numpy_of(empty.fill_null(False)), f"{name} is empty")
     if columns.has_timestamp:
-        _, known = times.microseconds(batch["timestamp"], columns.options.timestamp_unit)
-        object_to(~known, times.reason("timestamp", batch["timestamp"].type))
+        reason = times.reason("timestamp", batch["timestamp"].type)
+        object_to(numpy_of(batch[_TIME].is_null()), reason)
     if columns.split_column is not None:
         known = pc.is_in(batch[columns.split_column], pa.array(splits.FRACTION_SPLITS))
         reason = f"{columns.split_column} is not {', '.join(splits.FRACTION_SPLITS)}"
@@ -170,7 +185,7 @@ def _events(
     user = hashing.ids_of_column(batch["user_id"])
     time = np.zeros(count, np.int64)
     if columns.has_timestamp:
-        time, _ = times.microseconds(batch["timestamp"], columns.options.timestamp_unit)
+        time = numpy_of(batch[_TIME])
     origin = np.full(count, file, np.int32)
     events = {
         "user": user,
@@ -257,7 +272,7 @@ def categorical(column: pa.Array) -> np.ndarray:
 def _content(batch: pa.RecordBatch) -> np.ndarray:
     """Returns a hash of each row over all columns; equal rows have equal hashes."""
     digest = np.zeros(batch.num_rows, np.int64)
-    for name in sorted(batch.schema.names):
+    for name in sorted(_read_of(batch)):
         column = batch[name]
         if kinds.is_id(column.type):
             values = categorical(column)
