@@ -9,7 +9,8 @@ _HIDDEN = re.compile(
 )
 """Controls, line separators, changes of direction, and bytes that were not UTF-8."""
 
-_LAYOUT = "\n\t"
+LAYOUT = "\n\t"
+"""What text of several lines keeps."""
 
 
 def escaped(text: str, keep: str = "") -> str:
@@ -27,7 +28,7 @@ def escaped(text: str, keep: str = "") -> str:
 
 def say(text: str) -> None:
     """Prints a job's result; line ends and tabs are the only controls that reach the terminal."""
-    print(escaped(text, _LAYOUT), flush=True)
+    print(escaped(text, LAYOUT), flush=True)
 
 
 def check(text: str, what: str) -> str:
@@ -37,7 +38,7 @@ def check(text: str, what: str) -> str:
       UserInputError: it has another hidden character; `what` is named.
     """
     for match in _HIDDEN.finditer(text):
-        if match[0] not in _LAYOUT:
+        if match[0] not in LAYOUT:
             raise UserInputError(
                 f"{what} {text!r} has the character {match[0]!a}, which is a control or not "
                 "UTF-8. Expected text that can be printed; remove it."
