@@ -20,7 +20,7 @@ from absl import flags, logging
 from features.errors import UserInputError
 from pipeline.checkup.examination import examine
 from pipeline.checkup.facts import gather
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, plain_text
 from pipeline.runtime.help_text import flag_group
 
 _FLAGS = flags.FLAGS
@@ -47,7 +47,7 @@ def main() -> None:
 def _main(arguments: Sequence[str]) -> None:
     logging.info("Loading each library in a process of its own, about 20 s")
     outcomes = examine(gather(_FLAGS.paths))
-    print("\n".join(one.text() for one in outcomes), flush=True)
+    plain_text.say("\n".join(one.text() for one in outcomes))
     if _FLAGS.json:
         try:
             with open(_FLAGS.json, "w") as file:

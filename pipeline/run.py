@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipeline.end_to_end import run_inputs
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, plain_text
 from pipeline.runtime.help_text import flag_group
 from pipeline.training_runs import run_config
 from pipeline.training_runs.flags import define_configuration
@@ -56,7 +56,7 @@ def _main(arguments: Sequence[str]) -> None:
     run_inputs.check(config, _FLAGS.output)
     run = RunState(config, _FLAGS.output, _FLAGS.overwrite)
     steps.execute(run, steps.named_steps(config))
-    print(run_summary.describe(run_summary.write(run), run.model.label, run.output))
+    plain_text.say(run_summary.describe(run_summary.write(run), run.model.label, run.output))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ OTHER_TESTS = {
     "tests",
     "tests/docker",  # docker/ holds no Python.
     "tests/quick_python_process",  # The processes of tests.quick_python.
+    "tests/faults",  # What goes wrong around the code.
     "tests/examples",  # examples/ holds notebooks, and no package.
     "tests/docs",  # Nor does docs/.
     "tests/pipeline/remote",  # Jobs of every room on one S3 server.

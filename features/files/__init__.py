@@ -2,6 +2,8 @@
 
 - `storage`, `file_system`: reading and writing by path or URI.
 - `manifest`, `versions`: complete data sets, published versions.
+- `staging`, `locks`: folders that appear whole, written by one job at a time.
+- `checked`: data files compared with what a manifest says of them.
 - `published_folder`, `mapped_arrays`: the published version of a folder, arrays to map into memory.
 - `local_copy`: remote folders as local ones.
 """

@@ -18,7 +18,7 @@ def write_array(folder: str, name: str, array: Array) -> None:
     """
     path = storage.join(folder, f"{name}.npy")
     storage.make_folder(path.rpartition("/")[0])
-    with storage.OutputFile(path) as file:
+    with storage.OutputFile(path, durable=False) as file:
         np.save(file, array, allow_pickle=False)
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from features.errors import UserInputError
+from features.files import staging
 from features.files.file_system import is_remote as is_remote
 from features.files.file_system import local_path, resolved
 
@@ -152,21 +153,24 @@ def chunks(path: str) -> Iterator[bytes]:
 class OutputFile:
     """Writes a file atomically: it appears, complete, when the block ends without an exception.
 
-    On local disks the file is written beside its name and renamed. On object stores it is staged in
-    memory, above 32 MiB in a temporary file, and uploaded at the end, because pyarrow completes an
-    upload even after an exception. A killed process leaves no object, at most parts of an upload,
-    which the bucket's lifecycle rule for incomplete uploads should remove.
+    On local disks the file is written beside its name, flushed to disk and renamed, so that a power
+    cut leaves the old content or the new. On object stores it is staged in memory, above 32 MiB in
+    a temporary file, and uploaded at the end, because pyarrow completes an upload even after an
+    exception. A killed process leaves no object, at most parts of an upload, which the bucket's
+    lifecycle rule for incomplete uploads should remove.
 
     Args:
       path: the file's; its folder is made if absent.
+      durable: flush a local file; False where its folder is flushed as a whole (`staging`), or
+        nothing of it has to survive the process.
 
     Attributes:
       stream: the open file, for writers that take a file object.
     """
 
-    def __init__(self, path: str):
-        self._path = path
-        self._temporary = f"{local_path(path)}.{uuid.uuid4().hex}.tmp"
+    def __init__(self, path: str, durable: bool = True):
+        self._path, self._durable = path, durable
+        self._temporary = f"{local_path(path)}.{uuid.uuid4().hex}{staging.TEMPORARY}"
         self.stream: IO[bytes]
 
     def __enter__(self) -> "OutputFile":
@@ -187,14 +191,24 @@ class OutputFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self.stream:
-            if is_remote(self._path) and kind is None:
-                self._upload()
-        if not is_remote(self._path):
+        if is_remote(self._path):
+            with self.stream:
+                if kind is None:
+                    self._upload()
+            return
+        try:
+            with self.stream:
+                if kind is None and self._durable:
+                    self.stream.flush()
+                    os.fsync(self.stream.fileno())
             if kind is None:
                 os.replace(self._temporary, local_path(self._path))
-            else:
+        finally:
+            # Also after a full disk, which shows when the file is flushed or closed.
+            if os.path.exists(self._temporary):
                 os.remove(self._temporary)
+        if kind is None and self._durable:
+            staging.sync(os.path.dirname(os.path.abspath(local_path(self._path))))
 
     def _upload(self) -> None:
         self.stream.seek(0)

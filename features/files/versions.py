@@ -7,10 +7,11 @@ Readers always see one complete version, even if a job that makes the next one f
 write an older number into `CURRENT`; versions with higher numbers then count as unpublished.
 """
 
+import os
 from collections.abc import Collection
 
 from features.errors import UserInputError
-from features.files import storage
+from features.files import staging, storage
 
 POINTER = "CURRENT"
 FOLDER = "versions"
@@ -35,7 +36,11 @@ def current(folder: str) -> int | None:
 
 
 def publish(folder: str, version: int) -> None:
-    """Publishes a complete version, atomically."""
+    """Publishes a complete version, atomically, once all of it is on disk."""
+    path = path_of(folder, version)
+    if not storage.is_remote(folder) and os.path.isdir(path):
+        staging.sync_tree(path)
+        staging.sync(os.path.dirname(path))
     storage.write_bytes(storage.join(folder, POINTER), f"{version}\n".encode())
 
 

@@ -1,18 +1,13 @@
 """An output on a local disk: staged under another name, renamed when complete."""
 
 import contextlib
-import fcntl
-import glob
 import os
-import shlex
-import shutil
-import socket
-import sys
-from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from collections.abc import Mapping
+from typing import Any
 
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import locks, manifest, staging
+from features.files.file_system import local_path
 
 QUARANTINE = "quarantine"
 
@@ -24,13 +19,15 @@ class OutputFolder:
       output: the folder to publish.
 
     Attributes:
-      path: the folder to publish, absolute.
+      path: the folder to publish, absolute; of a symbolic link its target.
       staging: the folder that is written meanwhile, `<output>.building`.
     """
 
     def __init__(self, output: str):
-        self.path = os.path.abspath(output)
+        # A link is followed: its target is published, and staged beside it.
+        self.path = os.path.realpath(local_path(output))
         self.staging = f"{self.path}.building"
+        self._rejected = f"{self.path}.rejected"
         self._lock = contextlib.ExitStack()
 
     def is_free(self) -> bool:
@@ -45,41 +42,41 @@ class OutputFolder:
             written.
         """
         with contextlib.ExitStack() as stack:
-            stack.enter_context(locked(self.path))
+            stack.enter_context(locks.locked(self.path))
             if not self.is_free():
                 raise UserInputError(
                     f"{self.path!r} was published by another job meanwhile. Run again to see "
                     "whether it is the data set that you want."
                 )
-            shutil.rmtree(self.staging, ignore_errors=True)
+            if os.path.ismount(self.path):
+                raise UserInputError(
+                    f"--output {self.path!r} is where a file system is mounted, which cannot be "
+                    "replaced. Give a folder inside it."
+                )
+            staging.check_leftover(self._rejected)
             try:
-                os.makedirs(self.staging)
+                staging.begin(self.staging)
             except OSError as error:
-                raise _cannot_write(self.staging, error) from error
+                raise UserInputError(
+                    f"--output: cannot write {self.staging!r}: {error}."
+                ) from error
             self._lock = stack.pop_all()
 
     def complete(self, values: Mapping[str, Any]) -> None:
         """Writes the manifest and renames the folder."""
-        for leftover in glob.glob(
-            os.path.join(glob.escape(self.staging), "**/*.tmp"), recursive=True
-        ):
-            os.remove(leftover)
         manifest.write_manifest(self.staging, values)
-        if _is_empty_folder(self.path):
-            os.rmdir(self.path)
-        os.rename(self.staging, self.path)
-        shutil.rmtree(f"{self.path}.rejected", ignore_errors=True)
+        staging.publish(self.staging, self.path)
+        staging.remove_leftover(self._rejected)
 
     def abandon(self) -> str | None:
         """Removes the staging folder, keeps its quarantine and returns the path of that, if any."""
         kept = None
         quarantine = os.path.join(self.staging, QUARANTINE)
         if os.path.isdir(quarantine) and os.listdir(quarantine):
-            kept = os.path.join(f"{self.path}.rejected", QUARANTINE)
-            shutil.rmtree(os.path.dirname(kept), ignore_errors=True)
-            os.makedirs(os.path.dirname(kept))
+            kept = os.path.join(self._rejected, QUARANTINE)
+            staging.begin(self._rejected)
             os.rename(quarantine, kept)
-        shutil.rmtree(self.staging, ignore_errors=True)
+        staging.remove_leftover(self.staging)
         return kept
 
     def release(self) -> None:
@@ -87,60 +84,5 @@ class OutputFolder:
         self._lock.close()
 
 
-@contextlib.contextmanager
-def locked(path: str) -> Iterator[None]:
-    """Keeps other jobs from writing a folder that is not staged as a whole.
-
-    Args:
-      path: the folder; its parent is made if absent.
-
-    Raises:
-      UserInputError: another process holds it, or its parent cannot be written.
-    """
-    path = os.path.abspath(path)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        lock = _locked(f"{path}.lock")
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        yield
-    finally:
-        os.remove(lock.name)
-        lock.close()
-
-
-def _cannot_write(path: str, error: OSError) -> UserInputError:
-    return UserInputError(f"--output: cannot write {path!r}: {error}.")
-
-
 def _is_empty_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.listdir(path)
-
-
-def _locked(path: str) -> IO[str]:
-    """Returns the open lock file, which names this process for other jobs' messages.
-
-    Raises:
-      UserInputError: another process holds it.
-    """
-    while True:
-        lock = open(path, "a+")  # noqa: SIM115
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with lock:
-                lock.seek(0)
-                holder = lock.read().strip() or "another process"
-            raise UserInputError(
-                f"{path.removesuffix('.lock')!r} is being written by {holder}. Wait until it ends, "
-                "end it, or choose another --output."
-            ) from None
-        # Its holder may have removed the file between our opening and our locking it.
-        if os.path.exists(path) and os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
-            break
-        lock.close()
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {socket.gethostname()} ({shlex.join(sys.argv)[:200]})\n")
-    lock.flush()
-    return lock

@@ -6,15 +6,16 @@ them as incomplete, so that the next job may remove them. There is no lock: of t
 one output at the same time, the one that began first fails when it completes.
 """
 
-import os
-import socket
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import locks, manifest, staging, storage
 from pipeline.publishing.output_folder import QUARANTINE
+
+_TOKEN = re.compile(rb"process \d+ on .*, [0-9a-f]{32}\n", re.DOTALL)
 
 
 class OutputObjects:
@@ -38,7 +39,7 @@ class OutputObjects:
         if storage.is_file(storage.join(self.path, manifest.FILE_NAME)):
             return False
         nothing = not storage.is_file(self.path) and storage.is_empty(self.path)
-        return nothing or storage.is_file(self._marker)
+        return nothing or self._is_left()
 
     def begin(self) -> None:
         """Removes a killed job's objects and marks the output as incomplete.
@@ -48,8 +49,18 @@ class OutputObjects:
         """
         if not self.is_free():
             raise UserInputError(f"{self.path!r} was written by another job meanwhile. Run again.")
-        maker = f"process {os.getpid()} on {socket.gethostname()}, {uuid.uuid4().hex}\n"
-        self._token = maker.encode()
+        if storage.is_file(self._marker) and not self._is_left():
+            raise UserInputError(
+                f"{self._marker!r} is in the way: jobs use this name, and no job wrote what is "
+                "there. Move it away, or choose another --output."
+            )
+        rejected = storage.join(f"{self.path}.rejected", staging.MARKER)
+        if not storage.is_empty(f"{self.path}.rejected") and not storage.is_file(rejected):
+            raise UserInputError(
+                f"{self.path}.rejected is in the way: jobs use this name, and no job wrote what is "
+                f"there (it has no {staging.MARKER}). Move it away, or choose another --output."
+            )
+        self._token = f"{locks.holder().strip()}, {uuid.uuid4().hex}\n".encode()
         storage.write_bytes(self._marker, self._token)
         storage.remove_folder(self.path)
 
@@ -73,6 +84,8 @@ class OutputObjects:
         if not storage.is_empty(quarantine):
             kept = storage.join(f"{self.path}.rejected", QUARANTINE)
             storage.remove_folder(kept)
+            mark = storage.join(f"{self.path}.rejected", staging.MARKER)
+            storage.write_bytes(mark, locks.holder().encode())
             for path in storage.list_files(quarantine):
                 copy = storage.join(kept, storage.base_name(path))
                 storage.write_bytes(copy, storage.read_bytes(path))
@@ -82,6 +95,12 @@ class OutputObjects:
 
     def release(self) -> None:
         """Does nothing: there is no lock."""
+
+    def _is_left(self) -> bool:
+        """Whether a job marked the output: the object that says so is a job's."""
+        if not storage.is_file(self._marker):
+            return False
+        return _TOKEN.fullmatch(storage.read_bytes(self._marker)) is not None
 
     def _is_mine(self) -> bool:
         return storage.is_file(self._marker) and storage.read_bytes(self._marker) == self._token

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import locks, manifest, storage
 from features.version import VERSION
-from pipeline.publishing import output_folder
 from pipeline.publishing.output_folder import QUARANTINE as QUARANTINE
 from pipeline.publishing.output_folder import OutputFolder
 from pipeline.publishing.output_objects import OutputObjects
@@ -102,7 +101,7 @@ def locked(output: str) -> Iterator[None]:
     if storage.is_remote(output):
         yield
         return
-    with output_folder.locked(output):
+    with locks.locked(output):
         yield
 
 

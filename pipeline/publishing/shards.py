@@ -19,7 +19,7 @@ class HashedFile:
     """A file to write once, local or remote, see `storage`.
 
     Use it as a context manager: it appears under its name when the block ends without an
-    exception.
+    exception. It is flushed to disk with the folder that it is published in.
 
     Args:
       path: of the file.
@@ -29,7 +29,7 @@ class HashedFile:
     """
 
     def __init__(self, path: str):
-        self._file = storage.OutputFile(path)
+        self._file = storage.OutputFile(path, durable=False)
         self._digest = hashlib.sha256()
         self._buffer: list[bytes] = []
         self._buffered = 0

@@ -29,7 +29,7 @@ from types import MappingProxyType
 from absl import app, flags, logging
 
 from features.errors import UserInputError
-from pipeline.runtime import help_text, path_rules
+from pipeline.runtime import help_text, path_rules, plain_text
 
 USER_ERROR_CODE = 2
 """The exit code of a `UserInputError` or an invalid flag."""
@@ -181,7 +181,7 @@ def _exit_on_user_error() -> Iterator[None]:
     try:
         yield
     except UserInputError as error:
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write(plain_text.escaped(f"Error: {error}\n", plain_text.LAYOUT))
         raise SystemExit(USER_ERROR_CODE) from None
 
 
@@ -200,10 +200,17 @@ def given_flags(without: Collection[str] = ()) -> list[str]:
     ]
 
 
+class _MessageFormatter(python_logging.Formatter):
+    """The message alone, in which text of files cannot act on the terminal."""
+
+    def format(self, record: python_logging.LogRecord) -> str:
+        return plain_text.escaped(super().format(record), plain_text.LAYOUT)
+
+
 def _configure_logging() -> None:
     """Logs level INFO and above to stderr, the message alone, and each message once."""
     logging.set_verbosity(logging.INFO)
-    logging.get_absl_handler().setFormatter(python_logging.Formatter("%(message)s"))
+    logging.get_absl_handler().setFormatter(_MessageFormatter())
     root = python_logging.getLogger()
     for handler in list(root.handlers):
         if handler is not logging.get_absl_handler():

@@ -30,7 +30,7 @@ def read(path: str, flag: str) -> dict[str, Any]:
     try:
         with open(path) as file:
             values = json.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserInputError(f"{flag} {path!r} cannot be read: {error}") from error
     if not isinstance(values, dict):
         raise UserInputError(f"{flag} {path!r} must hold an object, received {values!r:.80}.")

@@ -6,7 +6,7 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.files import manifest
+from features.files import manifest, staging
 
 
 class ParquetParts(contextlib.ExitStack):
@@ -52,6 +52,11 @@ class ParquetParts(contextlib.ExitStack):
 
 
 def file_hashes(folder: str) -> dict[str, str]:
-    """Returns the sha256 of every file below a folder by its relative path, sorted."""
-    paths = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    """Returns the sha256 of every file below a staging folder by its relative path, sorted."""
+    paths = (
+        os.path.join(parent, name)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if name != staging.MARKER
+    )
     return {os.path.relpath(path, folder): manifest.file_sha256(path) for path in sorted(paths)}

@@ -4,5 +4,5 @@
 - `submission`, `settings`: one job with its flags, image and resources.
 - `jobs`: the jobs that there are, their command lines, and the check of their flags.
 - `commands`, `processes`: commands of this machine, and how they run together.
-- `manifests`: what Kubernetes is given.
+- `manifests`, `yaml_text`: what Kubernetes is given, and as text.
 """

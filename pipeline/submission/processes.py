@@ -1,7 +1,6 @@
 """Processes that run together, end together, and run again after exit code 75."""
 
 import os
-import shlex
 import signal
 import subprocess
 import time
@@ -11,6 +10,7 @@ from types import FrameType
 
 from absl import logging
 
+from pipeline.runtime import shell_text
 from pipeline.runtime.entry_point import RETRY_CODE, USER_ERROR_CODE
 
 _POLL_SECONDS = 0.1
@@ -26,8 +26,7 @@ class Command:
 
     def __str__(self) -> str:
         """The command for a shell."""
-        variables = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
-        return " ".join([*variables, shlex.join(self.words)])
+        return shell_text.command(self.words, self.environment)
 
 
 class ProcessGroup:

@@ -1,6 +1,9 @@
-"""A gRPC channel to TF Serving, with deadlines and retries in grpc's own service config."""
+"""A gRPC channel to TF Serving, with a deadline per call, retries, and a quick return."""
 
 import json
+import math
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 
@@ -8,25 +11,53 @@ from features import proxies
 from serving_signatures.client.proxy_errors import NamesProxy
 
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
-_RETRY_BUFFER_BYTES = 2**26
-"""grpc retries only calls that fit; its default of 256 KiB would leave out 1,200 candidates."""
+_MOST_ATTEMPTS = 5
+"""grpc's own limit; it takes more for 5, without a word."""
+_OPTIONS = (
+    # grpc retries only calls that fit; its default of 256 KiB would leave out 1,200 candidates.
+    ("grpc.per_rpc_retry_buffer_size", 2**26),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # After an outage: grpc waits up to 120 s between attempts to connect, and 20 s for one.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    # A connection on which nothing is acknowledged for 2 s is given up (TCP_USER_TIMEOUT, which
+    # grpc sets only with keepalive). Servers take a ping in 5 minutes; one in 10 offends none.
+    ("grpc.keepalive_time_ms", 600_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+)
 
 
 def open_channel(
-    target: str, timeout_seconds: float = 1.0, attempts: int = 4, backoff_seconds: float = 0.02
+    target: str,
+    timeout_seconds: float = 1.0,
+    attempts: int = 4,
+    backoff_seconds: float = 0.02,
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> grpc.Channel:
     """Opens a channel whose calls are retried while the server is UNAVAILABLE, and only then.
 
     Args:
       target: such as `localhost:8500`.
-      timeout_seconds: of one call, with its retries.
+      timeout_seconds: of one call, with its retries; a `timeout` given to a call itself counts
+        in its place.
       attempts: the most a call is sent, 2 to 5 (grpc's limit); 1 for no retries.
-      backoff_seconds: before the first retry, in the mean; it doubles with each.
+      backoff_seconds: before the first retry, in the mean, at least 0.001; it doubles with each.
+      credentials: such as `grpc.ssl_channel_credentials()`; None for a channel without TLS.
+
+    Raises:
+      ValueError: an argument is out of its range.
     """
-    method: dict[str, object] = {
-        "name": [{"service": service} for service in _SERVICES],
-        "timeout": f"{timeout_seconds:.3f}s",
-    }
+    if not 0 < timeout_seconds < math.inf:
+        raise ValueError(
+            f"timeout_seconds must be more than 0 and finite, received {timeout_seconds}."
+        )
+    if not 1 <= attempts <= _MOST_ATTEMPTS:
+        raise ValueError(f"attempts must be 1 to {_MOST_ATTEMPTS}, received {attempts}.")
+    if not backoff_seconds >= 0.001:
+        raise ValueError(f"backoff_seconds must be at least 0.001, received {backoff_seconds}.")
+    method: dict[str, object] = {"name": [{"service": service} for service in _SERVICES]}
     if attempts > 1:
         method["retryPolicy"] = {
             "maxAttempts": attempts,
@@ -35,13 +66,30 @@ def open_channel(
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
-    options = [
-        ("grpc.service_config", json.dumps({"methodConfig": [method]})),
-        ("grpc.enable_retries", 1),
-        ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
-    ]
-    channel = grpc.insecure_channel(target, options=options)
+    config = ("grpc.service_config", json.dumps({"methodConfig": [method]}))
+    options = [config, *_OPTIONS]
+    if credentials is None:
+        channel = grpc.insecure_channel(target, options)
+    else:
+        channel = grpc.secure_channel(target, credentials, options)
+    channel = grpc.intercept_channel(channel, _Deadline(timeout_seconds))
     proxy = proxies.catching_grpc(target)
     return channel if proxy is None else grpc.intercept_channel(channel, NamesProxy(proxy))
+
+
+class _Deadline(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # Has no types.
+    """Gives a timeout to each call that has none.
+
+    The timeout of a service config would be a second or two short (grpc/grpc 34547).
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: Any, request: Any
+    ) -> Any:
+        """Calls, with a timeout."""
+        if client_call_details.timeout is None:
+            client_call_details = client_call_details._replace(timeout=self._seconds)
+        return continuation(client_call_details, request)

@@ -47,6 +47,8 @@ def run(request: dict[str, Any], library_paths: list[str]) -> None:
     folder = request["folder"] if is_module else os.path.dirname(os.path.realpath(first))
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:] = [folder, *(os.path.abspath(one) for one in given if one), *library_paths]
+    if any(os.path.isfile(os.path.join(one, "sitecustomize.py")) for one in given):
+        importlib.import_module("sitecustomize")
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     if is_module:

@@ -27,7 +27,7 @@ class BlockWriter(contextlib.ExitStack):
         self._offset = 0
         if folder is not None:
             self._path = storage.join(folder, f"blocks-{uuid.uuid4().hex}.bin")
-            self._file = self.enter_context(storage.OutputFile(self._path))
+            self._file = self.enter_context(storage.OutputFile(self._path, durable=False))
 
     def put(self, data: bytes) -> SpilledBlock:
         """Stores a block."""

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import manifest, staging
 from pipeline.publishing.output_folder import OutputFolder
 
 HOLDER = """
@@ -52,10 +53,49 @@ def test_a_killed_job_does_not_block_the_next(tmp_path, holder):
     assert (tmp_path / "out.lock").exists()
     output = OutputFolder(str(tmp_path / "out"))
     output.begin()
-    assert os.listdir(output.staging) == []
+    assert os.listdir(output.staging) == [staging.MARKER]
     output.complete({"a": 1})
     output.release()
     assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(tmp_path / "out") == [manifest.FILE_NAME]
+
+
+@pytest.mark.parametrize("name", ["out.building", "out.rejected"])
+def test_a_folder_of_the_user_is_not_removed_whatever_its_name(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserInputError, match=f"{name}' is in the way: jobs use this name"):
+        OutputFolder(str(tmp_path / "out")).begin()
+    assert (tmp_path / name / "thesis.txt").read_text() == "years of work"
+
+
+def test_what_a_failed_job_left_is_removed_once_another_succeeds(tmp_path):
+    output = OutputFolder(str(tmp_path / "out"))
+    output.begin()
+    quarantine = os.path.join(output.staging, "quarantine")
+    os.mkdir(quarantine)
+    Path(quarantine, "rows.jsonl").write_text("{}\n")
+    assert output.abandon() == str(tmp_path / "out.rejected" / "quarantine")
+    output.release()
+    assert os.listdir(tmp_path) == ["out.rejected"]
+    output = OutputFolder(str(tmp_path / "out"))
+    output.begin()
+    output.complete({})
+    output.release()
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_the_target_of_a_link_is_published_and_the_link_stays(tmp_path):
+    (tmp_path / "disk" / "data").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "data")
+    output = OutputFolder(str(tmp_path / "out"))
+    output.begin()
+    assert Path(output.staging).parent == tmp_path / "disk"
+    output.complete({"a": 1})
+    output.release()
+    assert (tmp_path / "out").is_symlink()
+    assert manifest.read_manifest(str(tmp_path / "out"))["a"] == 1
+    assert os.listdir(tmp_path / "disk") == ["data"]
 
 
 def test_what_was_published_meanwhile_is_not_touched(tmp_path):

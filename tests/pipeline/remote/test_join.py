@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from features.errors import UserInputError
+from features.files import staging
 from models.inputs.example_set import ExampleSet
 from pipeline.join.job import build_examples
 from pipeline.publishing import output_objects
@@ -137,6 +138,7 @@ def test_too_many_bad_rows_publish_nothing_and_are_kept(s3, local, tmp_path, mon
         )
     assert f"s3://{bucket}/out.rejected/quarantine" in str(caught.value)
     found = s3.objects(bucket, "out")
+    assert found.pop(f"out.rejected/{staging.MARKER}").startswith(b"process ")
     assert len(found) == 1
     lines = next(iter(found.values())).splitlines()
     assert [json.loads(line)["reason"] for line in lines] == ["user_id is null"] * 4

@@ -12,7 +12,7 @@ from tests.pipeline.submission.submissions import FLAGS, submission
     ("override", "expected"),
     [
         ("cpu=4", "cpu: Unexpected keyword"),
-        ("cpus=0", "cpus: Input should be greater than 0"),
+        ("cpus=0", "cpus: Input should be greater than or equal to 0.01"),
         ("workers=none", "workers"),
         ("name=Big_Job", "name"),
         ("name=" + "a" * 53, "name.*52"),

@@ -1,5 +1,7 @@
 """Retries and deadlines are the channel's own."""
 
+import inspect
+import socket
 import time
 from concurrent import futures
 
@@ -75,10 +77,126 @@ def test_attempts_end_and_nothing_else_is_retried(address_of, code, attempts, ca
     assert servicer.calls == calls
 
 
-def test_a_call_ends_at_its_deadline(address_of):
-    address = address_of(Scripted(seconds=5))
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [
+        ("timeout_seconds", [0, -1, float("inf"), float("nan")]),
+        ("attempts", [0, 6]),
+        ("backoff_seconds", [0, 0.0004, float("nan")]),
+    ],
+)
+def test_what_grpc_would_take_for_something_else_is_refused(argument, values):
+    for value in values:
+        with pytest.raises(ValueError, match=f"^{argument} must be .*, received {value}"):
+            open_channel("localhost:1", **{argument: value})
+
+
+class Slow(grpc.GenericRpcHandler):
+    """Answers any call after the seconds that it is sent."""
+
+    def service(self, _):
+        def answer(request, context):
+            time.sleep(float(request))
+            return b"ok"
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+PATHS = ("PredictionService/Predict", "PredictionService/GetModelMetadata")
+
+
+@pytest.fixture(scope="module")
+def slow_port():
+    server = grpc.server(futures.ThreadPoolExecutor(64))
+    server.add_generic_rpc_handlers((Slow(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield port
+    server.stop(None).wait()
+
+
+def waited(channel, path, seconds, **options):
+    """The outcome of a call that the server answers after some seconds, and how long it took."""
+    begin = time.monotonic()
+    try:
+        channel.unary_unary(f"/tensorflow.serving.{path}")(str(seconds).encode(), **options)
+    except grpc.RpcError as error:
+        return error.code().name, time.monotonic() - begin
+    return "OK", time.monotonic() - begin
+
+
+def test_the_default_deadline_is_as_documented():
+    assert inspect.signature(open_channel).parameters["timeout_seconds"].default == 1.0
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_answer_before_the_deadline_comes_and_one_after_it_does_not(slow_port, path):
+    def ends_at(deadline):
+        with open_channel(f"127.0.0.1:{slow_port}", timeout_seconds=deadline) as channel:
+            grpc.channel_ready_future(channel).result(60)
+            margin = max(0.05, deadline / 5)
+            # A busy machine may be late with an answer, but not three times.
+            outcomes = (waited(channel, path, deadline - margin)[0] for _ in range(3))
+            before = "OK" in outcomes
+            after = waited(channel, path, deadline + margin)
+        return before, *after
+
+    deadlines = (0.1, 0.5, 1, 3)
+    with futures.ThreadPoolExecutor(len(deadlines)) as threads:
+        for deadline, outcome in zip(deadlines, threads.map(ends_at, deadlines), strict=True):
+            before, code, seconds = outcome
+            assert before, deadline
+            assert code == "DEADLINE_EXCEEDED", deadline
+            assert deadline - 0.01 <= seconds < deadline + 0.5
+
+
+def test_a_timeout_of_the_call_itself_counts(slow_port):
+    with open_channel(f"127.0.0.1:{slow_port}", timeout_seconds=0.2) as channel:
+        assert waited(channel, PATHS[0], 0.4, timeout=5)[0] == "OK"
+        code, seconds = waited(channel, PATHS[0], 5, timeout=0.1)
+        assert code == "DEADLINE_EXCEEDED" and 0.1 <= seconds < 0.6
+
+
+def test_retries_end_at_the_deadline_of_the_call(address_of):
+    servicer = Scripted([grpc.StatusCode.UNAVAILABLE] * 9, seconds=0.2)
     begin = time.monotonic()
     with pytest.raises(grpc.RpcError) as raised:
-        call(address, timeout_seconds=0.3)
+        call(address_of(servicer), timeout_seconds=0.5, attempts=5)
     assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert time.monotonic() - begin < 4
+    assert 0.5 <= time.monotonic() - begin < 1
+    assert servicer.calls in (2, 3)
+
+
+def test_each_call_of_a_request_has_the_deadline(address_of):
+    servicer = Scripted(seconds=0.3)
+    with open_channel(address_of(servicer), timeout_seconds=0.5) as channel:
+        answers = RemoteModel(channel, "m").call_each("s", [{"x": np.ones(1)}] * 3, None)
+    assert len(answers) == servicer.calls == 3
+    servicer = Scripted(seconds=0.9)
+    with open_channel(address_of(servicer), timeout_seconds=0.5) as channel:
+        begin = time.monotonic()
+        with pytest.raises(grpc.RpcError) as raised:
+            RemoteModel(channel, "m").call_each("s", [{"x": np.ones(1)}] * 3, None)
+        assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert 0.5 <= time.monotonic() - begin < 0.9
+
+
+def test_a_server_that_never_answers_a_connection_costs_no_more_than_the_deadline():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begin = time.monotonic()
+        with open_channel(f"127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.4) as channel:
+            assert waited(channel, PATHS[0], 0)[0] == "DEADLINE_EXCEEDED"
+        assert 0.4 <= time.monotonic() - begin < 0.9
+
+
+def test_a_channel_with_credentials_has_the_same_deadline():
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers((Slow(),))
+    port = server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
+    server.start()
+    credentials = grpc.local_channel_credentials()
+    with open_channel(f"127.0.0.1:{port}", 0.5, credentials=credentials) as channel:
+        grpc.channel_ready_future(channel).result(60)
+        assert waited(channel, PATHS[0], 0.1)[0] == "OK"
+        assert waited(channel, PATHS[0], 1)[0] == "DEADLINE_EXCEEDED"
+    server.stop(None).wait()
