@@ -22,7 +22,7 @@ from features.tables.renames import check_renames_used
 from features.tables.table import Table, open_table
 from pipeline.embedding_sets import embedding_inputs
 from serving_signatures import names
-from serving_signatures.client.projection_cache import ITEM_ID
+from serving_signatures.client.cache_parts import ITEM_ID
 from serving_signatures.names import CACHES
 from serving_signatures.versions import exported_version
 

@@ -132,7 +132,9 @@ def test_caches_of_an_earlier_layout_are_read_and_added_to(
         backfill(plain.folder, data.items, str(output), data.embeddings, **SMALL)
     for cache in CACHES:
         manifest = output / cache / "versions" / "000001.json"
-        manifest.write_text(manifest.read_text().replace('"catalog"', '"catalog' + 'ue"'))
+        projection_data.rewrite_version(
+            manifest, lambda values: values.update({"catalog_counts": values.pop("catalog")})
+        )
     expected = projection_data.outputs(plain.loaded, TARGET, data.item_ids, data.vectors)
     projection_data.assert_holds(output, TARGET, data.item_ids, expected)
     vectors = {name: one.copy() for name, one in data.vectors.items()}
@@ -199,8 +201,6 @@ def test_a_new_id_training_makes_one_cache_stale_and_a_new_set_the_other(
 
 def test_three_versions_are_kept_and_parts_that_none_names_go(plain, data, tmp_path):
     output = tmp_path / "out"
-    (output / ID / "parts").mkdir(parents=True)
-    (output / ID / "parts" / "abandoned.parquet.123.tmp").write_bytes(b"half")
     for version in range(1, 6):
         kept = data.item_ids[version - 1 :]
         items = projection_data.write_items(tmp_path / "items.parquet", kept)
