@@ -27,6 +27,7 @@ from pipeline.report.sections import (
     time_section,
     training_section,
 )
+from pipeline.runtime import plain_text
 
 Data = Mapping[str, Any]
 Maker = Callable[[Data], Section | None]
@@ -94,12 +95,20 @@ def write(
     os.replace(unfinished, path)
 
 
+def _visible(value: object) -> object:
+    """Returns a value of the template without hidden characters; HTML stays HTML."""
+    if not isinstance(value, str):
+        return value
+    return type(value)(plain_text.escaped(value, plain_text.LAYOUT))
+
+
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report", ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
