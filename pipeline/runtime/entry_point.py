@@ -196,8 +196,15 @@ def given_flags(without: Collection[str] = ()) -> list[str]:
         text
         for flag in sorted(given, key=lambda flag: flag.name)
         if flag.name not in without
-        for text in flag.serialize().splitlines()
+        for text in _serialized(flag)
     ]
+
+
+def _serialized(flag: flags.Flag) -> list[str]:
+    """Returns a flag as arguments; a value may have several lines."""
+    if isinstance(flag, flags.MultiFlag):
+        return [f"--{flag.name}={value}" for value in flag.value or ()]
+    return [flag.serialize()] if flag.value is not None else []
 
 
 class _MessageFormatter(python_logging.Formatter):
