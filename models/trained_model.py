@@ -7,7 +7,7 @@
 | `vocabulary/item_id.txt` | its item ids, unless ids are hashed |
 | `content/<modality>/` | the embedding sets of a model that reads vectors |
 | `weights/` | a TensorFlow checkpoint |
-| `manifest.json` | written last |
+| `manifest.json` | written last, with size and sha256 of all files above |
 """
 
 import json
@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from features.embeddings import embedding_set
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, manifest, staging, storage
 from features.ids import id_table
 from features.schema import ExampleSchema
 from models import factory
@@ -32,22 +32,31 @@ from models.ranking_model import RankingModel
 VOCABULARY = "vocabulary/item_id.txt"
 """Where a model that hashes no ids has its own."""
 
-_WEIGHTS = "weights/checkpoint"
+REMEDY = "Copy the model's folder again, or train it again with --overwrite."
+"""What to do about a damaged model."""
+
+_CONFIG, _SCHEMA, _WEIGHTS = "model.json", "schema.json", "weights/checkpoint"
+_FOLDERS = ("vocabulary", "content", "weights")
 
 
 def write_trained_model(folder: str, model: RankingModel, training: Mapping[str, Any]) -> None:
-    """Writes a model; the manifest is written last.
+    """Writes a model that is complete, or has no manifest and is none.
 
     Args:
-      folder: created if absent; files of an earlier model in it are replaced.
+      folder: local, created if absent; an earlier model in it is removed, its manifest first.
       model: its variables must exist.
       training: JSON values for the manifest that describe the training.
     """
     join = storage.join
-    storage.make_folder(join(folder, "vocabulary"))
+    storage.make_folder(folder)
+    if storage.is_file(path := join(folder, manifest.FILE_NAME)):
+        storage.remove_file(path)
+        staging.sync(folder)
+    for name in _FOLDERS:
+        storage.remove_folder(join(folder, name))
     config = TypeAdapter(ModelConfig).dump_python(model.config, mode="json")
-    _write_json(join(folder, "model.json"), config)
-    _write_json(join(folder, "schema.json"), model.schema.to_dict())
+    _write_json(join(folder, _CONFIG), config)
+    _write_json(join(folder, _SCHEMA), model.schema.to_dict())
     if model.item_embedding.vocabulary is not None:
         path = join(folder, VOCABULARY)
         id_table.write_vocabulary(path, model.item_embedding.vocabulary)
@@ -58,27 +67,51 @@ def write_trained_model(folder: str, model: RankingModel, training: Mapping[str,
             location, item_ids, vectors, "quantized", "1", model.schema.id_kinds.item
         )
     tf.train.Checkpoint(model=model).write(join(folder, _WEIGHTS))
-    manifest.write_manifest(
-        folder, {"schema_fingerprint": model.schema.fingerprint(), "training": dict(training)}
-    )
+    staging.sync_tree(join(folder, "weights"))
+    values = {"schema_fingerprint": model.schema.fingerprint(), "training": dict(training)}
+    manifest.write_manifest(folder, {**values, "files": _fingerprints(folder)})
+
+
+def check_files(folder: str) -> dict[str, Any]:
+    """Compares a model's files with its manifest, remote ones by size alone.
+
+    Models of earlier versions have manifests without checksums.
+
+    Returns:
+      The manifest.
+
+    Raises:
+      UserInputError: the folder holds no complete model, or a file is missing, damaged or another
+        one; names it.
+    """
+    values = manifest.read_manifest(folder)
+    for name, expected in values.get("files", {}).items():
+        checked.verify(manifest.below(folder, name), expected, REMEDY)
+    return values
 
 
 def read_trained_model(folder: str) -> RankingModel:
     """Reads a model that `write_trained_model` wrote.
 
     Raises:
-      UserInputError: the folder holds no complete model, or one of another version.
+      UserInputError: the folder holds no complete model, one of another version, or a file of it
+        is damaged.
     """
     remote_files.register(folder)
-    manifest.read_manifest(folder)
+    check_files(folder)
     join = storage.join
+    if not storage.is_file(path := join(folder, _CONFIG)):
+        raise UserInputError(
+            f"{folder!r} holds no model, it has no {_CONFIG}. Give a --model_dir of "
+            f"pipeline.train. {REMEDY}"
+        )
     try:
-        config = TypeAdapter(ModelConfig).validate_python(_read_json(join(folder, "model.json")))
-    except (ValidationError, FileNotFoundError) as error:
+        config = TypeAdapter(ModelConfig).validate_python(_read_json(path))
+    except ValidationError as error:
         raise UserInputError(
             f"{folder!r} holds no model that this version can read: {error}. Train it again."
         ) from error
-    schema = ExampleSchema.from_dict(_read_json(join(folder, "schema.json")))
+    schema = ExampleSchema.from_dict(_read_json(join(folder, _SCHEMA)))
     vocabulary = None
     if not config.hashed_buckets:
         vocabulary = id_table.read_vocabulary(join(folder, VOCABULARY))
@@ -89,9 +122,7 @@ def read_trained_model(folder: str) -> RankingModel:
             for name in schema.modality_names
         }
     model = factory.build_model(config, schema, vocabulary, embeddings)
-    status = tf.train.Checkpoint(model=model).read(join(folder, _WEIGHTS))
-    status.expect_partial()  # The optimizer's state in the checkpoint is not read.
-    status.assert_existing_objects_matched()
+    _read_weights(model, join(folder, _WEIGHTS))
     return model
 
 
@@ -108,10 +139,35 @@ def _content_tables(model: RankingModel) -> Mapping[str, ContentTable]:
     return model.content_embedding.tables if model.reads_vectors else {}
 
 
+def _fingerprints(folder: str) -> dict[str, dict[str, Any]]:
+    """Returns size and sha256 of a model's files, by name."""
+    found = [storage.join(folder, name) for name in (_CONFIG, _SCHEMA)]
+    for name in _FOLDERS:
+        within = storage.join(folder, name)
+        for one in (within, *(storage.join(within, each) for each in storage.list_folders(within))):
+            found += storage.list_files(one) if storage.exists(one) else []
+    return {path[len(storage.join(folder, "")) :]: checked.fingerprint(path) for path in found}
+
+
+def _read_weights(model: RankingModel, path: str) -> None:
+    try:
+        status = tf.train.Checkpoint(model=model).read(path)
+        status.expect_partial()  # The optimizer's state in the checkpoint is not read.
+        status.assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, ValueError, RuntimeError, IndexError) as error:
+        raise UserInputError(
+            f"The weights {path!r} are damaged, or of another model than {_CONFIG}: "
+            f"{str(error).splitlines()[0]}. {REMEDY}"
+        ) from error
+
+
 def _write_json(path: str, values: Mapping[str, Any]) -> None:
     text = json.dumps(values, indent=2, sort_keys=True)
     storage.write_bytes(path, f"{text}\n".encode())
 
 
-def _read_json(path: str) -> dict[str, Any]:
-    return json.loads(storage.read_bytes(path))
+def _read_json(path: str) -> Any:
+    try:
+        return json.loads(storage.read_bytes(path))
+    except (OSError, ValueError) as error:
+        raise UserInputError(f"{path!r} cannot be read: {error}. {REMEDY}") from error

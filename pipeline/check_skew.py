@@ -9,7 +9,7 @@ Usual commands:
         --embeddings text=text/
     python -m pipeline.check_skew --saved_model serving/dmf/1 --requests requests.tfrecord
 
-Exit codes: 0 all is equal, 1 something differs, 2 the input is at fault.
+It exits with 1, without a traceback, where something differs.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from features.errors import UserInputError
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, plain_text
 from pipeline.runtime.help_text import flag_group
 from pipeline.tables.flags import define_table_flags, table_options
 
@@ -94,10 +94,10 @@ def _main(arguments: Sequence[str]) -> None:
     if _FLAGS.output is not None:
         asked = {name: _FLAGS[name].value for name in ("saved_model", "examples", "split", "seed")}
         skew_report.write(_FLAGS.output, {**asked, **tally.to_dict(), **found})
-    print(skew_report.describe(tally, found))
+    plain_text.say(skew_report.describe(tally, found))
     if tally.skew:
         raise SystemExit(SKEW_CODE)
-    print("Training and serving are equal.")
+    plain_text.say("Training and serving are equal.")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Usual commands:
 Left on disk: `statistics.json` (`statistics.rejected.json` where there is an error) and
 `report.html`.
 
-Exit codes: 0 no error, 2 a check failed, data drifted beyond a threshold, or wrong input or flags.
+It exits with 2 also where a check failed, or data drifted beyond a threshold.
 """
 
 import os
@@ -21,7 +21,7 @@ from features.errors import UserInputError
 from features.tables import expressions
 from features.tables.names import feature_name
 from pipeline.join.options import DEFAULT_LABEL
-from pipeline.runtime import entry_point, environment, json_file
+from pipeline.runtime import entry_point, environment, json_file, plain_text
 from pipeline.statistics import options
 from pipeline.statistics.flags import define_flags
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
@@ -96,7 +96,7 @@ def _main(arguments: Sequence[str]) -> None:
     except UserInputError as error:
         page = os.path.join(_FLAGS.output, "report.html")
         raise UserInputError(f"{error}\nThe whole picture is in {page}.") from error
-    print(inspection.describe(found, _FLAGS.output))
+    plain_text.say(inspection.describe(found, _FLAGS.output))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from absl import flags
 
 from features.errors import UserInputError
 from pipeline.releases.model_versions import ModelVersions
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, plain_text
 from pipeline.runtime.help_text import flag_group
 from serving_signatures.versions.pruning import MINIMUM_KEPT
 from serving_signatures.versions.rollout import CANARY, STABLE
@@ -86,13 +86,13 @@ def _main(arguments: Sequence[str]) -> None:
     versions = ModelVersions(_FLAGS.export_dir, _FLAGS.base_path, _FLAGS.dry_run)
     match arguments[0]:
         case "list":
-            print(versions.show(_FLAGS.verify))
+            plain_text.say(versions.show(_FLAGS.verify))
         case "promote":
-            print(versions.promote(_FLAGS.version, _FLAGS.label, _FLAGS.server))
+            plain_text.say(versions.promote(_FLAGS.version, _FLAGS.label, _FLAGS.server))
         case "rollback":
-            print(versions.rollback())
+            plain_text.say(versions.rollback())
         case "prune":
-            print(versions.prune(_FLAGS.keep))
+            plain_text.say(versions.prune(_FLAGS.keep))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from features.errors import UserInputError
-from pipeline.runtime import entry_point
+from pipeline.runtime import entry_point, plain_text
 from pipeline.runtime.help_text import flag_group
 from pipeline.training_runs import reproduction, run_comparison, run_list
 
@@ -55,9 +55,9 @@ def _main(arguments: Sequence[str]) -> None:
             raise UserInputError(
                 f"--compare {','.join(_FLAGS.compare)}: name two different runs or more."
             )
-        print(run_comparison.describe(chosen))
+        plain_text.say(run_comparison.describe(chosen))
         return
-    print(run_list.describe(run_list.order(runs, _FLAGS.sort) if _FLAGS.sort else runs))
+    plain_text.say(run_list.describe(run_list.order(runs, _FLAGS.sort) if _FLAGS.sort else runs))
 
 
 if __name__ == "__main__":

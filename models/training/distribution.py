@@ -10,7 +10,6 @@ Shapes: R requests, N replicas.
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 
 import tensorflow as tf
@@ -18,6 +17,7 @@ import tensorflow as tf
 from features.errors import UserInputError
 from features.schema import CANDIDATE_MASK
 from models.inputs.batch import Batch
+from models.training import worker_folder
 from models.training.config import StrategyName
 
 _CLUSTER = "TF_CONFIG"
@@ -144,7 +144,7 @@ def own_folder(folder: str) -> str:
     All workers take part in writing a checkpoint, because values are summed over workers, but only
     the chief's files are kept.
     """
-    return folder if is_chief() else tempfile.mkdtemp(prefix="worker-")
+    return folder if is_chief() else worker_folder.make()
 
 
 def batches_in_flight() -> int:

@@ -1,15 +1,15 @@
 """Checkpointed training state for exact resume."""
 
-import json
 import os
-from typing import Any
 
 import tensorflow as tf
 from absl import logging
 
+from features.errors import UserInputError
 from models.ranking_model import RankingModel
 from models.training import distribution
 from models.training.checkpoints import StepCheckpoints
+from models.training.json_state import JsonState
 
 _KEPT = 2
 
@@ -30,11 +30,12 @@ class TrainingState:
     """
 
     def __init__(self, folder: str, model: RankingModel) -> None:
-        self._progress = _Progress()
+        self._progress = JsonState()
         everything = tf.train.Checkpoint(model=model, progress=self._progress)
         self._states = StepCheckpoints(os.path.join(folder, "states"), everything)
         only_model = tf.train.Checkpoint(model=model)
         self._weights = StepCheckpoints(os.path.join(folder, "weights"), only_model)
+        self._damaged: set[int] = set()
         self.step = 0
         self.history: list[dict[str, float]] = []
 
@@ -42,25 +43,34 @@ class TrainingState:
         """Writes a state, and removes checkpoints that no kept state needs."""
         self._progress.values = {"step": self.step, "history": self.history}
         self._states.write(self.step)
-        kept = sorted({*self._states.steps(), self.step})[-_KEPT:]
+        # States of later steps are damaged: one of an earlier step was restored.
+        earlier = [step for step in self._states.steps() if step < self.step]
+        kept = [*sorted(set(earlier) - self._damaged)[1 - _KEPT :], self.step]
+        self._damaged.discard(self.step)
         self._states.keep(kept)
         # A state of step s refers to the best evaluation before s; the newest also to one at s.
         seen = [[row for row in self.history if row["step"] < step] for step in kept]
         self._weights.keep({int(best(rows)["step"]) for rows in (*seen, self.history) if rows})
 
     def restore(self) -> bool:
-        """Restores the newest intact state.
+        """Restores the newest intact state, whose best weights are intact too.
 
         Returns:
-          Whether there is one; otherwise nothing has changed.
+          Whether there is one; otherwise the state is as before.
+
+        Raises:
+          OSError: a file may not be read.
         """
         for step in reversed(self._states.steps()):
             problem = self._states.problem(step)
+            history = [] if problem else self._states.values(step, "progress")["history"]
+            if history and problem is None:
+                problem = self._weights.problem(int(best(history)["step"]))
             if problem is None:
                 self._states.read(step)
-                self.step = self._progress.values["step"]
-                self.history = self._progress.values["history"]
+                self.step, self.history = step, history
                 return True
+            self._damaged.add(step)
             logging.warning("Checkpoint of step %d skipped, it is damaged: %s", step, problem)
         return False
 
@@ -72,25 +82,21 @@ class TrainingState:
             self._weights.write(self.step)
 
     def restore_best(self) -> None:
-        """Restores the weights of the best evaluation."""
+        """Restores the weights of the best evaluation.
+
+        Raises:
+          UserInputError: they were damaged meanwhile.
+        """
         distribution.wait_for_all()
-        self._weights.read(int(best(self.history)["step"]))
+        step = int(best(self.history)["step"])
+        if problem := self._weights.problem(step):
+            raise UserInputError(
+                f"The best weights, of step {step}, were damaged after they were written: "
+                f"{problem}. Run the same command again: it resumes from a state before them."
+            )
+        self._weights.read(step)
 
 
 def best(history: list[dict[str, float]]) -> dict[str, float]:
     """Returns the row with the best validation AUC, the first of several."""
     return max(history, key=lambda row: row["val_auc"])
-
-
-class _Progress(tf.train.experimental.PythonState):
-    """JSON values within a checkpoint, so that they are consistent with its tensors."""
-
-    values: dict[str, Any]
-
-    def serialize(self) -> str:
-        """Returns the values as text."""
-        return json.dumps(self.values)
-
-    def deserialize(self, string_value: str) -> None:
-        """Takes the values from the text."""
-        self.values = json.loads(string_value)

@@ -1,11 +1,14 @@
 """Numbers as text, and access to nested data that may lack a part."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 MISSING = "–"
+
+_LARGEST = sys.float_info.max
 
 Formatted = Callable[[Mapping[str, Any]], str]
 """Returns one value of a mapping as text."""
@@ -57,7 +60,8 @@ def number(data: Any, *keys: str) -> float | None:
     value = dig(data, *keys)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value if math.isfinite(value) else None
+    # A float has no place for an integer of more than 308 digits.
+    return value if -_LARGEST <= value <= _LARGEST else None
 
 
 def numbers(data: Any, *keys: str) -> dict[str, float]:

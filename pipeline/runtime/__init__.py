@@ -7,5 +7,6 @@
 - `left_out`: what a job left out, in its last lines.
 - `python_config`: configuration files and overrides; `beam_options`: Beam's own flags.
 - `environment`: versions, variables and code that produced a result.
+- `plain_text`, `shell_text`: text from files and flags for terminals and shells.
 - `json_file`, `text_table`: output files and tables; `quiet`: libraries' needless log lines.
 """

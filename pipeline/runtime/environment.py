@@ -21,7 +21,7 @@ _PACKAGES = (
     "numpy",
 )
 
-_VARIABLES = (
+VARIABLES = (
     "TF_CONFIG",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_NUM_INTEROP_THREADS",
@@ -52,7 +52,7 @@ def command(module: str) -> str:
 
 def variables() -> dict[str, str]:
     """Returns the environment variables that can change a result, where they are set."""
-    return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    return {name: os.environ[name] for name in VARIABLES if name in os.environ}
 
 
 def code() -> dict[str, str]:

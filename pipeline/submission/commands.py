@@ -52,7 +52,10 @@ def docker(submission: Submission) -> list[Command]:
         environment = {**submission.container_environment, **variables}
         given = [word for item in environment.items() for word in ("--env", "=".join(item))]
         commands.append(
-            Command(["docker", "run", "--name", name, *shared, *given, settings.image, *words])
+            # After `--` nothing is an option of `docker run`, whatever an image is called.
+            Command(
+                ["docker", "run", "--name", name, *shared, *given, "--", settings.image, *words]
+            )
         )
     return commands
 

@@ -6,23 +6,23 @@ an Indexed Job have the host names `<job>-<index>`, however often they are repla
 addresses of all workers are known beforehand, and Kubernetes sets the index in `TF_CONFIG`.
 """
 
-import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from features.errors import UserInputError
 from features.version import VERSION
-from pipeline.runtime.entry_point import RETRY_CODE, USER_ERROR_CODE
+from pipeline.runtime import exit_codes
 from pipeline.submission import jobs
 from pipeline.submission.settings import Settings, Volume
 from pipeline.submission.submission import Submission, tf_config
 
 Manifest = dict[str, Any]
 
+_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LONGEST_OBJECT = 253
 _CONTAINER = "job"
 _USER = 10001
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
@@ -32,10 +32,12 @@ def render(submission: Submission) -> list[Manifest]:
     """Returns the manifests in the order in which they are applied.
 
     Raises:
-      UserInputError: the image has neither a digest nor a tag other than `latest`.
+      UserInputError: the image has neither a digest nor a tag other than `latest`, or a claim or
+        a secret has no name of Kubernetes.
     """
     settings = submission.settings
     _check_image(settings.image)
+    _check_names(settings)
     labels = {
         "app.kubernetes.io/name": "dmf-ctr",
         "app.kubernetes.io/component": submission.job.replace("_", "-"),
@@ -100,13 +102,6 @@ def validate(manifests: Sequence[Manifest], version: str) -> None:
             ) from error
 
 
-def to_yaml(manifests: Sequence[Manifest]) -> str:
-    """Returns the YAML for `kubectl apply -f -`."""
-    # A copy shares nothing, or repeated labels would be an anchor and references.
-    copies = json.loads(json.dumps(manifests))
-    return yaml.safe_dump_all(copies, sort_keys=False, width=10**6)
-
-
 def apply(text: str) -> int:
     """Applies manifests, as YAML, with `kubectl` and returns its exit code.
 
@@ -130,12 +125,23 @@ def _check_image(image: str) -> None:
         )
 
 
+def _check_names(settings: Settings) -> None:
+    claims = [one.source for one in settings.volumes if not one.source.startswith("/")]
+    for setting, names in (("volumes", claims), ("secrets", settings.secrets)):
+        for name in names:
+            if not _OBJECT.fullmatch(name) or len(name) > _LONGEST_OBJECT:
+                raise UserInputError(
+                    f"{setting}: {name!r} is no name of Kubernetes. Expected lower-case letters, "
+                    "digits, dots and dashes, such as ctr-data."
+                )
+
+
 def _failure_rules() -> list[Manifest]:
     """Returns the rules for failed pods; other failures count against `backoffLimit`."""
     code_in = {"containerName": _CONTAINER, "operator": "In"}
     return [
-        {"action": "FailJob", "onExitCodes": {**code_in, "values": [USER_ERROR_CODE]}},
-        {"action": "Ignore", "onExitCodes": {**code_in, "values": [RETRY_CODE]}},
+        {"action": "FailJob", "onExitCodes": {**code_in, "values": [exit_codes.USER_ERROR]}},
+        {"action": "Ignore", "onExitCodes": {**code_in, "values": [exit_codes.RETRY]}},
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
 

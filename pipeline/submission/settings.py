@@ -1,6 +1,5 @@
 """Image, resources, volumes and other settings of a submission."""
 
-import posixpath
 import re
 from typing import Annotated, Any
 
@@ -8,21 +7,27 @@ from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     field_validator,
 )
 from pydantic.dataclasses import dataclass
 
 from features.schema import STRICT
+from pipeline.submission.setting_types import (
+    Amount,
+    DnsLabel,
+    EnvironmentName,
+    FileOrName,
+    Image,
+    LabelName,
+    LabelValue,
+    MountPath,
+    MountSource,
+    Text,
+)
 
-_VOLUME = re.compile(r"(?P<source>[^:]+):(?P<mount>/[^:]*)(?P<mode>:ro)?")
+_VOLUME = re.compile(r"(?P<source>[^:]+):(?P<mount>/[^:]*)(?P<mode>:ro)?", re.DOTALL)
 _RESERVED = ("TF_CONFIG", "TASK_INDEX")
-
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
-"""A host name of at most 63 characters, minus the room for `-<task index>`."""
-
-EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -36,8 +41,8 @@ class Volume:
       read_only: whether the job may only read it.
     """
 
-    source: str
-    mount: str
+    source: MountSource
+    mount: MountPath
     read_only: bool = False
 
 
@@ -47,10 +52,7 @@ def _parse_volume(text: Any) -> Any:
     match = _VOLUME.fullmatch(text)
     if match is None:
         raise ValueError("expected SOURCE:/MOUNT or SOURCE:/MOUNT:ro, such as ctr-data:/data")
-    source = match["source"]
-    if "/" in source and not source.startswith("/"):
-        raise ValueError("expected a folder from the root on, or the name of a volume or claim")
-    return Volume(source, posixpath.normpath(match["mount"]), match["mode"] is not None)
+    return Volume(match["source"], match["mount"], match["mode"] is not None)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -83,26 +85,26 @@ class Settings:
       kubernetes_version: of the cluster, `major.minor`; its schemas validate the manifests.
     """
 
-    image: str = "dmf-worker"
+    image: Image = "dmf-worker"
     name: DnsLabel | None = None
     namespace: DnsLabel = "default"
-    workers: PositiveInt = 1
+    workers: Annotated[int, Field(ge=1, le=10_000)] = 1
     port: Annotated[int, Field(ge=1024, lt=65536)] = 2222
-    cpus: PositiveFloat = 2.0
-    memory_gib: PositiveFloat = 8.0
-    scratch_gib: PositiveFloat = 4.0
+    cpus: Amount = 2.0
+    memory_gib: Amount = 8.0
+    scratch_gib: Amount = 4.0
     volumes: tuple[Annotated[Volume, BeforeValidator(_parse_volume)], ...] = ()
-    environment: dict[EnvironmentName, str] = Field(default_factory=dict)
-    secrets: tuple[str, ...] = ()
+    environment: dict[EnvironmentName, Text] = Field(default_factory=dict)
+    secrets: tuple[FileOrName, ...] = ()
     service_account: DnsLabel | None = None
-    node_selector: dict[str, str] = Field(default_factory=dict)
+    node_selector: dict[LabelName, LabelValue] = Field(default_factory=dict)
     retries: NonNegativeInt = 3
     grace_seconds: PositiveInt = 120
     deadline_seconds: PositiveInt | None = None
     keep_seconds: NonNegativeInt = 7 * 24 * 3600
-    kubernetes_version: Annotated[str, Field(pattern=r"^1\.\d+$", coerce_numbers_to_str=True)] = (
-        "1.31"
-    )
+    kubernetes_version: Annotated[
+        str, Field(pattern=r"^1\.[0-9]{1,4}$", coerce_numbers_to_str=True)
+    ] = "1.31"
 
     @field_validator("kubernetes_version")
     @classmethod

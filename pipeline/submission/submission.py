@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from features.errors import UserInputError
+from pipeline.runtime import plain_text
 from pipeline.submission.settings import Settings
 
 _DISTRIBUTED = ("train",)
@@ -18,7 +19,8 @@ class Submission:
     """A job to run somewhere, with its own flags.
 
     Raises:
-      UserInputError: several workers are requested for a job that runs in one process.
+      UserInputError: several workers are requested for a job that runs in one process, or a flag
+        cannot be printed.
     """
 
     job: str
@@ -26,6 +28,9 @@ class Submission:
     settings: Settings
 
     def __post_init__(self) -> None:
+        for before, flag in zip(("", *self.flags), self.flags, strict=False):
+            what = f"The value of {before}" if before.startswith("--") else "The job's flag"
+            plain_text.check(flag, what)
         if self.settings.workers > 1 and self.job not in _DISTRIBUTED:
             raise UserInputError(
                 f"workers={self.settings.workers} with --job {self.job}: only "

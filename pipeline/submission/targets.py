@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from absl import logging
 
-from pipeline.submission import commands, manifests
+from pipeline.submission import commands, manifests, yaml_text
 from pipeline.submission.processes import Command, ProcessGroup
 from pipeline.submission.submission import Submission
 
@@ -36,7 +36,7 @@ def _kubernetes(submission: Submission, dry_run: bool) -> int:
     settings = submission.settings
     rendered = manifests.render(submission)
     manifests.validate(rendered, settings.kubernetes_version)
-    text = manifests.to_yaml(rendered)
+    text = yaml_text.write(rendered)
     kinds = ",".join(manifest["kind"].lower() for manifest in rendered)
     logging.info(
         "%s valid in Kubernetes %s; apply them with `kubectl apply -f -`.",

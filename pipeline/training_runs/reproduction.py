@@ -1,14 +1,19 @@
 """The command that repeats a training run, and what has changed since."""
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 
+from features.errors import UserInputError
 from features.files import manifest, storage
 from models.inputs.example_set import ExampleSet
-from pipeline.runtime import environment
+from pipeline.runtime import environment, plain_text, shell_text
 from pipeline.training_runs import run_config, run_folder
 from pipeline.training_runs.run_list import ListedRun
+
+_ARGUMENT = re.compile(r"--(?!flagfile\b)[a-z][a-z0-9_]*(=.*)?", re.DOTALL)
+_COMMIT = re.compile(r"[0-9a-f]{4,64}")
 
 
 def script(listed: ListedRun) -> str:
@@ -18,18 +23,45 @@ def script(listed: ListedRun) -> str:
     ops that are not deterministic.
     """
     run, folder = listed.run, os.path.abspath(listed.folder)
-    lines = [f"# {listed.name}, trained {run.started} with code {_code(run.code)}"]
-    lines += [f"# {line}" for line in _differences(listed)]
-    directory = f"cd {shlex.quote(run.directory)}"
-    arguments = [
+    _check(listed)
+    comments = [
+        f"{listed.name}, trained {run.started} with code {_code(run.code)}",
+        *_differences(listed),
+    ]
+    variables = {name: one for name, one in run.variables.items() if name != "TF_CONFIG"}
+    words = [
+        *("python", "-m", "pipeline.train"),
         *(text for text in run.arguments if not _is_former_flag(text)),
         f"--config={os.path.join(folder, 'run_config.json')}",
         f"--model_dir={folder}-reproduced",
     ]
-    variables = {name: one for name, one in run.variables.items() if name != "TF_CONFIG"}
-    command = shlex.join(["python", "-m", "pipeline.train", *arguments])
-    prefix = "".join(f"{name}={shlex.quote(one)} " for name, one in variables.items())
-    return "\n".join([*lines, directory, prefix + command])
+    change = ["cd", run.directory]
+    lines = [*map(shell_text.comment, comments), shell_text.command(change)]
+    text = "\n".join([*lines, shell_text.command(words, variables)])
+    assigned = [f"{name}={value}" for name, value in variables.items()]
+    shell_text.check(text, [*change, *assigned, *words])
+    return text
+
+
+def _check(listed: ListedRun) -> None:
+    """Checks what `run.json` adds to the command: it may be somebody else's.
+
+    Raises:
+      UserInputError: it holds what no training records.
+    """
+    run, where = listed.run, os.path.join(listed.folder, run_folder.FILE_NAME)
+    texts = [run.directory, *run.arguments, *run.variables, *run.variables.values()]
+    for text in (listed.folder, run.examples, *texts):
+        plain_text.check(text, f"{where!r}:")
+    wrong = [name for name in run.variables if name not in environment.VARIABLES]
+    wrong += [text for text in run.arguments if not _ARGUMENT.fullmatch(text)]
+    wrong += [] if os.path.isabs(run.directory) else [run.directory]
+    if wrong:
+        raise UserInputError(
+            f"{where!r} holds {wrong[0]!r:.200}, which no training records: expected an absolute "
+            "directory, arguments --FLAG=VALUE, and the variables "
+            f"{', '.join(environment.VARIABLES)}. Train with flags of your own instead."
+        )
 
 
 def _differences(listed: ListedRun) -> list[str]:
@@ -39,7 +71,8 @@ def _differences(listed: ListedRun) -> list[str]:
     if run_folder.has_patch(listed.folder):
         found.append(f"The code had changes on top: git apply {shlex.quote(patch)}")
     if here != run.code:
-        checkout = f": git checkout {run.code['commit']}" if "commit" in run.code else ""
+        commit = run.code.get("commit", "")
+        checkout = f": git checkout {commit}" if _COMMIT.fullmatch(commit) else ""
         found.append(f"The code here is {_code(here)}{checkout}")
     now = environment.versions()
     found += [
@@ -49,7 +82,7 @@ def _differences(listed: ListedRun) -> list[str]:
     ]
     if "TF_CONFIG" in run.variables:
         found.append(f"One of several workers: TF_CONFIG was {run.variables['TF_CONFIG']}")
-    if not listed.config["training"]["deterministic"]:
+    if listed.config["training"].get("deterministic") is not True:
         found.append("training.deterministic was off: weights come close, not bit for bit")
     if problem := _data(run.examples, run.data_fingerprint):
         found.append(problem)
@@ -63,11 +96,14 @@ def _is_former_flag(argument: str) -> bool:
 
 
 def _data(folder: str, expected: str) -> str:
-    if not storage.is_file(storage.join(folder, manifest.FILE_NAME)):
-        return f"The examples are gone from {folder}; their manifest is data_manifest.json"
-    found = ExampleSet.open(folder).fingerprint
+    try:
+        if not storage.is_file(storage.join(folder, manifest.FILE_NAME)):
+            return f"The examples are gone from {folder}; their manifest is data_manifest.json"
+        found = ExampleSet.open(folder).fingerprint
+    except (UserInputError, OSError) as error:
+        return f"The examples cannot be read: {error}"
     return "" if found == expected else f"The examples were {expected} and are now {found}"
 
 
 def _code(code: Mapping[str, str]) -> str:
-    return f"{code['version']}, commit {code.get('commit', 'unknown')}"
+    return f"{code.get('version', 'unknown')}, commit {code.get('commit', 'unknown')}"

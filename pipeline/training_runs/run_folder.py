@@ -14,7 +14,7 @@ The model's own files are `models.trained_model`'s; its manifest has the metrics
 evaluation.
 """
 
-import json
+import glob
 import os
 import shutil
 from collections.abc import Mapping
@@ -124,9 +124,20 @@ def read(folder: str) -> Run:
 
 
 def read_config(folder: str) -> dict[str, Any]:
-    """Reads the sections `model` and `training` of a run's configuration."""
+    """Reads the sections `model` and `training` of a run's configuration.
+
+    Raises:
+      UserInputError: there is no such file, or it is no configuration of a run.
+    """
     values = read_json(folder, "run_config.json")
-    return {section: values[section] for section in ("model", "training")}
+    model, training = values.get("model"), values.get("training")
+    named = isinstance(model, dict) and isinstance(model.get("name"), str)
+    if not named or not isinstance(training, dict):
+        raise UserInputError(
+            f"{os.path.join(folder, 'run_config.json')!r} is no configuration of a run: expected "
+            "the sections model, with a name, and training. Train again."
+        )
+    return {"model": model, "training": training}
 
 
 def has_patch(folder: str) -> bool:
@@ -135,9 +146,10 @@ def has_patch(folder: str) -> bool:
 
 
 def read_metrics(folder: str) -> dict[str, dict[str, Any]]:
-    """Reads the metrics by split, validation before test."""
-    files = os.listdir(os.path.join(folder, "metrics"))
-    splits = sorted((name.removesuffix(".json") for name in files), key=lambda one: one == "test")
+    """Reads the metrics by split, validation before test; none where there is no folder."""
+    files = glob.glob("*.json", root_dir=os.path.join(folder, "metrics"))
+    names = sorted(name.removesuffix(".json") for name in files)
+    splits = sorted(names, key=lambda one: one == "test")
     return {split: read_json(folder, os.path.join("metrics", f"{split}.json")) for split in splits}
 
 
@@ -145,14 +157,12 @@ def read_json(folder: str, name: str) -> dict[str, Any]:
     """Reads one of the JSON files of a run's folder.
 
     Raises:
-      UserInputError: there is no such file.
+      UserInputError: there is no such file, or it holds no JSON object.
     """
     path = os.path.join(folder, name)
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except FileNotFoundError:
+    if not os.path.exists(path):
         raise UserInputError(
             f"{folder!r} has no {name}: it is not the folder of a finished training run. Give a "
             "--model_dir of pipeline.train, or run that again."
-        ) from None
+        )
+    return json_file.read(path, "The run's")

@@ -62,14 +62,22 @@ def find(folder: str) -> list[ListedRun]:
     runs = []
     for path in paths:
         try:
-            run, config = run_folder.read(path), run_folder.read_config(path)
-            metrics = run_folder.read_metrics(path)
-            training = run_folder.read_json(path, manifest.FILE_NAME)["training"]
-            name = os.path.relpath(path, folder)
-            runs.append(ListedRun(name, path, run, config, metrics, training))
+            runs.append(_read(path, os.path.relpath(path, folder)))
         except UserInputError as error:
             logging.warning("Left out: %s", error)
     return sorted(runs, key=lambda one: (one.run.started, one.name), reverse=True)
+
+
+def _read(folder: str, name: str) -> ListedRun:
+    training = run_folder.read_json(folder, manifest.FILE_NAME).get("training")
+    return ListedRun(
+        name,
+        folder,
+        run_folder.read(folder),
+        run_folder.read_config(folder),
+        run_folder.read_metrics(folder),
+        training if isinstance(training, dict) else {},
+    )
 
 
 def select(runs: Sequence[ListedRun], name: str) -> ListedRun:

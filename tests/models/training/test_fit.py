@@ -106,7 +106,7 @@ def test_a_folder_without_manifest_or_of_another_version_is_refused(tmp_path):
     with pytest.raises(UserInputError, match=r"has no manifest\.json"):
         trained_model.read_trained_model(str(tmp_path))
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(UserInputError, match="no model that this version can read"):
+    with pytest.raises(UserInputError, match=r"holds no model, it has no model\.json"):
         trained_model.read_trained_model(str(tmp_path))
     (tmp_path / "model.json").write_text('{"embeding_width": 8}')
     with pytest.raises(UserInputError, match="embeding_width"):

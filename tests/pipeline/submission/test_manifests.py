@@ -8,7 +8,7 @@ import yaml
 from kubernetes_validate import utils
 
 from features.errors import UserInputError
-from pipeline.submission import commands, jobs, manifests
+from pipeline.submission import commands, jobs, manifests, yaml_text
 from tests.pipeline.submission.submissions import (
     FLAGS,
     HARD_FLAGS,
@@ -85,7 +85,7 @@ def test_version_without_schemas_is_reported():
 
 def test_yaml_is_what_was_validated():
     rendered = manifests.render(submission(**EVERYTHING))
-    text = manifests.to_yaml(rendered)
+    text = yaml_text.write(rendered)
     assert list(yaml.safe_load_all(text)) == rendered
     assert "&id" not in text
     for one in yaml.safe_load_all(text):
@@ -195,8 +195,9 @@ def test_docker_runs_what_kubernetes_runs():
     found = container(only_job(**settings))
     words = list(command.words)
     image = words.index(found["image"])
+    assert words[image - 1] == "--"
     assert words[image + 1 :] == found["args"] == ["python", "-m", "pipeline.train", *FLAGS]
-    options = words[:image]
+    options = words[: image - 1]
     given = {options[i + 1] for i, word in enumerate(options) if word == "--env"}
     assert given == {"=".join(item) for item in environment(found, {}).items()}
     assert options[options.index("--cpus") + 1] == "1.5"
