@@ -85,7 +85,11 @@ class PartedOutput:
             state=part_state.open_state(
                 folder, values["state"], parameters["negatives"] is not None
             ),
-            vocabulary=id_table.read_vocabulary(storage.join(folder, vocabulary)),
+            vocabulary=id_table.read_vocabulary(
+                storage.join(folder, vocabulary),
+                values["vocabulary"][vocabulary],
+                f"Copy {folder!r} again, or join that part again.",
+            ),
             fingerprints=[
                 {"part": name, "sha256": manifest.file_sha256(_manifest(self._output, name))}
                 for name in names

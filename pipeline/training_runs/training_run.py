@@ -11,7 +11,7 @@ from absl import logging
 from features.embeddings.embedding_set import EmbeddingSet
 from features.files import manifest, storage
 from models.evaluation import attention_mass, diagnostics, scoring
-from models.inputs import input_pipeline
+from models.inputs import input_pipeline, shard_reading
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline.report.formats import model_name
@@ -54,7 +54,8 @@ def record(
         split: scoring.evaluate(scoring.score(model, examples, split), counts) for split in splits
     }
     # Read here: an error of the data is the job's, one of a diagnostic is not.
-    sample = list(input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES))
+    with shard_reading.guarded(examples, examples.paths(_SPLIT)):
+        sample = list(input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES))
     unknown: dict[str, dict[str, list]] = {}
     effect = diagnostics.attempt("bucket effect", model.bucket_effect, unknown)
     mass = diagnostics.attempt(

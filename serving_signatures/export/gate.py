@@ -10,8 +10,10 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.ids import coverage
 from models import trained_model
+from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
+from serving_signatures import call_size
 from serving_signatures.export import saved_model, warmup
 
 
@@ -23,6 +25,7 @@ def export_model(
     batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     requests: int = 8,
     min_coverage: float = coverage.DEFAULT,
+    max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
 ) -> saved_model.Exported:
     """Exports a model and compares its signatures on held-out and on random requests.
 
@@ -35,6 +38,7 @@ def export_model(
       requests: held-out requests to compare.
       min_coverage: the least share of the vocabulary's items that have a vector inside, by
         modality. A model that hashes ids has the vocabulary of `examples`, or none to compare.
+      max_pairs: the largest call that the version answers, see `call_size`.
 
     Raises:
       UserInputError: the signatures do not agree, the embedding sets are of other items than the
@@ -54,10 +58,14 @@ def export_model(
         min_coverage,
     )
     if examples is not None and requests and _codes_are_comparable(model, examples, embeddings):
-        records = tf.data.TFRecordDataset(examples.shards("test")).take(requests)
-        held_out = list(records.as_numpy_iterator())
+        shards = examples.shards("test")
+        with shard_reading.guarded(examples, shards):
+            records = tf.data.TFRecordDataset(shards).take(requests)
+            held_out = list(records.as_numpy_iterator())
     try:
-        return saved_model.export_saved_model(model, export_dir, embeddings, batch_sizes, held_out)
+        return saved_model.export_saved_model(
+            model, export_dir, embeddings, batch_sizes, held_out, max_pairs
+        )
     except saved_model.ExportRefusedError as error:
         raise UserInputError(str(error)) from error
 
