@@ -21,6 +21,7 @@ from pipeline.runtime import entry_point
 from pipeline.runtime.coverage_flags import define_min_coverage
 from pipeline.runtime.help_text import flag_group
 from pipeline.tables.flags import define_table_flags, table_options
+from serving_signatures import call_size
 
 _FLAGS = flags.FLAGS
 
@@ -43,6 +44,13 @@ def define_flags() -> None:
             "carry vectors.",
         )
         define_min_coverage("the vocabulary's items that have a vector, in each of --embeddings")
+    with flag_group("Load"):
+        flags.DEFINE_integer(
+            "max_pairs",
+            call_size.DEFAULT_MAX_PAIRS,
+            "`COUNT` Largest call that is answered, in pairs of a candidate and a behavior.",
+            lower_bound=1,
+        )
     with flag_group("Tables"):
         define_table_flags()
     with flag_group("Output"):
@@ -75,7 +83,12 @@ def _main(arguments: Sequence[str]) -> None:
     locations = entry_point.named_locations(_FLAGS.embeddings, "embeddings")
     embeddings = embedding_inputs.read_all(locations, table_options())
     exported = gate.export_model(
-        model, _FLAGS.export_dir, examples, embeddings, min_coverage=_FLAGS.min_coverage
+        model,
+        _FLAGS.export_dir,
+        examples,
+        embeddings,
+        min_coverage=_FLAGS.min_coverage,
+        max_pairs=_FLAGS.max_pairs,
     )
     logging.info(
         "Published %s: %s; largest difference from serving_default %.1e; tags %s",

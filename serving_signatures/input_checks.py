@@ -10,6 +10,7 @@ import tensorflow as tf
 from features.embeddings import similarity
 from features.records import time_gaps
 from features.schema import (
+    CANDIDATE_MASK,
     CANDIDATES,
     HISTORY_MASK,
     HISTORY_RESIDUAL,
@@ -18,12 +19,16 @@ from features.schema import (
     ITEM_AXES,
 )
 from serving_signatures import names
+from serving_signatures.size_bound import SizeBound
 
 Tensors = dict[str, tf.Tensor]
 
 
 def checked(
-    inputs: Mapping[str, tf.Tensor], behavior_types: int, unchecked: Collection[str] = ()
+    inputs: Mapping[str, tf.Tensor],
+    behavior_types: int,
+    bound: SizeBound,
+    unchecked: Collection[str] = (),
 ) -> Tensors:
     """Returns the inputs of a scoring signature after checks of their shapes and values.
 
@@ -32,9 +37,10 @@ def checked(
     Args:
       inputs: `candidate_*` `[R, C, ...]`, `history_*` `[R, L, ...]`, all others `[R, ...]`.
       behavior_types: how many values `history_type` may take.
+      bound: the largest call.
       unchecked: inputs whose values are checked where they are used.
     """
-    with tf.control_dependencies(_shapes_agree(inputs)):
+    with tf.control_dependencies([*_sizes_possible(inputs, bound), *_shapes_agree(inputs)]):
         batch = {
             name: tf.identity(tensor) if name in unchecked else _finite(tensor, name)
             for name, tensor in inputs.items()
@@ -67,11 +73,13 @@ def require_tag(name: str, received: tf.Tensor, expected: str) -> tf.Operation:
     )
 
 
-def same_rows(inputs: Mapping[str, tf.Tensor]) -> Tensors:
-    """Returns inputs `[N, ...]` after a check that their N is the same."""
-    with tf.control_dependencies(
-        [_leading_dimensions(inputs, list(inputs), next(iter(inputs.values())), 1)]
-    ):
+def same_rows(inputs: Mapping[str, tf.Tensor], bound: SizeBound) -> Tensors:
+    """Returns inputs `[N, ...]` after checks that their N is the same, and within the bound."""
+    name, first = next(iter(inputs.items()))
+    checks = [bound.require_items(name, tf.shape(first, tf.int64)[0])]
+    if len(inputs) > 1:
+        checks.append(_leading_dimensions(inputs, list(inputs), first, 1))
+    with tf.control_dependencies(checks):
         return {name: tf.identity(tensor) for name, tensor in inputs.items()}
 
 
@@ -96,6 +104,18 @@ def finite_scores(scores: tf.Tensor, label: str, inputs: Mapping[str, tf.Tensor]
         scores,
         f"{blamed}: a value is so far beyond those of training that {label} is not a number",
     )
+
+
+def _sizes_possible(inputs: Mapping[str, tf.Tensor], bound: SizeBound) -> list[tf.Operation]:
+    """Checks R, C and L by the masks."""
+    requests, candidates = tf.unstack(tf.shape(inputs[CANDIDATE_MASK], tf.int64))
+    behaviors = tf.shape(inputs[HISTORY_MASK], tf.int64)[1]
+    masks = f"{CANDIDATE_MASK}, {HISTORY_MASK}"
+    something = tf.debugging.Assert(
+        (candidates > 0) | (behaviors > 0),
+        [f"{masks}: expected candidates or behaviors, received requests with neither"],
+    )
+    return [bound.require(masks, requests, candidates, behaviors), something]
 
 
 def _shapes_agree(inputs: Mapping[str, tf.Tensor]) -> list[tf.Operation]:

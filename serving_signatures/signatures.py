@@ -27,7 +27,8 @@ from features.schema import (
 from models.dmf import DMF
 from models.layers.content_table import ContentTable
 from models.ranking_model import RankingModel
-from serving_signatures import input_checks, names, tags
+from serving_signatures import call_size, input_checks, names, tags
+from serving_signatures.size_bound import SizeBound
 
 Tensors = dict[str, tf.Tensor]
 
@@ -47,15 +48,20 @@ class ServingSignatures:
     Args:
       model: a trained model.
       embeddings: embedding set by modality to keep inside the model; all modalities or none.
+      max_pairs: the largest call that the signatures answer, see `call_size`.
 
     Raises:
       UserInputError: only some modalities have an embedding set, or a width differs.
     """
 
     def __init__(
-        self, model: RankingModel, embeddings: Mapping[str, EmbeddingSet] | None = None
+        self,
+        model: RankingModel,
+        embeddings: Mapping[str, EmbeddingSet] | None = None,
+        max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
     ) -> None:
         self.model = model
+        self.bound = SizeBound(max_pairs)
         self.schema = model.schema.of_requests
         self._check(embeddings or {})
         self.tables = {
@@ -122,6 +128,7 @@ class ServingSignatures:
 
     def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
         examples = input_checks.require_rows(inputs[names.EXAMPLES], names.EXAMPLES)
+        examples = self.bound.records(examples, len(self.schema.modalities))
         parsed = example.parse_examples(self.schema, examples)
         read = self._context_specs().keys() | {axis.item_id for axis in ITEM_AXES}
         batch = parsed | self._checked({name: parsed[name] for name in read})
@@ -138,6 +145,7 @@ class ServingSignatures:
         return self._outputs(self.model.logits_by_label(batch), batch, inputs)
 
     def _id_projections(self, **inputs: tf.Tensor) -> Tensors:
+        inputs = input_checks.same_rows(inputs, self.bound)
         embedding = self.model.item_embedding(inputs[names.ITEM_IDS])
         key, value = self.model.attention.project_history(embedding)
         return {
@@ -149,7 +157,7 @@ class ServingSignatures:
 
     def _target_aware_projections(self, **inputs: tf.Tensor) -> Tensors:
         outputs = {}
-        inputs = input_checks.same_rows(inputs)
+        inputs = input_checks.same_rows(inputs, self.bound)
         for modality in self.model.modalities:
             vectors = names.vector(modality.name)
             quantized, norm = self._content(modality.name, inputs, names.ITEM_IDS, vectors)
@@ -197,7 +205,7 @@ class ServingSignatures:
             for modality in self.model.modalities
             for axis in ITEM_AXES
         ]
-        return input_checks.checked(inputs, self.schema.behavior_types, vectors)
+        return input_checks.checked(inputs, self.schema.behavior_types, self.bound, vectors)
 
     def _content(self, modality: str, inputs: Tensors, item_ids: str, vectors: str) -> _Content:
         """Returns the content of items, from the table inside or the vectors sent."""
@@ -223,8 +231,10 @@ class ServingSignatures:
 
     def _tagged(self, function: Callable[..., Tensors], tag: str) -> Callable[..., Tensors]:
         def tagged(**inputs: tf.Tensor) -> Tensors:
-            count = tf.shape(next(iter(inputs.values())))[:1]
-            return {**function(**inputs), tag: tf.fill(count, self.tags[tag])}
+            outputs = function(**inputs)
+            # Of an output, which the bound on N comes before.
+            count = tf.shape(next(iter(outputs.values())))[:1]
+            return {**outputs, tag: tf.fill(count, self.tags[tag])}
 
         return tagged
 

@@ -131,6 +131,19 @@ def item_ids(serialized: tf.Tensor) -> tf.Tensor:
     return tf.concat([parsed[name].values for name in names], axis=0)
 
 
+def longest(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the most candidates and the most behaviors of a record, scalars, in the graph.
+
+    Args:
+      serialized: `[R]` string; R may be 0.
+    """
+    names = (CANDIDATE_ITEM_ID, HISTORY_ITEM_ID)
+    spec = {name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64) for name in names}
+    parsed = tf.io.parse_example(serialized, spec)
+    candidates, behaviors = (parsed[name].bounding_shape(axis=1) for name in names)
+    return candidates, behaviors
+
+
 def side_feature_dtype(side: SideFeature) -> tf.DType:
     """Returns the dtype in which a side feature is stored and parsed."""
     return tf.int64 if side.kind == "categorical" else tf.float32

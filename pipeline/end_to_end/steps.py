@@ -171,6 +171,7 @@ def export_main_model(run: RunState) -> None:
         run.embeddings if inside else {},
         run.config.export.batch_sizes,
         run.config.sample_requests,
+        max_pairs=run.config.export.max_pairs,
     )
 
 

@@ -15,6 +15,7 @@ from models.model_config import ModelConfig
 from models.training.config import TrainingConfig
 from pipeline.runtime import python_config
 from pipeline.statistics.options import CheckLimits, DriftConfig
+from serving_signatures import call_size
 
 FORMER_FLAGS = ("mixed_precision", "jit_compile", "intra_op_threads", "inter_op_threads")
 """Settings of `training` that were flags of `pipeline.train` too; old run folders name them."""
@@ -43,10 +44,12 @@ class ExportConfig:
       embeddings_inside: keep the quantized embedding sets inside the model; otherwise requests
         carry the vectors.
       batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters.
+      max_pairs: the largest call that the model answers, in pairs of candidate and behavior.
     """
 
     embeddings_inside: bool = True
     batch_sizes: tuple[PositiveInt, ...] = (1, 2, 4, 8)
+    max_pairs: PositiveInt = call_size.DEFAULT_MAX_PAIRS
 
 
 @dataclass(frozen=True, config=STRICT)

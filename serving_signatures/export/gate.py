@@ -13,6 +13,7 @@ from models import trained_model
 from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
+from serving_signatures import call_size
 from serving_signatures.export import saved_model, warmup
 
 
@@ -24,6 +25,7 @@ def export_model(
     batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     requests: int = 8,
     min_coverage: float = coverage.DEFAULT,
+    max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
 ) -> saved_model.Exported:
     """Exports a model and compares its signatures on held-out and on random requests.
 
@@ -36,6 +38,7 @@ def export_model(
       requests: held-out requests to compare.
       min_coverage: the least share of the vocabulary's items that have a vector inside, by
         modality. A model that hashes ids has the vocabulary of `examples`, or none to compare.
+      max_pairs: the largest call that the version answers, see `call_size`.
 
     Raises:
       UserInputError: the signatures do not agree, the embedding sets are of other items than the
@@ -60,7 +63,9 @@ def export_model(
             records = tf.data.TFRecordDataset(shards).take(requests)
             held_out = list(records.as_numpy_iterator())
     try:
-        return saved_model.export_saved_model(model, export_dir, embeddings, batch_sizes, held_out)
+        return saved_model.export_saved_model(
+            model, export_dir, embeddings, batch_sizes, held_out, max_pairs
+        )
     except saved_model.ExportRefusedError as error:
         raise UserInputError(str(error)) from error
 

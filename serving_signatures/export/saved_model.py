@@ -17,7 +17,7 @@ from features.records import decoded_example, requests
 from features.records.requests import Arrays
 from features.schema import CANDIDATE_MASK, CANDIDATES, HISTORY_MASK
 from models.ranking_model import RankingModel
-from serving_signatures import names
+from serving_signatures import call_size, names
 from serving_signatures.export import parity_process, warmup
 from serving_signatures.export.sample_requests import encode_batch, sample_requests
 from serving_signatures.signatures import ServingSignatures
@@ -63,6 +63,7 @@ def export_saved_model(
     embeddings: Mapping[str, EmbeddingSet] | None = None,
     batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     held_out: Sequence[bytes] = (),
+    max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
 ) -> Exported:
     """Exports a model as the next version.
 
@@ -75,11 +76,16 @@ def export_saved_model(
         warm-up records.
       held_out: serialized Examples of a join, to verify besides the random requests: by their
         ids they must score as they do with the similarity codes of the join.
+      max_pairs: the largest call that the version answers, see `call_size`.
 
     Raises:
+      UserInputError: `max_pairs` is less than what is called here.
       ExportRefusedError: a check failed; nothing was published.
     """
-    signatures = ServingSignatures(model, embeddings)
+    signatures = ServingSignatures(model, embeddings, max_pairs)
+    warm = [(size, _WARMUP_CANDIDATES, signatures.schema.history_length) for size in batch_sizes]
+    for shape in (*PARITY_SHAPES, *warm):
+        call_size.check(max_pairs, shape)
     embeddings = embeddings or {}
     items = _items(model, embeddings)
     folder = ExportFolder(export_dir)
@@ -95,6 +101,7 @@ def export_saved_model(
         if held_out:
             decoded = [decoded_example.decode_request(signatures.schema, one) for one in held_out]
             batches.append(requests.pad(decoded))
+            call_size.check(max_pairs, _shape(batches[-1]))
             records.append(list(held_out))
         cases = os.path.join(workspace, "cases")
         os.mkdir(cases)
@@ -161,13 +168,18 @@ def _verify(saved_model: str, cases: str, batch_sizes: Sequence[int]) -> dict[st
 
 
 def _write_case(folder: str, index: int, records: Sequence[bytes], inputs: Arrays) -> None:
-    shape = (*inputs[CANDIDATE_MASK].shape, inputs[HISTORY_MASK].shape[1])
     np.savez(
-        os.path.join(folder, f"{index:03d}-" + "x".join(map(str, shape)) + ".npz"),
+        os.path.join(folder, f"{index:03d}-" + "x".join(map(str, _shape(inputs))) + ".npz"),
         examples_bytes=np.frombuffer(b"".join(records), np.uint8),
         examples_length=np.array([len(record) for record in records]),
         **inputs,
     )
+
+
+def _shape(batch: Arrays) -> tuple[int, int, int]:
+    """Returns R, C, L."""
+    requests, candidates = batch[CANDIDATE_MASK].shape
+    return requests, candidates, batch[HISTORY_MASK].shape[1]
 
 
 def _write_warmup(
@@ -209,6 +221,7 @@ def _manifest_values(
         "label": signatures.model.label,
         "conversion_label": signatures.model.config.conversion_label,
         "tags": signatures.tags,
+        "max_pairs": signatures.bound.max_pairs,
         "embeddings": {name: values.fingerprint for name, values in embeddings.items()},
         "parity": dict(parity),
         "tensorflow": tf.__version__,
