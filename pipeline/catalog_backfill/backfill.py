@@ -159,7 +159,13 @@ class _Job:
         return plans
 
     def compute(self, plans: Mapping[str, CachePlan], options: PipelineOptions) -> None:
-        """Writes the parts that no killed job finished."""
+        """Writes the parts that no killed job finished.
+
+        Raises:
+          UserInputError: the model is damaged.
+        """
+        if any(plan.new for plan in plans.values()):
+            self.model.check()
         tasks: list[PartTask] = []
         work = {cache: folder.new_work() for cache, folder in self.folders.items()}
         try:
@@ -180,13 +186,15 @@ class _Job:
         """Compares each new version with the model, publishes both and removes old ones.
 
         Raises:
-          UserInputError: a part could not be written, or a row differs from the model's.
+          UserInputError: a part could not be written, a row differs from the model's, or an
+            input is another one than at the start.
         """
         versions = {
             cache: self._version(cache, plan) for cache, plan in plans.items() if not plan.is_done
         }
         if versions:
             self._check(versions, plans, verify_rows)
+            self.model.check()
         for cache, values in versions.items():
             number = self.folders[cache].publish(values)
             logging.info("Published version %d of %s in %s", number, cache, self.output)

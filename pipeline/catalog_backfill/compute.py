@@ -92,22 +92,22 @@ class _WritePart(beam.DoFn):
         self._shared = shared.Shared()
         self._projector: Any = None
 
-    def setup(self) -> None:
-        # TensorFlow is imported by workers alone; a dry run does without.
-        from pipeline.catalog_backfill.projector import Projector
-
-        # One model per process, for all threads and bundles.
-        self._projector = self._shared.acquire(
-            lambda: Projector(self._saved_model, self._batch_size)
-        )
-
     def process(self, task: PartTask) -> Iterator[str]:
         try:
+            if self._projector is None:
+                self._projector = self._shared.acquire(self._load)
             note: dict[str, object] = {"entry": self._write(task)}
         except UserInputError as error:
             note = {"error": str(error)}
         task.folder.write_note(task.key, note)
         yield task.key
+
+    def _load(self) -> Any:
+        """Loads the model, one per process, for all threads and bundles."""
+        # TensorFlow is imported by workers alone; a dry run does without.
+        from pipeline.catalog_backfill.projector import Projector
+
+        return Projector(self._saved_model, self._batch_size)
 
     def _write(self, task: PartTask) -> dict[str, object]:
         arrays = os.path.join(local_copy(task.work), task.key)

@@ -135,13 +135,10 @@ def write(folder: str, vectors: Vectors) -> dict[str, str]:
 
 
 def prune(output: str, keep: int) -> None:
-    """Removes all but the newest published versions."""
+    """Removes all but the newest published versions, and nothing that is no version."""
     current = versions.current(output)
     if current is None:
         return
-    folder = storage.join(output, versions.FOLDER)
-    names = storage.list_folders(folder)
-    numbers = [int(name) for name in names if name.isdigit()]
-    kept = {f"{number:06d}" for number in versions.kept(numbers, current, keep)}
-    for name in set(names) - kept:
-        storage.remove_folder(storage.join(folder, name))
+    numbers = versions.numbers(output)
+    for number in set(numbers) - set(versions.kept(numbers, current, keep)):
+        storage.remove_folder(versions.path_of(output, number))

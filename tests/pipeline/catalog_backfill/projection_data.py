@@ -17,7 +17,8 @@ from serving_signatures.client import projection_cache
 from serving_signatures.export import parity_process
 from serving_signatures.names import CACHES
 from serving_signatures.signatures import ServingSignatures
-from tests import synthetic
+from serving_signatures.versions import exported_version
+from tests import manifests, synthetic
 
 ID, TARGET = CACHES
 ITEMS = 1000
@@ -54,6 +55,7 @@ def save_model(folder, model, embeddings=None):
             "schema": model.schema.to_dict(),
             "tags": signatures.tags,
             "embeddings": {name: one.fingerprint for name, one in (embeddings or {}).items()},
+            "files": exported_version.list_files(str(folder)),
         },
     )
     return str(folder)
@@ -137,14 +139,6 @@ def published(output, cache):
     return values
 
 
-def rewrite_version(path, change):
-    """Writes a version's manifest anew, with a change and, as earlier ones, without a checksum."""
-    values = json.loads(path.read_text())
-    del values["checksum"], values["manifest_version"]
-    change(values)
-    path.write_text(json.dumps(values))
-
-
 def plant(cache_folder, name, change):
     """Changes a part's table, and lets the manifest of version 1 vouch for the new bytes."""
     sink = io.BytesIO()
@@ -158,7 +152,7 @@ def plant(cache_folder, name, change):
         (entry,) = [one for one in values["parts"] if one["file"] == name]
         entry.update(file=f"{digest}.parquet", sha256=digest)
 
-    rewrite_version(cache_folder / "versions" / "000001.json", other)
+    manifests.change(cache_folder / "versions" / "000001.json", other)
 
 
 def contents(folder):

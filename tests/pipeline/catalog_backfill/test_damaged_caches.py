@@ -13,6 +13,7 @@ from pipeline.catalog_backfill.cache_folder import CacheFolder
 from serving_signatures.client import cache_parts
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.names import CACHES
+from tests import manifests
 from tests.pipeline.catalog_backfill import projection_data
 from tests.pipeline.catalog_backfill.projection_data import ID, ITEMS, SMALL, TARGET, published
 
@@ -163,7 +164,7 @@ def entry_and_tag(output, name):
 
 def test_a_version_of_another_tag_gives_no_row(plain, data, filled, computed):
     path = filled / ID / "versions" / "000001.json"
-    projection_data.rewrite_version(path, lambda values: values.update(tag="0" * 16))
+    manifests.change(path, lambda values: values.update(tag="0" * 16))
     plans = backfill(plain.folder, data.items, str(filled), data.embeddings, **SMALL)
     assert plans[ID].counts == {**plans[ID].counts, "stale": ITEMS, "computed": ITEMS, "reused": 0}
     assert plans[TARGET].is_done

@@ -9,6 +9,7 @@ from features.errors import UserInputError
 from pipeline.catalog_backfill.backfill import backfill
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from serving_signatures.client.projection_cache import ProjectionCache
+from tests import manifests
 from tests.pipeline.catalog_backfill import projection_data
 from tests.pipeline.catalog_backfill.projection_data import ID, SMALL, TARGET, published
 
@@ -57,7 +58,7 @@ CHANGES = [
 @pytest.mark.parametrize(("change", "message"), CHANGES, ids=[message for _, message in CHANGES])
 def test_a_manifest_that_is_not_a_versions_is_refused_by_name(filled, change, message):
     path = filled / ID / "versions" / "000001.json"
-    projection_data.rewrite_version(path, change)
+    manifests.change(path, change)
     with pytest.raises(UserInputError, match=message) as error:
         ProjectionCache.open(str(filled), ID)
     assert str(filled / ID) in str(error.value)
@@ -69,7 +70,7 @@ def test_a_huge_part_is_not_allocated_before_it_is_looked_at(filled):
         first(values)["rows"] += 1 << 39
         values["items"] += 1 << 39
 
-    projection_data.rewrite_version(filled / ID / "versions" / "000001.json", change)
+    manifests.change(filled / ID / "versions" / "000001.json", change)
     with pytest.raises(UserInputError, match=r"has \d+ rows, expected 5497"):
         ProjectionCache.open(str(filled), ID)
 

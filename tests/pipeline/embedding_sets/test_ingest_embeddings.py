@@ -247,6 +247,28 @@ def test_three_versions_are_kept(tmp_path):
     assert len(state(tmp_path / "set")) == 5
 
 
+def test_folders_that_are_no_versions_stay(tmp_path):
+    for name in ("notes", "12", "000001.old"):
+        (tmp_path / "set" / "versions" / name).mkdir(parents=True)
+    for number in range(3):
+        take(tmp_path, rows([number]), keep=1)
+    folder = tmp_path / "set" / "versions"
+    assert sorted(path.name for path in folder.iterdir()) == ["000001.old", "000003", "12", "notes"]
+
+
+def test_a_pointer_that_was_removed_loses_no_vector(tmp_path):
+    for number, what in enumerate(["there is a first version", "such as 1, 2"]):
+        take(tmp_path, rows([number]))
+        (tmp_path / "set" / "CURRENT").unlink()
+        for read in (lambda: take(tmp_path, rows([7])), lambda: state(tmp_path / "set")):
+            with pytest.raises(UserInputError, match=r"CURRENT' is missing|no published version"):
+                read()
+        with pytest.raises(UserInputError, match=what):
+            take(tmp_path, rows([8]))
+        (tmp_path / "set" / "CURRENT").write_text(f"{number + 1}")
+    assert sorted(state(tmp_path / "set")) == [0, 1]
+
+
 class KilledError(BaseException):
     """Stands for the end of the process."""
 
