@@ -12,8 +12,7 @@ Usual commands:
 Left on disk: `data/`, `examples/`, `statistics/`, `models/<name>/`, `serving/<name>/<version>/`,
 `summary.json`, `report.json` and `report.html`.
 
-Exit codes: 0 done; 2 wrong input or flags, the message says what to fix; 75 stopped by SIGTERM
-after a checkpoint, the same command resumes; 1 anything else.
+SIGTERM stops a training after a checkpoint, with exit code 75; the same command resumes it.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import tensorflow as tf
 from absl import logging
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -37,6 +38,7 @@ def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
     """Returns a server for `threads` requests at a time, not started yet and without a port."""
     server = grpc.server(
         futures.ThreadPoolExecutor(threads),
+        interceptors=[_ParsedInService()],
         options=[
             ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", -1),
@@ -98,6 +100,30 @@ def _answers(method: _Method) -> _Method:
             context.abort(_CODES[error.error_code], details)
 
     return answer
+
+
+class _ParsedInService(grpc.ServerInterceptor):
+    """Has the service parse a request.
+
+    gRPC for Python never lets go of a call whose request it could not parse itself: 16 KiB each.
+    """
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Returns the method's handler, for a request of bytes."""
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+
+        def parse_and_answer(data: bytes, context: grpc.ServicerContext) -> Any:
+            try:
+                request = handler.request_deserializer(data)
+            except DecodeError:
+                context.abort(grpc.StatusCode.INTERNAL, "The request is not the method's message")
+            return handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            parse_and_answer, response_serializer=handler.response_serializer
+        )
 
 
 class _Services(

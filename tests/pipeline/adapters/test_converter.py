@@ -202,6 +202,20 @@ def test_a_quoted_path_survives_in_the_command(tmp_path):
     assert options.output == str(tmp_path / "it's $HOME-examples")
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["touch x", "python -m pipeline.build_examples; touch x", "a 'b", None, 3, [], "a\nb", "", "#"],
+)
+def test_another_command_in_a_manifest_is_not_printed(tmp_path, command):
+    source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
+    output = str(tmp_path / "out")
+    converter.run(movielens.ADAPTER, str(source), output)
+    values = {**manifest.read_manifest(output), "join_command": command}
+    manifest.write_manifest(output, values)
+    with pytest.raises(UserInputError, match=r"holds the command .*expected python -m"):
+        converter.run(movielens.ADAPTER, str(source), output)
+
+
 def test_every_adapter_has_its_name():
     assert {name: one.name for name, one in convert_job.ADAPTERS.items()} == {
         name: name

@@ -1,5 +1,8 @@
 """The gRPC services answer as TF Serving's do."""
 
+import gc
+import time
+
 import grpc
 import numpy as np
 import pytest
@@ -138,6 +141,26 @@ def test_status_has_every_version(models):
     request.model_spec.name = "other"
     message = "Could not find any versions of model other"
     refused(lambda: models.GetModelStatus(request), "NOT_FOUND", message)
+
+
+def calls_that_the_server_holds():
+    return sum(
+        (type(one).__module__, type(one).__name__) == ("grpc._server", "_RPCState")
+        for one in gc.get_objects()
+    )
+
+
+def test_what_is_no_message_is_refused_and_not_kept(channel, prediction):
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    message = "The request is not the method's message"
+    before = calls_that_the_server_holds()
+    for _ in range(20):
+        refused(lambda: call(b"\xff" * 200), "INTERNAL", message)
+    end = time.monotonic() + 20
+    while calls_that_the_server_holds() > before + 2:  # It lets go of a call after its answer.
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert prediction.Predict(tiny_model.request(**tiny_model.inputs())).model_spec.name == "m"
 
 
 def test_other_methods_are_not_there(prediction):
