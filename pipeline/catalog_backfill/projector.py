@@ -28,9 +28,11 @@ class Projector:
 
     def __init__(self, saved_model: str, batch_size: int):
         folder = local_copy(saved_model)
-        self._model = LoadedVersion.open(folder)
-        # What was loaded is what was exported, in every process that computes.
-        exported_version.check_files(folder, exported_version.read_values(folder))
+        try:
+            self._model = LoadedVersion.open(folder)
+        finally:
+            # What was loaded is what was exported; an error of loading is explained, if it is not.
+            exported_version.check_files(folder, exported_version.read_values(folder))
         self._saved_model, self._batch_size = saved_model, batch_size
 
     @property
