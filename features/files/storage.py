@@ -117,6 +117,8 @@ def open_input(path: str) -> pa.NativeFile:
 def open_parquet(path: str, streamed: bool = False) -> pq.ParquetFile:
     """Opens a Parquet file; use it as a context manager.
 
+    A page that has a checksum is compared with it when it is read: a damaged one is an `OSError`.
+
     Args:
       path: local or remote.
       streamed: whether a local file's columns are read piece by piece as they are decoded. A
@@ -126,13 +128,19 @@ def open_parquet(path: str, streamed: bool = False) -> pq.ParquetFile:
       pa.ArrowException: the file is not Parquet.
       OSError: the file cannot be opened.
     """
-    if not is_remote(path):
-        if streamed:
-            return pq.ParquetFile(local_path(path), buffer_size=_PIECE_BYTES, pre_buffer=False)
-        return pq.ParquetFile(local_path(path))
+    piecewise = streamed and not is_remote(path)
     with resolved(path) as (filesystem, name):
-        # Coalesces small reads, each of which would be a request.
-        return pq.ParquetFile(name, filesystem=filesystem, pre_buffer=True)
+        try:
+            return pq.ParquetFile(
+                name,
+                filesystem=filesystem,
+                buffer_size=_PIECE_BYTES if piecewise else 0,
+                # Coalesces small reads, each of which would be a request.
+                pre_buffer=not piecewise,
+                page_checksum_verification=True,
+            )
+        except UnicodeDecodeError as error:
+            raise pa.ArrowInvalid(f"a name in its footer is no text: {error}") from error
 
 
 def read_bytes(path: str) -> bytes:

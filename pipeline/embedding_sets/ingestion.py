@@ -79,12 +79,14 @@ def ingest(
             dimension = before["dimension"]
         wanted = dimension or files.dimension
         time = ALWAYS if available_at is None else available_at
+        # Before the vectors are read: what reads them checks that the files stayed the same.
+        digests = {files.names[path]: digest for path, digest in files.sha256.items()}
         delivery = read_delivery(files, wanted, time)
         identity = {
             "encoder": encoder,
             "version": encoder_version,
             "dimension": wanted,
-            "delivery": {files.names[path]: digest for path, digest in files.sha256.items()},
+            "delivery": digests,
             "before": None if before is None else before["fingerprint"],
         }
         number = (versions.current(output) or 0) + 1

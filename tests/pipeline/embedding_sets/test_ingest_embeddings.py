@@ -354,3 +354,36 @@ def test_a_delivery_with_its_own_names_in_csv_is_the_same_version(tmp_path):
     options = TableOptions(columns=(*options.columns, "available_at=when"), delimiter=";")
     with pytest.raises(UserInputError, match=r"--column 'available_at=when'.* tables are vectors"):
         ingest(location, output, "encoder", "1", options=options)
+
+
+NO_SET = "is no manifest of an embedding set"
+
+
+@pytest.mark.parametrize(
+    ("edit", "reading", "adding"),
+    [
+        (lambda values: values.clear(), NO_SET, NO_SET),
+        (lambda values: values.update(dimension=True), NO_SET, NO_SET),
+        (lambda values: values.pop("encoder"), None, "lacks encoder: it is no version"),
+        (lambda values: values.update(id_kinds={"item": 3}), "manifest.json': id_kinds", None),
+    ],
+)
+def test_a_version_whose_manifest_is_no_sets_is_refused(tmp_path, edit, reading, adding):
+    take(tmp_path, rows(range(5)))
+    manifests.change(tmp_path / "set/versions/000001/manifest.json", edit)
+    if reading is not None:
+        with pytest.raises(UserInputError, match=reading):
+            state(tmp_path / "set")
+    if adding is not None:
+        with pytest.raises(UserInputError, match=adding):
+            take(tmp_path, rows(range(9), seed=1))
+    assert (tmp_path / "set" / "CURRENT").read_text() == "1\n"
+
+
+def test_a_version_that_lost_its_manifest_is_refused(tmp_path):
+    take(tmp_path, rows(range(5)))
+    (tmp_path / "set/versions/000001/manifest.json").unlink()
+    with pytest.raises(UserInputError, match=r"000001', .*has lost its manifest\.json"):
+        state(tmp_path / "set")
+    with pytest.raises(UserInputError, match=r"has no manifest\.json"):
+        take(tmp_path, rows(range(9), seed=1))
