@@ -44,6 +44,12 @@ def test_a_model_of_an_earlier_export_is_taken_without_checksums(saved, data, fi
     assert parts == [name for name in contents(tmp_path / "out") if "/parts/" in name]
 
 
+def test_a_model_that_cannot_be_loaded_is_refused_by_the_name_of_its_file(saved):
+    flip(variables(saved))
+    with pytest.raises(UserInputError, match=r"variables\.data.* is damaged"):
+        Projector(str(saved), 64)
+
+
 @pytest.fixture
 def meanwhile(monkeypatch):
     """A function that has another one called as a worker computes."""
