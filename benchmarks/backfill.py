@@ -34,7 +34,7 @@ from pipeline.embedding_sets.ingestion import ingest
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
 from serving_signatures import names
-from serving_signatures.client import projection_cache
+from serving_signatures.client import cache_version
 from serving_signatures.export import saved_model
 
 _FLAGS = flags.FLAGS
@@ -74,7 +74,7 @@ def _main(_: Sequence[str]) -> None:
             pq.write_table(pa.table({"item_id": np.arange(count)}), f"{folder}/items.parquet")
             used = measured_process.run(command)
             cache = os.path.join(folder, "projections", names.TARGET_AWARE_PROJECTIONS)
-            values = projection_cache.read_version(cache, versions.current(cache) or 0)
+            values = cache_version.read_version(cache, versions.current(cache) or 0)
             rows.append(
                 {
                     "run": name,

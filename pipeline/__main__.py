@@ -2,8 +2,7 @@
 
 import sys
 
-from pipeline.runtime import job_list
-from pipeline.runtime.entry_point import USER_ERROR_CODE
+from pipeline.runtime import exit_codes, job_list
 
 
 def main() -> None:
@@ -12,7 +11,7 @@ def main() -> None:
         sys.stderr.write(
             "Error: give the job after a point: python -m pipeline.train. See --help.\n"
         )
-        raise SystemExit(USER_ERROR_CODE)
+        raise SystemExit(exit_codes.USER_ERROR)
     print(job_list.describe())
 
 

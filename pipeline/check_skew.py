@@ -9,7 +9,7 @@ Usual commands:
         --embeddings text=text/
     python -m pipeline.check_skew --saved_model serving/dmf/1 --requests requests.tfrecord
 
-Exit codes: 0 all is equal, 1 something differs, 2 the input is at fault.
+It exits with 1, without a traceback, where something differs.
 """
 
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ Usual commands:
     python -m pipeline.doctor
     python -m pipeline.doctor --paths log/ --paths s3://bucket/examples
 
-Exit codes: 0 no problem, 2 a problem; warnings alone are 0.
+It exits with 2 where there is a problem; warnings alone are none.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from absl import flags, logging
 
 from features.errors import UserInputError
+from features.files import storage
 from pipeline.checkup.examination import examine
 from pipeline.checkup.facts import gather
 from pipeline.runtime import entry_point, plain_text
@@ -49,11 +50,8 @@ def _main(arguments: Sequence[str]) -> None:
     outcomes = examine(gather(_FLAGS.paths))
     plain_text.say("\n".join(one.text() for one in outcomes))
     if _FLAGS.json:
-        try:
-            with open(_FLAGS.json, "w") as file:
-                json.dump([dataclasses.asdict(one) for one in outcomes], file, indent=2)
-        except OSError as error:
-            raise UserInputError(f"--json {_FLAGS.json!r} cannot be written: {error}.") from error
+        text = json.dumps([dataclasses.asdict(one) for one in outcomes], indent=2)
+        storage.write_bytes(_FLAGS.json, f"{text}\n".encode())
     problems = [one.check for one in outcomes if one.status == "problem"]
     if problems:
         raise UserInputError(

@@ -8,7 +8,7 @@ Usual commands:
 Left on disk: `statistics.json` (`statistics.rejected.json` where there is an error) and
 `report.html`.
 
-Exit codes: 0 no error, 2 a check failed, data drifted beyond a threshold, or wrong input or flags.
+It exits with 2 also where a check failed, or data drifted beyond a threshold.
 """
 
 import os

@@ -9,8 +9,8 @@ Usual commands:
     python -m pipeline.submit --job build_examples --target docker --volume /srv/ctr:/data -- \
         --events /data/log --embeddings text=/data/text --output /data/examples
 
-Exit codes: 0 done, or handed to Kubernetes; 2 wrong input or flags; else the job's own. A job that
-ends with 75 (stopped after a checkpoint) is run again, one that ends with 2 never.
+It exits with 0 after a hand-over to Kubernetes, and else with the job's own code. A job that ends
+with 75 is run again, one that ends with 2 never.
 """
 
 from collections.abc import Sequence

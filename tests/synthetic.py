@@ -7,7 +7,6 @@ candidates and 0 to L behaviors.
 """
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from features.embeddings import embedding_set, similarity
 from features.embeddings.embedding_set import EmbeddingSet
-from features.files import manifest
+from features.files import checked, manifest
 from features.ids import id_table
 from features.records import example
 from features.records.requests import RankingRequest
@@ -150,17 +149,20 @@ def write_example_set(
         if split in inverted:
             requests = [_inverted(request) for request in requests]
         names = [f"{split}-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
+        names = names if count else []
         for index, name in enumerate(names):
             shard_values[name] = _write_shard(folder, name, schema, requests[index::shards], split)
         sizes, records = np.unique([len(r.candidate_item_id) for r in requests], return_counts=True)
         split_values[split] = {
-            "shards": names if count else [],
+            "shards": names,
             "requests": count,
             "records": count,
             "candidates": int((sizes * records).sum()),
             "candidates_per_record": {str(c): int(n) for c, n in zip(sizes, records, strict=True)},
         }
-    id_table.write_vocabulary(os.path.join(folder, "vocabulary", "item_id.txt"), item_ids()[:-5])
+    vocabulary = "vocabulary/item_id.txt"
+    id_table.write_vocabulary(os.path.join(folder, vocabulary), item_ids()[:-5])
+    digest = manifest.file_sha256(os.path.join(folder, vocabulary))
     manifest.write_manifest(
         folder,
         {
@@ -172,8 +174,18 @@ def write_example_set(
             "schema_fingerprint": schema.fingerprint(),
             "shards": shard_values,
             "splits": split_values,
+            "vocabulary": {vocabulary: {"ids": ITEMS - 5, "sha256": digest}},
         },
     )
+    return ExampleSet.open(folder)
+
+
+def describe_shards(folder: str) -> ExampleSet:
+    """Lets the manifest describe the shards as they are now, and opens the folder."""
+    values = manifest.read_manifest(folder)
+    for name, entry in values["shards"].items():
+        entry |= checked.fingerprint(os.path.join(folder, name))
+    manifest.write_manifest(folder, values)
     return ExampleSet.open(folder)
 
 
@@ -215,6 +227,4 @@ def _write_shard(folder, name, schema, requests, split) -> dict[str, object]:
     with tf.io.TFRecordWriter(path) as writer:
         for request in requests:
             writer.write(example.encode_request(schema, request))
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
-    return {"split": split, "records": len(requests), "sha256": digest}
+    return {"split": split, "records": len(requests), **checked.fingerprint(path)}

@@ -1,10 +1,12 @@
 """The list of the jobs, and what `--help` of each prints."""
 
+import errno
 import functools
 import importlib
+import os
 
 from docs_build.tables.table import Table, escape, markdown
-from pipeline.runtime import help_text, job_list
+from pipeline.runtime import exit_codes, help_text, job_list
 
 PAGES = {
     "doctor": "troubleshooting.md",
@@ -47,7 +49,30 @@ def _help(job: str) -> str:
     return f"```text\n{text}\n```"
 
 
+_RETRIES = {
+    exit_codes.OK: "no",
+    exit_codes.USER_ERROR: "no: fix it first",
+    exit_codes.RETRY: "yes",
+    exit_codes.FAILURE: "a few times, then report it",
+}
+
+
+def _exit_codes() -> str:
+    rows = [(str(code), text, _RETRIES[code]) for code, text in exit_codes.MEANINGS.items()]
+    return markdown(("code", "meaning", "run it again"), rows)
+
+
+def _system_errors() -> str:
+    rows = [
+        (f"`{errno.errorcode[number]}`", os.strerror(number), str(code))
+        for number, (code, _) in exit_codes.SENTENCES.items()
+    ]
+    return markdown(("error", "in words", "exit code"), rows)
+
+
 TABLES: dict[str, Table] = {
     "jobs.list": _list,
+    "jobs.exit_codes": _exit_codes,
+    "jobs.system_errors": _system_errors,
     **{f"help.{job}": functools.partial(_help, job) for job in job_list.names()},
 }

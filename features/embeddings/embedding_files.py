@@ -103,11 +103,12 @@ class EmbeddingFiles:
         """Reads all rows, batch by batch.
 
         Raises:
-          UserInputError: a unit is not readable.
+          UserInputError: a unit is not readable, or a file changed while it was read.
         """
-        for unit in self.units:
-            for rows in self.reader.read(unit):
-                yield unit, rows
+        with self.table.unchanged():
+            for unit in self.units:
+                for rows in self.reader.read(unit):
+                    yield unit, rows
 
 
 def open_files(

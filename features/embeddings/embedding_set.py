@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.arrays import Array, Floats, Integers, SmallIntegers
 from features.embeddings import embedding_files, similarity
 from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import manifest, parquet, storage
 from features.id_kinds import KEY, IdKinds, Kind, of_type
 from features.ids import hashing, id_table
 
@@ -200,7 +199,7 @@ def write_embedding_set(
     path = storage.join(folder, "part-00000.parquet")
     table = pa.table({"item_id": pa.array(item_ids), "embedding": embedding})
     with storage.OutputFile(path) as file:
-        pq.write_table(table, file.stream)
+        parquet.write_table(table, file.stream)
     manifest.write_manifest(
         folder,
         {

@@ -36,7 +36,7 @@ def dimension(table: Table) -> int | None:
     """
     for path, _ in table.passed_over:
         if storage.base_name(path) == manifest.FILE_NAME:
-            return int(_values(path.rpartition("/")[0])["dimension"])
+            return int(values_of(path.rpartition("/")[0])["dimension"])
     return None
 
 
@@ -50,7 +50,7 @@ def read(table: Table) -> Declared:
         embedding set's, or two are of different encoders or widths.
     """
     found = {
-        path.rpartition("/")[0]: _values(path.rpartition("/")[0])
+        path.rpartition("/")[0]: values_of(path.rpartition("/")[0])
         for path, _ in table.passed_over
         if storage.base_name(path) == manifest.FILE_NAME
     }
@@ -65,7 +65,7 @@ def read(table: Table) -> Declared:
     }
     _check_alike("width", dimensions)
     _check_alike("encoder", encoders)
-    kinds = (id_kinds.item_kind(values) for values in found.values())
+    kinds = [_item_kind(folder, values) for folder, values in found.items()]
     return Declared(
         dimension=next(iter(dimensions.values()), None),
         encoder=next(iter(encoders.values()), ""),
@@ -74,10 +74,16 @@ def read(table: Table) -> Declared:
     )
 
 
-def _values(folder: str) -> dict[str, Any]:
+def values_of(folder: str) -> dict[str, Any]:
+    """Reads the manifest of a set.
+
+    Raises:
+      UserInputError: there is none, or it is no embedding set's.
+    """
     values = manifest.read_manifest(folder)
     width, hashes = values.get("dimension"), values.get("sha256")
-    if not isinstance(width, int) or width < 1 or not isinstance(hashes, dict):
+    is_width = isinstance(width, int) and not isinstance(width, bool) and width > 0
+    if not is_width or not isinstance(hashes, dict):
         raise UserInputError(
             f"{storage.join(folder, manifest.FILE_NAME)!r} is no manifest of an embedding set: "
             f"'dimension' is {width!r}, expected a whole number, and 'sha256' "
@@ -85,6 +91,13 @@ def _values(folder: str) -> dict[str, Any]:
             "move it out of the folder."
         )
     return values
+
+
+def _item_kind(folder: str, values: Mapping[str, Any]) -> Kind | None:
+    try:
+        return id_kinds.item_kind(values)
+    except UserInputError as error:
+        raise UserInputError(f"{storage.join(folder, manifest.FILE_NAME)!r}: {error}") from error
 
 
 def _checked(

@@ -1,6 +1,7 @@
 """Files and folders, local or remote.
 
-- `storage`, `file_system`: reading and writing by path or URI.
+- `storage`, `file_system`, `parquet`: reading and writing by path or URI.
+- `stamps`: whether files are still those that were opened.
 - `manifest`, `versions`: complete data sets, published versions.
 - `staging`, `locks`: folders that appear whole, written by one job at a time.
 - `checked`: data files compared with what a manifest says of them.

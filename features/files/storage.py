@@ -6,6 +6,7 @@ credential; local ones fail with `OSError`, as `open` does.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ from features.files import staging
 from features.files.file_system import is_remote as is_remote
 from features.files.file_system import local_path, resolved
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PIECE_BYTES = 1 << 20
 _CHUNK_BYTES = 8 << 20
 _SPOOL_BYTES = 32 << 20
@@ -115,6 +117,8 @@ def open_input(path: str) -> pa.NativeFile:
 def open_parquet(path: str, streamed: bool = False) -> pq.ParquetFile:
     """Opens a Parquet file; use it as a context manager.
 
+    A page that has a checksum is compared with it when it is read: a damaged one is an `OSError`.
+
     Args:
       path: local or remote.
       streamed: whether a local file's columns are read piece by piece as they are decoded. A
@@ -124,13 +128,19 @@ def open_parquet(path: str, streamed: bool = False) -> pq.ParquetFile:
       pa.ArrowException: the file is not Parquet.
       OSError: the file cannot be opened.
     """
-    if not is_remote(path):
-        if streamed:
-            return pq.ParquetFile(local_path(path), buffer_size=_PIECE_BYTES, pre_buffer=False)
-        return pq.ParquetFile(local_path(path))
+    piecewise = streamed and not is_remote(path)
     with resolved(path) as (filesystem, name):
-        # Coalesces small reads, each of which would be a request.
-        return pq.ParquetFile(name, filesystem=filesystem, pre_buffer=True)
+        try:
+            return pq.ParquetFile(
+                name,
+                filesystem=filesystem,
+                buffer_size=_PIECE_BYTES if piecewise else 0,
+                # Coalesces small reads, each of which would be a request.
+                pre_buffer=not piecewise,
+                page_checksum_verification=True,
+            )
+        except UnicodeDecodeError as error:
+            raise pa.ArrowInvalid(f"a name in its footer is no text: {error}") from error
 
 
 def read_bytes(path: str) -> bytes:
@@ -154,10 +164,10 @@ class OutputFile:
     """Writes a file atomically: it appears, complete, when the block ends without an exception.
 
     On local disks the file is written beside its name, flushed to disk and renamed, so that a power
-    cut leaves the old content or the new. On object stores it is staged in memory, above 32 MiB in
-    a temporary file, and uploaded at the end, because pyarrow completes an upload even after an
-    exception. A killed process leaves no object, at most parts of an upload, which the bucket's
-    lifecycle rule for incomplete uploads should remove.
+    cut leaves the old content or the new; a symbolic link is followed. On object stores it is
+    staged in memory, above 32 MiB in a temporary file, and uploaded at the end, because pyarrow
+    completes an upload even after an exception. A killed process leaves no object, at most parts of
+    an upload, which the bucket's lifecycle rule for incomplete uploads should remove.
 
     Args:
       path: the file's; its folder is made if absent.
@@ -170,14 +180,15 @@ class OutputFile:
 
     def __init__(self, path: str, durable: bool = True):
         self._path, self._durable = path, durable
-        self._temporary = f"{local_path(path)}.{uuid.uuid4().hex}{staging.TEMPORARY}"
+        self._local = path if is_remote(path) else os.path.realpath(local_path(path))
+        self._temporary = f"{self._local}.{uuid.uuid4().hex}{staging.TEMPORARY}"
         self.stream: IO[bytes]
 
     def __enter__(self) -> "OutputFile":
         if is_remote(self._path):
             self.stream = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)
         else:
-            os.makedirs(os.path.dirname(os.path.abspath(self._temporary)), exist_ok=True)
+            os.makedirs(os.path.dirname(self._local), exist_ok=True)
             self.stream = open(self._temporary, "xb")
         return self
 
@@ -202,13 +213,22 @@ class OutputFile:
                     self.stream.flush()
                     os.fsync(self.stream.fileno())
             if kind is None:
-                os.replace(self._temporary, local_path(self._path))
+                os.replace(self._temporary, self._local)
+            self._name_in(error)
+        except OSError as failed:
+            self._name_in(failed)
+            raise
         finally:
             # Also after a full disk, which shows when the file is flushed or closed.
             if os.path.exists(self._temporary):
                 os.remove(self._temporary)
         if kind is None and self._durable:
-            staging.sync(os.path.dirname(os.path.abspath(local_path(self._path))))
+            staging.sync(os.path.dirname(self._local))
+
+    def _name_in(self, error: BaseException | None) -> None:
+        """Names the file in an error of a full disk, which Python and PyArrow leave out."""
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            error.filename = self._path
 
     def _upload(self) -> None:
         self.stream.seek(0)

@@ -36,7 +36,7 @@ def _local(folder: str) -> dict[str, int | None]:
     found = {}
     try:
         for parent, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
-            folders[:] = [name for name in folders if not _leads_back(parent, name)]
+            folders[:] = [name for name in folders if not _leads_back(folder, parent, name)]
             below = os.path.relpath(parent, folder)
             prefix = "" if below == os.curdir else below.replace(os.sep, "/") + "/"
             for name in names:
@@ -52,12 +52,16 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _leads_back(parent: str, name: str) -> bool:
+def _leads_back(folder: str, parent: str, name: str) -> bool:
     path = os.path.join(parent, name)
     if not os.path.islink(path):
         return False
     target = os.path.realpath(path)
-    return os.path.commonpath([target, os.path.realpath(parent)]) == target
+    # The way down to here may have gone through other links.
+    way = [parent]
+    while len(way[-1]) > len(folder):
+        way.append(os.path.dirname(way[-1]))
+    return any(os.path.commonpath([target, os.path.realpath(one)]) == target for one in way)
 
 
 def _size(path: str) -> int | None:

@@ -8,31 +8,78 @@ write an older number into `CURRENT`; versions with higher numbers then count as
 """
 
 import os
+import re
 from collections.abc import Collection
+
+from pyarrow import fs
 
 from features.errors import UserInputError
 from features.files import staging, storage
+from features.files.file_system import resolved
 
 POINTER = "CURRENT"
 FOLDER = "versions"
 
+_NUMBER = re.compile(r"0*[1-9][0-9]{0,8}")
+_NAME = re.compile(r"([0-9]{6,9})(\.json)?")
+
 
 def current(folder: str) -> int | None:
-    """Returns the number of the published version, None if there is none.
+    """Returns the number of the published version, None if none has been published.
 
     Raises:
-      UserInputError: the pointer holds no number.
+      UserInputError: the pointer holds no number, or was removed.
     """
     path = storage.join(folder, POINTER)
-    if not storage.is_file(path):
+    if storage.is_file(path):
+        text = storage.read_bytes(path).decode(errors="replace").strip()
+        if _NUMBER.fullmatch(text):
+            return int(text)
+        what = f"holds {text[:40]!r}"
+    elif storage.exists(path):
+        what = "is no file"
+    # The first version stands there without a pointer where its job was killed; no later one does.
+    elif max(numbers(folder), default=0) > 1:
+        what = "is missing"
+    else:
         return None
-    text = storage.read_bytes(path).decode(errors="replace").strip()
-    if not text.isdigit():
+    raise UserInputError(
+        f"{path!r} {what}, expected {_choice(folder)}. Write the number of the one to publish "
+        "into it."
+    )
+
+
+def published(folder: str, suffix: str = "") -> str | None:
+    """Returns the path of the published version, None if none has been published.
+
+    Args:
+      folder: of the versions.
+      suffix: of a version's name; a version without one is a folder.
+
+    Raises:
+      UserInputError: the pointer is damaged, or names a version that is not there.
+    """
+    number = current(folder)
+    if number is None:
+        return None
+    path = path_of(folder, number, suffix)
+    if not storage.exists(path):
         raise UserInputError(
-            f"{path!r} holds {text[:40]!r}, expected the number of a version in "
-            f"{storage.join(folder, FOLDER)!r}. Write one of those into it."
+            f"{storage.join(folder, POINTER)!r} holds {number}, but {path!r} is missing: expected "
+            f"{_choice(folder)}. Write the number of the one to publish into it."
         )
-    return int(text)
+    return path
+
+
+def numbers(folder: str) -> list[int]:
+    """Returns the numbers of all versions, ascending, whether published or not."""
+    with resolved(storage.join(folder, FOLDER)) as (filesystem, listed):
+        try:
+            found = filesystem.get_file_info(fs.FileSelector(listed, allow_not_found=True))
+        except NotADirectoryError:
+            return []
+    names = (_NAME.fullmatch(one.base_name) for one in found)
+    return sorted({int(name[1]) for name in names if name})
 
 
 def publish(folder: str, version: int) -> None:
@@ -53,15 +100,21 @@ def path_of(folder: str, version: int, suffix: str = "") -> str:
     return storage.join(folder, FOLDER, f"{version:06d}{suffix}")
 
 
-def kept(numbers: Collection[int], published: int, keep: int) -> list[int]:
+def kept(existing: Collection[int], latest: int, keep: int) -> list[int]:
     """Returns the versions to keep, ascending: the published one and the newest before it.
 
     Args:
-      numbers: all existing versions.
-      published: the published version.
+      existing: all versions that are there.
+      latest: the published version.
       keep: how many versions to keep, at least 1.
 
     >>> kept([1, 2, 3, 4, 5], 4, 3)
     [2, 3, 4]
     """
-    return sorted(number for number in numbers if number <= published)[-keep:]
+    return sorted(number for number in existing if number <= latest)[-keep:]
+
+
+def _choice(folder: str) -> str:
+    found = ", ".join(map(str, numbers(folder)[-5:]))
+    where = f"a version in {storage.join(folder, FOLDER)!r}"
+    return f"the number of {where}, such as {found}" if found else f"{where}, which holds none"

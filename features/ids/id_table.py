@@ -6,41 +6,62 @@ has row 3, and any other id has row 0 or 1. A hashed table has no vocabulary: ev
 into `[oov_buckets, rows)`, and only id dropout uses the OOV rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from features.arrays import Integers
 from features.errors import UserInputError
-from features.files import storage
+from features.files import checked, storage
 from features.ids import hashing
 
+_CHARACTERS = b"-0123456789 \r\n"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_REMEDY = "Write it again, with the job that makes it."
 
-def read_vocabulary(path: str) -> Integers:
+
+def read_vocabulary(
+    path: str, expected: Mapping[str, Any] = _NOTHING, remedy: str = _REMEDY
+) -> Integers:
     """Reads a vocabulary file: one int64 id per line, strictly ascending.
 
     Args:
       path: a text file, local or remote, see `storage`.
+      expected: what a manifest says of the file: `sha256` and `ids`, their number, or neither.
+      remedy: a sentence that says how the file is made again.
 
     Returns:
       `[N]` int64, ascending.
 
     Raises:
-      UserInputError: the file is missing, not a list of integers, or not ascending.
+      UserInputError: the file is missing, is another one, is no list of integers, or is not
+        ascending.
     """
     if not storage.is_file(path):
-        raise UserInputError(f"Vocabulary file {path!r} does not exist. Run the join first.")
-    lines = storage.read_bytes(path).decode(errors="replace").split()
+        raise UserInputError(f"Vocabulary file {path!r} does not exist. {remedy}")
+    data = checked.read_bytes(path, expected, remedy)
+    if other := data.translate(None, _CHARACTERS):
+        raise UserInputError(
+            f"Vocabulary file {path!r} must hold one int64 id per line, but has {other[:20]!r}. "
+            f"{remedy}"
+        )
     try:
-        ids = np.array(lines, dtype=np.int64)
+        ids = np.array(data.decode().split(), dtype=np.int64)
     except (ValueError, OverflowError) as error:
         raise UserInputError(
-            f"Vocabulary file {path!r} must hold one int64 id per line: {error}."
+            f"Vocabulary file {path!r} must hold one int64 id per line: {error}. {remedy}"
         ) from error
     if not is_ascending(ids):
         raise UserInputError(
             f"Vocabulary file {path!r} must be strictly ascending, without duplicates: "
             "sort it numerically (`sort -nu`)."
+        )
+    if len(ids) != expected.get("ids", len(ids)):
+        raise UserInputError(
+            f"Vocabulary file {path!r} has {len(ids)} ids, but the manifest says "
+            f"{expected['ids']}. {remedy}"
         )
     return ids
 

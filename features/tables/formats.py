@@ -1,12 +1,13 @@
 """The format of a file, and reading files by places."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from features.errors import UserInputError
-from features.files import storage
+from features.files import stamps, storage
 from features.tables import csv_format, json_format, npy_format, orc_format, parquet_format
 from features.tables.options import DEFAULT, TableOptions
 from features.tables.places import BATCH_ROWS, Content, Place
@@ -41,6 +42,15 @@ def inspect(path: str, options: TableOptions) -> Content:
     Raises:
       UserInputError: it is not readable, or of no known format.
     """
+    try:
+        before = stamps.stamp(path)
+    except OSError as error:
+        raise _unopened(path, error) from error
+    content = _inspect(path, options)
+    return dataclasses.replace(content, stamps={path: before, **content.stamps})
+
+
+def _inspect(path: str, options: TableOptions) -> Content:
     match _format(path):
         case "csv":
             return csv_format.inspect(path, _delimiter(path, options), options)
@@ -142,7 +152,7 @@ def _format(path: str) -> str:
             file.seek(max(size - 16, len(head)))
             tail = file.read(16) if suffix in _TEXTS else b""
     except OSError as error:
-        raise UserInputError(f"{path!r} cannot be opened: {error}.") from error
+        raise _unopened(path, error) from error
     for name, (first, last, _) in _BINARIES.items():
         # The header of CSV may be "ORCID,name".
         if head.startswith(first) and (suffix not in _TEXTS or last in tail):
@@ -170,6 +180,13 @@ def _text_head(path: str) -> bytes:
     except OSError:
         # What looked compressed is not.
         return b""
+
+
+def _unopened(path: str, error: Exception) -> UserInputError:
+    return UserInputError(
+        f"{path!r} cannot be opened: {error}. Give files that are there and that this user may "
+        "read, or move it out of the folder."
+    )
 
 
 def _unknown(path: str, received: str) -> UserInputError:

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from features.errors import UserInputError
 from features.files import storage
+from features.files.stamps import stamp
 from features.tables.npy.arrays import NpyArray
 from features.tables.npy.ids import ITEM_ID, SUFFIXES, id_file, ids_of
 from features.tables.places import BATCH_ROWS, Content, Place
@@ -31,6 +32,7 @@ def inspect(path: str) -> Content:
                 raise pa.ArrowInvalid(f"it holds {name} of shape {list(file.shape)}")
             (rows, width), dtype = file.shape, file.dtype
         beside = id_file(path)
+        before = stamp(beside)
         ids = ids_of(beside)
         if len(ids) != rows:
             raise pa.ArrowInvalid(f"it has {rows} rows, {beside!r} has {len(ids)} ids")
@@ -47,7 +49,7 @@ def inspect(path: str) -> Content:
         for number, start in enumerate(range(0, rows, step))
     ]
     schema = pa.schema([(ITEM_ID, ids.type), (EMBEDDING, vectors)])
-    return Content("npy", schema, tuple(places), fingerprint)
+    return Content("npy", schema, tuple(places), fingerprint, {beside: before})
 
 
 def read(path: str, place: Place, names: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -6,15 +6,17 @@ the path of a nested column does. What is not asked for is not decoded.
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from features.errors import UserInputError
-from features.files import storage
+from features.files import stamps, storage
 from features.tables.places import BATCH_ROWS, Content, Place, of_groups, positions
 
 MAGIC = b"PAR1"
+DIGEST = "footer_sha256"
+"""Of a fingerprint: that of other formats is over the whole file, and called `sha256`."""
 
 
 def inspect(path: str) -> Content:
@@ -64,7 +66,25 @@ def fingerprint(path: str) -> dict[str, object]:
         length = struct.unpack("<I", file.read(4))[0]
         file.seek(size - 8 - length)
         footer = file.read(length)
-    return {"bytes": size, "footer_sha256": hashlib.sha256(footer).hexdigest()}
+    return {"bytes": size, DIGEST: hashlib.sha256(footer).hexdigest()}
+
+
+def check_footer(path: str, before: Mapping[str, object]) -> None:
+    """Checks that a file has the footer that it had when it was opened.
+
+    Args:
+      path: of the file.
+      before: its fingerprint.
+
+    Raises:
+      UserInputError: it has another one.
+    """
+    try:
+        now = fingerprint(path)[DIGEST]
+    except (pa.ArrowException, OSError, struct.error) as error:
+        raise stamps.changed(path, f"its footer cannot be read any more ({error})") from error
+    if now != before[DIGEST]:
+        raise stamps.changed(path, f"its footer had sha256 {before[DIGEST]}, now {now}")
 
 
 def _leaves(schema: pa.Schema) -> list[range]:

@@ -1,9 +1,11 @@
 """What the pre-flight learns of a file, and the unit of reading within it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
+
+from features.files.stamps import Stamp
 
 BATCH_ROWS = 1 << 16
 """Most rows of a batch."""
@@ -62,9 +64,11 @@ class Content:
       schema: the file's own names, which may repeat, and types; as inferred for text.
       places: in order; their rows add up to those of the file.
       fingerprint: `bytes`, and `sha256` or, for Parquet, `footer_sha256`.
+      stamps: of the file, and of another one that it is read with, from before they were opened.
     """
 
     format: str
     schema: pa.Schema
     places: tuple[Place, ...]
     fingerprint: dict[str, object]
+    stamps: Mapping[str, Stamp] = dataclasses.field(default_factory=dict)

@@ -118,10 +118,13 @@ class Reader:
 
 def unreadable(flag: str, unit: Unit, error: Exception) -> UserInputError:
     """Returns the error of a unit that could not be read."""
+    place = unit.place
+    group = {"parquet": f"row group {place.number}, ", "orc": f"stripe {place.number}, "}
+    why = str(error).strip().rstrip(".")
     return UserInputError(
-        f"--{flag}: {unit.path!r}, rows {unit.place.first_row} to "
-        f"{unit.place.first_row + unit.place.rows}, cannot be read: {error}. Write the file "
-        "again, or move it out of the folder."
+        f"--{flag}: {unit.path!r}, {group.get(unit.format, '')}rows {place.first_row} to "
+        f"{place.first_row + place.rows}, cannot be read: {why}. Write the file again, or move it "
+        "out of the folder."
     )
 
 

@@ -1,14 +1,17 @@
 """A table: opened and checked once, then read unit by unit, in any process."""
 
 import ast
+import contextlib
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 from absl import logging
 
 from features.errors import UserInputError
-from features.tables import expressions, formats, listing, pruning
+from features.files import stamps
+from features.files.stamps import Stamp
+from features.tables import expressions, formats, listing, parquet_format, pruning
 from features.tables import schema as schemas
 from features.tables.expressions import Expression
 from features.tables.listing import FoundFile, Listing
@@ -31,6 +34,7 @@ class Table:
       units: in order.
       files: in order.
       fingerprints: name, size and digest of each file.
+      stamps: of the files, and of those that they are read with, from before they were opened.
       passed_over: path and reason of what lies there and is no data.
       pruned: files that `--filter` ruled out by their folders.
     """
@@ -42,6 +46,7 @@ class Table:
     units: tuple[Unit, ...]
     files: tuple[FoundFile, ...]
     fingerprints: tuple[dict[str, object], ...]
+    stamps: Mapping[str, Stamp]
     passed_over: tuple[tuple[str, str], ...] = ()
     pruned: int = 0
 
@@ -126,19 +131,38 @@ class Table:
                 found[name] = owns[0] if len(owns) == 1 else owns
         return found
 
+    def unchanged(self) -> contextlib.AbstractContextManager[None]:
+        """Returns what checks after a block that the files are those that were opened."""
+        return stamps.checked_after(self.check_unchanged)
+
+    def check_unchanged(self) -> None:
+        """Checks that the files are those that were opened.
+
+        Raises:
+          UserInputError: a file was written, replaced or removed meanwhile.
+        """
+        try:
+            stamps.check(self.stamps)
+            for file, before in zip(self.files, self.fingerprints, strict=True):
+                if parquet_format.DIGEST in before:
+                    parquet_format.check_footer(file.path, before)
+        except UserInputError as error:
+            raise UserInputError(f"--{self.flag}: {error}") from error
+
     def read(self, names: Sequence[str]) -> pa.Table:
         """Reads columns of the whole table.
 
         Raises:
-          UserInputError: a file is not readable.
+          UserInputError: a file is not readable, or changed while it was read.
         """
         wanted = pa.schema([(name, self.reader.kinds[name]) for name in names])
         batches = []
-        for unit in self.units:
-            try:
-                batches += [batch for batch, _ in self.reader.read(unit, names)]
-            except (pa.ArrowException, OSError) as error:
-                raise unreadable(self.flag, unit, error) from error
+        with self.unchanged():
+            for unit in self.units:
+                try:
+                    batches += [batch for batch, _ in self.reader.read(unit, names)]
+                except (pa.ArrowException, OSError) as error:
+                    raise unreadable(self.flag, unit, error) from error
         return pa.Table.from_batches(batches, wanted)
 
     def _without(self, name: str, expected: str) -> str:
@@ -210,6 +234,7 @@ def open_table(
         units=units,
         files=found.files,
         fingerprints=tuple({"name": one.name, **content.fingerprint} for one, content in files),
+        stamps={path: one for _, content in files for path, one in content.stamps.items()},
         passed_over=found.passed_over,
         pruned=found.pruned,
     )

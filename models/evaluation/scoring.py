@@ -18,7 +18,7 @@ from features.schema import (
     similarity_feature,
 )
 from models.evaluation import metrics
-from models.inputs import input_pipeline
+from models.inputs import input_pipeline, shard_reading
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 
@@ -106,8 +106,10 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
             columns["weight"] = batch[CANDIDATE_SAMPLE_WEIGHT]
         return tf.nest.map_structure(lambda column: tf.boolean_mask(column, mask), columns)
 
-    parts = [scored(batch) for batch in batches]
+    with shard_reading.guarded(examples, examples.paths(split)):
+        parts = [scored(batch) for batch in batches]
     columns = tf.nest.map_structure(lambda *column: np.concatenate(column), *parts)
+    examples.check_candidates(split, len(columns["label"]))
     conversions = {name: Prediction(*pair) for name, pair in columns.pop("conversions").items()}
     if sampled is not None:
         columns["stands_for"] = np.where(columns["stands_for"] > 0, 1.0, 1 / sampled.rate)
@@ -116,9 +118,13 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
 
 def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
     """Returns the item ids of the train split's candidates, and the occurrences of each."""
-    records = tf.data.TFRecordDataset(examples.shards("train")).batch(4096)
-    ids = [batch.numpy() for batch in records.map(example.candidate_item_ids)]
-    return np.unique(np.concatenate(ids), return_counts=True)
+    shards = examples.shards("train")
+    records = tf.data.TFRecordDataset(shards).batch(4096)
+    with shard_reading.guarded(examples, shards):
+        ids = [batch.numpy() for batch in records.map(example.candidate_item_ids)]
+    candidates = np.concatenate(ids)
+    examples.check_candidates("train", len(candidates))
+    return np.unique(candidates, return_counts=True)
 
 
 def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str, object]:

@@ -5,19 +5,13 @@ import dataclasses
 import zlib
 from typing import Any
 
-import tensorflow as tf
-
 from features.errors import UserInputError
-from features.files import storage
-from features.records import example
-from features.schema import CANDIDATE_MASK, ExampleSchema
+from features.files import manifest
+from models.inputs import data_manifest, shard_reading
 from models.inputs.example_set import ExampleSet
+from models.inputs.shard_reading import Counts
 
 _TRAIN, _VALIDATION = "train", "validation"
-_RECORDS_AT_ONCE = 1024
-
-Counts = dict[str, collections.Counter[str]]
-"""The counters of a split's entry in the manifest, by name."""
 
 
 def open_part(examples: ExampleSet, part: str) -> ExampleSet:
@@ -38,7 +32,15 @@ def open_part(examples: ExampleSet, part: str) -> ExampleSet:
     if parts is None or part not in parts:
         found = "it is no data set of parts" if parts is None else f"it has {parts}"
         raise UserInputError(f"--part {part!r} is not in {examples.folder!r}: {found}.")
-    opened = ExampleSet.open(storage.join(examples.folder, f"part={part}"))
+    name = f"part={part}"
+    opened = ExampleSet.open(manifest.below(examples.folder, name))
+    for shard, entry in opened.manifest["shards"].items():
+        if examples.manifest["shards"].get(f"{name}/{shard}") != entry:
+            raise UserInputError(
+                f"{opened.folder!r} has the shard {shard!r}, which the manifest of "
+                f"{examples.folder!r} does not describe: the part was replaced. "
+                f"{data_manifest.REMEDY}"
+            )
     if opened.manifest["splits"].get(_VALIDATION, {}).get("shards"):
         return opened
     return hold_out_shard(opened, part)
@@ -63,7 +65,8 @@ def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
     number = zlib.crc32(part.encode()) % len(paths)
     train = examples.manifest["splits"][_TRAIN]
     names = train["shards"]
-    held = _counts(paths[number], examples.schema)
+    counted = shard_reading.count(paths[number], examples.schema)
+    held = {name: counts for name, counts in counted.items() if name in train}
     rest = {name: collections.Counter(train[name]) for name in held}
     for name, counts in held.items():
         rest[name].subtract(counts)  # Unlike the - operator it keeps zeros.
@@ -88,16 +91,3 @@ def _split(shards: list[str], counts: Counts) -> dict[str, Any]:
         "candidates": sum(int(candidates) * one for candidates, one in records.items()),
         **{name: dict(values) for name, values in counts.items()},
     }
-
-
-def _counts(path: str, schema: ExampleSchema) -> Counts:
-    """Counts a shard's records by number of candidates, and the positives of each label."""
-    records: collections.Counter[str] = collections.Counter()
-    positives: collections.Counter[str] = collections.Counter(dict.fromkeys(schema.labels, 0))
-    for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
-        batch = example.parse_examples(schema, serialized)
-        mask = batch[CANDIDATE_MASK].numpy()
-        records.update(str(candidates) for candidates in mask.sum(axis=1))
-        for label in schema.labels:
-            positives[label] += int((batch[label].numpy()[mask] > 0).sum())
-    return {"candidates_per_record": records, "positives": positives}

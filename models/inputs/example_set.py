@@ -1,20 +1,24 @@
 """A joined data set, as the models read it."""
 
 import dataclasses
+import functools
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from features import id_kinds
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, manifest, storage
 from features.ids import id_table
 from features.schema import Downsampling, ExampleSchema
-from models.inputs import remote_files
+from models.inputs import data_manifest, remote_files
 
-_VOCABULARY = "vocabulary/item_id.txt"
+_HASHING_THREADS = 2
+_OWN_VOCABULARY = "Run build_vocabulary again, or write ids in ascending order, one per line."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +30,7 @@ class ExampleSet:
       schema: what its records hold.
       manifest: the content of its `manifest.json`.
       vocabulary_path: a vocabulary file instead of the join's, see `with_vocabulary`.
+      vocabulary_entry: what the manifest beside that file says of it; empty without one.
       downsampled: the splits that lack negatives, where the schema says that negatives were left
         out.
     """
@@ -34,6 +39,7 @@ class ExampleSet:
     schema: ExampleSchema
     manifest: dict[str, Any]
     vocabulary_path: str | None = None
+    vocabulary_entry: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     downsampled: tuple[str, ...] = ("train",)
 
     @classmethod
@@ -53,6 +59,7 @@ class ExampleSet:
                 f"{folder!r} is a {sorted(values)} folder, not joined examples. Give the --output "
                 "of pipeline.build_examples."
             )
+        data_manifest.check(folder, values)
         return cls(folder, ExampleSchema.from_dict(values["schema"]), values)
 
     @property
@@ -62,30 +69,70 @@ class ExampleSet:
         return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:16]
 
     def shards(self, split: str) -> list[str]:
-        """Returns the paths of a split's shards, in order.
+        """Returns the paths of a split's shards, in order, after `verify`.
 
         Raises:
-          UserInputError: the split is empty or unknown, or a shard is missing or cut short.
+          UserInputError: the split is empty or unknown, or a shard is not what the join wrote.
         """
-        paths = {storage.join(self.folder, name): name for name in self._split(split)["shards"]}
+        paths = self.paths(split)
+        self.verify(paths)
+        return paths
+
+    def paths(self, split: str) -> list[str]:
+        """Returns the paths of a split's shards, in order, without a look at the files.
+
+        Raises:
+          UserInputError: the split is empty or unknown.
+        """
+        return [storage.join(self.folder, name) for name in self._split(split)["shards"]]
+
+    def verify(self, paths: Iterable[str]) -> None:
+        """Compares shards with the manifest: local ones by size and sha256, remote ones by size.
+
+        A local shard is hashed once per process, and again only where it was written since.
+
+        Args:
+          paths: of shards of this data set.
+
+        Raises:
+          UserInputError: a shard is missing, cut, damaged or another one; names the first.
+        """
+        expected = {path: self._entries[path] for path in paths}
         present: dict[str, int] = {}
-        for folder in {path.rpartition("/")[0] for path in paths}:
+        for folder in {path.rpartition("/")[0] for path in expected}:
             present |= storage.file_sizes(folder)
-        for path, name in paths.items():
+        for path, one in expected.items():
             if path not in present:
                 raise UserInputError(f"Shard {path!r} of the manifest is missing. Join again.")
-            declared = self.manifest["shards"][name].get("bytes", present[path])
+            declared = one.get("bytes", present[path])
             if present[path] != declared:
                 raise UserInputError(
                     f"Shard {path!r} has {present[path]} bytes, but the manifest says {declared}. "
-                    "Copy the data set again, or join again."
+                    f"{data_manifest.REMEDY}"
                 )
-        return list(paths)
+        if not storage.is_remote(self.folder):
+            # Hashing leaves the interpreter to others.
+            with ThreadPoolExecutor(_HASHING_THREADS) as pool:
+                for _ in pool.map(_verify, expected, expected.values()):
+                    pass
+
+    def records(self, path: str) -> int:
+        """Returns the records of a shard that the manifest says."""
+        return int(self._entries[path]["records"])
 
     def candidates_per_record(self, split: str) -> dict[int, int]:
         """Returns the records of a split by their number of candidates."""
         counts = self._split(split)["candidates_per_record"]
         return {int(candidates): records for candidates, records in counts.items()}
+
+    def check_candidates(self, split: str, received: int) -> None:
+        """Raises `UserInputError` where so many candidates were read, but the manifest differs."""
+        declared = self._split(split)["candidates"]
+        if received != declared:
+            raise UserInputError(
+                f"The shards of split {split!r} of {self.folder!r} have {received} candidates, but "
+                f"the manifest says {declared}. {data_manifest.REMEDY}"
+            )
 
     def downsampling(self, split: str) -> Downsampling | None:
         """Returns how negatives of a split were left out, None where all are there."""
@@ -135,7 +182,7 @@ class ExampleSet:
           UserInputError: it is neither, or its ids are of another kind.
         """
         if storage.is_file(path):
-            return dataclasses.replace(self, vocabulary_path=path)
+            return dataclasses.replace(self, vocabulary_path=path, vocabulary_entry={})
         values = manifest.read_manifest(path)
         if "vocabulary" not in values:
             raise UserInputError(
@@ -145,25 +192,38 @@ class ExampleSet:
         received, expected = id_kinds.item_kind(values), self.schema.id_kinds.item
         remedy = "Run build_vocabulary on examples of the same ids."
         id_kinds.check(received, f"Vocabulary {path!r}", expected, repr(self.folder), remedy)
-        (name,) = values["vocabulary"]
-        return dataclasses.replace(self, vocabulary_path=storage.join(path, name))
+        name, entry = data_manifest.vocabulary(path, values)
+        chosen = storage.join(path, name)
+        return dataclasses.replace(self, vocabulary_path=chosen, vocabulary_entry=entry)
 
     def vocabulary(self) -> np.ndarray:
         """Returns the ids that have an embedding row of their own, `[N]` int64, ascending.
 
         By default these are the items of the train split's candidates.
+
+        Raises:
+          UserInputError: the file is not the one that was written, or no list of ids.
         """
-        return id_table.read_vocabulary(self._vocabulary_path())
+        return id_table.read_vocabulary(*self._vocabulary())
 
     def identity(self) -> dict[str, Any]:
         """Returns JSON values that are equal for data sets with the same content."""
-        path = self._vocabulary_path()
-        vocabulary = manifest.file_sha256(path) if storage.is_file(path) else None
+        path, *_ = self._vocabulary()
+        vocabulary = checked.sha256(path) if storage.is_file(path) else None
         return {"shards": self.manifest["shards"], "vocabulary": vocabulary}
 
-    def _vocabulary_path(self) -> str:
-        (name,) = self.manifest.get("vocabulary", {_VOCABULARY: {}})
-        return self.vocabulary_path or storage.join(self.folder, name)
+    @functools.cached_property
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        """The manifest's entries of shards, by path."""
+        shards = self.manifest["shards"].items()
+        return {storage.join(self.folder, name): entry for name, entry in shards}
+
+    def _vocabulary(self) -> tuple[str, Mapping[str, Any], str]:
+        """Returns path, manifest entry and remedy of the vocabulary file."""
+        if self.vocabulary_path is not None:
+            return self.vocabulary_path, self.vocabulary_entry, _OWN_VOCABULARY
+        name, entry = data_manifest.vocabulary(self.folder, self.manifest)
+        return storage.join(self.folder, name), entry, data_manifest.REMEDY
 
     def _split(self, split: str) -> dict[str, Any]:
         splits = self.manifest["splits"]
@@ -173,3 +233,7 @@ class ExampleSet:
                 f"{self.folder!r} has no records in split {split!r}; it has {filled}."
             )
         return splits[split]
+
+
+def _verify(path: str, expected: Mapping[str, Any]) -> None:
+    checked.verify(path, expected, data_manifest.REMEDY)

@@ -16,7 +16,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.files import manifest, storage
 from models import downsampling, entire_space, factory, trained_model
-from models.inputs import input_pipeline, record_check
+from models.inputs import input_pipeline, record_check, shard_reading
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
@@ -80,8 +80,11 @@ def train(
         positives = examples.manifest["splits"]["train"].get("positives", {})
         entire_space.check_positives(model.conversion_label, model.label, positives)
         downsampling.check_conversions(model.label, model.conversion_label, examples.manifest)
+    read = examples.paths("train") + examples.paths("validation")
+    examples.verify(read)
     sample = input_pipeline.evaluation_batches(examples, "train").take(_ADAPT_BATCHES)
-    model.adapt(sample)
+    with shard_reading.guarded(examples, read):
+        model.adapt(sample)
     data = TrainingInput(examples, config)
     state_folder = os.path.join(
         folder, "backup", _fingerprint(examples, start, model_config, config)
@@ -94,7 +97,8 @@ def train(
         logging.info("Resuming after step %d of an unfinished run.", state.step)
     else:
         if start is None:
-            model.pretrain(data.one_pass, config.learning_rate)
+            with shard_reading.guarded(examples, read):
+                model.pretrain(data.one_pass, config.learning_rate)
         else:
             warm_start.warm_start(model, trained_model.read_trained_model(start)).log(start)
         # The curves of an earlier training are not this one's.
@@ -105,7 +109,7 @@ def train(
     board = tensorboard.callbacks(board_folder, shown)
     callbacks = [*board, GuardedCallback("progress", progress)]
     try:
-        with execution.settings(model, config):
+        with execution.settings(model, config), shard_reading.guarded(examples, read):
             TrainingLoop(model, data, config, callbacks, stop_requested).run(state)
     except NonFiniteLossError as error:
         record = record_check.non_finite_record(examples, "train")

@@ -14,7 +14,7 @@ from models.training.config import TrainingConfig
 from models.training.passes import TrainingInput
 from models.training.state import TrainingState, best
 
-_VALIDATION = "validation"
+_TRAIN, _VALIDATION = "train", "validation"
 
 
 class StoppedError(Exception):
@@ -64,6 +64,7 @@ class TrainingLoop:
         Raises:
           StoppedError: a stop was requested.
           NonFiniteLossError: at a step.
+          UserInputError: a shard was replaced since it was compared with the manifest.
         """
         self._notify("on_train_begin")
         while not self._ended(state):
@@ -109,6 +110,8 @@ class TrainingLoop:
 
     def _save(self, state: TrainingState) -> None:
         _check(self._steps.finish(), state.step)
+        # A state of records that were replaced meanwhile must not be resumed.
+        self._data.examples.shards(_TRAIN)
         state.save()
 
     def _evaluate(self) -> dict[str, float]:

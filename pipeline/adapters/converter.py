@@ -4,7 +4,7 @@ import dataclasses
 import fnmatch
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +15,10 @@ from features.files import manifest, storage
 from pipeline.adapters.table import Table
 from pipeline.adapters.text_rows import Column, TextRow
 from pipeline.publishing.publication import QUARANTINE, Publication
-from pipeline.runtime import left_out
+from pipeline.runtime import left_out, plain_text, shell_text
 
 _CHUNK_ROWS = 1 << 16
+_JOIN = ("python", "-m", "pipeline.build_examples")
 _CUT_ABOVE = 128
 """Candidates of a record by the join's default."""
 
@@ -178,6 +179,7 @@ def run(
       UserInputError: the source or an option must be changed. Nothing is published then.
     """
     for flag, folder in (("input", source), ("output", output)):
+        plain_text.check(folder, f"--{flag}")
         if storage.is_remote(folder):
             raise UserInputError(
                 f"--{flag}: {folder!r} is not on a local disk. Convert there, then copy the folder."
@@ -205,6 +207,7 @@ def run(
     publication = Publication(output, identity)
     if (found := publication.existing()) is not None:
         logging.info("%s holds this data set already: nothing to do.", output)
+        _check_command(found, output)
         return found
     with publication.staging() as building:
         tables = Tables(source, building, output, max_bad_fraction, chunk_rows)
@@ -216,10 +219,29 @@ def run(
                 "were read. Give the data set as it was published."
             )
         flags.append(f"--output={output.rstrip(os.sep)}-examples")
-        command = shlex.join(["python", "-m", "pipeline.build_examples", *flags])
+        command = shell_text.command([*_JOIN, *flags])
         values = {"counts": counts, "files": tables.files(), "join_command": command}
         values |= {"notes": tables.notes} if tables.notes else {}
         return publication.complete(values)
+
+
+def _check_command(published: Mapping[str, Any], output: str) -> None:
+    """Checks that a published command is a join and no more, since people run what is printed.
+
+    Raises:
+      UserInputError: it is another command.
+    """
+    command = published.get("join_command")
+    try:
+        words = shlex.split(str(command))
+        as_written = shell_text.command(words) == command and tuple(words[:3]) == _JOIN
+    except (ValueError, UserInputError):
+        as_written = False
+    if not as_written:
+        raise UserInputError(
+            f"--output: the manifest of {output!r} holds the command {command!r:.200}, expected "
+            f"{' '.join(_JOIN)} with flags. Give another folder to convert to."
+        )
 
 
 def log_left_out(published: dict[str, Any], output: str) -> None:

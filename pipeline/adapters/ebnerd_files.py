@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.errors import UserInputError
+from features.files import storage
 from features.tables import kinds
 from pipeline.adapters.converter import Sources, find_file, missing
 
@@ -53,24 +54,31 @@ def schema(path: str) -> pa.Schema:
     try:
         return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
-        raise UserInputError(
-            f"{path!r} cannot be read: {error}. Expected Parquet; get the file again."
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def vectors(path: str) -> tuple[str, int]:
     """Returns name and width of a file's vectors; the first one counts.
 
     Raises:
-      UserInputError: the file has no vector.
+      UserInputError: the file has no vector, or cannot be read.
     """
     column = _vector_column(path)
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(64, columns=[column]):
-            lengths = pc.list_value_length(batch[column]).drop_null()
-            if len(lengths) and lengths[0].as_py():
-                return str(column), int(lengths[0].as_py())
+    try:
+        with storage.open_parquet(path) as file:
+            for batch in file.iter_batches(64, columns=[column]):
+                lengths = pc.list_value_length(batch[column]).drop_null()
+                if len(lengths) and lengths[0].as_py():
+                    return str(column), int(lengths[0].as_py())
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
     raise UserInputError(f"{path!r} holds no vector in {column!r}. Get it again, or move it away.")
+
+
+def _unreadable(path: str, error: Exception) -> UserInputError:
+    return UserInputError(
+        f"{path!r} cannot be read: {error}. Expected Parquet; get the file again."
+    )
 
 
 def _release(folder: str) -> str:

@@ -6,13 +6,10 @@ from collections.abc import Iterator, Mapping
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.errors import UserInputError
+from features.files import storage
 from features.tables import kinds
-
-_READ_BUFFER = 1 << 20
-"""Bytes of a column in memory; without it a whole column chunk is, gigabytes for long lists."""
 
 
 def read_batches(
@@ -32,7 +29,7 @@ def read_batches(
     """
     row = 0
     try:
-        with pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False) as file:
+        with storage.open_parquet(path, streamed=True) as file:
             for name, kind in columns.items():
                 _check_column(path, file.schema_arrow, name, kind)
             for batch in file.iter_batches(batch_rows, columns=list(columns)):

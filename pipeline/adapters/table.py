@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from absl import logging
 
 from features.errors import UserInputError
+from features.files import parquet
 from pipeline.adapters.text_rows import BadRowError, TextRow
 from pipeline.publishing.shards import json_line
 
@@ -193,7 +194,7 @@ class Table:
         if self._writer is None:
             path = os.path.join(self._folder, f"part-{len(self.paths):05d}.parquet")
             self.paths.append(path)
-            self._writer = pq.ParquetWriter(path, self.schema)
+            self._writer = parquet.table_writer(path, self.schema)
         self._writer.write_table(group, row_group_size=self._rows_per_group)
         self._groups += 1
         if self._groups == _GROUPS_PER_PART:

@@ -9,6 +9,8 @@
 - `projector`: the SavedModel's signatures, called in batches of one size.
 - `compute`: the transform that writes parts.
 - `sample_check`: rows of the finished version, computed again.
+- `part_checks`: all parts of it, checked as readers check them.
 
-`serving_signatures.client.projection_cache` reads what is written here.
+`serving_signatures.client.projection_cache` reads what is written here; `cache_version` and
+`cache_parts` beside it have the checks of both.
 """

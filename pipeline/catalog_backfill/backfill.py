@@ -15,7 +15,7 @@ from features.files.local_copy import remove_local_copy
 from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
 from features.tables.options import DEFAULT, TableOptions
-from pipeline.catalog_backfill import cache_plan, model_coverage
+from pipeline.catalog_backfill import cache_plan, model_coverage, part_checks
 from pipeline.catalog_backfill.backfill_inputs import Catalog, CatalogVectors, ExportedModel
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import CachePlan, Wanted
@@ -25,6 +25,7 @@ from pipeline.publishing import publication
 from pipeline.runtime import left_out
 from pipeline.runtime.beam_options import parse_beam_options
 from serving_signatures import names
+from serving_signatures.client.cache_parts import DamagedPartError
 
 _SAMPLE_SEED = 20251011
 
@@ -144,6 +145,8 @@ class _Job:
     def plan(self, rows_per_part: int, recompute: bool) -> dict[str, CachePlan]:
         """Plans both caches and logs the plans."""
         plans = {}
+        for folder in self.folders.values():
+            folder.check()
         for cache, folder in self.folders.items():
             item_ids = self.catalog.item_ids
             sources = np.zeros(len(item_ids), np.int64)
@@ -156,7 +159,13 @@ class _Job:
         return plans
 
     def compute(self, plans: Mapping[str, CachePlan], options: PipelineOptions) -> None:
-        """Writes the parts that no killed job finished."""
+        """Writes the parts that no killed job finished.
+
+        Raises:
+          UserInputError: the model is damaged.
+        """
+        if any(plan.new for plan in plans.values()):
+            self.model.check()
         tasks: list[PartTask] = []
         work = {cache: folder.new_work() for cache, folder in self.folders.items()}
         try:
@@ -177,13 +186,15 @@ class _Job:
         """Compares each new version with the model, publishes both and removes old ones.
 
         Raises:
-          UserInputError: a part could not be written, or a row differs from the model's.
+          UserInputError: a part could not be written, a row differs from the model's, or an
+            input is another one than at the start.
         """
         versions = {
             cache: self._version(cache, plan) for cache, plan in plans.items() if not plan.is_done
         }
         if versions:
             self._check(versions, plans, verify_rows)
+            self.model.check()
         for cache, values in versions.items():
             number = self.folders[cache].publish(values)
             logging.info("Published version %d of %s in %s", number, cache, self.output)
@@ -194,7 +205,7 @@ class _Job:
         folder, tasks = self.folders[cache], []
         for part in plan.new:
             note = folder.note(part.key(cache, plan.wanted.tag))
-            if note is not None and "error" not in note:
+            if note is not None and _is_whole(folder, note, plan.wanted.tag):
                 continue
             quantized = {}
             if cache == names.TARGET_AWARE_PROJECTIONS:
@@ -210,18 +221,15 @@ class _Job:
         parts = list(plan.kept)
         for part in plan.new:
             note = self.folders[cache].note(part.key(cache, plan.wanted.tag))
-            if note is None or "error" in note:
-                what = "a part was not written. Run again" if note is None else note["error"]
+            if note is None or "entry" not in note:
+                what = "a part was not written. Run again." if note is None else note["error"]
                 raise UserInputError(f"{cache}: {what}")
-            parts.append(note)
-        rows = sum(part["rows"] for part in parts)
-        if rows != len(plan.wanted.item_ids):
-            raise RuntimeError(f"{cache}: {rows} rows for {len(plan.wanted.item_ids)} items.")
+            parts.append(note["entry"])
         return {
             "cache": cache,
             "tag": plan.wanted.tag,
             "saved_model": dict(self.model.identity),
-            "items": rows,
+            "items": sum(part["rows"] for part in parts),
             KEY: IdKinds(item=plan.wanted.item_kind).to_dict(),
             "parts": sorted(parts, key=lambda part: part["file"]),
             "catalog": dict(self.catalog.counts),
@@ -244,9 +252,12 @@ class _Job:
             projector.vocabulary, self.catalog.item_ids, self.min_coverage
         )
         if names.TARGET_AWARE_PROJECTIONS in versions and not self.model.vectors_in_request:
-            parts = versions[names.TARGET_AWARE_PROJECTIONS]["parts"]
-            folder = self.folders[names.TARGET_AWARE_PROJECTIONS]
-            model_coverage.check_vectors(folder, parts, self.model.modalities, self.min_coverage)
+            model_coverage.check_vectors(
+                self.folders[names.TARGET_AWARE_PROJECTIONS],
+                versions[names.TARGET_AWARE_PROJECTIONS],
+                self.model.modalities,
+                self.min_coverage,
+            )
         for cache, values in versions.items():
             kept = {part["file"] for part in plans[cache].kept}
             written = {part["file"] for part in values["parts"]} - kept
@@ -255,3 +266,16 @@ class _Job:
                 folder, values, projector, self.vectors, written, verify_rows, _SAMPLE_SEED
             )
             logging.info("%s: a sample equals what the model computes.", cache)
+            part_checks.check_parts(folder, values, plans[cache].wanted)
+
+
+def _is_whole(folder: CacheFolder, note: Mapping[str, Any], tag: str) -> bool:
+    """Whether a part that a killed job finished can be used."""
+    if "entry" not in note:
+        return False
+    try:
+        folder.read_ids(note["entry"], tag)
+    except DamagedPartError as error:
+        logging.warning("%s. It is computed again.", error.args[0])
+        return False
+    return True

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from features import id_kinds
 from features.embeddings import item_coverage
 from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, manifest, storage
 from features.id_kinds import Kind
 from features.ids import hashing
 from features.schema import ExampleSchema
@@ -22,7 +23,7 @@ from features.tables.renames import check_renames_used
 from features.tables.table import Table, open_table
 from pipeline.embedding_sets import embedding_inputs
 from serving_signatures import names
-from serving_signatures.client.projection_cache import ITEM_ID
+from serving_signatures.client.cache_parts import ITEM_ID
 from serving_signatures.names import CACHES
 from serving_signatures.versions import exported_version
 
@@ -37,6 +38,7 @@ class ExportedModel:
       tags: by cache.
       modalities: embedding width by modality.
       fingerprints: of the embedding sets inside the model, by modality; empty where none is.
+      values: of the manifest, as it was opened.
       item_kind: what item ids it was trained on; None for an export of an earlier version.
     """
 
@@ -45,6 +47,7 @@ class ExportedModel:
     tags: Mapping[str, str]
     modalities: Mapping[str, int]
     fingerprints: Mapping[str, str]
+    values: Mapping[str, Any]
     item_kind: Kind | None = None
 
     @classmethod
@@ -64,18 +67,31 @@ class ExportedModel:
         schema = ExampleSchema.from_dict(values["schema"])
         identity = {
             "version": storage.base_name(os.path.abspath(folder)),
-            "sha256": manifest.file_sha256(
-                storage.join(folder, exported_version.EXTRAS, manifest.FILE_NAME)
-            ),
+            "sha256": manifest.file_sha256(_manifest_path(folder)),
         }
         modalities = {one.name: one.dimension for one in schema.modalities}
         kind = schema.id_kinds.item
-        return cls(folder, identity, tags, modalities, values["embeddings"], kind)
+        return cls(folder, identity, tags, modalities, values["embeddings"], values, kind)
 
     @property
     def vectors_in_request(self) -> bool:
         """Whether `target_aware_projections` takes vectors, not ids."""
         return not self.fingerprints
+
+    def check(self) -> None:
+        """Checks that its files are those that its manifest describes, and that it is the same.
+
+        Raises:
+          UserInputError: names the file that is damaged, or was replaced since it was opened.
+        """
+        remedy = "The model was replaced meanwhile. Run the backfill again."
+        path = _manifest_path(self.folder)
+        checked.verify(path, {"sha256": self.identity["sha256"]}, remedy, stream=True)
+        exported_version.check_files(self.folder, self.values)
+
+
+def _manifest_path(folder: str) -> str:
+    return storage.join(folder, exported_version.EXTRAS, manifest.FILE_NAME)
 
 
 @dataclasses.dataclass(frozen=True)

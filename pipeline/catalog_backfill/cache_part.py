@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from features.embeddings import byte_vectors
 from serving_signatures import names
-from serving_signatures.client.projection_cache import ITEM_ID, TAG_KEY
+from serving_signatures.client.cache_parts import ITEM_ID, TAG_KEY
 
 ROW_GROUP = 4096
 """Rows per row group, the least that can be read."""

@@ -3,7 +3,7 @@
 A cache without a usable version is written anew: items are spread by hash over parts of about
 `rows_per_part`. Later, new items go to parts of their own, a part with changed or departed items
 is written again with its other rows as they are, and every other part stays. When small parts
-have become many, they are merged, by hash as well.
+have become many, they are merged, by hash as well. The rows of a damaged part are computed again.
 """
 
 import dataclasses
@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from features import id_kinds
+from features.errors import UserInputError
 from features.id_kinds import Kind
 from features.ids import hashing, id_table
 from features.version import VERSION
-from pipeline.catalog_backfill.cache_folder import CacheFolder
-from serving_signatures.client.projection_cache import DamagedPartError
+from pipeline.catalog_backfill.cache_folder import RECOMPUTE, CacheFolder
+from serving_signatures.client import cache_parts
+from serving_signatures.client.cache_parts import DamagedPartError
 
 MOST_SMALL_PARTS = 8
 """Parts of less than half the wanted rows are merged once there are this many."""
@@ -75,8 +78,8 @@ class CachePlan:
       wanted: what it is to hold.
       kept: entries of the parts that stay.
       new: parts to write.
-      counts: `stale`: rows of another tag; `new`, `changed`, `gone`: items; `computed`,
-        `reused`: rows of the next version.
+      counts: `stale`: rows of another tag; `damaged`: rows of parts that cannot be used; `new`,
+        `changed`, `gone`: items; `computed`, `reused`: rows of the next version.
       reason: for a person.
     """
 
@@ -89,7 +92,7 @@ class CachePlan:
     @property
     def is_done(self) -> bool:
         """Whether the published version holds exactly what is wanted."""
-        return not self.new and not self.counts["gone"]
+        return not (self.new or self.counts["gone"] or self.counts["damaged"])
 
 
 def plan(
@@ -104,8 +107,8 @@ def plan(
       recompute: compute every row, whatever is published.
 
     Raises:
-      DamagedPartError: a published part cannot be used.
-      UserInputError: the published items, of the same model, have ids of another kind.
+      UserInputError: the published version is damaged, or its items, of the same model, have ids
+        of another kind.
     """
     if recompute:
         return _anew(wanted, rows_per_part, 0, "--recompute")
@@ -137,21 +140,30 @@ def _compare(
     origin = np.full(count, -1)
     changed = np.zeros(count, bool)
     gone = np.zeros(len(parts), np.int64)
+    damaged = np.zeros(len(parts), bool)
     for number, part in enumerate(parts):
-        ids, sources = folder.read_ids(part, wanted.tag)
+        try:
+            ids, sources = folder.read_ids(part, wanted.tag)
+            cache_parts.check_footer(folder.path, part, wanted.tag, published["columns"])
+        except DamagedPartError as error:
+            logging.warning("%s. Its %d rows are computed again.", error.args[0], part["rows"])
+            damaged[number] = True
+            continue
         rows = id_table.positions(ids, wanted.item_ids)
         there = rows < count
         rows = rows[there]
         if np.any(origin[rows] >= 0):
-            raise DamagedPartError(
+            raise UserInputError(
                 f"{folder.path!r}: part {part['file']} holds items that another part of version "
-                f"{published['version']} holds too. Run the backfill with --recompute."
+                f"{published['version']} holds too. {RECOMPUTE}"
             )
         gone[number] = np.sum(~there)
         origin[rows] = number
         changed[rows] = sources[there] != wanted.sources[rows]
     is_new = origin < 0
+    lost = sum(part["rows"] for part, is_lost in zip(parts, damaged, strict=True) if is_lost)
     counts = _counts(
+        damaged=lost,
         new=int(is_new.sum()),
         changed=int(changed.sum()),
         gone=int(gone.sum()),
@@ -159,7 +171,7 @@ def _compare(
         reused=int(count - is_new.sum() - changed.sum()),
     )
     left = np.bincount(origin[~is_new], minlength=len(parts))
-    touched = (gone > 0) | (np.bincount(origin[changed], minlength=len(parts)) > 0)
+    touched = damaged | (gone > 0) | (np.bincount(origin[changed], minlength=len(parts)) > 0)
     small = left < rows_per_part / 2
     if is_new.any() and np.sum(small & (left > 0)) >= MOST_SMALL_PARTS:
         merged = is_new | (small[origin] & ~is_new)
@@ -175,8 +187,10 @@ def _compare(
         new.append(_new_part(own, computed[mine], origin[mine], parts))
     kept = tuple(part for number, part in enumerate(parts) if not (touched | small)[number])
     holds = f"version {published['version']} of tag {wanted.tag} holds {published['items']:,} items"
-    if not new and not counts["gone"]:
+    if not (new or counts["gone"] or lost):
         return CachePlan(wanted, kept, (), counts, f"nothing to do: {holds}, all as wanted.")
+    if lost:
+        holds += f", {lost:,} of them in {damaged.sum()} damaged parts"
     reason = (
         f"{holds}; {counts['new']:,} new, {counts['changed']:,} of changed vectors, "
         f"{counts['gone']:,} gone: {counts['computed']:,} are computed, {counts['reused']:,} kept; "
@@ -215,5 +229,5 @@ def _rows(wanted: Wanted, mask: np.ndarray) -> Wanted:
 def _counts(**given: int) -> dict[str, int]:
     return {
         name: given.get(name, 0)
-        for name in ("stale", "new", "changed", "gone", "computed", "reused")
+        for name in ("stale", "damaged", "new", "changed", "gone", "computed", "reused")
     }

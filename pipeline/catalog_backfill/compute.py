@@ -1,7 +1,6 @@
 """The transform that writes parts: rows computed by the model, rows copied from earlier parts."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,11 +14,11 @@ from features.files import storage
 from features.files.local_copy import local_copy
 from features.files.mapped_arrays import map_array, write_array
 from features.ids import id_table
-from pipeline.catalog_backfill import cache_part
+from pipeline.catalog_backfill import cache_folder, cache_part
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import NewPart
-from serving_signatures.client import projection_cache
-from serving_signatures.client.projection_cache import ITEM_ID, DamagedPartError
+from serving_signatures.client import cache_parts
+from serving_signatures.client.cache_parts import ITEM_ID, DamagedPartError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,22 +92,22 @@ class _WritePart(beam.DoFn):
         self._shared = shared.Shared()
         self._projector: Any = None
 
-    def setup(self) -> None:
+    def process(self, task: PartTask) -> Iterator[str]:
+        try:
+            if self._projector is None:
+                self._projector = self._shared.acquire(self._load)
+            note: dict[str, object] = {"entry": self._write(task)}
+        except UserInputError as error:
+            note = {"error": str(error)}
+        task.folder.write_note(task.key, note)
+        yield task.key
+
+    def _load(self) -> Any:
+        """Loads the model, one per process, for all threads and bundles."""
         # TensorFlow is imported by workers alone; a dry run does without.
         from pipeline.catalog_backfill.projector import Projector
 
-        # One model per process, for all threads and bundles.
-        self._projector = self._shared.acquire(
-            lambda: Projector(self._saved_model, self._batch_size)
-        )
-
-    def process(self, task: PartTask) -> Iterator[str]:
-        try:
-            note = self._write(task)
-        except UserInputError as error:
-            note = {"error": str(error)}
-        storage.write_bytes(task.folder.note_path(task.key), json.dumps(note).encode())
-        yield task.key
+        return Projector(self._saved_model, self._batch_size)
 
     def _write(self, task: PartTask) -> dict[str, object]:
         arrays = os.path.join(local_copy(task.work), task.key)
@@ -122,12 +121,12 @@ class _WritePart(beam.DoFn):
         if copied != np.sum(~computed):
             raise DamagedPartError(
                 f"{task.folder.path!r}: {task.reads} hold {copied} of {np.sum(~computed)} rows to "
-                f"keep. {projection_cache.ADVICE}"
+                f"keep. {cache_folder.RECOMPUTE}"
             )
         data = cache_part.encode(task.folder.cache, task.tag, item_ids, sources, columns)
-        note = cache_part.entry(data, len(item_ids))
-        storage.write_bytes(projection_cache.part_path(task.folder.path, note), data)
-        return note
+        entry = cache_part.entry(data, len(item_ids))
+        storage.write_bytes(cache_parts.path_of(task.folder.path, entry), data)
+        return entry
 
     def _computed(
         self, task: PartTask, arrays: str, item_ids: np.ndarray, computed: np.ndarray
@@ -157,11 +156,11 @@ def _copy(
     Raises:
       DamagedPartError: it cannot be read, or has other columns than the model.
     """
-    table = projection_cache.read_part(task.folder.path, part, task.tag)
+    table = cache_parts.read(task.folder.path, part, task.tag)
     own = id_table.positions(item_ids, table[ITEM_ID].to_numpy())
     rows = np.flatnonzero(wanted & (own < len(table)))
     outputs = {
-        name: projection_cache.flat_values(table[name])
+        name: cache_parts.flat_values(table[name])
         for name in table.column_names
         if name not in (ITEM_ID, cache_part.SOURCE)
     }
@@ -171,7 +170,7 @@ def _copy(
     if set(outputs) != set(columns):
         raise DamagedPartError(
             f"{part['file']} has the outputs {sorted(outputs)}, expected {sorted(columns)}. "
-            f"{projection_cache.ADVICE}"
+            f"{cache_folder.RECOMPUTE}"
         )
     for name, values in outputs.items():
         columns[name][rows] = values[own[rows]]

@@ -1,6 +1,6 @@
 """Whether a catalog is the model's: its items are in the vocabulary and in the sets inside."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,8 @@ import numpy as np
 from features.ids import coverage, id_table
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from serving_signatures import names
+from serving_signatures.client import cache_parts
+from serving_signatures.client.cache_parts import ITEM_ID
 
 
 def check_vocabulary(vocabulary: np.ndarray | None, item_ids: np.ndarray, least: float) -> None:
@@ -29,7 +31,7 @@ def check_vocabulary(vocabulary: np.ndarray | None, item_ids: np.ndarray, least:
 
 def check_vectors(
     folder: CacheFolder,
-    parts: Sequence[Mapping[str, Any]],
+    version: Mapping[str, Any],
     modalities: Collection[str],
     least: float,
 ) -> None:
@@ -37,7 +39,7 @@ def check_vectors(
 
     Args:
       folder: the cache of target-aware projections.
-      parts: of the version in the making.
+      version: the manifest of the version in the making.
       modalities: of the model.
       least: the least share, from 0 to 1.
 
@@ -45,11 +47,11 @@ def check_vectors(
       UserInputError: the share is below the least, or a part cannot be read.
     """
     found = dict.fromkeys(modalities, 0)
-    rows = sum(part["rows"] for part in parts)
-    for part in parts:
-        table = folder.read_part(part, [names.norm(name) for name in modalities])
+    for part in version["parts"]:
+        norms = [names.norm(name) for name in modalities]
+        table = cache_parts.read(folder.path, part, version["tag"], [ITEM_ID, *norms])
         for name in modalities:
             found[name] += int(np.sum(table[names.norm(name)].to_numpy() > 0))
     for name, count in found.items():
         things = "items of the catalog have a vector inside the model"
-        coverage.check(f"Modality {name}", count, rows, things, least)
+        coverage.check(f"Modality {name}", count, version["items"], things, least)

@@ -8,6 +8,7 @@ from features.errors import UserInputError
 from features.files.local_copy import local_copy
 from pipeline.catalog_backfill import backfill_inputs
 from serving_signatures.names import CACHES
+from serving_signatures.versions import exported_version
 from serving_signatures.versions.loaded_version import LoadedVersion
 
 
@@ -20,10 +21,16 @@ class Projector:
     Args:
       saved_model: a version's folder.
       batch_size: items per call.
+
+    Raises:
+      UserInputError: its files are not those that were exported.
     """
 
     def __init__(self, saved_model: str, batch_size: int):
-        self._model = LoadedVersion.open(local_copy(saved_model))
+        folder = local_copy(saved_model)
+        self._model = LoadedVersion.open(folder)
+        # What was loaded is what was exported, in every process that computes.
+        exported_version.check_files(folder, exported_version.read_values(folder))
         self._saved_model, self._batch_size = saved_model, batch_size
 
     @property

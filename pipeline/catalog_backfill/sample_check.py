@@ -9,11 +9,11 @@ import pyarrow as pa
 from features.errors import UserInputError
 from pipeline.catalog_backfill import cache_part
 from pipeline.catalog_backfill.backfill_inputs import CatalogVectors
-from pipeline.catalog_backfill.cache_folder import CacheFolder
+from pipeline.catalog_backfill.cache_folder import RECOMPUTE, CacheFolder
 from pipeline.catalog_backfill.projector import Projector
 from serving_signatures import names
-from serving_signatures.client import projection_cache
-from serving_signatures.client.projection_cache import ITEM_ID
+from serving_signatures.client import cache_parts
+from serving_signatures.client.cache_parts import ITEM_ID
 
 TOLERANCE = 1e-6
 """Largest difference of a value, or of a value by its size where that is above 1."""
@@ -60,7 +60,7 @@ def check_sample(
     columns = {}
     for index in sorted(chosen):
         part, group = groups[index]
-        table = folder.read_part(part, group=group)
+        table = cache_parts.read_group(folder.path, part, group)
         take = np.sort(rng.permutation(len(table))[: -(-rows // len(chosen))])
         table = table.take(pa.array(take))
         item_ids = table[ITEM_ID].to_numpy()
@@ -82,11 +82,10 @@ def _compare(
     found = set(table.column_names) - {ITEM_ID, cache_part.SOURCE}
     if found != set(expected):
         raise UserInputError(
-            f"{file} holds {sorted(found)}, the model gives {sorted(expected)}. "
-            f"{projection_cache.ADVICE}"
+            f"{file} holds {sorted(found)}, the model gives {sorted(expected)}. {RECOMPUTE}"
         )
     for name, wanted in expected.items():
-        received = projection_cache.flat_values(table[name]).reshape(wanted.shape)
+        received = cache_parts.flat_values(table[name]).reshape(wanted.shape)
         difference = np.abs(received.astype(np.float64) - wanted) / np.maximum(1, np.abs(wanted))
         worst = difference.reshape(len(item_ids), -1).max(axis=1)
         # A comparison with NaN is false, so NaN counts as wrong.
@@ -95,5 +94,5 @@ def _compare(
             raise UserInputError(
                 f"{file}: {name} of item {item_ids[wrong[0]]} differs from the model's by "
                 f"{worst[wrong[0]]:.1e}, so do {len(wrong)} of {len(item_ids)} sampled rows. "
-                f"Nothing was published. {projection_cache.ADVICE}"
+                f"Nothing was published. {RECOMPUTE}"
             )

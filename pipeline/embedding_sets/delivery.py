@@ -83,16 +83,18 @@ def read_delivery(files: EmbeddingFiles, dimension: int, available_at: int = ALW
       available_at: microseconds, of rows without one.
 
     Raises:
-      UserInputError: a file is not readable, or M is too large for exact similarities.
+      UserInputError: a file is not readable or changed while it was read, or M is too large for
+        exact similarities.
     """
     reader = dataclasses.replace(files.reader, dimension=dimension)
     parts, rejected, origins = [], [], []
-    for unit in files.units:
-        for batch in reader.read(unit):
-            part, rows, bad = _quantized(batch, available_at)
-            parts.append(part)
-            origins.append(np.stack([np.full(len(rows), unit.file), rows]))
-            rejected += [{"file": unit.file, **row} for row in bad]
+    with files.table.unchanged():
+        for unit in files.units:
+            for batch in reader.read(unit):
+                part, rows, bad = _quantized(batch, available_at)
+                parts.append(part)
+                origins.append(np.stack([np.full(len(rows), unit.file), rows]))
+                rejected += [{"file": unit.file, **row} for row in bad]
     if not parts:
         empty = np.zeros(0, np.int64)
         (kind,) = files.item_type.values()

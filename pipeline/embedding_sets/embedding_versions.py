@@ -5,28 +5,41 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features import id_kinds
-from features.embeddings import byte_vectors, embedding_files
+from features.embeddings import byte_vectors, embedding_files, set_manifest
 from features.embeddings.embedding_files import ALWAYS
 from features.embeddings.vector_rows import ITEM_ID
 from features.errors import UserInputError
-from features.files import manifest, storage, versions
+from features.files import manifest, parquet, storage, versions
 from features.ids import hashing, id_table
 from features.tables import kinds
 from pipeline.embedding_sets.delivery import Vectors, read_delivery
 from pipeline.publishing.shards import HashedFile
 from pipeline.tables import ids
 
+_DESCRIBING = ("encoder", "version", "fingerprint")
 _ROWS_PER_FILE = 1 << 18
 _ROW_GROUP = 1 << 16
 
 
 def published(output: str) -> dict[str, Any] | None:
-    """Returns the manifest of the published version, None where there is none."""
-    version = versions.current(output)
-    return None if version is None else manifest.read_manifest(versions.path_of(output, version))
+    """Returns the manifest of the published version, None where there is none.
+
+    Raises:
+      UserInputError: it is not that of a version of an embedding set.
+    """
+    path = versions.published(output)
+    if path is None:
+        return None
+    found = set_manifest.values_of(path)
+    if missing := [name for name in _DESCRIBING if name not in found]:
+        raise UserInputError(
+            f"{storage.join(path, manifest.FILE_NAME)!r} lacks {', '.join(missing)}: it is no "
+            "version of an embedding set. Give another --output, or write the number of another "
+            f"version into {storage.join(output, versions.POINTER)!r}."
+        )
+    return found
 
 
 def read_published(output: str) -> Vectors:
@@ -114,7 +127,7 @@ def write(folder: str, vectors: Vectors) -> dict[str, str]:
             columns["available_at"] = pa.array(some.available_at, mask=always)
         name = f"part-{number:05d}.parquet"
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(columns), sink, row_group_size=_ROW_GROUP)
+        parquet.write_table(pa.table(columns), sink, row_group_size=_ROW_GROUP)
         with HashedFile(storage.join(folder, name)) as file:
             file.write(sink.getvalue().to_pybytes())
         hashes[name] = file.sha256
@@ -122,13 +135,10 @@ def write(folder: str, vectors: Vectors) -> dict[str, str]:
 
 
 def prune(output: str, keep: int) -> None:
-    """Removes all but the newest published versions."""
+    """Removes all but the newest published versions, and nothing that is no version."""
     current = versions.current(output)
     if current is None:
         return
-    folder = storage.join(output, versions.FOLDER)
-    names = storage.list_folders(folder)
-    numbers = [int(name) for name in names if name.isdigit()]
-    kept = {f"{number:06d}" for number in versions.kept(numbers, current, keep)}
-    for name in set(names) - kept:
-        storage.remove_folder(storage.join(folder, name))
+    numbers = versions.numbers(output)
+    for number in set(numbers) - set(versions.kept(numbers, current, keep)):
+        storage.remove_folder(versions.path_of(output, number))

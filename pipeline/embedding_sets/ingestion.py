@@ -14,6 +14,7 @@ from features import id_kinds
 from features.embeddings import embedding_files
 from features.embeddings.embedding_files import ALWAYS
 from features.embeddings.embedding_set import row_fingerprints, sum_fingerprints
+from features.errors import UserInputError
 from features.files import storage, versions
 from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
@@ -78,19 +79,23 @@ def ingest(
             dimension = before["dimension"]
         wanted = dimension or files.dimension
         time = ALWAYS if available_at is None else available_at
+        # Before the vectors are read: what reads them checks that the files stayed the same.
+        digests = {files.names[path]: digest for path, digest in files.sha256.items()}
         delivery = read_delivery(files, wanted, time)
         identity = {
             "encoder": encoder,
             "version": encoder_version,
             "dimension": wanted,
-            "delivery": {files.names[path]: digest for path, digest in files.sha256.items()},
+            "delivery": digests,
             "before": None if before is None else before["fingerprint"],
         }
         number = (versions.current(output) or 0) + 1
         path = versions.path_of(output, number)
+        publication = Publication(path, identity)
+        if found is None:
+            _check_unpublished(publication, output)
         # A folder with a higher number was never published, or was rolled back.
         storage.remove_folder(path)
-        publication = Publication(path, identity)
         with publication.staging() as building:
             if delivery.rejected:
                 with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
@@ -134,3 +139,15 @@ def ingest(
     listed = f"They are in {storage.join(path, QUARANTINE)}."
     left_out.log("--vectors", delivery.reasons, delivery.rows, listed)
     return published
+
+
+def _check_unpublished(publication: Publication, output: str) -> None:
+    """Refuses a first version without a pointer, unless this delivery's job left it."""
+    try:
+        publication.existing()
+    except UserInputError as error:
+        pointer = storage.join(output, versions.POINTER)
+        raise UserInputError(
+            f"{pointer!r} is missing, but there is a first version: {error} If it was published, "
+            f"write 1 into {versions.POINTER}."
+        ) from error

@@ -7,11 +7,11 @@ import os
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from absl import logging
 
 from features.embeddings import embedding_set
 from features.errors import UserInputError
+from features.files import parquet
 from features.tables import kinds
 from features.tables.table import open_table
 from pipeline.training_runs.run_config import DataConfig
@@ -50,13 +50,13 @@ def prepare(config: DataConfig, folder: str) -> RatingsData:
     if config.source is None:
         ratings, films = _embedded()
         events = os.path.join(folder, "ratings.parquet")
-        pq.write_table(ratings, events)
+        parquet.write_table(ratings, events)
     else:
         events, films = _sourced(config.source)
     items = os.path.join(folder, "items.parquet")
     genres = pc.split_pattern(pc.fill_null(films["genres"], ""), "|")
     sides = {"item_id": films["item_id"], "genres": genres, "year": films["year"]}
-    pq.write_table(pa.table(sides), items)
+    parquet.write_table(pa.table(sides), items)
     found = glob.glob(os.path.join(config.source, "embeddings", "*")) if config.source else []
     embeddings = {os.path.basename(one).removesuffix(".parquet"): one for one in sorted(found)}
     if not embeddings:

@@ -12,6 +12,7 @@ from features.ids import id_table
 from features.records import example, requests
 from features.records.requests import Arrays, RankingRequest
 from features.schema import BEHAVIORS, CANDIDATES, ITEM_AXES, candidate_feature, context_feature
+from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
 from pipeline.tables.side_features import read_side_table
 from serving_signatures import names
@@ -32,8 +33,10 @@ def build(
       titles: title by item id; candidates are drawn from these.
       candidates: C; drawn again from the same items where there are fewer.
     """
-    records = tf.data.TFRecordDataset(examples.shards("test")).take(_SEARCHED).batch(_SEARCHED)
-    parsed = example.parse_examples(examples.schema, next(iter(records)))
+    shards = examples.shards("test")
+    records = tf.data.TFRecordDataset(shards).take(_SEARCHED).batch(_SEARCHED)
+    with shard_reading.guarded(examples, shards):
+        parsed = example.parse_examples(examples.schema, next(iter(records)))
     batch = {name: tensor.numpy() for name, tensor in parsed.items()}
     row = int(np.argmax(batch[BEHAVIORS.mask].sum(axis=1)))
     one = {name: value[row : row + 1] for name, value in batch.items()}

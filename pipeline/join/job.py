@@ -15,7 +15,7 @@ from features.ids import id_table
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.embedding_sets.embedding_inputs import EmbeddingCounts
 from pipeline.join import last_lines, manifest_values, parts, planner, transform
-from pipeline.join.inputs import join_inputs
+from pipeline.join.inputs import join_inputs, part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.options import JoinOptions
 from pipeline.join.parts import Earlier, PartedOutput
@@ -86,7 +86,9 @@ class _Job:
         with target.staging() as staging:
             work = storage.join(staging, f"work-{uuid.uuid4().hex}")
             try:
-                published = target.complete(self._build(staging, work, earlier))
+                with self._inputs.unchanged(), earlier.state.unchanged():
+                    values = self._build(staging, work, earlier)
+                published = target.complete(values)
             finally:
                 remove_local_copy(work)
         last_lines.log_counts(published, target.output)
@@ -134,8 +136,10 @@ class _Job:
         manifest_values.check_coverage(summary, sets, options.min_coverage)
         items = np.union1d(train_items, earlier.vocabulary)
         manifest_values.check_side_table(inputs.items, items, options.min_coverage)
-        vocabulary = _write_vocabulary(staging, items)
-        return {**manifest_values.collect(summary, sets, inputs), "vocabulary": vocabulary}
+        values = manifest_values.collect(summary, sets, inputs)
+        if options.part is not None and options.negatives is not None:
+            values |= part_state.item_counts_entry(staging)
+        return {**values, "vocabulary": _write_vocabulary(staging, items)}
 
     def _save_tables(self, plan: JoinPlan) -> dict[str, EmbeddingCounts]:
         """Writes the tables that workers map; returns counts of the sets among them."""

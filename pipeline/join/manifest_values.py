@@ -27,11 +27,9 @@ def check_counts(
       max_bad_fraction: of the log and of each embedding set.
 
     Raises:
-      UserInputError: too many rows are bad, a file could not be read, or nothing was written.
+      UserInputError: too many rows are bad, or nothing was written.
       RuntimeError: the counts do not add up; a fault of this program.
     """
-    if summary.get("unreadable"):
-        raise UserInputError(f"Inputs are not readable: {summary['unreadable']}. Write them again.")
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
     written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())

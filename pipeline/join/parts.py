@@ -70,7 +70,8 @@ class PartedOutput:
           parameters: of this part, for the manifest.
 
         Raises:
-          UserInputError: their parameters, encoders or schema differ from this part's.
+          UserInputError: their parameters, encoders or schema differ from this part's, or a file
+            that the newest of them left is damaged.
         """
         names = self._parts
         if self._part in names:
@@ -82,10 +83,12 @@ class PartedOutput:
         _check_alike(folder, values, parameters, inputs)
         (vocabulary,) = values["vocabulary"]
         return Earlier(
-            state=part_state.open_state(
-                folder, values["state"], parameters["negatives"] is not None
+            state=part_state.open_state(folder, values, parameters["negatives"] is not None),
+            vocabulary=id_table.read_vocabulary(
+                storage.join(folder, vocabulary),
+                values["vocabulary"][vocabulary],
+                part_state.REMEDY,
             ),
-            vocabulary=id_table.read_vocabulary(storage.join(folder, vocabulary)),
             fingerprints=[
                 {"part": name, "sha256": manifest.file_sha256(_manifest(self._output, name))}
                 for name in names

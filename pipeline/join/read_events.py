@@ -7,8 +7,10 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from features.errors import UserInputError
 from features.ids import hashing
-from pipeline.join.inputs import given_histories, history_cap, part_state
+from features.tables.reader import unreadable
+from pipeline.join.inputs import event_log, given_histories, history_cap, part_state
 from pipeline.join.inputs.event_batches import (
     ValidatedBatch,
     event_schema,
@@ -63,10 +65,7 @@ class ReadEvents(beam.DoFn):
                     filtered = unit.unit.place.rows - counts.get("read", 0)
                     counts = summary.merge(counts, {"filtered": filtered})
             except (pa.ArrowException, OSError) as error:
-                place = unit.unit.place
-                last = place.first_row + place.rows
-                where = f"{unit.source}: {unit.unit.name}, rows {place.first_row} to {last}"
-                counts = {"unreadable": {where: str(error)}}
+                counts = summary.unreadable(_error(unit, error))
             blocks += self._by_partition(waiting, writer)
         quarantine.close()
         yield from blocks
@@ -126,6 +125,13 @@ class ReadEvents(beam.DoFn):
             (key, writer.put(arrow_bytes.to_bytes(sorted_events.slice(start, end - start))))
             for key, start, end in zip(distinct.tolist(), starts, ends, strict=True)
         ]
+
+
+def _error(unit: ReadUnit, error: Exception) -> UserInputError:
+    """Returns the error of a unit that could not be read."""
+    if unit.source == part_state.STATE:
+        return part_state.unreadable(unit.unit.path, error)
+    return unreadable(event_log.flag_of(unit.source), unit.unit, error)
 
 
 def _read_counts(unit: ReadUnit, batch: ValidatedBatch) -> summary.Summary:

@@ -131,11 +131,16 @@ def read_results(plan: JoinPlan) -> tuple[summary.Summary, np.ndarray]:
 
     Returns:
       The summary of the whole job, and the distinct items of the first split, `[N]` int64.
+
+    Raises:
+      UserInputError: an input could not be read.
     """
     counts, items = (
         storage.read_bytes(storage.join(plan.work, name)) for name in (_SUMMARY, _TRAIN_ITEMS)
     )
-    return json.loads(counts), np.frombuffer(items, np.int64)
+    found = json.loads(counts)
+    summary.raise_unreadable(found)
+    return found, np.frombuffer(items, np.int64)
 
 
 def _union(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -1,12 +1,12 @@
 """Renders a run's data as one HTML file."""
 
 import functools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jinja2
 
+from features.files import storage
 from models.evaluation import diagnostics
 from pipeline.report import headline
 from pipeline.report.blocks import Section, Tile
@@ -27,6 +27,7 @@ from pipeline.report.sections import (
     time_section,
     training_section,
 )
+from pipeline.runtime import plain_text
 
 Data = Mapping[str, Any]
 Maker = Callable[[Data], Section | None]
@@ -86,12 +87,16 @@ def _attempt(name: str, make: Callable[[Data], _Part], otherwise: _Part, data: D
 def write(
     path: str, title: str, subtitle: str, sections: Sequence[Section], tiles: Sequence[Tile] = ()
 ) -> None:
-    """Writes sections as one file that needs nothing else, beside itself and renamed."""
+    """Writes sections as one file that needs nothing else."""
     html = _template().render(title=title, subtitle=subtitle, tiles=tiles, sections=sections)
-    unfinished = f"{path}.unfinished"
-    with open(unfinished, "w", encoding="utf-8") as file:
-        file.write(html)
-    os.replace(unfinished, path)
+    storage.write_bytes(path, html.encode())
+
+
+def _visible(value: object) -> object:
+    """Returns a value of the template without hidden characters; HTML stays HTML."""
+    if not isinstance(value, str):
+        return value
+    return type(value)(plain_text.escaped(value, plain_text.LAYOUT))
 
 
 @functools.cache
@@ -100,6 +105,7 @@ def _template() -> jinja2.Template:
         loader=jinja2.PackageLoader("pipeline.report", ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )

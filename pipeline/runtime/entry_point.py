@@ -19,8 +19,10 @@ What loads TensorFlow, Beam or DuckDB is imported where it is used: `--help` and
 
 import atexit
 import contextlib
+import errno
 import logging as python_logging
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,13 +31,7 @@ from types import MappingProxyType
 from absl import app, flags, logging
 
 from features.errors import UserInputError
-from pipeline.runtime import help_text, path_rules, plain_text
-
-USER_ERROR_CODE = 2
-"""The exit code of a `UserInputError` or an invalid flag."""
-
-RETRY_CODE = 75
-"""The exit code (EX_TEMPFAIL) of a job that was stopped after a checkpoint: run it again."""
+from pipeline.runtime import disk_checks, exit_codes, help_text, path_rules, plain_text
 
 
 def run(
@@ -59,22 +55,23 @@ def run(
       verbs: what the job can do; it takes exactly one of them as its positional argument.
       hints: what to give instead of an unknown flag, by the flag's name.
 
-    Paths are checked by `path_rules` before anything else: no output may meet an input.
+    Paths are checked by `path_rules` before anything else: no output may meet an input. Then, but
+    not with `--only_check_args`, `disk_checks` looks whether the outputs can be written.
 
     Where tensorflow-io is loaded, this function ends the process itself, after everything that
     Python does at exit: the library's own end could change the exit code.
 
     Raises:
-      SystemExit: always. The code is 0, after `--help` too, or 2 after a `UserInputError` or an
-        invalid flag, whose message goes to stderr without a traceback. Other exceptions pass
-        through.
+      SystemExit: always. The code is 0, after `--help` too, 2 after an invalid flag, or what
+        `exit_codes` knows of an exception, whose sentence goes to stderr without a traceback. Other
+        exceptions pass through.
     """
     groups = help_text.define_groups(define_flags or (lambda: None))
     app.define_help_flags()
     help_text.define_help_flags(main_fn.__globals__["__doc__"] or "", groups)
 
     def parse(argv: list[str]) -> list[str]:
-        with _exit_on_user_error():
+        with _exit_with_sentence():
             try:
                 repeated = _repeated(argv, groups)
                 program, *arguments = flags.FLAGS(repeated, known_only=pass_unknown_flags)
@@ -97,7 +94,9 @@ def run(
 
     def guarded(argv: list[str]) -> None:
         _configure_logging()
-        with _exit_on_user_error():
+        outputs, inputs = path_rules.places(groups)
+        with _exit_with_sentence(outputs):
+            disk_checks.check(outputs, inputs)
             main_fn(argv[1:])
 
     try:
@@ -176,13 +175,43 @@ def _repeated(argv: Sequence[str], groups: help_text.Groups) -> list[str]:
 
 
 @contextlib.contextmanager
-def _exit_on_user_error() -> Iterator[None]:
-    """Ends the process after a `UserInputError`, with its message."""
+def _exit_with_sentence(outputs: Sequence[path_rules.Place] = ()) -> Iterator[None]:
+    """Ends the process after an error that `exit_codes` knows, with its sentence."""
     try:
         yield
-    except UserInputError as error:
-        sys.stderr.write(plain_text.escaped(f"Error: {error}\n", plain_text.LAYOUT))
-        raise SystemExit(USER_ERROR_CODE) from None
+        sys.stdout.flush()  # At Python's own end an error would be lost.
+    except Exception as error:
+        is_of_stdout = _is_of_stdout(error)
+        if is_of_stdout and isinstance(error, BrokenPipeError):
+            raise SystemExit(exit_codes.OK) from None  # `| head` has read enough.
+        if (found := exit_codes.of(error)) is None:
+            raise
+        code, sentence = found
+        if sentence.startswith(exit_codes.UNNAMED):
+            place = f"Standard output goes there. {disk_checks.room(outputs)}"
+            sentence = f"{sentence} {place if is_of_stdout else disk_checks.room(outputs)}"
+        sys.stderr.write(plain_text.escaped(f"Error: {sentence}\n", plain_text.LAYOUT))
+        raise SystemExit(code) from None
+
+
+def _is_of_stdout(error: Exception) -> bool:
+    """Whether an error says that what was printed cannot be written; it is dropped then."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return False
+    try:
+        sys.stdout.flush()
+        number = sys.stdout.fileno()
+        if isinstance(error, BrokenPipeError):
+            poll = select.poll()
+            poll.register(number, select.POLLERR)
+            found = bool(poll.poll(0))
+        else:
+            found = error.errno == errno.ENOSPC and os.fstatvfs(number).f_bavail == 0
+    except OSError:
+        found = True
+    if found:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return found
 
 
 def given_flags(without: Collection[str] = ()) -> list[str]:
@@ -196,8 +225,15 @@ def given_flags(without: Collection[str] = ()) -> list[str]:
         text
         for flag in sorted(given, key=lambda flag: flag.name)
         if flag.name not in without
-        for text in flag.serialize().splitlines()
+        for text in _serialized(flag)
     ]
+
+
+def _serialized(flag: flags.Flag) -> list[str]:
+    """Returns a flag as arguments; a value may have several lines."""
+    if isinstance(flag, flags.MultiFlag):
+        return [f"--{flag.name}={value}" for value in flag.value or ()]
+    return [flag.serialize()] if flag.value is not None else []
 
 
 class _MessageFormatter(python_logging.Formatter):

@@ -1,8 +1,8 @@
 """`--help`: what a job is for, its usual commands, its flags by group, what it leaves.
 
 A job says this in two places. Its module's docstring has the purpose, two commands below the line
-`Usual commands:`, and then what follows the flags: output, exit codes. Its flags are defined in
-groups, in the order in which a user meets them:
+`Usual commands:`, and then what follows the flags: output, and what its exit codes mean besides.
+Its flags are defined in groups, in the order in which a user meets them:
 
     with flag_group("Labels"):
         flags.DEFINE_multi_string(
@@ -26,6 +26,8 @@ from typing import Any, NoReturn
 
 from absl import flags
 
+from pipeline.runtime import exit_codes
+
 COMMANDS = "Usual commands:"
 """The line of a job's docstring that two commands follow, indented."""
 
@@ -40,9 +42,7 @@ _VALUE = re.compile(r"`([^`]+)` ")
 _REPEATED = ";\n    repeat this option"
 _UNITS = {"SECONDS": "seconds", "DAYS": "days", "MIB": "MiB", "MICROSECONDS": "microseconds"}
 _WIDEST_NAME = 34
-_EXIT_CODES = (
-    "Exit codes: 0 done; 2 wrong input or flags, the message says what to fix; 1 anything else."
-)
+_EXIT_CODES = "; ".join(f"{code} {meaning}" for code, meaning in exit_codes.MEANINGS.items())
 _EVERY_JOB = (
     "Every job: --only_check_args checks the flags and runs nothing, --flagfile=FILE reads flags "
     "from a file, one per line, --helpfull lists the flags of all libraries."
@@ -127,7 +127,7 @@ def render(doc: str, groups: Groups) -> str:
         parts += [COMMANDS, examples.rstrip()]
     parts += _described(groups)
     parts += [rest.strip()] if rest.strip() else []
-    parts += [] if "Exit codes:" in rest else [_filled(_EXIT_CODES, WIDTH)]
+    parts.append(_filled(f"Exit codes: {_EXIT_CODES}.", WIDTH))
     parts.append(_filled(_EVERY_JOB, WIDTH))
     return "\n\n".join(parts)
 

@@ -1,24 +1,19 @@
 """JSON files, written atomically."""
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from features.errors import UserInputError
+from features.files import storage
 
 
 def write(path: str, values: Mapping[str, Any]) -> None:
-    """Writes a local file and renames it, so that a killed job leaves no partial file.
-
-    NumPy scalars are written as Python's.
-    """
-    with open(f"{path}.unfinished", "w") as file:
-        json.dump(values, file, indent=2, default=np.generic.item)
-        file.write("\n")
-    os.replace(f"{path}.unfinished", path)
+    """Writes a file that appears whole or not at all; NumPy scalars are written as Python's."""
+    text = json.dumps(values, indent=2, default=np.generic.item)
+    storage.write_bytes(path, f"{text}\n".encode())
 
 
 def read(path: str, flag: str) -> dict[str, Any]:

@@ -41,21 +41,27 @@ class Place(NamedTuple):
     kind: str = "FOLDER"
 
 
-def check_flags(groups: help_text.Groups) -> None:
-    """Checks the values of a job's flags.
-
-    Raises:
-      UserInputError: an output meets an input, or TensorFlow could not read a path.
-    """
+def places(groups: help_text.Groups) -> tuple[list[Place], list[Place]]:
+    """Returns the outputs and the inputs that a job's flags name."""
     outputs: list[Place] = []
     inputs: list[Place] = []
     for heading, flags in groups.items():
         for flag in flags:
             found = outputs if heading == _OUTPUT else inputs
             found += _places(flag)
-            if flag.value and flag.name in (*_CHECKPOINTS, *_SAVED_MODELS):
-                check_readable(f"--{flag.name}", flag.value, flag.name in _SAVED_MODELS)
-    check(outputs, inputs)
+    return outputs, inputs
+
+
+def check_flags(groups: help_text.Groups) -> None:
+    """Checks the values of a job's flags.
+
+    Raises:
+      UserInputError: an output meets an input, or TensorFlow could not read a path.
+    """
+    for flag in (flag for group in groups.values() for flag in group):
+        if flag.value and flag.name in (*_CHECKPOINTS, *_SAVED_MODELS):
+            check_readable(f"--{flag.name}", flag.value, flag.name in _SAVED_MODELS)
+    check(*places(groups))
 
 
 def check(outputs: Sequence[Place], inputs: Sequence[Place]) -> None:

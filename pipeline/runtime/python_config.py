@@ -67,7 +67,14 @@ def _read_file(path: str) -> dict[str, Any]:
         raise UserInputError(
             f"--config {path!r} defines no get_config(). It must return a nested dictionary."
         )
-    return copy.deepcopy(dict(namespace["get_config"]()))
+    values = namespace["get_config"]()
+    try:
+        return copy.deepcopy(dict(values))
+    except (TypeError, ValueError):
+        raise UserInputError(
+            f"--config {path!r}: get_config() returned {values!r:.80}, expected a nested "
+            "dictionary."
+        ) from None
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -76,7 +83,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise UserInputError(f"--set {override!r}: expected key=value, such as model.heads=2.")
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         value = text
     *parents, last = key.split(".")
     for parent in parents:

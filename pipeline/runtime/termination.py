@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from absl import logging
 
 from models.training.loop import StoppedError
-from pipeline.runtime import entry_point
+from pipeline.runtime import exit_codes
 
 
 @contextlib.contextmanager
@@ -26,6 +26,6 @@ def saving() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(received)
     except StoppedError:
         logging.info("Stopped after a checkpoint, as requested: run the same command to resume.")
-        raise SystemExit(entry_point.RETRY_CODE) from None
+        raise SystemExit(exit_codes.RETRY) from None
     finally:
         signal.signal(signal.SIGTERM, before)

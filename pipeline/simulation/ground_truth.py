@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from features.files import storage
 from pipeline.simulation.marketplace import STRENGTH, Marketplace
 from pipeline.simulation.settings import DAY, START, MarketplaceSettings
 
@@ -37,8 +37,8 @@ def ceilings(
     items = marketplace.items
     mean_gate = items.gate.mean()
     for name in sorted(os.listdir(os.path.join(folder, "truth"))):
-        shown = pq.ParquetFile(os.path.join(folder, "impressions", name))
-        truth = pq.ParquetFile(os.path.join(folder, "truth", name))
+        shown = storage.open_parquet(os.path.join(folder, "impressions", name))
+        truth = storage.open_parquet(os.path.join(folder, "truth", name))
         for group in range(shown.num_row_groups):
             times = shown.read_row_group(group, ["timestamp"])["timestamp"].to_numpy()
             if times[-1] < cut:

@@ -4,9 +4,8 @@ import contextlib
 import os
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from features.files import manifest, staging
+from features.files import manifest, parquet, staging
 
 
 class ParquetParts(contextlib.ExitStack):
@@ -46,7 +45,7 @@ class ParquetParts(contextlib.ExitStack):
 
     def _open(self) -> None:
         path = os.path.join(self._folder, f"part-{self._files:05d}.parquet")
-        self._writer = self.enter_context(pq.ParquetWriter(path, self._schema))
+        self._writer = self.enter_context(parquet.table_writer(path, self._schema))
         self._files += 1
         self._room = self._rows_per_file
 

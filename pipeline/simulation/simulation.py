@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from absl import logging
 
+from features.files import parquet
 from pipeline.publishing.publication import Publication
 from pipeline.runtime import json_file
 from pipeline.simulation import ground_truth, label_events
@@ -62,7 +62,7 @@ def _write(folder: str, settings: MarketplaceSettings, rows_per_file: int) -> di
     for name, table in _side_tables(marketplace.items, marketplace.users).items():
         os.makedirs(os.path.join(folder, name))
         path = os.path.join(folder, name, f"{name}.parquet")
-        pq.write_table(table, path, row_group_size=_ROWS_PER_GROUP)
+        parquet.write_table(table, path, row_group_size=_ROWS_PER_GROUP)
         counts[name] = len(table)
     for modality in settings.modalities:
         path = os.path.join(folder, "embeddings", modality)

@@ -6,6 +6,7 @@ write(folder, statistics, assessment)
 assessment.raise_if_bad()
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -116,14 +117,18 @@ def collect(
       that were given.
 
     Raises:
-      UserInputError: an input is not readable, or lacks a column.
+      UserInputError: an input is not readable, lacks a column, or changed while it was read.
     """
     statistics: dict[str, Any] = {"version": VERSION}
     if source is not None or embeddings:
         log = None if source is None else open_log(source)
         sets = {name: open_set(name, path, tables) for name, path in embeddings.items()}
-        check_renames_used(tables, [*([log.table] if log else []), *sets.values()])
-        with open_database(folder, memory_limit) as connection:
+        opened = [*([log.table] if log else []), *sets.values()]
+        check_renames_used(tables, opened)
+        with contextlib.ExitStack() as stack:
+            for table in opened:
+                stack.enter_context(table.unchanged())
+            connection = stack.enter_context(open_database(folder, memory_limit))
             if log is not None:
                 statistics["log"] = log_statistics(connection, log)
             if sets:
@@ -134,9 +139,9 @@ def collect(
         # Imported here, as TensorFlow takes seconds that logs and embedding sets do not need.
         from pipeline.statistics import records
 
-        opened = ExampleSet.open(joined)
-        values = examples.example_statistics(opened.manifest)
-        statistics["examples"] = {**values, "time": records.label_rates_by_time(opened)}
+        records_of = ExampleSet.open(joined)
+        values = examples.example_statistics(records_of.manifest)
+        statistics["examples"] = {**values, "time": records.label_rates_by_time(records_of)}
     return statistics
 
 

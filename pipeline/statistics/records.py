@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.schema import TIMESTAMP
+from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
 from pipeline.statistics import time_buckets
 
@@ -31,10 +32,12 @@ def label_rates_by_time(examples: ExampleSet, largest: int = _RECORDS) -> dict[s
     share = min(1.0, largest / max(total, 1))
     paths: list[str] = []
     for name, split in splits.items():
-        names = examples.shards(name) if split["shards"] else []
+        names = examples.paths(name) if split["shards"] else []
         wanted = max(1, round(share * len(names))) if names else 0
         paths += [names[index * len(names) // wanted] for index in range(wanted)]
-    times, sizes, labels = _parse(paths, examples.schema.labels)
+    examples.verify(paths)
+    with shard_reading.guarded(examples, paths):
+        times, sizes, labels = _parse(paths, examples.schema.labels)
     size = time_buckets.width(int(times.min()), int(times.max())) if len(times) else 1
     buckets = np.repeat(times // size, sizes)
     found = {}

@@ -1,7 +1,7 @@
 """Where and how a job's process runs: this machine, Docker, Kubernetes.
 
 - `targets`: runs a submission on one of them, or prints what would run.
-- `submission`, `settings`: one job with its flags, image and resources.
+- `submission`, `settings`, `setting_types`: one job with its flags, image and resources.
 - `jobs`: the jobs that there are, their command lines, and the check of their flags.
 - `commands`, `processes`: commands of this machine, and how they run together.
 - `manifests`, `yaml_text`: what Kubernetes is given, and as text.

@@ -5,8 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from features.errors import UserInputError
-from pipeline.runtime import job_list
-from pipeline.runtime.entry_point import USER_ERROR_CODE
+from pipeline.runtime import exit_codes, job_list
 
 
 def names() -> list[str]:
@@ -28,7 +27,7 @@ def check_flags(job: str, flags: Sequence[str]) -> None:
     # First: after a positional argument or a `--` it would not be read as a flag.
     checked = command(job, ["--only_check_args", *flags], sys.executable)
     done = subprocess.run(checked, capture_output=True, text=True, check=False)
-    if done.returncode == USER_ERROR_CODE:
+    if done.returncode == exit_codes.USER_ERROR:
         message = done.stderr[done.stderr.rfind("Error: ") :].removeprefix("Error: ").strip()
         raise UserInputError(f"Nothing was submitted, --job {job} refuses its flags: {message}")
     if done.returncode:

@@ -14,7 +14,7 @@ from typing import Any
 
 from features.errors import UserInputError
 from features.version import VERSION
-from pipeline.runtime.entry_point import RETRY_CODE, USER_ERROR_CODE
+from pipeline.runtime import exit_codes
 from pipeline.submission import jobs
 from pipeline.submission.settings import Settings, Volume
 from pipeline.submission.submission import Submission, tf_config
@@ -140,8 +140,8 @@ def _failure_rules() -> list[Manifest]:
     """Returns the rules for failed pods; other failures count against `backoffLimit`."""
     code_in = {"containerName": _CONTAINER, "operator": "In"}
     return [
-        {"action": "FailJob", "onExitCodes": {**code_in, "values": [USER_ERROR_CODE]}},
-        {"action": "Ignore", "onExitCodes": {**code_in, "values": [RETRY_CODE]}},
+        {"action": "FailJob", "onExitCodes": {**code_in, "values": [exit_codes.USER_ERROR]}},
+        {"action": "Ignore", "onExitCodes": {**code_in, "values": [exit_codes.RETRY]}},
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
 

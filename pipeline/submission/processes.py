@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +11,10 @@ from types import FrameType
 
 from absl import logging
 
-from pipeline.runtime import shell_text
-from pipeline.runtime.entry_point import RETRY_CODE, USER_ERROR_CODE
+from pipeline.runtime import exit_codes, shell_text
 
 _POLL_SECONDS = 0.1
-_RETRY_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,19 @@ class ProcessGroup:
         self._commands = commands
         self._grace_seconds = grace_seconds
         self._running: list[subprocess.Popen[bytes]] = []
-        self._stopped = False
+        self._stop = threading.Event()
 
     def run(self) -> int:
         """Returns the exit code of the group, see `combined_code`."""
+        pause, started = 0.0, time.monotonic()
         before = {one: signal.signal(one, self._pass_on) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
-            while (code := self._run_once()) == RETRY_CODE and not self._stopped:
-                logging.info("Exit code %d: stopped after a checkpoint. Running it again.", code)
-                time.sleep(_RETRY_PAUSE_SECONDS)
+            while (code := self._run_once()) == exit_codes.RETRY and not self._stop.is_set():
+                pause = next_pause(pause, time.monotonic() - started)
+                logging.info("Exit code %d: running it again in %d s.", code, pause)
+                if self._stop.wait(pause):
+                    break
+                started = time.monotonic()
             return code
         finally:
             self._end()
@@ -64,7 +68,7 @@ class ProcessGroup:
         for command in self._commands:
             environment = {**os.environ, **command.environment}
             self._running.append(subprocess.Popen(command.words, env=environment))
-        if self._stopped:
+        if self._stop.is_set():
             self._terminate()
         while True:
             codes = [process.poll() for process in self._running]
@@ -75,7 +79,7 @@ class ProcessGroup:
             time.sleep(_POLL_SECONDS)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        self._stopped = True
+        self._stop.set()
         self._terminate()
 
     def _terminate(self) -> None:
@@ -93,6 +97,18 @@ class ProcessGroup:
                 process.wait()
 
 
+def next_pause(pause: float, ran: float) -> float:
+    """Returns how long to wait before a command is run again, in seconds.
+
+    Args:
+      pause: the last one, 0 if there was none; it is doubled, so that a disk that keeps failing is
+        not asked every second.
+      ran: how long the command ran since.
+    """
+    long = ran > _LONGEST_PAUSE_SECONDS or not pause
+    return _PAUSE_SECONDS if long else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
 def combined_code(codes: Sequence[int]) -> int:
     """Returns the most specific exit code: 2, then 75, then another failure, then 0.
 
@@ -102,5 +118,5 @@ def combined_code(codes: Sequence[int]) -> int:
       codes: of `subprocess`, where a negative code is a signal's number.
     """
     shell_codes = [128 - code if code < 0 else code for code in codes]
-    specific = (code for code in (USER_ERROR_CODE, RETRY_CODE) if code in shell_codes)
+    specific = (code for code in (exit_codes.USER_ERROR, exit_codes.RETRY) if code in shell_codes)
     return next(specific, max(shell_codes))

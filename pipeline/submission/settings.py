@@ -1,11 +1,9 @@
 """Image, resources, volumes and other settings of a submission."""
 
-import posixpath
 import re
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     NonNegativeInt,
@@ -14,76 +12,22 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from features.errors import UserInputError
 from features.schema import STRICT
-from pipeline.runtime import plain_text
+from pipeline.submission.setting_types import (
+    Amount,
+    DnsLabel,
+    EnvironmentName,
+    FileOrName,
+    Image,
+    LabelName,
+    LabelValue,
+    MountPath,
+    MountSource,
+    Text,
+)
 
 _VOLUME = re.compile(r"(?P<source>[^:]+):(?P<mount>/[^:]*)(?P<mode>:ro)?", re.DOTALL)
-_SOURCE = re.compile(r"/[^:]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.DOTALL)
-_TAKEN = ("", "tmp")
 _RESERVED = ("TF_CONFIG", "TASK_INDEX")
-
-
-def _printable(text: str) -> str:
-    """Checks text that becomes a word of a command line or a scalar of a manifest."""
-    try:
-        plain_text.check(text, "The text")
-    except UserInputError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
-def _no_flag(text: str) -> str:
-    if not text or text.startswith("-"):
-        raise ValueError("expected a name or path; Docker would read this as a flag or as nothing")
-    return _printable(text)
-
-
-def _source(text: str) -> str:
-    if not _SOURCE.fullmatch(text):
-        raise ValueError("expected a folder from the root on, or the name of a volume or claim")
-    return _printable(text)
-
-
-def _mount(text: str) -> str:
-    path = posixpath.normpath(_printable(text))
-    if not path.startswith("/") or ":" in path or path.strip("/") in _TAKEN:
-        raise ValueError("expected a path from the root on, without a colon, that is not / or /tmp")
-    return path
-
-
-Text = Annotated[str, AfterValidator(_printable)]
-
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
-"""A host name of at most 63 characters, minus the room for `-<task index>`."""
-
-EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-LabelName = Annotated[
-    str,
-    Field(
-        pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?"
-        r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
-    ),
-]
-LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")]
-
-Amount = Annotated[float, Field(ge=0.01, le=1_000_000)]
-"""Of CPUs or GiB: what Docker and Kubernetes can count."""
-
-_DOMAIN = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST = rf"(?:{_DOMAIN}(?:\.{_DOMAIN})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-_PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-Image = Annotated[
-    str,
-    Field(
-        # The reference grammar of Docker and the OCI distribution.
-        pattern=rf"^(?:{_HOST}/)?{_PATH}(?:/{_PATH})*"
-        r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
-        r"(?:@sha256:[0-9a-f]{64})?$",
-        max_length=400,
-    ),
-]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -97,8 +41,8 @@ class Volume:
       read_only: whether the job may only read it.
     """
 
-    source: Annotated[str, AfterValidator(_source)]
-    mount: Annotated[str, AfterValidator(_mount)]
+    source: MountSource
+    mount: MountPath
     read_only: bool = False
 
 
@@ -151,7 +95,7 @@ class Settings:
     scratch_gib: Amount = 4.0
     volumes: tuple[Annotated[Volume, BeforeValidator(_parse_volume)], ...] = ()
     environment: dict[EnvironmentName, Text] = Field(default_factory=dict)
-    secrets: tuple[Annotated[str, AfterValidator(_no_flag)], ...] = ()
+    secrets: tuple[FileOrName, ...] = ()
     service_account: DnsLabel | None = None
     node_selector: dict[LabelName, LabelValue] = Field(default_factory=dict)
     retries: NonNegativeInt = 3

@@ -11,13 +11,13 @@ from absl import logging
 from features.embeddings.embedding_set import EmbeddingSet
 from features.files import manifest, storage
 from models.evaluation import attention_mass, diagnostics, scoring
-from models.inputs import input_pipeline
+from models.inputs import input_pipeline, shard_reading
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from pipeline.report.formats import model_name
 from pipeline.report.page import render
 from pipeline.runtime import environment
-from pipeline.training_runs import run_config, run_folder
+from pipeline.training_runs import run_config, run_folder, run_metrics
 from pipeline.training_runs.run_config import RunConfig
 
 _SPLIT = "validation"
@@ -54,7 +54,8 @@ def record(
         split: scoring.evaluate(scoring.score(model, examples, split), counts) for split in splits
     }
     # Read here: an error of the data is the job's, one of a diagnostic is not.
-    sample = list(input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES))
+    with shard_reading.guarded(examples, examples.paths(_SPLIT)):
+        sample = list(input_pipeline.evaluation_batches(examples, _SPLIT).take(_LOOKED_AT_BATCHES))
     unknown: dict[str, dict[str, list]] = {}
     effect = diagnostics.attempt("bucket effect", model.bucket_effect, unknown)
     mass = diagnostics.attempt(
@@ -101,7 +102,7 @@ def add_metrics(folder: str, examples: ExampleSet, split: str, metrics: Mapping[
             examples.fingerprint,
         )
         return
-    run_folder.write_metrics(folder, split, metrics)
+    run_metrics.write(folder, split, metrics)
     _attempt_report(folder, f"Added the {split} split to %s")
 
 
@@ -118,7 +119,7 @@ def write_report(folder: str) -> None:
         "label": run.label,
         "manifest": run_folder.read_json(folder, "data_manifest.json"),
         "training": {model: trained["training"]},
-        "metrics": run_folder.read_metrics(folder),
+        "metrics": run_metrics.read(folder),
         **run_folder.read_json(folder, "attention.json"),
         "run": {
             "folder": os.path.abspath(folder),

@@ -63,6 +63,7 @@ def build_vocabulary(
                 | "Shards" >> beam.Create(shards)
                 | "Vocabulary" >> CountVocabulary(building, minimum_count, maximum_size)
             )
+        opened.verify(shards)  # A shard that was replaced meanwhile was counted.
         values = _manifest_values(building, minimum_count)
         published = publication.complete({**values, KEY: opened.schema.id_kinds.to_dict()})
     counts = published["counts"]

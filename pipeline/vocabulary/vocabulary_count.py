@@ -11,7 +11,7 @@ import tensorflow as tf
 from features.files import storage
 from features.ids import id_table
 from features.records import example
-from models.inputs import remote_files
+from models.inputs import remote_files, shard_reading
 from pipeline.join.transport import summary
 from pipeline.publishing.shards import HashedFile
 from pipeline.vocabulary.id_counts import IdCounts, SumIdCounts
@@ -78,7 +78,7 @@ def _count_shard(path: str) -> Iterator[Any]:
             records += len(serialized)
             counts = IdCounts.of(example.item_ids(serialized).numpy())
             yield from enumerate(counts.by_bucket(_BUCKETS))
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    except shard_reading.FAULTS as error:
         yield beam.pvalue.TaggedOutput(_SUMMARIES, {"unreadable": {path: str(error)}})
     yield beam.pvalue.TaggedOutput(_SUMMARIES, {"records": records})
 

@@ -9,6 +9,7 @@
 - `projections`: the projections of one request's items, of one version.
 - `projection_store`, `redis_store`, `catalog_store`: where a client keeps projections.
 - `projection_cache`: `ProjectionCache`, what a backfill wrote.
+- `cache_version`, `cache_parts`: its manifest and its files, opened with their checks.
 - `counts`: what happened.
 - `item_kind_of`: whether an exported model's item ids are integers or strings.
 

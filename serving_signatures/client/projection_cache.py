@@ -6,35 +6,21 @@
 
 A part holds `item_id` (int64, ascending) and the outputs of the signature that the cache is
 named after, but for the tag: lists of fixed size in row-major order, int8 as binary of fixed size
-(see `byte_vectors`), or plain numbers.
+(see `features.embeddings.byte_vectors`), or plain numbers.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features import id_kinds
 from features.arrays import Array, Integers
-from features.embeddings import byte_vectors
 from features.errors import UserInputError
 from features.files import storage, versions
 from features.id_kinds import Kind
 from features.ids import id_table
-
-ITEM_ID = "item_id"
-TAG_KEY = b"tag"
-"""The key of the tag in a part's own metadata."""
-
-ADVICE = "Run the backfill with --recompute, which computes every row again."
-
-
-class DamagedPartError(UserInputError):
-    """A part does not match its entry in the version's manifest."""
+from serving_signatures.client import cache_parts, cache_version
 
 
 class ProjectionCache:
@@ -72,7 +58,8 @@ class ProjectionCache:
           cache: `id_projections` or `target_aware_projections`.
 
         Raises:
-          UserInputError: there is no such cache, or a part is damaged, missing or of another tag.
+          UserInputError: there is no such cache, or the version's manifest or one of its parts is
+            missing, damaged, or of another cache, version or tag.
         """
         base = storage.join(folder, cache)
         while True:
@@ -83,7 +70,7 @@ class ProjectionCache:
                     f"--saved_model DIR --items DIR --output {folder}` first."
                 )
             try:
-                return cls._read(base, read_version(base, version))
+                return cls._read(base, cache_version.read_version(base, version))
             except UserInputError:
                 # A job that published newer versions meanwhile may have pruned this one.
                 if versions.current(base) == version:
@@ -91,6 +78,8 @@ class ProjectionCache:
 
     @classmethod
     def _read(cls, base: str, values: Mapping[str, Any]) -> "ProjectionCache":
+        for part in values["parts"]:
+            cache_parts.check_footer(base, part, values["tag"], values["columns"])
         item_ids = np.empty(values["items"], np.int64)
         columns = {
             name: np.zeros((values["items"] + 1, *column["shape"]), column["dtype"])
@@ -98,12 +87,18 @@ class ProjectionCache:
         }
         begin = 0
         for part in values["parts"]:
-            table = read_part(base, part, values["tag"])
+            table = cache_parts.read(base, part, values["tag"])
             end = begin + table.num_rows
-            item_ids[begin:end] = table[ITEM_ID].to_numpy()
+            item_ids[begin:end] = table[cache_parts.ITEM_ID].to_numpy()
             for name, column in columns.items():
-                column[begin:end] = flat_values(table[name]).reshape(-1, *column.shape[1:])
+                rows = cache_parts.flat_values(table[name])
+                column[begin:end] = rows.reshape(-1, *column.shape[1:])
             begin = end
+        if len(np.unique(item_ids)) != len(item_ids):
+            raise UserInputError(
+                f"{base!r}: parts of version {values['version']} hold the same items. Run the "
+                "backfill with --recompute."
+            )
         kind = id_kinds.item_kind(values)
         return cls(values["version"], values["tag"], item_ids, columns, kind)
 
@@ -131,79 +126,3 @@ class ProjectionCache:
         # Of an empty cache `positions` is 0 everywhere, which is its row of zeros.
         rows = self._rows[positions]
         return known, {name: values[rows] for name, values in self._columns.items()}
-
-
-def read_version(base: str, version: int) -> dict[str, Any]:
-    """Reads the manifest of a version.
-
-    Args:
-      base: the cache's own folder.
-      version: its number.
-
-    Raises:
-      UserInputError: it is missing or not JSON.
-    """
-    path = versions.path_of(base, version, ".json")
-    if not storage.is_file(path):
-        raise UserInputError(
-            f"{base!r} has no version {version}: {path!r} is missing. Write the number of a "
-            f"version that is there into {versions.POINTER}, or remove {versions.POINTER} and "
-            "fill the cache again."
-        )
-    try:
-        values: dict[str, Any] = json.loads(storage.read_bytes(path))
-    except ValueError as error:
-        raise UserInputError(f"{path!r} is not JSON ({error}). Fill the cache again.") from error
-    return values
-
-
-def part_path(base: str, part: Mapping[str, Any]) -> str:
-    """Returns the path of a part by its entry in a version's manifest."""
-    return storage.join(base, "parts", part["file"])
-
-
-def read_part(base: str, part: Mapping[str, Any], tag: str) -> pa.Table:
-    """Reads a part and checks its bytes and its tag.
-
-    Args:
-      base: the cache's own folder.
-      part: its entry in the version's manifest.
-      tag: the version's.
-
-    Raises:
-      DamagedPartError: it is missing, has other bytes, or is of another tag.
-    """
-    path = part_path(base, part)
-    try:
-        data = storage.read_bytes(path)
-    except OSError as error:
-        raise DamagedPartError(f"{path!r} cannot be read: {error}. {ADVICE}") from error
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != part["sha256"]:
-        raise DamagedPartError(
-            f"{path!r} is damaged: its sha256 is {digest}, expected {part['sha256']}. {ADVICE}"
-        )
-    table = pq.read_table(pa.BufferReader(data))
-    check_tag(path, table.schema, tag)
-    return table
-
-
-def check_tag(path: str, schema: pa.Schema, tag: str) -> None:
-    """Refuses a part of another tag than its version's.
-
-    Raises:
-      DamagedPartError: names both.
-    """
-    own = (schema.metadata or {}).get(TAG_KEY, b"").decode()
-    if own != tag:
-        raise DamagedPartError(f"{path!r} is of tag {own!r}, its version of {tag!r}. {ADVICE}")
-
-
-def flat_values(column: pa.ChunkedArray) -> Array:
-    """Returns a column as an array, `[N]` or, of lists or bytes, `[N, K]`."""
-    rows = byte_vectors.as_lists(column.combine_chunks())
-    if not pa.types.is_fixed_size_list(rows.type):
-        numbers: Array = rows.to_numpy(zero_copy_only=False)
-        return numbers
-    values: Array = rows.flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(len(column), rows.type.list_size)

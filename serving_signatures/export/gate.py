@@ -10,6 +10,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.ids import coverage
 from models import trained_model
+from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 from serving_signatures import call_size
@@ -57,8 +58,10 @@ def export_model(
         min_coverage,
     )
     if examples is not None and requests and _codes_are_comparable(model, examples, embeddings):
-        records = tf.data.TFRecordDataset(examples.shards("test")).take(requests)
-        held_out = list(records.as_numpy_iterator())
+        shards = examples.shards("test")
+        with shard_reading.guarded(examples, shards):
+            records = tf.data.TFRecordDataset(shards).take(requests)
+            held_out = list(records.as_numpy_iterator())
     try:
         return saved_model.export_saved_model(
             model, export_dir, embeddings, batch_sizes, held_out, max_pairs

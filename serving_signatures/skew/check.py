@@ -6,6 +6,7 @@ from typing import Any
 from absl import logging
 
 from features.tables.options import DEFAULT, TableOptions
+from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
 from serving_signatures.skew import drawing, replay
 from serving_signatures.skew.tally import Tally
@@ -45,7 +46,9 @@ def check(
     drawn = []
     if examples is not None:
         examples.check_fits(model.schema)
-        drawn = drawing.draw_records(examples.shards(split), count, seed)
+        shards = examples.shards(split)
+        with shard_reading.guarded(examples, shards):
+            drawn = drawing.draw_records(shards, count, seed)
         found["records"] = len(drawn)
     if logs:
         calls, left_out = drawing.draw_calls(logs, count, seed)

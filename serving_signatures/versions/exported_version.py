@@ -15,6 +15,9 @@ EXTRAS = "assets.extra"
 """The folder of a SavedModel that TF Serving does not read; it holds the manifest."""
 
 
+_REMEDY = "Copy the version again from where it was exported, or export the model again."
+
+
 @dataclasses.dataclass(frozen=True)
 class ExportedVersion:
     """A complete export.
@@ -101,6 +104,20 @@ def read_values(folder: str) -> dict[str, Any]:
     values = manifest.read_manifest(extras)
     manifest_check.check(storage.join(extras, manifest.FILE_NAME), values)
     return values
+
+
+def check_files(folder: str, values: Mapping[str, Any]) -> None:
+    """Compares a version's files with its manifest, each local one by its sha256 once per process.
+
+    Args:
+      folder: the version's, local or remote.
+      values: of its manifest; that of an earlier version names no files.
+
+    Raises:
+      UserInputError: a file is missing, damaged or another one.
+    """
+    for name, expected in values.get("files", {}).items():
+        checked.verify(manifest.below(folder, name), expected, _REMEDY)
 
 
 def item_kind_of(folder: str) -> Kind | None:

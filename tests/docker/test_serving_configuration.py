@@ -111,7 +111,8 @@ def test_misspelt_parameter_does_not_parse():
 
 
 def test_serving_is_the_minor_version_that_exports(compose):
-    tag = compose["services"]["serving"]["image"].removeprefix("tensorflow/serving:")
+    image = compose["services"]["serving"]["image"]
+    tag = re.fullmatch(r"\$\{SERVING_IMAGE:-tensorflow/serving:([0-9.]+)\}", image)[1]
     assert tag.split(".")[:2] == pins("runtime.lock")["tensorflow"].split(".")[:2]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from pipeline.submission import manifests
 from tests.conftest import REPOSITORY
@@ -24,7 +25,12 @@ def instructions(text: str) -> list[tuple[str, str]]:
     """(instruction, arguments) of each step, comments and line continuations resolved."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     steps = re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines()
-    return [(step.split(None, 1)[0].upper(), step.split(None, 1)[1]) for step in steps]
+    found = [(step.split(None, 1)[0].upper(), step.split(None, 1)[1]) for step in steps]
+    given = dict(args.split("=", 1) for name, args in found if name == "ARG")
+    return [
+        (name, re.sub(r"\$\{(\w+_IMAGE)\}", lambda match: given[match[1]], args))
+        for name, args in found
+    ]
 
 
 def setup_keyword(name: str) -> str:
@@ -62,6 +68,20 @@ def test_base_python_is_setup_pys(steps):
     versions = {match.group(1) for match in bases if match}
     assert versions == {low}
     assert int(high.split(".")[1]) == int(low.split(".")[1]) + 1
+
+
+def test_images_are_named_by_digest_or_can_be(steps):
+    text = DOCKERFILE.read_text(encoding="utf-8")
+    bases = re.findall(r"^FROM (\S+)", text, re.M)
+    assert {re.fullmatch(r"\$\{\w+_IMAGE\}", base) is not None for base in bases} == {True}
+    (python,) = {args.split()[0] for name, args in steps if name == "FROM" and "python:" in args}
+    assert re.fullmatch(r"python:3\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", python)
+    compose = (DOCKER / "docker-compose.yml").read_text(encoding="utf-8")
+    worker = yaml.safe_load(compose)["x-worker"]["build"]
+    given = re.findall(r"^ARG (\w+)=", text, re.M)
+    assert sorted(worker["args"]) == sorted(given)
+    page = (REPOSITORY / "docs" / "clusters.md").read_text(encoding="utf-8")
+    assert all(name in page for name in [*given, "SERVING_IMAGE"])
 
 
 def test_sdk_harness_is_the_locked_beam(steps):

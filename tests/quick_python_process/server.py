@@ -6,7 +6,7 @@ A program that is forked here runs as the interpreter would run it, up to its en
 project's modules itself. Only loading TensorFlow and Beam, four seconds of processor time, is done
 before. What the interpreter or a library reads as it starts has to be as it was for this process:
 a request with other environment variables than `_CHANGEABLE` ones is refused, and one with other
-limits.
+limits. `QUICK_PYTHON_REFUSALS=FILE` collects what was refused, and for which variables.
 """
 
 import contextlib
@@ -88,6 +88,7 @@ class Server:
             if _fixed(request["environment"]) != self._environment or (
                 request["limits"] != self._limits
             ):
+                self._note_refusal(request)
                 client.sendall(struct.pack("<i", REFUSED))
                 return client.close()
             child = os.fork()
@@ -104,6 +105,13 @@ class Server:
         self._poll.register(client, select.POLLIN)
         self._poll.register(program, select.POLLIN)
         return None
+
+    def _note_refusal(self, request: Request) -> None:
+        if path := os.environ.get("QUICK_PYTHON_REFUSALS"):
+            different = _fixed(request["environment"]).items() ^ self._environment.items()
+            names = sorted({name for name, _ in different})
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"{names} {request['arguments'][:4]}\n")
 
     def _tell_end(self, program: int) -> None:
         client, child = self._clients.pop(self._programs.pop(program))

@@ -7,7 +7,7 @@ import os
 import re
 
 from features.errors import UserInputError
-from features.files import storage, versions
+from features.files import manifest, storage, versions
 from features.files.file_system import local_path
 from features.files.published_folder import published_folder
 from features.files.tree import files_below
@@ -55,7 +55,7 @@ def find(location: str) -> Location:
     A folder or file of just this name comes before a glob.
 
     Raises:
-      UserInputError: nothing is there.
+      UserInputError: nothing is there, or of a folder of versions not what belongs to one.
     """
     if storage.is_file(location):
         folder, _, name = location.rpartition("/")
@@ -67,7 +67,14 @@ def find(location: str) -> Location:
                 f"{location!r} is neither a file nor a folder. Write the rows to a file first."
             )
         folder = published_folder(location)
-        return Location(folder, files_below(folder))
+        found = Location(folder, files_below(folder))
+        if folder != location and manifest.FILE_NAME not in found.sizes:
+            raise UserInputError(
+                f"{folder!r}, the published version of {location!r}, has lost its "
+                f"{manifest.FILE_NAME}. Write the number of another version into "
+                f"{storage.join(location, POINTER)!r}, or make the version again."
+            )
+        return found
     if not _MAGIC.search(location):
         raise _absent(location)
     folder, pattern = _split(location)

@@ -1,5 +1,6 @@
 """Arrays in NumPy's own format, read by rows without unpickling anything."""
 
+import tokenize
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class NpyArray:
         try:
             version = np.lib.format.read_magic(self._file)  # type: ignore[no-untyped-call]
             self.shape, columns_first, self.dtype = _READERS[version](self._file)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, SyntaxError, tokenize.TokenError) as error:
             raise pa.ArrowInvalid(f"{self._path!r} is no array of NumPy: {error}") from error
         self._offset = self._file.tell()
         if self.dtype.hasobject:

@@ -1,5 +1,6 @@
 """Records of CSV parsed to columns, with the line of what cannot be parsed."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
@@ -70,9 +71,14 @@ def texts(path: str, block: Block, layout: Layout, fields: Sequence[int]) -> lis
         faults.append(row)
         return "error"
 
+    kinds = dict.fromkeys(fields, pa.binary())
     try:
-        return _parse(block.data, layout, dict.fromkeys(fields, pa.binary()), keep)
+        return _parse(block.data, layout, kinds, whole=True)
     except pa.ArrowInvalid as error:
+        # Arrow hands over faults that are UTF-8 only.
+        data = block.data.decode(errors="replace").encode()
+        with contextlib.suppress(pa.ArrowInvalid):
+            _parse(data, layout, kinds, keep, whole=True)
         if not faults:
             raise
         fault = faults[0]
@@ -85,7 +91,8 @@ def texts(path: str, block: Block, layout: Layout, fields: Sequence[int]) -> lis
 
 def inferred(data: bytes, layout: Layout) -> list[pa.DataType]:
     """Returns the types that Arrow infers of all columns."""
-    found = _parse(data, layout, dict.fromkeys(range(len(layout.names))), quoted_nulls=True)
+    kinds = dict.fromkeys(range(len(layout.names)))
+    found = _parse(data, layout, kinds, whole=True, quoted_nulls=True)
     return [column.type for column in found]
 
 
@@ -94,10 +101,10 @@ def _parse(
     layout: Layout,
     kinds: Mapping[int, pa.DataType | None],
     on_fault: Callable[[csv.InvalidRow], str] | None = None,
+    whole: bool = False,
     quoted_nulls: bool = False,
 ) -> list[pa.ChunkedArray]:
-    """Parses records; one after the other with `on_fault`, as only then Arrow counts them."""
-    whole = on_fault is not None or quoted_nulls
+    """Parses records; one after the other if `whole`, as only then Arrow counts them."""
     # Names may repeat; numbers do not. Without a column to read, one is read for the rows.
     table = csv.read_csv(
         pa.BufferReader(data),

@@ -46,7 +46,7 @@ def objects(path: str, block: Block) -> Iterator[Members]:
         try:
             value = _DECODER.decode(line)
             problem = "" if isinstance(value, Members) else "it is no object"
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problem = str(error)
         if problem:
             number = line_of(path, block, RECORDS, row)
@@ -58,9 +58,13 @@ def schema(path: str, samples: list[Block]) -> pa.Schema:
     """Returns the names and types in some records; a name that repeats in an object is twice.
 
     Raises:
-      pa.ArrowInvalid: a line is not one object; the message names it.
+      pa.ArrowInvalid: a line is not one object, which the message names, or a name is not UTF-8.
     """
-    return pa.schema(_fields([one for sample in samples for one in objects(path, sample)]))
+    found = [one for sample in samples for one in objects(path, sample)]
+    try:
+        return pa.schema(_fields(found))
+    except UnicodeEncodeError as error:
+        raise pa.ArrowInvalid(f"the name {error.object!r} is not UTF-8") from error
 
 
 def _fields(found: list[Members]) -> list[pa.Field]:

@@ -24,6 +24,8 @@ from pipeline.tables.ids import same_kind
 
 EVENTS = "events"
 
+_LABEL = "label_"
+
 _NO_TIMES = np.zeros(0, np.int64)
 
 
@@ -108,14 +110,24 @@ def open_label_logs(options: JoinOptions, log: EventLog) -> tuple[EventLog, ...]
     """
     label_logs = []
     for label, folders in options.label_logs.items():
-        flag = f"label_logs {label}"
-        one = _open(options, f"label_{label}", folders, flag, label, log.columns.context)
+        flag = flag_of(f"{_LABEL}{label}")
+        one = _open(options, f"{_LABEL}{label}", folders, flag, label, log.columns.context)
         same_kind({**log.user_kind, **one.user_kind}, "user_id")
         same_kind({**log.item_kind, **one.item_kind}, "item_id")
         if log.columns.has_request_id and one.columns.has_request_id:
             same_kind({**log.request_kind, **one.request_kind}, REQUEST_ID)
         label_logs.append(one)
     return tuple(label_logs)
+
+
+def flag_of(source: str) -> str:
+    """Returns the flag that named an input, without its dashes.
+
+    >>> flag_of("label_click"), flag_of("events")
+    ('label_logs click', 'events')
+    """
+    is_label = source.startswith(_LABEL)
+    return f"label_logs {source.removeprefix(_LABEL)}" if is_label else source
 
 
 def read_units(source: str, table: Table) -> tuple[ReadUnit, ...]:

@@ -1,8 +1,9 @@
 """The inputs of a join, opened and checked before anything is written."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -77,6 +78,18 @@ class JoinInputs:
         """The files' own names of columns that are read under another one, by table and ours."""
         by_table = {table.flag: table.renamed(names) for table, names in self.tables}
         return {flag: names for flag, names in by_table.items() if names}
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Checks after a block that all files are those that were opened.
+
+        Raises:
+          UserInputError: one was written, replaced or removed meanwhile.
+        """
+        with contextlib.ExitStack() as stack:
+            for table, _ in self.tables:
+                stack.enter_context(table.unchanged())
+            yield
 
     @functools.cached_property
     def fingerprints(self) -> dict[str, Any]:

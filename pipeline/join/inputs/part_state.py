@@ -7,15 +7,17 @@ A part's state also holds the behaviors of earlier parts that are still needed, 
 reads the newest state only.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from features.files import storage
+from features.errors import UserInputError
+from features.files import checked, parquet, stamps, storage
+from features.files.stamps import Stamp
 from features.tables import formats
 from features.tables.options import DEFAULT
 from features.tables.reader import Unit
@@ -30,8 +32,14 @@ from pipeline.join.rules import splits
 from pipeline.publishing.shards import HashedFile, shard_name
 
 STATE = "state"
+ITEM_COUNTS = "item_counts"
+"""Keys of a part's manifest."""
 
-_ITEM_COUNTS = "item_counts.bin"
+REMEDY = (
+    "It is what an earlier part left for this one. Restore that part's folder from a copy, or "
+    "remove the folder, and join that part and those after it again."
+)
+_ITEM_COUNTS = "state/item_counts.bin"
 _COLUMNS = ("user", "item", "time", "type", "behavior")
 
 
@@ -43,31 +51,42 @@ class PartState:
       last: microseconds of its last event; None if there is no earlier part.
       units: its users' behaviors, to read.
       items: its items and those of earlier parts, where negatives are drawn.
+      stamps: of its files, from before they were opened.
     """
 
     last: int | None = None
     units: tuple[ReadUnit, ...] = ()
     items: ItemCounts | None = None
+    stamps: Mapping[str, Stamp] = dataclasses.field(default_factory=dict)
+
+    def unchanged(self) -> contextlib.AbstractContextManager[None]:
+        """Returns what checks after a block that the files are those that were opened."""
+        return stamps.checked_after(lambda: stamps.check(self.stamps))
 
 
-def open_state(part: str, files: Mapping[str, Any], has_negatives: bool) -> PartState:
-    """Opens a part's state.
+def open_state(part: str, values: Mapping[str, Any], has_negatives: bool) -> PartState:
+    """Opens a part's state, and compares its files with the part's manifest.
 
     Args:
       part: the part's folder.
-      files: `state` of its manifest: each file's sha256, rows and last event.
+      values: its manifest.
       has_negatives: whether there are item counts.
+
+    Raises:
+      UserInputError: a file is missing, or is not the one that the part left.
     """
     folder = storage.join(part, STATE)
-    paths = [storage.join(folder, name) for name in sorted(files)]
-    items = None
-    if has_negatives:
-        data = storage.read_bytes(storage.join(folder, _ITEM_COUNTS))
-        items = ItemCounts(*np.frombuffer(data, np.int64).reshape(3, -1))
+    files = {storage.join(folder, name): one for name, one in sorted(values[STATE].items())}
+    before = {}
+    for path, one in files.items():
+        with contextlib.suppress(OSError):
+            before[path] = stamps.stamp(path)
+        checked.verify(path, one, REMEDY)
     return PartState(
         last=max(one["last_time"] for one in files.values()),
-        units=tuple(ReadUnit(STATE, unit) for unit in _units(paths)),
-        items=items,
+        units=tuple(ReadUnit(STATE, unit) for unit in _units(files)),
+        items=_read_item_counts(part, values) if has_negatives else None,
+        stamps=before,
     )
 
 
@@ -83,7 +102,12 @@ def read_behaviors(unit: Unit, columns: LogColumns) -> Iterator[ValidatedBatch]:
         yield ValidatedBatch(events, batch.slice(0, 0), nothing, nothing.astype(str))
 
 
-def _units(paths: list[str]) -> Iterator[Unit]:
+def unreadable(path: str, error: Exception) -> UserInputError:
+    """Returns the error of a state that could not be read."""
+    return UserInputError(f"--part: {path!r} cannot be read: {str(error).rstrip('.')}. {REMEDY}")
+
+
+def _units(paths: Iterable[str]) -> Iterator[Unit]:
     for number, path in enumerate(paths):
         content = formats.inspect(path, DEFAULT)
         for place in content.places:
@@ -118,11 +142,12 @@ def write_behaviors(
         kept, options.history_length, last + 1 - options.delay, options.negatives is not None
     )
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({name: kept[name][rows] for name in _COLUMNS}), sink)
+    parquet.write_table(pa.table({name: kept[name][rows] for name in _COLUMNS}), sink)
     name = shard_name(STATE, partition, partitions, "parquet")
     with HashedFile(storage.join(output, STATE, name)) as file:
         file.write(sink.getvalue().to_pybytes())
-    return {name: {"sha256": file.sha256, "rows": len(rows), "last_time": last}}
+    size = {"bytes": file.bytes, "sha256": file.sha256}
+    return {name: {**size, "rows": len(rows), "last_time": last}}
 
 
 def write_item_counts(items: ItemCounts, output: str) -> None:
@@ -132,8 +157,23 @@ def write_item_counts(items: ItemCounts, output: str) -> None:
       items: counted.
       output: the part's staging folder.
     """
-    with HashedFile(storage.join(output, STATE, _ITEM_COUNTS)) as file:
+    with HashedFile(storage.join(output, _ITEM_COUNTS)) as file:
         file.write(np.stack([items.items, items.counts, items.first]).tobytes())
+
+
+def item_counts_entry(output: str) -> dict[str, Any]:
+    """Returns what the manifest says of the items that were written."""
+    return {ITEM_COUNTS: {_ITEM_COUNTS: checked.fingerprint(storage.join(output, _ITEM_COUNTS))}}
+
+
+def _read_item_counts(part: str, values: Mapping[str, Any]) -> ItemCounts:
+    # Parts of earlier versions have no checksum of it.
+    expected = values.get(ITEM_COUNTS, {}).get(_ITEM_COUNTS, {})
+    path = storage.join(part, _ITEM_COUNTS)
+    data = checked.read_bytes(path, expected, REMEDY)
+    if len(data) % (3 * np.dtype(np.int64).itemsize):
+        raise UserInputError(f"{path!r} has {len(data)} bytes: it was cut. {REMEDY}")
+    return ItemCounts(*np.frombuffer(data, np.int64).reshape(3, -1))
 
 
 def needed_later(

@@ -14,12 +14,13 @@ import numpy as np
 from features.embeddings import embedding_files, embedding_set, similarity
 from features.embeddings.embedding_set import EmbeddingSet
 from features.embeddings.vector_rows import VectorReader
+from features.errors import UserInputError
 from features.ids import hashing, id_table
 from features.schema import ExampleSchema
 from features.tables.reader import Unit
 from pipeline.join.inputs.duplicates import run_starts
 from pipeline.join.planner import EmbeddingShuffle
-from pipeline.join.transport import spill
+from pipeline.join.transport import spill, summary
 from pipeline.join.transport.spill import SpilledBlock
 from pipeline.join.transport.summary import Summary
 
@@ -108,13 +109,16 @@ def _read_vectors(
     modality, unit = element
     reader = readers[modality]
     parts, rejected = [np.empty(0, _row_type(reader.dimension))], []
-    for rows in reader.read(unit):
-        part = np.empty(len(rows.item_ids), _row_type(reader.dimension))
-        part["item"], part["available_at"] = rows.item_ids, rows.available_at
-        part["file"], part["row"] = unit.file, rows.rows
-        part["quantized"], part["norm"] = similarity.quantize(rows.vectors)
-        parts.append(part)
-        rejected += [{"file": unit.path, **one} for one in rows.rejected]
+    try:
+        for rows in reader.read(unit):
+            part = np.empty(len(rows.item_ids), _row_type(reader.dimension))
+            part["item"], part["available_at"] = rows.item_ids, rows.available_at
+            part["file"], part["row"] = unit.file, rows.rows
+            part["quantized"], part["norm"] = similarity.quantize(rows.vectors)
+            parts.append(part)
+            rejected += [{"file": unit.path, **one} for one in rows.rejected]
+    except UserInputError as error:
+        yield beam.pvalue.TaggedOutput(_SUMMARIES, summary.unreadable(error))
     vectors = np.concatenate(parts)
     bucket = hashing.bucket(vectors["item"], buckets)
     with spill.BlockWriter(folder) as writer:

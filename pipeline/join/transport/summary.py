@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from features.errors import UserInputError
+
 Summary = dict[str, Any]
 
 
@@ -32,6 +34,24 @@ def merge(first: Summary, second: Summary) -> Summary:
         else:
             raise ValueError(f"{key!r} occurs twice: {merged[key]!r} and {value!r}.")
     return merged
+
+
+def unreadable(error: UserInputError) -> Summary:
+    """Returns the summary of what could not be read, for the job that ends with it."""
+    return {"unreadable": {str(error): 1}}
+
+
+def raise_unreadable(summary: Summary) -> None:
+    """Ends a job that has left something unread.
+
+    Raises:
+      UserInputError: names the first of what could not be read, and how many more there are.
+    """
+    texts = sorted(summary.get("unreadable", {}))
+    if texts:
+        count = len(texts) - 1
+        more = f" {count} more place{'s' * (count > 1)} cannot be read." if count else ""
+        raise UserInputError(f"{texts[0]}{more}")
 
 
 def counts_of(values: np.ndarray) -> dict[str, int]:

@@ -11,6 +11,7 @@ from features.embeddings import embedding_files, embedding_set
 from features.embeddings.embedding_set import read_embedding_set
 from features.errors import UserInputError
 from features.tables.options import TableOptions
+from tests import manifests
 
 IDS = [7, 3, 12, 5]
 VECTORS = np.array([[1, -2, 4], [3, 0, 1], [-8, 2, 2], [1, 1, 5]], np.float32)
@@ -215,7 +216,7 @@ def test_a_type_of_a_later_file_is_refused_too(tmp_path):
 
 def test_a_manifest_describes_its_files_below_it(tmp_path):
     embedding_set.write_embedding_set(str(tmp_path), np.array(IDS), VECTORS, "encoder", "1")
-    described = json.loads((tmp_path / "manifest.json").read_text())
+    described = manifests.earlier(tmp_path / "manifest.json")
     (name,) = described["sha256"]
     (tmp_path / "deep").mkdir()
     (tmp_path / name).rename(tmp_path / "deep" / name)

@@ -14,6 +14,7 @@ import pytest
 from features.errors import UserInputError
 from features.files import storage
 from features.files.local_copy import local_copy, remove_local_copy
+from tests import faults
 from tests.server_process import free_port
 
 
@@ -198,3 +199,24 @@ def test_threads_share_a_copy(copied):
     for thread in threads:
         thread.join()
     assert len(copies) == 4 and len(set(copies)) == 1
+
+
+def test_a_full_disk_is_told_by_the_file_and_leaves_the_one_before(tmp_path):
+    with faults.small_disk(1) as disk:
+        path = disk / "file"
+        storage.write_bytes(str(path), b"before")
+        faults.fill(disk, 100_000)
+        for data in (bytes(200_000), bytes(100_001)):
+            with pytest.raises(OSError, match="No space left") as caught:
+                storage.write_bytes(str(path), data)
+            assert caught.value.filename == str(path)
+        assert path.read_bytes() == b"before"
+        assert sorted(os.listdir(disk)) == [".filler", "file"]
+
+
+def test_a_link_to_a_file_is_followed(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to("other/file")
+    storage.write_bytes(str(tmp_path / "link"), b"data")
+    assert (tmp_path / "other" / "file").read_bytes() == b"data"
+    assert (tmp_path / "link").is_symlink()

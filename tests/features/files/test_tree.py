@@ -47,3 +47,13 @@ def test_links(tmp_path):
 def test_what_cannot_be_listed(tmp_path):
     with pytest.raises(UserInputError, match="absent' cannot be listed"):
         files_below(str(tmp_path / "absent"))
+
+
+def test_links_that_lead_back_through_each_other(tmp_path):
+    for name, other in (("x", "y"), ("y", "z"), ("z", "x")):
+        storage.write_bytes(str(tmp_path / name / "a"), b"1")
+        os.symlink(f"../{other}", tmp_path / name / "one")
+        os.symlink(f"../{other}", tmp_path / name / "two")
+    # Each way that visits no folder twice: to x, y and z alone, over one link and over two.
+    assert len(files_below(str(tmp_path))) == 3 * (1 + 2 + 4)
+    assert len(files_below(f"{tmp_path}/x/")) == 1 + 2 + 4

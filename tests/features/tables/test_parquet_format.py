@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
+from features.files import parquet, storage
 from features.tables import formats, options, places
 
 ROWS = 1000
@@ -135,3 +136,54 @@ def test_a_truncated_file_is_named(path: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(Path(path).read_bytes()[:-100])
     with pytest.raises(UserInputError, match=r"log.*is not a readable Parquet file"):
         formats.inspect(str(tmp_path / "log"), options.DEFAULT)
+
+
+@pytest.mark.parametrize("page_version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "snappy"])
+@pytest.mark.parametrize("is_encoded", [True, False])
+def test_a_flipped_bit_is_found_by_the_pages_checksum(
+    tmp_path: Path, page_version: str, compression: str, is_encoded: bool
+) -> None:
+    # What Arrow promises of `page_checksum_verification`, in either way that files are opened.
+    path, rows = str(tmp_path / "log.parquet"), 4_000
+    numbers = np.random.default_rng(0).integers(0, 50, rows)
+    table = pa.table({"user": numbers, "word": [f"w{n % 37}" for n in range(rows)]})
+    settings = {"compression": compression, "data_page_version": page_version}
+    parquet.write_table(table, path, row_group_size=1_000, use_dictionary=is_encoded, **settings)
+    written = Path(path).read_bytes()
+    footer = len(written) - 8 - struct.unpack("<I", written[-8:-4])[0]
+    found = 0
+    for position in np.random.default_rng(1).integers(4, footer, 40).tolist():
+        damaged = bytearray(written)
+        damaged[position] ^= 1 << position % 8
+        Path(path).write_bytes(damaged)
+        for streamed in (True, False):
+            try:
+                with storage.open_parquet(path, streamed) as file:
+                    # Of a page's header some bits mean nothing.
+                    assert pa.Table.from_batches(file.iter_batches()).equals(table)
+            except (pa.ArrowException, OSError):
+                found += 1
+    assert found > 70
+
+
+def test_what_jobs_write_has_checksums(tmp_path: Path) -> None:
+    table, path = pa.table({"user": np.arange(100)}), tmp_path / "log.parquet"
+    parquet.write_table(table, str(path), compression="none", use_dictionary=False)
+    with parquet.table_writer(str(tmp_path / "parts.parquet"), table.schema) as writer:
+        writer.write_table(table)
+    for one in (path, tmp_path / "parts.parquet"):
+        data = bytearray(one.read_bytes())
+        place = data.index(np.arange(50, 60).tobytes()) if one == path else 60
+        data[place] ^= 1
+        one.write_bytes(data)
+        with pytest.raises(OSError, match="CRC"), storage.open_parquet(str(one)) as file:
+            file.read()
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"user": [1], "item_name": [2]}), path)
+    path.write_bytes(path.read_bytes().replace(b"item_name", b"item\xffname"))
+    with pytest.raises(UserInputError, match=r"log\.parquet' is not a readable Parquet file"):
+        formats.inspect(str(path), options.DEFAULT)

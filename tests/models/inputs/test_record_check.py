@@ -41,6 +41,7 @@ def test_where_all_records_are_finite_none_is_named(examples):
 
 def test_the_record_is_named(examples):
     request = spoil(examples.shards("train")[1], 5)
+    examples = synthetic.describe_shards(examples.folder)
     with pytest.raises(UserInputError) as raised:
         fit.train(examples, MODEL, STEPS, os.path.join(examples.folder, "model"))
     assert (

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.python.framework import config as framework_config
 
+from features.errors import UserInputError
 from features.files import manifest
 from models import trained_model
 from models.inputs.example_set import ExampleSet
@@ -115,6 +117,31 @@ def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path,
     assert not (tmp_path / "backup").exists()
     again = trained_model.read_trained_model(str(tmp_path))
     np.testing.assert_array_equal(again.item_embedding.table, model.item_embedding.table)
+
+
+@pytest.mark.slow(seconds=20)
+@pytest.mark.parametrize("question", [3, 20])
+def test_a_shard_replaced_meanwhile_ends_the_run_and_leaves_no_trace_in_its_states(
+    straight, tmp_path, question
+):
+    examples = synthetic.write_example_set(str(tmp_path / "set"))
+    shard, folder = Path(examples.shards("train")[1]), tmp_path / "model"
+    original, asked = shard.read_bytes(), at_question(question)
+
+    def replace() -> bool:
+        if asked():
+            records = list(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator())
+            with tf.io.TFRecordWriter(f"{shard}.tmp") as writer:
+                for record in reversed(records):
+                    writer.write(record)
+            os.replace(f"{shard}.tmp", shard)
+        return False
+
+    with pytest.raises(UserInputError, match=rf"{shard.name}' is damaged or another file"):
+        fit.train(examples, MODEL, TRAINING, str(folder), stop_requested=replace)
+    assert not (folder / manifest.FILE_NAME).exists()
+    shard.write_bytes(original)
+    assert_same(straight, *fit.train(examples, MODEL, TRAINING, str(folder)))
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import manifest, staging
 from pipeline import convert as convert_job
 from pipeline.adapters import amazon_reviews, converter, ebnerd, mind, movielens, table, taobao_mm
 from tests.pipeline.adapters import (
@@ -168,7 +168,8 @@ def test_rerun_is_a_no_op_and_other_input_is_refused(tmp_path):
 def test_what_a_killed_converter_left_is_replaced(tmp_path):
     source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
     left = tmp_path / "out.building" / "events"
-    left.mkdir(parents=True)
+    staging.begin(str(left.parent))
+    left.mkdir()
     (left / "part-00000.parquet").write_text("half")
     (left / "part-00001.parquet").write_text("half")
     converted.convert(movielens, source, tmp_path / "out")
@@ -200,6 +201,20 @@ def test_a_quoted_path_survives_in_the_command(tmp_path):
     options = converted.options_of(done["join_command"])
     assert options.events == (str(tmp_path / "it's $HOME" / "events"),)
     assert options.output == str(tmp_path / "it's $HOME-examples")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["touch x", "python -m pipeline.build_examples; touch x", "a 'b", None, 3, [], "a\nb", "", "#"],
+)
+def test_another_command_in_a_manifest_is_not_printed(tmp_path, command):
+    source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
+    output = str(tmp_path / "out")
+    converter.run(movielens.ADAPTER, str(source), output)
+    values = {**manifest.read_manifest(output), "join_command": command}
+    manifest.write_manifest(output, values)
+    with pytest.raises(UserInputError, match=r"holds the command .*expected python -m"):
+        converter.run(movielens.ADAPTER, str(source), output)
 
 
 def test_every_adapter_has_its_name():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import json
 import pathlib
 
@@ -16,7 +17,8 @@ from serving_signatures.client import projection_cache
 from serving_signatures.export import parity_process
 from serving_signatures.names import CACHES
 from serving_signatures.signatures import ServingSignatures
-from tests import synthetic
+from serving_signatures.versions import exported_version
+from tests import manifests, synthetic
 
 ID, TARGET = CACHES
 ITEMS = 1000
@@ -53,6 +55,7 @@ def save_model(folder, model, embeddings=None):
             "schema": model.schema.to_dict(),
             "tags": signatures.tags,
             "embeddings": {name: one.fingerprint for name, one in (embeddings or {}).items()},
+            "files": exported_version.list_files(str(folder)),
         },
     )
     return str(folder)
@@ -134,6 +137,22 @@ def published(output, cache):
     assert sum(part["rows"] for part in values["parts"]) == values["items"]
     assert values["computed"] + values["reused"] == values["items"]
     return values
+
+
+def plant(cache_folder, name, change):
+    """Changes a part's table, and lets the manifest of version 1 vouch for the new bytes."""
+    sink = io.BytesIO()
+    part = cache_folder / "parts" / name
+    pq.write_table(change(pq.read_table(part)), sink)
+    digest = hashlib.sha256(sink.getvalue()).hexdigest()
+    part.unlink()
+    part.with_name(f"{digest}.parquet").write_bytes(sink.getvalue())
+
+    def other(values):
+        (entry,) = [one for one in values["parts"] if one["file"] == name]
+        entry.update(file=f"{digest}.parquet", sha256=digest)
+
+    manifests.change(cache_folder / "versions" / "000001.json", other)
 
 
 def contents(folder):

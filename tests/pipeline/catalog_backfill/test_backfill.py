@@ -15,7 +15,7 @@ from pipeline.catalog_backfill.backfill import backfill
 from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.export import parity_process
 from serving_signatures.names import CACHES
-from tests import synthetic
+from tests import manifests, synthetic
 from tests.pipeline.catalog_backfill import projection_data
 from tests.pipeline.catalog_backfill.projection_data import (
     ID,
@@ -131,8 +131,7 @@ def test_caches_of_an_earlier_layout_are_read_and_added_to(
         earlier.setattr(byte_vectors, "to_column", projection_data.as_lists)
         backfill(plain.folder, data.items, str(output), data.embeddings, **SMALL)
     for cache in CACHES:
-        manifest = output / cache / "versions" / "000001.json"
-        manifest.write_text(manifest.read_text().replace('"catalog"', '"catalog' + 'ue"'))
+        manifests.earlier(output / cache / "versions" / "000001.json", without=["catalog"])
     expected = projection_data.outputs(plain.loaded, TARGET, data.item_ids, data.vectors)
     projection_data.assert_holds(output, TARGET, data.item_ids, expected)
     vectors = {name: one.copy() for name, one in data.vectors.items()}
@@ -199,8 +198,6 @@ def test_a_new_id_training_makes_one_cache_stale_and_a_new_set_the_other(
 
 def test_three_versions_are_kept_and_parts_that_none_names_go(plain, data, tmp_path):
     output = tmp_path / "out"
-    (output / ID / "parts").mkdir(parents=True)
-    (output / ID / "parts" / "abandoned.parquet.123.tmp").write_bytes(b"half")
     for version in range(1, 6):
         kept = data.item_ids[version - 1 :]
         items = projection_data.write_items(tmp_path / "items.parquet", kept)

@@ -247,6 +247,28 @@ def test_three_versions_are_kept(tmp_path):
     assert len(state(tmp_path / "set")) == 5
 
 
+def test_folders_that_are_no_versions_stay(tmp_path):
+    for name in ("notes", "12", "000001.old"):
+        (tmp_path / "set" / "versions" / name).mkdir(parents=True)
+    for number in range(3):
+        take(tmp_path, rows([number]), keep=1)
+    folder = tmp_path / "set" / "versions"
+    assert sorted(path.name for path in folder.iterdir()) == ["000001.old", "000003", "12", "notes"]
+
+
+def test_a_pointer_that_was_removed_loses_no_vector(tmp_path):
+    for number, what in enumerate(["there is a first version", "such as 1, 2"]):
+        take(tmp_path, rows([number]))
+        (tmp_path / "set" / "CURRENT").unlink()
+        for read in (lambda: take(tmp_path, rows([7])), lambda: state(tmp_path / "set")):
+            with pytest.raises(UserInputError, match=r"CURRENT' is missing|no published version"):
+                read()
+        with pytest.raises(UserInputError, match=what):
+            take(tmp_path, rows([8]))
+        (tmp_path / "set" / "CURRENT").write_text(f"{number + 1}")
+    assert sorted(state(tmp_path / "set")) == [0, 1]
+
+
 class KilledError(BaseException):
     """Stands for the end of the process."""
 
@@ -332,3 +354,36 @@ def test_a_delivery_with_its_own_names_in_csv_is_the_same_version(tmp_path):
     options = TableOptions(columns=(*options.columns, "available_at=when"), delimiter=";")
     with pytest.raises(UserInputError, match=r"--column 'available_at=when'.* tables are vectors"):
         ingest(location, output, "encoder", "1", options=options)
+
+
+NO_SET = "is no manifest of an embedding set"
+
+
+@pytest.mark.parametrize(
+    ("edit", "reading", "adding"),
+    [
+        (lambda values: values.clear(), NO_SET, NO_SET),
+        (lambda values: values.update(dimension=True), NO_SET, NO_SET),
+        (lambda values: values.pop("encoder"), None, "lacks encoder: it is no version"),
+        (lambda values: values.update(id_kinds={"item": 3}), "manifest.json': id_kinds", None),
+    ],
+)
+def test_a_version_whose_manifest_is_no_sets_is_refused(tmp_path, edit, reading, adding):
+    take(tmp_path, rows(range(5)))
+    manifests.change(tmp_path / "set/versions/000001/manifest.json", edit)
+    if reading is not None:
+        with pytest.raises(UserInputError, match=reading):
+            state(tmp_path / "set")
+    if adding is not None:
+        with pytest.raises(UserInputError, match=adding):
+            take(tmp_path, rows(range(9), seed=1))
+    assert (tmp_path / "set" / "CURRENT").read_text() == "1\n"
+
+
+def test_a_version_that_lost_its_manifest_is_refused(tmp_path):
+    take(tmp_path, rows(range(5)))
+    (tmp_path / "set/versions/000001/manifest.json").unlink()
+    with pytest.raises(UserInputError, match=r"000001', .*has lost its manifest\.json"):
+        state(tmp_path / "set")
+    with pytest.raises(UserInputError, match=r"has no manifest\.json"):
+        take(tmp_path, rows(range(9), seed=1))

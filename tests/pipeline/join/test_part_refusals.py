@@ -1,10 +1,22 @@
 """What a data set that grows refuses, and that it stays as it is then."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
 from features.errors import UserInputError
+from tests import faults, manifests, quick_python
 from tests.pipeline.join import logs
-from tests.pipeline.join.three_days import DAY, Source, contents, random_days, write_vectors
+from tests.pipeline.join.three_days import (
+    DAY,
+    SPLITS,
+    Source,
+    contents,
+    random_days,
+    write_vectors,
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +99,89 @@ def test_a_part_that_fails_changes_nothing(tmp_path, days):
     assert kept == before
     source.join("d2")
     assert not list((tmp_path / "out").glob("*.rejected"))
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def _swap(path):
+    other = next(one for one in path.parent.iterdir() if one.suffix != path.suffix or one < path)
+    path.write_bytes(other.read_bytes())
+
+
+DAMAGED = (
+    "state/state-00001-of-00003.parquet",
+    "state/item_counts.bin",
+    "vocabulary/item_id.txt",
+)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory, days):
+    """A data set of two parts whose state has items too."""
+    source = Source(tmp_path_factory.mktemp("drawn"), days, False)
+    source.grown(days=("d1", "d2"), negatives="uniform:1")
+    return source
+
+
+def _copied(source, folder):
+    copy = Source(folder, source.days, False)
+    shutil.copytree(source.folder / "out", folder / "out")
+    return copy
+
+
+@pytest.mark.parametrize("damage", [_flip, _cut, _swap, Path.unlink])
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_of_the_part_before_is_refused(tmp_path, drawn, name, damage):
+    source = _copied(drawn, tmp_path)
+    path = tmp_path / "out" / "part=d2" / name
+    if damage is _swap and name.startswith("vocabulary"):
+        path.with_name("another").write_text("1\n")
+    damage(path)
+    before = contents(tmp_path / "out")
+    with pytest.raises(UserInputError, match=r"join that part and those after it again") as caught:
+        source.join("d3", negatives="uniform:1")
+    assert repr(str(path)) in str(caught.value)
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_state_that_changes_during_the_join_is_refused(tmp_path, drawn):
+    _copied(drawn, tmp_path)
+    state = tmp_path / "out" / "part=d2" / DAMAGED[0]
+    other = state.with_name("state-00000-of-00003.parquet")
+    before = contents(tmp_path / "out" / "part=d1")
+    done = quick_python.run_job(
+        "pipeline.build_examples",
+        *("--part=d3", f"--events={tmp_path / 'log-d3'}", f"--output={tmp_path / 'out'}"),
+        *("--history_length=6", "--partitions=3", f"--splits={SPLITS}", "--negatives=uniform:1"),
+        env=faults.environment(
+            ("replace", "before", "pipeline.join.transform:read_results", 1, "*", state, other)
+        ),
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"'{state}' changed while it was read" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out" / "part=d3").exists()
+    assert contents(tmp_path / "out" / "part=d1") == before
+
+
+def test_a_part_of_an_earlier_version_is_read(tmp_path, drawn):
+    source = _copied(drawn, tmp_path)
+    (tmp_path / "whole").mkdir()
+    wanted = _copied(drawn, tmp_path / "whole").join("d3", negatives="uniform:1")
+    part = manifests.earlier(tmp_path / "out/part=d2/manifest.json", without=["item_counts"])
+    for one in part["state"].values():
+        del one["bytes"]
+    (tmp_path / "out/part=d2/manifest.json").write_text(json.dumps(part))
+    assert source.join("d3", negatives="uniform:1")["shards"] == wanted["shards"]
+    counts = tmp_path / "out/part=d2/state/item_counts.bin"
+    shutil.rmtree(tmp_path / "out/part=d3")
+    counts.write_bytes(counts.read_bytes()[:-7])
+    with pytest.raises(UserInputError, match=r"item_counts\.bin' has \d+ bytes: it was cut"):
+        source.join("d3", negatives="uniform:1")

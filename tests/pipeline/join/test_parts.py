@@ -161,6 +161,16 @@ def test_a_part_that_is_there_is_not_made_again(grown, vectors, day, caplog):
     assert after == before
 
 
+def test_the_vocabulary_of_the_part_before_is_compared_with_its_manifest(tmp_path, days):
+    source = Source(tmp_path, days, False)
+    source.join(DAYS[0])
+    path = tmp_path / "out" / f"part={DAYS[0]}" / "vocabulary" / "item_id.txt"
+    ids = path.read_text().split()
+    path.write_text("\n".join(ids[1:]) + "\n")
+    with pytest.raises(UserInputError, match=r"item_id.txt' is damaged .*join that part again"):
+        source.join(DAYS[1])
+
+
 def test_removed_parts_are_joined_again_in_order(tmp_path, days):
     source = Source(tmp_path, days, False)
     manifest = source.grown()

@@ -1,13 +1,17 @@
 """Text of files and flags neither acts on a terminal nor runs in a shell."""
 
 import random
+import re
 import subprocess
 
 import pytest
 
 from features.errors import UserInputError
 from pipeline.runtime import plain_text, shell_text
+from tests import quick_python
+from tests.conftest import REPOSITORY
 from tests.pipeline.hostile_text import HIDDEN, TEXTS, drawn
+from tests.pipeline.training_runs.trained_runs import write_run
 
 
 @pytest.mark.parametrize("text", HIDDEN)
@@ -47,3 +51,25 @@ def test_a_comment_is_one_line_that_runs_nothing(seed, tmp_path):
 def test_a_script_that_reads_otherwise_is_refused():
     with pytest.raises(UserInputError, match="A shell would read"):
         shell_text.check("# a\ntouch b", [])
+
+
+def test_names_of_files_cannot_act_on_the_terminal(tmp_path):
+    escape = "\x1b]0;a\x07\x1b[2J\u202e"
+    run = write_run(tmp_path / f"runs/{escape}")
+    (write_run(tmp_path / f"runs/damaged{escape}") / "run.json").write_text(f'"{escape}')
+    for flags in ((), (f"--reproduce={escape}",), (f"--compare={run.name},{escape}",), (escape,)):
+        done = quick_python.run_job("pipeline.runs", f"--folder={tmp_path}/runs", *flags)
+        assert done.returncode == (2 if flags else 0)
+        assert r"\x1b]0;a\x07\x1b[2J\u202e" in done.stdout + done.stderr
+        assert not plain_text._HIDDEN.search((done.stdout + done.stderr).replace("\n", ""))
+
+
+def test_jobs_print_with_say():
+    # A script and JSON for a program are printed as they are.
+    exact = {"__main__.py", "convert.py", "evaluate.py", "runs.py"}
+    printing = {
+        path.name
+        for path in (REPOSITORY / "pipeline").glob("*.py")
+        if re.search(r"(?<![.\w])print\(", path.read_text(encoding="utf-8"))
+    }
+    assert printing == exact

@@ -10,7 +10,7 @@ import pytest
 
 from features.files import manifest
 from models.training.loop import StoppedError
-from pipeline.runtime import entry_point, termination
+from pipeline.runtime import exit_codes, termination
 from tests import synthetic
 
 SETTINGS = (
@@ -30,7 +30,7 @@ def test_a_signal_is_a_request_and_the_handler_is_put_back():
         os.kill(os.getpid(), signal.SIGTERM)
         assert requested()
         raise StoppedError
-    assert ended.value.code == entry_point.RETRY_CODE == 75
+    assert ended.value.code == exit_codes.RETRY == 75
     assert signal.getsignal(signal.SIGTERM) is before
 
 

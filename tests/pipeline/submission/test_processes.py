@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pipeline.submission.processes import Command, ProcessGroup, combined_code
+from pipeline.submission.processes import Command, ProcessGroup, combined_code, next_pause
 
 COUNTED = """
 import pathlib, sys
@@ -44,6 +44,13 @@ def group(*commands: Command, grace_seconds: float = 10) -> ProcessGroup:
 def test_only_75_is_run_again(tmp_path, codes, expected, runs):
     assert group(python(COUNTED, tmp_path / "runs", codes)).run() == expected
     assert (tmp_path / "runs").read_text() == "x" * runs
+
+
+def test_a_command_that_ends_soon_again_waits_longer_each_time():
+    pauses = [0.0]
+    for ran in (1, 1, 1, 1000, 1, 1, 1, 1, 1, 1, 1):
+        pauses.append(next_pause(pauses[-1], ran))
+    assert pauses[1:] == [1, 2, 4, 1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_a_killed_job_has_the_shells_code():

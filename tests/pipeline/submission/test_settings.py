@@ -42,6 +42,19 @@ def test_file_and_overrides(tmp_path):
     assert settings.volumes == (Volume("ctr", "/data", read_only=True),)
 
 
+@pytest.mark.parametrize("returned", ["3", "'text'", "[1]", "None"])
+def test_a_file_that_returns_no_dictionary_is_named(tmp_path, returned):
+    path = tmp_path / "cluster.py"
+    path.write_text(f"def get_config():\n    return {returned}\n")
+    with pytest.raises(UserInputError, match="expected a nested dictionary"):
+        python_config.read(str(path))
+
+
+@pytest.mark.parametrize("text", ["{[]: 1}", "(" * 500, "-" * 100_000 + "1", "\0", "{}.x"])
+def test_a_value_that_is_no_literal_is_text(text):
+    assert python_config.read(None, [f"image={text}"]) == {"image": text}
+
+
 def test_the_same_submission_has_the_same_name():
     first = submission()
     assert first.name == submission().name

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -130,6 +131,30 @@ def test_a_folder_that_is_no_data_set_is_reported(job: str, tmp_path: Path) -> N
     assert run.returncode == 2
     assert "manifest.json" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", ["train", "evaluate", "inspect_data", "build_vocabulary"])
+def test_a_flipped_bit_is_named_and_nothing_is_published(folder: Path, job, tmp_path) -> None:
+    shutil.copytree(folder / "examples", tmp_path / "examples")
+    split, output = "test" if job == "evaluate" else "train", tmp_path / "output"
+    shard = tmp_path / "examples" / f"{split}-00001-of-00003.tfrecord"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 8
+    shard.write_bytes(data)
+    arguments = [f"--examples={tmp_path}/examples"]
+    if job == "train":
+        arguments += [f"--model_dir={output}", *SMALL]
+    else:
+        arguments.append(f"--output={output}")
+    if job == "evaluate":
+        arguments.append(f"--model_dir={folder}/model")
+    run = _run(job, *arguments)
+    assert run.returncode == 2, run.stderr
+    assert f"{shard.name}' is damaged or another file" in run.stderr
+    assert "join again" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (output / "manifest.json").exists() and not output.is_file()
 
 
 def test_settings_that_were_flags_are_reported_with_their_new_form(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A model's export is verified on held-out requests, where their codes can be computed again."""
 
 import dataclasses
+import pathlib
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_held_out_requests_are_compared_if_the_model_holds_the_joins_sets(
     assert len(compared) == len(serving.SHAPES) + cases
     assert sum(name.startswith("004-5x") for name in compared) == cases
     assert exported.parity["max_abs_diff"] <= serving.TOLERANCE
+
+
+def test_held_out_requests_of_a_damaged_shard_are_refused(tmp_path, model):
+    examples = synthetic.write_example_set(str(tmp_path / "set"))
+    shard = pathlib.Path(examples.shards("test")[1])
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 8
+    shard.write_bytes(data)
+    with pytest.raises(UserInputError, match=r"test-00001.*is damaged"):
+        gate.export_model(model, str(tmp_path / "ctr"), examples, synthetic.embedding_sets())
+    assert not (tmp_path / "ctr").exists()
 
 
 def of_kind(schema, kind):

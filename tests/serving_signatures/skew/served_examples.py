@@ -16,6 +16,7 @@ from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from serving_signatures.signatures import ServingSignatures
 from serving_signatures.versions.loaded_version import LoadedVersion
+from tests import synthetic
 from tests.pipeline.join import logs
 
 ITEMS = [f"item-{number}" for number in range(40)]
@@ -91,4 +92,4 @@ def with_changed_record(folder, joined, change):
             for record in data:
                 writer.write(change(record, number))
                 number += 1
-    return ExampleSet.open(str(folder))
+    return synthetic.describe_shards(str(folder))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -158,6 +160,14 @@ def test_a_record_that_serving_refuses_is_found(tmp_path, tables, joined):
     found, _ = check(tables, changed)
     assert different(found) == {"score:refused"}
     assert "context_rating: values must be finite" in found["score:refused"].worst["received"]
+
+
+def test_records_of_a_replaced_shard_are_refused(tmp_path, tables, joined):
+    shutil.copytree(joined.examples.folder, tmp_path / "set")
+    first, second, *_ = ExampleSet.open(str(tmp_path / "set")).shards("test")
+    shutil.copy(first, second)
+    with pytest.raises(UserInputError, match=rf"{os.path.basename(second)}.*join again"):
+        check(tables, ExampleSet.open(str(tmp_path / "set")))
 
 
 def test_what_is_missing_or_does_not_belong_is_named(tmp_path, tables, vectors, joined):
