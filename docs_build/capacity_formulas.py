@@ -169,8 +169,8 @@ def redis_entry_bytes(cache: str, row_bytes: int, id_characters: int, prefix: st
       id_characters: of the item's id as a decimal number; a fingerprint has up to 20.
       prefix: of every key.
     """
-    # <prefix>:<cache>:<tag>:<item id>
-    return len(prefix) + len(cache) + 16 + id_characters + 3 + row_bytes
+    # <prefix>:<cache>:<tag>:<item id>, and a checksum of 8 bytes before the row
+    return len(prefix) + len(cache) + 16 + id_characters + 3 + 8 + row_bytes
 
 
 def request_bytes(candidates: int, behaviors: int, widths: Sequence[int] = ()) -> int:

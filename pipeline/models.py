@@ -1,6 +1,7 @@
 """Lists, promotes, rolls back and prunes the exported versions of a model.
 
-    list      versions with their labels, tags, size and parity
+    list      versions with their labels, tags, size and parity; with --verify, exit code 2
+              where one is damaged
     promote   adds a version to those that are served, under a label or by its number
     rollback  gives `stable` back to the previous stable version
     prune     removes old versions that nothing serves
@@ -87,6 +88,8 @@ def _main(arguments: Sequence[str]) -> None:
     match arguments[0]:
         case "list":
             plain_text.say(versions.show(_FLAGS.verify))
+            if _FLAGS.verify:
+                versions.check()
         case "promote":
             plain_text.say(versions.promote(_FLAGS.version, _FLAGS.label, _FLAGS.server))
         case "rollback":

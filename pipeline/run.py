@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from features.files import locks
 from pipeline.end_to_end import run_inputs
 from pipeline.runtime import entry_point, plain_text
 from pipeline.runtime.help_text import flag_group
@@ -54,8 +55,10 @@ def _main(arguments: Sequence[str]) -> None:
     config = run_config.load(_FLAGS.config, _FLAGS.set)
     run_inputs.check(config, _FLAGS.output)
     run = RunState(config, _FLAGS.output, _FLAGS.overwrite)
-    steps.execute(run, steps.named_steps(config))
-    plain_text.say(run_summary.describe(run_summary.write(run), run.model.label, run.output))
+    with locks.locked(_FLAGS.output):
+        steps.execute(run, steps.named_steps(config))
+        summary = run_summary.write(run)
+    plain_text.say(run_summary.describe(summary, run.model.label, run.output))
 
 
 if __name__ == "__main__":

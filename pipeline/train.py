@@ -68,26 +68,23 @@ def _main(arguments: Sequence[str]) -> None:
         locations, examples, _FLAGS.min_coverage, table_options()
     )
     identity = run_claim.identity(examples, config, embeddings, start)
-    with termination.saving() as stop_requested, strategy.scope():
+    with strategy.scope():
         chief = distribution.is_chief()
-        if run_claim.claim(_FLAGS.model_dir, identity, _FLAGS.overwrite, write=chief):
+    folder = _FLAGS.model_dir
+    with run_claim.claimed(folder, identity, _FLAGS.overwrite, chief) as finished:
+        if finished:
             logging.info(
                 "%s holds just this training already: nothing to do. --overwrite trains it anew.",
-                _FLAGS.model_dir,
+                folder,
             )
             return
-        model, figures = fit.train(
-            examples,
-            config.model,
-            config.training,
-            _FLAGS.model_dir,
-            embeddings,
-            stop_requested,
-            start,
-        )
+        with termination.saving() as stop_requested, strategy.scope():
+            model, figures = fit.train(
+                examples, config.model, config.training, folder, embeddings, stop_requested, start
+            )
         if not chief:
             return
-    training_run.record(_FLAGS.model_dir, model, examples, config, embeddings, origin)
+        training_run.record(folder, model, examples, config, embeddings, origin)
     best = max(row["val_auc"] for row in figures["history"])
     logging.info(
         "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",
@@ -95,7 +92,7 @@ def _main(arguments: Sequence[str]) -> None:
         figures["steps"],
         figures["candidates_per_second"],
         best,
-        _FLAGS.model_dir,
+        folder,
     )
     embedding_inputs.log_left_out(embeddings)
 

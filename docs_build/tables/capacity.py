@@ -220,7 +220,7 @@ def _example_serving() -> str:
         (
             "both caches in Redis, per tag",
             _gb(load.items * entry),
-            "N (rows + keys of 44 and 54)",
+            "N (rows + 16 + keys of 44 and 54)",
             "without Redis' bookkeeping",
         ),
         (

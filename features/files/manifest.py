@@ -88,6 +88,11 @@ def read_values(path: str) -> dict[str, Any]:
     return values
 
 
+def without_marks(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was given to `write_values`, from what `read_values` returned."""
+    return {key: value for key, value in values.items() if key not in (_CHECKSUM, _FORMAT)}
+
+
 def below(folder: str, name: str) -> str:
     """Returns the path of a file that a manifest names.
 

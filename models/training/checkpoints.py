@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from features.files import staging
+from features.files import staging, storage
 from models.training import distribution
 from models.training.json_state import JsonState
 
@@ -53,7 +53,7 @@ class StepCheckpoints:
         self._remove_unfinished()
         self._stamp.values = {"training": self._training, "step": step}
         self._stamped.write(self._path(step, self._own))
-        for path in self._files(step):
+        for path in self._files(step, self._own):
             staging.sync(path)
         staging.sync(self._own)
 
@@ -63,7 +63,9 @@ class StepCheckpoints:
         Raises:
           AssertionError: the checkpoint lacks a value of an object.
         """
-        self._checkpoint.read(self._path(step)).assert_existing_objects_matched()
+        status = self._checkpoint.read(self._path(step))
+        status.expect_partial()  # The stamp is no object of the reader's.
+        status.assert_existing_objects_matched()
 
     def problem(self, step: int) -> str | None:
         """Reads every tensor of a checkpoint, which verifies their checksums, and its stamp.
@@ -72,10 +74,8 @@ class StepCheckpoints:
           A message if the checkpoint is damaged or another one, else None.
 
         Raises:
-          OSError: a file may not be read.
+          OSError: a file cannot be read.
         """
-        for path in glob.glob(f"{glob.escape(self._path(step))}.*"):
-            open(path, "rb").close()
         try:
             reader = tf.train.load_checkpoint(self._path(step))
             for name in reader.get_variable_to_shape_map():
@@ -83,6 +83,10 @@ class StepCheckpoints:
             stamp = self.values(step, _STAMP)
         # The reader raises these errors, or Python's counterparts of their codes.
         except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+            # What the disk or its rights keep from being read is not damaged.
+            for path in self._files(step, self._folder):
+                for _ in storage.chunks(path):
+                    pass
             return str(error).splitlines()[0]
         expected = {"training": self._training, "step": step}
         return f"it is of {stamp}, expected {expected}" if stamp not in ({}, expected) else None
@@ -96,7 +100,7 @@ class StepCheckpoints:
         """Removes the checkpoints of all other steps, and what a killed write left."""
         for step in set(self._steps_in(self._own)) - set(steps):
             # Index files sort last, so they go first: without its index a checkpoint is not listed.
-            for path in sorted(self._files(step), reverse=True):
+            for path in sorted(self._files(step, self._own), reverse=True):
                 os.remove(path)
         self._remove_unfinished()
 
@@ -109,8 +113,8 @@ class StepCheckpoints:
             elif match and int(match[1]) not in complete:
                 os.remove(path)
 
-    def _files(self, step: int) -> list[str]:
-        return glob.glob(f"{glob.escape(self._path(step, self._own))}.*")
+    def _files(self, step: int, folder: str) -> list[str]:
+        return glob.glob(f"{glob.escape(self._path(step, folder))}.*")
 
     @staticmethod
     def _steps_in(folder: str) -> list[int]:

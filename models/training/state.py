@@ -59,7 +59,7 @@ class TrainingState:
           Whether there is one; otherwise the state is as before.
 
         Raises:
-          OSError: a file may not be read.
+          OSError: a file cannot be read.
         """
         for step in reversed(self._states.steps()):
             problem = self._states.problem(step)

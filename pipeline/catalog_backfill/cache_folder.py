@@ -59,21 +59,31 @@ class CacheFolder:
 
     def __init__(self, output: str, cache: str):
         self.cache, self.path = cache, storage.join(output, cache)
-        self._folders = [output, self.path] + [
-            storage.join(self.path, name) for name in (cache_parts.FOLDER, versions.FOLDER, _WORK)
-        ]
+        self._output = output
+        self._files = {
+            self.path: re.compile(versions.POINTER),
+            storage.join(self.path, cache_parts.FOLDER): _PARTS,
+            storage.join(self.path, versions.FOLDER): _VERSIONS,
+            storage.join(self.path, _WORK): _NOTES,
+        }
 
     def check(self) -> None:
-        """Refuses what has the name of a folder and is none, and a pointer that is damaged.
+        """Refuses files where folders are to be and folders where files are, and a wrong pointer.
 
         Raises:
           UserInputError: names it.
         """
-        for folder in self._folders:
+        for folder in (self._output, *self._files):
             if storage.is_file(folder):
                 raise UserInputError(
                     f"--output: {folder!r} is a file, expected a folder or nothing. Move it away, "
                     "or choose another --output."
+                )
+        for folder, names in self._files.items():
+            for name in filter(names.fullmatch, storage.list_folders(folder)):
+                raise UserInputError(
+                    f"--output: {storage.join(folder, name)!r} is a folder, expected a file or "
+                    "nothing. Move it away, or choose another --output."
                 )
         versions.published(self.path, ".json")
 
@@ -122,12 +132,8 @@ class CacheFolder:
 
     def new_work(self) -> str:
         """Returns a folder for arrays that workers map, and removes what killed jobs left."""
-        for folder, name in zip(
-            self._folders[1:],
-            (re.compile(versions.POINTER), _PARTS, _VERSIONS, _NOTES),
-            strict=True,
-        ):
-            unfinished = re.compile(rf"({name.pattern})\.{_UNIQUE}\.tmp")
+        for folder, names in self._files.items():
+            unfinished = re.compile(rf"({names.pattern})\.{_UNIQUE}\.tmp")
             _remove(folder, unfinished.fullmatch)
         self._remove_arrays()
         return storage.join(self.path, _WORK, f"work-{uuid.uuid4().hex}")

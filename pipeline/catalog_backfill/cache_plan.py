@@ -143,8 +143,8 @@ def _compare(
     damaged = np.zeros(len(parts), bool)
     for number, part in enumerate(parts):
         try:
-            cache_parts.check_footer(folder.path, part, wanted.tag, published["columns"])
             ids, sources = folder.read_ids(part, wanted.tag)
+            cache_parts.check_footer(folder.path, part, wanted.tag, published["columns"])
         except DamagedPartError as error:
             logging.warning("%s. Its %d rows are computed again.", error.args[0], part["rows"])
             damaged[number] = True

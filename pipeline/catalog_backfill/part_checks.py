@@ -25,8 +25,8 @@ def check_parts(folder: CacheFolder, version: Mapping[str, Any], wanted: Wanted)
     """
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     for part in version["parts"]:
-        cache_parts.check_footer(folder.path, part, version["tag"], version["columns"])
         found.append(folder.read_ids(part, version["tag"]))
+        cache_parts.check_footer(folder.path, part, version["tag"], version["columns"])
     item_ids, sources = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(item_ids, kind="stable")
     if not (

@@ -21,7 +21,7 @@ from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment, termination
 from pipeline.statistics import assessment, inspection
 from pipeline.tables import flags as table_flags
-from pipeline.training_runs import run_claim, run_config, run_folder, training_run
+from pipeline.training_runs import run_claim, run_config, run_metrics, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
 from serving_signatures import names
@@ -111,23 +111,24 @@ def train(run: RunState, name: str) -> None:
     folder = run.folder("models", name)
     config = dataclasses.replace(run.config, model=run_config.with_name(run.config.model, name))
     identity = run_claim.identity(run.examples, config, run.embeddings)
-    if run_claim.claim(folder, identity, run.overwrite):
-        logging.info("%s holds just this training already: nothing to do.", folder)
-        run.origin, run.models[name] = None, trained_model.read_trained_model(folder)
-        run.training[name] = manifest.read_manifest(folder)["training"]
-        return
-    sources = [f"--embeddings={name}={path}" for name, path in run.data.embeddings.items()]
-    arguments = [f"--examples={run.options.output}", *sources, *run.table_arguments]
-    run.origin = Origin(environment.command(COMMAND), arguments)
-    with termination.saving() as stop_requested:
-        run.models[name], run.training[name] = fit.train(
-            run.examples,
-            config.model,
-            config.training,
-            folder,
-            run.embeddings,
-            stop_requested,
-        )
+    with run_claim.claimed(folder, identity, run.overwrite) as finished:
+        if finished:
+            logging.info("%s holds just this training already: nothing to do.", folder)
+            run.origin, run.models[name] = None, trained_model.read_trained_model(folder)
+            run.training[name] = manifest.read_manifest(folder)["training"]
+            return
+        sources = [f"--embeddings={name}={path}" for name, path in run.data.embeddings.items()]
+        arguments = [f"--examples={run.options.output}", *sources, *run.table_arguments]
+        run.origin = Origin(environment.command(COMMAND), arguments)
+        with termination.saving() as stop_requested:
+            run.models[name], run.training[name] = fit.train(
+                run.examples,
+                config.model,
+                config.training,
+                folder,
+                run.embeddings,
+                stop_requested,
+            )
 
 
 def evaluate(run: RunState, name: str) -> None:
@@ -151,7 +152,7 @@ def evaluate(run: RunState, name: str) -> None:
 def _test_metrics(run: RunState, name: str) -> dict[str, Any]:
     """Returns the metrics of a model that was trained earlier; adds them where there are none."""
     folder = run.folder("models", name)
-    known = run_folder.read_metrics(folder)
+    known = run_metrics.read(folder)
     if "test" not in known:
         counts = scoring.train_counts(run.examples)
         known["test"] = scoring.evaluate(

@@ -48,11 +48,13 @@ def open_model(
 
 
 def version_folders(folder: str) -> dict[int, str]:
-    """Returns the folders whose names are numbers, by number."""
-    if not os.path.isdir(folder):
+    """Returns the folders whose names are numbers, by number; none where the folder is gone."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
         return {}
     return {
         int(name): os.path.join(folder, name)
-        for name in os.listdir(folder)
+        for name in names
         if is_number(name) and os.path.isdir(os.path.join(folder, name))
     }

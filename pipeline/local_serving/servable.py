@@ -12,7 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from pipeline.local_serving import tensor_protos
 from serving_signatures.export import warmup
-from serving_signatures.versions.exported_version import EXTRAS
+from serving_signatures.versions.exported_version import EXTRAS, check_files
 
 _CALLABLE = (
     "tensorflow/serving/predict",
@@ -33,11 +33,13 @@ class Servable:
       signatures: `SignatureDef` by name.
 
     Raises:
+      UserInputError: a file is not the one that was exported.
       OSError: there is no SavedModel.
       tf.errors.OpError: it cannot be loaded or run.
     """
 
     def __init__(self, folder: str) -> None:
+        check_files(folder)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
         self.signatures = _load(self._session, folder)

@@ -139,7 +139,7 @@ class ServedModel:
         self._set(VersionState(version, State.LOADING))
         try:
             servable = self._load(folder)
-        except (OSError, tf.errors.OpError, ValueError) as error:
+        except (OSError, tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
             logging.error("Version %d of %s cannot be loaded: %s", version, self.name, error)
             if not isinstance(error, tf.errors.OpError):
                 error = tf.errors.UnknownError(None, None, str(error))

@@ -35,7 +35,7 @@ class ModelVersions:
         self._base_path = base_path
         self._dry_run = dry_run
         self._would = "would " if dry_run else ""
-        if not self._folder.versions():
+        if not self._folder.found():
             raise UserInputError(
                 f"--export_dir {self._folder.path!r} holds no version that pipeline.export wrote. "
                 "Give the folder that holds 1, 2, ..."
@@ -47,7 +47,24 @@ class ModelVersions:
         Args:
           verify: compare every file's sha256, not its size alone.
         """
-        return version_list.describe(self._folder.versions(), self._rollout(), verify)
+        return version_list.describe(self._folder.found(), self._rollout(), verify)
+
+    def check(self) -> None:
+        """Compares every file of every version with what was exported.
+
+        Raises:
+          UserInputError: a version is damaged.
+        """
+        damaged = [
+            number
+            for number, version in self._folder.found().items()
+            if isinstance(version, UserInputError) or version.damage()
+        ]
+        if damaged:
+            raise UserInputError(
+                f"--export_dir {self._folder.path!r}: damaged versions are "
+                f"{', '.join(map(str, damaged))}. Promote none of them; export the model again."
+            )
 
     def promote(
         self, number: int | None = None, label: str | None = None, servers: Sequence[str] = ()

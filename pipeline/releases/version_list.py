@@ -1,7 +1,8 @@
 """The exported versions of a model as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from features.errors import UserInputError
 from pipeline.runtime import text_table
 from serving_signatures.versions.exported_version import ExportedVersion
 from serving_signatures.versions.rollout import Rollout
@@ -9,16 +10,24 @@ from serving_signatures.versions.rollout import Rollout
 _HEAD = ("version", "created", "labels", "id_tag", "target_aware_tag", "size", "parity")
 
 
-def describe(versions: Sequence[ExportedVersion], rollout: Rollout, contents: bool) -> str:
+def describe(
+    versions: Mapping[int, ExportedVersion | UserInputError], rollout: Rollout, contents: bool
+) -> str:
     """Returns one line per version, the newest first, with the validity of its caches.
 
     Args:
-      versions: ascending.
+      versions: by number; with the reason where there is none.
       rollout: gives the labels.
       contents: compare the sha256 of every file, not only its size.
     """
     rows: list[Sequence[str]] = [(*_HEAD, "caches of the version before", "files")]
-    rows += [_row(version, rollout, contents) for version in reversed(versions)]
+    for number, version in sorted(versions.items(), reverse=True):
+        labels = _labels(number, rollout)
+        if isinstance(version, UserInputError):
+            nothing = ["-"] * (len(_HEAD) - 2)
+            rows.append((str(number), nothing[0], labels, *nothing[1:], "-", _no_version(version)))
+        else:
+            rows.append(_row(version, labels, contents))
     return text_table.aligned(rows)
 
 
@@ -27,18 +36,27 @@ def size(version: ExportedVersion) -> str:
     return f"{version.bytes / 2**20:.1f} MiB"
 
 
-def _row(version: ExportedVersion, rollout: Rollout, contents: bool) -> tuple[str, ...]:
-    labels = sorted(label for label, number in rollout.labels.items() if number == version.number)
-    if not labels and version.number in rollout.served:
+def _no_version(error: UserInputError) -> str:
+    return f"damaged: {str(error).partition('. ')[0]}"
+
+
+def _labels(version: int, rollout: Rollout) -> str:
+    labels = sorted(label for label, number in rollout.labels.items() if number == version)
+    if not labels and version in rollout.served:
         labels = ["(served)"]
+    return ",".join(labels) or "-"
+
+
+def _row(version: ExportedVersion, labels: str, contents: bool) -> tuple[str, ...]:
+    parity = version.manifest.get("parity")
     damage = version.damage(contents)
     return (
         str(version.number),
         version.manifest["created"],
-        ",".join(labels) or "-",
+        labels,
         *(version.tags.get(tag, "-") for tag in ("id_tag", "target_aware_tag")),
         size(version),
-        f"{version.manifest['parity']['max_abs_diff']:.1e}",
+        "-" if parity is None else f"{parity['max_abs_diff']:.1e}",
         _caches(version),
         f"damaged: {damage[0]}" if damage else "intact" if contents else "sizes right",
     )

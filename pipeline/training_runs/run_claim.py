@@ -4,23 +4,25 @@
 it the training is finished; with `backup/` it was stopped and is resumed by the same command.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import locks, manifest, storage
+from models import trained_model
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.publication import describe_difference
 from pipeline.runtime import json_file
 from pipeline.training_runs import run_config, run_folder
 from pipeline.training_runs.run_config import RunConfig
 
-FILE_NAME = "training.json"
+FILE_NAME = run_folder.TRAINING
 _BACKUP = "backup"
 _OWN = (
     *(FILE_NAME, "manifest.json", _BACKUP, "tensorboard", "weights", "vocabulary", "content"),
@@ -57,6 +59,27 @@ def identity(
     }
 
 
+@contextlib.contextmanager
+def claimed(
+    folder: str, wanted: Mapping[str, Any], overwrite: bool, write: bool = True
+) -> Iterator[bool]:
+    """Takes a folder as `claim` does, and keeps other trainings from it meanwhile.
+
+    Yields:
+      What `claim` returns.
+
+    Raises:
+      UserInputError: another training writes the folder, or it holds something else.
+    """
+    if claim(folder, wanted, overwrite, write=False):
+        yield True
+    elif not write:
+        yield False
+    else:
+        with locks.locked(folder, "--model_dir"):
+            yield claim(folder, wanted, overwrite)
+
+
 def claim(folder: str, wanted: Mapping[str, Any], overwrite: bool, write: bool = True) -> bool:
     """Takes a folder for a training, unless the same one is finished there.
 
@@ -70,9 +93,19 @@ def claim(folder: str, wanted: Mapping[str, Any], overwrite: bool, write: bool =
       Whether the same training is finished there, so that there is nothing to do.
 
     Raises:
-      UserInputError: the folder holds another training or another data set.
+      UserInputError: the folder holds another training, another data set, or damaged files.
     """
-    found, finished = _found(folder), run_folder.holds_run(folder)
+    _refuse_data_set(folder)
+    finished = run_folder.holds_run(folder)
+    try:
+        found = _found(folder)
+        if finished and not overwrite:
+            run_folder.check_files(folder)
+            trained_model.check_files(folder)
+    except UserInputError:
+        if not overwrite:
+            raise
+        found = {"data": "damaged"}
     # What an earlier version did not record is taken as equal.
     difference = "" if found is None else describe_difference({**wanted, **found}, wanted)
     if difference and not overwrite:
@@ -91,18 +124,22 @@ def claim(folder: str, wanted: Mapping[str, Any], overwrite: bool, write: bool =
     return False
 
 
-def _found(folder: str) -> dict[str, Any] | None:
-    """Returns what the model or the states in a folder are trained from, None where it has none.
-
-    Raises:
-      UserInputError: it holds something else.
-    """
-    names = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+def _refuse_data_set(folder: str) -> None:
+    names = _names(folder)
     if manifest.FILE_NAME in names and "model.json" not in names:
         raise UserInputError(
             f"{folder!r} holds a data set that is no model, which would be lost. Give another "
             "folder."
         )
+
+
+def _found(folder: str) -> dict[str, Any] | None:
+    """Returns what the model or the states in a folder are trained from, None where it has none.
+
+    Raises:
+      UserInputError: a file is damaged.
+    """
+    names = _names(folder)
     if not names & {manifest.FILE_NAME, run_folder.FILE_NAME, _BACKUP}:
         return None
     if FILE_NAME in names:
@@ -124,6 +161,10 @@ def _of_earlier_version(folder: str) -> dict[str, Any]:
         "start": _UNKNOWN if "--warm_start" in given else None,
         **{name: {**defaults[name], **values} for name, values in sections.items()},
     }
+
+
+def _names(folder: str) -> set[str]:
+    return set(os.listdir(folder)) if os.path.isdir(folder) else set()
 
 
 def _clear(folder: str) -> None:

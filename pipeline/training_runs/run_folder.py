@@ -2,37 +2,43 @@
 
 | file | holds |
 |---|---|
-| `run.json` | `Run`; written last |
+| `run.json` | `Run`; written last, with size and sha256 of the other files and `manifest.json` |
 | `run_config.json` | the resolved configuration, which `pipeline.train --config` reads |
 | `data_manifest.json` | the joined examples' manifest |
 | `uncommitted.patch` | uncommitted changes of the code, if there were any |
+| `training.json` | what the model is trained from, see `run_claim`; written first |
 | `attention.json` | effect of similarity: `split`, `bucket_effect` and `attention_mass` |
-| `metrics/<split>.json` | `evaluation.evaluate`'s figures |
+| `metrics/<split>.json` | see `run_metrics` |
 | `report.html` | all of it on one page, see `training_run.write_report` |
 
 The model's own files are `models.trained_model`'s; its manifest has the metrics of every
 evaluation.
 """
 
-import glob
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
+from features.files import checked, manifest, storage
 from features.schema import STRICT
 from pipeline.runtime import json_file
-from pipeline.training_runs import run_config
+from pipeline.training_runs import run_config, run_metrics
 from pipeline.training_runs.run_config import RunConfig
 
 FILE_NAME = "run.json"
 PATCH = "uncommitted.patch"
 REPORT = "report.html"
+TRAINING = "training.json"
+_CONFIG, _DATA, _ATTENTION = "run_config.json", "data_manifest.json", "attention.json"
+_LISTED = (manifest.FILE_NAME, TRAINING, _CONFIG, _DATA, _ATTENTION, PATCH)
+REMEDY = "Copy the folder again, or train again with --overwrite."
+"""What to do about damaged files of a run."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -53,6 +59,7 @@ class Run:
       environment: versions of Python and packages, and the number of CPUs.
       variables: environment variables that can change a result.
       code: version and, where it ran from a clone, commit.
+      files: `bytes` and `sha256` of files by name; none of an earlier version.
     """
 
     label: str
@@ -67,6 +74,7 @@ class Run:
     environment: dict[str, str]
     variables: dict[str, str]
     code: dict[str, str]
+    files: dict[str, dict[str, int | str]] = Field(default_factory=dict)
 
 
 def write(
@@ -85,20 +93,18 @@ def write(
     for name in (FILE_NAME, PATCH, REPORT):
         Path(folder, name).unlink(missing_ok=True)
     shutil.rmtree(os.path.join(folder, "metrics"), ignore_errors=True)
-    json_file.write(os.path.join(folder, "run_config.json"), run_config.to_dict(config))
-    json_file.write(os.path.join(folder, "data_manifest.json"), data_manifest)
-    json_file.write(os.path.join(folder, "attention.json"), attention)
+    json_file.write(os.path.join(folder, _CONFIG), run_config.to_dict(config))
+    json_file.write(os.path.join(folder, _DATA), data_manifest)
+    json_file.write(os.path.join(folder, _ATTENTION), attention)
     if patch:
-        Path(folder, PATCH).write_text(patch, errors="surrogateescape")
+        path = os.path.join(folder, PATCH)
+        storage.write_bytes(path, patch.encode(errors="surrogateescape"))
     for split, figures in metrics.items():
-        write_metrics(folder, split, figures)
-    json_file.write(os.path.join(folder, FILE_NAME), TypeAdapter(Run).dump_python(run, mode="json"))
-
-
-def write_metrics(folder: str, split: str, figures: Mapping[str, Any]) -> None:
-    """Writes the metrics of one split."""
-    os.makedirs(os.path.join(folder, "metrics"), exist_ok=True)
-    json_file.write(os.path.join(folder, "metrics", f"{split}.json"), figures)
+        run_metrics.write(folder, split, figures)
+    paths = {name: os.path.join(folder, name) for name in _LISTED}
+    files = {name: checked.fingerprint(one) for name, one in paths.items() if os.path.isfile(one)}
+    values = TypeAdapter(Run).dump_python(run, mode="json")
+    manifest.write_values(os.path.join(folder, FILE_NAME), {**values, "files": files})
 
 
 def holds_run(folder: str) -> bool:
@@ -112,7 +118,7 @@ def read(folder: str) -> Run:
     Raises:
       UserInputError: the folder holds no finished run, or one of another version.
     """
-    values = read_json(folder, FILE_NAME)
+    values = _provenance(folder)
     try:
         return TypeAdapter(Run).validate_python(values)
     except ValidationError as error:
@@ -129,7 +135,7 @@ def read_config(folder: str) -> dict[str, Any]:
     Raises:
       UserInputError: there is no such file, or it is no configuration of a run.
     """
-    values = read_json(folder, "run_config.json")
+    values = read_json(folder, _CONFIG)
     model, training = values.get("model"), values.get("training")
     named = isinstance(model, dict) and isinstance(model.get("name"), str)
     if not named or not isinstance(training, dict):
@@ -145,12 +151,14 @@ def has_patch(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, PATCH))
 
 
-def read_metrics(folder: str) -> dict[str, dict[str, Any]]:
-    """Reads the metrics by split, validation before test; none where there is no folder."""
-    files = glob.glob("*.json", root_dir=os.path.join(folder, "metrics"))
-    names = sorted(name.removesuffix(".json") for name in files)
-    splits = sorted(names, key=lambda one: one == "test")
-    return {split: read_json(folder, os.path.join("metrics", f"{split}.json")) for split in splits}
+def check_files(folder: str) -> None:
+    """Compares the files that `run.json` lists with what they were when it was written.
+
+    Raises:
+      UserInputError: one is missing, damaged or another one; names it.
+    """
+    for name in _provenance(folder).get("files", {}):
+        _check(folder, name)
 
 
 def read_json(folder: str, name: str) -> dict[str, Any]:
@@ -160,9 +168,27 @@ def read_json(folder: str, name: str) -> dict[str, Any]:
       UserInputError: there is no such file, or it holds no JSON object.
     """
     path = os.path.join(folder, name)
+    if holds_run(folder):
+        _check(folder, name)
     if not os.path.exists(path):
-        raise UserInputError(
-            f"{folder!r} has no {name}: it is not the folder of a finished training run. Give a "
-            "--model_dir of pipeline.train, or run that again."
-        )
+        raise _is_none(folder, name)
     return json_file.read(path, "The run's")
+
+
+def _provenance(folder: str) -> dict[str, Any]:
+    if not holds_run(folder):
+        raise _is_none(folder, FILE_NAME)
+    return manifest.without_marks(manifest.read_values(os.path.join(folder, FILE_NAME)))
+
+
+def _check(folder: str, name: str) -> None:
+    files = _provenance(folder).get("files", {})
+    if isinstance(files, dict) and isinstance(expected := files.get(name), dict):
+        checked.verify(os.path.join(folder, name), expected, REMEDY)
+
+
+def _is_none(folder: str, name: str) -> UserInputError:
+    return UserInputError(
+        f"{folder!r} has no {name}: it is not the folder of a finished training run. Give a "
+        "--model_dir of pipeline.train, or run that again."
+    )

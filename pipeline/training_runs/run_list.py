@@ -12,7 +12,7 @@ from features.files import manifest
 from pipeline.report import formats
 from pipeline.report.sections.comparison_section import METRICS, goodness
 from pipeline.runtime import text_table
-from pipeline.training_runs import run_config, run_folder
+from pipeline.training_runs import run_config, run_folder, run_metrics
 from pipeline.training_runs.run_folder import Run
 
 NAMES = tuple(key for key, *_ in METRICS)
@@ -75,7 +75,7 @@ def _read(folder: str, name: str) -> ListedRun:
         folder,
         run_folder.read(folder),
         run_folder.read_config(folder),
-        run_folder.read_metrics(folder),
+        run_metrics.read(folder),
         training if isinstance(training, dict) else {},
     )
 

@@ -17,7 +17,7 @@ from models.ranking_model import RankingModel
 from pipeline.report.formats import model_name
 from pipeline.report.page import render
 from pipeline.runtime import environment
-from pipeline.training_runs import run_config, run_folder
+from pipeline.training_runs import run_config, run_folder, run_metrics
 from pipeline.training_runs.run_config import RunConfig
 
 _SPLIT = "validation"
@@ -102,7 +102,7 @@ def add_metrics(folder: str, examples: ExampleSet, split: str, metrics: Mapping[
             examples.fingerprint,
         )
         return
-    run_folder.write_metrics(folder, split, metrics)
+    run_metrics.write(folder, split, metrics)
     _attempt_report(folder, f"Added the {split} split to %s")
 
 
@@ -119,7 +119,7 @@ def write_report(folder: str) -> None:
         "label": run.label,
         "manifest": run_folder.read_json(folder, "data_manifest.json"),
         "training": {model: trained["training"]},
-        "metrics": run_folder.read_metrics(folder),
+        "metrics": run_metrics.read(folder),
         **run_folder.read_json(folder, "attention.json"),
         "run": {
             "folder": os.path.abspath(folder),

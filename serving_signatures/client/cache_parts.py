@@ -156,13 +156,14 @@ def _opened(
 
 def _unreadable(path: str, error: Exception) -> Exception:
     """Returns the error itself where disk or network may answer later, else that of a damage."""
-    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.EISDIR):
         return error
     if isinstance(error, UserInputError) and (
         isinstance(error, DamagedPartError) or storage.is_file(path)
     ):
         return error
-    return DamagedPartError(f"{path!r} is missing or no Parquet: {error}")
+    what = str(error).rstrip(".")
+    return DamagedPartError(f"{path!r} is missing or no Parquet: {what}")
 
 
 def _check_rows(path: str, rows: int, part: Mapping[str, Any]) -> None:

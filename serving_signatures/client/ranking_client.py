@@ -1,19 +1,19 @@
 """Scores requests by ids against TF Serving, or `pipeline.serve_local`, with caches or without."""
 
-import contextlib
-import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 
 import grpc
 import numpy as np
 
-from features.arrays import Array, DType
+from features.arrays import DType
 from features.id_kinds import Kind
 from features.ids.given_ids import GivenKind
 from features.records import time_gaps
 from features.records.requests import Arrays, PaddedSizes, RankingRequest, pad
-from features.schema import CANDIDATE_MASK, HISTORY_MASK, HISTORY_TIME_GAP
+from features.schema import HISTORY_MASK, HISTORY_TIME_GAP
 from serving_signatures import names
+from serving_signatures.client.answer_errors import UnexpectedAnswerError
 from serving_signatures.client.counts import ClientCounts
 from serving_signatures.client.projection_store import (
     LruProjectionStore,
@@ -22,24 +22,10 @@ from serving_signatures.client.projection_store import (
 )
 from serving_signatures.client.projections import CachedPathUnavailableError, Projections
 from serving_signatures.client.remote_model import Answer, RemoteModel
+from serving_signatures.client.scores import Scored, scored
 
 _UNLOADED_CODES = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 """The pinned version was unloaded, or the one that serves now has no split signatures."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """Probabilities of requests.
-
-    Attributes:
-      probabilities: by label, one `[c]` float32 array per request.
-      version: the version that computed them.
-      signature: `score_cached` or `score_request`.
-    """
-
-    probabilities: Mapping[str, list[Array]]
-    version: int
-    signature: str
 
 
 class RankingClient:
@@ -79,15 +65,21 @@ class RankingClient:
         self._max_batch_size = max_batch_size
         self._counts = ClientCounts()
         self._store = LruProjectionStore() if store is None else store
+        self._tags: dict[str, str] = {}
         self._item_kind = _agreed(item_kind, getattr(store, "item_kind", None))
 
     def counts(self) -> dict[str, int]:
         """Returns what happened so far.
 
         `<cache>.hits` and `<cache>.misses` in items, `<cache>.calls` of the projection signature,
-        `<cache>.refusals` of its tag, and `fallbacks` to `score_request`.
+        `<cache>.refusals` of a tag, `<cache>.damaged` in items that the store held and that were
+        not used, and `fallbacks` to `score_request`. What a store itself counts is added.
         """
-        return self._counts.to_dict()
+        counts = self._counts.to_dict()
+        if (of_store := getattr(self._store, "counts", None)) is not None:
+            for name, count in of_store().items():
+                counts[name] = counts.get(name, 0) + count
+        return counts
 
     def score_request(self, requests: Sequence[RankingRequest]) -> Scored:
         """Scores requests by ids alone.
@@ -104,7 +96,7 @@ class RankingClient:
 
         All calls are answered by one version, the one that answered first. Where the caches
         cannot be used, the model refuses a tag, or the version was unloaded meanwhile, the
-        requests are scored by ids; entries of a refused tag are forgotten.
+        requests are scored by ids; the next ones are looked up under the model's own tag.
 
         Raises:
           ValueError: a request lacks an input, is too large, has ids of another kind, or time gaps
@@ -114,9 +106,12 @@ class RankingClient:
         batch = self._padded(requests)
         found: Projections | None = None
         try:
-            found = Projections(self._model, self._store, self._counts, self._max_batch_size, batch)
+            found = Projections(
+                self._model, self._store, self._counts, self._max_batch_size, batch, self._tags
+            )
             answer = self._call_cached(batch, found)
-            return _scored(answer, batch, names.SCORE_CACHED)
+            self._tags.update(found.tags)
+            return scored(answer, batch, names.SCORE_CACHED)
         except (CachedPathUnavailableError, ProjectionStoreError):
             pass
         except grpc.RpcError as error:
@@ -136,35 +131,44 @@ class RankingClient:
         return batch
 
     def _call_cached(self, batch: Arrays, found: Projections) -> Answer:
-        specs = self._model.signatures(found.version)[names.SCORE_CACHED]
+        specs = self._model.signatures(found.version).get(names.SCORE_CACHED)
+        if specs is None:
+            raise CachedPathUnavailableError("the model has no split signatures")
         inputs = _inputs({**batch, **found.inputs(specs)}, specs)
         return self._model.call(names.SCORE_CACHED, inputs, found.version)
 
     def _score_request(self, batch: Arrays) -> Scored:
-        specs = self._model.signatures()[names.SCORE_REQUEST]
+        signatures = self._model.signatures()
+        if names.SCORE_REQUEST not in signatures:
+            raise UnexpectedAnswerError(
+                f"Expected a model with the signature {names.SCORE_REQUEST}, as pipeline.export "
+                f"writes it, received one with {sorted(signatures)}."
+            )
+        specs = signatures[names.SCORE_REQUEST]
         answer = self._model.call(names.SCORE_REQUEST, _inputs(batch, specs))
-        return _scored(answer, batch, names.SCORE_REQUEST)
+        return scored(answer, batch, names.SCORE_REQUEST)
 
     def _should_fall_back(self, error: grpc.RpcError, found: Projections | None) -> bool:
-        """Whether an error is the cached path's own; forgets the entries of a refused tag."""
+        """Whether an error is the cached path's own; learns the tags that the model expects."""
         if error.code() in _UNLOADED_CODES:
             return True
         if error.code() != grpc.StatusCode.INVALID_ARGUMENT or found is None:
             return False
-        refused = [
-            cache
-            for cache, tag in names.CACHES.items()
-            if f"{tag}: {names.OF_ANOTHER_MODEL}" in error.details()
-        ]
-        for cache in refused:
+        details = error.details() or ""
+        refused = False
+        for cache, tag in names.CACHES.items():
+            expected = re.search(
+                rf"{tag}: {names.OF_ANOTHER_MODEL}\. Expected\]? \[?([^]\s]+)", details
+            )
+            if expected is None:
+                continue
+            refused = True
             # A server that batches gives one status to all requests of a batch: where the model
             # expected our tag, it refused another client's.
-            if f"Expected] [{found.tags[cache]}]" in error.details():
-                continue
-            self._counts.add(f"{cache}.refusals")
-            with contextlib.suppress(ProjectionStoreError):
-                self._store.drop(cache, found.tags[cache])
-        return bool(refused)
+            if expected[1] != found.tags[cache]:
+                self._counts.add(f"{cache}.refusals")
+                self._tags[cache] = expected[1]
+        return refused or found.blamed(details)
 
 
 def _agreed(given: GivenKind | None, of_caches: Kind | None) -> GivenKind | None:
@@ -203,17 +207,3 @@ def _inputs(batch: Arrays, specs: Mapping[str, DType]) -> Arrays:
             )
         inputs[name] = value.astype(dtype, copy=False)
     return inputs
-
-
-def _scored(answer: Answer, batch: Arrays, signature: str) -> Scored:
-    """Returns an answer without the padding."""
-    counts = batch[CANDIDATE_MASK].sum(axis=1)
-    return Scored(
-        {
-            label: [row[:count] for row, count in zip(values, counts, strict=True)]
-            for label, values in answer.outputs.items()
-            if label != names.MASK
-        },
-        answer.version,
-        signature,
-    )

@@ -1,43 +1,46 @@
 """Projections in Redis, shared between processes; `pip install 'dmf-ctr[redis]'`."""
 
+import contextlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
-from features.arrays import Array, Booleans, Integers
+from features.arrays import Array, Booleans, DType, Integers
 from features.errors import UserInputError
 from features.records.requests import Arrays
+from serving_signatures.client.checksums import Checksums
+from serving_signatures.client.counts import ClientCounts
 from serving_signatures.client.projection_store import ProjectionStoreError
+
+_Answer = TypeVar("_Answer")
 
 
 class RedisProjectionStore:
     """Keeps one entry per item under `<prefix>:<cache>:<tag>:<item id>`.
 
-    An entry is the item's projections one after another. Their names, dtypes and shapes are kept
-    once per tag, as its layout: without it the tag's entries cannot be read, and they expire.
+    An entry is the item's projections one after another, in the order of their names. Names,
+    dtypes and shapes are kept once per tag, as its layout: without it the tag's entries cannot be
+    read, and they expire.
+
+    Every value, of entries, layouts and tags, begins with a checksum (see `Checksums`). Whatever
+    does not verify is a miss; it is deleted, and counted as `<cache>.damaged`. The entries of
+    version 0.1.0, which have no checksum, are such misses.
 
     Args:
-      client: of the library `redis`, or one with its `get`, `mget`, `delete` and `pipeline`.
+      client: of the library `redis`, or one with its `mget`, `delete` and `pipeline`.
       prefix: of every key; one per model.
       ttl_seconds: how long an entry lives after it was written.
-      errors: what the client raises when the server does not answer.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        prefix: str = "dmf",
-        ttl_seconds: int = 7 * 86_400,
-        errors: tuple[type[Exception], ...] = (OSError,),
-    ) -> None:
+    def __init__(self, client: Any, prefix: str = "dmf", ttl_seconds: int = 7 * 86_400) -> None:
         if ttl_seconds < 1:
             raise ValueError(f"ttl_seconds must be at least 1, received {ttl_seconds}.")
         self._client = client
         self._prefix = prefix
         self._ttl_seconds = ttl_seconds
-        self._errors = errors
+        self._counts = ClientCounts()
 
     @classmethod
     def connect(cls, url: str, timeout_seconds: float = 0.05, **options: Any) -> Any:
@@ -61,70 +64,121 @@ class RedisProjectionStore:
         client = redis.Redis.from_url(
             url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
         )
-        return cls(client, errors=(redis.RedisError, OSError), **options)
+        return cls(client, **options)
+
+    def counts(self) -> dict[str, int]:
+        """Returns how many values did not verify, as `<cache>.damaged`."""
+        return self._counts.to_dict()
 
     def tag(self, cache: str) -> str | None:
         """Returns the tag that any process wrote last."""
-        try:
-            tag = self._client.get(self._key(cache, "tag"))
-        except self._errors as error:
-            raise _failed(error) from error
-        return None if tag is None else tag.decode()
+        key = self._key(cache, "tag")
+        (stored,) = self._values([key])
+        tag = Checksums().opened(key, stored)
+        with contextlib.suppress(UnicodeDecodeError):
+            if tag is not None:
+                return tag.decode()
+        self._discard(cache, [] if stored is None else [key])
+        return None
 
     def get(self, cache: str, tag: str, item_ids: Integers) -> tuple[Booleans, Arrays]:
         """Looks items up, all at once."""
-        keys = [self._key(cache, tag, "layout")]
-        keys += [self._key(cache, tag, str(item)) for item in item_ids.tolist()]
-        try:
-            encoded, *entries = self._client.mget(keys)
-        except self._errors as error:
-            raise _failed(error) from error
-        if encoded is None:
-            return np.zeros(len(item_ids), bool), {}
-        layout = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in json.loads(encoded)])
-        known = np.array(
-            [entry is not None and len(entry) == layout.itemsize for entry in entries], bool
+        nothing: tuple[Booleans, Arrays] = np.zeros(len(item_ids), bool), {}
+        layout_key = self._key(cache, tag, "layout")
+        keys = [self._key(cache, tag, str(item)) for item in item_ids.tolist()]
+        stored_layout, *stored = self._values([layout_key, *keys])
+        if stored_layout is None:
+            return nothing
+        encoded = Checksums().opened(layout_key, stored_layout)
+        layout = None if encoded is None else _layout(encoded)
+        if encoded is None or layout is None:
+            self._discard(cache, [layout_key])
+            return nothing
+        checksums = Checksums(encoded)
+        entries = [
+            None if one is None else checksums.opened(key, one)
+            for key, one in zip(keys, stored, strict=True)
+        ]
+        known = np.array([one is not None and len(one) == layout.itemsize for one in entries], bool)
+        there = np.array([one is not None for one in stored], bool)
+        self._discard(cache, [keys[row] for row in np.flatnonzero(there & ~known)])
+        if not known.any():
+            return nothing
+        rows = np.zeros(len(keys), layout)
+        rows[known] = np.frombuffer(
+            b"".join(entries[row] or b"" for row in np.flatnonzero(known)), layout
         )
-        blank = bytes(layout.itemsize)
-        data = b"".join(
-            entry if good else blank for entry, good in zip(entries, known, strict=True)
-        )
-        rows = np.frombuffer(data, layout)
         return known, {name: np.ascontiguousarray(rows[name]) for name in layout.names or ()}
 
     def put(
         self, cache: str, tag: str, item_ids: Integers, projections: Mapping[str, Array]
     ) -> None:
         """Keeps projections, all at once."""
+        # By name, so that all processes write the same layout: answers come in any order.
+        projections = dict(sorted(projections.items()))
         layout = [(name, value.dtype.str, value.shape[1:]) for name, value in projections.items()]
         # A structured array holds an item's projections one after another, without gaps.
         rows = np.empty(len(item_ids), np.dtype(layout))
         for name, value in projections.items():
             rows[name] = value
-        expiry = {"ex": self._ttl_seconds}
-        try:
+        encoded = json.dumps(layout).encode()
+        checksums = Checksums(encoded)
+        values = {}
+        for item, row in zip(item_ids.tolist(), rows, strict=True):
+            key = self._key(cache, tag, str(item))
+            values[key] = checksums.sealed(key, row.tobytes())
+        for key, text in (
+            (self._key(cache, tag, "layout"), encoded),
+            (self._key(cache, "tag"), tag.encode()),
+        ):
+            values[key] = Checksums().sealed(key, text)
+
+        def write() -> None:
             with self._client.pipeline(transaction=False) as pipeline:
-                for item, row in zip(item_ids.tolist(), rows, strict=True):
-                    pipeline.set(self._key(cache, tag, str(item)), row.tobytes(), **expiry)
-                pipeline.set(self._key(cache, tag, "layout"), json.dumps(layout), **expiry)
-                pipeline.set(self._key(cache, "tag"), tag, **expiry)
+                for key, value in values.items():
+                    pipeline.set(key, value, ex=self._ttl_seconds)
                 pipeline.execute()
-        except self._errors as error:
-            raise _failed(error) from error
+
+        _answered(write)
 
     def drop(self, cache: str, tag: str) -> None:
         """Makes a tag's entries unreadable; they expire."""
         keys = [self._key(cache, tag, "layout")]
         if self.tag(cache) == tag:
             keys.append(self._key(cache, "tag"))
-        try:
-            self._client.delete(*keys)
-        except self._errors as error:
-            raise _failed(error) from error
+        _answered(lambda: self._client.delete(*keys))
+
+    def _values(self, keys: list[str]) -> list[bytes | None]:
+        """Returns values by MGET, for which a key of another type is just not there."""
+        values: list[bytes | None] = _answered(lambda: list(self._client.mget(keys)))
+        if len(values) != len(keys):
+            raise ProjectionStoreError(f"Redis answered {len(values)} values for {len(keys)} keys.")
+        return values
+
+    def _discard(self, cache: str, keys: list[str]) -> None:
+        """Deletes and counts what does not verify."""
+        if keys:
+            self._counts.add(f"{cache}.damaged", len(keys))
+            with contextlib.suppress(ProjectionStoreError):
+                _answered(lambda: self._client.delete(*keys))
 
     def _key(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))
 
 
-def _failed(error: Exception) -> ProjectionStoreError:
-    return ProjectionStoreError(f"Redis does not answer: {error}")
+def _answered(call: Callable[[], _Answer]) -> _Answer:
+    """Calls the client, which on garbage from the network raises whatever its parser does."""
+    try:
+        return call()
+    except Exception as error:
+        raise ProjectionStoreError(f"Redis does not answer: {error}") from error
+
+
+def _layout(encoded: bytes) -> DType | None:
+    """Returns the dtype of an entry; None where it cannot be one."""
+    try:
+        fields = [(name, kind, tuple(shape)) for name, kind, shape in json.loads(encoded)]
+        layout = np.dtype(fields)
+    except (ValueError, TypeError, SyntaxError, RecursionError):
+        return None
+    return None if layout.hasobject or not layout.itemsize else layout

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
-import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -18,6 +17,8 @@ from tensorflow_serving.apis import (
 
 from features.arrays import Array, DType
 from features.records.requests import Arrays
+from serving_signatures.client import messages
+from serving_signatures.client.messages import Output, Signature
 
 _VERSIONS_REMEMBERED = 8
 _CALLS_AT_A_TIME = 16
@@ -35,7 +36,7 @@ class RemoteModel:
     """Calls signatures of one model; safe to use from many threads.
 
     Args:
-      channel: to the server; its service config limits how long a call may take.
+      channel: to the server; `open_channel` opens one whose calls have a deadline.
       name: the model's.
       label: version label for calls that pin no version; None for the newest version.
     """
@@ -45,7 +46,7 @@ class RemoteModel:
         self._name = name
         self._label = label
         self._lock = threading.Lock()
-        self._signatures: OrderedDict[int, dict[str, dict[str, DType]]] = OrderedDict()
+        self._signatures: OrderedDict[int, dict[str, Signature]] = OrderedDict()
         self._current: int | None = None
 
     def signatures(self, version: int | None = None) -> Mapping[str, Mapping[str, DType]]:
@@ -55,32 +56,19 @@ class RemoteModel:
           version: which; None for the one that answered last.
 
         Raises:
-          grpc.RpcError: the server does not answer.
+          grpc.RpcError: the server does not answer, or not as a model's server.
         """
-        with self._lock:
-            wanted = self._current if version is None else version
-            if wanted is not None and wanted in self._signatures:
-                return self._signatures[wanted]
-        request = get_model_metadata_pb2.GetModelMetadataRequest(
-            model_spec=self._spec(version), metadata_field=["signature_def"]
-        )
-        response = self._stub.GetModelMetadata(request)
-        packed = get_model_metadata_pb2.SignatureDefMap()
-        response.metadata["signature_def"].Unpack(packed)
-        found = {
-            name: {
-                key: np.dtype(tf.dtypes.as_dtype(info.dtype).as_numpy_dtype)
-                for key, info in signature.inputs.items()
-            }
-            for name, signature in packed.signature_def.items()
-        }
-        with self._lock:
-            self._signatures[response.model_spec.version.value] = found
-            while len(self._signatures) > _VERSIONS_REMEMBERED:
-                self._signatures.popitem(last=False)
-            if version is None:
-                self._current = response.model_spec.version.value
-        return found
+        return {name: one.inputs for name, one in self._described(version).items()}
+
+    def outputs(self, signature: str, version: int | None = None) -> Mapping[str, Output]:
+        """Returns what a signature says of its outputs, as `signatures`; none if it is not there.
+
+        Args:
+          signature: its name.
+          version: which; None for the one that answered last.
+        """
+        one = self._described(version).get(signature)
+        return {} if one is None else one.outputs
 
     def call(
         self, signature: str, inputs: Mapping[str, Array], version: int | None = None
@@ -93,10 +81,11 @@ class RemoteModel:
           version: the version that has to answer; None for any.
 
         Raises:
-          grpc.RpcError: the server refuses, or does not answer in time.
+          grpc.RpcError: the server refuses, does not answer in time, or answers what it cannot.
         """
         try:
-            answer = _answer(self._stub.Predict(self._request(signature, inputs, version)))
+            response = self._stub.Predict(self._request(signature, inputs, version))
+            answer = _answer(response, signature)
         except grpc.RpcError:
             # A new version may take other inputs than those that this client knows.
             if version is None:
@@ -117,7 +106,7 @@ class RemoteModel:
           version: the version that has to answer; None for the one that answers first.
 
         Raises:
-          grpc.RpcError: the server refuses, or does not answer in time.
+          grpc.RpcError: the server refuses, does not answer in time, or answers what it cannot.
         """
         answers = [self.call(signature, inputs[0], version)]
         version = answers[0].version
@@ -126,8 +115,26 @@ class RemoteModel:
                 self._stub.Predict.future(self._request(signature, one, version))
                 for one in inputs[start : start + _CALLS_AT_A_TIME]
             ]
-            answers += [_answer(call.result()) for call in calls]
+            answers += [_answer(call.result(), signature) for call in calls]
         return answers
+
+    def _described(self, version: int | None) -> Mapping[str, Signature]:
+        with self._lock:
+            wanted = self._current if version is None else version
+            if wanted is not None and wanted in self._signatures:
+                return self._signatures[wanted]
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            model_spec=self._spec(version), metadata_field=["signature_def"]
+        )
+        response = self._stub.GetModelMetadata(request)
+        found = messages.signatures(response)
+        with self._lock:
+            self._signatures[response.model_spec.version.value] = found
+            while len(self._signatures) > _VERSIONS_REMEMBERED:
+                self._signatures.popitem(last=False)
+            if version is None:
+                self._current = response.model_spec.version.value
+        return found
 
     def _set_current(self, version: int | None) -> None:
         with self._lock:
@@ -149,6 +156,5 @@ class RemoteModel:
         return spec
 
 
-def _answer(response: Any) -> Answer:
-    outputs = {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
-    return Answer(outputs, response.model_spec.version.value)
+def _answer(response: Any, signature: str) -> Answer:
+    return Answer(messages.outputs(response, signature), response.model_spec.version.value)

@@ -22,6 +22,7 @@ from serving_signatures.export import parity_process, warmup
 from serving_signatures.export.sample_requests import encode_batch, sample_requests
 from serving_signatures.signatures import ServingSignatures
 from serving_signatures.versions.export_folder import ExportFolder
+from serving_signatures.versions.exported_version import list_files
 from serving_signatures.versions.loaded_version import inputs_of
 
 PARITY_SHAPES = ((1, 1, 0), (1, 1200, 50), (3, 7, 50), (2, 1, 1))
@@ -108,8 +109,10 @@ def export_saved_model(
         score_request = signatures.functions[names.SCORE_REQUEST]
         for index, (batch, examples) in enumerate(zip(batches, records, strict=True)):
             _write_case(cases, index, examples, inputs_of(score_request, batch))
+        files = list_files(saved_model)
         parity = _verify(saved_model, cases, batch_sizes)
-        version = folder.publish(saved_model, _manifest_values(signatures, embeddings, parity))
+        values = _manifest_values(signatures, embeddings, parity)
+        version = folder.publish(saved_model, values, files)
     caches = tuple(one["reason"] for one in version.manifest["caches"].values())
     for line in caches:
         logging.info("Version %d: %s", version.number, line)

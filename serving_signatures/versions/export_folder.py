@@ -6,18 +6,18 @@ import fcntl
 import glob
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from typing import Any
 
 from absl import logging
 
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import locks, manifest, staging, storage
 from serving_signatures.versions import cache_validity, rollout
 from serving_signatures.versions.exported_version import EXTRAS, ExportedVersion, list_files
 
+_FLAG = "--export_dir"
 _BUILDING = ".building-"
 _REMOVED = ".removed-"
 
@@ -49,7 +49,7 @@ class ExportFolder:
     ) -> None:
         if storage.is_remote(path):
             raise UserInputError(
-                f"--export_dir {path!r} is remote, expected a local folder: a version appears by a "
+                f"{_FLAG} {path!r} is remote, expected a local folder: a version appears by a "
                 "rename, which object stores lack. Copy the version there afterwards."
             )
         self.path = os.path.abspath(path)
@@ -64,27 +64,43 @@ class ExportFolder:
           UserInputError: the folder cannot be written.
         """
         folder = os.path.join(self.path, f"{_BUILDING}{uuid.uuid4().hex}")
-        with self.locked():
-            self._remove_leftovers()
-            os.mkdir(folder)
-            owner = _held(os.path.join(folder, "lock"))
-        with owner:
+        with contextlib.ExitStack() as owner:
+            with self.locked():
+                self._remove_leftovers()
+                owner.enter_context(locks.locked(folder, _FLAG))
+                staging.begin(folder)
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def publish(self, saved_model: str, values: Mapping[str, Any]) -> ExportedVersion:
+    def publish(
+        self,
+        saved_model: str,
+        values: Mapping[str, Any],
+        verified: Mapping[str, Any] | None = None,
+    ) -> ExportedVersion:
         """Completes a SavedModel's manifest and renames it to the next version.
 
         Args:
           saved_model: a folder in a workspace of this folder.
           values: of the manifest, with `tags`; when it was made, its files and which of the
             newest version's caches stay valid are added.
+          verified: `list_files` of what was verified; None for what is there now.
+
+        Raises:
+          UserInputError: the files are not those that were verified.
         """
         values = {**values, "created": self._clock().isoformat(timespec="seconds")}
         values["files"] = list_files(saved_model)
-        _sync(saved_model)
+        if verified is not None and values["files"] != verified:
+            names = {*verified, *values["files"]}
+            changed = [one for one in names if verified.get(one) != values["files"].get(one)]
+            raise UserInputError(
+                f"{min(changed)!r} of the new version was changed in {saved_model!r} after it was "
+                "verified. Nothing was published. Let nothing else write there, and export again."
+            )
+        staging.sync_tree(saved_model)  # The rename is under the lock, which is held briefly.
         with self.locked():
             while True:
                 earlier = max(self.versions(), key=lambda version: version.number, default=None)
@@ -98,25 +114,28 @@ class ExportFolder:
                     }
                     for one in caches
                 }
-                extras = os.path.join(saved_model, EXTRAS)
-                manifest.write_manifest(extras, values)
-                _sync(extras)
+                manifest.write_manifest(os.path.join(saved_model, EXTRAS), values)
                 folder = os.path.join(self.path, str(max(self._numbers(), default=0) + 1))
                 try:
-                    os.rename(saved_model, folder)
+                    staging.publish(saved_model, folder)
                 except OSError:
                     if not os.path.isdir(folder):
                         raise
                     continue  # A program that does not take the lock made this number.
-                _sync_entry(self.path)
                 return ExportedVersion.read(folder)
 
     def versions(self) -> list[ExportedVersion]:
-        """Returns the versions that `pipeline.export` wrote, ascending."""
-        found = []
+        """Returns the versions whose manifest can be read, ascending."""
+        return [one for one in self.found().values() if isinstance(one, ExportedVersion)]
+
+    def found(self) -> dict[int, ExportedVersion | UserInputError]:
+        """Returns each numbered folder's version, or why it is none, ascending by number."""
+        found: dict[int, ExportedVersion | UserInputError] = {}
         for number in self._numbers():
-            with contextlib.suppress(UserInputError):
-                found.append(ExportedVersion.read(os.path.join(self.path, str(number))))
+            try:
+                found[number] = ExportedVersion.read(os.path.join(self.path, str(number)))
+            except UserInputError as error:
+                found[number] = error
         return found
 
     def version(self, number: int) -> ExportedVersion:
@@ -134,9 +153,10 @@ class ExportFolder:
 
     def remove(self, version: ExportedVersion) -> None:
         """Removes a version at once, for TF Serving too; call it under the lock."""
-        hidden = os.path.join(self.path, f"{_REMOVED}{version.number}-{uuid.uuid4().hex}")
-        os.rename(version.folder, hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+        hidden = os.path.join(self.path, f"{_REMOVED}{uuid.uuid4().hex}")
+        staging.begin(hidden)
+        os.rename(version.folder, os.path.join(hidden, str(version.number)))
+        staging.remove_leftover(hidden)
 
     def clean(self) -> None:
         """Removes the hidden folders of killed exporters."""
@@ -154,56 +174,26 @@ class ExportFolder:
             os.makedirs(self.path, exist_ok=True)
             lock = open(os.path.join(self.path, ".lock"), "a")  # noqa: SIM115
         except OSError as error:
-            raise UserInputError(f"--export_dir: cannot write {self.path!r}: {error}.") from error
+            raise UserInputError(f"{_FLAG}: cannot write {self.path!r}: {error}.") from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _numbers(self) -> list[int]:
         names = os.listdir(self.path) if os.path.isdir(self.path) else []
-        return sorted(int(name) for name in names if name.isdecimal())
+        return sorted({int(name) for name in names if name.isascii() and name.isdecimal()})
 
     def _hidden(self, pattern: str) -> list[str]:
         return glob.glob(os.path.join(glob.escape(self.path), pattern))
 
     def _remove_leftovers(self) -> None:
-        """Removes hidden folders without a living owner; owners lock theirs under our lock."""
-        for removed in self._hidden(f"{_REMOVED}*"):
-            shutil.rmtree(removed, ignore_errors=True)
-        for unfinished in self._hidden(f"{rollout.FILE_NAME}.*.tmp"):
+        """Removes marked folders without a living owner; owners lock theirs under our lock."""
+        for unfinished in self._hidden(f"{rollout.FILE_NAME}.*{staging.TEMPORARY}"):
             os.remove(unfinished)
-        for folder in self._hidden(f"{_BUILDING}*"):
-            try:
-                with open(os.path.join(folder, "lock"), "r+") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            except FileNotFoundError:
-                pass
-            logging.info("Removing %s, the staging folder of a killed export.", folder)
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _held(path: str) -> IO[str]:
-    """Returns a new lock file, held until it is closed; it names this process."""
-    lock = open(path, "x")  # noqa: SIM115
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-    lock.flush()
-    return lock
-
-
-def _sync(folder: str) -> None:
-    """Flushes a folder to disk, so that a power cut after the rename loses no content."""
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            _sync_entry(os.path.join(parent, name))
-        _sync_entry(parent)
-
-
-def _sync_entry(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        for removed in self._hidden(f"{_REMOVED}*"):
+            staging.remove_leftover(removed)
+        for folder in {one.removesuffix(locks.SUFFIX) for one in self._hidden(f"{_BUILDING}*")}:
+            # A living exporter has the lock.
+            with contextlib.suppress(UserInputError), locks.locked(folder, _FLAG):
+                if staging.remove_leftover(folder):
+                    logging.info("Removed %s, the staging folder of a killed export.", folder)

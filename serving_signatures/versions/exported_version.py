@@ -9,10 +9,10 @@ from features import id_kinds
 from features.errors import UserInputError
 from features.files import checked, manifest, storage
 from features.id_kinds import Kind
+from serving_signatures.versions import manifest_check
 
 EXTRAS = "assets.extra"
 """The folder of a SavedModel that TF Serving does not read; it holds the manifest."""
-
 
 _REMEDY = "Copy the version again from where it was exported, or export the model again."
 
@@ -39,10 +39,10 @@ class ExportedVersion:
           UserInputError: it has none, or one that `pipeline.export` did not write.
         """
         values = read_values(folder)
-        if not isinstance(values.get("files"), dict):
+        if not {"files", "created", "caches"} <= values.keys():
             raise UserInputError(
-                f"{folder!r} lists no files in its {manifest.FILE_NAME}: it was not written by "
-                "this version of pipeline.export. Export the model again."
+                f"{folder!r} lacks files, created or caches in its {manifest.FILE_NAME}: it was "
+                "not written by this version of pipeline.export. Export the model again."
             )
         return cls(int(os.path.basename(folder)), folder, values)
 
@@ -62,18 +62,27 @@ class ExportedVersion:
         Args:
           contents: compare sha256 too, which reads every byte; otherwise sizes alone.
         """
-        found = []
-        for name, expected in sorted(self.manifest["files"].items()):
-            path = os.path.join(self.folder, name)
-            if not os.path.isfile(path):
-                found.append(f"{name} is missing")
-            elif os.path.getsize(path) != expected["bytes"]:
-                found.append(
-                    f"{name} has {os.path.getsize(path)} bytes instead of {expected['bytes']}"
-                )
-            elif contents and manifest.file_sha256(path) != expected["sha256"]:
-                found.append(f"{name} has another sha256")
-        return found
+        return _damage(self.folder, self.manifest["files"], contents)
+
+
+def check_files(folder: str, values: Mapping[str, Any] | None = None) -> None:
+    """Checks that a version's files are those that were exported, before or after they are read.
+
+    Args:
+      folder: the version's, local or remote; only sizes are compared of a remote one. A
+        SavedModel that `pipeline.export` did not write has nothing to compare with.
+      values: of its manifest as it was read before; None to read it.
+
+    Raises:
+      UserInputError: its manifest, or a file, is damaged; names it.
+    """
+    if values is None:
+        if not storage.is_file(storage.join(folder, EXTRAS, manifest.FILE_NAME)):
+            return
+        values = read_values(folder)
+    damage = _damage(folder, values.get("files", {}), contents=True)
+    if damage:
+        raise UserInputError(f"{folder!r} is damaged: {'; '.join(damage[:3])}. {_REMEDY}")
 
 
 def read_values(folder: str) -> dict[str, Any]:
@@ -83,7 +92,7 @@ def read_values(folder: str) -> dict[str, Any]:
       folder: the version's, local or remote.
 
     Raises:
-      UserInputError: there is no manifest.
+      UserInputError: there is no manifest, or it is damaged.
     """
     extras = storage.join(folder, EXTRAS)
     if not storage.is_file(storage.join(extras, manifest.FILE_NAME)):
@@ -91,21 +100,9 @@ def read_values(folder: str) -> dict[str, Any]:
             f"{folder!r} has no {EXTRAS}/{manifest.FILE_NAME}. Give a version's folder that "
             "`python -m pipeline.export` wrote, such as serving/dmf/1."
         )
-    return manifest.read_manifest(extras)
-
-
-def check_files(folder: str, values: Mapping[str, Any]) -> None:
-    """Compares a version's files with its manifest, each local one by its sha256 once per process.
-
-    Args:
-      folder: the version's, local or remote.
-      values: of its manifest; that of an earlier version names no files.
-
-    Raises:
-      UserInputError: a file is missing, damaged or another one.
-    """
-    for name, expected in values.get("files", {}).items():
-        checked.verify(manifest.below(folder, name), expected, _REMEDY)
+    values = manifest.read_manifest(extras)
+    manifest_check.check(storage.join(extras, manifest.FILE_NAME), values)
+    return values
 
 
 def item_kind_of(folder: str) -> Kind | None:
@@ -117,17 +114,51 @@ def item_kind_of(folder: str) -> Kind | None:
     Raises:
       UserInputError: there is no manifest.
     """
-    return id_kinds.item_kind(read_values(folder)["schema"])
+    return id_kinds.item_kind(schema_of(folder))
+
+
+def schema_of(folder: str) -> dict[str, Any]:
+    """Returns the values of a version's schema.
+
+    Raises:
+      UserInputError: its manifest has none, or is damaged.
+    """
+    values = read_values(folder)
+    if "schema" not in values:
+        raise UserInputError(
+            f"{storage.join(folder, EXTRAS, manifest.FILE_NAME)!r} has no schema: pipeline.export "
+            "did not write it. Export the model again."
+        )
+    return dict(values["schema"])
 
 
 def list_files(folder: str) -> dict[str, dict[str, Any]]:
     """Returns bytes and sha256 of every file below a folder, by relative path."""
-    found = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(parent, name)
-            found[os.path.relpath(path, folder)] = {
-                "bytes": os.path.getsize(path),
-                "sha256": manifest.file_sha256(path),
-            }
+    return {
+        os.path.relpath(os.path.join(parent, name), folder): checked.fingerprint(
+            os.path.join(parent, name)
+        )
+        for parent, _, names in os.walk(folder)
+        for name in names
+    }
+
+
+def _damage(folder: str, files: Mapping[str, Any], contents: bool) -> list[str]:
+    found = []
+    for name, expected in sorted(files.items()):
+        path = storage.join(folder, name)
+        try:
+            size = storage.size(path)
+            if size != expected["bytes"]:
+                found.append(f"{name} has {size} bytes instead of {expected['bytes']}")
+            elif contents and not _has_sha256(path, expected["sha256"]):
+                found.append(f"{name} has another sha256")
+        except FileNotFoundError:
+            found.append(f"{name} is missing")
+        except OSError as error:
+            found.append(f"{name} cannot be read: {error}")
     return found
+
+
+def _has_sha256(path: str, expected: str) -> bool:
+    return storage.is_remote(path) or checked.sha256(path) == expected

@@ -36,15 +36,18 @@ class LoadedVersion:
         """Loads a version.
 
         Raises:
-          UserInputError: the folder is not what `pipeline.export` publishes.
+          UserInputError: the folder is not what `pipeline.export` publishes, or a file of it
+            is damaged.
         """
         if not tf.saved_model.contains_saved_model(folder):
             raise UserInputError(
                 f"{folder!r} holds no SavedModel. Give a version that pipeline.export published: "
                 "<export_dir>/<number>."
             )
-        schema = ExampleSchema.from_dict(exported_version.read_values(folder)["schema"])
+        exported_version.check_files(folder)
+        schema = ExampleSchema.from_dict(exported_version.schema_of(folder))
         loaded = tf.saved_model.load(folder)
+        exported_version.check_files(folder)  # Of what has not changed, this reads nothing.
         return cls(folder, schema, loaded, dict(loaded.signatures.items()))
 
     @property

@@ -1,6 +1,7 @@
 """TF Serving's model configuration: which versions it serves, and under which labels."""
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Mapping
 
@@ -11,6 +12,9 @@ from features.errors import UserInputError
 from features.files import storage
 
 FILE_NAME = "models.config"
+
+_CHECKSUM = "# sha256 "
+"""Begins the first line, a comment to TF Serving."""
 
 STABLE = "stable"
 CANARY = "canary"
@@ -50,15 +54,16 @@ class Rollout:
             `/models/<name>`, where TF Serving's image looks.
 
         Raises:
-          UserInputError: it cannot be parsed, or serves another model.
+          UserInputError: it cannot be parsed, was changed, or serves another model.
         """
         path = os.path.join(folder, FILE_NAME)
         if not os.path.exists(path):
             return cls(name, base_path or f"/models/{name}", {}, frozenset())
         try:
             text = storage.read_bytes(path).decode()
+            _check_unchanged(path, text)
             config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-        except (text_format.ParseError, UnicodeDecodeError) as error:
+        except (text_format.ParseError, UnicodeDecodeError, OSError) as error:
             raise UserInputError(
                 f"{path!r} is no ModelServerConfig ({error}). Fix it, or move it away and "
                 "promote the stable version again."
@@ -136,8 +141,25 @@ class Rollout:
 
     def write(self, folder: str) -> None:
         """Writes the configuration at once: a reader sees the old one or the new one."""
-        storage.write_bytes(os.path.join(folder, FILE_NAME), self.render().encode())
+        text = self.render()
+        line = f"{_CHECKSUM}{_sha256(text)}, of the lines below. Remove this line to edit them.\n"
+        storage.write_bytes(os.path.join(folder, FILE_NAME), f"{line}{text}".encode())
 
     def _with(self, labels: Mapping[str, int], version: int) -> "Rollout":
         served = frozenset({*labels.values(), version})
         return dataclasses.replace(self, labels=labels, served=served)
+
+
+def _check_unchanged(path: str, text: str) -> None:
+    """Compares a configuration with its first line; those of earlier releases have none."""
+    first, _, rest = text.partition("\n")
+    if first.startswith(_CHECKSUM) and f"{_CHECKSUM}{_sha256(rest)}" != first.partition(",")[0]:
+        raise UserInputError(
+            f"{path!r} was changed after it was written: its first line does not match the others. "
+            "If you changed it on purpose, remove that line; else move the file away and promote "
+            "the stable version again."
+        )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

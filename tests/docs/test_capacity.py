@@ -33,6 +33,7 @@ from pipeline.simulation.settings import MarketplaceSettings
 from pipeline.simulation.simulation import simulate
 from pipeline.tables.side_features import SideTable
 from serving_signatures import names
+from serving_signatures.client.checksums import CHECKSUM_BYTES
 from serving_signatures.client.projection_store import LruProjectionStore
 from serving_signatures.client.redis_store import RedisProjectionStore
 from serving_signatures.signatures import ServingSignatures
@@ -290,7 +291,7 @@ def test_redis_values_and_lru_rows_exactly(projections, cache):
     client = Recorder()
     RedisProjectionStore(client).put(cache, "0123456789abcdef", np.arange(100), rows)
     key = f"dmf:{cache}:0123456789abcdef:7"
-    assert len(client.sent[key]) == ROW_BYTES[cache]
+    assert len(client.sent[key]) == ROW_BYTES[cache] + CHECKSUM_BYTES
     entry = formulas.redis_entry_bytes(cache, ROW_BYTES[cache], id_characters=1)
     assert len(key) + len(client.sent[key]) == entry
     store = LruProjectionStore(max_items=50)

@@ -1,7 +1,6 @@
 """Every record once per pass, in batches with little padding, in an order set by the seed."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.training.config import TrainingConfig
 from models.training.passes import TrainingInput
-from tests import synthetic
+from tests import manifests, synthetic
 
 EDGES = (1, 2, 3, 5, 9, 17, 33, 65, 129)
 
@@ -166,8 +165,6 @@ def test_missing_shards_splits_and_other_layouts_are_refused(tmp_path):
     with pytest.raises(UserInputError, match=r"train-00001-of-00003.* is missing"):
         examples.shards("train")
     path = tmp_path / "set" / "manifest.json"
-    values = json.loads(path.read_text())
-    values["schema"]["version"] = 2
-    path.write_text(json.dumps(values))
+    manifests.change(path, lambda values: values["schema"].update(version=2))
     with pytest.raises(UserInputError, match="written by another version"):
         ExampleSet.open(str(tmp_path / "set"))

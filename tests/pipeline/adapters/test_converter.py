@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import manifest, staging
 from pipeline import convert as convert_job
 from pipeline.adapters import amazon_reviews, converter, ebnerd, mind, movielens, table, taobao_mm
 from tests.pipeline.adapters import (
@@ -168,7 +168,8 @@ def test_rerun_is_a_no_op_and_other_input_is_refused(tmp_path):
 def test_what_a_killed_converter_left_is_replaced(tmp_path):
     source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
     left = tmp_path / "out.building" / "events"
-    left.mkdir(parents=True)
+    staging.begin(str(left.parent))
+    left.mkdir()
     (left / "part-00000.parquet").write_text("half")
     (left / "part-00001.parquet").write_text("half")
     converted.convert(movielens, source, tmp_path / "out")

@@ -57,3 +57,15 @@ def test_a_file_where_a_folder_is_to_be_is_refused_and_stays(plain, data, tmp_pa
     with pytest.raises(UserInputError, match=f"{path}' is a file, expected a folder"):
         backfill(plain.folder, data.items, str(tmp_path / "out"), data.embeddings, **SMALL)
     assert [one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()] == [b"mine"]
+
+
+@pytest.mark.parametrize(
+    "name", ["CURRENT", f"parts/{HASH}.parquet", "versions/000002.json", f"building/{HASH}.json"]
+)
+def test_a_folder_where_a_file_is_to_be_is_refused_and_stays(plain, data, filled, name):
+    (filled / ID / name).unlink(missing_ok=True)
+    projection_data.copied({f"{name}/houses.txt": b"mine"}, filled / ID)
+    before = contents(filled)
+    with pytest.raises(UserInputError, match=f"{name}' is a folder, expected a file"):
+        backfill(plain.folder, data.items, str(filled), data.embeddings, **SMALL)
+    assert contents(filled) == before

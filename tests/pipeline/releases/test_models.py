@@ -11,6 +11,7 @@ import pytest
 from features.errors import UserInputError
 from pipeline.releases.model_versions import ModelVersions
 from serving_signatures.versions.rollout import Rollout
+from tests import quick_python
 from tests.conftest import REPOSITORY
 from tests.model_status import model_status_server
 from tests.serving_signatures import exports
@@ -50,6 +51,28 @@ def test_list_shows_labels_caches_and_damage(folder, versions):
     assert " stable " in one and "no version before" in one and "stale" not in one
     assert "2026-05-01T00:00:00+00:00" in one and "1.0e-07" in one
     assert versions.show().splitlines()[1].endswith("sizes right")
+
+
+@pytest.mark.parametrize("file", ["saved_model.pb", "assets.extra/manifest.json"])
+def test_list_shows_a_damaged_version_and_verify_ends_with_2(folder, file):
+    command = ("pipeline.models", "list", f"--export_dir={folder}", "--verify")
+    assert quick_python.run_job(*command).returncode == 0
+    path = folder / "5" / file
+    path.write_text(path.read_text().replace("5", "6"))
+    done = quick_python.run_job(*command)
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["version", *"54321"]
+    assert f"{os.path.basename(file)}" in lines[1].partition("damaged: ")[2]
+    assert "intact" in lines[2]
+    assert done.returncode == 2
+    assert "damaged versions are 5." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_of_damaged_versions_alone_is_listed(tmp_path):
+    exports.publish(tmp_path / "ctr")
+    (tmp_path / "ctr" / "1" / "assets.extra" / "manifest.json").write_text("[]")
+    assert "expected a JSON object" in ModelVersions(str(tmp_path / "ctr")).show()
 
 
 def test_from_canary_to_stable_and_back(folder, versions):

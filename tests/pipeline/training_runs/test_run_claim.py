@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import locks, manifest
 from models.inputs.example_set import ExampleSet
 from pipeline.training_runs import run_claim, run_config, run_folder
 from pipeline.training_runs.run_claim import claim
@@ -174,3 +174,73 @@ def test_the_command_trains_once_refuses_and_trains_anew_when_told(examples, tmp
     assert len(events()) == len(curves) and not events() & curves
     run = json.loads((tmp_path / "model/run.json").read_text())
     assert not [argument for argument in run["arguments"] if "overwrite" in argument]
+
+
+def test_one_training_at_a_time_writes_a_folder(examples, tmp_path):
+    folder, wanted = str(tmp_path / "model"), _wanted(examples)
+    with run_claim.claimed(folder, wanted, overwrite=False) as finished:
+        assert not finished
+        for overwrite in (False, True):
+            with (
+                pytest.raises(
+                    UserInputError, match=r"written by process \d+ .*another --model_dir"
+                ),
+                run_claim.claimed(folder, wanted, overwrite),
+            ):
+                pass
+        with run_claim.claimed(folder, wanted, overwrite=False, write=False) as finished:
+            assert not finished, "the other workers of the same training"
+    assert not (tmp_path / "model.lock").exists()
+    _finish(tmp_path / "model", wanted)
+    with locks.locked(folder), run_claim.claimed(folder, wanted, overwrite=False) as finished:
+        assert finished, "reading takes no lock"
+
+
+@pytest.mark.parametrize("job", ["train", "run"])
+def test_a_second_job_in_the_same_folder_ends_with_a_sentence(examples, tmp_path, job):
+    output = tmp_path / "output"
+    arguments = {
+        "train": [f"--examples={examples.folder}", f"--model_dir={output}"],
+        "run": [f"--output={output}"],
+    }
+    with locks.locked(str(output)):
+        run = quick_python.run_job(f"pipeline.{job}", *arguments[job])
+    assert run.returncode == 2, run.stderr
+    assert "is being written by process" in run.stderr and "Traceback" not in run.stderr
+    assert not output.exists()
+
+
+def _finished_run(folder: Path, wanted: dict) -> Path:
+    """Leaves all that a finished training leaves beside the weights."""
+    write_run(folder, started=f"2026-05-0{wanted['training']['seed']}")
+    (folder / "model.json").write_text("{}")
+    (folder / run_claim.FILE_NAME).write_text(json.dumps(wanted))
+    manifest.write_manifest(str(folder), {"training": {"steps": wanted["training"]["seed"]}})
+    config = run_config.load(None, [f"training.seed={wanted['training']['seed']}"])
+    run_folder.write(str(folder), run_folder.read(str(folder)), config, {}, {}, {})
+    return folder
+
+
+@pytest.mark.parametrize("name", ["run.json", "training.json", "manifest.json", "run_config.json"])
+@pytest.mark.parametrize("damage", ["change", "cut", "remove", "swap"])
+def test_a_finished_training_with_a_damaged_file_is_not_done(examples, tmp_path, name, damage):
+    wanted = _wanted(examples)
+    folder = _finished_run(tmp_path / "model", wanted)
+    other = _finished_run(tmp_path / "other", _wanted(examples, "training.seed=2"))
+    assert claim(str(folder), wanted, overwrite=False)
+    path = folder / name
+    content = path.read_bytes()
+    place = content.index(b":") + 3
+    changed = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+    path.write_bytes({"change": changed, "swap": (other / name).read_bytes()}.get(damage, b"{"))
+    if damage == "remove":
+        path.unlink()
+    if (name, damage) == ("run.json", "remove"):
+        assert not claim(str(folder), wanted, overwrite=False), "not finished: it is trained again"
+        return
+    # A record of another run is intact; what it lists first is not what is here.
+    named = run_claim.FILE_NAME if (name, damage) == ("run.json", "swap") else name
+    with pytest.raises(UserInputError, match=named):
+        claim(str(folder), wanted, overwrite=False)
+    assert not claim(str(folder), wanted, overwrite=True)
+    assert _names(folder) == {run_claim.FILE_NAME}

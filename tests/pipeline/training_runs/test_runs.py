@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from features.errors import UserInputError
+from features.files import manifest
 from pipeline.runtime import environment
-from pipeline.training_runs import reproduction, run_comparison, run_config, run_folder, run_list
+from pipeline.training_runs import (
+    reproduction,
+    run_comparison,
+    run_config,
+    run_folder,
+    run_list,
+    run_metrics,
+)
 from tests import synthetic
 from tests.pipeline.training_runs.trained_runs import METRICS, write_run
 
@@ -107,7 +115,7 @@ def test_a_retrained_folder_keeps_nothing_of_the_run_before(folder: Path) -> Non
     (again / "report.html").write_text("of before")
     run, config = run_folder.read(str(again)), run_config.load(str(again / "run_config.json"))
     run_folder.write(str(again), run, config, {}, {}, {"validation": METRICS})
-    assert list(run_folder.read_metrics(str(again))) == ["validation"]
+    assert list(run_metrics.read(str(again))) == ["validation"]
     assert not (again / "report.html").exists()
 
 
@@ -115,7 +123,7 @@ def test_what_is_no_run_or_of_another_version_is_refused(folder: Path, caplog) -
     with pytest.raises(UserInputError, match=r"has no run\.json"):
         run_folder.read(str(folder))
     values = json.loads((folder / "dmf/run.json").read_text())
-    (folder / "dmf/run.json").write_text(json.dumps({**values, "color": "red"}))
+    manifest.write_values(str(folder / "dmf/run.json"), {**values, "color": "red"})
     with pytest.raises(UserInputError, match=r"by another version \(color: Unexpected"):
         run_folder.read(str(folder / "dmf"))
     with caplog.at_level(logging.WARNING, logger="absl"):
@@ -156,3 +164,28 @@ def test_a_fingerprint_is_of_the_bytes_not_of_the_place(tmp_path: Path) -> None:
         for name, seed in (("one", 0), ("same", 0), ("other", 1))
     )
     assert one.fingerprint == same.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "run_config.json", "metrics/validation.json"])
+@pytest.mark.parametrize("damage", ["change", "cut", "swap"])
+def test_runs_with_damaged_or_foreign_files_are_left_out_by_name(folder, caplog, name, damage):
+    path, other = folder / "dmf" / name, folder / "sweep/two" / name
+    content = path.read_text()
+    changed = content.replace("0", "1", 1)
+    damaged = {"change": changed, "cut": content[:-5], "swap": other.read_text()}
+    path.write_text(damaged[damage])
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        assert "dmf" not in names(run_list.find(str(folder)))
+    assert f"dmf/{name}' " in caplog.text
+
+
+def test_metrics_of_another_split_or_of_nothing_are_refused(folder: Path) -> None:
+    metrics = folder / "sweep/two/metrics"
+    (metrics / "validation.json").write_bytes((metrics / "test.json").read_bytes())
+    with pytest.raises(UserInputError, match=r"another split or model.*--split validation"):
+        run_metrics.read(str(folder / "sweep/two"))
+    values = {"training": {}, "files": {}}
+    manifest.write_manifest(str(folder / "dmf"), values)
+    (folder / "dmf/metrics/validation.json").write_text("{}")
+    with pytest.raises(UserInputError, match="another split or model"):
+        run_metrics.read(str(folder / "dmf"))

@@ -80,7 +80,7 @@ def test_a_refusal_of_another_clients_tag_costs_no_entry(folder, requests, expec
     assert store.tag(ID) is not None
 
 
-def test_a_refused_tag_is_forgotten_and_the_request_scored_by_ids(
+def test_a_refused_tag_is_looked_up_no_more_and_the_request_scored_by_ids(
     folder, newer, requests, expected
 ):
     store = LruProjectionStore()
@@ -105,8 +105,41 @@ def test_a_refused_tag_is_forgotten_and_the_request_scored_by_ids(
         assert client.counts()["fallbacks"] == 2
         for cache, tag in old.items():
             assert store.tag(cache) not in (None, tag)
-            known, _ = store.get(cache, tag, requests[0].candidate_item_id)
-            assert not known.any()
+
+
+@pytest.mark.parametrize("kind", ["lru", "redis"])
+def test_two_versions_share_a_store_and_keep_their_entries(
+    folder, newer, requests, expected, kind, request
+):
+    store = LruProjectionStore() if kind == "lru" else request.getfixturevalue("redis_store")
+    publish(newer, folder)
+    with (
+        local_server.served(folder, labels={"stable": 1, "canary": 2}) as (_, address),
+        local_server.channel_to(address) as channel,
+    ):
+
+        def client_of(label):
+            model = RemoteModel(channel, local_server.NAME, label)
+            return RankingClient(model, store, local_server.SIZES)
+
+        clients = {1: client_of("stable"), 2: client_of("canary")}
+        for _ in range(5):
+            for client in clients.values():
+                client.score_cached(requests)
+        for version, client in clients.items():
+            before = client.counts()
+            assert_scored(client.score_cached(requests), version, "score_cached", expected)
+            # One request for each cache, where the store's newest tag is the other version's.
+            assert before.get("fallbacks", 0) <= 2
+            for cache in (ID, CONTENT):
+                assert client.counts()[f"{cache}.misses"] == before[f"{cache}.misses"]
+        # A process that starts anew learns its version's tags, and computes nothing.
+        for version, label in ((1, "stable"), (2, "canary")):
+            client = client_of(label)
+            for _ in range(3):
+                scored = client.score_cached(requests)
+            assert_scored(scored, version, "score_cached", expected)
+            assert client.counts()[f"{ID}.misses"] == client.counts()[f"{CONTENT}.misses"] == 0
 
 
 def arriving_between_phases(remote, newer, folder, model):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from serving_signatures.client.catalog_store import CatalogStore
-from serving_signatures.client.projection_store import LruProjectionStore
+from serving_signatures.client.projection_store import LruProjectionStore, ProjectionStoreError
 from tests.serving_signatures.client.projections import IDS, assert_same, projections
 
 
@@ -115,6 +115,42 @@ def test_a_store_is_not_asked_for_what_the_catalog_has(monkeypatch):
     store = CatalogStore({"ids": OneTag(IDS, seed=0)}, inner)
     monkeypatch.setattr(inner, "get", None)
     assert store.get("ids", "catalog", IDS)[0].all()
+
+
+class Silent:
+    """A store that does not answer."""
+
+    def __getattr__(self, name):
+        raise ProjectionStoreError("no answer")
+
+
+@pytest.mark.parametrize("store", [None, Silent()], ids=["none", "silent"])
+def test_a_complete_catalog_needs_no_other_store(store):
+    catalog = OneTag(IDS, seed=0)
+    store = CatalogStore({"ids": catalog}, store)
+    assert store.tag("ids") == "catalog"
+    known, received = store.get("ids", "catalog", IDS)
+    assert known.all()
+    assert_same(received, catalog.projections)
+
+
+def test_without_another_store_a_catalog_keeps_nothing_new():
+    store = CatalogStore({"ids": OneTag(IDS[:2], seed=0)})
+    store.put("ids", "catalog", IDS, projections(IDS))
+    store.put("content", "a", IDS, projections(IDS))
+    assert store.get("ids", "catalog", IDS)[0].tolist() == [True, True, False, False]
+    assert store.tag("content") is None
+    assert not store.get("content", "a", IDS)[0].any()
+    assert store.counts() == {}
+    store.drop("ids", "catalog")
+    assert store.tag("ids") is None
+
+
+def test_entries_of_another_form_do_not_stand_beside_a_catalogs():
+    inner = LruProjectionStore()
+    inner.put("ids", "catalog", IDS, {"key": np.zeros((len(IDS), 7))})
+    store = CatalogStore({"ids": OneTag(IDS[:2], seed=0)}, inner)
+    assert store.get("ids", "catalog", IDS)[0].tolist() == [True, True, False, False]
 
 
 @pytest.mark.parametrize("room", [{"max_items": 0}, {"max_tags": 0}])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from features.files import staging
 from serving_signatures.export.saved_model import export_saved_model
 from serving_signatures.versions.export_folder import ExportFolder
 from tests.conftest import REPOSITORY
@@ -26,15 +27,15 @@ EXPORT = (
 )
 
 
-def workspace_of(process, folder, holding="lock"):
+def workspace_of(process, folder, holding=staging.MARKER):
     """The folder that a process builds in, once it holds something."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
-        for lock in folder.glob(".building-*/lock"):
+        for mark in folder.glob(f".building-*/{staging.MARKER}"):
             with contextlib.suppress(FileNotFoundError):  # Of a process that has just ended.
-                owned = f"process {process.pid} on" in lock.read_text()
-                if owned and (lock.parent / holding).exists():
-                    return lock.parent
+                owned = f"process {process.pid} on" in mark.read_text()
+                if owned and (mark.parent / holding).exists():
+                    return mark.parent
         time.sleep(0.05)
     raise AssertionError(f"the export did not come to {holding}")
 
@@ -60,7 +61,7 @@ def test_a_killed_export_disturbs_neither_another_one_nor_the_next(tmp_path):
         assert other.wait(timeout=300) == 0
     (version,) = ExportFolder(str(folder)).versions()
     assert version.damage() == []
-    assert exports.hidden(folder) == [left.name]
+    assert exports.hidden(folder) == [left.name, f"{left.name}.lock"]
     model = serving.random_model(name="id_only", seed=1)
     again = export_saved_model(model, str(folder), batch_sizes=(1,))
     assert Path(again.folder).name == "2"

@@ -1,6 +1,8 @@
 """A version is whole or not there: with several exporters, and with kill -9."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +13,13 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
+from features.files import manifest, staging
 from serving_signatures.versions.export_folder import ExportFolder
-from serving_signatures.versions.exported_version import ExportedVersion
+from serving_signatures.versions.exported_version import (
+    ExportedVersion,
+    check_files,
+    list_files,
+)
 from tests.conftest import REPOSITORY
 from tests.serving_signatures import exports
 
@@ -120,12 +127,111 @@ class Raced(ExportFolder):
 
 def test_what_killed_jobs_leave_goes_and_what_others_put_there_stays(tmp_path):
     exports.publish(tmp_path)
-    for name in (".removed-1-x", ".building-x", "mine"):
+    for name in (".removed-x", ".building-x"):
+        staging.begin(str(tmp_path / name))
+    theirs = [".building-site", ".removed-walls", "mine"]
+    for name in theirs:
         (tmp_path / name).mkdir()
-    for name in ("models.config.0a.tmp", "models.config", "note.tmp"):
+        (tmp_path / name / "plan").touch()
+    for name in ("models.config.0a.tmp", "models.config", "note.tmp", ".building-y.lock"):
         (tmp_path / name).touch()
     ExportFolder(str(tmp_path)).clean()
-    assert exports.hidden(tmp_path) == ["mine", "models.config", "note.tmp"]
+    assert exports.hidden(tmp_path) == sorted([*theirs, "models.config", "note.tmp"])
+
+
+def test_what_changes_after_it_was_verified_is_not_published(tmp_path):
+    folder = ExportFolder(str(tmp_path))
+    with folder.workspace() as workspace:
+        weights = os.path.join(workspace, "saved_model", "variables")
+        os.makedirs(weights)
+        with open(os.path.join(weights, "data"), "w") as file:
+            file.write("proven")
+        verified = list_files(os.path.join(workspace, "saved_model"))
+        with open(os.path.join(weights, "data"), "w") as file:
+            file.write("others")
+        with pytest.raises(UserInputError, match="'variables/data' of the new version was changed"):
+            folder.publish(os.path.join(workspace, "saved_model"), {"tags": {}}, verified)
+    assert exports.hidden(tmp_path) == []
+    assert folder.found() == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"files": {"saved_model.pb": {"bytes": 1}}}, "files.saved_model.pb.sha256"),
+        ({"files": {"saved_model.pb": {"bytes": -1, "sha256": ""}}}, "files.saved_model.pb.bytes"),
+        ({"files": {"../other": {"bytes": 1, "sha256": ""}}}, "names the file '../other'"),
+        ({"files": 3}, "files"),
+        ({"tags": {"id_tag": 3}}, "tags.id_tag"),
+        ({"caches": {"id_tag": "valid"}}, "caches.id_tag"),
+        ({"parity": {"max_abs_diff": "none"}}, "parity.max_abs_diff"),
+        ({"created": None}, "created"),
+    ],
+    ids=str,
+)
+def test_a_manifest_of_another_structure_is_refused_by_name(tmp_path, values, place):
+    path = tmp_path / "1" / "assets.extra" / "manifest.json"
+    version = exports.publish(tmp_path)
+    as_earlier_releases_wrote_it = {
+        name: value
+        for name, value in version.manifest.items()
+        if name not in ("checksum", "manifest_version")
+    }
+    path.write_text(json.dumps({**as_earlier_releases_wrote_it, **values}))
+    with pytest.raises(UserInputError, match=re.escape(place)) as raised:
+        ExportedVersion.read(str(tmp_path / "1"))
+    assert str(path) in str(raised.value)
+    assert isinstance(ExportFolder(str(tmp_path)).found()[1], UserInputError)
+
+
+DAMAGES = ("byte", "absence", "end", "other")
+
+
+def damage_at_random(random, folder):
+    """Damages a file of a version; returns its name, and what undoes it."""
+    files = sorted(one for one in folder.rglob("*") if one.is_file())
+    path, other = random.choice(len(files), 2, replace=False)
+    path, other = files[path], files[other]
+    before, after = path.read_bytes(), other.read_bytes()
+    how = DAMAGES[random.integers(len(DAMAGES))]
+    if how == "byte":
+        changed = bytearray(before)
+        changed[random.integers(len(changed))] ^= random.integers(1, 256)
+        path.write_bytes(changed)
+    elif how == "absence":
+        path.unlink()
+    elif how == "end":
+        path.write_bytes(before[: random.integers(len(before))])
+    else:
+        path.write_bytes(after)
+
+    def undo():
+        path.write_bytes(before)
+
+    return str(path.relative_to(folder)), undo
+
+
+def test_any_damage_is_found_by_name(tmp_path):
+    random = np.random.default_rng(0)
+    folder = tmp_path / "1"
+    exports.publish(tmp_path)
+    for number, name in enumerate(exports.FILES):
+        (folder / name).write_text(f"{number}" * 50)
+    values = dict(ExportedVersion.read(str(folder)).manifest, files=None)
+    (folder / "assets.extra" / "manifest.json").unlink()
+    values["files"] = list_files(str(folder))
+    manifest.write_manifest(str(folder / "assets.extra"), values)
+    check_files(str(folder))
+    for _ in range(400):
+        name, undo = damage_at_random(random, folder)
+        try:
+            found = ExportedVersion.read(str(folder)).damage()
+        except UserInputError as error:
+            assert "manifest.json" in name
+            found = [str(error)]
+        assert name in found[0]
+        undo()
+    check_files(str(folder))
 
 
 def test_a_number_that_a_stranger_takes_meanwhile_is_left_to_it(tmp_path):

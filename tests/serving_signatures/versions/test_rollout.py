@@ -121,3 +121,30 @@ def test_the_server_would_refuse_what_promote_refuses():
         with pytest.raises(RuntimeError, match="not currently available"):
             server.reload(parsed(moved))
     assert server.loaded == {1}, "and it never loads the version either"
+
+
+def test_a_damaged_configuration_is_refused_and_an_edited_one_read(tmp_path):
+    folder, random = tmp_path / "ctr", np.random.default_rng(0)
+    folder.mkdir()
+    written = Rollout("ctr", "/models/ctr", {"stable": 12, "canary": 14}, frozenset({12, 14}))
+    written.write(str(folder))
+    path = folder / "models.config"
+    good = path.read_bytes()
+    refused = 0
+    for number in range(600):
+        damaged = bytearray(good)
+        place = random.integers(len(good))
+        if number % 3:
+            damaged[place] ^= random.integers(1, 256)
+        else:
+            del damaged[place:]
+        path.write_bytes(damaged)
+        try:
+            assert Rollout.read(str(folder), "ctr") == written
+        except UserInputError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 500
+    edited = good.decode().partition("\n")[2].replace("14", "15")
+    path.write_text(edited)
+    assert Rollout.read(str(folder), "ctr").labels == {"stable": 12, "canary": 15}
