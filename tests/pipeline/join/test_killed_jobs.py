@@ -1,9 +1,11 @@
-"""A join that is killed at any moment publishes nothing, and run again has the same bytes.
+"""A join that is killed, or loses an input, publishes nothing, and run again has the same bytes.
 
 `SLOW=1 make test PYTEST_ARGS="tests/pipeline/join/test_killed_jobs.py --kills=200"`: more kills.
 """
 
 import hashlib
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.pipeline.join import logs
 
-pytestmark = pytest.mark.slow(seconds=40)
+pytestmark = pytest.mark.slow(seconds=100)
 
 CONSECUTIVE_KILLS = 5
 SPLITS = "train:..1000500,test:1000500.."
@@ -135,3 +137,38 @@ def test_killed_part_leaves_the_data_set_as_it_was(data, tmp_path, kills):
         }
     run(command(data, output, *second))
     assert hashes(output) == after
+
+
+@pytest.mark.parametrize("more", [[], ["--embedding_strategy=shuffle"], ["--statistics=click"]])
+def test_a_join_whose_input_is_replaced_publishes_the_one_or_the_other(data, tmp_path, kills, more):
+    log, output = tmp_path / "log", tmp_path / "out"
+    arguments = command(data, output, f"--events={log}", "--max_bad_fraction=0.1", *more)
+    versions, seconds = [], 0.0
+    for day in ("day-1", "day-0"):
+        shutil.copytree(data / "day-0", log, dirs_exist_ok=True)
+        shutil.copyfile(data / day / "part-1.parquet", log / "part-1.parquet")
+        started = time.monotonic()
+        run(arguments)
+        seconds = time.monotonic() - started
+        versions.append(hashes(output))
+        shutil.rmtree(output)
+    random = np.random.default_rng(2)
+    for _ in range(max(2, kills // 6)):
+        shutil.copyfile(data / "day-0" / "part-1.parquet", log / "part-1.parquet")
+        shutil.copyfile(data / "day-1" / "part-1.parquet", tmp_path / "other")
+        job = subprocess.Popen(
+            arguments, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(random.uniform(0.3, 0.9) * seconds)
+        os.replace(tmp_path / "other", log / "part-1.parquet")
+        _, errors = job.communicate()
+        if job.returncode == 0:
+            # It was replaced before the first look or after the last.
+            assert hashes(output) in versions
+            shutil.rmtree(output)
+        else:
+            assert job.returncode == 2, errors
+            assert f"'{log / 'part-1.parquet'}' changed while it was read" in errors
+            assert not output.exists()
+    run(arguments)
+    assert hashes(output) == versions[0]
