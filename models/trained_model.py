@@ -121,7 +121,10 @@ def read_trained_model(folder: str) -> RankingModel:
             name: embedding_set.read_embedding_set(join(folder, "content", name), quiet=True)
             for name in schema.modality_names
         }
-    model = factory.build_model(config, schema, vocabulary, embeddings)
+    try:
+        model = factory.build_model(config, schema, vocabulary, embeddings)
+    except ValueError as error:
+        raise UserInputError(f"{folder!r} holds no model: {error} {REMEDY}") from error
     _read_weights(model, join(folder, _WEIGHTS))
     return model
 

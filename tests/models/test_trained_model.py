@@ -144,3 +144,10 @@ def test_one_of_an_earlier_version_is_refused_too(
     place = name.partition(".")[0]
     with pytest.raises(UserInputError, match=rf"{place}.*train it again with --overwrite"):
         trained_model.read_trained_model(str(folder))
+
+
+def test_one_with_an_empty_vocabulary_is_refused_too(folder: Path) -> None:
+    of_an_earlier_version(folder)
+    (folder / trained_model.VOCABULARY).write_text("")
+    with pytest.raises(UserInputError, match=r"vocabulary is empty.*--overwrite"):
+        trained_model.read_trained_model(str(folder))
