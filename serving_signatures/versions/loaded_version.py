@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.errors import UserInputError
+from features.files import stamps
 from features.records.requests import Arrays
 from features.schema import CANDIDATES, ExampleSchema
 from serving_signatures import names
@@ -46,8 +47,9 @@ class LoadedVersion:
             )
         exported_version.check_files(folder)
         schema = ExampleSchema.from_dict(exported_version.schema_of(folder))
-        loaded = tf.saved_model.load(folder)
-        exported_version.check_files(folder)  # Of what has not changed, this reads nothing.
+        # Of what has not changed, the second check reads nothing; it explains an error of loading.
+        with stamps.checked_after(lambda: exported_version.check_files(folder)):
+            loaded = tf.saved_model.load(folder)
         return cls(folder, schema, loaded, dict(loaded.signatures.items()))
 
     @property
