@@ -46,9 +46,9 @@ class LoadedVersion:
                 "<export_dir>/<number>."
             )
         exported_version.check_files(folder)
-        schema = ExampleSchema.from_dict(exported_version.schema_of(folder))
         # Of what has not changed, the second check reads nothing; it explains an error of loading.
         with stamps.checked_after(lambda: exported_version.check_files(folder)):
+            schema = ExampleSchema.from_dict(exported_version.schema_of(folder))
             loaded = tf.saved_model.load(folder)
         return cls(folder, schema, loaded, dict(loaded.signatures.items()))
 
