@@ -197,6 +197,8 @@ class _Job:
         if versions:
             self._check(versions, plans, verify_rows)
             self.model.check()
+            for table in (self.catalog.table, *self.vectors.tables):
+                table.check_unchanged()
         for cache, values in versions.items():
             number = self.folders[cache].publish(values)
             logging.info("Published version %d of %s in %s", number, cache, self.output)

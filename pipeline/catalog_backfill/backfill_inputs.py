@@ -156,9 +156,11 @@ class CatalogVectors:
 
     Attributes:
       embeddings: by modality, all of the model's; none where the tables are inside it.
+      tables: the files that were opened.
     """
 
     embeddings: Mapping[str, EmbeddingSet]
+    tables: tuple[Table, ...] = ()
 
     @classmethod
     def open(
@@ -193,7 +195,7 @@ class CatalogVectors:
                 + ("." if model.vectors_in_request else ", or none: the model holds its own.")
             )
         opened = embedding_inputs.open_all(locations, options, catalog.item_type)
-        sets = (files.table for files in opened.values())
+        sets = tuple(files.table for files in opened.values())
         check_renames_used(options, [catalog.table, *sets])
         embeddings = embedding_inputs.read_opened(opened)
         widths = {name: one.dimension for name, one in embeddings.items()}
@@ -205,7 +207,7 @@ class CatalogVectors:
         kind, things = catalog.item_kind, "items of the catalog"
         item_coverage.check(embeddings, catalog.item_ids, kind, "the catalog", things, min_coverage)
         if model.vectors_in_request:
-            return cls(embeddings)
+            return cls(embeddings, sets)
         received = {name: one.fingerprint for name, one in embeddings.items()}
         if received != dict(model.fingerprints):
             raise UserInputError(
@@ -213,7 +215,7 @@ class CatalogVectors:
                 f"{dict(model.fingerprints)}. Leave --embeddings out, or export the model with "
                 "the sets that you mean."
             )
-        return cls({})
+        return cls({}, sets)
 
     def quantized(self, item_ids: np.ndarray) -> dict[str, np.ndarray]:
         """Returns items' quantized vectors by modality, `[N, M]` int8; zeros where none is.

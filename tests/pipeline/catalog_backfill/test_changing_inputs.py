@@ -8,6 +8,7 @@ from features.errors import UserInputError
 from pipeline.catalog_backfill.backfill import backfill
 from pipeline.catalog_backfill.projector import Projector
 from tests import manifests
+from tests.pipeline.catalog_backfill import projection_data
 from tests.pipeline.catalog_backfill.projection_data import SMALL, contents
 
 
@@ -46,7 +47,7 @@ def test_a_model_of_an_earlier_export_is_taken_without_checksums(saved, data, fi
 
 def test_a_model_that_cannot_be_loaded_is_refused_by_the_name_of_its_file(saved):
     flip(variables(saved))
-    with pytest.raises(UserInputError, match=r"variables\.data.* is damaged"):
+    with pytest.raises(UserInputError, match=r"is damaged: variables/variables\.data"):
         Projector(str(saved), 64)
 
 
@@ -85,3 +86,15 @@ def test_a_model_that_is_replaced_meanwhile_publishes_nothing(
         backfill(str(saved), data.items, str(tmp_path / "out"), data.embeddings, **SMALL)
     assert not list((tmp_path / "out").rglob("CURRENT"))
     assert not list((tmp_path / "out").rglob("building"))
+
+
+@pytest.mark.parametrize("name", ["items/a.parquet", "text/part-00000.parquet"])
+@pytest.mark.parametrize("change", [flip, lambda path: path.unlink()], ids=["flip", "unlink"])
+def test_a_catalog_or_vectors_that_change_meanwhile_publish_nothing(
+    plain, data, tmp_path, meanwhile, name, change
+):
+    own = projection_data.write(tmp_path, data.item_ids[:200])
+    meanwhile(lambda: change(tmp_path / name))
+    with pytest.raises(UserInputError, match=f"{name}' changed while it was read"):
+        backfill(plain.folder, own.items, str(tmp_path / "out"), own.embeddings, **SMALL)
+    assert not list((tmp_path / "out").rglob("CURRENT"))

@@ -70,7 +70,7 @@ def draw(rng, inputs, folder):
         ("ENOSPC", "before", "os:fsync", f"{rng.integers(1, 40)}+"),
         ("EIO", "before", "os:replace", number),
         ("replace", when, WRITTEN, number, "*", *swap),
-        ("replace", when, WRITTEN, rng.integers(1, 20), "*", *swap),
+        ("replace", "after", "features.tables.table:open_table", rng.integers(1, 4), "*", *swap),
         None,
     ][rng.integers(8)]
 
