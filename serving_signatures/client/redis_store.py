@@ -26,7 +26,7 @@ class RedisProjectionStore:
 
     Every value, of entries, layouts and tags, begins with a checksum (see `Checksums`). Whatever
     does not verify is a miss; it is deleted, and counted as `<cache>.damaged`. The entries of
-    version 0.1.0, which have no checksum, are such misses.
+    earlier versions, which have no checksum, are such misses.
 
     Args:
       client: of the library `redis`, or one with its `mget`, `delete` and `pipeline`.

@@ -82,7 +82,7 @@ DAMAGES = {
     "zeros": lambda _, stored: bytes(len(stored)),
     "zeros behind the checksum": lambda _, stored: stored[:8] + bytes(len(stored) - 8),
     "other bytes": lambda rng, stored: rng.bytes(len(stored)),
-    "of version 0.1.0": lambda _, stored: stored[CHECKSUM_BYTES:],
+    "of an earlier version": lambda _, stored: stored[CHECKSUM_BYTES:],
 }
 
 
