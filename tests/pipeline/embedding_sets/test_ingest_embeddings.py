@@ -220,6 +220,7 @@ def test_a_set_is_replaced_by_one_of_other_items_only_when_told(tmp_path, caplog
     assert third["count"] == 2 and third["id_kinds"]["item"] == "string"
 
 
+@pytest.mark.guarantee("damaged", "ingest_embeddings")
 def test_a_damaged_version_is_replaced_without_a_look_at_its_items(tmp_path, caplog):
     take(tmp_path, rows(range(20)))
     part = tmp_path / "set" / "versions" / "000001" / "part-00000.parquet"

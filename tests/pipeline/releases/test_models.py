@@ -37,6 +37,7 @@ def rollout(folder):
     return Rollout.read(str(folder), "ctr")
 
 
+@pytest.mark.guarantee("damaged", "models")
 def test_list_shows_labels_caches_and_damage(folder, versions):
     versions.promote(1, "stable")
     versions.promote(2)
@@ -101,6 +102,7 @@ def test_promote_takes_the_newest_intact_version(folder, versions):
 
 
 @pytest.mark.parametrize("what", ["gone", "damaged"])
+@pytest.mark.guarantee("damaged", "models")
 def test_rollback_to_a_version_that_is_gone_or_damaged_is_refused(folder, versions, what):
     versions.promote(1, "stable")
     versions.promote(2)

@@ -125,6 +125,7 @@ class Raced(ExportFolder):
         return found
 
 
+@pytest.mark.guarantee("foreign", "export")
 def test_what_killed_jobs_leave_goes_and_what_others_put_there_stays(tmp_path):
     exports.publish(tmp_path)
     for name in (".removed-x", ".building-x"):
@@ -239,6 +240,7 @@ def test_a_number_that_a_stranger_takes_meanwhile_is_left_to_it(tmp_path):
     assert os.listdir(tmp_path / "1") == ["theirs"]
 
 
+@pytest.mark.guarantee("two at once", "export")
 def test_exporters_at_once_each_get_a_whole_version_though_one_is_killed(tmp_path):
     processes = [exporter(tmp_path, name, count=8) for name in ("a", "b", "c")]
     victim = exporter(tmp_path, "victim", count=1000)

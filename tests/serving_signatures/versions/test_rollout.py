@@ -47,6 +47,7 @@ def test_without_a_configuration_nothing_is_served(tmp_path):
         ("", r"configures \[\]"),
     ],
 )
+@pytest.mark.guarantee("foreign", "models")
 def test_a_configuration_that_is_not_ours_is_left_alone(tmp_path, text, message):
     (tmp_path / "models.config").write_text(text)
     with pytest.raises(UserInputError, match=message):
