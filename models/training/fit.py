@@ -86,9 +86,8 @@ def train(
     with shard_reading.guarded(examples, read):
         model.adapt(sample)
     data = TrainingInput(examples, config)
-    state_folder = os.path.join(
-        folder, "backup", _fingerprint(examples, start, model_config, config)
-    )
+    fingerprint = _fingerprint(examples, start, model_config, config)
+    state_folder = os.path.join(folder, "backup", fingerprint)
     model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
     state = TrainingState(state_folder, model)
     own_folder = distribution.own_folder(folder)
@@ -100,7 +99,13 @@ def train(
             with shard_reading.guarded(examples, read):
                 model.pretrain(data.one_pass, config.learning_rate)
         else:
-            warm_start.warm_start(model, trained_model.read_trained_model(start)).log(start)
+            earlier = trained_model.read_trained_model(start)
+            if _fingerprint(examples, start, model_config, config) != fingerprint:
+                raise UserInputError(
+                    f"--warm_start {start!r} was replaced while it was read. Run the same command "
+                    "again to start from the model that is there now."
+                )
+            warm_start.warm_start(model, earlier).log(start)
         # The curves of an earlier training are not this one's.
         shutil.rmtree(board_folder, ignore_errors=True)
         state.save()

@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from features import id_kinds
 from features.errors import UserInputError
+from features.files import storage
 from features.files.local_copy import remove_local_copy
 from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
@@ -181,6 +182,7 @@ class _Job:
         finally:
             for folder in work.values():
                 remove_local_copy(folder)
+                storage.remove_folder(folder)
 
     def publish(self, plans: Mapping[str, CachePlan], verify_rows: int, keep: int) -> None:
         """Compares each new version with the model, publishes both and removes old ones.

@@ -8,7 +8,6 @@ from features.errors import UserInputError
 from features.files.local_copy import local_copy
 from pipeline.catalog_backfill import backfill_inputs
 from serving_signatures.names import CACHES
-from serving_signatures.versions import exported_version
 from serving_signatures.versions.loaded_version import LoadedVersion
 
 
@@ -27,10 +26,7 @@ class Projector:
     """
 
     def __init__(self, saved_model: str, batch_size: int):
-        folder = local_copy(saved_model)
-        self._model = LoadedVersion.open(folder)
-        # What was loaded is what was exported, in every process that computes.
-        exported_version.check_files(folder, exported_version.read_values(folder))
+        self._model = LoadedVersion.open(local_copy(saved_model))
         self._saved_model, self._batch_size = saved_model, batch_size
 
     @property

@@ -65,7 +65,9 @@ class ReadEvents(beam.DoFn):
                     filtered = unit.unit.place.rows - counts.get("read", 0)
                     counts = summary.merge(counts, {"filtered": filtered})
             except (pa.ArrowException, OSError) as error:
-                counts = summary.unreadable(_error(unit, error))
+                found = _error(unit, error)
+                found.__cause__ = error
+                counts = summary.unreadable(found)
             blocks += self._by_partition(waiting, writer)
         quarantine.close()
         yield from blocks

@@ -93,8 +93,12 @@ class ModelVersions:
         stable = before.labels.get(STABLE)
         if stable is not None and stable != version.number:
             messages.append(f"Against {STABLE} version {stable}:")
-            caches = cache_validity.compare(version.tags, self._folder.version(stable))
-            messages += [f"  {one.reason}" for one in caches]
+            earlier = self._folder.found().get(stable)
+            if isinstance(earlier, ExportedVersion):
+                caches = cache_validity.compare(version.tags, earlier)
+                messages += [f"  {one.reason}" for one in caches]
+            else:
+                messages.append(f"  its tags cannot be read: {earlier or 'it is gone'}")
         if version.number not in before.served:
             messages.append(
                 f"TF Serving loads version {version.number} when it next reads {FILE_NAME}. Wait "

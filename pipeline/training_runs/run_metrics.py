@@ -28,7 +28,8 @@ def read(folder: str) -> dict[str, dict[str, Any]]:
     """Reads the metrics by split, validation before test; none where there is no folder.
 
     Raises:
-      UserInputError: a file is damaged, or of another split or model.
+      UserInputError: a file is damaged, or of another split or model. Metrics of earlier versions
+        do not say what they are of.
     """
     files = glob.glob("*.json", root_dir=os.path.join(folder, "metrics"))
     names = sorted(name.removesuffix(".json") for name in files)
@@ -43,7 +44,9 @@ def _read(folder: str, split: str) -> dict[str, Any]:
         values = manifest.without_marks(manifest.read_values(path))
     except UserInputError as error:
         raise UserInputError(f"{error} {remedy}") from error
-    if _OF in values and values.pop(_OF) != _subject(folder, split):
+    # A model with a list of its files is of a version whose metrics say what they are of.
+    given = _OF in values or "files" in manifest.read_manifest(folder)
+    if given and values.pop(_OF, None) != _subject(folder, split):
         raise UserInputError(f"{path!r} is of another split or model. {remedy}")
     return values
 

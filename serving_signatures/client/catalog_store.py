@@ -27,6 +27,7 @@ class CatalogStore:
     ) -> None:
         self._catalogs = dict(catalogs)
         self._store = store
+        self._replaced: dict[str, Integers] = {}
 
     @property
     def item_kind(self) -> Kind | None:
@@ -52,6 +53,8 @@ class CatalogStore:
         if catalog is None or catalog.tag != tag:
             return self._get_other(cache, tag, item_ids)
         known, projections = catalog.lookup(item_ids)
+        if cache in self._replaced:
+            known = known & ~np.isin(item_ids, self._replaced[cache])
         if known.all():
             return known, projections
         missing = np.flatnonzero(~known)
@@ -73,9 +76,15 @@ class CatalogStore:
     def put(
         self, cache: str, tag: str, item_ids: Integers, projections: Mapping[str, Array]
     ) -> None:
-        """Keeps projections in the other store."""
-        if self._store is not None:
-            self._store.put(cache, tag, item_ids, projections)
+        """Keeps projections in the other store, in place of the catalog's where it has them too."""
+        if self._store is None:
+            return
+        self._store.put(cache, tag, item_ids, projections)
+        catalog = self._catalogs.get(cache)
+        if catalog is not None and catalog.tag == tag:
+            replaced = item_ids[catalog.lookup(item_ids)[0]]
+            if len(replaced):
+                self._replaced[cache] = np.union1d(replaced, self._replaced.get(cache, replaced))
 
     def drop(self, cache: str, tag: str) -> None:
         """Forgets a tag, in the store and, for this process, in the catalog."""

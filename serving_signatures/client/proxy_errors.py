@@ -28,6 +28,14 @@ class CaughtByProxyError(grpc.RpcError):  # type: ignore[misc]  # Has no types.
         """Returns the details of grpc's error, with the variable."""
         return f"{self._error.details()}. {self._proxy}"
 
+    def result(self, timeout: float | None = None) -> Any:
+        """Raises itself: interceptors of the caller's take an error for the call that it ended."""
+        raise self
+
+    def exception(self, timeout: float | None = None) -> Any:
+        """Returns itself."""
+        return self
+
 
 class NamesProxy(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # Has no types.
     """Names the proxy in errors of calls that reach nobody.

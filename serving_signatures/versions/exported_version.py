@@ -14,7 +14,6 @@ from serving_signatures.versions import manifest_check
 EXTRAS = "assets.extra"
 """The folder of a SavedModel that TF Serving does not read; it holds the manifest."""
 
-
 _REMEDY = "Copy the version again from where it was exported, or export the model again."
 
 
@@ -66,24 +65,24 @@ class ExportedVersion:
         return _damage(self.folder, self.manifest["files"], contents)
 
 
-def check_files(folder: str) -> None:
+def check_files(folder: str, values: Mapping[str, Any] | None = None) -> None:
     """Checks that a version's files are those that were exported, before or after they are read.
 
     Args:
       folder: the version's, local or remote; only sizes are compared of a remote one. A
         SavedModel that `pipeline.export` did not write has nothing to compare with.
+      values: of its manifest as it was read before; None to read it.
 
     Raises:
       UserInputError: its manifest, or a file, is damaged; names it.
     """
-    if not storage.is_file(storage.join(folder, EXTRAS, manifest.FILE_NAME)):
-        return
-    damage = _damage(folder, read_values(folder).get("files", {}), contents=True)
+    if values is None:
+        if not storage.is_file(storage.join(folder, EXTRAS, manifest.FILE_NAME)):
+            return
+        values = read_values(folder)
+    damage = _damage(folder, values.get("files", {}), contents=True)
     if damage:
-        raise UserInputError(
-            f"{folder!r} is damaged: {'; '.join(damage[:3])}. Copy the version again, take another "
-            "one, or export the model again."
-        )
+        raise UserInputError(f"{folder!r} is damaged: {'; '.join(damage[:3])}. {_REMEDY}")
 
 
 def read_values(folder: str) -> dict[str, Any]:
@@ -104,20 +103,6 @@ def read_values(folder: str) -> dict[str, Any]:
     values = manifest.read_manifest(extras)
     manifest_check.check(storage.join(extras, manifest.FILE_NAME), values)
     return values
-
-
-def check_files(folder: str, values: Mapping[str, Any]) -> None:
-    """Compares a version's files with its manifest, each local one by its sha256 once per process.
-
-    Args:
-      folder: the version's, local or remote.
-      values: of its manifest; that of an earlier version names no files.
-
-    Raises:
-      UserInputError: a file is missing, damaged or another one.
-    """
-    for name, expected in values.get("files", {}).items():
-        checked.verify(manifest.below(folder, name), expected, _REMEDY)
 
 
 def item_kind_of(folder: str) -> Kind | None:

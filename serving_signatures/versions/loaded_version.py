@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.errors import UserInputError
+from features.files import stamps
 from features.records.requests import Arrays
 from features.schema import CANDIDATES, ExampleSchema
 from serving_signatures import names
@@ -45,9 +46,10 @@ class LoadedVersion:
                 "<export_dir>/<number>."
             )
         exported_version.check_files(folder)
-        schema = ExampleSchema.from_dict(exported_version.schema_of(folder))
-        loaded = tf.saved_model.load(folder)
-        exported_version.check_files(folder)  # Of what has not changed, this reads nothing.
+        # Of what has not changed, the second check reads nothing; it explains an error of loading.
+        with stamps.checked_after(lambda: exported_version.check_files(folder)):
+            schema = ExampleSchema.from_dict(exported_version.schema_of(folder))
+            loaded = tf.saved_model.load(folder)
         return cls(folder, schema, loaded, dict(loaded.signatures.items()))
 
     @property

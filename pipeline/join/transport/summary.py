@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import UserInputError
+from features.errors import RetryError, UserInputError
+from pipeline.runtime import exit_codes
 
 Summary = dict[str, Any]
 
@@ -38,7 +39,8 @@ def merge(first: Summary, second: Summary) -> Summary:
 
 def unreadable(error: UserInputError) -> Summary:
     """Returns the summary of what could not be read, for the job that ends with it."""
-    return {"unreadable": {str(error): 1}}
+    code, text = exit_codes.of(error) or (exit_codes.USER_ERROR, str(error))
+    return {"unreadable": {text: 1}, "unreadable_now": int(code == exit_codes.RETRY)}
 
 
 def raise_unreadable(summary: Summary) -> None:
@@ -46,12 +48,14 @@ def raise_unreadable(summary: Summary) -> None:
 
     Raises:
       UserInputError: names the first of what could not be read, and how many more there are.
+      RetryError: the same, where only disks failed for a moment.
     """
     texts = sorted(summary.get("unreadable", {}))
     if texts:
         count = len(texts) - 1
         more = f" {count} more place{'s' * (count > 1)} cannot be read." if count else ""
-        raise UserInputError(f"{texts[0]}{more}")
+        passes = summary["unreadable_now"] == sum(summary["unreadable"].values())
+        raise (RetryError if passes else UserInputError)(f"{texts[0]}{more}")
 
 
 def counts_of(values: np.ndarray) -> dict[str, int]:

@@ -12,6 +12,7 @@ from features.id_kinds import IdKinds
 from features.schema import Downsampling
 from models import factory, trained_model
 from models.model_config import ModelConfig
+from models.ranking_model import RankingModel
 from models.training import fit
 from models.training.config import TrainingConfig
 from models.training.warm_start import warm_start
@@ -181,6 +182,23 @@ def test_training_starts_from_the_folder_and_says_how_many_rows(examples, tmp_pa
         model, _ = fit.train(examples, *args, start=start)
     assert "40 ids keep their rows, 15 are new, 0 are dropped" in caplog.text
     np.testing.assert_allclose(logits(model, batch()), logits(earlier, batch()), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_model_that_is_replaced_while_it_is_read_is_refused(examples, tmp_path, monkeypatch):
+    folder, earlier = str(tmp_path / "1"), built(IDS[:40], name="id_only")
+    trained_model.write_trained_model(folder, earlier, {})
+    read = trained_model.read_trained_model
+
+    def replaced(start: str) -> RankingModel:
+        model = read(start)
+        trained_model.write_trained_model(start, built(IDS[:40], seed=2, name="id_only"), {})
+        return model
+
+    monkeypatch.setattr(trained_model, "read_trained_model", replaced)
+    with pytest.raises(UserInputError, match="was replaced while it was read"):
+        fit.train(examples, earlier.config, TrainingConfig(), str(tmp_path / "2"), start=folder)
+    assert not (tmp_path / "2").exists()
 
 
 def test_last_is_the_complete_model_whose_name_comes_before(tmp_path):

@@ -31,7 +31,7 @@ def flip(path):
 def test_a_damaged_model_is_refused_before_anything_is_computed(saved, data, tmp_path, computed):
     flip(variables(saved))
     with pytest.raises(
-        UserInputError, match=r"variables\.data.* is damaged.*export the model again"
+        UserInputError, match=r"is damaged: variables/variables\.data.*export the model again"
     ):
         backfill(str(saved), data.items, str(tmp_path / "out"), data.embeddings, **SMALL)
     assert not any(computed.values())
@@ -43,6 +43,12 @@ def test_a_model_of_an_earlier_export_is_taken_without_checksums(saved, data, fi
     backfill(str(saved), data.items, str(tmp_path / "out"), data.embeddings, **SMALL)
     parts = [name for name in contents(filled) if "/parts/" in name]
     assert parts == [name for name in contents(tmp_path / "out") if "/parts/" in name]
+
+
+def test_a_model_that_cannot_be_loaded_is_refused_by_the_name_of_its_file(saved):
+    flip(variables(saved))
+    with pytest.raises(UserInputError, match=r"variables\.data.* is damaged"):
+        Projector(str(saved), 64)
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ def test_a_model_that_is_replaced_meanwhile_publishes_nothing(
     saved, data, tmp_path, meanwhile, change
 ):
     meanwhile(lambda: change(saved))
-    with pytest.raises(UserInputError, match=r"(manifest|variables).* is damaged or another file"):
+    with pytest.raises(UserInputError, match=r"is damaged(: variables/| or another file)"):
         backfill(str(saved), data.items, str(tmp_path / "out"), data.embeddings, **SMALL)
     assert not list((tmp_path / "out").rglob("CURRENT"))
     assert not list((tmp_path / "out").rglob("building"))

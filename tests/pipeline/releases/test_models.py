@@ -101,6 +101,16 @@ def test_promote_takes_the_newest_intact_version(folder, versions):
         versions.promote(5)
 
 
+@pytest.mark.parametrize("file", ["assets.extra/manifest.json", ""])
+def test_promote_leads_away_from_a_stable_version_that_cannot_be_read(folder, versions, file):
+    versions.promote(3, "stable")
+    versions.promote(4)
+    path = folder / "3" / file
+    path.rename(folder / "away")
+    assert "its tags cannot be read" in versions.promote(4, "stable")
+    assert rollout(folder).labels == {"stable": 4, "previous": 3}
+
+
 @pytest.mark.parametrize("what", ["gone", "damaged"])
 @pytest.mark.guarantee("damaged", "models")
 def test_rollback_to_a_version_that_is_gone_or_damaged_is_refused(folder, versions, what):

@@ -179,8 +179,13 @@ def test_runs_with_damaged_or_foreign_files_are_left_out_by_name(folder, caplog,
     assert f"dmf/{name}' " in caplog.text
 
 
-def test_metrics_of_the_other_split_are_refused(folder: Path) -> None:
+def test_metrics_of_another_split_or_of_nothing_are_refused(folder: Path) -> None:
     metrics = folder / "sweep/two/metrics"
     (metrics / "validation.json").write_bytes((metrics / "test.json").read_bytes())
     with pytest.raises(UserInputError, match=r"another split or model.*--split validation"):
         run_metrics.read(str(folder / "sweep/two"))
+    values = {"training": {}, "files": {}}
+    manifest.write_manifest(str(folder / "dmf"), values)
+    (folder / "dmf/metrics/validation.json").write_text("{}")
+    with pytest.raises(UserInputError, match="another split or model"):
+        run_metrics.read(str(folder / "dmf"))

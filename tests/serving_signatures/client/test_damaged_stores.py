@@ -10,6 +10,7 @@ from features.records.requests import PaddedSizes
 from serving_signatures import names
 from serving_signatures.client.catalog_store import CatalogStore
 from serving_signatures.client.checksums import CHECKSUM_BYTES, Checksums
+from serving_signatures.client.projection_cache import ProjectionCache
 from serving_signatures.client.projection_store import LruProjectionStore, ProjectionStoreError
 from serving_signatures.client.ranking_client import RankingClient
 from serving_signatures.client.redis_store import RedisProjectionStore
@@ -222,6 +223,19 @@ def test_impossible_values_in_a_store_are_computed_again_and_replaced(bad, by_id
     counts = client.counts()
     assert counts[f"{CACHE}.damaged"] == counts[f"{CACHE}.misses"] == 1
     assert "fallbacks" not in counts
+
+
+def test_an_impossible_row_of_a_catalog_is_computed_once(by_ids):
+    rows = projections(CACHE, IDS)
+    rows["key"][0, 1] = np.nan
+    catalog = ProjectionCache(1, "0a", IDS, {k: np.append(v, v[:1], 0) for k, v in rows.items()})
+    client = client_of(CatalogStore({CACHE: catalog}, LruProjectionStore(10)))
+    for _ in range(3):
+        scored = client.score_cached(REQUESTS)
+        np.testing.assert_array_equal(scored.probabilities["click"][0], by_ids)
+        assert scored.signature == "score_cached"
+    counts = client.counts()
+    assert counts[f"{CACHE}.damaged"] == counts[f"{CACHE}.calls"] == 1
 
 
 @pytest.mark.parametrize("in_front", [False, True])

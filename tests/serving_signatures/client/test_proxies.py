@@ -97,6 +97,26 @@ def test_the_error_names_the_variable_that_catches_the_call(
         assert "secret" not in str(error)
 
 
+class PassesOn(grpc.UnaryUnaryClientInterceptor):
+    """An interceptor of the caller's."""
+
+    def intercept_unary_unary(self, continuation, client_call_details, request):
+        return continuation(client_call_details, request)
+
+
+def test_an_interceptor_of_the_caller_sees_the_named_error(monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy[0])
+    with open_channel(f"localhost:{free_port()}", timeout_seconds=5, attempts=1) as channel:
+        model = RemoteModel(grpc.intercept_channel(channel, PassesOn()), "dmf")
+        for call in (
+            lambda: model.call("s", {"x": np.zeros(1)}),
+            lambda: model.call_each("s", [{"x": np.zeros(1)}] * 2, 1),
+            lambda: model.signatures(),
+        ):
+            with pytest.raises(grpc.RpcError, match=r"http_proxy=.* catches calls to localhost"):
+                call()
+
+
 def test_following_the_advice_mends_it(monkeypatch, proxy):
     url, asked = proxy
     monkeypatch.setenv("http_proxy", url)

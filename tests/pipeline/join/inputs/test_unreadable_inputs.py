@@ -18,7 +18,7 @@ def log(tmp_path: Path) -> Path:
     return Path(logs.write_log(tmp_path / "log", logs.random_rows(0)))
 
 
-def _refused(log: Path, *flags: str, env: dict[str, str] | None = None) -> str:
+def _refused(log: Path, *flags: str, env: dict[str, str] | None = None, code: int = 2) -> str:
     """Joins and returns the message."""
     before = sorted(one.name for one in log.parent.iterdir())
     done = quick_python.run_job(
@@ -27,7 +27,7 @@ def _refused(log: Path, *flags: str, env: dict[str, str] | None = None) -> str:
         env=env,
         timeout=100,
     )
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(one.name for one in log.parent.iterdir()) == before
     return done.stderr.splitlines()[-1]
@@ -66,8 +66,9 @@ def test_a_file_that_is_removed_after_it_was_listed(log: Path) -> None:
 def test_a_disk_that_fails(log: Path, call: str) -> None:
     # The first is the pre-flight's; the third is in a worker, after the look at the times.
     point = ("EIO", "before", "features.files.storage:open_parquet", call, "*part-1*")
-    message = _refused(log, env=faults.environment(point))
+    message = _refused(log, env=faults.environment(point), code=75)
     assert f"'{log}/part-1.parquet'" in message
+    assert "Run the same command again." in message
     assert "Input/output error" in message
 
 
