@@ -38,9 +38,9 @@ def size(folder):
     return sum(4096 + -(-path.stat().st_size // 4096) * 4096 for path in paths)
 
 
-def check_sentence(done, share):
-    """Holds the end of a job to a sentence; the last pages may be those of a file that is gone."""
-    if done.returncode or share < 0.9:
+def check_sentence(done, may_fit):
+    """Holds the end of a job to a sentence."""
+    if done.returncode or not may_fit:
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
         last = [line for line in done.stderr.splitlines() if line][-1]
@@ -55,6 +55,7 @@ def check_sentence(done, share):
 def test_a_disk_that_fills_while_a_job_runs(job, world):
     with faults.small_disk(64) as disk:
         # Where the disk has room, a link is followed and stays.
+        (disk / "target").mkdir()
         (disk / "out").symlink_to("target")
         done = jobs.run(job, world, disk / "out")
         assert done.returncode == 0, done.stderr
@@ -62,8 +63,11 @@ def test_a_disk_that_fills_while_a_job_runs(job, world):
         whole, needed = files(disk / "target"), size(disk / "target")
     for share in (0.2, 0.6, 0.95):
         with faults.small_disk(64) as disk:
-            faults.fill(disk, max(int(share * needed), 4096))
-            check_sentence(jobs.run(job, world, disk / "out"), share)
+            left = max(int(share * needed), 4096)
+            faults.fill(disk, left)
+            # A folder may take a page less than was counted.
+            may_fit = share > 0.9 or left + 8192 > needed
+            check_sentence(jobs.run(job, world, disk / "out"), may_fit)
             faults.fill(disk, 32 * MIB)
             done = jobs.run(job, world, disk / "out")
             assert done.returncode == 0, done.stderr

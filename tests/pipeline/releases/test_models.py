@@ -55,6 +55,7 @@ def test_list_shows_labels_caches_and_damage(folder, versions):
 
 
 @pytest.mark.parametrize("file", ["saved_model.pb", "assets.extra/manifest.json"])
+@pytest.mark.guarantee("damaged", "models")
 def test_list_shows_a_damaged_version_and_verify_ends_with_2(folder, file):
     command = ("pipeline.models", "list", f"--export_dir={folder}", "--verify")
     assert quick_python.run_job(*command).returncode == 0

@@ -124,6 +124,7 @@ def test_the_server_would_refuse_what_promote_refuses():
     assert server.loaded == {1}, "and it never loads the version either"
 
 
+@pytest.mark.guarantee("damaged", "models")
 def test_a_damaged_configuration_is_refused_and_an_edited_one_read(tmp_path):
     folder, random = tmp_path / "ctr", np.random.default_rng(0)
     folder.mkdir()
