@@ -29,20 +29,23 @@ def locked(path: str, flag: str = "--output") -> Iterator[None]:
       flag: names the folder in messages.
 
     Raises:
-      UserInputError: another process holds it, or its parent cannot be written.
+      UserInputError: another process holds it.
+      OSError: its parent cannot be written.
     """
     path = os.path.realpath(local_path(path))
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        lock = _locked(path, flag)
-    except OSError as error:
-        raise UserInputError(f"{flag}: cannot write {path!r}: {error}.") from error
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    lock = _locked(path, flag)
     try:
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(lock.name)
         lock.close()
+
+
+def name_of(path: str) -> str:
+    """Returns the path of a folder's lock."""
+    return f"{path}{SUFFIX}"
 
 
 def holder() -> str:
@@ -56,7 +59,7 @@ def _locked(path: str, flag: str) -> IO[str]:
     Raises:
       UserInputError: another process holds it.
     """
-    name = f"{path}{SUFFIX}"
+    name = name_of(path)
     while True:
         lock = open(name, "a+")  # noqa: SIM115
         try:

@@ -1,7 +1,7 @@
 """The one way in which a local folder of a job appears: made beside, marked, flushed, renamed.
 
 A job writes into a staging folder that carries a mark. Publishing flushes all files to disk,
-removes the mark and renames the folder, so that a kill or a power cut leaves the whole folder or
+renames the folder and removes the mark, so that a kill or a power cut leaves the whole folder or
 none. What carries the mark was left by a job, and the next job removes it; a folder without it is
 the user's, whatever its name.
 """
@@ -33,16 +33,21 @@ def begin(folder: str) -> None:
     mark(folder)
 
 
+def mark_of(folder: str) -> str:
+    """Returns the path of the mark in a folder."""
+    return os.path.join(folder, MARKER)
+
+
 def mark(folder: str) -> None:
     """Writes the mark into a folder."""
-    with open(os.path.join(folder, MARKER), "w") as file:
+    with open(mark_of(folder), "w") as file:
         file.write(locks.holder())
 
 
 def is_leftover(folder: str) -> bool:
     """Whether a job left this folder: it carries the mark, or is empty."""
     is_folder = os.path.isdir(folder) and not os.path.islink(folder)
-    return is_folder and (os.path.isfile(os.path.join(folder, MARKER)) or not os.listdir(folder))
+    return is_folder and (os.path.isfile(mark_of(folder)) or not os.listdir(folder))
 
 
 def check_leftover(folder: str) -> None:
@@ -82,11 +87,17 @@ def publish(folder: str, target: str) -> None:
             if name.endswith(TEMPORARY):
                 os.remove(os.path.join(parent, name))
     sync_tree(folder)
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(os.path.join(folder, MARKER))
-    sync(folder)
+    # The mark goes after the rename: a folder under a staging name always carries it.
     os.rename(folder, target)
+    unmark(target)
     sync(os.path.dirname(os.path.abspath(target)))
+
+
+def unmark(folder: str) -> None:
+    """Removes the mark of a published folder, which a job that is killed right then leaves."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(mark_of(folder))
+        sync(folder)
 
 
 def sync_tree(folder: str) -> None:

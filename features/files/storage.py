@@ -7,6 +7,8 @@ credential; local ones fail with `OSError`, as `open` does.
 
 import contextlib
 import errno
+import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -25,6 +27,7 @@ from features.files.file_system import is_remote as is_remote
 from features.files.file_system import local_path, resolved
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_HEX = "[0-9a-f]" * 32
 _PIECE_BYTES = 1 << 20
 _CHUNK_BYTES = 8 << 20
 _SPOOL_BYTES = 32 << 20
@@ -164,10 +167,11 @@ class OutputFile:
     """Writes a file atomically: it appears, complete, when the block ends without an exception.
 
     On local disks the file is written beside its name, flushed to disk and renamed, so that a power
-    cut leaves the old content or the new; a symbolic link is followed. On object stores it is
-    staged in memory, above 32 MiB in a temporary file, and uploaded at the end, because pyarrow
-    completes an upload even after an exception. A killed process leaves no object, at most parts of
-    an upload, which the bucket's lifecycle rule for incomplete uploads should remove.
+    cut leaves the old content or the new; a symbolic link is followed, and what a killed process
+    left beside the file is removed. On object stores it is staged in memory, above 32 MiB in a
+    temporary file, and uploaded at the end, because pyarrow completes an upload even after an
+    exception. A killed process leaves no object, at most parts of an upload, which the bucket's
+    lifecycle rule for incomplete uploads should remove.
 
     Args:
       path: the file's; its folder is made if absent.
@@ -189,12 +193,33 @@ class OutputFile:
             self.stream = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)
         else:
             os.makedirs(os.path.dirname(self._local), exist_ok=True)
-            self.stream = open(self._temporary, "xb")
+            self.stream = self._open() if self._durable else open(self._temporary, "xb")
         return self
+
+    def _open(self) -> IO[bytes]:
+        """Removes what killed processes left of this file, and opens a file that is locked.
+
+        The lock, which a process that ends has no more, tells the files of living ones.
+        """
+        for left in glob.glob(f"{glob.escape(self._local)}.{_HEX}{staging.TEMPORARY}"):
+            with contextlib.suppress(OSError), open(left, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.remove(left)
+        while True:
+            stream = open(self._temporary, "xb")  # noqa: SIM115
+            with contextlib.suppress(OSError):  # A disk without locks.
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            if os.path.exists(self._temporary):
+                return stream
+            stream.close()
 
     def write(self, data: bytes) -> None:
         """Appends bytes."""
-        self.stream.write(data)
+        try:
+            self.stream.write(data)
+        except OSError as error:
+            self._name_in(error)
+            raise
 
     def __exit__(
         self,

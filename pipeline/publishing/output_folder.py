@@ -38,8 +38,8 @@ class OutputFolder:
         """Locks the output, removes a killed job's files and makes the staging folder.
 
         Raises:
-          UserInputError: another process builds it, has just published it, or it cannot be
-            written.
+          UserInputError: another process builds it, or has just published it.
+          OSError: it cannot be written.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(locks.locked(self.path))
@@ -54,12 +54,7 @@ class OutputFolder:
                     "replaced. Give a folder inside it."
                 )
             staging.check_leftover(self._rejected)
-            try:
-                staging.begin(self.staging)
-            except OSError as error:
-                raise UserInputError(
-                    f"--output: cannot write {self.staging!r}: {error}."
-                ) from error
+            staging.begin(self.staging)
             self._lock = stack.pop_all()
 
     def complete(self, values: Mapping[str, Any]) -> None:
@@ -67,6 +62,14 @@ class OutputFolder:
         manifest.write_manifest(self.staging, values)
         staging.publish(self.staging, self.path)
         staging.remove_leftover(self._rejected)
+
+    def finish(self) -> None:
+        """Removes what a job that was killed right after it published has left in the output."""
+        # It may be on a disk that can only be read, or in the hands of a job that ends just now.
+        with contextlib.suppress(OSError, UserInputError):
+            if any(map(os.path.exists, (staging.mark_of(self.path), locks.name_of(self.path)))):
+                with locks.locked(self.path):
+                    staging.unmark(self.path)
 
     def abandon(self) -> str | None:
         """Removes the staging folder, keeps its quarantine and returns the path of that, if any."""

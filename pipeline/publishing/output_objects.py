@@ -75,6 +75,9 @@ class OutputObjects:
         storage.remove_file(self._marker)
         storage.remove_folder(f"{self.path}.rejected")
 
+    def finish(self) -> None:
+        """Does nothing: what marks the output lies beside it."""
+
     def abandon(self) -> str | None:
         """Removes the objects, keeps the quarantine and returns the path of that, if any."""
         if not self._is_mine():

@@ -56,6 +56,7 @@ class Publication:
             raise MadeOtherwiseError(
                 f"{output!r} holds a data set made otherwise: {difference}. {advice}"
             )
+        self._place.finish()
         return found
 
     @contextlib.contextmanager

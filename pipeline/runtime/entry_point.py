@@ -23,6 +23,7 @@ import errno
 import logging as python_logging
 import os
 import select
+import stat
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -206,7 +207,8 @@ def _is_of_stdout(error: Exception) -> bool:
             poll.register(number, select.POLLERR)
             found = bool(poll.poll(0))
         else:
-            found = error.errno == errno.ENOSPC and os.fstatvfs(number).f_bavail == 0
+            is_file = stat.S_ISREG(os.fstat(number).st_mode)
+            found = is_file and error.errno == errno.ENOSPC and not os.fstatvfs(number).f_bavail
     except OSError:
         found = True
     if found:

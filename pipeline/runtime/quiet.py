@@ -14,6 +14,9 @@ _NOISE = (
     "Discarding unparseable args",
     "Sharding callback duration",
     "Writing fingerprint to",
+    # Beam raises what it logs with these, and the entry point says it.
+    "[while running '",
+    "Error processing instruction",
 )
 
 

@@ -65,6 +65,7 @@ def test_the_manifest_has_every_file_of_the_model(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "swap"])
+@pytest.mark.guarantee("damaged", "evaluate", "export")
 def test_damage_to_any_file_is_named(folders, folder: Path, damage: str) -> None:
     rng = random.Random(damage)
     whole, other = files(folder), files(folders[1])
@@ -97,6 +98,7 @@ def test_weights_of_another_model_are_refused_when_it_is_read(folders, folder: P
 
 
 @pytest.mark.parametrize("place", ["configuration", "weights", "manifest"])
+@pytest.mark.guarantee("killed", "train")
 def test_a_model_that_is_killed_while_it_is_written_is_none(folder, monkeypatch, place) -> None:
     """Over an earlier model; an exception leaves at this point what a kill leaves."""
     owner, method = {

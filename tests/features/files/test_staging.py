@@ -7,6 +7,7 @@ import pytest
 
 from features.errors import UserInputError
 from features.files import staging
+from tests import faults
 
 
 def test_a_folder_appears_whole_without_mark_and_temporary_files(tmp_path):
@@ -38,7 +39,25 @@ def test_every_file_and_folder_is_flushed_before_the_rename_and_the_parent_after
     staging.publish(building, target)
     before, after = calls[: calls.index("rename")], calls[calls.index("rename") + 1 :]
     assert {building, f"{building}/deep", f"{building}/deep/b"} <= set(before)
-    assert after == [str(tmp_path)]
+    assert after == [target, str(tmp_path)]
+
+
+@pytest.mark.parametrize("point", ["before os:rename", "after os:rename", "after os:remove"])
+def test_a_kill_while_it_publishes_blocks_no_job(tmp_path, point):
+    building, target = str(tmp_path / "out.building"), str(tmp_path / "out")
+    staging.begin(building)
+    (tmp_path / "out.building" / "data").touch()
+    code = f"from features.files import staging; staging.publish({building!r}, {target!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=faults.environment(f"kill {point}"), check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    if os.path.exists(target):
+        assert os.path.exists(f"{target}/data")
+        staging.unmark(target)
+        assert os.listdir(target) == ["data"]
+    staging.begin(building)
+    assert os.listdir(building) == [staging.MARKER]
 
 
 def test_a_target_with_content_is_not_replaced(tmp_path):

@@ -220,3 +220,20 @@ def test_a_link_to_a_file_is_followed(tmp_path):
     storage.write_bytes(str(tmp_path / "link"), b"data")
     assert (tmp_path / "other" / "file").read_bytes() == b"data"
     assert (tmp_path / "link").is_symlink()
+
+
+def test_what_a_killed_process_left_is_removed_and_a_living_ones_file_is_not(tmp_path):
+    path = str(tmp_path / "file")
+    code = f"from features.files import storage; storage.write_bytes({path!r}, b'killed')"
+    for _ in range(2):
+        environment = faults.environment("kill before os:replace")
+        done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+        assert done.returncode == -9
+        assert len(os.listdir(tmp_path)) == 1  # The first one's is gone.
+    (tmp_path / "file.mine.tmp").touch()
+    with storage.OutputFile(path) as first:
+        first.write(b"first")
+        storage.write_bytes(path, b"second")
+        assert len(os.listdir(tmp_path)) == 3
+    assert (tmp_path / "file").read_bytes() == b"first"
+    assert sorted(os.listdir(tmp_path)) == ["file", "file.mine.tmp"]

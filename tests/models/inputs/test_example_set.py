@@ -67,6 +67,7 @@ damages = pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 
 
 @damages
+@pytest.mark.guarantee("damaged", "train", "evaluate")
 def test_a_shard_that_is_not_the_joins_is_named(folder, damage):
     damage(folder / SHARD)
     examples = ExampleSet.open(str(folder))
@@ -76,6 +77,7 @@ def test_a_shard_that_is_not_the_joins_is_named(folder, damage):
 
 
 @damages
+@pytest.mark.guarantee("replaced", "train", "evaluate")
 def test_a_shard_that_changes_while_it_is_read_is_named(folder, damage):
     examples = ExampleSet.open(str(folder))
     paths = examples.shards("train")

@@ -121,6 +121,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path,
 
 @pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize("question", [3, 20])
+@pytest.mark.guarantee("replaced", "train")
 def test_a_shard_replaced_meanwhile_ends_the_run_and_leaves_no_trace_in_its_states(
     straight, tmp_path, question
 ):
@@ -169,6 +170,7 @@ def test_another_configuration_does_not_go_on_from_it(examples, tmp_path, caplog
 
 
 @pytest.mark.slow(seconds=50)
+@pytest.mark.guarantee("killed", "train")
 def test_kills_at_random_moments_change_nothing(examples, straight, tmp_path):
     """With `KILLS=50` in the environment so many, in as many trainings as that takes."""
     rng = random.Random(int(os.environ.get("KILL_SEED", "0")))

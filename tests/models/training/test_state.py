@@ -87,6 +87,7 @@ def test_the_last_two_states_stay_and_the_best_weights_that_they_know_of(tmp_pat
 
 @pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink])
 @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+@pytest.mark.guarantee("damaged", "train")
 def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, caplog, damage, part):
     filled(tmp_path, 60)
     damage(tmp_path / "states" / f"step-50.{part}")
@@ -180,6 +181,8 @@ def test_a_state_of_an_earlier_version_has_no_stamp_and_is_read(tmp_path):
     assert state.restore() and state.step == 30
 
 
+@pytest.mark.guarantee("killed", "train")
+@pytest.mark.guarantee("foreign", "train")
 def test_what_killed_writes_left_goes_and_nothing_else(tmp_path):
     filled(tmp_path, 60)
     states = tmp_path / "states"

@@ -166,6 +166,7 @@ def test_gzip_gives_the_same_tables(tmp_path):
     assert compressed["files"] == plain["files"]
 
 
+@pytest.mark.guarantee("damaged", "convert")
 def test_truncated_gzip_publishes_nothing(tmp_path):
     source = tmp_path / "in"
     source.mkdir()

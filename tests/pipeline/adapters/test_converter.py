@@ -165,6 +165,7 @@ def test_rerun_is_a_no_op_and_other_input_is_refused(tmp_path):
         converter.run(movielens.ADAPTER, str(source), out)
 
 
+@pytest.mark.guarantee("killed", "convert")
 def test_what_a_killed_converter_left_is_replaced(tmp_path):
     source = test_movielens.write(tmp_path / "in", "1,2,4.5,8\n")
     left = tmp_path / "out.building" / "events"

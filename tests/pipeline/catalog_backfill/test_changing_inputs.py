@@ -28,6 +28,7 @@ def flip(path):
     path.write_bytes(content)
 
 
+@pytest.mark.guarantee("damaged", "backfill")
 def test_a_damaged_model_is_refused_before_anything_is_computed(saved, data, tmp_path, computed):
     flip(variables(saved))
     with pytest.raises(
@@ -78,6 +79,7 @@ def other_variables(saved):
 
 
 @pytest.mark.parametrize("change", [other_manifest, other_variables], ids=lambda f: f.__name__)
+@pytest.mark.guarantee("replaced", "backfill")
 def test_a_model_that_is_replaced_meanwhile_publishes_nothing(
     saved, data, tmp_path, meanwhile, change
 ):

@@ -116,6 +116,7 @@ DAMAGES = [
 ]
 
 
+@pytest.mark.guarantee("damaged", "backfill")
 def test_one_random_damage_is_refused_or_harmless_and_a_backfill_heals_it(
     plain, places, tmp_path, kills
 ):

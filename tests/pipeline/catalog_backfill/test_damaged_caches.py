@@ -55,6 +55,7 @@ def removed(part):
     [flipped, cut, emptied, swapped, of_the_other_cache, removed],
     ids=lambda f: f.__name__,
 )
+@pytest.mark.guarantee("damaged", "backfill")
 def test_a_damaged_part_is_computed_again(plain, data, filled, tmp_path, caplog, cache, damage):
     before = published(filled, cache)
     part = filled / cache / "parts" / sorted(one["file"] for one in before["parts"])[0]

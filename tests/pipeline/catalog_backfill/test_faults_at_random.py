@@ -75,6 +75,8 @@ def draw(rng, inputs, folder):
     ][rng.integers(8)]
 
 
+@pytest.mark.guarantee("killed", "backfill")
+@pytest.mark.guarantee("full disk", "backfill")
 def test_a_fault_at_any_moment_leaves_whole_versions_and_a_rerun_ends_alike(data, tmp_path, kills):
     def run(items, output):
         folders = {name: str(data / name) for name in ("text", "image")}

@@ -45,6 +45,7 @@ def killed(run, *arguments):
     assert "KilledError" in repr(ended.value)
 
 
+@pytest.mark.guarantee("killed", "backfill")
 def test_a_run_that_ends_at_any_write_leaves_a_whole_version(plain, data, tmp_path, stop_after):
     first = projection_data.write(tmp_path / "first", data.item_ids[:300])
     second = projection_data.write(tmp_path / "second", data.item_ids[:310])

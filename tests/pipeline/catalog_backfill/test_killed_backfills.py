@@ -74,6 +74,7 @@ def written(output, started):
     return count
 
 
+@pytest.mark.guarantee("killed", "backfill")
 def test_killed_backfill_leaves_a_whole_version_and_runs_again(data, tmp_path, kills):
     def run(items, output):
         folders = {name: str(data / name) for name in ("text", "image")}

@@ -37,6 +37,7 @@ FOREIGN = [
 ]
 
 
+@pytest.mark.guarantee("foreign", "backfill")
 def test_what_killed_runs_left_goes_and_what_is_the_users_stays(plain, data, filled, tmp_path):
     whole = tmp_path / "whole"
     projection_data.copied(contents(filled), whole)

@@ -29,6 +29,7 @@ def run(plain, data, tmp_path):
     return run
 
 
+@pytest.mark.guarantee("full disk", "backfill")
 def test_a_full_disk_ends_with_a_sentence_and_the_next_run_goes_on(run, filled):
     before = contents(filled)
     with faults.small_disk(4) as disk:
@@ -71,6 +72,7 @@ def test_an_error_of_the_system_leaves_the_published_version(run, filled, fault,
     assert {name: now[name] for name in before} == before
 
 
+@pytest.mark.guarantee("no write", "backfill")
 def test_an_output_on_a_disk_that_cannot_be_written_is_left_as_it_is(run, filled):
     before = contents(filled)
     with faults.read_only(filled.parent):

@@ -220,6 +220,7 @@ def test_a_set_is_replaced_by_one_of_other_items_only_when_told(tmp_path, caplog
     assert third["count"] == 2 and third["id_kinds"]["item"] == "string"
 
 
+@pytest.mark.guarantee("damaged", "ingest_embeddings")
 def test_a_damaged_version_is_replaced_without_a_look_at_its_items(tmp_path, caplog):
     take(tmp_path, rows(range(20)))
     part = tmp_path / "set" / "versions" / "000001" / "part-00000.parquet"
@@ -247,6 +248,7 @@ def test_three_versions_are_kept(tmp_path):
     assert len(state(tmp_path / "set")) == 5
 
 
+@pytest.mark.guarantee("foreign", "ingest_embeddings")
 def test_folders_that_are_no_versions_stay(tmp_path):
     for name in ("notes", "12", "000001.old"):
         (tmp_path / "set" / "versions" / name).mkdir(parents=True)
@@ -273,6 +275,7 @@ class KilledError(BaseException):
     """Stands for the end of the process."""
 
 
+@pytest.mark.guarantee("killed", "ingest_embeddings")
 def test_an_end_at_any_moment_leaves_the_version_before_and_a_rerun_finishes(tmp_path, monkeypatch):
     first, second = rows(range(20)), rows(range(10, 30), seed=1)
     second[3]["embedding"][0] = float("nan")
@@ -380,6 +383,7 @@ def test_a_version_whose_manifest_is_no_sets_is_refused(tmp_path, edit, reading,
     assert (tmp_path / "set" / "CURRENT").read_text() == "1\n"
 
 
+@pytest.mark.guarantee("damaged", "ingest_embeddings")
 def test_a_version_that_lost_its_manifest_is_refused(tmp_path):
     take(tmp_path, rows(range(5)))
     (tmp_path / "set/versions/000001/manifest.json").unlink()

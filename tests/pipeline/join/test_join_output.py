@@ -55,6 +55,7 @@ def test_what_a_killed_job_left_does_not_matter(tmp_path, log, monkeypatch):
     assert sorted(os.listdir(tmp_path / "b")) == sorted(os.listdir(tmp_path / "a"))
 
 
+@pytest.mark.guarantee("foreign", "build_examples")
 def test_a_folder_that_is_no_data_set_is_left_alone(tmp_path, log):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")

@@ -99,6 +99,7 @@ def undisturbed(data, tmp_path_factory):
     return hashes(output), time.monotonic() - started
 
 
+@pytest.mark.guarantee("killed", "build_examples")
 def test_killed_join_publishes_nothing_and_runs_again(data, undisturbed, tmp_path, kills):
     expected, seconds = undisturbed
     killer, attempt = Killer(0, seconds), 0
@@ -116,6 +117,7 @@ def test_killed_join_publishes_nothing_and_runs_again(data, undisturbed, tmp_pat
     assert killer.killed == kills
 
 
+@pytest.mark.guarantee("killed", "build_examples")
 def test_killed_part_leaves_the_data_set_as_it_was(data, tmp_path, kills):
     first = ["--part=d0", f"--events={data / 'day-0'}", "--max_bad_fraction=0.1"]
     second = ["--part=d1", f"--events={data / 'day-1'}", "--max_bad_fraction=0.1"]

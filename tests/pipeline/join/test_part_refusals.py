@@ -139,6 +139,7 @@ def _copied(source, folder):
 
 @pytest.mark.parametrize("damage", [_flip, _cut, _swap, Path.unlink])
 @pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.guarantee("damaged", "build_examples")
 def test_a_damaged_file_of_the_part_before_is_refused(tmp_path, drawn, name, damage):
     source = _copied(drawn, tmp_path)
     path = tmp_path / "out" / "part=d2" / name
@@ -152,6 +153,7 @@ def test_a_damaged_file_of_the_part_before_is_refused(tmp_path, drawn, name, dam
     assert contents(tmp_path / "out") == before
 
 
+@pytest.mark.guarantee("replaced", "build_examples")
 def test_a_state_that_changes_during_the_join_is_refused(tmp_path, drawn):
     _copied(drawn, tmp_path)
     state = tmp_path / "out" / "part=d2" / DAMAGED[0]

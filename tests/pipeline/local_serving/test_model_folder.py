@@ -28,6 +28,7 @@ def test_a_version_that_is_served_alone_keeps_its_number(tmp_path):
     model.close()
 
 
+@pytest.mark.guarantee("damaged", "serve_local")
 def test_a_damaged_version_is_not_served_and_a_folder_that_vanishes_ends_nothing(tmp_path):
     folder = tmp_path / "ctr"
     for number in ("1", "2"):

@@ -61,6 +61,7 @@ def test_a_killed_job_does_not_block_the_next(tmp_path, holder):
 
 
 @pytest.mark.parametrize("name", ["out.building", "out.rejected"])
+@pytest.mark.guarantee("foreign", "simulate", "convert", "build_examples", "build_vocabulary")
 def test_a_folder_of_the_user_is_not_removed_whatever_its_name(tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / name / "thesis.txt").write_text("years of work")

@@ -37,6 +37,7 @@ def rollout(folder):
     return Rollout.read(str(folder), "ctr")
 
 
+@pytest.mark.guarantee("damaged", "models")
 def test_list_shows_labels_caches_and_damage(folder, versions):
     versions.promote(1, "stable")
     versions.promote(2)
@@ -54,6 +55,7 @@ def test_list_shows_labels_caches_and_damage(folder, versions):
 
 
 @pytest.mark.parametrize("file", ["saved_model.pb", "assets.extra/manifest.json"])
+@pytest.mark.guarantee("damaged", "models")
 def test_list_shows_a_damaged_version_and_verify_ends_with_2(folder, file):
     command = ("pipeline.models", "list", f"--export_dir={folder}", "--verify")
     assert quick_python.run_job(*command).returncode == 0
@@ -111,6 +113,7 @@ def test_promote_leads_away_from_a_stable_version_that_cannot_be_read(folder, ve
 
 
 @pytest.mark.parametrize("what", ["gone", "damaged"])
+@pytest.mark.guarantee("damaged", "models")
 def test_rollback_to_a_version_that_is_gone_or_damaged_is_refused(folder, versions, what):
     versions.promote(1, "stable")
     versions.promote(2)

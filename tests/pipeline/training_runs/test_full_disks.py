@@ -40,6 +40,7 @@ def _content(folder: Path) -> tuple[list[np.ndarray], object]:
 
 
 @pytest.mark.slow(seconds=60)
+@pytest.mark.guarantee("full disk", "train")
 def test_a_training_on_a_full_disk_goes_on_when_there_is_room(examples, tmp_path):
     assert _train(examples, tmp_path / "model").returncode == 0
     expected, history = _content(tmp_path / "model")
@@ -66,6 +67,7 @@ def test_a_training_on_a_full_disk_goes_on_when_there_is_room(examples, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.guarantee("no write", "train")
 def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(examples, tmp_path):
     (tmp_path / "disk").mkdir()
     with faults.read_only(tmp_path / "disk"):

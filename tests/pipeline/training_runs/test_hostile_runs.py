@@ -143,6 +143,7 @@ def test_a_folder_of_any_name_is_repeated_beside_itself(folder, tmp_path):
     ["", "{", "[]", "null", "3", '"a"', "{}", "[" * 100_000, '{"a": 1e999}', "\udcff", '{"auc": 1'
      + "0" * 400 + "}", '{"model": 1, "training": []}', '{"model": {}, "training": {}}'],
 )  # fmt: skip
+@pytest.mark.guarantee("damaged", "runs")
 def test_files_that_are_not_of_a_run_are_left_out_or_read(folder, caplog, name, content):
     write_run(folder.parent / "other")
     (folder / name).write_bytes(content.encode("utf-8", "surrogateescape"))

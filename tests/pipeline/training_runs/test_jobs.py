@@ -135,6 +135,7 @@ def test_a_folder_that_is_no_data_set_is_reported(job: str, tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("job", ["train", "evaluate", "inspect_data", "build_vocabulary"])
+@pytest.mark.guarantee("damaged", "train", "evaluate", "export")
 def test_a_flipped_bit_is_named_and_nothing_is_published(folder: Path, job, tmp_path) -> None:
     shutil.copytree(folder / "examples", tmp_path / "examples")
     split, output = "test" if job == "evaluate" else "train", tmp_path / "output"

@@ -83,6 +83,7 @@ def test_another_training_is_refused_with_what_differs(
 
 
 @pytest.mark.parametrize("override", ["model.heads=2", "model.heads=4"])
+@pytest.mark.guarantee("foreign", "train")
 def test_when_told_it_is_removed_and_nothing_else(examples, tmp_path, override):
     folder = _finish(tmp_path / "model", _wanted(examples))
     assert not claim(str(folder), _wanted(examples, override), overwrite=True)
@@ -197,6 +198,7 @@ def test_one_training_at_a_time_writes_a_folder(examples, tmp_path):
 
 
 @pytest.mark.parametrize("job", ["train", "run"])
+@pytest.mark.guarantee("two at once", "train")
 def test_a_second_job_in_the_same_folder_ends_with_a_sentence(examples, tmp_path, job):
     output = tmp_path / "output"
     arguments = {

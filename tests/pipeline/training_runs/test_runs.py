@@ -168,6 +168,7 @@ def test_a_fingerprint_is_of_the_bytes_not_of_the_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.json", "run_config.json", "metrics/validation.json"])
 @pytest.mark.parametrize("damage", ["change", "cut", "swap"])
+@pytest.mark.guarantee("damaged", "runs")
 def test_runs_with_damaged_or_foreign_files_are_left_out_by_name(folder, caplog, name, damage):
     path, other = folder / "dmf" / name, folder / "sweep/two" / name
     content = path.read_text()

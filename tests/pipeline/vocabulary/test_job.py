@@ -94,6 +94,7 @@ def test_run_again_it_does_nothing_and_with_other_parameters_it_refuses(folder, 
     assert contents(output) == before
 
 
+@pytest.mark.guarantee("damaged", "build_vocabulary")
 def test_nothing_is_published_where_no_id_is_kept_or_a_shard_is_corrupt(tmp_path):
     examples = synthetic.write_example_set(str(tmp_path / "set"), splits=SPLITS)
     with pytest.raises(UserInputError, match=r"None of \d+ ids occurs --minimum_count 100000"):

@@ -31,6 +31,7 @@ def test_held_out_requests_are_compared_if_the_model_holds_the_joins_sets(
     assert exported.parity["max_abs_diff"] <= serving.TOLERANCE
 
 
+@pytest.mark.guarantee("damaged", "export")
 def test_held_out_requests_of_a_damaged_shard_are_refused(tmp_path, model):
     examples = synthetic.write_example_set(str(tmp_path / "set"))
     shard = pathlib.Path(examples.shards("test")[1])

@@ -74,6 +74,7 @@ def test_a_killed_export_disturbs_neither_another_one_nor_the_next(tmp_path):
 
 
 @pytest.mark.slow(seconds=60)
+@pytest.mark.guarantee("killed", "export")
 def test_exports_killed_at_any_moment_leave_the_versions_before_and_a_rerun_finishes(
     tmp_path, kills
 ):

@@ -162,6 +162,7 @@ def test_a_record_that_serving_refuses_is_found(tmp_path, tables, joined):
     assert "context_rating: values must be finite" in found["score:refused"].worst["received"]
 
 
+@pytest.mark.guarantee("replaced", "check_skew")
 def test_records_of_a_replaced_shard_are_refused(tmp_path, tables, joined):
     shutil.copytree(joined.examples.folder, tmp_path / "set")
     first, second, *_ = ExampleSet.open(str(tmp_path / "set")).shards("test")

@@ -125,6 +125,7 @@ class Raced(ExportFolder):
         return found
 
 
+@pytest.mark.guarantee("foreign", "export")
 def test_what_killed_jobs_leave_goes_and_what_others_put_there_stays(tmp_path):
     exports.publish(tmp_path)
     for name in (".removed-x", ".building-x"):
@@ -139,6 +140,7 @@ def test_what_killed_jobs_leave_goes_and_what_others_put_there_stays(tmp_path):
     assert exports.hidden(tmp_path) == sorted([*theirs, "models.config", "note.tmp"])
 
 
+@pytest.mark.guarantee("replaced", "export")
 def test_what_changes_after_it_was_verified_is_not_published(tmp_path):
     folder = ExportFolder(str(tmp_path))
     with folder.workspace() as workspace:
@@ -234,11 +236,13 @@ def test_any_damage_is_found_by_name(tmp_path):
     check_files(str(folder))
 
 
+@pytest.mark.guarantee("foreign", "export")
 def test_a_number_that_a_stranger_takes_meanwhile_is_left_to_it(tmp_path):
     assert exports.publish(tmp_path, kind=Raced).number == 2
     assert os.listdir(tmp_path / "1") == ["theirs"]
 
 
+@pytest.mark.guarantee("two at once", "export")
 def test_exporters_at_once_each_get_a_whole_version_though_one_is_killed(tmp_path):
     processes = [exporter(tmp_path, name, count=8) for name in ("a", "b", "c")]
     victim = exporter(tmp_path, "victim", count=1000)
@@ -257,6 +261,7 @@ def test_exporters_at_once_each_get_a_whole_version_though_one_is_killed(tmp_pat
     assert exports.hidden(tmp_path) == []
 
 
+@pytest.mark.guarantee("killed", "export")
 def test_killed_at_any_moment_the_last_version_is_whole_and_the_next_export_works(tmp_path):
     random = np.random.default_rng(0)
     exports.publish(tmp_path, "first")

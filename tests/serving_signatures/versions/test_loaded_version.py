@@ -9,6 +9,7 @@ from serving_signatures.versions.loaded_version import LoadedVersion
 
 
 @pytest.mark.parametrize("file", ["saved_model.pb", "variables/variables.data-00000-of-00001"])
+@pytest.mark.guarantee("damaged", "check_skew")
 def test_a_changed_byte_is_refused_by_the_files_name(with_tables, tmp_path, file):
     folder = tmp_path / "1"
     shutil.copytree(with_tables.exported.folder, folder)

@@ -47,6 +47,7 @@ def test_without_a_configuration_nothing_is_served(tmp_path):
         ("", r"configures \[\]"),
     ],
 )
+@pytest.mark.guarantee("foreign", "models")
 def test_a_configuration_that_is_not_ours_is_left_alone(tmp_path, text, message):
     (tmp_path / "models.config").write_text(text)
     with pytest.raises(UserInputError, match=message):
@@ -123,6 +124,7 @@ def test_the_server_would_refuse_what_promote_refuses():
     assert server.loaded == {1}, "and it never loads the version either"
 
 
+@pytest.mark.guarantee("damaged", "models")
 def test_a_damaged_configuration_is_refused_and_an_edited_one_read(tmp_path):
     folder, random = tmp_path / "ctr", np.random.default_rng(0)
     folder.mkdir()

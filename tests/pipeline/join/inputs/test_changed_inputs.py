@@ -78,6 +78,7 @@ def test_each_input_is_compared(inputs: dict[str, Path], tmp_path: Path) -> None
 
 @pytest.mark.parametrize("strategy", ["broadcast", "shuffle"])
 @pytest.mark.parametrize("flag", ["events", "embeddings text"])
+@pytest.mark.guarantee("replaced", "build_examples")
 def test_a_join_whose_input_is_replaced(
     inputs: dict[str, Path], tmp_path: Path, flag: str, strategy: str
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_join_whose_input_is_replaced(
 
 
 @pytest.mark.parametrize("flag", ["events", "embeddings text"])
+@pytest.mark.guarantee("replaced", "inspect_data")
 def test_statistics_of_what_is_replaced(inputs: dict[str, Path], tmp_path: Path, flag: str) -> None:
     path = inputs[flag]
     other = tmp_path / "later" / path.relative_to(tmp_path / "now")
@@ -114,6 +116,7 @@ def test_statistics_of_what_is_replaced(inputs: dict[str, Path], tmp_path: Path,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.guarantee("replaced", "ingest_embeddings")
 def test_an_ingestion_whose_delivery_is_replaced(inputs: dict[str, Path], tmp_path: Path) -> None:
     path = inputs["embeddings text"]
     point = "features.embeddings.embedding_files:open_files"

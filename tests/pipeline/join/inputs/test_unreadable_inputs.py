@@ -81,6 +81,7 @@ def _damage(path: Path, group: int) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.guarantee("damaged", "build_examples")
 def test_a_damaged_page_is_named_by_row_group(log: Path) -> None:
     table = pq.read_table(log / "part-1.parquet")
     pq.write_table(table, log / "part-1.parquet", row_group_size=17, write_page_checksum=True)
@@ -93,6 +94,7 @@ def test_a_damaged_page_is_named_by_row_group(log: Path) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["broadcast", "shuffle"])
+@pytest.mark.guarantee("damaged", "build_examples")
 def test_damaged_vectors_are_named_by_row_group(log: Path, tmp_path: Path, strategy: str) -> None:
     items = [f"item-{number}" for number in range(12)]
     logs.write_embeddings(tmp_path / "text", logs.random_embeddings(0, items, 64))
