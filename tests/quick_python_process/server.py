@@ -25,7 +25,7 @@ from tests.quick_python_process.client import REFUSED, limits
 # Variables that are read when they are used, and no earlier.
 _CHANGEABLE = (
     *("PWD", "OLDPWD", "SHLVL", "_", "PATH", "PYTHONPATH", "TMPDIR", "COLUMNS", "LINES"),
-    *("TF_CONFIG", "TF_USE_LEGACY_KERAS", "FAULTS"),
+    *("TF_CONFIG", "TF_USE_LEGACY_KERAS", "FAULTS", "NO_PROXY", "no_proxy"),
     # TensorFlow sets them as it loads: where a test has loaded it, they are there.
     *("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "TPU_ML_PLATFORM_VERSION", "KMP_DUPLICATE_LIB_OK"),
     # So do scikit-learn and Polars.
