@@ -65,7 +65,12 @@ def write(
     id_table.write_vocabulary(
         os.path.join(folder, "vocabulary", "item_id.txt"), np.arange(1, items + 1)
     )
-    split = {"shards": list(shards), "candidates_per_record": {str(candidates): requests}}
+    split = {
+        "shards": list(shards),
+        "records": requests,
+        "candidates": requests * candidates,
+        "candidates_per_record": {str(candidates): requests},
+    }
     manifest.write_manifest(
         folder, {"schema": schema.to_dict(), "shards": shards, "splits": {"train": split}}
     )

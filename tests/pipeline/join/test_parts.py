@@ -167,7 +167,7 @@ def test_the_vocabulary_of_the_part_before_is_compared_with_its_manifest(tmp_pat
     path = tmp_path / "out" / f"part={DAYS[0]}" / "vocabulary" / "item_id.txt"
     ids = path.read_text().split()
     path.write_text("\n".join(ids[1:]) + "\n")
-    with pytest.raises(UserInputError, match=r"item_id.txt' is damaged .*join that part again"):
+    with pytest.raises(UserInputError, match=r"item_id.txt' is damaged .*join that part and"):
         source.join(DAYS[1])
 
 

@@ -10,6 +10,7 @@ from features.errors import UserInputError
 from pipeline.runtime import disk_checks
 from pipeline.runtime.path_rules import Place
 from tests import faults, job_processes, quick_python
+from tests.conftest import REPOSITORY
 from tests.pipeline.runtime.test_path_rules import OUTPUTS, REQUIRED
 
 
@@ -105,7 +106,12 @@ def run(request, tmp_path):
     def run(line, *arguments, printed=1, buffered=True, **options):
         code = PROGRAM.format(line=line, printed=printed)
         (tmp_path / "p.py").write_text(code, encoding="utf-8")
-        environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+        # The environment of the newest TensorFlow does not have this project on its path.
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONUNBUFFERED": "" if buffered else "1",
+        }
         options = {"stdout": subprocess.DEVNULL, "env": environment, **options}
         command = [python, str(tmp_path / "p.py"), *map(str, arguments)]
         return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **options)

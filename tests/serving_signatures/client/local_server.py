@@ -12,6 +12,7 @@ from pipeline.local_serving import services
 from pipeline.local_serving.model_folder import open_model
 from pipeline.local_serving.served_model import ServedModel
 from serving_signatures.client.channel import open_channel
+from tests import manifests
 from tests.serving_signatures import serving
 
 NAME = "ctr"
@@ -23,7 +24,12 @@ def copy_versions(exported: str, folder, versions=(1,)) -> str:
     model = folder / NAME
     for version in versions:
         shutil.copytree(exported, model / str(version))
-        os.remove(model / str(version) / "assets.extra" / "tf_serving_warmup_requests")
+        extras = model / str(version) / "assets.extra"
+        os.remove(extras / "tf_serving_warmup_requests")
+        manifests.change(
+            extras / "manifest.json",
+            lambda values: values["files"].pop("assets.extra/tf_serving_warmup_requests"),
+        )
     return str(model)
 
 
