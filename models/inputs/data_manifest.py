@@ -3,20 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
 from pydantic.dataclasses import dataclass
 
-from features.errors import UserInputError
+from features.files import structure
 
-_SHOWN_PROBLEMS = 3
 _VOCABULARY = "vocabulary/item_id.txt"
 
 REMEDY = "Copy the data set again, or join again."
@@ -149,7 +140,7 @@ def check(folder: str, values: Mapping[str, Any]) -> None:
     Raises:
       UserInputError: names what is missing, of another type, or does not add up.
     """
-    _checked(_DataManifest, folder, values)
+    structure.check(_DataManifest, values, f"The manifest of {folder!r}", REMEDY)
 
 
 def vocabulary(folder: str, values: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -163,24 +154,6 @@ def vocabulary(folder: str, values: Mapping[str, Any]) -> tuple[str, Mapping[str
       UserInputError: it names none or several, or says something else of the file.
     """
     named = values.get("vocabulary", {_VOCABULARY: {}})
-    _checked(_OneVocabulary, folder, named)
+    structure.check(_OneVocabulary, named, f"The manifest of {folder!r}", REMEDY)
     ((name, entry),) = named.items()
     return name, entry
-
-
-def _checked(kind: Any, folder: str, values: object) -> None:
-    try:
-        TypeAdapter(kind).validate_python(values)
-    except ValidationError as error:
-        found = [_problem(one) for one in error.errors()]
-        shown, rest = "; ".join(found[:_SHOWN_PROBLEMS]), len(found) - _SHOWN_PROBLEMS
-        raise UserInputError(
-            f"The manifest of {folder!r} is not as a finished job wrote it: {shown}"
-            f"{f' and {rest} more' if rest > 0 else ''}. {REMEDY}"
-        ) from error
-
-
-def _problem(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {text}" if where else text

@@ -13,7 +13,7 @@ from pydantic import Field, StrictStr
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
-from features.files import manifest, storage, versions
+from features.files import manifest, storage, structure, versions
 from features.files.file_system import local_path
 from features.version import VERSION
 from pipeline.catalog_backfill import cache_part
@@ -116,7 +116,7 @@ class CacheFolder:
             return None
         try:
             values = manifest.read_values(path)
-            cache_version.check(_Note, path, values, "Run the backfill again.")
+            structure.check(_Note, values, repr(path), "Run the backfill again.")
         except UserInputError:
             return None
         return values if values["key"] == key and len(values.keys() & {"entry", "error"}) else None

@@ -1,20 +1,17 @@
 """What the manifest of a cache's version says: checked once, where a version is opened."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, StrictInt, StrictStr, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, StrictInt, StrictStr, model_validator
 from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
-from features.files import manifest, storage, versions
+from features.files import manifest, storage, structure, versions
 
 _REMEDY = (
     f"Write the number of another version into {versions.POINTER}, or run the backfill with "
     "--recompute."
 )
-
-_SHOWN_PROBLEMS = 3
 
 _Count = Annotated[StrictInt, Field(ge=0, le=1 << 40)]
 
@@ -91,7 +88,7 @@ def read_version(base: str, number: int) -> dict[str, Any]:
         values = manifest.read_values(path)
     except UserInputError as error:
         raise UserInputError(f"{error} {_REMEDY}") from error
-    check(_Version, path, values, _REMEDY)
+    structure.check(_Version, values, repr(path), _REMEDY)
     received, expected = (values["cache"], values["version"]), (storage.base_name(base), number)
     if received != expected:
         raise UserInputError(
@@ -99,32 +96,3 @@ def read_version(base: str, number: int) -> dict[str, Any]:
             f"{expected[1]}. {_REMEDY}"
         )
     return values
-
-
-def check(kind: Any, path: str, values: Mapping[str, Any], remedy: str) -> None:
-    """Checks keys and types of a JSON object.
-
-    Args:
-      kind: a dataclass of pydantic's.
-      path: of the file, for the message.
-      values: its content.
-      remedy: a sentence that says how it is made again.
-
-    Raises:
-      UserInputError: names what is missing, of another type, or does not add up.
-    """
-    try:
-        TypeAdapter(kind).validate_python(values)
-    except ValidationError as error:
-        found = [_problem(one) for one in error.errors()]
-        more = f" and {len(found) - _SHOWN_PROBLEMS} more" if len(found) > _SHOWN_PROBLEMS else ""
-        raise UserInputError(
-            f"{path!r} is not as a backfill wrote it: {'; '.join(found[:_SHOWN_PROBLEMS])}{more}. "
-            f"{remedy}"
-        ) from error
-
-
-def _problem(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {text}" if where else text

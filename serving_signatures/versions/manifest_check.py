@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import NonNegativeInt
 from pydantic.dataclasses import dataclass
 
-from features.errors import UserInputError
+from features.files import structure
 
 
 @dataclass
@@ -41,9 +41,6 @@ class _Manifest:
     parity: _Parity | None = None
 
 
-_ADAPTER = TypeAdapter(_Manifest)
-
-
 def check(path: str, values: Mapping[str, Any]) -> None:
     """Checks the values of a version's manifest.
 
@@ -54,12 +51,4 @@ def check(path: str, values: Mapping[str, Any]) -> None:
     Raises:
       UserInputError: a key has a value of another type.
     """
-    try:
-        _ADAPTER.validate_python(dict(values))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise UserInputError(
-            f"{path!r} is damaged, or of another release: {place}: {problem['msg']}. Export the "
-            "model again."
-        ) from error
+    structure.check(_Manifest, dict(values), repr(path), "Export the model again.")
