@@ -132,8 +132,12 @@ def drawn(draw, job, world, spare, seconds):
 
 
 @pytest.mark.slow(seconds=25)
-@pytest.mark.guarantee("killed", *jobs.ARGUMENTS)
-@pytest.mark.guarantee("replaced", *READS)
+@pytest.mark.guarantee("killed", "simulate", "convert", "inspect_data", "ingest_embeddings")
+@pytest.mark.guarantee("killed", "build_examples", "build_vocabulary", "train", "evaluate")
+@pytest.mark.guarantee("killed", "export", "check_skew", "backfill")
+@pytest.mark.guarantee("replaced", "inspect_data", "ingest_embeddings", "build_examples")
+@pytest.mark.guarantee("replaced", "build_vocabulary", "train", "evaluate", "export")
+@pytest.mark.guarantee("replaced", "check_skew", "backfill")
 @pytest.mark.parametrize("job", jobs.ARGUMENTS)
 def test_a_fault_at_a_random_moment_leaves_no_other_bytes(job, world, tmp_path, kills):
     begun = time.monotonic()

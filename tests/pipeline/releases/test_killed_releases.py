@@ -29,6 +29,7 @@ for number in itertools.count(1):
 
 
 @pytest.mark.slow(seconds=30)
+@pytest.mark.guarantee("killed", "models")
 def test_killed_at_any_moment_what_is_served_is_there_and_whole(tmp_path, kills):
     folder, draw = tmp_path / "ctr", random.Random(0)
     for _ in range(max(4, kills // 5)):
