@@ -152,7 +152,7 @@ def test_a_row_group_that_no_worker_can_read_publishes_nothing(
 
     run = _join(broken, tmp_path / "out", *_on(cluster, "EXTERNAL", 3))
     assert run.returncode == 2, run.stderr
-    assert "part-2.parquet, rows " in run.stderr
+    assert "part-2.parquet', row group 1, rows 90 to 180, cannot be read: " in run.stderr
     assert "Nothing was published" in run.stderr
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "out").exists()

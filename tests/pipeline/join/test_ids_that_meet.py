@@ -1,12 +1,12 @@
 """The join says what kind its ids are, and stops where vectors meet none of its candidates."""
 
-import json
 import logging
 
 import pytest
 
 from features.errors import UserInputError
 from pipeline.join.job import build_examples
+from tests import manifests
 from tests.pipeline.join import logs
 from tests.pipeline.join.joins import options
 from tests.pipeline.join.three_days import Source, contents, random_days
@@ -69,9 +69,8 @@ def test_a_data_set_from_before_kinds_were_recorded_grows(tmp_path):
     source = Source(tmp_path, random_days(0), False)
     source.join("d1")
     for path in (tmp_path / "out" / "manifest.json", tmp_path / "out/part=d1/manifest.json"):
-        values = json.loads(path.read_text())
-        del values["schema"]["id_kinds"]
-        path.write_text(json.dumps(values))
+        manifests.change(path, lambda values: values["schema"].pop("id_kinds"))
+        manifests.earlier(path)
     manifest = source.join("d2")
     assert manifest["parts"] == ["d1", "d2"]
     assert manifest["schema"]["id_kinds"]["item"] == "integer"
