@@ -162,7 +162,7 @@ def write_example_set(
         }
     vocabulary = "vocabulary/item_id.txt"
     id_table.write_vocabulary(os.path.join(folder, vocabulary), item_ids()[:-5])
-    digest = manifest.file_sha256(os.path.join(folder, vocabulary))
+    digest = checked.sha256(os.path.join(folder, vocabulary))
     manifest.write_manifest(
         folder,
         {

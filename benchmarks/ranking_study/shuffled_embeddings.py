@@ -17,7 +17,7 @@ import tensorflow as tf
 from features.embeddings import embedding_set, similarity
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import checked, manifest
 from features.records import tfrecord
 from features.records.decoded_example import decode_request
 from features.records.example import encode_request
@@ -64,7 +64,7 @@ def write_shuffled(examples: ExampleSet, locations: Mapping[str, str], folder: s
                 records = tf.data.TFRecordDataset(path).as_numpy_iterator()
                 for record in reencoded(examples.schema, records, sets):
                     file.write(tfrecord.frame(record))
-            changed = {"bytes": os.path.getsize(written), "sha256": manifest.file_sha256(written)}
+            changed = {"bytes": os.path.getsize(written), "sha256": checked.sha256(written)}
             shards[name] = {**shards[name], **changed}
     vocabulary = os.path.join(examples.folder, "vocabulary")
     if os.path.isdir(vocabulary):

@@ -19,7 +19,7 @@ from features.embeddings import availability, set_manifest, vector_types, vector
 from features.embeddings.availability import AVAILABLE_AT
 from features.embeddings.vector_rows import EMBEDDING, ITEM_ID, VectorReader, VectorRows
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import checked
 from features.id_kinds import Kind
 from features.tables import kinds
 from features.tables.options import DEFAULT, TableOptions
@@ -95,7 +95,7 @@ class EmbeddingFiles:
         """The sha256 of each file, by path."""
         return {
             path: self.declared_sha256.get(path)
-            or str(fingerprint.get("sha256") or manifest.file_sha256(path))
+            or str(fingerprint.get("sha256") or checked.sha256(path))
             for path, fingerprint in zip(self.paths, self.table.fingerprints, strict=True)
         }
 

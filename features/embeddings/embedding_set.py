@@ -10,7 +10,7 @@ from features.arrays import Array, Floats, Integers, SmallIntegers
 from features.embeddings import embedding_files, similarity
 from features.embeddings.embedding_files import EmbeddingFiles
 from features.errors import UserInputError
-from features.files import manifest, parquet, storage
+from features.files import checked, manifest, parquet, storage
 from features.id_kinds import KEY, IdKinds, Kind, of_type
 from features.ids import hashing, id_table
 
@@ -207,7 +207,7 @@ def write_embedding_set(
             "version": version,
             "dimension": int(vectors.shape[1]),
             "count": len(item_ids),
-            "sha256": {storage.base_name(path): manifest.file_sha256(path)},
+            "sha256": {storage.base_name(path): checked.sha256(path)},
             KEY: IdKinds(item_kind or of_type(table["item_id"].type)).to_dict(),
         },
     )

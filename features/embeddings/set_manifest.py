@@ -6,7 +6,7 @@ from typing import Any
 
 from features import id_kinds
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, manifest, storage
 from features.id_kinds import Kind
 from features.tables.table import Table
 
@@ -111,7 +111,7 @@ def _checked(
         if not is_mine or any(path.startswith(f"{one}/") for one in deeper):
             continue
         expected = described.get(path.removeprefix(f"{folder}/"))
-        hashes[path] = manifest.file_sha256(path)
+        hashes[path] = checked.sha256(path)
         if expected != hashes[path]:
             raise UserInputError(
                 f"{path!r} is not the file that {folder!r}'s manifest describes (sha256 "

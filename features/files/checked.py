@@ -1,19 +1,23 @@
 """Data files opened with their checks: what a manifest says of a file, compared with the file.
 
-A local file is hashed once per process as long as it stays the same file, with the same size and
-times. Of a remote file only the size is compared unless the caller asks for more: hashing would
-read it twice over the network.
+A file is hashed once per process as long as it has the same stamp (`stamps`). Of a remote file only
+the size is compared unless the caller asks for more: hashing would read it twice over the network.
 """
 
+import contextlib
 import functools
 import hashlib
-import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from features.errors import UserInputError
-from features.files import manifest, storage
-from features.files.file_system import is_remote, local_path
+from features.files import stamps, storage
+from features.files.file_system import is_remote
+from features.files.stamps import Stamp
+
+_SETTLED_NANOSECONDS = 2_000_000_000
+"""A file that changed more recently may change again without another stamp: clocks have ticks."""
 
 
 def verify(path: str, expected: Mapping[str, Any], remedy: str, stream: bool = False) -> None:
@@ -28,22 +32,10 @@ def verify(path: str, expected: Mapping[str, Any], remedy: str, stream: bool = F
     Raises:
       UserInputError: the file is missing, cannot be read, or is another one; names it.
     """
-    try:
-        size = storage.size(path)
-    except OSError as error:
-        raise UserInputError(f"{path!r} cannot be read: {error}. {remedy}") from error
-    if size != expected.get("bytes", size):
-        raise UserInputError(
-            f"{path!r} has {size} bytes, expected {expected['bytes']}: it was cut or replaced "
-            f"after it was written. {remedy}"
-        )
-    if "sha256" not in expected or (is_remote(path) and not stream):
-        return
-    try:
-        found = sha256(path)
-    except OSError as error:
-        raise UserInputError(f"{path!r} cannot be read: {error}. {remedy}") from error
-    _compare(path, found, expected, remedy)
+    with _readable(path, remedy):
+        _compare_size(path, storage.size(path), expected, remedy)
+        if "sha256" in expected and (stream or not is_remote(path)):
+            _compare(path, sha256(path), expected, remedy)
 
 
 def read_bytes(path: str, expected: Mapping[str, Any], remedy: str) -> bytes:
@@ -57,15 +49,9 @@ def read_bytes(path: str, expected: Mapping[str, Any], remedy: str) -> bytes:
     Raises:
       UserInputError: the file is missing, cannot be read, or is another one; names it.
     """
-    try:
+    with _readable(path, remedy):
         data = storage.read_bytes(path)
-    except OSError as error:
-        raise UserInputError(f"{path!r} cannot be read: {error}. {remedy}") from error
-    if len(data) != expected.get("bytes", len(data)):
-        raise UserInputError(
-            f"{path!r} has {len(data)} bytes, expected {expected['bytes']}: it was cut or replaced "
-            f"after it was written. {remedy}"
-        )
+    _compare_size(path, len(data), expected, remedy)
     if "sha256" in expected:
         _compare(path, hashlib.sha256(data).hexdigest(), expected, remedy)
     return data
@@ -81,21 +67,42 @@ def fingerprint(path: str) -> dict[str, Any]:
 
 
 def sha256(path: str) -> str:
-    """Returns the sha256 of a file, hexadecimal; of an unchanged local file from memory.
+    """Returns the sha256 of a file, hexadecimal; of an unchanged one from memory.
 
     Raises:
       OSError: it cannot be read.
     """
-    if is_remote(path):
-        return manifest.file_sha256(path)
-    found = os.stat(local_path(path))
-    times = found.st_mtime_ns, found.st_ctime_ns
-    return _local_sha256(path, (found.st_dev, found.st_ino, found.st_size, *times))
+    stamp = stamps.stamp(path)
+    is_settled = 0 < max(stamp[1:]) < time.time_ns() - _SETTLED_NANOSECONDS
+    return _remembered(path, stamp) if is_settled else _hashed(path)
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _local_sha256(path: str, state: tuple[int, ...]) -> str:
-    return manifest.file_sha256(path)
+def _remembered(path: str, stamp: Stamp) -> str:
+    return _hashed(path)
+
+
+def _hashed(path: str) -> str:
+    digest = hashlib.sha256()
+    for chunk in storage.chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _readable(path: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserInputError(f"{path!r} cannot be read: {error}. {remedy}") from error
+
+
+def _compare_size(path: str, size: int, expected: Mapping[str, Any], remedy: str) -> None:
+    if size != expected.get("bytes", size):
+        raise UserInputError(
+            f"{path!r} has {size} bytes, expected {expected['bytes']}: it was cut or replaced "
+            f"after it was written. {remedy}"
+        )
 
 
 def _compare(path: str, found: str, expected: Mapping[str, Any], remedy: str) -> None:

@@ -104,14 +104,6 @@ def below(folder: str, name: str) -> str:
     return storage.join(folder, name)
 
 
-def file_sha256(path: str) -> str:
-    """Returns the sha256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    for chunk in storage.chunks(path):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _checksum(values: Mapping[str, Any]) -> str:
     rest = {key: value for key, value in values.items() if key != _CHECKSUM}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
@@ -121,8 +113,9 @@ def _names(values: Mapping[str, Any]) -> Iterator[object]:
     """Yields all that stands where a manifest names a file."""
     for key, value in values.items():
         if key in _NAMING and isinstance(value, dict | list):
-            for one in value:
-                yield one.get("file") if isinstance(one, dict) else one
+            # An entry without `file` says something else: others write manifests too.
+            entries = (one for one in value if not isinstance(one, dict) or "file" in one)
+            yield from (one["file"] if isinstance(one, dict) else one for one in entries)
         if key not in _FOREIGN and isinstance(value, dict):
             yield from _names(value)
 

@@ -14,7 +14,7 @@ from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, manifest, storage
 from models import downsampling, entire_space, factory, trained_model
 from models.inputs import input_pipeline, record_check, shard_reading
 from models.inputs.example_set import ExampleSet
@@ -146,8 +146,6 @@ def _fingerprint(
     examples: ExampleSet, start: str | None, *configs: ModelConfig | TrainingConfig
 ) -> str:
     """Returns a name of this run's data and settings, so that only the same run is resumed."""
-    earlier = (
-        None if start is None else manifest.file_sha256(storage.join(start, manifest.FILE_NAME))
-    )
+    earlier = None if start is None else checked.sha256(storage.join(start, manifest.FILE_NAME))
     parts = [examples.identity(), earlier, *map(dataclasses.asdict, configs)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

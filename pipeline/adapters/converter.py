@@ -11,7 +11,7 @@ import pyarrow as pa
 from absl import logging
 
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, storage
 from pipeline.adapters.table import Table
 from pipeline.adapters.text_rows import Column, TextRow
 from pipeline.publishing.publication import QUARANTINE, Publication
@@ -135,7 +135,7 @@ class Tables:
     def files(self) -> dict[str, str]:
         """Returns the sha256 of every file of the tables by its path below the output."""
         return {
-            os.path.relpath(path, self._building): manifest.file_sha256(path)
+            os.path.relpath(path, self._building): checked.sha256(path)
             for table in self._opened.values()
             for path in table.paths
         }
@@ -199,7 +199,7 @@ def run(
             {
                 "name": os.path.relpath(path, source),
                 "bytes": os.path.getsize(path),
-                "sha256": manifest.file_sha256(path),
+                "sha256": checked.sha256(path),
             }
             for path in paths
         ],

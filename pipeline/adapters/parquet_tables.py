@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
-from features.files import manifest
+from features.files import checked, manifest
 from pipeline.adapters import parquet_rows
 from pipeline.adapters.converter import Tables
 from pipeline.adapters.table import Table
@@ -89,7 +89,7 @@ def write_embedding_set(
         **version,
         "dimension": width,
         "count": table.written,
-        "sha256": {os.path.basename(path): manifest.file_sha256(path) for path in table.paths},
+        "sha256": {os.path.basename(path): checked.sha256(path) for path in table.paths},
     }
     manifest.write_manifest(os.path.dirname(table.paths[0]), values)
 

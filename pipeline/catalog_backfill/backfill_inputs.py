@@ -67,7 +67,7 @@ class ExportedModel:
         schema = ExampleSchema.from_dict(values["schema"])
         identity = {
             "version": storage.base_name(os.path.abspath(folder)),
-            "sha256": manifest.file_sha256(_manifest_path(folder)),
+            "sha256": checked.sha256(_manifest_path(folder)),
         }
         modalities = {one.name: one.dimension for one in schema.modalities}
         kind = schema.id_kinds.item

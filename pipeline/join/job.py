@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from features.files import manifest, storage
+from features.files import checked, storage
 from features.files.local_copy import remove_local_copy
 from features.ids import id_table
 from pipeline.embedding_sets import embedding_inputs
@@ -156,4 +156,4 @@ def _write_vocabulary(staging: str, items: np.ndarray) -> dict[str, Any]:
     path = storage.join(staging, _VOCABULARY)
     storage.make_folder(path.rpartition("/")[0])
     id_table.write_vocabulary(path, items.tolist())
-    return {_VOCABULARY: {"ids": len(items), "sha256": manifest.file_sha256(path)}}
+    return {_VOCABULARY: {"ids": len(items), "sha256": checked.sha256(path)}}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, manifest, storage
 from features.id_kinds import KEY
 from features.ids import id_table
 from pipeline.join.inputs import part_state
@@ -90,7 +90,7 @@ class PartedOutput:
                 part_state.REMEDY,
             ),
             fingerprints=[
-                {"part": name, "sha256": manifest.file_sha256(_manifest(self._output, name))}
+                {"part": name, "sha256": checked.sha256(_manifest(self._output, name))}
                 for name in names
             ],
         )

@@ -5,7 +5,7 @@ import os
 
 import pyarrow as pa
 
-from features.files import manifest, parquet, staging
+from features.files import checked, parquet, staging
 
 
 class ParquetParts(contextlib.ExitStack):
@@ -58,4 +58,4 @@ def file_hashes(folder: str) -> dict[str, str]:
         for name in names
         if name != staging.MARKER
     )
-    return {os.path.relpath(path, folder): manifest.file_sha256(path) for path in sorted(paths)}
+    return {os.path.relpath(path, folder): checked.sha256(path) for path in sorted(paths)}

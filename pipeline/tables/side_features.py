@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from absl import logging
 
 from features.errors import UserInputError
-from features.files import manifest
+from features.files import checked
 from features.ids import hashing
 from features.schema import SideFeature
 from features.tables import kinds
@@ -95,7 +95,7 @@ def read_side_table(
         not_finite += bad
     inputs = tuple(
         # A footer does not say whether values are the same.
-        {**fingerprint, "sha256": fingerprint.get("sha256") or manifest.file_sha256(path)}
+        {**fingerprint, "sha256": fingerprint.get("sha256") or checked.sha256(path)}
         for path, fingerprint in zip(table.paths, table.fingerprints, strict=True)
     )
     return SideTable(ids, tuple(features), values, inputs, rejected, not_finite, table)

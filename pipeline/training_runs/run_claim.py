@@ -14,7 +14,7 @@ from typing import Any
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.files import locks, manifest, storage
+from features.files import checked, locks, manifest, storage
 from models import trained_model
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.publication import describe_difference
@@ -49,11 +49,11 @@ def identity(
     return {
         "data": examples.fingerprint,
         "splits": hashlib.sha256(splits).hexdigest()[:16],
-        "vocabulary": None if vocabulary is None else manifest.file_sha256(vocabulary)[:16],
+        "vocabulary": None if vocabulary is None else checked.sha256(vocabulary)[:16],
         "embeddings": {name: one.fingerprint for name, one in embeddings.items()},
         "start": None
         if start is None
-        else manifest.file_sha256(storage.join(start, manifest.FILE_NAME))[:16],
+        else checked.sha256(storage.join(start, manifest.FILE_NAME))[:16],
         "model": sections["model"],
         "training": sections["training"],
     }

@@ -8,7 +8,7 @@ import apache_beam as beam
 from absl import logging
 
 from features.errors import UserInputError
-from features.files import manifest, storage
+from features.files import checked, manifest, storage
 from features.id_kinds import KEY
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.publication import Publication
@@ -50,7 +50,7 @@ def build_vocabulary(
             "minimum_count": minimum_count,
             "maximum_size": maximum_size,
         },
-        "inputs": {"examples": manifest.file_sha256(storage.join(examples, manifest.FILE_NAME))},
+        "inputs": {"examples": checked.sha256(storage.join(examples, manifest.FILE_NAME))},
     }
     publication = Publication(output, identity)
     if (found := publication.existing()) is not None:
@@ -105,7 +105,7 @@ def _manifest_values(building: str, minimum_count: int) -> dict[str, Any]:
             f"{counts['occurrences']} places of split {_SPLIT!r}. Lower it."
         )
     files = {
-        name: {"sha256": manifest.file_sha256(storage.join(building, name))}
+        name: {"sha256": checked.sha256(storage.join(building, name))}
         for name in (VOCABULARY, COUNTS)
     }
     return {

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from features.errors import UserInputError
-from features.files import checked, manifest
+from features.files import checked, stamps, storage
 
 REMEDY = "Join again."
 
@@ -47,12 +47,27 @@ def test_a_file_replaced_at_equal_size_and_time_is_noticed(file):
         checked.verify(str(file), expected, REMEDY)
 
 
-def test_an_unchanged_file_is_hashed_once(file, monkeypatch):
-    calls = []
-    original = manifest.file_sha256
-    monkeypatch.setattr(
-        manifest, "file_sha256", lambda path: (calls.append(path), original(path))[1]
-    )
+@pytest.fixture
+def read(monkeypatch):
+    """The paths of files that were read to be hashed."""
+    calls, original = [], storage.chunks
+    monkeypatch.setattr(storage, "chunks", lambda path: (calls.append(path), original(path))[1])
+    return calls
+
+
+def test_an_unchanged_file_is_hashed_once(file, read, monkeypatch):
+    monkeypatch.setattr(checked, "_SETTLED_NANOSECONDS", 0)
     for _ in range(3):
         checked.sha256(str(file))
-    assert calls == [str(file)]
+    assert read == [str(file)]
+
+
+def test_a_file_that_changed_just_now_is_hashed_again(file, read, monkeypatch):
+    # A clock that has not ticked since: the file has the stamp of before.
+    now = stamps.stamp(str(file))
+    monkeypatch.setattr(stamps, "stamp", lambda path: now)
+    expected = checked.fingerprint(str(file))
+    file.write_bytes(file.read_bytes()[::-1])
+    with pytest.raises(UserInputError, match="is damaged or another file"):
+        checked.verify(str(file), expected, REMEDY)
+    assert len(read) == 2

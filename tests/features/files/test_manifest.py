@@ -101,6 +101,12 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name, place):
         manifest.read_manifest(str(tmp_path))
 
 
+def test_entries_that_name_no_file_are_left_to_who_wrote_them(tmp_path):
+    values = {"files": [{"path": "/source/a.npy"}], "parts": [{"rows": 3}], "vocabulary": 30_000}
+    manifest.write_manifest(str(tmp_path), values)
+    assert manifest.read_manifest(str(tmp_path))["files"] == [{"path": "/source/a.npy"}]
+
+
 def test_below_refuses_what_leads_out():
     assert manifest.below("/data", "parts/a") == "/data/parts/a"
     with pytest.raises(UserInputError, match="leads out of '/data'"):

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UserInputError
-from features.files import manifest, staging
+from features.files import checked, manifest, staging
 from pipeline import convert as convert_job
 from pipeline.adapters import amazon_reviews, converter, ebnerd, mind, movielens, table, taobao_mm
 from tests.pipeline.adapters import (
@@ -126,7 +126,7 @@ def test_pages_do_not_depend_on_the_chunks(tmp_path):
             good = np.full(len(part), "", object)
             one.take_batch(part, ("x", start), good, lambda kept: kept.columns)
         one.close(0.0)
-        found.add((one.read, one.written, *map(manifest.file_sha256, one.paths)))
+        found.add((one.read, one.written, *map(checked.sha256, one.paths)))
     assert len(found) == 1
 
 
