@@ -1,4 +1,4 @@
-"""Data sets damaged at random are refused by name, or read as before; `DAMAGED=10000` tries more."""
+"""Data sets damaged at random: refused by name, or read as before; `DAMAGED=10000` tries more."""
 
 import os
 import pathlib
