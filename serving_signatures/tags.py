@@ -22,16 +22,19 @@ def fingerprint(function: tf.types.experimental.ConcreteFunction) -> str:
       ValueError: it reads a resource that is not a variable, such as a hash table.
     """
     digest = hashlib.sha256(_LAYOUT.encode())
-    for value in _in_order_of_capture(function):
+    for value in in_order_of_capture(function):
         digest.update(f"{value.dtype.name}{value.shape.as_list()}".encode())
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
-def _in_order_of_capture(
+def in_order_of_capture(
     function: tf.types.experimental.ConcreteFunction,
 ) -> list[tf.Variable | tf.Tensor]:
-    """Returns what a function reads, in the order of its trace, which only the code decides."""
+    """Returns what a function reads, in the order of its trace, which only the code decides.
+
+    The function's own list of variables comes in another order in each process.
+    """
     by_handle = {id(variable.handle): variable for variable in function.variables}
     read = []
     for captured in function.captured_inputs:
