@@ -8,7 +8,8 @@
 
 The gate is 1, 0 or -1 and belongs to the id: it follows from the ID factor and content does not
 show it. On average over items it is about 0, so similarity by itself says little; it matters
-through its interaction with the id. A click enters the user's history at the time of its
+through its interaction with the id. With `content` `additive` the gate is 1 for every item, with
+`none` it is 0. A click enters the user's history at the time of its
 request. `P(conversion | click)` falls with the price, more so for the young.
 
 Requests are drawn in blocks. Within a block, round r holds every user's r-th request, so that a
