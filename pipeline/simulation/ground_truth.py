@@ -8,11 +8,11 @@ from absl import logging
 
 from features.files import storage
 from pipeline.runtime import json_file
-from pipeline.simulation.marketplace import STRENGTH, Marketplace
+from pipeline.simulation.marketplace import STRENGTH, Marketplace, position_effect
 from pipeline.simulation.settings import DAY, START, MarketplaceSettings
 
 FILE_NAME = "truth.json"
-SCORES = ("bayes", "ids_alone", "similarity_ungated", "item_rate")
+SCORES = ("bayes", "without_position", "ids_alone", "similarity_ungated", "item_rate")
 """What `ceilings` scores by."""
 
 TEST_FRACTION = 0.2
@@ -30,6 +30,7 @@ def ceilings(
     """Scores the last part of a log, file by file, with probabilities that nobody has to learn.
 
     - `bayes`: the true click probability.
+    - `without_position`: the position's effect is taken out, as for a model that does not know it.
     - `ids_alone`: the similarity in it is replaced by its mean over the moments of this user
       for this item. No model of user, item, position and device ids can know more about it; one
       that also reads the history's ids can, as far as it learns which items are alike.
@@ -53,7 +54,7 @@ def ceilings(
         truth = storage.open_parquet(os.path.join(folder, "truth", name))
         for group in range(shown.num_row_groups):
             times = shown.read_row_group(group, ["timestamp"])["timestamp"].to_numpy()
-            ids = shown.read_row_group(group, ["user_id", "item_id"])
+            ids = shown.read_row_group(group, ["user_id", "item_id", "position"])
             known = truth.read_row_group(group, ["click", "click_probability", "similarity"])
             user, item = (ids[name].to_numpy() - 1 for name in ("user_id", "item_id"))
             label, probability, similarity = (column.to_numpy() for column in known.columns)
@@ -69,6 +70,8 @@ def ceilings(
             usual = np.einsum("id,id->i", items.content[item], profiles[user])
             test = ~early
             scores["bayes"].add(label[test], logit[test])
+            unplaced = logit - position_effect(ids["position"].to_numpy())
+            scores["without_position"].add(label[test], unplaced[test])
             alone = without + STRENGTH * items.gate[item] * usual
             scores["ids_alone"].add(label[test], alone[test])
             ungated = without + STRENGTH * mean_gate * similarity

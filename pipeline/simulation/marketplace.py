@@ -176,12 +176,11 @@ class Marketplace:
     ) -> np.ndarray:
         taste = self.users.taste[users][request]
         match = np.einsum("id,id->i", taste, self.items.factor[item])
-        seen = np.log2(position.astype(np.float32) + 1)
         return (
             np.float32(_BASE)
             + self.items.quality[item]
             + np.float32(_TASTE) * match
-            - np.float32(0.25) * seen
+            + position_effect(position)
             + _DEVICE_EFFECT[devices][request]
         )
 
@@ -210,6 +209,11 @@ class Marketplace:
         price = np.log(self.items.price[item])
         logit = np.float32(-1.8) + np.float32(0.5) * self.items.quality[item]
         return _sigmoid(logit - frugal[request] * (price - np.float32(2.5)))
+
+
+def position_effect(position: np.ndarray) -> np.ndarray:
+    """Returns what positions, `[I]` from 0, add to the logit; `[I]` float32."""
+    return -np.float32(0.25) * np.log2(position.astype(np.float32) + 1)
 
 
 def _rounds(users: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:

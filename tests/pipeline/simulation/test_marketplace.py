@@ -114,7 +114,12 @@ def test_clicks_show_the_kind_of_content(tmp_path, content, planted):
     inputs = [items.quality[item], taste, similarity, usual.gate[item] * similarity]
     fitted = LogisticRegression(C=1e6).fit(np.stack(inputs, axis=1), truth["click"])
     np.testing.assert_allclose(fitted.coef_[0], [1, 0.3, planted, 0], atol=0.15)
-    bayes, ids_alone, ungated, rate = (ceilings[name]["auc"] for name in SCORES)
+    bayes, unplaced, ids_alone, ungated, rate = (ceilings[name]["auc"] for name in SCORES)
+    effect = -0.25 * np.log2(shown["position"] + 1)
+    test = shown["timestamp"] >= ceilings["from_timestamp"]
+    without = logit(truth["click_probability"])[test] - effect[test]
+    expected = metrics.auc(truth["click"][test], 1 / (1 + np.exp(-without)))
+    assert bayes - 0.002 > unplaced == pytest.approx(expected, abs=1e-4)
     assert bayes == pytest.approx(ungated, abs=1e-4)
     assert bayes > rate + 0.01
     if content == "none":
