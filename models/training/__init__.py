@@ -3,7 +3,7 @@
 - `config`, `fit`: the configuration, and the entry point `fit.train`.
 - `passes`, `loop`, `steps`: batches, intervals with evaluations, single steps.
 - `state`, `checkpoints`, `warm_start`: resume, and start from an earlier model.
-- `bias_fit`: the last step of a model of sampled negatives.
+- `bias_fit`: the last step of a model of sampled negatives, or of positions.
 - `optimizers`, `lazy_adam`: one optimizer per group of variables.
 - `distribution`, `execution`: devices and workers; threads, precision, compilation.
 - `progress`, `tensorboard`, `guarded_callback`: log lines and summaries, which end no training.

@@ -128,7 +128,7 @@ def train(
         _remove_backup(folder)  # The same training would fail again.
         raise UserInputError(f"{error} {remedy}") from error
     state.restore_best()
-    if examples.schema.downsampling is not None:
+    if examples.schema.downsampling is not None or model.position_bias is not None:
         bias_fit.fit_bias(model, examples)
     figures = {**progress.figures(data.candidates_per_batch), "history": state.history}
     trained_model.write_trained_model(own_folder, model, figures)
