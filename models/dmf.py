@@ -31,6 +31,7 @@ class DMF(DTA):
         return [
             similarity_kernel.similar_behaviors(
                 self.similarity_codes(batch),
+                self._counts(batch),
                 behaviors_of(batch),
                 self.schema.behavior_types,
                 self.config.kernel_width,
@@ -39,4 +40,8 @@ class DMF(DTA):
 
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Fuses the attention's interest with the tiers, `[R, C, *]`."""
-        return self.fusion(interest, self.tiers(self.similarity_codes(batch)))
+        return self.fusion(interest, self.tiers(self._counts(batch)))
+
+    def _counts(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns the counts that tiers and kernel share, by modality."""
+        return self.similarity_counts(batch, self.schema.behavior_types)

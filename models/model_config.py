@@ -42,7 +42,7 @@ class ModelConfig:
       embedding_l2: weight in training of the sum of squares of the item rows that a batch reads,
         each once; 0 for none. Its cost grows with those rows, not with the table.
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
-        similarity scores and kernels always read the whole history, at one look-up per pair: a
+        similarity scores and kernels always read the whole history, at one count per pair: a
         fraction of attention's cost.
       heads: H, attention heads.
       head_width: d, the width of a head.
