@@ -11,6 +11,7 @@ from features.schema import STRICT
 ModelName = Literal[
     "din",
     "dmf",
+    "dmf_paper",
     "dta",
     "early_fusion",
     "id_only",
@@ -60,9 +61,9 @@ class ModelConfig:
       side_width: embedding width of a categorical side feature.
       kernel_width: width, in cosines, of the kernel by which DMF averages the types of similar
         behaviors; 0 for none.
-      similarity_windows: numbers of newest behaviors, of each type and among those attended, over
-        which DMF averages the cosines that it multiplies with the candidate's ID embedding; empty
-        for no such product.
+      similarity_windows: numbers of newest behaviors over which DMF averages the cosines that it
+        multiplies with the ID embedding. They are counted for each type, among those attended.
+        Empty for no such product.
       auxiliary_loss: weight in training of the loss of a second head, which sees only the
         candidate's embedding and interest; 0 for none.
       hidden: widths of the head's MLP.
