@@ -1,20 +1,24 @@
-r"""Compares models with ID-only attention on real data: one protocol, several seeds; hours.
+r"""Compares models on several data sets: one protocol, one budget rule, several seeds; hours.
 
 Usual commands:
 
-    python -m benchmarks.quality --data ../shared/data/movielens --work build/quality \
-        --output build/quality.json
-    python -m benchmarks.quality --render --output build/quality.json
+    python -m benchmarks.quality --data movielens=../shared/data/movielens \
+        --data microlens=../shared/data/microlens --data groceries=build/completejourney \
+        --data market_interaction --data market_additive --data market_none \
+        --work build/study --output build/study.json
+    python -m benchmarks.quality --render --output build/study.json
 
-`benchmarks.ranking_study.quality_protocol` has the protocol. The command prints the table in
-Markdown and writes pictures to `FILE.html` beside the output. A killed run resumes when it is
-given the same `--work`. Rows of `--models` are the models and LightGBM as `gradient_boosting`;
-`dmf_shuffled` is the control, DMF on vectors shuffled between items: it exposes a pipeline that
-mixes items up or gains from more parameters alone.
+`benchmarks.ranking_study.quality_protocol` has the protocol, `recipes` how each data set is joined.
+The command prints tables in Markdown and writes pictures to `FILE.html` beside the output. A killed
+run resumes when it is given the same `--work`. Data sets can be run one at a time into one
+`--work`: the tables are of all that are there. Rows of `--models` are the models and LightGBM as
+`gradient_boosting`; `dmf_shuffled` is the control, DMF on vectors shuffled between items: it
+exposes a pipeline that mixes items up or gains from more parameters alone.
 
-`--data` may also be a folder that the join wrote; its own split is used then, and models that read
-vectors need `--embeddings`. A raw log in the layout that `pipeline.end_to_end.demo_data` reads is
-joined first, with defaults that depend on its columns and that `--set join.FIELD=VALUE` replaces.
+`--data` may also be a folder that the join wrote, `FOLDER` or `NAME=FOLDER`; its own split is used
+then, and models that read vectors need `--embeddings`. Another raw log in the layout that
+`pipeline.end_to_end.demo_data` reads is joined first, with defaults that depend on its columns.
+`--set join.FIELD=VALUE` replaces fields of the join of every raw log.
 """
 
 import contextlib
@@ -50,14 +54,16 @@ _FLAGS = flags.FLAGS
 def define_flags() -> None:
     """Defines the benchmark's flags."""
     with flag_group("Data"):
-        flags.DEFINE_string("data", None, "`FOLDER` Raw log, or examples that the join wrote.")
+        flags.DEFINE_multi_string(
+            "data", [], "`[NAME=]FOLDER|NAME` Raw log, examples that the join wrote, or a market."
+        )
         flags.DEFINE_multi_string(
             "embeddings",
             [],
             "`MODALITY=FOLDER` Embedding set that the join read, for joined examples.",
         )
         flags.DEFINE_list(
-            "splits", list(quality_data.SPLITS), "`SPLIT,...` Splits of a raw log: global, user."
+            "splits", list(quality_data.SPLITS), "`SPLIT,...` Splits of raw logs: global, user."
         )
         flags.DEFINE_multi_string(
             "behavior_type",
@@ -79,12 +85,18 @@ def define_flags() -> None:
         )
         flags.DEFINE_integer(
             "trials",
-            4,
-            "`COUNT` Settings tried for each model, on validation only.",
+            1,
+            "`COUNT` Settings tried for each model, on validation of all data sets.",
             lower_bound=1,
             upper_bound=quality_protocol.MOST_TRIALS,
         )
-        flags.DEFINE_integer("seeds", 5, "`N` Final runs have the seeds 1 to N.", lower_bound=1)
+        flags.DEFINE_integer(
+            "seeds",
+            3,
+            "`N` Seeds 1 to N of " + ", ".join(quality_protocol.OF_MANY_SEEDS) + ".",
+            lower_bound=1,
+        )
+        flags.DEFINE_integer("other_seeds", 1, "`N` Seeds 1 to N of other rows.", lower_bound=1)
     with flag_group("Output"):
         flags.DEFINE_string(
             "output", None, "`FILE` JSON of the figures, with command and versions.", required=True
@@ -92,7 +104,7 @@ def define_flags() -> None:
         flags.DEFINE_string(
             "work",
             None,
-            "`FOLDER` Trials, from which a killed run resumes. Default: a temporary one.",
+            "`FOLDER` Trials and data sets so far, to resume from. Default: a temporary one.",
         )
         flags.DEFINE_bool("render", False, "Only draw what --output holds already.")
     with flag_group("Scale"):
@@ -130,7 +142,7 @@ def _main(_: Sequence[str]) -> None:
         models = _FLAGS.models or _default_models(data)
         if quality_protocol.BOOSTING in models:
             gradient_boosting.require()
-        protocol = Protocol(tuple(models), _FLAGS.seeds, _FLAGS.trials)
+        protocol = Protocol(tuple(models), _FLAGS.seeds, _FLAGS.other_seeds, _FLAGS.trials)
         result = Study(protocol, config, data, TrialPool(work, _FLAGS.workers), work).result()
     result_file.write(_FLAGS.output, "benchmarks.quality", result)
     _show(result, _FLAGS.output)
@@ -148,14 +160,17 @@ def _prepare(config: RunConfig, work: str) -> list[DataSet]:
 
 
 def _default_models(data: Sequence[DataSet]) -> list[str]:
-    """Returns all rows that the data allow."""
+    """Returns all rows that every data set allows."""
     models = quality_protocol.default_models()
-    needed = ExampleSet.open(data[0].folder).schema.modality_names
-    if missing := sorted(set(needed) - set(data[0].embeddings)):
-        possible = quality_protocol.default_models(with_vectors=False)
-        left_out = sorted(set(models) - set(possible))
-        logging.warning("Left out without --embeddings for %s: %s.", missing, left_out)
-        return possible
+    for one in data:
+        needed = ExampleSet.open(one.folder).schema.modality_names
+        if missing := sorted(set(needed) - set(one.embeddings)):
+            possible = quality_protocol.default_models(with_vectors=False)
+            left_out = sorted(set(models) - set(possible))
+            logging.warning(
+                "Left out without --embeddings for %s of %s: %s.", missing, one.name, left_out
+            )
+            return possible
     return models
 
 

@@ -1,7 +1,7 @@
 """Simulates a marketplace's log with a known ground truth.
 
 About 2 s per million events. Impressions in requests, clicks and conversions, items that appear
-during the simulated time, modalities whose similarity matters through its interaction with the id.
+during the simulated time, modalities whose similarity matters as `--content` says.
 The same parameters give the same bytes on the same machine and versions.
 
 Usual commands:
@@ -21,19 +21,20 @@ Left on disk:
                                      conversion, click_probability, conversion_probability (given
                                      a click), similarity
     truth_items/                     item_id, quality, gate
-    truth.json                       the best AUC and log loss on the last fifth of the time
+    truth.json                       the best AUC on the last fifth of the time, that of ids alone
+                                     and that of the item's rate
     manifest.json                    parameters, counts, sha256 of every file
 """
 
 import dataclasses
-import os
 import time
 from collections.abc import Sequence
 
 from absl import flags, logging
 
-from pipeline.runtime import entry_point, json_file
+from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
+from pipeline.simulation import ground_truth
 from pipeline.simulation.settings import MarketplaceSettings, parse_modalities
 from pipeline.simulation.simulation import simulate
 
@@ -43,9 +44,7 @@ def define_flags() -> None:
     default = MarketplaceSettings()
     with flag_group("Size"):
         flags.DEFINE_integer("events", default.events, "`COUNT` Impressions, exactly.")
-        flags.DEFINE_integer(
-            "users", default.users, "`COUNT` Users; their activity is skewed, some send no request."
-        )
+        flags.DEFINE_integer("users", default.users, "`COUNT` Users, of skewed activity.")
         flags.DEFINE_integer("items", default.items, "`COUNT` Items, with those that appear later.")
         flags.DEFINE_integer(
             "candidates",
@@ -67,14 +66,18 @@ def define_flags() -> None:
             "`SHARE` Items that appear during the simulated time, from 0 to 0.9.",
         )
         flags.DEFINE_enum(
+            "content",
+            default.content,
+            ["interaction", "additive", "none"],
+            "How similarity moves clicks: as the id says, for every item alike, not at all.",
+        )
+        flags.DEFINE_enum(
             "label_events",
             default.label_events,
             ["inline", "separate"],
             "Labels as columns of the impressions, or as logs of their own that arrive later.",
         )
-        flags.DEFINE_integer(
-            "seed", default.seed, "`NUMBER` Another seed is another world and another log."
-        )
+        flags.DEFINE_integer("seed", default.seed, "`NUMBER` Another seed is another world.")
     with flag_group("Output"):
         flags.DEFINE_string(
             "output", None, "`FOLDER` Log, catalog, embedding sets and truth, local.", required=True
@@ -95,10 +98,7 @@ def _main(_: Sequence[str]) -> None:
     written = simulate(flags.FLAGS.output, settings)
     seconds = time.perf_counter() - begin
     logging.info("%s in %.1f s: %s", flags.FLAGS.output, seconds, written["counts"])
-    truth = json_file.read(os.path.join(flags.FLAGS.output, "truth.json"), "The truth")
-    for name in ("bayes", "ids_alone", "similarity_ungated"):
-        shown = ("undefined" if one is None else f"{one:.4f}" for one in truth[name].values())
-        logging.info("%-20s AUC %s   log loss %s", name, *shown)
+    ground_truth.log(flags.FLAGS.output)
 
 
 if __name__ == "__main__":

@@ -107,9 +107,12 @@ def train(
     )
     probability = booster.predict(matrices[split])
     gain = booster.feature_importance("gain")
+    best = int(booster.best_iteration)
+    rounds = min(best + _PATIENCE, _MOST_ROUNDS)
+    reason = "patience" if rounds == best + _PATIENCE else "rounds"
     details = {
         "parameters": int(booster.num_trees()),
-        "best_round": int(booster.best_iteration),
+        "trained": {"unit": "trees", "amount": rounds, "best": best, "reason": reason},
         "columns": len(names),
         "most_gain": {names[i]: float(gain[i] / gain.sum()) for i in np.argsort(-gain)[:15]},
     }

@@ -8,26 +8,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.ranking_study import recipes
 from benchmarks.ranking_study.code_fingerprint import fingerprint
 from features.errors import UserInputError
 from features.files import manifest
 from models.inputs.example_set import ExampleSet
-from pipeline.end_to_end import demo_data
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
-from pipeline.training_runs.run_config import DataConfig
 
 SPLITS = ("global", "user")
 _HISTORY_LENGTH = 500
 _RATING = "rating"
-_OF_RATINGS: dict[str, Any] = {
-    "derive_label": ("liked = rating >= 4",),
-    "behavior_rule": "all",
-    "behavior_type": ("rating >= 3", "rating >= 4", "rating >= 4.5", "rating >= 5"),
-    "statistics": ("liked", "rating"),
-}
-"""How a log of ratings is joined: every rated item is a behavior, typed by how it was rated."""
-
 _LABELS = ("click", "conversion")
 _CODE = ("features", "pipeline")
 
@@ -37,42 +28,96 @@ class DataSet:
     """A joined data set and where its vectors are.
 
     Attributes:
-      split: how it was split, `global` or `user`, or `given` where its manifest does not say.
+      name: in the table, such as `movielens_global`.
       folder: of the records.
       embeddings: embedding set by modality; may lack some where records were given.
+      truth: of a simulated market, what `ground_truth.ceilings` returned.
     """
 
-    split: str
+    name: str
     folder: str
     embeddings: Mapping[str, str]
+    truth: Mapping[str, Any] | None = None
 
 
 def prepare(
-    source: str,
+    sources: Sequence[str],
     splits: Sequence[str],
     overrides: Mapping[str, Any],
     embeddings: Mapping[str, str],
     work: str,
 ) -> list[DataSet]:
-    """Joins a raw log once per split, or opens what is joined already.
+    """Joins raw logs, or opens what is joined already.
 
     Args:
-      source: a folder as `pipeline.end_to_end.demo_data` reads it, or one that the join wrote.
-      splits: of a raw log, some of `SPLITS`.
+      sources: each `NAME=FOLDER`, a name of `recipes.MARKETS`, or a folder. A folder is a raw log
+        or one that the join wrote.
+      splits: of raw logs whose recipe has none, some of `SPLITS`.
       overrides: fields of `JoinOptions` that replace the benchmark's.
       embeddings: embedding sets of joined records by modality; a raw log brings its own.
       work: receives the joined data sets.
 
     Raises:
-      UserInputError: the folder is neither, or an option does not fit it.
+      UserInputError: a source is none of these, an option does not fit it, or two data sets have
+        one name.
     """
-    if os.path.isfile(os.path.join(source, manifest.FILE_NAME)):
-        parameters = ExampleSet.open(source).manifest.get("parameters", {})
-        split = parameters.get("split_by", "given")
-        return [DataSet(split, os.path.abspath(source), dict(embeddings))]
-    data = demo_data.prepare(DataConfig(source=source), os.path.join(work, "data"))
-    columns = pq.read_schema(data.events)
-    return [_joined(data, {**default_join(columns), **overrides}, split, work) for split in splits]
+    # All names before the first join, which takes a while.
+    named = [_parsed(source) for source in sources]
+    found: dict[str, DataSet] = {}
+    for (name, folder), text in zip(named, sources, strict=True):
+        for data in _prepared(name, folder, splits, overrides, embeddings, work):
+            if data.name in found:
+                raise UserInputError(
+                    f"--data {text}: another data set is called {data.name!r} already. Give each a "
+                    "name of its own, as in --data NAME=FOLDER."
+                )
+            found[data.name] = data
+    return list(found.values())
+
+
+def _parsed(source: str) -> tuple[str, str]:
+    """Returns name and folder of a source, of which one may be empty."""
+    name, separator, folder = source.partition("=")
+    if not separator:
+        name, folder = (source, "") if source in recipes.MARKETS else ("", source)
+    elif not name.isidentifier():  # A folder such as `logs/day=1`.
+        name, folder = "", source
+    if name in recipes.MARKETS and folder:
+        raise UserInputError(f"--data {source}: give {name} alone, it is simulated.")
+    if folder and not os.path.isdir(folder):
+        known = ", ".join((*(f"{one}=FOLDER" for one in recipes.FOLDERS), *recipes.MARKETS))
+        raise UserInputError(
+            f"--data {source}: there is no folder {folder!r}. Expected a folder, NAME=FOLDER or "
+            f"one of {known}."
+        )
+    return name, folder
+
+
+def _prepared(
+    name: str,
+    folder: str,
+    splits: Sequence[str],
+    overrides: Mapping[str, Any],
+    embeddings: Mapping[str, str],
+    work: str,
+) -> list[DataSet]:
+    if folder and os.path.isfile(os.path.join(folder, manifest.FILE_NAME)):
+        parameters = ExampleSet.open(folder).manifest.get("parameters", {})
+        called = name or parameters.get("split_by", "given")
+        return [DataSet(called, os.path.abspath(folder), dict(embeddings))]
+    if name in (*recipes.FOLDERS, *recipes.MARKETS):
+        options = recipes.join_options(name, folder, work)
+    else:
+        options = recipes.inputs(folder, os.path.join(work, "data", name))
+        options |= default_join(pq.read_schema(options["events"]))
+    options |= overrides
+    truth = recipes.truth(name, work)
+    if "split_by" in options:
+        return [_joined(name or options["split_by"], options, work, truth)]
+    return [
+        _joined(f"{name}_{split}" if name else split, {**options, "split_by": split}, work, truth)
+        for split in splits
+    ]
 
 
 def default_join(columns: pa.Schema) -> dict[str, Any]:
@@ -81,9 +126,8 @@ def default_join(columns: pa.Schema) -> dict[str, Any]:
     Raises:
       UserInputError: the log has neither ratings nor clicks nor conversions.
     """
-    common = {"history_length": _HISTORY_LENGTH, "timestamp_unit": "s"}
     if _RATING in columns.names:
-        return {**common, **_OF_RATINGS}
+        return dict(recipes.RATINGS)
     labels = tuple(name for name in _LABELS if name in columns.names)
     if not labels:
         raise UserInputError(
@@ -92,19 +136,20 @@ def default_join(columns: pa.Schema) -> dict[str, Any]:
         )
     types = tuple(f"{name} == 1" for name in labels)
     of_labels = {"labels": labels, "behavior_type": types, "statistics": labels}
+    common = {"history_length": _HISTORY_LENGTH, "timestamp_unit": "s"}
     return {**common, **of_labels, "behavior_rule": "all"}
 
 
-def _joined(data: demo_data.RatingsData, join: Mapping[str, Any], split: str, work: str) -> DataSet:
-    options = {
-        "split_fractions": (0.7, 0.1, 0.2),
-        **join,
-        "split_by": split,
-        "events": os.path.abspath(data.events),
-        "items": os.path.abspath(data.items),
-        "embeddings": {name: os.path.abspath(one) for name, one in data.embeddings.items()},
-    }
+def _joined(
+    name: str, join: Mapping[str, Any], work: str, truth: Mapping[str, Any] | None
+) -> DataSet:
+    options = {"split_fractions": (0.7, 0.1, 0.2), **join}
+    for field in ("events", "items", "users"):
+        if field in options:
+            options[field] = os.path.abspath(options[field])
+    located = {modality: os.path.abspath(one) for modality, one in options["embeddings"].items()}
+    options["embeddings"] = located
     # What other code joined may hold other features.
-    output = os.path.join(work, f"examples-{split}-{fingerprint(options, _CODE)}")
+    output = os.path.join(work, f"examples-{name}-{fingerprint(options, _CODE)}")
     build_examples(JoinOptions.from_dict({**options, "output": output}))
-    return DataSet(split, output, options["embeddings"])
+    return DataSet(name, output, located, truth)

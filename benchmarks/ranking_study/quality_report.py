@@ -3,55 +3,62 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.ranking_study.quality_protocol import TITLES
+from benchmarks.ranking_study import dot_panel, rank_report
+from benchmarks.ranking_study.dot_panel import title_of
 from pipeline.report import formats, page, svg
 from pipeline.report.blocks import Details, Drawing, Figure, Key, ReportBlock, Section, Table
 
-_ROW = 26
 _CALIBRATED = {"dmf": "s1", "gradient_boosting": "s3", "early_fusion": "s4", "id_only": "s2"}
 """Models whose calibration is drawn, with their colors."""
 
-HEAD = ("split", "model", "AUC", "GAUC", "GAUC over ID-only, 95%", "NE", "predicted / observed")
+HEAD = ("data", "model", "AUC", "GAUC", "GAUC over ID-only, 95%", "NE", "predicted / observed")
 """Titles of the columns."""
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Returns the rows of the benchmark's output as a table in Markdown."""
-    lines = [HEAD, ("---",) * len(HEAD)]
-    lines += [(row["split"], *cells(row)) for row in result["rows"]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """Returns the benchmark's output as tables in Markdown: ranks, where it has them, and rows."""
+    has_ranks = "summary" in result
+    rows = [
+        (rank_report.name_of(row), *cells(row), *(rank_report.cells(row) if has_ranks else ()))
+        for row in result["rows"]
+    ]
+    head = (*HEAD, *(rank_report.HEAD if has_ranks else ()))
+    ranks = [rank_report.table(result)] if has_ranks else []
+    return "\n\n".join([*ranks, rank_report.markdown(head, rows)])
 
 
 def render(result: Mapping[str, Any], path: str) -> None:
     """Writes the benchmark's output as a page of pictures and tables."""
     protocol = result["protocol"]
     sections = []
-    for split in dict.fromkeys(row["split"] for row in result["rows"]):
-        rows = [row for row in result["rows"] if row["split"] == split]
-        texts = [cells(row) for row in rows]
+    if "summary" in result:
+        sections.append(rank_report.section(result))
+    for name in dict.fromkeys(map(rank_report.name_of, result["rows"])):
+        rows = [row for row in result["rows"] if rank_report.name_of(row) == name]
+        texts = [(*cells(row), *rank_report.cells(row)) for row in rows]
         learned = [row for row in rows if row["model"] != "popularity"]
         question = "Which model ranks best, and by how much more than ID-only?"
         blocks: list[ReportBlock] = [
-            Table(HEAD[1:], texts),
+            Table((*HEAD[1:], *rank_report.HEAD), texts),
             _dots(learned),
             _gains(learned),
             _calibration(rows),
         ]
-        sections.append(Section(split, f"{split.capitalize()} split", question, blocks))
+        title = name.replace("_", " ").capitalize()
+        sections.append(Section(name, title, question, blocks))
     sections.append(Section("protocol", "Protocol", "How was it measured?", _facts(result)))
-    seeds = f"{protocol['seeds']} seeds, {protocol['trials']} settings tried for each model"
+    others = f" (1 to {protocol['other_seeds']} of some)" if "other_seeds" in protocol else ""
+    seeds = (
+        f"{protocol['seeds']} seeds{others}, settings tried for each model: {protocol['trials']}"
+    )
     page.write(path, "Models against each other", f"Test split, scored once; {seeds}", sections)
-
-
-def _title(model: str) -> str:
-    return TITLES.get(model, model)
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns a row as texts under `HEAD`, without the split."""
     gain = row.get("gauc_difference")
     return (
-        _title(row["model"]),
+        title_of(row["model"]),
         _spread(row, "auc"),
         _spread(row, "gauc"),
         _gain(gain) if gain else formats.MISSING,
@@ -72,18 +79,23 @@ def _gain(gain: Mapping[str, float]) -> str:
 def _facts(result: Mapping[str, Any]) -> Sequence[Table | Details]:
     facts = {"command": result["command"], **result["protocol"], **result["environment"]}
     rows = Table((), [(name, str(value)) for name, value in facts.items()], numeric=False)
-    head = ("model", "setting", "validation AUC", "validation GAUC", "seconds")
+    head = ("model", "setting", "data", "validation AUC", "validation GAUC", "seconds")
     tried = [
         (
-            _title(name),
-            _setting(one["setting"]),
+            title_of(model),
+            _setting(trial["setting"]),
+            name,
             formats.fixed(one["validation"]["auc"]),
             formats.fixed(one["validation"]["gauc"]),
             formats.fixed(one["seconds"], 0),
         )
-        for name, trials in result["tuning"].items()
-        for one in trials
+        for model, trials in result["tuning"].items()
+        for trial in trials
+        # Earlier versions tuned on the first split alone.
+        for name, one in trial.get("data", {"": trial}).items()
     ]
+    if not tried:
+        return [rows]
     return [rows, Details("Every setting that was tried", Table(head, tried))]
 
 
@@ -100,7 +112,7 @@ def _dots(rows: Sequence[Mapping[str, Any]]) -> Figure:
             if (mean := row[f"{figure}_mean"]) is not None:
                 deviation = row[f"{figure}_std"]
                 spans[row["model"]] = (mean, mean - deviation, mean + deviation)
-        drawings.append(_panel(figure.upper(), spans, None))
+        drawings.append(dot_panel.panel(figure.upper(), spans))
     caption = (
         "A dot is the mean over seeds, its line one standard deviation to each side; the item's "
         "rate, which learns nothing, is far to the left and left out."
@@ -114,29 +126,9 @@ def _gains(rows: Sequence[Mapping[str, Any]]) -> Figure:
     for figure in ("auc", "gauc"):
         gains = {row["model"]: row.get(f"{figure}_difference") for row in rows}
         spans = {model: tuple(gain[end] for end in ends) for model, gain in gains.items() if gain}
-        drawings.append(_panel(f"{figure.upper()} over ID-only, percent", spans, 0.0))
+        drawings.append(dot_panel.panel(f"{figure.upper()} over ID-only, percent", spans, 0.0, 2))
     caption = "Lines are 95% intervals of a bootstrap over users, paired by seed."
     return Figure("Gain over ID-only target attention", caption, drawings)
-
-
-def _panel(title: str, spans: Mapping[str, tuple[float, ...]], reference: float | None) -> Drawing:
-    """Draws one row per model: a dot, and a line from the second to the third value."""
-    values = [value for span in spans.values() for value in span]
-    values += [] if reference is None else [reference]
-    low, high = svg.padded(values or [0, 1])
-    height, left = _ROW * len(spans) + 40, svg.room_for([_title(model) for model in spans])
-    panel = svg.Panel((low, high), (len(spans) - 0.5, -0.5), height=height, left=left)
-    panel.x_axis(svg.ticks(low, high, wanted=5), grid=True)
-    if reference is not None:
-        panel.rule((reference, -0.5), (reference, len(spans) - 0.5))
-    for at, (model, (middle, left, right)) in enumerate(spans.items()):
-        panel.row_name(at, _title(model))
-        panel.rule((left, at), (right, at), "whisker")
-        digits = 4 if reference is None else 2
-        shown = ", ".join(formats.fixed(value, digits) for value in (middle, left, right))
-        color = "s1" if model == "dmf" else "s2"
-        panel.dot((middle, at), color, f"{_title(model)}: {shown}")
-    return Drawing(title, panel.svg(f"{title} by model."))
 
 
 def _calibration(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -153,13 +145,11 @@ def _calibration(rows: Sequence[Mapping[str, Any]]) -> Figure:
     for model, line in points.items():
         panel.line(line, _CALIBRATED[model])
         for x, y in line:
-            tip = (
-                f"{_title(model)}: predicted {formats.percent(x, 1)}, {formats.fixed(y, 1)} points"
-            )
-            panel.dot((x, y), _CALIBRATED[model], tip)
+            shown = f"predicted {formats.percent(x, 1)}, {formats.fixed(y, 1)} points"
+            panel.dot((x, y), _CALIBRATED[model], f"{title_of(model)}: {shown}")
     return Figure(
         "Calibration, in bins of equal size",
         "Predictions of all seeds together; 0 is perfect.",
         [Drawing("Observed minus predicted, points", panel.svg("Calibration by model."))],
-        [Key(_CALIBRATED[model], _title(model), "line") for model in points],
+        [Key(_CALIBRATED[model], title_of(model), "line") for model in points],
     )

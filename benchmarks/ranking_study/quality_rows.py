@@ -1,33 +1,35 @@
 """Rows of the quality table: from the predictions of all seeds to means and intervals."""
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.ranking_study import bootstrap
-from benchmarks.ranking_study.bootstrap import Draws
 from benchmarks.ranking_study.quality_protocol import BASELINE
-from models.evaluation import metrics
+from models.evaluation import bootstrap, metrics
+from models.evaluation.bootstrap import Draws
 
 _FIGURES = ("auc", "gauc", "logloss", "ne", "calibration")
 _COMPARED = {"auc": bootstrap.auc, "gauc": bootstrap.gauc}
 
 
 def rows(
-    split: str, outcomes: Mapping[str, Sequence[Mapping[str, Any]]], resamples: int
+    data: str, outcomes: Mapping[str, Sequence[Mapping[str, Any]]], resamples: int
 ) -> list[dict[str, Any]]:
     """Returns one row per model.
 
     Args:
-      split: name of the data set's split.
-      outcomes: of `TrialPool`, one per seed, by model; includes the baseline.
+      data: name of the data set.
+      outcomes: of `TrialPool`, one per seed 1, 2, ..., by model; includes the baseline, which has
+        at least as many seeds as any other.
       resamples: draws of the bootstrap.
 
     Returns:
       JSON values: `<figure>_mean`, `<figure>_std` and `<figure>_by_seed` of every figure,
-      `calibration_curve` over all seeds, and of AUC and GAUC the `<figure>_difference` to the
-      baseline: mean, 95% interval, relative gain in percent.
+      `calibration_curve` over all seeds, `trained` (how far and why not further), and of AUC and
+      GAUC the `<figure>_difference` to the baseline's same seeds: mean, 95% interval, relative gain
+      in percent.
 
     Raises:
       ValueError: two models scored different candidates.
@@ -42,34 +44,47 @@ def rows(
             if any(not np.array_equal(one[k], first[k]) for k in ("user_id", "item_id", "label")):
                 raise ValueError(f"{name} scored other candidates than {BASELINE} did.")
     draws = Draws.of(first["user_id"], resamples)
-    # By draw, the mean over seeds, `[B]`.
+    # By seed and draw, `[S, B]`.
     drawn = {
         name: {
-            figure: np.mean([f(draws, one["label"], one["probability"]) for one in scored], axis=0)
+            figure: np.stack([f(draws, one["label"], one["probability"]) for one in scored])
             for figure, f in _COMPARED.items()
         }
         for name, scored in predictions.items()
     }
     table = []
     for name, found in outcomes.items():
-        row: dict[str, Any] = {"split": split, "model": name, "seeds": len(found)}
+        row: dict[str, Any] = {"data": data, "model": name, "seeds": len(found)}
         by_seed = {k: [one["metrics"][k] for one in found] for k in _FIGURES}
         for figure, values in by_seed.items():
             row |= {f"{figure}_{k}": v for k, v in _statistics(values).items()}
         if name != BASELINE:
             for figure in _COMPARED:
-                baseline = [one["metrics"][figure] for one in outcomes[BASELINE]]
+                baseline = [one["metrics"][figure] for one in outcomes[BASELINE][: len(found)]]
+                same = drawn[BASELINE][figure][: len(found)].mean(axis=0)
                 row[f"{figure}_difference"] = _difference(
-                    by_seed[figure], baseline, drawn[name][figure], drawn[BASELINE][figure]
+                    by_seed[figure], baseline, drawn[name][figure].mean(axis=0), same
                 )
         row["calibration_curve"] = metrics.calibration_curve(
             np.concatenate([one["label"] for one in predictions[name]]),
             np.concatenate([one["probability"] for one in predictions[name]]),
         )
+        row["trained"] = _trained([one.get("trained") for one in found])
         row["parameters"] = found[0]["parameters"]
-        row["seconds_mean"] = float(np.mean([one["seconds"] for one in found]))
+        for unit in ("seconds", "processor_seconds"):
+            row[f"{unit}_mean"] = float(np.mean([one[unit] for one in found]))
         table.append(row)
     return table
+
+
+def _trained(found: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """Returns mean amounts over seeds, and by reason how many seeds it stopped."""
+    known = [one for one in found if one is not None]
+    if not known:
+        return None
+    amounts = {name: float(np.mean([one[name] for one in known])) for name in ("amount", "best")}
+    reasons = collections.Counter(one["reason"] for one in known)
+    return {"unit": known[0]["unit"], **amounts, "reasons": dict(reasons)}
 
 
 def _predictions(path: str) -> dict[str, np.ndarray]:

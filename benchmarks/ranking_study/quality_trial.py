@@ -62,17 +62,22 @@ def run(task: Task, folder: str) -> dict[str, Any]:
     """Trains, scores, and writes predictions and result into a folder.
 
     Returns:
-      The result: metrics of the scored split, the number of parameters and seconds.
+      The result: metrics of the scored split, the number of parameters, seconds, and `trained` of
+      what learns in steps: `amount` and `best` of a `unit`, and the `reason` why it ended.
     """
     examples = ExampleSet.open(task.examples)
     if task.evaluate != "test":
         examples = without_split(examples, "test")
     os.makedirs(folder, exist_ok=True)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     train = _REFERENCES.get(task.model, _neural)
     scored, details = train(task, examples, folder)
     figures = metrics.summarize(scored.label, scored.probability, scored.user_id)
-    result = {"metrics": figures, **details, "seconds": time.perf_counter() - started}
+    spent = {
+        "seconds": time.perf_counter() - started,
+        "processor_seconds": time.process_time() - used,
+    }
+    result = {"metrics": figures, **details, **spent}
     names = ("user_id", "item_id", "label", "probability")
     np.savez(os.path.join(folder, PREDICTIONS), **{name: getattr(scored, name) for name in names})
     json_file.write(os.path.join(folder, RESULT), result)
@@ -98,9 +103,21 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
             name: embedding_set.read_embedding_set(location)
             for name, location in task.embeddings.items()
         }
-    model, _ = fit.train(examples, model_config, config, os.path.join(folder, "model"), **extra)
-    parameters = sum(int(np.prod(one.shape)) for one in model.trainable_variables)
-    return scoring.score(model, examples, task.evaluate), {"parameters": parameters}
+    output = os.path.join(folder, "model")
+    model, figures = fit.train(examples, model_config, config, output, **extra)
+    details: dict[str, Any] = {
+        "parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables),
+        "steps": figures["steps"],
+    }
+    if (stopped := figures.get("stopped")) is not None:
+        amount, best = stopped["passes"], stopped["best_passes"]
+        details["trained"] = {
+            "unit": "passes",
+            "amount": amount,
+            "best": best,
+            "reason": stopped["reason"],
+        }
+    return scoring.score(model, examples, task.evaluate), details
 
 
 def _popularity(task: Task, examples: ExampleSet, _: str) -> tuple[Scored, dict[str, Any]]:

@@ -2,12 +2,18 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
-from benchmarks.ranking_study import quality_protocol, quality_rows, shuffled_embeddings
+from benchmarks.ranking_study import (
+    quality_protocol,
+    quality_ranks,
+    quality_rows,
+    shuffled_embeddings,
+    study_parts,
+)
 from benchmarks.ranking_study.quality_data import DataSet
 from benchmarks.ranking_study.quality_protocol import SHUFFLED, Protocol, Setting
 from benchmarks.ranking_study.quality_trial import Task
@@ -24,9 +30,9 @@ class Study:
     Args:
       protocol: what is run.
       config: what all models share.
-      data: a data set for each split; models are tuned on the first.
+      data: the data sets; a setting is chosen for all of them.
       pool: runs the trials.
-      work: folder for what trials share.
+      work: folder for what trials share, and for the results of each data set (`study_parts`).
     """
 
     def __init__(
@@ -41,64 +47,101 @@ class Study:
         self._pool, self._work = pool, work
 
     def result(self) -> dict[str, Any]:
-        """Returns the output: command, environment, protocol, tuning and rows."""
-        tuning = self._tune()
-        settings = {name: max(found, key=_selection)["setting"] for name, found in tuning.items()}
+        """Returns the output: command, environment, protocol, tuning, rows and their summary.
+
+        Rows of data sets that the folder holds already are included, where they were made by the
+        same protocol and settings.
+        """
+        tuning = self._tune() if self._protocol.trials > 1 else {}
+        settings = self._settings(tuning)
         logging.info("Chosen: %s", settings)
-        commit = environment.code().get("commit", "") + ("+" if environment.uncommitted() else "")
-        return {
-            "command": environment.command("benchmarks.quality"),
-            "environment": {**environment.versions(), "commit": commit},
+        shared = {
             "protocol": self._protocol.to_dict(),
             "configuration": self._configuration(),
-            "data": [_described(data) for data in self._data],
+            "settings": settings,
+        }
+        for data in self._data:
+            values = {"data": _described(data), "rows": self._final(data, settings)}
+            study_parts.write(self._work, shared, data.name, values)
+        parts = study_parts.read(self._work, shared)
+        rows = [row for part in parts for row in part["rows"]]
+        return {
+            "command": environment.command("benchmarks.quality"),
+            "environment": {**environment.versions(), "commit": study_parts.commit()},
+            **shared,
+            "data": [{**part["data"], "commit": part["commit"]} for part in parts],
             "tuning": tuning,
-            "rows": [row for data in self._data for row in self._final(data, settings)],
+            "rows": rows,
+            "summary": quality_ranks.summary(rows),
         }
 
     def _tune(self) -> dict[str, list[dict[str, Any]]]:
-        """Returns by model a list of `setting`, `validation` (AUC, GAUC, ...) and `seconds`."""
-        trials = [
-            (name, setting)
-            for name in self._protocol.models
-            if not name.endswith(SHUFFLED)
-            for setting in quality_protocol.settings(
-                name, self._protocol.trials, self._config.training
-            )
-        ]
+        """Returns by model a list of `setting` and, by data set, `validation` and `seconds`."""
         seed = quality_protocol.TUNING_SEED
-        tasks = [self._task(self._data[0], *trial, seed, "validation") for trial in trials]
-        tuning: dict[str, list[dict[str, Any]]] = {}
-        for (name, setting), outcome in zip(trials, self._pool.run(tasks, "tuning"), strict=True):
-            figures = outcome["metrics"]
-            tuning.setdefault(name, []).append(
+        trials = [
+            (name, setting, data)
+            for name, settings in self._tried().items()
+            for setting in settings
+            for data in self._data
+        ]
+        tasks = [self._task(data, name, one, seed, "validation") for name, one, data in trials]
+        outcomes = iter(self._pool.run(tasks, "tuning"))
+        return {
+            name: [
                 {
                     "setting": setting,
-                    "validation": {k: figures[k] for k in ("auc", "gauc", "logloss", "ne")},
-                    "seconds": outcome["seconds"],
+                    "data": {data.name: _figures(next(outcomes)) for data in self._data},
                 }
-            )
-        return tuning
+                for setting in settings
+            ]
+            for name, settings in self._tried().items()
+        }
 
-    def _final(self, data: DataSet, settings: dict[str, Setting]) -> list[dict[str, Any]]:
+    def _tried(self) -> dict[str, list[Setting]]:
+        """Returns the settings of every model but the controls, the configuration itself first."""
+        training, trials = self._config.training, self._protocol.trials
+        return {
+            name: quality_protocol.settings(name, trials, training)
+            for name in self._protocol.models
+            if not name.endswith(SHUFFLED)
+        }
+
+    def _settings(self, tuning: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Setting]:
+        """Returns the setting of each model: the first, or the one that tuning chose."""
+        found = {}
+        for name, settings in self._tried().items():
+            scores = [
+                [quality_protocol.selection_score(one["validation"]) for one in by_data.values()]
+                for by_data in (trial["data"] for trial in tuning.get(name, ()))
+            ]
+            found[name] = settings[quality_protocol.chosen(scores) if scores else 0]
+        return found
+
+    def _final(self, data: DataSet, settings: Mapping[str, Setting]) -> list[dict[str, Any]]:
         """Trains every row with every seed, scores the test split, and returns the rows."""
-        models, seeds = self._protocol.models, range(1, self._protocol.seeds + 1)
+        models = self._protocol.models
         folder = data.folder
         if any(name.endswith(SHUFFLED) for name in models):
             folder = os.path.join(self._work, f"{os.path.basename(data.folder)}-shuffled")
             examples = ExampleSet.open(data.folder)
             shuffled_embeddings.write_shuffled(examples, data.embeddings, folder)
-        pairs = [(name, seed) for name in models for seed in seeds]
+        # The last rows take the longest: begun first, they do not run alone in the end.
+        pairs = [
+            (name, seed)
+            for name in reversed(models)
+            for seed in range(1, self._protocol.seeds_of(name) + 1)
+        ]
         tasks = []
         for name, seed in pairs:
             original = name.removesuffix(SHUFFLED)
             source = data if original == name else dataclasses.replace(data, folder=folder)
             tasks.append(self._task(source, original, settings[original], seed, "test"))
-        outcomes: dict[str, list[dict[str, Any]]] = {}
-        found = self._pool.run(tasks, f"final, {data.split} split")
+        outcomes: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
+        found = self._pool.run(tasks, f"final, {data.name}")
         for (name, _), outcome in zip(pairs, found, strict=True):
-            outcomes.setdefault(name, []).append(outcome)
-        return quality_rows.rows(data.split, outcomes, self._protocol.resamples)
+            outcomes[name].append(outcome)
+        rows = quality_rows.rows(data.name, outcomes, self._protocol.resamples)
+        return quality_ranks.ranked(rows, data.truth)
 
     def _task(self, data: DataSet, model: str, setting: Setting, seed: int, evaluate: str) -> Task:
         neural = model not in (quality_protocol.BOOSTING, quality_protocol.POPULARITY)
@@ -126,12 +169,15 @@ class Study:
 def _described(data: DataSet) -> dict[str, Any]:
     values = ExampleSet.open(data.folder).manifest
     return {
-        "split": data.split,
+        "name": data.name,
         "schema": values["schema"],
         "parameters": values.get("parameters", {}),
         "candidates": {name: one["candidates"] for name, one in values["splits"].items()},
+        "truth": data.truth,
     }
 
 
-def _selection(trial: dict[str, Any]) -> float:
-    return quality_protocol.selection_score(trial["validation"])
+def _figures(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    figures = outcome["metrics"]
+    validation = {name: figures[name] for name in ("auc", "gauc", "logloss", "ne")}
+    return {"validation": validation, "seconds": outcome["seconds"]}

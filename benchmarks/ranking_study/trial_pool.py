@@ -111,4 +111,5 @@ def _run(task: Task, folder: str) -> str:
         ) from error
     figures = result["metrics"]
     shown = "  ".join(f"{name} {figures[name]:.4f}" for name in ("auc", "gauc", "ne"))
-    return f"{task.model} seed {task.seed}  {task.evaluate} {shown}  {result['seconds']:.0f} s"
+    spent = f"{result['seconds']:.0f} s, {result['processor_seconds']:.0f} s of processor"
+    return f"{task.model} seed {task.seed}  {task.evaluate} {shown}  {spent}"

@@ -109,8 +109,8 @@ def _places(flag: help_text.Flag) -> Iterator[Place]:
     has_name = "=" in help_text.value_of(flag)
     may_be_name = help_text.value_of(flag).endswith("|NAME")
     for value in flag.value if isinstance(flag.value, list) else [flag.value]:
-        path = value.partition("=")[2] if has_name else value
-        is_name = may_be_name and path.isidentifier() and not os.path.isfile(path)
+        path = value.partition("=")[2] if has_name and "=" in value else value
+        is_name = may_be_name and path.isidentifier() and not os.path.exists(path)
         if path and not is_name:
             yield Place(f"--{flag.name}", path, kind[1])
 

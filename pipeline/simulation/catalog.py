@@ -16,6 +16,7 @@ INTERESTS = 4
 """The categories that a user's interest goes through."""
 
 _GATE_THRESHOLD = 0.3
+_ADDITIVE_GATE = 1.0
 _OWN_DIRECTION = 0.6
 _POPULARITY_EXPONENT = 0.9
 _ACTIVITY_EXPONENT = 0.7
@@ -33,7 +34,8 @@ class Items:
       quality: `[N]` float32; only the id tells.
       factor: `[N, FACTORS]` float32; only the id tells.
       gate: `[N]` float32, 1 where similarity attracts, -1 where it repels, 0 where it does
-        nothing. Follows from the first ID factor; content does not tell.
+        nothing. In a market of `interaction` it follows from the first ID factor and content does
+        not tell; in the others it is the same for all items.
       content: `[N + 1, CONTENT]` float32, of length one; the last row is zero, for no item.
     """
 
@@ -71,10 +73,7 @@ class Items:
             popularity=rng.permutation(_zipf(N, _POPULARITY_EXPONENT)),
             quality=np.float32(0.7) * rng.standard_normal(N, np.float32),
             factor=factor,
-            gate=(
-                (factor[:, 0] > _GATE_THRESHOLD).astype(np.float32)
-                - (factor[:, 0] < -_GATE_THRESHOLD)
-            ),
+            gate=_gate(settings, factor[:, 0]),
             content=content,
         )
 
@@ -128,6 +127,14 @@ class Users:
         days = (times - START) / DAY + self.interest_phase[users]
         step = (days / self.interest_period[users]).astype(np.int64) % INTERESTS
         return self.interests[users, step]
+
+
+def _gate(settings: MarketplaceSettings, factor: np.ndarray) -> np.ndarray:
+    if settings.content == "additive":
+        return np.full(len(factor), _ADDITIVE_GATE, np.float32)
+    if settings.content == "none":
+        return np.zeros(len(factor), np.float32)
+    return (factor > _GATE_THRESHOLD).astype(np.float32) - (factor < -_GATE_THRESHOLD)
 
 
 def _zipf(count: int, exponent: float) -> np.ndarray:

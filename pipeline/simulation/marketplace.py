@@ -8,7 +8,8 @@
 
 The gate is 1, 0 or -1 and belongs to the id: it follows from the ID factor and content does not
 show it. On average over items it is about 0, so similarity by itself says little; it matters
-through its interaction with the id. A click enters the user's history at the time of its
+through its interaction with the id. With `content` `additive` the gate is 1 for every item, with
+`none` it is 0. A click enters the user's history at the time of its
 request. `P(conversion | click)` falls with the price, more so for the young.
 
 Requests are drawn in blocks. Within a block, round r holds every user's r-th request, so that a
@@ -175,12 +176,11 @@ class Marketplace:
     ) -> np.ndarray:
         taste = self.users.taste[users][request]
         match = np.einsum("id,id->i", taste, self.items.factor[item])
-        seen = np.log2(position.astype(np.float32) + 1)
         return (
             np.float32(_BASE)
             + self.items.quality[item]
             + np.float32(_TASTE) * match
-            - np.float32(0.25) * seen
+            + position_effect(position)
             + _DEVICE_EFFECT[devices][request]
         )
 
@@ -209,6 +209,11 @@ class Marketplace:
         price = np.log(self.items.price[item])
         logit = np.float32(-1.8) + np.float32(0.5) * self.items.quality[item]
         return _sigmoid(logit - frugal[request] * (price - np.float32(2.5)))
+
+
+def position_effect(position: np.ndarray) -> np.ndarray:
+    """Returns what positions, `[I]` from 0, add to the logit; `[I]` float32."""
+    return -np.float32(0.25) * np.log2(position.astype(np.float32) + 1)
 
 
 def _rounds(users: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:

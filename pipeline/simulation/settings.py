@@ -38,6 +38,8 @@ class MarketplaceSettings:
         conversions as rows of their own that arrive later.
       cold_fraction: share of items that appear during the simulated time.
       missing_embeddings: share of items without an embedding, drawn for each modality.
+      content: how similarity moves a click: `interaction` by the gate of the id, `additive` for
+        every item alike, `none` not at all.
     """
 
     events: PositiveInt = 1_000_000
@@ -50,6 +52,7 @@ class MarketplaceSettings:
     label_events: Literal["inline", "separate"] = "inline"
     cold_fraction: float = Field(default=0.1, ge=0, le=0.9)
     missing_embeddings: float = Field(default=0.02, ge=0, le=0.9)
+    content: Literal["interaction", "additive", "none"] = "interaction"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "MarketplaceSettings":

@@ -45,8 +45,10 @@ def simulate(
     Raises:
       UserInputError: the folder holds something else.
     """
-    # Published logs have this key.
+    # Published logs have this key, and the older ones no kind: they are of the default.
     parameters = dataclasses.asdict(settings) | {"rows_a_file": rows_per_file}
+    if settings.content == MarketplaceSettings.content:
+        del parameters["content"]
     publication = Publication(output, {"parameters": parameters})
     if (found := publication.existing()) is not None:
         logging.info("%s holds this very log already: nothing to do.", output)
@@ -70,7 +72,7 @@ def _write(folder: str, settings: MarketplaceSettings, rows_per_file: int) -> di
     for name, parts in _write_log(folder, settings, rows_per_file, marketplace).items():
         counts[name] = parts.rows
     truth = ground_truth.ceilings(folder, settings, marketplace)
-    json_file.write(os.path.join(folder, "truth.json"), truth)
+    json_file.write(os.path.join(folder, ground_truth.FILE_NAME), truth)
     return {"counts": counts, "sha256": file_hashes(folder)}
 
 

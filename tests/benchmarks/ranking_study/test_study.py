@@ -31,7 +31,12 @@ from tests import synthetic
 
 MODELS = ("popularity", "id_only", "dmf", "gradient_boosting", "dmf_shuffled")
 SMALL = {"embedding_width": 4, "head_width": 4, "hidden": [8], "projection_width": 2}
-TRAINING = {"batch_candidates": 64, "evaluations_per_epoch": 1, "shuffle_buffer": 100}
+TRAINING = {
+    "batch_candidates": 64,
+    "epochs": 1,
+    "evaluations_per_epoch": 1,
+    "shuffle_buffer": 100,
+}
 
 
 class FakePool:
@@ -56,16 +61,19 @@ class FakePool:
             half = task.training_settings.get("learning_rate") == 5e-4
             smaller = task.boosting_settings.get("num_leaves") == 15
             figures["auc"] = figures["gauc"] = 0.9 if half or smaller else 0.5
-        return {"metrics": figures, "parameters": 1, "seconds": 2.0, "predictions": path}
+        trained = {"unit": "passes", "amount": 3.5, "best": 2.0, "reason": "patience"}
+        spent = {"seconds": 2.0, "processor_seconds": 1.5}
+        result = {"metrics": figures, "parameters": 1, **spent, "predictions": path}
+        return result if task.model == "popularity" else {**result, "trained": trained}
 
 
 @pytest.fixture
 def benchmark_of(examples, embeddings, tmp_path):
-    def make(models=MODELS, seeds=3, trials=2):
-        data = [DataSet(split, examples.folder, embeddings) for split in ("global", "user")]
+    def make(models=MODELS, seeds=3, trials=2, names=("global", "user")):
+        data = [DataSet(name, examples.folder, embeddings) for name in names]
         config = run_config.load(None, ["training.learning_rate=0.001"])
         pool = FakePool(str(tmp_path))
-        protocol = Protocol(models, seeds, trials, resamples=20)
+        protocol = Protocol(models, seeds, 1, trials, resamples=20)
         return Study(protocol, config, data, pool, str(tmp_path)), pool
 
     return make
@@ -78,12 +86,13 @@ def test_tuning_scores_validation_only_and_every_model_has_the_same_budget(bench
     assert what == "tuning"
     assert {task.evaluate for task in tuning} == {"validation"}
     names = [task.model for task in tuning]
-    assert [names.count(name) for name in ("id_only", "dmf", "gradient_boosting")] == [2, 2, 2]
+    # Two settings on two data sets.
+    assert [names.count(name) for name in ("id_only", "dmf", "gradient_boosting")] == [4, 4, 4]
     rates = {
         name: [task.training_settings["learning_rate"] for task in tuning if task.model == name]
         for name in ("id_only", "dmf")
     }
-    assert rates["id_only"] == rates["dmf"] == [0.001, 0.0005]
+    assert rates["id_only"] == rates["dmf"] == [0.001, 0.001, 0.0005, 0.0005]
     assert len(finals) == 2
     for _, tasks in finals:
         assert {task.evaluate for task in tasks} == {"test"}
@@ -94,12 +103,15 @@ def test_the_chosen_setting_is_scored_once_a_seed(benchmark_of):
     benchmark.result()
     for _, tasks in pool.phases[1:]:
         runs = [(task.model, task.seed, task.examples) for task in tasks]
-        assert len(set(runs)) == len(runs) - 2  # Popularity has no seed.
+        assert len(set(runs)) == len(runs)
+        seeds = [(model, seed) for model, seed, _ in runs]
+        assert seeds.count(("popularity", 0)) == 1
+        # The control, which has one seed, and then the row itself.
         of_dmf = [task for task in tasks if task.model == "dmf"]
-        assert [task.seed for task in of_dmf] == [1, 2, 3, 1, 2, 3]
+        assert [task.seed for task in of_dmf] == [1, 1, 2, 3]
         assert {task.training_settings["learning_rate"] for task in of_dmf} == {0.0005}
         same = [dataclasses.replace(task, examples="", seed=0) for task in of_dmf]
-        assert same == same[:1] * 6
+        assert same == same[:1] * 4
         boosted = [task for task in tasks if task.model == "gradient_boosting"]
         assert {task.boosting_settings["num_leaves"] for task in boosted} == {15}
 
@@ -108,25 +120,29 @@ def test_the_control_reads_other_records(benchmark_of, examples):
     benchmark, pool = benchmark_of()
     benchmark.result()
     folders = [task.examples for task in pool.phases[1][1] if task.model == "dmf"]
-    assert folders[:3] == [examples.folder] * 3
-    assert set(folders[3:]).isdisjoint({examples.folder})
-    assert ExampleSet.open(folders[3]).manifest["shuffled"] == 0
+    assert folders[1:] == [examples.folder] * 3
+    assert folders[0] != examples.folder
+    assert ExampleSet.open(folders[0]).manifest["shuffled"] == 0
 
 
 def test_the_output_becomes_a_table_and_a_page(benchmark_of, tmp_path):
     benchmark, _ = benchmark_of()
     result = json.loads(json.dumps(benchmark.result()))
     lines = quality_report.table(result).splitlines()
-    assert len(lines) == 2 + 2 * len(MODELS)
-    row = next(row for row in result["rows"] if (row["split"], row["model"]) == ("user", "dmf"))
+    ranks = lines[: 2 + len(MODELS)]
+    assert len(lines) == len(ranks) + 5 + 2 * len(MODELS)
+    row = next(row for row in result["rows"] if (row["data"], row["model"]) == ("user", "dmf"))
+    shown = f"{row['auc_mean']:.4f} / {row['gauc_mean']:.4f} ({row['rank']}"
+    assert shown in next(line for line in ranks if line.startswith("| DMF |"))
     line = next(line for line in lines if line.startswith("| user | DMF |"))
     assert f"{row['auc_mean']:.4f} ± {row['auc_std']:.4f}" in line
     assert f"{abs(row['gauc_difference']['relative_percent']):.2f}%" in line
     quality_report.render(result, str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text()
-    assert page.count('<svg class="panel"') == 2 * 5
+    assert page.count('<svg class="panel"') == 1 + 2 * 5
     assert "vectors shuffled (control)" in page
-    assert result["tuning"]["dmf"][1]["validation"]["auc"] == 0.9
+    assert "2.0 of 3.5 passes (patience)" in page
+    assert result["tuning"]["dmf"][1]["data"]["user"]["validation"]["auc"] == 0.9
 
 
 def test_a_difference_is_paired_by_seed_and_draw(tmp_path):
@@ -134,9 +150,18 @@ def test_a_difference_is_paired_by_seed_and_draw(tmp_path):
     pool.phases.append(None)
     tasks = [Task("", "id_only", "test", seed) for seed in (1, 2)]
     outcomes = [pool.outcome(index, task) for index, task in enumerate(tasks)]
-    (_, same) = quality_rows.rows("global", {"id_only": outcomes, "dmf": outcomes}, 30)
+    both = {"id_only": outcomes, "dmf": outcomes, "din": outcomes[:1]}
+    (_, same, one) = quality_rows.rows("global", both, 30)
     for figure in ("auc", "gauc"):
         assert set(same[f"{figure}_difference"].values()) == {0}
+        # A row of fewer seeds is compared with the same ones.
+        assert set(one[f"{figure}_difference"].values()) == {0}
+    assert same["trained"] == {
+        "unit": "passes",
+        "amount": 3.5,
+        "best": 2.0,
+        "reasons": {"patience": 2},
+    }
     by_seed = same["auc_by_seed"]
     assert same["auc_std"] == pytest.approx(abs(by_seed[0] - by_seed[1]) / np.sqrt(2))
 
@@ -241,6 +266,30 @@ def test_a_fingerprint_is_of_task_data_and_code_but_not_of_places(examples, tmp_
     assert len({fingerprint(one) for one in (task, *others)}) == 1 + len(others)
 
 
+def test_data_sets_run_one_at_a_time_make_one_table(benchmark_of, tmp_path, caplog):
+    benchmark_of(trials=1, names=("second",))[0].result()
+    both = benchmark_of(trials=1, names=("first",))[0].result()
+    assert [one["name"] for one in both["data"]] == ["first", "second"]
+    assert {row["data"] for row in both["rows"]} == {"first", "second"}
+    assert set(both["summary"][0]["ranks"]) == {"first", "second"}
+    assert both["tuning"] == {}
+    # Those of another protocol do not belong to the table.
+    other = benchmark_of(trials=1, seeds=2, names=("first",))[0].result()
+    assert [one["name"] for one in other["data"]] == ["first"]
+    assert "Left out, made by another protocol or settings: ['second']" in caplog.text
+
+
+def test_a_setting_is_chosen_for_all_data_sets(benchmark_of):
+    result = benchmark_of()[0].result()
+    assert result["settings"]["dmf"]["training"]["learning_rate"] == 0.0005
+    assert result["settings"]["dmf"]["training"] == result["settings"]["id_only"]["training"]
+
+
+def test_the_baseline_has_the_seeds_of_every_row():
+    with pytest.raises(UserInputError, match="--other_seeds 3 is more than --seeds 2"):
+        Protocol(("id_only",), 2, 3, 1)
+
+
 def test_rows_without_code_or_partner_are_refused():
     quality_protocol.check_models(quality_protocol.default_models())
     for names, message in (
@@ -259,6 +308,7 @@ def test_settings_begin_with_the_configuration_itself():
     grid = quality_protocol.settings("din", most, training)
     assert grid == quality_protocol.settings("dmf", most, training)
     assert grid[0]["training"] == {"learning_rate": 0.003, "bucket_learning_rate": 0.006}
+    assert grid[0]["model"] == {}
     assert len({json.dumps(one) for one in grid}) == most
     assert len(quality_protocol.settings("gradient_boosting", most, training)) == most
     assert len(quality_protocol.settings("popularity", most, training)) == 1
@@ -280,5 +330,7 @@ def test_the_join_follows_the_logs_columns():
 
 
 def test_joined_records_keep_their_own_split(examples, tmp_path):
-    (data,) = quality_data.prepare(examples.folder, ["global"], {}, {"text": "x"}, str(tmp_path))
-    assert (data.split, data.folder) == ("given", os.path.abspath(examples.folder))
+    folder = examples.folder
+    for source, name in ((folder, "given"), (f"mine={folder}", "mine")):
+        (data,) = quality_data.prepare([source], ["global"], {}, {"text": "x"}, str(tmp_path))
+        assert (data.name, data.folder) == (name, os.path.abspath(folder))

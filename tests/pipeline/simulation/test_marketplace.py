@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from features.embeddings.embedding_set import read_embedding_set
 from models.evaluation import metrics
 from pipeline.simulation.catalog import CATEGORIES, Items, Users
-from pipeline.simulation.ground_truth import BinnedScore
+from pipeline.simulation.ground_truth import SCORES, BinnedScore
 from pipeline.simulation.marketplace import RECENT, STRENGTH
 from tests.pipeline.simulation.simulated import SMALL, Log, small
 
@@ -95,6 +95,49 @@ def test_content_matters_through_the_gate(log, truth):
     permuted = rest + STRENGTH * gates[truth["item_id"] - 1] * similarity
     test = log.columns("impressions")["timestamp"] >= ceilings["from_timestamp"]
     assert metrics.auc(truth["click"][test], permuted[test]) < ids_alone - 0.02
+
+
+@pytest.mark.parametrize(("content", "planted"), [("additive", STRENGTH), ("none", 0)])
+def test_clicks_show_the_kind_of_content(tmp_path, content, planted):
+    log = Log.simulate(tmp_path / "log", content=content)
+    truth, ceilings = log.columns("truth"), log.json("truth.json")
+    assert worst_deviation(truth["click"], truth["click_probability"]) < 4
+    items, users = Items.draw(small(content=content)), Users.draw(small(content=content))
+    usual = Items.draw(small())
+    assert np.array_equal(items.content, usual.content)
+    assert np.array_equal(items.quality, usual.quality)
+    shown = log.columns("impressions")
+    user, item = shown["user_id"] - 1, shown["item_id"] - 1
+    taste = np.sum(users.taste[user] * items.factor[item], axis=1)
+    similarity = truth["similarity"]
+    # The gate of the other kind has no say here.
+    inputs = [items.quality[item], taste, similarity, usual.gate[item] * similarity]
+    fitted = LogisticRegression(C=1e6).fit(np.stack(inputs, axis=1), truth["click"])
+    np.testing.assert_allclose(fitted.coef_[0], [1, 0.3, planted, 0], atol=0.15)
+    bayes, unplaced, ids_alone, ungated, rate = (ceilings[name]["auc"] for name in SCORES)
+    effect = -0.25 * np.log2(shown["position"] + 1)
+    test = shown["timestamp"] >= ceilings["from_timestamp"]
+    without = logit(truth["click_probability"])[test] - effect[test]
+    expected = metrics.auc(truth["click"][test], 1 / (1 + np.exp(-without)))
+    assert bayes - 0.002 > unplaced == pytest.approx(expected, abs=1e-4)
+    assert bayes == pytest.approx(ungated, abs=1e-4)
+    assert bayes > rate + 0.01
+    if content == "none":
+        assert ids_alone == pytest.approx(bayes, abs=1e-4)
+    else:
+        assert bayes > ids_alone + 0.02
+
+
+def test_item_rate_is_that_of_the_clicks_before(log, truth):
+    ceilings, shown = log.json("truth.json"), log.columns("impressions")
+    early = shown["timestamp"] < ceilings["from_timestamp"]
+    item, click = shown["item_id"] - 1, truth["click"]
+    count = np.bincount(item[early], minlength=SMALL["items"])
+    clicks = np.bincount(item[early & (click == 1)], minlength=SMALL["items"])
+    rate = (clicks + 20 * click[early].mean()) / (count + 20)
+    expected = metrics.auc(click[~early], rate[item[~early]])
+    assert ceilings["item_rate"]["auc"] == pytest.approx(expected, abs=1e-4)
+    assert 0.55 < expected < ceilings["ids_alone"]["auc"]
 
 
 def test_gates_are_balanced_and_content_does_not_show_them():

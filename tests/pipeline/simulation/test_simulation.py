@@ -194,9 +194,19 @@ def test_a_finished_log_is_found_and_another_refused(tmp_path):
         simulate(folder, small(events=1000, seed=7))
 
 
+def test_a_log_from_before_there_were_kinds_is_found(tmp_path):
+    folder = str(tmp_path / "log")
+    first = simulate(folder, small(events=1000))
+    assert "content" not in first["parameters"]
+    assert simulate(folder, small(events=1000, content="interaction")) == first
+    with pytest.raises(UserInputError, match="content was None, now 'additive'"):
+        simulate(folder, small(events=1000, content="additive"))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"content": "gated"}, "--content: .*'interaction', 'additive' or 'none'"),
         ({"items": 30, "candidates": 8}, "requests of up to 15 distinct candidates want 60"),
         ({"events": 10**9, "days": 1}, "Use --days=12 or more"),
         ({"events": 0}, "--events: .*greater than 0"),
