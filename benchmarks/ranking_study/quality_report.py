@@ -35,15 +35,17 @@ def render(result: Mapping[str, Any], path: str) -> None:
         sections.append(rank_report.section(result))
     for name in dict.fromkeys(map(rank_report.name_of, result["rows"])):
         rows = [row for row in result["rows"] if rank_report.name_of(row) == name]
-        texts = [(*cells(row), *rank_report.cells(row)) for row in rows]
         learned = [row for row in rows if row["model"] != "popularity"]
         question = "Which model ranks best, and by how much more than ID-only?"
         blocks: list[ReportBlock] = [
-            Table((*HEAD[1:], *rank_report.HEAD), texts),
+            Table(HEAD[1:], [cells(row) for row in rows]),
             _dots(learned),
             _gains(learned),
             _calibration(rows),
         ]
+        if "summary" in result:
+            texts = [(title_of(row["model"]), *rank_report.cells(row)) for row in rows]
+            blocks.insert(1, Table(("model", *rank_report.HEAD), texts))
         title = name.replace("_", " ").capitalize()
         sections.append(Section(name, title, question, blocks))
     sections.append(Section("protocol", "Protocol", "How was it measured?", _facts(result)))
