@@ -7,6 +7,7 @@ Usual commands:
 
     python -m pipeline.evaluate --examples examples/ --model_dir models/dmf
     python -m pipeline.evaluate --examples examples/ --model_dir models/dmf --output test.json
+    python -m pipeline.evaluate --examples examples/ --model_dir m/dmf --baseline m/id_only
 
 Left on disk: `metrics/<split>.json` and `report.html` in the model's folder, where the examples are
 those that it was trained on.
@@ -34,6 +35,13 @@ def define_flags() -> None:
             "model_dir", None, "`FOLDER` Model that pipeline.train wrote.", required=True
         )
         flags.DEFINE_string("split", "test", "`SPLIT` Split to score.")
+    with flag_group("What carries the model"):
+        flags.DEFINE_bool(
+            "ablation", False, "Score the split again without each path of the model, and say so."
+        )
+        flags.DEFINE_multi_string(
+            "baseline", [], "`FOLDER` Another model of these examples to compare with."
+        )
     with flag_group("Output"):
         flags.DEFINE_string(
             "output", None, "`FILE` JSON of the metrics. Default: they are printed."
@@ -49,13 +57,18 @@ def _main(arguments: Sequence[str]) -> None:
     from models import trained_model
     from models.evaluation import scoring
     from models.inputs.example_set import ExampleSet
-    from pipeline.training_runs import headline, training_run
+    from pipeline.training_runs import advice, headline, training_run
 
     examples = ExampleSet.open(_FLAGS.examples)
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     trained_model.check_schema(model, examples)
     scored = scoring.score(model, examples, _FLAGS.split)
-    metrics = scoring.evaluate(scored, scoring.train_counts(examples))
+    counts = scoring.train_counts(examples)
+    metrics = scoring.evaluate(scored, counts)
+    if _FLAGS.ablation or _FLAGS.baseline:
+        beside = advice.read_baselines(_FLAGS.baseline, model, examples)
+        found = advice.measure(model, examples, _FLAGS.split, scored, counts, beside)
+        metrics["ablation"] = found
     training_run.add_metrics(_FLAGS.model_dir, examples, _FLAGS.split, metrics)
     text = json.dumps({"split": _FLAGS.split, **metrics}, indent=2, sort_keys=True)
     if _FLAGS.output is None:
@@ -63,7 +76,7 @@ def _main(arguments: Sequence[str]) -> None:
     else:
         storage.write_bytes(_FLAGS.output, f"{text}\n".encode())
     # Last, so that a terminal shows it below the JSON.
-    logging.info("Split %s\n%s", _FLAGS.split, headline.table(metrics, model.label))
+    logging.info("Split %s\n%s", _FLAGS.split, headline.text(metrics, model.label))
 
 
 if __name__ == "__main__":

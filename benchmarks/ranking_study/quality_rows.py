@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ranking_study import bootstrap
-from benchmarks.ranking_study.bootstrap import Draws
 from benchmarks.ranking_study.quality_protocol import BASELINE
-from models.evaluation import metrics
+from models.evaluation import bootstrap, metrics
+from models.evaluation.bootstrap import Draws
 
 _FIGURES = ("auc", "gauc", "logloss", "ne", "calibration")
 _COMPARED = {"auc": bootstrap.auc, "gauc": bootstrap.gauc}

@@ -146,8 +146,6 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
       candidates, and `of_positives`, those of pCVR over the main label's positives, None without
       any.
     """
-    items, occurrences = counts
-    shown = np.append(occurrences, 0)[id_table.positions(scored.item_id, items)]
     main = Prediction(scored.label, scored.probability)
     return {
         **_figures(scored, main),
@@ -158,14 +156,36 @@ def evaluate(scored: Scored, counts: tuple[np.ndarray, np.ndarray]) -> dict[str,
             name: _conversion_metrics(scored, one) for name, one in scored.conversions.items()
         },
         "slices": {
-            "history_length": _slices(scored, scored.history_length, _HISTORY_EDGES),
-            "item_train_count": _slices(scored, shown, _COLDNESS_EDGES),
-            **{
-                similarity_feature(name): _named_slices(
-                    scored, {"known": known, "unknown": ~known & (scored.history_length > 0)}
-                )
-                for name, known in scored.known_similarity.items()
-            },
+            by: [
+                {"slice": name, **_figures(scored, main, chosen)}
+                for name, chosen in named.items()
+                if chosen.any()
+            ]
+            for by, named in slices(scored, counts).items()
+        },
+    }
+
+
+def slices(
+    scored: Scored, counts: tuple[np.ndarray, np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Returns which candidates are in each slice, `[N]` bool by slicing and name of the slice.
+
+    Args:
+      scored: what `score` returned.
+      counts: what `train_counts` returned.
+    """
+    items, occurrences = counts
+    shown = np.append(occurrences, 0)[id_table.positions(scored.item_id, items)]
+    return {
+        "history_length": _ranges(scored.history_length, _HISTORY_EDGES),
+        "item_train_count": _ranges(shown, _COLDNESS_EDGES),
+        **{
+            similarity_feature(name): {
+                "known": known,
+                "unknown": ~known & (scored.history_length > 0),
+            }
+            for name, known in scored.known_similarity.items()
         },
     }
 
@@ -199,24 +219,11 @@ def _figures(
     return {**figures, "weighted": weighted}
 
 
-def _slices(scored: Scored, values: np.ndarray, edges: tuple[int, ...]) -> list[dict[str, object]]:
-    return _named_slices(
-        scored,
-        {
-            _name(low, high): (values >= low) & (True if high is None else values < high)
-            for low, high in zip(edges, (*edges[1:], None), strict=True)
-        },
-    )
-
-
-def _named_slices(scored: Scored, slices: Mapping[str, np.ndarray]) -> list[dict[str, object]]:
-    """Returns the metrics of each slice `[N]` bool that holds a candidate."""
-    main = Prediction(scored.label, scored.probability)
-    return [
-        {"slice": name, **_figures(scored, main, chosen)}
-        for name, chosen in slices.items()
-        if chosen.any()
-    ]
+def _ranges(values: np.ndarray, edges: tuple[int, ...]) -> dict[str, np.ndarray]:
+    return {
+        _name(low, high): (values >= low) & (True if high is None else values < high)
+        for low, high in zip(edges, (*edges[1:], None), strict=True)
+    }
 
 
 def _name(low: int, high: int | None) -> str:

@@ -148,11 +148,17 @@ class IdEmbedding(keras.layers.Layer):
         """Embeds ids, int64 of any shape `[...]` to `[..., D]` float32."""
         rows = self.rows(ids)
         if training and self._dropout:
-            unknown = in_graph.bucket(ids, self._oov_buckets)
             draws = self._generator.uniform(tf.shape(ids))
-            rows = tf.where(draws < self._dropout, unknown, rows)
+            rows = tf.where(draws < self._dropout, self._unknown_rows(ids), rows)
         # Unlike tf.gather, it reads single rows of a table sharded over parameter servers.
         return tf.nn.embedding_lookup(self._table, rows)
+
+    def as_unknown(self, ids: tf.Tensor) -> tf.Tensor:
+        """Embeds ids as if none were known, as drop-out does in training, `[...]` to `[..., D]`."""
+        return tf.nn.embedding_lookup(self._table, self._unknown_rows(ids))
+
+    def _unknown_rows(self, ids: tf.Tensor) -> tf.Tensor:
+        return in_graph.bucket(ids, self._oov_buckets)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns each id's row of the table, int64 of the same shape."""

@@ -7,6 +7,7 @@ from typing import Any
 from models.evaluation import attention_mass
 from models.inputs import input_pipeline
 from pipeline.end_to_end.run_state import COMMAND, RunState
+from pipeline.report import formats
 from pipeline.report.page import render
 from pipeline.runtime import environment, json_file
 from pipeline.training_runs import headline, run_config
@@ -39,6 +40,7 @@ def _summarize(run: RunState) -> dict[str, Any]:
         },
         "train": {name: training[name] for name in ("candidates_per_second", "steps", "seconds")},
         "metrics": {name: headline.headline(values) for name, values in run.metrics.items()},
+        "findings": formats.dig(run.metrics, run.config.model.name, "ablation", "findings") or [],
         "export": {
             "saved_model": run.exported.folder,
             "signatures": list(run.exported.signatures),
@@ -98,6 +100,8 @@ def describe(summary: Mapping[str, Any], label: str, output: str) -> str:
         for model, all_figures in summary["metrics"].items()
         for other, figures in all_figures.get("labels", {}).items()
     ]
+    titles = ["Findings", *[""] * len(summary["findings"])]
+    lines += [f"{title:10}{text}" for title, text in zip(titles, summary["findings"], strict=False)]
     times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in serving["latency_ms"].items())
     lines += [
         f"Export    {export_['saved_model']}: {', '.join(export_['signatures'])}",

@@ -21,7 +21,7 @@ from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment, termination
 from pipeline.statistics import assessment, inspection
 from pipeline.tables import flags as table_flags
-from pipeline.training_runs import run_claim, run_config, run_metrics, training_run
+from pipeline.training_runs import advice, run_claim, run_config, run_metrics, training_run
 from pipeline.training_runs.run_config import RunConfig
 from pipeline.training_runs.training_run import Origin
 from serving_signatures import names
@@ -49,6 +49,7 @@ def named_steps(config: RunConfig) -> list[Step]:
         ("export", export_main_model),
         ("score", score),
         ("latency", measure_latency),
+        *([("ablation", measure_ablation)] if config.ablation else []),
     ]
 
 
@@ -199,3 +200,19 @@ def measure_latency(run: RunState) -> None:
         function = ServingSignatures(model, inside).functions[names.SCORE_REQUEST]
         calls[name] = scored_request.call(function, run.request)
     run.latencies = latency.measure(calls, config.serving.repeats)
+
+
+def measure_ablation(run: RunState) -> None:
+    """Measures what each path of the main model carries, and what it has over its baselines."""
+    name, counts = run.config.model.name, scoring.train_counts(run.examples)
+    figures = advice.measure(
+        run.model,
+        run.examples,
+        "test",
+        scoring.score(run.model, run.examples, "test"),
+        counts,
+        {one: run.models[one] for one in run.config.baselines if one != name},
+        {one: values["p50_ms"] for one, values in run.latencies.items()},
+    )
+    run.metrics[name] = {**run.metrics[name], "ablation": figures}
+    training_run.add_metrics(run.folder("models", name), run.examples, "test", run.metrics[name])

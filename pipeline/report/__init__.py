@@ -9,6 +9,6 @@
 `sections` has one module per section, each with `section(data)`, in the order of the page:
 `data_section`, `check_section`, `time_section`, `file_section`, `column_section`,
 `embedding_section`, `similarity_section`, `training_section`, `comparison_section`,
-`slice_section`, `calibration_section`, `latency_section`, `attention_section`, `request_section`,
-`facts_section`.
+`ablation_section`, `slice_section`, `calibration_section`, `latency_section`, `attention_section`,
+`request_section`, `facts_section`.
 """

@@ -11,6 +11,7 @@ from models.evaluation import diagnostics
 from pipeline.report import headline
 from pipeline.report.blocks import Section, Tile
 from pipeline.report.sections import (
+    ablation_section,
     attention_section,
     calibration_section,
     check_section,
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Maker] = {
     "similarity": similarity_section.section,
     "training": training_section.section,
     "comparison": comparison_section.section,
+    "ablation": ablation_section.section,
     "slice": slice_section.section,
     "calibration": calibration_section.section,
     "latency": latency_section.section,

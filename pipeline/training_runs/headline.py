@@ -31,6 +31,12 @@ def row(figures: Mapping[str, Any]) -> str:
     return "".join(f"{one:>12}" for one in shown)
 
 
+def text(values: Mapping[str, Any], label: str) -> str:
+    """Returns the table of an evaluation and, below it, what its ablation found."""
+    found = values.get("ablation", {}).get("findings", [])
+    return "\n".join([table(values, label), *found])
+
+
 def table(values: Mapping[str, Any], label: str) -> str:
     """Returns an evaluation as a table, one row per label, and one by weight if there are any.
 

@@ -80,6 +80,8 @@ class RunConfig:
       training: how they are trained.
       export: how the model is exported.
       serving: the request whose latency is measured.
+      ablation: say in the report what each path of the model carries; the test split is scored
+        once more per path.
       sample_requests: held-out requests that the parity gate compares besides random ones.
     """
 
@@ -93,6 +95,7 @@ class RunConfig:
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     export: ExportConfig = Field(default_factory=ExportConfig)
     serving: ServingConfig = Field(default_factory=ServingConfig)
+    ablation: bool = True
     sample_requests: NonNegativeInt = 8
 
 

@@ -65,6 +65,24 @@ def test_content_helps(demo: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_run_says_what_carries_and_for_whom(demo: Path) -> None:
+    summary = json.loads((demo / "summary.json").read_text())
+    first, *rest = summary["findings"]
+    assert first.startswith("Content adds to ids: DMF is ahead of ID-only by 0.")
+    assert any(one.startswith("Without item ids, DMF ") for one in rest)
+    assert sum("Content does most for" in one for one in rest) == 2
+    assert not any("no usable content" in one for one in rest)
+    report = json.loads((demo / "report.json").read_text())
+    figures = report["metrics"]["dmf"]["ablation"]
+    metrics = summary["metrics"]
+    loss = metrics["dmf"]["gauc"] - metrics["id_only"]["gauc"]
+    assert figures["others"]["id_only"]["gauc_loss"] == pytest.approx(loss)
+    for page in (demo / "report.html", demo / "models/dmf/report.html"):
+        assert first in page.read_text()
+    assert summary["phases"]["ablation"] < sum(summary["phases"].values()) / 4
+
+
+@pytest.mark.slow
 def test_report_and_model_are_published(demo: Path) -> None:
     page = (demo / "report.html").read_text()
     assert "DMF" in page and "<svg" in page

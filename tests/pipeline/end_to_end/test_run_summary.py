@@ -15,9 +15,11 @@ def test_a_second_label_is_summarized_beside_the_first() -> None:
         "join": counts,
         "train": dict.fromkeys(KEYS["train"], 1),
         "metrics": {"dmf": values},
+        "findings": ["Ids carry.", "Content does not."],
         "export": {"saved_model": "m/1", "signatures": ["a"], "parity_max_abs_diff": 0.0},
         "serving": {"candidates": 1, "history_length": 2, "latency_ms": {"dmf": 1.0}},
     }
     lines = describe(summary, "click", "out").splitlines()
     (line,) = [one for one in lines if one.endswith("(conversion)")]
     assert line.split()[:3] == ["dmf", "0.6543", "-"]
+    assert "Findings  Ids carry." in lines and "          Content does not." in lines

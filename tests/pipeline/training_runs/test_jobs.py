@@ -73,6 +73,25 @@ def test_evaluate_prints_json_and_a_table_below_it(folder: Path) -> None:
     assert row.split()[:2] == ["click", f"{metrics['auc']:.4f}"]
 
 
+@pytest.mark.slow
+def test_evaluate_says_what_each_path_carries(folder: Path) -> None:
+    output = folder / "ablation.json"
+    paths = [f"--examples={folder}/examples", f"--model_dir={folder}/model"]
+    beside = f"--baseline={folder}/model"
+    run = _run("evaluate", *paths, "--ablation", beside, f"--output={output}")
+    assert run.returncode == 0, run.stderr
+    found = json.loads(output.read_text())["ablation"]
+    assert {"content", "attention", "histogram", "item_ids"} < set(found["others"])
+    # The same model beside itself, by its folder.
+    (name,) = found["baselines"]
+    assert found["others"][name]["auc_loss"] == 0
+    for sentence in found["findings"]:
+        assert sentence in run.stderr
+    assert "What carries the model" in (folder / "model" / "report.html").read_text()
+    other = _run("evaluate", *paths, f"--baseline={folder}")
+    assert other.returncode == 2 and str(folder) in other.stderr
+
+
 @pytest.mark.slow(seconds=20)
 def test_export_holds_the_model_to_held_out_records(folder: Path) -> None:
     arguments = [f"--model_dir={folder}/model", f"--export_dir={folder}/serving"]

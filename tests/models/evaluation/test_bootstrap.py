@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.ranking_study import bootstrap
-from models.evaluation import metrics
+from models.evaluation import bootstrap, metrics
 
 
 def candidates(seed=0, users=12, count=150):
@@ -46,6 +45,20 @@ def test_gauc_equals_that_of_the_drawn_users():
         rows, _ = drawn(draws, number)
         users = user_of_each_copy(draws, number)
         assert value == pytest.approx(metrics.gauc(labels[rows], scores[rows], users)[0], abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["auc", "gauc"])
+def test_a_weight_of_n_counts_as_n_candidates(metric, monkeypatch):
+    user_ids, labels, scores = candidates(3)
+    weights = np.random.default_rng(1).integers(1, 4, len(labels))
+    draws = bootstrap.Draws.of(user_ids, resamples=9)
+    copies = bootstrap.Draws(np.repeat(draws.user, weights), draws.times)
+    expected = getattr(bootstrap, metric)(
+        copies, np.repeat(labels, weights), np.repeat(scores, weights)
+    )
+    monkeypatch.setattr(bootstrap, "_CELLS", 2 * len(labels))
+    found = getattr(bootstrap, metric)(draws, labels, scores, weights)
+    np.testing.assert_allclose(found, expected)
 
 
 def test_drawing_every_user_once_gives_the_plain_metrics():

@@ -1,9 +1,9 @@
-"""Bootstrap over users: the interval of a difference between two models.
+"""Bootstrap over users: the interval of a difference between two predictions.
 
 Candidates of one user are not independent, so users are drawn with replacement rather than
 candidates; after Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 8. All
-models are measured on the same draws, which makes their differences paired. Written by hand because
-`scipy.stats.bootstrap` computes one draw at a time: each would sort all candidates again.
+predictions are measured on the same draws, which makes their differences paired. Written by hand
+because `scipy.stats.bootstrap` computes one draw at a time: each would sort all candidates again.
 """
 
 import dataclasses
@@ -12,7 +12,8 @@ import numpy as np
 
 from models.evaluation import metrics
 
-_BLOCK = 32
+_CELLS = 1 << 18
+"""Draws times candidates that are worked on at once: few enough for a processor's cache."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,31 +37,44 @@ class Draws:
         return cls(user, rng.multinomial(len(users), even, size=resamples).astype(np.float64))
 
 
-def auc(draws: Draws, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def auc(
+    draws: Draws, labels: np.ndarray, scores: np.ndarray, weights: metrics.Weights = None
+) -> np.ndarray:
     """Returns the AUC of each draw, `[B]` float64, NaN where a draw has one class only.
 
     The rank-sum of the candidates with their users' multiplicity as weights, so that no draw has
-    to be sorted: ties count half. `labels` are `[N]` 0 or 1, `scores` `[N]`.
+    to be sorted: ties count half.
+
+    Args:
+      draws: of the candidates' users.
+      labels: `[N]` 0 or 1.
+      scores: `[N]`.
+      weights: of the candidates.
     """
     order = np.argsort(scores, kind="stable")
     user, positive = draws.user[order], labels[order] > 0
+    once = None if weights is None else weights[order]
     ranked = scores[order]
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
     result = np.empty(len(draws.times))
-    for first in range(0, len(draws.times), _BLOCK):
-        weights = draws.times[first : first + _BLOCK, user]
-        up = np.add.reduceat(np.where(positive, weights, 0), starts, axis=1)
-        down = np.add.reduceat(np.where(positive, 0, weights), starts, axis=1)
+    block = max(1, _CELLS // len(order))
+    for first in range(0, len(draws.times), block):
+        counted = draws.times[first : first + block, user]
+        counted = counted if once is None else counted * once
+        up = np.add.reduceat(counted * positive, starts, axis=1)
+        down = np.add.reduceat(counted, starts, axis=1) - up
         below = np.cumsum(down, axis=1) - down / 2
         pairs = up.sum(1) * down.sum(1)
         wins = np.einsum("bn,bn->b", up, below)
-        result[first : first + _BLOCK] = _ratio(wins, pairs)
+        result[first : first + block] = _ratio(wins, pairs)
     return result
 
 
-def gauc(draws: Draws, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def gauc(
+    draws: Draws, labels: np.ndarray, scores: np.ndarray, weights: metrics.Weights = None
+) -> np.ndarray:
     """Returns the GAUC (`metrics.gauc`) of each draw, as `auc` does."""
-    areas, counts = metrics.user_aucs(labels, scores, draws.user)
+    areas, counts = metrics.user_aucs(labels, scores, draws.user, weights)
     scored = np.isfinite(areas)
     total = draws.times[:, scored] @ counts[scored]
     gained = draws.times[:, scored] @ (counts * areas)[scored]
