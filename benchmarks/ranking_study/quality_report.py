@@ -49,11 +49,8 @@ def render(result: Mapping[str, Any], path: str) -> None:
         title = name.replace("_", " ").capitalize()
         sections.append(Section(name, title, question, blocks))
     sections.append(Section("protocol", "Protocol", "How was it measured?", _facts(result)))
-    others = f" (1 to {protocol['other_seeds']} of some)" if "other_seeds" in protocol else ""
-    seeds = (
-        f"{protocol['seeds']} seeds{others}, settings tried for each model: {protocol['trials']}"
-    )
-    page.write(path, "Models against each other", f"Test split, scored once; {seeds}", sections)
+    size = f"seeds: up to {protocol['seeds']}; settings tried for each model: {protocol['trials']}"
+    page.write(path, "Models against each other", f"Test split, scored once; {size}", sections)
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:

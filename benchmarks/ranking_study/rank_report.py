@@ -73,18 +73,16 @@ def _ranks(
     """Returns head and rows of models by data sets, with or without what is over all of them."""
     names = list(dict.fromkeys(map(name_of, result["rows"])))
     by_place = {(row["model"], name_of(row)): row for row in result["rows"]}
-    # With spaces, so that the browser can break them.
-    head = ["model", *(name.replace("_", " ") for name in names)]
-    if shares:
-        head += ["mean rank", "best or tied", "of the distance"]
+    over_all = ["mean rank", "best or tied", "of the distance"] if shares else []
+    head = ["model", *over_all, *(name.replace("_", " ") for name in names)]
     rows = []
     for one in result["summary"]:
-        found = [by_place.get((one["model"], name)) for name in names]
-        cells = [Cell(dot_panel.title_of(one["model"])), *(_cell(row, text) for row in found)]
+        cells = [Cell(dot_panel.title_of(one["model"]))]
         if shares:
             cells.append(Cell(formats.fixed(one["mean_rank"], 1)))
             cells += [Cell(_share(one[name])) for name in ("share_tied", "closed")]
-        rows.append(cells)
+        found = (by_place.get((one["model"], name)) for name in names)
+        rows.append([*cells, *(_cell(row, text) for row in found)])
     return head, rows
 
 
