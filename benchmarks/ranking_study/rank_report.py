@@ -37,8 +37,14 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def table(result: Mapping[str, Any]) -> str:
     """Returns models by data sets as a table in Markdown."""
+    head, *rows = cells_of_all(result)
+    return f"{markdown(head, rows)}\n\n{_CAPTION}"
+
+
+def cells_of_all(result: Mapping[str, Any]) -> list[list[str]]:
+    """Returns models by data sets as texts, the head first."""
     head, rows = _ranks(result, lambda row: f"{_figures(row)} ({_rank(row)})")
-    return f"{markdown(head, [[cell.text for cell in row] for row in rows])}\n\n{_CAPTION}"
+    return [head, *([cell.text for cell in row] for row in rows)]
 
 
 def section(result: Mapping[str, Any]) -> Section:
