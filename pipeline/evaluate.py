@@ -6,7 +6,6 @@ on stdout.
 Usual commands:
 
     python -m pipeline.evaluate --examples examples/ --model_dir models/dmf
-    python -m pipeline.evaluate --examples examples/ --model_dir models/dmf --output test.json
     python -m pipeline.evaluate --examples examples/ --model_dir m/dmf --baseline m/id_only
 
 Left on disk: `metrics/<split>.json` and `report.html` in the model's folder, where the examples are

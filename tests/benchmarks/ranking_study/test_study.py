@@ -31,7 +31,12 @@ from tests import synthetic
 
 MODELS = ("popularity", "id_only", "dmf", "gradient_boosting", "dmf_shuffled")
 SMALL = {"embedding_width": 4, "head_width": 4, "hidden": [8], "projection_width": 2}
-TRAINING = {"batch_candidates": 64, "evaluations_per_epoch": 1, "shuffle_buffer": 100}
+TRAINING = {
+    "batch_candidates": 64,
+    "epochs": 1,
+    "evaluations_per_epoch": 1,
+    "shuffle_buffer": 100,
+}
 
 
 class FakePool:
