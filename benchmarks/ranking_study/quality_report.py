@@ -77,6 +77,8 @@ def _gain(gain: Mapping[str, float]) -> str:
 
 def _facts(result: Mapping[str, Any]) -> Sequence[Table | Details]:
     facts = {"command": result["command"], **result["protocol"], **result["environment"]}
+    if "processor_hours" in result:
+        facts["processor hours of the final runs"] = formats.fixed(result["processor_hours"], 1)
     rows = Table((), [(name, str(value)) for name, value in facts.items()], numeric=False)
     head = ("model", "setting", "data", "validation AUC", "validation GAUC", "seconds")
     tried = [
