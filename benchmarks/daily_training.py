@@ -115,7 +115,9 @@ def _join(log: str, day: str) -> None:
 def _train(name: str, examples: ExampleSet, start: str | None) -> tuple[Any, int]:
     """Returns the model, and the candidates that its training read."""
     folder = os.path.join(_FLAGS.work, "models", name)
-    model, _ = fit.train(examples, ModelConfig(), TrainingConfig(), folder, start=start)
+    # As much work for each day's candidates in both ways: one pass, whatever validation says.
+    one_pass = TrainingConfig(epochs=1, learning_rate_decay="linear", averaging=0.0, patience=0)
+    model, _ = fit.train(examples, ModelConfig(), one_pass, folder, start=start)
     counts = examples.candidates_per_record("train")
     return model, sum(candidates * records for candidates, records in counts.items())
 

@@ -100,7 +100,10 @@ def _join(log: str, name: str, **values: Any) -> ExampleSet:
 def _trained(examples: ExampleSet, epochs: int, seed: int, name: str) -> dict[str, Any]:
     """Returns the figures of one model on the test split."""
     folder = os.path.join(_FLAGS.work, "models", f"{name.replace(' ', '_')}-{seed}")
-    training = TrainingConfig(seed=seed, epochs=epochs)
+    # A known number of steps in both ways, whatever validation says.
+    training = TrainingConfig(
+        seed=seed, epochs=epochs, learning_rate_decay="linear", averaging=0.0, patience=0
+    )
     model, figures = fit.train(examples, ModelConfig(name=_FLAGS.model), training, folder)
     scored = scoring.score(model, examples, "test")
     found = metrics.summarize(scored.label, scored.probability, scored.user_id)

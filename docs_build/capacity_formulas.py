@@ -117,15 +117,16 @@ def table_bytes(items: int, width: int) -> int:
     return items * (4 * width + 8)
 
 
-def training_bytes(items: int, width: int, slots: int = 2) -> int:
-    """Returns the bytes of an item table with its vocabulary and the optimizer's slots.
+def training_bytes(items: int, width: int, slots: int = 2, averages: int = 0) -> int:
+    """Returns the bytes of an item table with its vocabulary, slots of the optimizer and average.
 
     Args:
       items: N.
       width: D.
       slots: 2 for `adam` and `lazy_adam`, 1 for `adagrad`.
+      averages: 1 with `training.averaging`, else 0.
     """
-    return items * (4 * width * (1 + slots) + 8)
+    return items * (4 * width * (1 + slots + averages) + 8)
 
 
 def content_bytes(items: int, widths: Sequence[int]) -> int:

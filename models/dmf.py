@@ -6,6 +6,7 @@ from models.dta import DTA
 from models.inputs.batch import Batch, behaviors_of
 from models.layers import similarity_kernel
 from models.layers.fusion import ComplementaryFusion
+from models.layers.similarity_product import SimilarityProduct
 
 
 class DMF(DTA):
@@ -15,7 +16,8 @@ class DMF(DTA):
     Prediction" (arXiv 2510.11066): the modality-enriched path is attention with similarity as
     side information, the modality-centric path is a histogram of similarities. What the paper's
     abstract leaves open is this project's own (docs/design.md, "Origin of the method"). Beyond the
-    paper, the head also sees the types of the behaviors that are most similar to the candidate.
+    paper, the head also sees the types of the behaviors that are most similar to the candidate, and
+    a product of id and similarity is added to the logit (`SimilarityProduct`).
     """
 
     def create_layers(self) -> None:
@@ -23,6 +25,9 @@ class DMF(DTA):
         super().create_layers()
         self.tiers = self.similarity_tiers()
         self.fusion = ComplementaryFusion(self.config.fusion, name="fusion")
+        if windows := self.config.similarity_windows:
+            types = self.schema.behavior_types
+            self.product = SimilarityProduct(windows, types, name="similarity_product")
 
     def history_features(self, batch: Batch) -> list[tf.Tensor]:
         """Returns the kernel average of the types of similar behaviors, `[R, C, *]`."""
@@ -31,6 +36,7 @@ class DMF(DTA):
         return [
             similarity_kernel.similar_behaviors(
                 self.similarity_codes(batch),
+                self._counts(batch),
                 behaviors_of(batch),
                 self.schema.behavior_types,
                 self.config.kernel_width,
@@ -39,4 +45,16 @@ class DMF(DTA):
 
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Fuses the attention's interest with the tiers, `[R, C, *]`."""
-        return self.fusion(interest, self.tiers(self.similarity_codes(batch)))
+        return self.fusion(interest, self.tiers(self._counts(batch)))
+
+    def shallow_logit(self, candidates: tf.Tensor, batch: Batch) -> tf.Tensor | None:
+        """Returns the product of id and similarity, `[R, C]`, if it is configured."""
+        if not self.config.similarity_windows:
+            return None
+        attended = self.attended(batch)
+        codes = self.similarity_codes(attended)
+        return self.product(candidates, codes, behaviors_of(attended))
+
+    def _counts(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns the counts that tiers and kernel share, by modality."""
+        return self.similarity_counts(batch, self.schema.behavior_types)

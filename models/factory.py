@@ -21,6 +21,7 @@ from features.schema import (
 )
 from models.din import DIN
 from models.dmf import DMF
+from models.dmf_paper import PaperDMF
 from models.dta import DTA
 from models.early_fusion import EarlyFusion
 from models.id_only import IdOnly
@@ -35,6 +36,7 @@ from models.simtier import SimTier
 MODELS: dict[str, type[RankingModel]] = {
     "din": DIN,
     "dmf": DMF,
+    "dmf_paper": PaperDMF,
     "dta": DTA,
     "early_fusion": EarlyFusion,
     "id_only": IdOnly,

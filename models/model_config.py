@@ -11,6 +11,7 @@ from features.schema import STRICT
 ModelName = Literal[
     "din",
     "dmf",
+    "dmf_paper",
     "dta",
     "early_fusion",
     "id_only",
@@ -42,7 +43,7 @@ class ModelConfig:
       embedding_l2: weight in training of the sum of squares of the item rows that a batch reads,
         each once; 0 for none. Its cost grows with those rows, not with the table.
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
-        similarity scores and kernels always read the whole history, at one look-up per pair: a
+        similarity scores and kernels always read the whole history, at one count per pair: a
         fraction of attention's cost.
       heads: H, attention heads.
       head_width: d, the width of a head.
@@ -60,6 +61,9 @@ class ModelConfig:
       side_width: embedding width of a categorical side feature.
       kernel_width: width, in cosines, of the kernel by which DMF averages the types of similar
         behaviors; 0 for none.
+      similarity_windows: numbers of newest behaviors over which DMF averages the cosines that it
+        multiplies with the ID embedding. They are counted for each type, among those attended.
+        Empty for no such product.
       auxiliary_loss: weight in training of the loss of a second head, which sees only the
         candidate's embedding and interest; 0 for none.
       position_buckets: positions that have an effect of their own in training, in records with
@@ -91,6 +95,7 @@ class ModelConfig:
     side_buckets: PositiveInt = 1024
     side_width: PositiveInt = 8
     kernel_width: NonNegativeFloat = 0.1
+    similarity_windows: tuple[PositiveInt, ...] = (5, 50)
     auxiliary_loss: NonNegativeFloat = 1.0
     position_buckets: NonNegativeInt = 32
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 128)

@@ -201,6 +201,16 @@ class RankingModel(tfrs.Model, abc.ABC):
         del batch
         return []
 
+    def shallow_logit(self, candidates: tf.Tensor, batch: Batch) -> tf.Tensor | None:
+        """Returns what is added to the main label's logit beside the head, `[R, C]`; here nothing.
+
+        Args:
+          candidates: `[R, C, D]` item embeddings.
+          batch: parsed requests, with all behaviors.
+        """
+        del candidates, batch
+        return None
+
     def pretrain(self, one_pass: Callable[[int], tf.data.Dataset], learning_rate: float) -> None:
         """Trains what must be trained before the rest; most models have no such part.
 
@@ -298,6 +308,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         logits = {self.label: self.head(inputs)}
         if shown is not None:
             logits[self.label] += shown
+        if (shallow := self.shallow_logit(candidates, batch)) is not None:
+            logits[self.label] += shallow
         if self.logit_shift and not training:
             logits[self.label] += self.logit_shift
         if self.conversion_label is not None:

@@ -20,4 +20,4 @@ class SimTier(ContentModel):
 
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns interest and tiers side by side, `[R, C, H * d + T]`."""
-        return tf.concat([interest, self.tiers(self.similarity_codes(batch))], axis=-1)
+        return tf.concat([interest, self.tiers(self.similarity_counts(batch))], axis=-1)

@@ -35,6 +35,9 @@ VOCABULARY = "vocabulary/item_id.txt"
 REMEDY = "Copy the model's folder again, or train it again with --overwrite."
 """What to do about a damaged model."""
 
+_EARLIER: dict[str, Any] = {"similarity_windows": ()}
+"""Settings that models of earlier versions do not name, as those models are."""
+
 _CONFIG, _SCHEMA, _WEIGHTS = "model.json", "schema.json", "weights/checkpoint"
 _FOLDERS = ("vocabulary", "content", "weights")
 
@@ -106,7 +109,7 @@ def read_trained_model(folder: str) -> RankingModel:
             f"pipeline.train. {REMEDY}"
         )
     try:
-        config = TypeAdapter(ModelConfig).validate_python(_read_json(path))
+        config = TypeAdapter(ModelConfig).validate_python({**_EARLIER, **_read_json(path)})
     except ValidationError as error:
         raise UserInputError(
             f"{folder!r} holds no model that this version can read: {error}. Train it again."

@@ -61,8 +61,9 @@ class ServingSignatures:
         max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
     ) -> None:
         self.model = model
-        self.bound = SizeBound(max_pairs)
         self.schema = model.schema.of_requests
+        histograms = len(model.modalities) * self.schema.behavior_types
+        self.bound = SizeBound(max_pairs, histograms)
         self._check(embeddings or {})
         self.tables = {
             name: ContentTable(embedding_set, name)

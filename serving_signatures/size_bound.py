@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from features.errors import UserInputError
 from features.records import example
 from serving_signatures import call_size, names
 
@@ -22,9 +23,25 @@ class SizeBound:
 
     Attributes:
       max_pairs: the most that a call may count as.
+      histograms: of a candidate, modalities times behavior types.
     """
 
-    max_pairs: int = call_size.DEFAULT_MAX_PAIRS
+    max_pairs: int
+    histograms: int
+
+    def check(self, requests: int, candidates: int, behaviors: int) -> None:
+        """Checks that an export's own call is within the bound.
+
+        Raises:
+          UserInputError: it is not.
+        """
+        count = call_size.pairs(requests, candidates, behaviors, self.histograms)
+        if count > self.max_pairs:
+            raise UserInputError(
+                f"{call_size.FLAG} {self.max_pairs} is too small: the gate and the warm-up call "
+                f"the version with {requests} requests of {candidates} candidates and {behaviors} "
+                f"behaviors, which count as {count}. Give at least {count}."
+            )
 
     def require(
         self, inputs: str, requests: tf.Tensor, candidates: tf.Tensor, behaviors: tf.Tensor
@@ -39,7 +56,7 @@ class SizeBound:
         """
         # Floats do not overflow. A call of no requests costs what its other sizes do.
         sizes = [tf.cast(size, tf.float64) for size in (requests, candidates, behaviors)]
-        count = call_size.pairs(tf.maximum(sizes[0], 1.0), *sizes[1:])
+        count = call_size.pairs(tf.maximum(sizes[0], 1.0), sizes[1], sizes[2], self.histograms)
         units = (" requests of ", " candidates and ", " behaviors")
         received = [
             text for size, unit in zip(sizes, units, strict=True) for text in (_digits(size), unit)

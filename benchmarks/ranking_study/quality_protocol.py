@@ -48,6 +48,7 @@ TITLES = {
     "sa_ta": "SA-TA",
     "sa_ta_tiers": "SA-TA with tiers (MUSE)",
     "dta": "DTA",
+    "dmf_paper": "DMF, the paper's reading",
     "dmf": "DMF",
     "gradient_boosting": "LightGBM",
     "dmf_shuffled": "DMF, vectors shuffled (control)",

@@ -12,8 +12,8 @@ def truncate_history(
 ) -> dict[str, tf.Tensor]:
     """Returns a batch whose histories hold their newest `count` behaviors.
 
-    It costs one look-up per kept behavior, and one per kept column of codes; layers that read the
-    result cost `count / L` of what they would.
+    It costs one look-up per kept behavior, and one copy per candidate and modality; layers that
+    read the result cost `count / L` of what they would.
 
     Shapes: R requests, C candidates, L behaviors, W kept behaviors, `W = min(count, L)`.
 
@@ -45,11 +45,33 @@ def truncate_history(
             cut[name] = tf.gather(values, places, batch_dims=1)
     for modality in modalities:
         name = similarity_feature(modality)
-        cut[name] = _cut_codes(batch[name], places)
+        windows = _windows(tf.shape(batch[name]), start, kept)
+        cut[name] = _cut_codes(batch[name], windows, kept)
     return cut
 
 
-def _cut_codes(codes: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns `[R, C, W]` of `[R, C, L]`; transposed, so that one look-up copies C codes."""
-    cut = tf.gather(tf.transpose(codes, [0, 2, 1]), places, batch_dims=1)
-    return tf.ensure_shape(tf.transpose(cut, [0, 2, 1]), [*codes.shape[:2], None])
+def _windows(shape: tf.Tensor, start: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    """Returns where the kept codes of each candidate begin and end in flattened `[R, C, L]` codes.
+
+    Args:
+      shape: R, C and L.
+      start: `[R]`, the first behavior that is kept.
+      kept: W.
+
+    Returns:
+      The ends of `2 * R * C + 1` slices, int64: the odd ones are kept, and the others lie between.
+    """
+    requests, candidates, length = tf.unstack(tf.cast(shape, tf.int64))
+    rows = tf.reshape(tf.range(requests * candidates) * length, [requests, candidates])
+    begin = rows + tf.cast(start, tf.int64)[:, None]
+    bounds = tf.reshape(tf.stack([begin, begin + tf.cast(kept, tf.int64)], axis=-1), [-1])
+    return tf.concat([bounds, [requests * candidates * length]], axis=0)
+
+
+def _cut_codes(codes: tf.Tensor, windows: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    """Returns `[R, C, W]` of `[R, C, L]`: a copy of W bytes for each candidate, not W look-ups."""
+    shape = tf.shape(codes)
+    slices = tf.RaggedTensor.from_row_limits(tf.reshape(codes, [-1]), windows, validate=False)
+    odd = tf.range(1, tf.size(windows), 2)
+    cut = tf.gather(slices, odd).flat_values
+    return tf.ensure_shape(tf.reshape(cut, [shape[0], shape[1], kept]), [*codes.shape[:2], None])

@@ -82,17 +82,6 @@ def sum_by_code(weights: tf.Tensor, codes: tf.Tensor, size: int) -> tf.Tensor:
     return tf.reshape(sums, [shape[0], shape[1], shape[2], size])
 
 
-def count_by_code(codes: tf.Tensor, size: int) -> tf.Tensor:
-    """Counts the behaviors of each code, `[R, C, L]` integer to `[R, C, size]` float32."""
-    shape = tf.shape(codes)
-    counts = tf.raw_ops.DenseBincount(
-        input=tf.reshape(tf.cast(codes, tf.int32), [-1, shape[2]]),
-        size=size,
-        weights=tf.zeros([0], tf.float32),
-    )
-    return tf.reshape(counts, [shape[0], shape[1], size])
-
-
 def _per_head(codes: tf.Tensor, heads: tf.Tensor) -> tf.Tensor:
     """Repeats codes for every head, `[R, C, L]` to `[R, C, H, L]` int32."""
     shape = tf.shape(codes)

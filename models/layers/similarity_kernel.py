@@ -1,17 +1,22 @@
 """Types of the behaviors most similar to a candidate: a kernel regression without weights."""
 
-import functools
 from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from features import in_graph
 from features.embeddings import similarity
 from models.inputs.behaviors import Behaviors
+from models.layers import similarity_counts
 
 
 def similar_behaviors(
-    codes: Mapping[str, tf.Tensor], behaviors: Behaviors, behavior_types: int, width: float
+    codes: Mapping[str, tf.Tensor],
+    counts: Mapping[str, tf.Tensor],
+    behaviors: Behaviors,
+    behavior_types: int,
+    width: float,
 ) -> tf.Tensor:
     """Returns the share of each behavior type, and the mean residual, among similar behaviors.
 
@@ -22,11 +27,12 @@ def similar_behaviors(
 
     The unknown code counts as a cosine of 0, so a candidate without an embedding gets the mean of
     all behaviors. There is nothing to train: a network finds this input hard to compute and easy
-    to use. It costs one exponential per pair and modality, and one product `[C, L] [L, Y + 2]` per
-    kernel.
+    to use. The kernel of a modality is a sum over its counts. The product of kernels costs an
+    exponential per pair, and one product `[C, L] [L, Y + 1]`.
 
     Args:
       codes: `[R, C, L]` uint8 by modality.
+      counts: `[R, C, Y, 256]` by modality, see `similarity_counts`.
       behaviors: mask, type and, if recorded, residuals.
       behavior_types: Y.
       width: the kernel's width, in cosines.
@@ -35,25 +41,38 @@ def similar_behaviors(
       `[R, C, K * Y]` for K kernels, or `[R, C, K * (Y + 1)]` with residuals; zeros for an empty
       history.
     """
+    sums = [_sums(one, counts[name], behaviors, width) for name, one in codes.items()]
+    if len(codes) > 1:
+        sums.append(_sums_of_product(list(codes.values()), behaviors, behavior_types, width))
+    means = []
+    for one in sums:
+        total = tf.reduce_sum(one[..., :behavior_types], axis=-1, keepdims=True)
+        means.append(tf.math.divide_no_nan(one, total))
+    return tf.concat(means, axis=-1)
+
+
+def _sums(codes: tf.Tensor, counts: tf.Tensor, behaviors: Behaviors, width: float) -> tf.Tensor:
+    """Returns one modality's kernel by type, then times the residual, `[R, C, Y (+ 1)]`."""
+    cosines = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
+    kernel = np.exp((cosines[:, None] - 1) / width)  # [256, 1]
+    sums = [similarity_counts.apply(counts, kernel)[..., 0]]
+    if behaviors.residual is not None:
+        residuals = similarity_counts.counts(codes, behaviors, 1, behaviors.residual_value())
+        sums.append(similarity_counts.apply(residuals, kernel)[..., 0])
+    return tf.concat(sums, axis=-1)
+
+
+def _sums_of_product(
+    codes: list[tf.Tensor], behaviors: Behaviors, behavior_types: int, width: float
+) -> tf.Tensor:
+    """Returns as `_sums` does, of the product of all modalities' kernels."""
     known = tf.cast(behaviors.mask, tf.float32)[..., None]
     columns = [tf.one_hot(behaviors.type, behavior_types)]
     if behaviors.residual is not None:
         columns.append(behaviors.residual_value()[..., None])
-    values = tf.concat([*columns, tf.ones_like(known)], axis=-1) * known  # [R, L, Y + 2]
-    # The last column counts: dividing by it normalizes the others.
-    kernels = [_kernel(one, width) for one in codes.values()]
-    if len(kernels) > 1:
-        kernels.append(functools.reduce(tf.multiply, kernels))
-    sums = [tf.matmul(kernel, values) for kernel in kernels]  # [R, C, Y + 2]
-    means = [tf.math.divide_no_nan(one[..., :-1], one[..., -1:]) for one in sums]
-    return tf.concat(means, axis=-1)
-
-
-def _kernel(codes: tf.Tensor, width: float) -> tf.Tensor:
-    """Returns `exp((cosine - 1) / width)` of every pair, `[R, C, L]` uint8 to float32.
-
-    With `cosine - 1 = (code - 255) / 127` that is one multiplication and one addition per pair.
-    """
+    values = tf.concat(columns, axis=-1) * known  # [R, L, Y (+ 1)]
+    # Of the sum of cosines: with `cosine - 1 = (code - 255) / 127` the exponent is a line.
     slope = 1 / (float(similarity.SCALE) * width)
-    largest = similarity.CODES - 1
-    return tf.exp(slope * in_graph.code_or_zero_cosine(codes) - slope * largest)
+    total = tf.add_n([in_graph.code_or_zero_cosine(one) for one in codes])
+    largest = (similarity.CODES - 1) * len(codes)
+    return tf.matmul(tf.exp(slope * total - slope * largest), values)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from features import in_graph
-from models.layers import similarity_code_ops
+from features.embeddings import similarity
+from models.layers import similarity_counts
 
 
 class SimilarityTiers(keras.layers.Layer):
@@ -30,34 +31,36 @@ class SimilarityTiers(keras.layers.Layer):
         if width < 1:
             raise ValueError(f"width must be at least 1, received {width}.")
         self._tier_edges = {name: tuple(edges) for name, edges in tier_edges.items()}
-        self._bucket_of_code = {
-            name: in_graph.BucketOfCode(edges) for name, edges in self._tier_edges.items()
-        }
+        self._tier_of_code = {name: _members(edges) for name, edges in self._tier_edges.items()}
         self._towers = {
             name: keras.layers.Dense(width, activation="relu", name=f"tower_{name}")
             for name in self._tier_edges
         }
 
-    def call(self, codes: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def call(self, counts: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the towers' outputs side by side.
 
         Args:
-          codes: `[R, C, L]` uint8 by modality, 0 where similarity is unknown or masked.
+          counts: `[R, C, Y, 256]` float32 by modality, see `similarity_counts`.
 
         Returns:
           `[R, C, width * modalities]`.
         """
         return tf.concat(
             [
-                tower(tf.math.log1p(self.histogram(name, codes[name])))
+                tower(tf.math.log1p(self.histogram(name, counts[name])))
                 for name, tower in self._towers.items()
             ],
             axis=-1,
         )
 
-    def histogram(self, modality: str, codes: tf.Tensor) -> tf.Tensor:
-        """Counts behaviors by tier, `[R, C, L]` uint8 to `[R, C, tiers]` float32."""
-        count = len(self._tier_edges[modality]) + 2
-        buckets = self._bucket_of_code[modality](codes)
-        # Bucket 0 is that of unknown similarity.
-        return similarity_code_ops.count_by_code(buckets, count)[..., 1:]
+    def histogram(self, modality: str, counts: tf.Tensor) -> tf.Tensor:
+        """Counts behaviors by tier, `[R, C, Y, 256]` to `[R, C, tiers]` float32."""
+        of_all_types = tf.squeeze(counts, 2) if counts.shape[2] == 1 else tf.reduce_sum(counts, 2)
+        return similarity_counts.apply(of_all_types, self._tier_of_code[modality])
+
+
+def _members(edges: Sequence[float]) -> np.ndarray:
+    """Returns 1 where a code is in a tier, `[256, tiers]`; the unknown code is in none."""
+    tiers = np.arange(1, len(edges) + 2)
+    return (similarity.bucket_of_code(edges)[:, None] == tiers).astype(np.float32)

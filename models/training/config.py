@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from features.schema import STRICT
@@ -34,10 +34,15 @@ class TrainingConfig:
       batches_of: `candidates` mixes single candidates of all requests (`candidate_mixing`);
         `requests` keeps a request's candidates together, which is cheaper for requests with many
         candidates, because the history is read once.
-      epochs: passes over the train split; a second one often overfits ID embeddings.
+      epochs: most passes over the train split; validation ends a training earlier (`patience`).
       evaluations_per_epoch: evaluations on the validation split; the weights with the best
         validation AUC of the main label are kept.
-      patience: evaluations without improvement before training stops; 0 never stops early.
+      patience: evaluations in a row without improvement before training stops; 0 never stops it.
+      min_improvement: validation AUC by which an evaluation has to exceed the last improvement to
+        be one. Small steps add up; the weights with the best AUC are kept in any case.
+      max_steps: most steps; 0 for no bound.
+      max_seconds: longest time of the training in seconds, without what precedes its first step;
+        0 for no bound. The step at which it ends is evaluated, which takes longer.
       strategy: how training is distributed: `auto` follows `TF_CONFIG`, `mirrored` takes every
         device of this machine (`models.training.distribution`).
       optimizer: the optimizer of all variables but the bucket tables. `lazy_adam`
@@ -48,9 +53,12 @@ class TrainingConfig:
       table_optimizers: separate optimizers of embedding tables, by the table's name: `item_id`,
         or a categorical feature's in the records, such as `candidate_genres`.
       bucket_learning_rate: initial learning rate of the bucket tables, whose optimizer is Adam.
-      learning_rate_decay: `linear` decays all learning rates to a twentieth over all steps; `none`
-        keeps them. Decay allows a larger initial step: +.002 validation AUC, and calibrated
-        predictions at the end of a single pass.
+      learning_rate_decay: `none` keeps all learning rates, after a warm-up, so that the training
+        may end at any step; `linear` decays them to a twentieth over all steps, which takes a known
+        end: give `epochs`, and `averaging` and `patience` of 0.
+      averaging: weights are averaged over the steps so far, and the averages are evaluated and
+        kept; the larger the number, the more the last steps count (`models.training.averages`). 0
+        for none.
       checkpoint_seconds: longest time, in seconds, between two checkpoints of the training state;
         each evaluation is preceded by one, too.
       shuffle_buffer: records that are shuffled together.
@@ -65,15 +73,19 @@ class TrainingConfig:
 
     batch_candidates: PositiveInt = 512
     batches_of: Literal["candidates", "requests"] = "candidates"
-    epochs: PositiveInt = 1
+    epochs: PositiveInt = 12
     evaluations_per_epoch: PositiveInt = 4
-    patience: NonNegativeInt = 0
+    patience: NonNegativeInt = 6
+    min_improvement: NonNegativeFloat = 3e-4
+    max_steps: NonNegativeInt = 0
+    max_seconds: NonNegativeFloat = 0.0
     strategy: StrategyName = "auto"
     optimizer: OptimizerName = "adam"
     learning_rate: PositiveFloat = 4e-3
     table_optimizers: dict[str, TableOptimizer] = Field(default_factory=dict)
     bucket_learning_rate: PositiveFloat = 8e-3
-    learning_rate_decay: Literal["linear", "none"] = "linear"
+    learning_rate_decay: Literal["linear", "none"] = "none"
+    averaging: NonNegativeFloat = 8.0
     checkpoint_seconds: PositiveFloat = 600.0
     shuffle_buffer: PositiveInt = 100_000
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1

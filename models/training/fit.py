@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training import bias_fit, distribution, execution, optimizers, tensorboard, warm_start
+from models.training.averages import WeightAverages, steps_between_updates
 from models.training.config import TrainingConfig
 from models.training.guarded_callback import GuardedCallback
 from models.training.loop import NonFiniteLossError, TrainingLoop
@@ -60,8 +62,8 @@ def train(
       start: folder of an earlier model to start from (`warm_start`); None for initial values.
 
     Returns:
-      The model with its best weights, and `steps`, `seconds`, `candidates_per_second` and
-      `history`, a list with the metrics of every evaluation.
+      The model with its best weights, and `steps`, `seconds`, `candidates_per_second`,
+      `history`, a list with the metrics of every evaluation, and `stopped` (`budget.Stopped`).
 
     Raises:
       UserInputError: the model does not fit the records, or the loss is no longer finite.
@@ -89,7 +91,11 @@ def train(
     fingerprint = _fingerprint(examples, start, model_config, config)
     state_folder = os.path.join(folder, "backup", fingerprint)
     model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
-    state = TrainingState(state_folder, model)
+    averages = None
+    if config.averaging:
+        every = steps_between_updates(data.steps_per_evaluation)
+        averages = WeightAverages(model, config.averaging, every)
+    state = TrainingState(state_folder, model, averages)
     own_folder = distribution.own_folder(folder)
     board_folder = os.path.join(own_folder, "tensorboard")
     if state.restore():
@@ -109,13 +115,19 @@ def train(
         # The curves of an earlier training are not this one's.
         shutil.rmtree(board_folder, ignore_errors=True)
         state.save()
-    progress = Progress(data.steps_per_evaluation, data.steps)
+    progress = Progress(
+        data.steps_per_evaluation,
+        data.steps,
+        seconds_left=config.max_seconds - state.seconds if config.max_seconds else math.inf,
+        at_most=config.patience > 0,
+    )
     shown = input_pipeline.evaluation_batches(examples, "validation").take(_SAMPLE)
     board = tensorboard.callbacks(board_folder, shown)
     callbacks = [*board, GuardedCallback("progress", progress)]
     try:
         with execution.settings(model, config), shard_reading.guarded(examples, read):
-            TrainingLoop(model, data, config, callbacks, stop_requested).run(state)
+            loop = TrainingLoop(model, data, config, averages, callbacks, stop_requested)
+            stopped = loop.run(state)
     except NonFiniteLossError as error:
         record = record_check.non_finite_record(examples, "train")
         remedy = (
@@ -127,10 +139,15 @@ def train(
         )
         _remove_backup(folder)  # The same training would fail again.
         raise UserInputError(f"{error} {remedy}") from error
+    logging.info("%s", stopped.sentence)
     state.restore_best()
     if examples.schema.downsampling is not None or model.position_bias is not None:
         bias_fit.fit_bias(model, examples)
-    figures = {**progress.figures(data.candidates_per_batch), "history": state.history}
+    figures = {
+        **progress.figures(data.candidates_per_batch),
+        "history": state.history,
+        "stopped": stopped.to_dict(),
+    }
     trained_model.write_trained_model(own_folder, model, figures)
     distribution.wait_for_all()
     _remove_backup(folder)

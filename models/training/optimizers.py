@@ -1,6 +1,7 @@
 """One optimizer per group of variables."""
 
 import functools
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -13,11 +14,38 @@ from models.training.config import TableOptimizer, TrainingConfig
 from models.training.lazy_adam import LazyAdam
 
 _LAST_SHARE = 0.05
+_WARM_UP = 200
+"""Most steps in which a constant learning rate rises from near zero."""
+
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "lazy_adam": LazyAdam,
     "adagrad": keras.optimizers.Adagrad,
 }
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A step size that rises linearly at first and is constant then.
+
+    Adam's first steps are as large as any, whatever its first gradients are.
+
+    Args:
+      rate: the constant step size.
+      steps: number of steps until it is reached, the last one with all of it.
+    """
+
+    def __init__(self, rate: float, steps: int) -> None:
+        super().__init__()
+        self._rate, self._steps = rate, steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the size of a step, counted from 0."""
+        share = (tf.cast(step, tf.float32) + 1) / self._steps
+        return self._rate * tf.minimum(1.0, share)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"rate": self._rate, "steps": self._steps}
 
 
 def build_optimizer(
@@ -32,7 +60,7 @@ def build_optimizer(
     Args:
       model: its variables must exist.
       config: optimizers and step sizes.
-      steps: steps of the whole training, over which step sizes decay.
+      steps: most steps of the whole training, over which step sizes decay.
 
     Raises:
       UserInputError: a table that the configuration names does not exist.
@@ -80,8 +108,19 @@ def _optimizer(
 
 def _step_size(
     start: float, config: TrainingConfig, steps: int
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Returns the step size, or its schedule over the optimizer's checkpointed step count."""
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Returns the step size's schedule over the optimizer's checkpointed step count."""
     if config.learning_rate_decay == "none":
-        return start
+        return WarmUp(start, warm_up_steps(config, steps))
     return keras.optimizers.schedules.PolynomialDecay(start, steps, _LAST_SHARE * start)
+
+
+def warm_up_steps(config: TrainingConfig, steps: int) -> int:
+    """Returns the length of the warm-up: at most half of what precedes the first evaluation.
+
+    Args:
+      config: numbers of passes and evaluations.
+      steps: most steps of the whole training.
+    """
+    intervals = config.epochs * config.evaluations_per_epoch
+    return max(1, min(_WARM_UP, steps // (2 * intervals)))

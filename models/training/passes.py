@@ -68,4 +68,18 @@ class TrainingInput:
     @property
     def steps(self) -> int:
         """Steps of the whole training, unless it ends early."""
-        return self.steps_per_evaluation * self.config.evaluations_per_epoch * self.config.epochs
+        return min(self.steps_of_all_passes, self.config.max_steps or self.steps_of_all_passes)
+
+    @property
+    def steps_of_all_passes(self) -> int:
+        """Steps of the most passes that are configured."""
+        return self._steps_per_epoch * self.config.epochs
+
+    def passes(self, steps: int) -> float:
+        """Returns the passes over the train split after this many steps, to a hundredth."""
+        return round(steps / self._steps_per_epoch, 2)
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        """Steps of a pass, rounded up to whole evaluations."""
+        return self.steps_per_evaluation * self.config.evaluations_per_epoch

@@ -4,6 +4,7 @@ Not `keras.callbacks.ProgbarLogger`: a job's log needs lines at a bounded rate, 
 counts evaluations.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +26,8 @@ class Progress(keras.callbacks.Callback):
     Args:
       steps_per_evaluation: batches between two evaluations, a Keras epoch.
       steps: steps of the whole training.
+      seconds_left: time until a bound ends the training.
+      at_most: whether it may end earlier, so that the time left is the most there is.
       line_seconds: time between two lines during the steps.
       clock: returns seconds, ascending.
     """
@@ -33,6 +36,8 @@ class Progress(keras.callbacks.Callback):
         self,
         steps_per_evaluation: int,
         steps: int,
+        seconds_left: float = math.inf,
+        at_most: bool = False,
         line_seconds: float = LINE_SECONDS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -48,7 +53,9 @@ class Progress(keras.callbacks.Callback):
         self._step = 0
         self._training_seconds = 0.0
         self._evaluation_seconds: float | None = None
+        self._at_most = "at most " if at_most else ""
         self._last = self._line = clock()
+        self._bound = self._last + seconds_left
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock, which excludes evaluations."""
@@ -70,7 +77,8 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Logs a line with the validation split's metrics."""
         self._evaluation_seconds = self._clock() - self._last
-        self._step = self._before + self._steps_per_evaluation
+        if self._step <= self._before:  # All of its steps were taken before a stop.
+            self._step = min(self._before + self._steps_per_evaluation, self._steps)
         self._log(f"{_metrics(logs)}  validation {_metrics(logs, 'val_')}")
 
     def figures(self, batch_candidates: float) -> dict[str, float]:
@@ -87,7 +95,9 @@ class Progress(keras.callbacks.Callback):
 
     def _log(self, metrics: str) -> None:
         pace = (
-            f"{self._rate():.3g} steps/s  {self._left()} left" if self._taken > 1 else "first step"
+            f"{self._rate():.3g} steps/s  {self._at_most}{self._left()} left"
+            if self._taken > 1
+            else "first step"
         )
         share = 100 * self._step / self._steps
         logging.info(
@@ -97,11 +107,14 @@ class Progress(keras.callbacks.Callback):
     def _left(self) -> str:
         """Returns the time that the remaining steps and evaluations will take, formatted."""
         seconds = (self._steps - self._step) / self._rate()
-        if self._evaluation_seconds is None:
+        bound = max(0.0, self._bound - self._clock())
+        if self._evaluation_seconds is None and seconds < bound:
             return f"{duration(seconds)} and the evaluations"
         steps = self._steps_per_evaluation
-        to_come = self._steps // steps - self._step // steps
-        return duration(seconds + self._evaluation_seconds * to_come)
+        ended = self._step == self._steps
+        to_come = 0 if ended else -(-self._steps // steps) - self._step // steps
+        evaluations = to_come * (self._evaluation_seconds or 0.0)
+        return duration(min(seconds + evaluations, bound))
 
     def _rate(self) -> float:
         """Returns steps per second, without the first step, which traces."""

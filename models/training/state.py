@@ -23,25 +23,33 @@ class TrainingState:
     Args:
       folder: receives the checkpoints.
       model: compiled, with its variables and its optimizer's.
+      averages: of its weights, if there are any.
 
     Attributes:
       step: number of steps taken, over all passes.
+      seconds: wall time of the training, over all processes that took part in it.
       history: one row per evaluation: `step`, training metrics, and validation metrics `val_...`.
     """
 
-    def __init__(self, folder: str, model: RankingModel) -> None:
+    def __init__(self, folder: str, model: RankingModel, averages: tf.Module | None = None) -> None:
         self._progress = JsonState()
-        everything = tf.train.Checkpoint(model=model, progress=self._progress)
+        parts = {} if averages is None else {"averages": averages}
+        everything = tf.train.Checkpoint(model=model, progress=self._progress, **parts)
         self._states = StepCheckpoints(os.path.join(folder, "states"), everything)
         only_model = tf.train.Checkpoint(model=model)
         self._weights = StepCheckpoints(os.path.join(folder, "weights"), only_model)
         self._damaged: set[int] = set()
         self.step = 0
+        self.seconds = 0.0
         self.history: list[dict[str, float]] = []
 
     def save(self) -> None:
         """Writes a state, and removes checkpoints that no kept state needs."""
-        self._progress.values = {"step": self.step, "history": self.history}
+        self._progress.values = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
         self._states.write(self.step)
         # States of later steps are damaged: one of an earlier step was restored.
         earlier = [step for step in self._states.steps() if step < self.step]
@@ -63,12 +71,14 @@ class TrainingState:
         """
         for step in reversed(self._states.steps()):
             problem = self._states.problem(step)
-            history = [] if problem else self._states.values(step, "progress")["history"]
+            values = {} if problem else self._states.values(step, "progress")
+            history = values.get("history", [])
             if history and problem is None:
                 problem = self._weights.problem(int(best(history)["step"]))
             if problem is None:
                 self._states.read(step)
                 self.step, self.history = step, history
+                self.seconds = values.get("seconds", 0.0)
                 return True
             self._damaged.add(step)
             logging.warning("Checkpoint of step %d skipped, it is damaged: %s", step, problem)

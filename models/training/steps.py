@@ -20,6 +20,9 @@ class Steps(Protocol):
     def train(self, batches: Iterator[Any]) -> float | None:
         """Takes a step on the next batch; returns the loss of a finished step, or None."""
 
+    def call(self, function: Any, argument: tf.Tensor) -> None:
+        """Calls a `tf.function` on variables after the steps so far, or among the last of them."""
+
     def evaluate(self, batches: Iterator[Any]) -> None:
         """Updates the metrics by the next batch."""
 
@@ -44,6 +47,10 @@ class SynchronousSteps:
     def train(self, batches: Iterator[Any]) -> float:
         """Takes a step on the next batch and returns its loss."""
         return float(self._train(batches)["loss"])
+
+    def call(self, function: Any, argument: tf.Tensor) -> None:
+        """Calls the function."""
+        function(argument)
 
     def evaluate(self, batches: Iterator[Any]) -> None:
         """Updates the metrics by the next batch."""
@@ -93,6 +100,10 @@ class ParameterServerSteps:
     def train(self, batches: Iterator[Batch]) -> float | None:
         """Schedules the next batch; returns the loss of the oldest one if the queue was full."""
         return self._schedule(self._train, next(batches))
+
+    def call(self, function: Any, argument: tf.Tensor) -> None:
+        """Schedules the function on a worker."""
+        self._coordinator.schedule(function, args=(argument,))
 
     def evaluate(self, batches: Iterator[Batch]) -> None:
         """Schedules the next batch."""

@@ -44,6 +44,4 @@ def define_kind(default: MarketplaceSettings) -> None:
             ["inline", "separate"],
             "Labels as columns of the impressions, or as logs of their own that arrive later.",
         )
-        flags.DEFINE_integer(
-            "seed", default.seed, "`NUMBER` Another seed is another world."
-        )
+        flags.DEFINE_integer("seed", default.seed, "`NUMBER` Another seed is another world.")

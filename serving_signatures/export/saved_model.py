@@ -86,7 +86,7 @@ def export_saved_model(
     signatures = ServingSignatures(model, embeddings, max_pairs)
     warm = [(size, _WARMUP_CANDIDATES, signatures.schema.history_length) for size in batch_sizes]
     for shape in (*PARITY_SHAPES, *warm):
-        call_size.check(max_pairs, shape)
+        signatures.bound.check(*shape)
     embeddings = embeddings or {}
     items = _items(model, embeddings)
     folder = ExportFolder(export_dir)
@@ -102,7 +102,7 @@ def export_saved_model(
         if held_out:
             decoded = [decoded_example.decode_request(signatures.schema, one) for one in held_out]
             batches.append(requests.pad(decoded))
-            call_size.check(max_pairs, _shape(batches[-1]))
+            signatures.bound.check(*_shape(batches[-1]))
             records.append(list(held_out))
         cases = os.path.join(workspace, "cases")
         os.mkdir(cases)

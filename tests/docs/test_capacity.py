@@ -22,6 +22,7 @@ from features.schema import ExampleSchema, Modality
 from models import factory
 from models.model_config import ModelConfig
 from models.training import optimizers
+from models.training.averages import WeightAverages
 from models.training.config import TrainingConfig
 from pipeline.catalog_backfill import cache_part
 from pipeline.join.inputs import join_inputs, part_state
@@ -213,14 +214,17 @@ def variable_bytes(variables) -> int:
 
 
 @pytest.mark.parametrize(("optimizer", "slots"), [("adam", 2), ("lazy_adam", 2), ("adagrad", 1)])
-def test_training_state_exactly(optimizer, slots):
+@pytest.mark.parametrize("averages", [0, 1])
+def test_training_state_exactly(optimizer, slots, averages):
     found = []
     for items in SIZES:
         model = model_of(items)
         composite = optimizers.build_optimizer(model, TrainingConfig(optimizer=optimizer), 10)
         own = [one for part in composite.optimizers for one in part.variables]
+        if averages:
+            own.extend(WeightAverages(model, 8.0, 1).averages)
         found.append(variable_bytes([*model.variables, *own]))
-    small, large = (formulas.training_bytes(items, 8, slots) for items in SIZES)
+    small, large = (formulas.training_bytes(items, 8, slots, averages) for items in SIZES)
     assert found[1] - found[0] == large - small
 
 

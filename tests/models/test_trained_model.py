@@ -132,6 +132,19 @@ def test_a_model_of_an_earlier_version_is_read(folders, folder: Path) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_setting_that_an_earlier_version_did_not_have_is_as_it_was(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, name="dmf", similarity_windows=())
+    model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids())
+    trained_model.write_trained_model(str(tmp_path), model, {})
+    of_an_earlier_version(tmp_path)
+    values = json.loads((tmp_path / "model.json").read_text())
+    del values["similarity_windows"]
+    (tmp_path / "model.json").write_text(json.dumps(values))
+    again = trained_model.read_trained_model(str(tmp_path))
+    assert again.config == config
+    assert len(again.weights) == len(model.weights)
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 

@@ -1,5 +1,7 @@
 """Each model's interest against NumPy, one pair of candidate and behavior at a time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -191,7 +193,28 @@ def dta(model, batch, candidates, history):
     return numpy_attention(weights(model.attention), edges, case)
 
 
-REFERENCES = (din, raw_vectors, make, sim_score, simtier, sa_ta, sa_ta_tiers, dta)
+def mlp(network, x):
+    first, last = network.layers
+    return dense(last, np.maximum(dense(first, x), 0))
+
+
+def dmf_paper(model, batch, candidates, history):
+    codes = np.stack([batch[f"similarity_{name}"] for name in MODALITIES]).astype(np.float64)
+    count = (codes > 0).sum(axis=0)
+    mean = np.round(codes.sum(axis=0) / np.maximum(count, 1)).astype(np.uint8)
+    edges = {"content": model.config.attention_edges}
+    case = case_of(batch, candidates, history)
+    enriched = numpy_attention(
+        weights(model.attention), edges, dataclasses.replace(case, codes={"content": mean})
+    )
+    bucket = bucket_of(mean, model.config.tier_edges)
+    counts = (bucket[..., None] == np.arange(1, len(model.config.tier_edges) + 2)).sum(axis=2)
+    tiers = np.maximum(dense(model.tiers._towers["content"], np.log1p(counts)), 0)
+    alpha = 1 / (1 + np.exp(-model.mix.numpy()))
+    return alpha * mlp(model.enriched_mlp, enriched) + (1 - alpha) * mlp(model.centric_mlp, tiers)
+
+
+REFERENCES = (din, raw_vectors, make, sim_score, simtier, sa_ta, sa_ta_tiers, dta, dmf_paper)
 
 
 @pytest.mark.parametrize("drawn", [many, single, empty])

@@ -40,6 +40,20 @@ def sizes_of_all_tensors(function, inputs) -> dict[str, int]:
     return {t.name: math.prod(shape.tolist()) for t, shape in zip(tensors, shapes, strict=True)}
 
 
+def operations_run(function, inputs) -> list[str]:
+    """Runs a concrete function as TensorFlow optimizes it; returns its operations' types."""
+    frozen = convert_variables_to_constants_v2(function).graph
+    ran = tf.compat.v1.RunMetadata()
+    options = tf.compat.v1.RunOptions(output_partition_graphs=True)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(frozen.as_graph_def(), name="")
+        fetched = [graph.get_tensor_by_name(one.name) for one in function.outputs]
+        feeds = {f"{name}:0": value for name, value in named(function, inputs).items()}
+        with tf.compat.v1.Session(graph=graph) as session:
+            session.run(fetched, feeds, options=options, run_metadata=ran)
+    return [node.op for one in ran.partition_graphs for node in one.node]
+
+
 def named(function, inputs):
     """Keys inputs by the placeholder that a signature's argument became."""
     placeholders = function.structured_input_signature[1]
@@ -72,6 +86,15 @@ def test_no_tensor_holds_a_value_for_every_pair_and_width(published, name):
     assert pairwise(sizes) == []
     # It did run the attention: scores over all pairs are there, one per head.
     assert CANDIDATES * BEHAVIORS * serving.CONFIG.heads in sizes.values()
+
+
+@pytest.mark.parametrize("name", SCORING)
+def test_tiers_and_kernel_share_one_histogram_of_each_modality(published, name):
+    sample = serving.requests(SHAPE, published.embeddings)
+    inputs = inputs_of(published.signatures, name, sample, published.tables_inside)
+    ran = operations_run(published.signatures[name], inputs)
+    # Two more sum the attention by bucket.
+    assert ran.count("DenseBincount") == 4
 
 
 def test_the_same_check_finds_early_fusion(embeddings):

@@ -54,6 +54,20 @@ def test_padding_in_front_does_not_count():
     assert cut["similarity_text"].numpy().tolist() == [[[4], [6]]]
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 0), (3, 1, 9), (2, 5, 4), (1, 3, 1)])
+def test_codes_are_cut_at_any_place_and_size(shape):
+    rng = np.random.default_rng(sum(shape))
+    codes = rng.integers(0, 256, shape).astype(np.uint8)
+    ends = rng.integers(0, shape[2] + 1, shape[0])
+    mask = np.arange(shape[2]) < ends[:, None]
+    batch = {"history_mask": tf.constant(mask), "similarity_text": tf.constant(codes)}
+    cut = newest_behaviors.truncate_history(batch, 3, ["text"])["similarity_text"].numpy()
+    width = min(3, shape[2])
+    first = np.maximum(ends - width, 0)
+    expected = [one[:, start : start + width] for one, start in zip(codes, first, strict=True)]
+    np.testing.assert_array_equal(cut, np.stack(expected))
+
+
 def random_model(name, length):
     config = ModelConfig(
         name=name,

@@ -131,7 +131,7 @@ def test_training_adapts_and_the_saved_model_keeps_it(tmp_path):
     )
     config = ModelConfig(embedding_width=8, hidden=(8,), cross_layers=1)
     model, _ = fit.train(
-        examples, config, TrainingConfig(batch_candidates=64), str(tmp_path / "model")
+        examples, config, TrainingConfig(batch_candidates=64, epochs=1), str(tmp_path / "model")
     )
     again = trained_model.read_trained_model(str(tmp_path / "model"))
     fixed = {w.name: w.numpy() for w in model.item_side.non_trainable_variables}

@@ -1,11 +1,10 @@
-"""Sums, gathers and counts by code against NumPy; gradients against slopes."""
+"""Sums and gathers by code against NumPy; gradients against slopes."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from models.layers.similarity_code_ops import (
-    count_by_code,
     gather_by_code,
     gather_by_type_and_code,
     sum_by_code,
@@ -55,8 +54,6 @@ def test_values_equal_numpy(shape, dtype):
         sum_by_code(weights, codes, SIZE), numpy_sum(weights, codes), atol=1e-5
     )
     np.testing.assert_array_equal(gather_by_code(terms, codes), numpy_gather(terms, codes))
-    ones = np.ones((shape[0], shape[1], 1, shape[3]))
-    np.testing.assert_array_equal(count_by_code(codes, SIZE), numpy_sum(ones, codes)[:, :, 0])
 
 
 @pytest.mark.parametrize("shape", SHAPES)

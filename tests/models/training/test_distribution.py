@@ -24,6 +24,7 @@ SETTINGS = (
     "--set=model.id_dropout=0.0",
     "--set=training.batch_candidates=64",
     "--set=training.batches_of=requests",
+    "--set=training.epochs=1",
     "--set=training.evaluations_per_epoch=3",
     "--set=training.learning_rate=0.01",
     "--set=training.optimizer=lazy_adam",

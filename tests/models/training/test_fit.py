@@ -157,14 +157,36 @@ def test_optimizer_groups_cover_every_variable_once_and_buckets_have_their_own_r
 
 def test_step_sizes_fall_to_a_twentieth_over_all_steps():
     model = factory.build_model(MODEL, synthetic.SCHEMA, synthetic.item_ids())
-    rates = TrainingConfig(learning_rate=0.01, bucket_learning_rate=0.2)
-    optimizer = optimizers.build_optimizer(model, rates, 5)
+    rates = TrainingConfig(
+        learning_rate=0.01, bucket_learning_rate=0.2, learning_rate_decay="linear"
+    )
+    assert_step_sizes(model, rates, 5, lambda step: max(0.05, 1 - 0.95 * step / 5))
+
+
+def test_step_sizes_rise_within_half_an_evaluation_interval_and_stay():
+    model = factory.build_model(MODEL, synthetic.SCHEMA, synthetic.item_ids())
+    rates = TrainingConfig(
+        learning_rate=0.01, bucket_learning_rate=0.2, epochs=5, evaluations_per_epoch=2
+    )
+    assert_step_sizes(model, rates, 80, lambda step: min(1, (step + 1) / 4))
+
+
+def test_the_warm_up_has_at_most_200_steps():
+    rates = optimizers.WarmUp(0.5, 200)
+    assert float(rates(199)) == 0.5 and float(rates(99)) == pytest.approx(0.25)
+    config = TrainingConfig()
+    assert optimizers.warm_up_steps(config, 10**6) == 200
+    assert optimizers.warm_up_steps(config, 1) == 1
+
+
+def assert_step_sizes(model, rates, steps, share_of):
+    optimizer = optimizers.build_optimizer(model, rates, steps)
     buckets = {id(variable) for variable in model.bucket_variables()}
     ones = [tf.ones_like(variable) for variable in model.trainable_variables]
     for step in range(7):
         before = weights_by_id(model)
         optimizer.apply_gradients(zip(ones, model.trainable_variables, strict=True))
-        share = max(0.05, 1 - 0.95 * step / 5)
+        share = share_of(step)
         for variable in model.trainable_variables:
             moved = before[id(variable)] - variable.numpy()
             expected = share * (0.2 if id(variable) in buckets else 0.01)

@@ -174,6 +174,7 @@ def test_training_starts_from_the_folder_and_says_how_many_rows(examples, tmp_pa
         batch_candidates=64,
         learning_rate=1e-30,
         bucket_learning_rate=1e-30,
+        epochs=1,
         evaluations_per_epoch=1,
     )
     with caplog.at_level(logging.INFO, logger="absl"):

@@ -25,6 +25,7 @@ MODEL = ModelConfig(
 TRAINING = TrainingConfig(
     batch_candidates=16,
     batches_of="requests",
+    epochs=1,
     evaluations_per_epoch=1,
     optimizer="adagrad",
     learning_rate=0.05,

@@ -16,6 +16,7 @@ SETTINGS = (
     "--set=model.embedding_width=8",
     "--set=model.head_width=8",
     "--set=training.batch_candidates=64",
+    "--set=training.epochs=1",
     "--set=training.evaluations_per_epoch=3",
     "--set=training.deterministic=True",
 )

@@ -17,6 +17,7 @@ SMALL = (
     "--set=model.embedding_width=4",
     "--set=model.head_width=4",
     "--set=training.batch_candidates=64",
+    "--set=training.epochs=1",
     "--set=training.evaluations_per_epoch=2",
     "--set=training.deterministic=True",
 )
