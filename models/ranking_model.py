@@ -24,10 +24,10 @@ from models import downsampling, entire_space, replicas, tasks
 from models.inputs import candidate_weights
 from models.inputs.batch import Batch, behaviors_of
 from models.inputs.newest_behaviors import truncate_history
+from models.inputs.position_bias import PositionBias
 from models.layers import row_penalty
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from models.layers.id_embedding import IdEmbedding
-from models.layers.position_bias import PositionBias
 from models.layers.ranking_head import RankingHead
 from models.layers.side_features import SideFeatures
 from models.model_config import ModelConfig

@@ -9,7 +9,7 @@ import tensorflow as tf
 from features.schema import CANDIDATE_POSITION, CANDIDATES
 from models import factory, trained_model
 from models.inputs import candidate_mixing
-from models.layers.position_bias import PositionBias
+from models.inputs.position_bias import PositionBias
 from models.model_config import ModelConfig
 from serving_signatures import names
 from serving_signatures.signatures import ServingSignatures
