@@ -4,7 +4,7 @@ import difflib
 import functools
 from collections.abc import Iterable
 
-from docs_build.figures import FIGURES
+from docs_build import figures, study_figures
 from docs_build.tables import (
     capacity,
     embeddings,
@@ -18,6 +18,7 @@ from docs_build.tables import (
     serving,
     settings,
     signatures,
+    study,
     training,
 )
 from docs_build.tables.table import Table
@@ -35,8 +36,11 @@ _MODULES = (
     serving,
     settings,
     signatures,
+    study,
     training,
 )
+
+FIGURES = {**figures.FIGURES, **study_figures.FIGURES}
 
 TABLES: dict[str, Table] = {
     name: table for module in _MODULES for name, table in module.TABLES.items()

@@ -94,6 +94,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("markdown", "pages"),
         ("results", "job_flags", "capacity_formulas"),
         ("figures",),
+        ("study_figures",),
         ("tables",),
         ("registry",),
         (MODULES,),

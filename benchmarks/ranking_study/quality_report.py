@@ -35,23 +35,22 @@ def render(result: Mapping[str, Any], path: str) -> None:
         sections.append(rank_report.section(result))
     for name in dict.fromkeys(map(rank_report.name_of, result["rows"])):
         rows = [row for row in result["rows"] if rank_report.name_of(row) == name]
-        texts = [(*cells(row), *rank_report.cells(row)) for row in rows]
         learned = [row for row in rows if row["model"] != "popularity"]
         question = "Which model ranks best, and by how much more than ID-only?"
         blocks: list[ReportBlock] = [
-            Table((*HEAD[1:], *rank_report.HEAD), texts),
+            Table(HEAD[1:], [cells(row) for row in rows]),
             _dots(learned),
             _gains(learned),
             _calibration(rows),
         ]
+        if "summary" in result:
+            texts = [(title_of(row["model"]), *rank_report.cells(row)) for row in rows]
+            blocks.insert(1, Table(("model", *rank_report.HEAD), texts))
         title = name.replace("_", " ").capitalize()
         sections.append(Section(name, title, question, blocks))
     sections.append(Section("protocol", "Protocol", "How was it measured?", _facts(result)))
-    others = f" (1 to {protocol['other_seeds']} of some)" if "other_seeds" in protocol else ""
-    seeds = (
-        f"{protocol['seeds']} seeds{others}, settings tried for each model: {protocol['trials']}"
-    )
-    page.write(path, "Models against each other", f"Test split, scored once; {seeds}", sections)
+    size = f"seeds: up to {protocol['seeds']}; settings tried for each model: {protocol['trials']}"
+    page.write(path, "Models against each other", f"Test split, scored once; {size}", sections)
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -78,6 +77,8 @@ def _gain(gain: Mapping[str, float]) -> str:
 
 def _facts(result: Mapping[str, Any]) -> Sequence[Table | Details]:
     facts = {"command": result["command"], **result["protocol"], **result["environment"]}
+    if "processor_hours" in result:
+        facts["processor hours of the final runs"] = formats.fixed(result["processor_hours"], 1)
     rows = Table((), [(name, str(value)) for name, value in facts.items()], numeric=False)
     head = ("model", "setting", "data", "validation AUC", "validation GAUC", "seconds")
     tried = [

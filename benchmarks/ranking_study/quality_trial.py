@@ -105,18 +105,16 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
         }
     output = os.path.join(folder, "model")
     model, figures = fit.train(examples, model_config, config, output, **extra)
-    details: dict[str, Any] = {
+    stopped = figures["stopped"]
+    details = {
         "parameters": sum(int(np.prod(one.shape)) for one in model.trainable_variables),
-        "steps": figures["steps"],
-    }
-    if (stopped := figures.get("stopped")) is not None:
-        amount, best = stopped["passes"], stopped["best_passes"]
-        details["trained"] = {
+        "trained": {
             "unit": "passes",
-            "amount": amount,
-            "best": best,
+            "amount": stopped["passes"],
+            "best": stopped["best_passes"],
             "reason": stopped["reason"],
-        }
+        },
+    }
     return scoring.score(model, examples, task.evaluate), details
 
 

@@ -65,6 +65,7 @@ class Study:
             study_parts.write(self._work, shared, data.name, values)
         parts = study_parts.read(self._work, shared)
         rows = [row for part in parts for row in part["rows"]]
+        hours = sum(row["seeds"] * row["processor_seconds_mean"] for row in rows) / 3600
         return {
             "command": environment.command("benchmarks.quality"),
             "environment": {**environment.versions(), "commit": study_parts.commit()},
@@ -73,6 +74,7 @@ class Study:
             "tuning": tuning,
             "rows": rows,
             "summary": quality_ranks.summary(rows),
+            "processor_hours": hours,
         }
 
     def _tune(self) -> dict[str, list[dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Loss and AUC along the training of each model."""
+"""Loss and AUC along the training of each model, and why each ended."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,7 +31,8 @@ def section(data: Mapping[str, Any]) -> Section | None:
         Key("", "validation", "line"),
         Key("", "train, as it goes", "dashed"),
     ]
-    figure = Figure("Training curves", "", drawings, legend)
+    ends = " ".join(_end(data, name) for name in histories).strip()
+    figure = Figure("Training curves", ends, drawings, legend)
     question = "Did training help, and did it stop in time?"
     return Section("training", "Training", question, [figure, *_evaluations(histories)])
 
@@ -45,6 +46,12 @@ def _name(data: Mapping[str, Any], name: str) -> str:
     speed = formats.number(data, "training", name, "candidates_per_second")
     rate = f", {formats.count(speed)} candidates per second" if speed else ""
     return f"{formats.model_name(name)}{rate}"
+
+
+def _end(data: Mapping[str, Any], name: str) -> str:
+    """Returns why a training ended; nothing for one of an earlier version."""
+    sentence = formats.dig(data, "training", name, "stopped", "sentence")
+    return f"{formats.model_name(name)}: {sentence}." if isinstance(sentence, str) else ""
 
 
 def _evaluations(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Details]:

@@ -100,10 +100,13 @@ def test_the_table_shows_ranks_ties_and_calibration():
     rows = two_data_sets()
     result = {"rows": rows, "summary": quality_ranks.summary(rows)}
     head, _, dmf, din, control, *_ = rank_report.table(result).splitlines()
-    assert head.startswith("| model | one | two | mean rank | best or tied |")
-    assert dmf == "| DMF | 0.7000 / 0.7000 (1*) | 0.7000 / 0.7000 (2) ! | 1.5 | 50% | 50% |"
-    assert "(1*) | 1.5 |" in din
-    assert control.startswith("| DMF, vectors shuffled (control) | 0.5000 / 0.5000 |")
+    assert head == "| model | mean rank | best or tied | of the distance | one | two |"
+    assert dmf == "| DMF | 1.5 | 50% | 50% | 0.7000 / 0.7000 (1*) | 0.7000 / 0.7000 (2) ! |"
+    assert din.startswith("| DIN | 1.5 |")
+    assert din.endswith("(1*) |")
+    title = "| DMF, vectors shuffled (control) | – | – |"
+    assert control.startswith(title)
+    assert control.endswith(" | 0.5000 / 0.5000 (–) | 0.5000 / 0.5000 (–) |")
 
 
 def test_the_setting_of_the_best_mean_rank_is_chosen():

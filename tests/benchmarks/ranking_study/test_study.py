@@ -191,6 +191,13 @@ def test_a_tuning_trial_needs_no_test_split(examples, tmp_path, model):
     assert (
         result["metrics"]["candidates"] == examples.manifest["splits"]["validation"]["candidates"]
     )
+    assert result["processor_seconds"] > 0
+    if model == "popularity":
+        assert "trained" not in result
+    else:
+        trained = result["trained"]
+        assert 0 < trained["best"] <= trained["amount"]
+        assert trained["reason"] in ("patience", "epochs", "rounds")
 
 
 def test_a_hidden_split_cannot_be_opened(examples):
@@ -273,6 +280,9 @@ def test_data_sets_run_one_at_a_time_make_one_table(benchmark_of, tmp_path, capl
     assert {row["data"] for row in both["rows"]} == {"first", "second"}
     assert set(both["summary"][0]["ranks"]) == {"first", "second"}
     assert both["tuning"] == {}
+    # A second and a half per trial.
+    trials = 2 * (1 + 3 + 3 + 3 + 1)
+    assert both["processor_hours"] == pytest.approx(1.5 * trials / 3600)
     # Those of another protocol do not belong to the table.
     other = benchmark_of(trials=1, seeds=2, names=("first",))[0].result()
     assert [one["name"] for one in other["data"]] == ["first"]

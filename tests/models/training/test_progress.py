@@ -87,6 +87,31 @@ def test_training_that_goes_on_within_an_interval_counts_from_its_batch(lines):
     assert progress.figures(1.0)["steps"] == 6
 
 
+def test_a_training_that_may_end_earlier_says_the_most_time_that_is_left(lines):
+    clock = Clock()
+    progress = Progress(5, 15, at_most=True, line_seconds=1e9, clock=clock)
+    one_evaluation(progress, clock, 0, 5, seconds=0.5, evaluation=7, first=30)
+    assert lines()[0].endswith("2 steps/s at most 19 s left")
+
+
+def test_no_more_time_is_left_than_the_bound_leaves(lines):
+    clock = Clock()
+    progress = Progress(100, 200, seconds_left=100.0, line_seconds=60, clock=clock)
+    one_evaluation(progress, clock, 0, 100, seconds=0.7, evaluation=5)
+    assert [line.split("steps/s ")[1] for line in lines()] == ["40 s left", "25 s left"]
+    one_evaluation(progress, clock, 1, 100, seconds=0.7, evaluation=5)
+    assert lines()[-1].endswith("steps/s 0 s left")
+
+
+def test_a_bound_within_an_interval_is_its_end(lines):
+    clock = Clock()
+    progress = Progress(5, 7, line_seconds=1e9, clock=clock)
+    one_evaluation(progress, clock, 0, 5, seconds=0.5, evaluation=7)
+    assert "step 5/7" in lines()[-1] and lines()[-1].endswith("2 steps/s 8 s left")
+    one_evaluation(progress, clock, 1, 2, seconds=0.5, evaluation=7)
+    assert lines()[-1].startswith("train 100% step 7/7") and lines()[-1].endswith("0 s left")
+
+
 def test_a_first_step_that_takes_minutes_has_no_rate(lines):
     clock = Clock()
     progress = Progress(steps_per_evaluation=2, steps=4, clock=clock)

@@ -64,6 +64,10 @@ def training(loss: float) -> dict:
             {"step": 20, "loss": 0.6, "logloss": 0.6, "auc": None, "val_logloss": loss + 0.01,
              "val_auc": 0.7},
         ],
+        "stopped": {
+            "reason": "max_seconds", "passes": 0.5, "best_step": 20, "best_passes": 0.5,
+            "sentence": "Stopped after 0.5 passes: training.max_seconds=9 is over",
+        },
     }  # fmt: skip
 
 

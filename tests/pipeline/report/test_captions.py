@@ -28,6 +28,10 @@ def set_curve(data):
     data["training"]["dmf"]["history"][1]["val_logloss"] = 0.5
 
 
+def set_end(data):
+    data["training"]["dmf"]["stopped"]["sentence"] = "Stopped after 3 passes: patience"
+
+
 def set_calibration(data):
     data["metrics"]["dmf"]["calibration_curve"][1]["observed"] = 0.5
 
@@ -61,6 +65,7 @@ def set_top(data):
         (set_unknown, "unknown: AUC +0.0000", "unknown: AUC -0.0500"),
         (set_history, "test, 0 behaviors: 3 requests", "test, 0 behaviors: 9 requests"),
         (set_curve, "DMF, step 20: Log loss 0.5600", "DMF, step 20: Log loss 0.5000"),
+        (set_end, "DMF: Stopped after 0.5 passes: ", "DMF: Stopped after 3 passes: patience."),
         (set_calibration, "DMF: 5.5 points off on average", "DMF: 17.5 points off on average"),
         (set_top, "Alien91.0%", "Alien50.0%"),
     ],
