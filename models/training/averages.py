@@ -8,7 +8,7 @@ import tensorflow as tf
 from models.ranking_model import RankingModel
 from models.training.steps import Steps
 
-_UPDATES = 64
+_UPDATES = 16
 """Updates between two evaluations, however many steps these are."""
 
 

@@ -144,8 +144,8 @@ def assert_equal(found, expected):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(("steps", "between"), [(1, 1), (63, 1), (128, 2), (50_000, 781)])
-def test_an_interval_has_about_64_updates_and_never_none(steps, between):
+@pytest.mark.parametrize(("steps", "between"), [(1, 1), (31, 1), (32, 2), (50_000, 3125)])
+def test_an_interval_has_about_16_updates_and_never_none(steps, between):
     assert steps_between_updates(steps) == between
 
 
