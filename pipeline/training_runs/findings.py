@@ -171,7 +171,10 @@ def _effect(model: str, one: Mapping[str, Any]) -> str:
 
 
 def _differences(one: Mapping[str, Any], verdict: int) -> str:
-    """Returns how far two models are apart: a lead, or where `verdict` is negative, a lag."""
+    """Returns how far two models are apart: a lead, or where `verdict` is negative, a lag.
+
+    With a verdict, only by the metrics that it is of.
+    """
     parts = []
     for metric, title in _METRICS:
         if (loss := one[f"{metric}_loss"]) is None:
@@ -179,6 +182,8 @@ def _differences(one: Mapping[str, Any], verdict: int) -> str:
         low, high = one[f"{metric}_loss_interval"]
         if verdict < 0:
             loss, low, high = -loss, -high, -low
+        if verdict and low <= 0:
+            continue
         parts.append(
             f"{formats.signed(loss).removeprefix('+')} {title} (95% {_range((low, high))})"
         )

@@ -81,6 +81,11 @@ def test_a_path_that_takes_away_is_told() -> None:
     assert "Without item ids, DMF is better by 0.0100 GAUC (95% 0.0090 to 0.0110)." in found
 
 
+def test_only_the_metrics_that_are_measurably_better_are_given() -> None:
+    found = said({"item_ids": {**lost(0.001, -0.01), "gauc_loss_interval": [-0.001, 0.003]}}, ())
+    assert "Without item ids, DMF is better by 0.0100 AUC (95% 0.0090 to 0.0110)." in found
+
+
 def test_slices_with_few_candidates_are_not_compared() -> None:
     def one(name: str, loss: float, candidates: int) -> dict[str, Any]:
         return {"slice": name, "candidates": candidates, "others": {"id_only": lost(0, loss)}}
