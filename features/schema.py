@@ -40,6 +40,9 @@ CANDIDATE_MASK = "candidate_mask"
 CANDIDATE_SAMPLE_WEIGHT = "candidate_sample_weight"
 """The weight of each candidate in the loss, in records of `ExampleSchema.weighted`."""
 
+CANDIDATE_POSITION = "candidate_position"
+"""Where each candidate was shown, from 0, in records of `ExampleSchema.positioned`."""
+
 HISTORY_ITEM_ID = "history_item_id"
 HISTORY_MASK = "history_mask"
 HISTORY_TIME_GAP = "history_time_gap"
@@ -196,6 +199,7 @@ class ExampleSchema:
       context_features: side features of the request, `context_<name>` `[R, K]`.
       downsampling: of the train split's negatives; None where records hold the whole log.
       weighted: whether records have a weight for each candidate, `CANDIDATE_SAMPLE_WEIGHT`.
+      positioned: whether records have a position for each candidate, `CANDIDATE_POSITION`.
       version: the layout's; readers refuse any other.
       id_kinds: whether ids are integers or hashed strings. No part of equality and fingerprint:
         schemas from before say none. Jobs compare them by `id_kinds.check`.
@@ -209,6 +213,7 @@ class ExampleSchema:
     context_features: tuple[SideFeature, ...] = ()
     downsampling: Downsampling | None = None
     weighted: bool = False
+    positioned: bool = False
     version: Literal[1] = 1
     id_kinds: IdKinds = dataclasses.field(default=IdKinds(), compare=False)
 
@@ -232,12 +237,13 @@ class ExampleSchema:
     @property
     def of_requests(self) -> "ExampleSchema":
         """The schema of what a request holds, without what concerns training alone."""
-        return dataclasses.replace(self, downsampling=None, weighted=False)
+        return dataclasses.replace(self, downsampling=None, weighted=False, positioned=False)
 
     @property
     def candidate_floats(self) -> tuple[str, ...]:
-        """The features with a float for each candidate: labels, the weight if recorded."""
-        return (*self.labels, CANDIDATE_SAMPLE_WEIGHT) if self.weighted else self.labels
+        """The features with a float for each candidate: labels, weight and position if recorded."""
+        weight = (CANDIDATE_SAMPLE_WEIGHT,) if self.weighted else ()
+        return (*self.labels, *weight, *((CANDIDATE_POSITION,) if self.positioned else ()))
 
     @property
     def history(self) -> tuple[str, ...]:
@@ -266,7 +272,7 @@ class ExampleSchema:
             # Left out, as below, so that schemas without them keep their old fingerprint.
             if not side["statistics"]:
                 del side["statistics"]
-        for name in ("downsampling", "weighted"):
+        for name in ("downsampling", "weighted", "positioned"):
             if not values[name]:
                 del values[name]
         values[KEY] = self.id_kinds.to_dict()

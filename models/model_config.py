@@ -66,6 +66,8 @@ class ModelConfig:
         Empty for no such product.
       auxiliary_loss: weight in training of the loss of a second head, which sees only the
         candidate's embedding and interest; 0 for none.
+      position_buckets: positions that have an effect of their own in training, in records with
+        positions; later ones share the last. Elsewhere no position is read. 0 for none.
       hidden: widths of the head's MLP.
       cross_layers: DCN-v2 cross layers in the head.
       cross_projection: rank of the cross layers' kernels; None for full rank.
@@ -95,6 +97,7 @@ class ModelConfig:
     kernel_width: NonNegativeFloat = 0.1
     similarity_windows: tuple[PositiveInt, ...] = (5, 50)
     auxiliary_loss: NonNegativeFloat = 1.0
+    position_buckets: NonNegativeInt = 32
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 128)
     cross_layers: NonNegativeInt = 1
     cross_projection: PositiveInt | None = None

@@ -13,6 +13,7 @@ from features.errors import UserInputError
 from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
+    CANDIDATE_POSITION,
     CANDIDATES,
     CONTEXT_PREFIX,
     HISTORY_ITEM_ID,
@@ -23,6 +24,7 @@ from models import downsampling, entire_space, replicas, tasks
 from models.inputs import candidate_weights
 from models.inputs.batch import Batch, behaviors_of
 from models.inputs.newest_behaviors import truncate_history
+from models.inputs.position_bias import PositionBias
 from models.layers import row_penalty
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from models.layers.id_embedding import IdEmbedding
@@ -102,6 +104,10 @@ class RankingModel(tfrs.Model, abc.ABC):
         head = (config.hidden, config.cross_layers, config.cross_projection)
         self.head = RankingHead(*head, name="head")
         self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
+        self.position_bias: Any = None
+        if schema.positioned and config.position_buckets:
+            self.position_bias = PositionBias(config.position_buckets, name="position_bias")
+            self.position_bias.build(tf.TensorShape([None, None]))
         self.task = tasks.main_task()
         if self.conversion_label is not None:
             self.conversion_head = RankingHead(*head, name="conversion_head")
@@ -224,7 +230,11 @@ class RankingModel(tfrs.Model, abc.ABC):
           sample: batches of the train split; not read by a model without such inputs.
         """
         sides = [side for side in (self.item_side, self.context_side) if side.wants_sample]
-        batches = list(sample) if sides else []
+        batches = list(sample) if sides or self.position_bias is not None else []
+        if self.position_bias is not None:
+            names = (CANDIDATE_POSITION, self.label)
+            pairs = [[batch[one][batch[CANDIDATE_MASK]] for one in names] for batch in batches]
+            self.position_bias.adapt(*(np.concatenate(one) for one in zip(*pairs, strict=True)))
         for side in sides:
             side.adapt(batches)
 
@@ -273,8 +283,12 @@ class RankingModel(tfrs.Model, abc.ABC):
         content: Sequence[tf.Tensor],
         batch: Batch,
         training: bool = False,
+        shown: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Returns logits `[R, C]` by label from a candidate's embedding, interest and content.
+
+        `shown` is what the place where candidates were shown adds to the main label's logit,
+        `[R, C]`. Only the loss knows it; None elsewhere.
 
         The conversion label's is the logit of pCTCVR, the probability of click and conversion.
         Logits are of the whole log; in training they are of the records, which may lack
@@ -292,6 +306,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         known = [*content, *self.history_features(batch), *self.item_side(batch), *repeated]
         inputs = [candidates, interest, *known]
         logits = {self.label: self.head(inputs)}
+        if shown is not None:
+            logits[self.label] += shown
         if (shallow := self.shallow_logit(candidates, batch)) is not None:
             logits[self.label] += shallow
         if self.logit_shift and not training:
@@ -334,7 +350,8 @@ class RankingModel(tfrs.Model, abc.ABC):
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
         content = self.candidate_content(inputs)
-        logits = self.logits(candidates, interest, content, inputs, training)
+        shown = self._effect_of_position(inputs)
+        logits = self.logits(candidates, interest, content, inputs, training, shown)
         mask = inputs[CANDIDATE_MASK]
         weights = candidate_weights.weights_of(inputs, self.schema)
         loss = tasks.summed_loss(self.task, inputs[self.label], logits[self.label], mask, weights)
@@ -344,6 +361,7 @@ class RankingModel(tfrs.Model, abc.ABC):
             )
         if training and self.config.auxiliary_loss:
             alone = self.auxiliary_head((candidates, interest))
+            alone = alone if shown is None else alone + shown
             losses = tasks.log_losses(inputs[self.label], alone, mask, weights)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
         loss /= replicas.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
@@ -351,3 +369,9 @@ class RankingModel(tfrs.Model, abc.ABC):
             penalty = row_penalty.squared_rows(self.item_embedding, self.attended(inputs))
             loss += self.config.embedding_l2 * penalty / replicas.count()
         return loss
+
+    def _effect_of_position(self, batch: Batch) -> tf.Tensor | None:
+        """Returns what positions add to the logit of what was observed, `[R, C]`; None for none."""
+        if self.position_bias is None:
+            return None
+        return self.position_bias(batch[CANDIDATE_POSITION])

@@ -35,6 +35,7 @@ from absl import flags, logging
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
 from pipeline.simulation import ground_truth
+from pipeline.simulation.flags import define_kind
 from pipeline.simulation.settings import MarketplaceSettings, parse_modalities
 from pipeline.simulation.simulation import simulate
 
@@ -52,32 +53,7 @@ def define_flags() -> None:
             "`C` Mean candidates per request; 1 to 2 C - 1 are equally likely.",
         )
         flags.DEFINE_integer("days", default.days, "`DAYS` Simulated time.")
-    with flag_group("Content and labels"):
-        widths = [f"{name}:{width}" for name, width in default.modalities.items()]
-        flags.DEFINE_list("modalities", widths, "`NAME:WIDTH,...` Embedding sets and their widths.")
-        flags.DEFINE_float(
-            "missing_embeddings",
-            default.missing_embeddings,
-            "`SHARE` Items without a vector, drawn per modality, from 0 to 0.9.",
-        )
-        flags.DEFINE_float(
-            "cold_fraction",
-            default.cold_fraction,
-            "`SHARE` Items that appear during the simulated time, from 0 to 0.9.",
-        )
-        flags.DEFINE_enum(
-            "content",
-            default.content,
-            ["interaction", "additive", "none"],
-            "How similarity moves clicks: as the id says, for every item alike, not at all.",
-        )
-        flags.DEFINE_enum(
-            "label_events",
-            default.label_events,
-            ["inline", "separate"],
-            "Labels as columns of the impressions, or as logs of their own that arrive later.",
-        )
-        flags.DEFINE_integer("seed", default.seed, "`NUMBER` Another seed is another world.")
+    define_kind(default)
     with flag_group("Output"):
         flags.DEFINE_string(
             "output", None, "`FOLDER` Log, catalog, embedding sets and truth, local.", required=True

@@ -1,6 +1,7 @@
 """Models with the same head and random weights, exported as the pipeline exports them."""
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import tf_keras as keras
@@ -26,11 +27,16 @@ SCHEMA = ExampleSchema(
 CONFIG = ModelConfig(embedding_width=64, head_width=64, attention_length=0)
 """Attention reads the whole history, so that every model attends to the same behaviors."""
 
-_KINDS: dict[str, type[RankingModel]] = {
-    "id_only": IdOnly,
-    "dmf": DMF,
-    "dmf_materialized": MaterializedDMF,
-    "early_fusion": EarlyFusion,
+DEFAULTS = ModelConfig()
+"""What users train who set nothing: attention reads the newest behaviors."""
+
+_KINDS: dict[str, tuple[type[RankingModel], ModelConfig]] = {
+    "id_only": (IdOnly, CONFIG),
+    "dmf": (DMF, CONFIG),
+    "dmf_materialized": (MaterializedDMF, CONFIG),
+    "early_fusion": (EarlyFusion, CONFIG),
+    "id_only_default": (IdOnly, DEFAULTS),
+    "dmf_default": (DMF, DEFAULTS),
 }
 
 
@@ -46,23 +52,32 @@ def content(items: int) -> dict[str, EmbeddingSet]:
     }
 
 
-def build_all(vocabulary: np.ndarray) -> dict[str, RankingModel]:
-    """Returns every model by name with random weights; `dmf_materialized` has those of `dmf`."""
+def build_all(vocabulary: np.ndarray, names: Sequence[str] = ()) -> dict[str, RankingModel]:
+    """Returns models by name with random weights; `dmf_materialized` has those of `dmf`.
+
+    Args:
+      vocabulary: `[N]` int64 item ids, ascending.
+      names: of the models; all if empty.
+    """
     models = {}
-    for name, kind in _KINDS.items():
+    for name, (kind, config) in _KINDS.items():
+        if names and name not in names:
+            continue
         keras.utils.set_random_seed(1)
-        models[name] = kind(CONFIG, SCHEMA, vocabulary)
+        models[name] = kind(config, SCHEMA, vocabulary)
         models[name].create_variables(factory.zero_batch(SCHEMA))
     return models
 
 
-def export_all(folder: str, embeddings: dict[str, EmbeddingSet]) -> dict[str, str]:
-    """Exports every model with the embedding sets inside; each passes the export's gate.
+def export_all(
+    folder: str, embeddings: dict[str, EmbeddingSet], names: Sequence[str] = ()
+) -> dict[str, str]:
+    """Exports models with the embedding sets inside; each passes the export's gate.
 
     The sets' items are the vocabulary. Returns the version folder by model.
     """
     folders = {}
-    for name, model in build_all(next(iter(embeddings.values())).item_ids).items():
+    for name, model in build_all(next(iter(embeddings.values())).item_ids, names).items():
         own = {modality.name: embeddings[modality.name] for modality in model.modalities}
         place = os.path.join(folder, name)
         folders[name] = saved_model.export_saved_model(model, place, own, batch_sizes=(1,)).folder

@@ -11,6 +11,7 @@
 | `candidate_mask` | | `[R, C]` bool |
 | a label | float `[c]` | `[R, C]` float32 |
 | `candidate_sample_weight` (with weights) | float `[c]` | `[R, C]` float32 |
+| `candidate_position` (with positions) | float `[c]` | `[R, C]` float32 |
 | `similarity_<modality>` | bytes: uint8 `[c, l]`, row-major | `[R, C, L]` uint8 |
 | `candidate_embedding_<modality>` (optional) | bytes: int8 `[c, M]` | `[R, C, M]` int8 |
 | `candidate_<item feature>` | int64 or float `[c * K]` | `[R, C, K]` |

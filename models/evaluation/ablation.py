@@ -30,8 +30,9 @@ PATHS: dict[str, tuple[int, ...]] = {
     "content": (_ATTENTION, _HISTOGRAM, _CANDIDATE),
     "item_ids": (_IDS,),
 }
-"""What is taken away, by name: content in the attention; in tiers, kernel and scores; the
-candidate's own embedding; the first two; all three; the ids of candidates and behaviors."""
+"""What is taken away, by name: content in the attention; similarity beside it, in tiers, kernel,
+product and scores; the candidate's own embedding; the first two; all three; the ids of candidates
+and behaviors."""
 
 _SAME = 1e-6
 """Largest difference of probabilities that is float rounding."""

@@ -1,4 +1,7 @@
-"""Moves the bias of a model of sampled negatives, so that it predicts as much as happens."""
+"""Moves a model's bias, so that it predicts as much as happens.
+
+For models of sampled negatives, and of positions, whose effect evaluation and serving leave out.
+"""
 
 import numpy as np
 from absl import logging
@@ -14,7 +17,7 @@ _FARTHEST = 5.0
 
 
 def fit_bias(model: RankingModel, examples: ExampleSet) -> float:
-    """Fits the head's bias to the validation split, for a model of sampled negatives.
+    """Fits the head's bias to the validation split.
 
     The AUC, which selects weights, does not see a bias, and the last steps of training leave one of
     a few percent. The correction of the sample multiplies odds, so nothing of it would be lost.

@@ -86,6 +86,12 @@ def define_flags() -> None:
             "`COLUMN` Numeric column of the log: each candidate's weight in the loss, 0 or more.",
         )
         text(
+            "position_column",
+            None,
+            "`COLUMN` Numeric column of the log: where each candidate was shown, from 0. Training "
+            "alone reads it.",
+        )
+        text(
             "downsample_negatives",
             None,
             "`LABEL=SHARE` Keeps this share of the label's negatives in train: click=0.1. Models "

@@ -53,7 +53,7 @@ DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
 
 _ABSENT_BY_DEFAULT = (
     *("statistics", "column", "text_column", "filter", "delimiter", "null_value", "null_label"),
-    *("weight_column", "downsample_negatives"),
+    *("weight_column", "position_column", "downsample_negatives"),
 )
 """Data sets from before there were these options are the same as ones without."""
 
@@ -110,6 +110,8 @@ class JoinOptions:
         `features.records.running_statistics`.
       weight_column: a numeric column of the log, finite and at least 0: each candidate's weight in
         training's loss.
+      position_column: a numeric column of the log, finite and at least 0: where each candidate was
+        shown. Training reads it, to keep its effect apart from preference.
       negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
         event, with labels of 0.
       downsample_negatives: `LABEL=SHARE` leaves most negatives of a label out of the train split,
@@ -164,6 +166,7 @@ class JoinOptions:
     candidate_embeddings: tuple[Name, ...] | None = None
     statistics: tuple[ColumnName, ...] = ()
     weight_column: ColumnName | None = None
+    position_column: ColumnName | None = None
     negatives: str | None = None
     downsample_negatives: str | None = None
     max_candidates: PositiveInt = 128
@@ -321,6 +324,7 @@ class JoinOptions:
             tuple(self.embeddings),
             bool(self.statistics),
             has_weights=bool(self.weight_column or self.downsample_negatives),
+            has_positions=bool(self.position_column),
             items=tuple(map(column_name, self.item_features or ())),
             context=tuple(map(column_name, self.context)),
             users=tuple(map(column_name, self.user_features or ())),

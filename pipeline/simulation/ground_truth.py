@@ -70,7 +70,7 @@ def ceilings(
             usual = np.einsum("id,id->i", items.content[item], profiles[user])
             test = ~early
             scores["bayes"].add(label[test], logit[test])
-            unplaced = logit - position_effect(ids["position"].to_numpy())
+            unplaced = logit - position_effect(settings, ids["position"].to_numpy())
             scores["without_position"].add(label[test], unplaced[test])
             alone = without + STRENGTH * items.gate[item] * usual
             scores["ids_alone"].add(label[test], alone[test])

@@ -121,6 +121,8 @@ class Marketplace:
             np.cumsum(_DEVICE_SHARE), rng.random(len(sizes), np.float32), "right"
         )
         item = self._source.draw(rng, times, self.users.interest(users, times), request)
+        if self._settings.order == "price":
+            item = item[np.lexsort((-self.items.price[item], request))]
         logit = self._logit_without_similarity(users, item, request, position, devices)
         luck = rng.random(len(request), np.float32)
         probability = np.empty(len(request), np.float32)
@@ -180,7 +182,7 @@ class Marketplace:
             np.float32(_BASE)
             + self.items.quality[item]
             + np.float32(_TASTE) * match
-            + position_effect(position)
+            + position_effect(self._settings, position)
             + _DEVICE_EFFECT[devices][request]
         )
 
@@ -211,9 +213,9 @@ class Marketplace:
         return _sigmoid(logit - frugal[request] * (price - np.float32(2.5)))
 
 
-def position_effect(position: np.ndarray) -> np.ndarray:
+def position_effect(settings: MarketplaceSettings, position: np.ndarray) -> np.ndarray:
     """Returns what positions, `[I]` from 0, add to the logit; `[I]` float32."""
-    return -np.float32(0.25) * np.log2(position.astype(np.float32) + 1)
+    return -np.float32(settings.position_effect) * np.log2(position.astype(np.float32) + 1)
 
 
 def _rounds(users: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:

@@ -38,6 +38,9 @@ class MarketplaceSettings:
         conversions as rows of their own that arrive later.
       cold_fraction: share of items that appear during the simulated time.
       missing_embeddings: share of items without an embedding, drawn for each modality.
+      order: of a request's candidates: by `chance`, or by `price`, the dearest first, as in a shop
+        that promotes them. The price has no effect on a click, the position has.
+      position_effect: what a click's logit loses per doubling of the position, counted from 1.
       content: how similarity moves a click: `interaction` by the gate of the id, `additive` for
         every item alike, `none` not at all.
     """
@@ -52,6 +55,8 @@ class MarketplaceSettings:
     label_events: Literal["inline", "separate"] = "inline"
     cold_fraction: float = Field(default=0.1, ge=0, le=0.9)
     missing_embeddings: float = Field(default=0.02, ge=0, le=0.9)
+    order: Literal["chance", "price"] = "chance"
+    position_effect: float = Field(default=0.25, ge=0, le=10)
     content: Literal["interaction", "additive", "none"] = "interaction"
 
     @classmethod

@@ -15,7 +15,7 @@ _PATHS = {
     "content": "all content",
     "similarity": "all similarity",
     "attention": "content in the attention",
-    "histogram": "tiers and kernel of similarity",
+    "histogram": "tiers, kernel and product of similarity",
     "candidate_content": "the candidate's own embedding",
     "item_ids": "item ids",
 }

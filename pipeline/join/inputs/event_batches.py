@@ -42,9 +42,9 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     `user`, `item`, `request`: int64 ids; `time`: int64 microseconds; `file`, `row`: where the
     event was read; `content`: hash over the columns of the row that are read; `role`: see `Role`;
     `behavior`: whether it becomes one; `type`: of behavior; `split`: where the log names it, else
-    -1; `label_<name>` float32; `weight` float32, where the log has one; `context_<name>` int64 or
-    float32; `statistic_<name>` float64; `known_<label>`: int64 microseconds at which an attributed
-    label became known.
+    -1; `label_<name>` float32; `weight` float32 and `position` float32, where the log has them;
+    `context_<name>` int64 or float32; `statistic_<name>` float64; `known_<label>`: int64
+    microseconds at which an attributed label became known.
     """
     fields = [(name, pa.int64()) for name in ("user", "item", "time", "request", "row", "content")]
     fields += [("file", pa.int32()), ("behavior", pa.bool_())]
@@ -52,6 +52,7 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     options = columns.options
     fields += [(f"label_{name}", pa.float32()) for name in options.resolved_labels]
     fields += [("weight", pa.float32())] if options.weight_column is not None else []
+    fields += [("position", pa.float32())] if options.position_column is not None else []
     fields += [
         (context_feature(one.name), pa.int64() if one.kind == "categorical" else pa.float32())
         for one in columns.context
@@ -139,8 +140,7 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
     required += ["timestamp"] if columns.has_timestamp else []
     required += [REQUEST_ID] if columns.has_request_id else []
     required += [columns.split_column] if columns.split_column is not None else []
-    weight = () if columns.weight is None else (columns.weight,)
-    read = (*columns.expression_columns, *columns.stored_statistics, *weight)
+    read = (*columns.expression_columns, *columns.stored_statistics, *columns.numbers)
     required += [name for name in read if name not in required]
     for name in required:
         if batch[name].null_count:
@@ -164,7 +164,7 @@ def _reasons(batch: pa.RecordBatch, columns: LogColumns) -> np.ndarray:
     for label in columns.stored_labels:
         values = numpy_of(batch[label].fill_null(False if _is_boolean(batch[label]) else 0))
         object_to((values != 0) & (values != 1), f"{label} is not 0 or 1")
-    for name in weight:
+    for name in columns.numbers:
         values = _float32(batch[name].fill_null(False if _is_boolean(batch[name]) else 0))
         object_to(values < 0, f"{name} is negative")
         object_to(~np.isfinite(values), f"{name} is NaN or infinite")
@@ -214,9 +214,10 @@ def _events(
         events["split"] = numpy_of(index).astype(np.int8)
     for label in columns.options.resolved_labels:
         events[f"label_{label}"] = numpy_of(values[label]).astype(np.float32)
-    if columns.options.weight_column is not None:
-        known = columns.weight is not None
-        events["weight"] = _float32(batch[columns.weight]) if known else np.zeros(count, np.float32)
+    for name, column in (("weight", columns.weight), ("position", columns.position)):
+        # The schema leaves out what the log does not have.
+        known = column is not None
+        events[name] = _float32(batch[column]) if known else np.zeros(count, np.float32)
     for feature in columns.context:
         events[context_feature(feature.name)] = _context(columns, feature, batch)
     for name in columns.options.column_statistics:

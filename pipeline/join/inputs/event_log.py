@@ -223,6 +223,8 @@ def _check(table: Table, columns: LogColumns) -> None:
         table.column(name, kinds.is_number, expected)
     if columns.weight is not None:
         table.column(columns.weight, kinds.is_number, "a number, 0 or more (--weight_column)")
+    if columns.position is not None:
+        table.column(columns.position, kinds.is_number, "a number, 0 or more (--position_column)")
     for feature in columns.stored_context:
         accepts = kinds.is_id if feature.kind == "categorical" else kinds.is_number
         expected = f"{feature.kind} (--context)"

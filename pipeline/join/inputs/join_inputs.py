@@ -174,6 +174,7 @@ def _schema(
             context_features=context_features,
             downsampling=options.downsampling,
             weighted=options.weight_column is not None,
+            positioned=options.position_column is not None,
             id_kinds=IdKinds(_kind(log.item_kind), _kind(log.user_kind)),
         )
     except ValidationError as error:

@@ -78,6 +78,16 @@ class LogColumns:
         return self.options.weight_column if self.sets_label is None else None
 
     @property
+    def position(self) -> str | None:
+        """The column with the position of each candidate."""
+        return self.options.position_column if self.sets_label is None else None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns with a number of 0 or more for each candidate: weight and position."""
+        return tuple(name for name in (self.weight, self.position) if name is not None)
+
+    @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression that is evaluated, in order."""
         rule = self.options.behavior
@@ -104,7 +114,7 @@ class LogColumns:
         names = {"user_id", "item_id", *self.stored_labels, *self.stored_statistics}
         names |= {feature.name for feature in self.stored_context}
         names |= set(self.expression_columns)
-        names |= {self.weight} if self.weight is not None else set()
+        names |= set(self.numbers)
         names |= {"timestamp"} if self.has_timestamp else set()
         names |= {REQUEST_ID} if self.has_request_id else set()
         names |= {self.split_column} if self.split_column is not None else set()

@@ -12,6 +12,7 @@ from features.records.columnar import Slices, encode_requests
 from features.records.running_statistics import NAME
 from features.schema import (
     CANDIDATE_ITEM_ID,
+    CANDIDATE_POSITION,
     CANDIDATE_SAMPLE_WEIGHT,
     HISTORY_ITEM_ID,
     HISTORY_RESIDUAL,
@@ -82,6 +83,7 @@ class RecordEncoder:
         self._item = columns["item"][order]
         self._labels = {name: columns[f"label_{name}"][order] for name in schema.labels}
         self._weight = columns["weight"][order] if schema.weighted else None
+        self._position = columns["position"][order] if schema.positioned else None
         self._behavior_item = columns["item"][behaviors]
         self._behavior_time = columns["time"][behaviors]
         self._behavior_type = columns["type"].astype(np.int64)[behaviors]
@@ -161,6 +163,8 @@ class RecordEncoder:
             features[name] = by_candidate(values[window.candidates])
         if self._weight is not None:
             features[CANDIDATE_SAMPLE_WEIGHT] = by_candidate(self._weight[window.candidates])
+        if self._position is not None:
+            features[CANDIDATE_POSITION] = by_candidate(self._position[window.candidates])
         for name, values in codes.items():
             features[similarity_feature(name)] = Slices(
                 values, window.pair_offsets[:-1], window.pair_offsets[1:]

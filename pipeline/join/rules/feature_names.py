@@ -65,6 +65,7 @@ class FeatureNames:
       modalities: of the embedding sets.
       has_statistics: whether records have running statistics.
       has_weights: whether candidates have weights, in records or in evaluation.
+      has_positions: whether candidates have positions in records.
       items: columns that become features of the candidates.
       context: columns of the log that become features of the request.
       users: columns that become features of the request, too.
@@ -74,6 +75,7 @@ class FeatureNames:
     modalities: tuple[str, ...] = ()
     has_statistics: bool = False
     has_weights: bool = False
+    has_positions: bool = False
     items: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -118,6 +120,8 @@ class FeatureNames:
             yield schema.context_feature(running_statistics.NAME)
         if self.has_weights:
             yield schema.CANDIDATE_SAMPLE_WEIGHT
+        if self.has_positions:
+            yield schema.CANDIDATE_POSITION
 
     def _sources(self) -> list[tuple[_Source, tuple[str, ...]]]:
         return [

@@ -12,7 +12,7 @@ _NAMES = {
     "content": "all content",
     "similarity": "similarity",
     "attention": "in attention",
-    "histogram": "tiers, kernel",
+    "histogram": "beside attention",
     "candidate_content": "own embedding",
     "item_ids": "item ids",
 }

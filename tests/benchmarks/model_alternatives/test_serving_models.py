@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.model_alternatives import serving_models
+from models.model_config import ModelConfig
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +23,10 @@ def test_content_covers_the_vocabulary_in_every_modality():
     assert {name: one.dimension for name, one in sets.items()} == {"text": 128, "image": 128}
     for one in sets.values():
         np.testing.assert_array_equal(one.item_ids, np.arange(1, 41))
+
+
+def test_the_defaults_are_those_of_the_configuration():
+    models = serving_models.build_all(np.arange(1, 41), ("dmf_default", "id_only_default"))
+    assert list(models) == ["id_only_default", "dmf_default"]
+    for model in models.values():
+        assert model.config == ModelConfig()

@@ -267,3 +267,13 @@ def test_command_refuses_in_words(tmp_path):
     assert "name:dimension" in done.stderr
     assert "Traceback" not in done.stderr
     assert not os.path.exists(tmp_path / "log")
+
+
+def test_by_price_a_request_shows_the_dearest_first_and_positions_count_as_told(tmp_path):
+    log = Log.simulate(tmp_path / "log", order="price", position_effect=2.0)
+    shown, items = log.columns("impressions"), log.columns("items")
+    price = items["price"][np.argsort(items["item_id"])][shown["item_id"] - 1]
+    same = np.diff(shown["request_id"]) == 0
+    assert (np.diff(price)[same] <= 0).all() and (np.diff(price)[same] < 0).mean() > 0.9
+    chance = log.columns("truth")["click_probability"]
+    assert chance[shown["position"] == 0].mean() > 3 * chance[shown["position"] == 3].mean()

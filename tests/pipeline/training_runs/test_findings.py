@@ -42,7 +42,7 @@ def test_content_that_adds_is_said_with_its_interval_and_its_part() -> None:
         "Content adds to ids: DMF is ahead of ID-only by 0.0121 GAUC (95% 0.0111 to 0.0131) and "
         "0.0100 AUC (95% 0.0090 to 0.0110)."
     )
-    assert found[1] == "Of its content, DMF uses tiers and kernel of similarity most."
+    assert found[1] == "Of its content, DMF uses tiers, kernel and product of similarity most."
     assert (
         "Without content in the attention, DMF loses 0.0040 GAUC (95% 0.0030 to 0.0050)." in found
     )
