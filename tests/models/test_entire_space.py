@@ -99,10 +99,10 @@ def test_conversions_teach_the_tower_of_clicks():
 def test_the_main_label_is_scored_as_without_the_second():
     with_both = random_model()
     alone = random_model(conversion_label=None)
-    for one, other in zip(
-        alone.head.trainable_variables, with_both.head.trainable_variables, strict=True
-    ):
-        one.assign(other)
+    for part in ("head", "product"):
+        pairs = (getattr(model, part).trainable_variables for model in (alone, with_both))
+        for one, other in zip(*pairs, strict=True):
+            one.assign(other)
     batch = batch_with_conversions()
     candidates, interest = with_both.candidates_and_interest(batch)
     content = with_both.candidate_content(batch)
