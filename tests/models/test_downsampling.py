@@ -66,6 +66,8 @@ def test_both_labels_of_a_known_world_are_exact():
         "conversion": special.logit(cvr),
     }
     _, model = models(conversion_label="conversion")
+    for variable in model.product.trainable_variables:
+        variable.assign(tf.zeros_like(variable))
     for name, head in (("click", model.head), ("conversion", model.conversion_head)):
         for variable in head.trainable_variables:
             variable.assign(tf.zeros_like(variable))

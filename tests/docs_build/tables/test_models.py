@@ -12,9 +12,14 @@ def rows(name):
     ]
 
 
-def test_every_model_is_compared_and_only_the_baseline_has_no_gain():
+NOT_MEASURED = {"dmf_paper"}
+
+
+def test_every_measured_model_is_compared_and_only_the_baseline_has_no_gain():
     found = rows("models.comparison")
-    assert sorted(row[0] for row in found) == sorted(f"[`{name}`](#{name})" for name in MODELS)
+    assert sorted(row[0] for row in found) == sorted(
+        f"[`{name}`](#{name})" for name in MODELS.keys() - NOT_MEASURED
+    )
     assert [row[0] for row in found if not row[3]] == ["[`id_only`](#id_only)"]
     assert found[-1] == [
         "[`dmf`](#dmf)",
