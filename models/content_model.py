@@ -7,7 +7,7 @@ import tensorflow as tf
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import candidate_embedding_feature
-from models.inputs.batch import Batch, behaviors_of, codes_of
+from models.inputs.batch import Batch, behaviors_of
 from models.layers import similarity_counts
 from models.layers.content_embedding import ContentEmbedding
 from models.layers.content_projection import ContentProjection
@@ -51,10 +51,6 @@ class ContentModel(RankingModel):
         names = [modality.name for modality in self.projected_modalities]
         quantized = {name: batch[candidate_embedding_feature(name)] for name in names}
         return [self.content_projection(quantized)]
-
-    def similarity_codes(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns the similarity codes by modality, each `[R, C, L]` uint8."""
-        return codes_of(batch, self.schema.modalities)
 
     def similarity_counts(self, batch: Batch, behavior_types: int = 1) -> dict[str, tf.Tensor]:
         """Returns the behaviors' counts by type and code, `[R, C, behavior_types, 256]` each.

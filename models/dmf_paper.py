@@ -32,6 +32,11 @@ class PaperDMF(DTA):
         self.centric_mlp = _mlp(width, "centric")
         self.mix = self.add_weight("mix", (), initializer="zeros")
 
+    @property
+    def similarity_names(self) -> tuple[str, ...]:
+        """The one name of `similarity_codes`."""
+        return (_SIMILARITY,)
+
     def similarity_codes(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns one similarity code of all modalities, `[R, C, L]` uint8."""
         codes = tf.stack(list(codes_of(batch, self.schema.modalities).values()))
@@ -44,10 +49,6 @@ class PaperDMF(DTA):
         alpha = tf.sigmoid(self.mix)
         centric = self.centric_mlp(self.tiers(self.similarity_counts(batch)))
         return alpha * self.enriched_mlp(interest) + (1 - alpha) * centric
-
-    def bucket_effect(self) -> dict[str, dict[str, list]]:
-        """Returns the attention's bias by bucket of the one similarity."""
-        return {_SIMILARITY: self.effect_of(_SIMILARITY)}
 
 
 def _mlp(width: int, name: str) -> keras.Sequential:

@@ -45,13 +45,12 @@ class DTA(ContentModel):
 
     def bucket_effect(self) -> dict[str, dict[str, list]]:
         """Returns the attention's bias by bucket of similarity, by modality."""
-        return {name: self.effect_of(name) for name in self.schema.modality_names}
-
-    def effect_of(self, similarity: str) -> dict[str, list]:
-        """Returns `edges`, `bias` and `bias_by_type` of one of the attention's similarities."""
-        bias = self.attention.bucket_bias(similarity).numpy()
-        return {
-            "edges": list(self.config.attention_edges),
-            "bias": bias.mean(axis=0).tolist(),
-            "bias_by_type": bias.tolist(),
-        }
+        effect = {}
+        for name in self.similarity_names:
+            bias = self.attention.bucket_bias(name).numpy()
+            effect[name] = {
+                "edges": list(self.config.attention_edges),
+                "bias": bias.mean(axis=0).tolist(),
+                "bias_by_type": bias.tolist(),
+            }
+        return effect

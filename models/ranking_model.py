@@ -22,7 +22,7 @@ from features.schema import (
 )
 from models import downsampling, entire_space, replicas, tasks
 from models.inputs import candidate_weights
-from models.inputs.batch import Batch, behaviors_of
+from models.inputs.batch import Batch, behaviors_of, codes_of
 from models.inputs.newest_behaviors import truncate_history
 from models.inputs.position_bias import PositionBias
 from models.layers import row_penalty
@@ -128,6 +128,15 @@ class RankingModel(tfrs.Model, abc.ABC):
     def modalities(self) -> tuple[Modality, ...]:
         """The modalities whose similarity codes the model reads."""
         return self.schema.modalities
+
+    @property
+    def similarity_names(self) -> tuple[str, ...]:
+        """The names of `similarity_codes`: the modalities."""
+        return tuple(modality.name for modality in self.modalities)
+
+    def similarity_codes(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns the similarity codes that the model reads, by modality, `[R, C, L]` uint8."""
+        return codes_of(batch, self.modalities)
 
     @property
     def tables(self) -> dict[str, tf.Variable]:

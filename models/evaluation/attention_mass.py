@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from features.embeddings import similarity
 from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID
-from models.inputs.batch import Batch, behaviors_of, codes_of
+from models.inputs.batch import Batch, behaviors_of
 from models.layers.decoupled_attention import DecoupledTargetAttention
 from models.ranking_model import RankingModel
 
@@ -34,11 +34,11 @@ def measure(model: RankingModel, batches: Iterable[Batch]) -> dict[str, dict[str
     edges = model.config.attention_edges
     size = model.schema.behavior_types, len(edges) + 2
     bucket_of_code = similarity.bucket_of_code(edges)
-    mass = {modality.name: np.zeros((2, *size)) for modality in model.modalities}
+    mass = {name: np.zeros((2, *size)) for name in model.similarity_names}
     candidates = 0
     for batch in map(model.attended, batches):
         behaviors = behaviors_of(batch)
-        codes = codes_of(batch, model.modalities)
+        codes = model.similarity_codes(batch)
         weights = _weights(model, attention, batch).numpy().mean(axis=2)  # [R, C, L]
         known = behaviors.mask.numpy()
         counted = batch[CANDIDATE_MASK].numpy() & known.any(axis=1)[:, None]  # [R, C]
@@ -72,5 +72,5 @@ def _weights(model: RankingModel, attention: DecoupledTargetAttention, batch: Ba
     )
     query = attention.project_query(candidates)
     key, _ = attention.project_history(history)
-    codes = codes_of(batch, model.modalities)
+    codes = model.similarity_codes(batch)
     return attention.attention_weights(query, key, codes, behaviors_of(batch))
