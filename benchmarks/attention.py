@@ -21,8 +21,8 @@ from benchmarks.measuring import result_file
 from benchmarks.model_alternatives.materialized_attention import MaterializedTargetAttention
 from features.embeddings import similarity
 from models.inputs.behaviors import Behaviors
-from models.layers.decoupled_attention import DecoupledTargetAttention
-from models.layers.early_fusion_attention import EarlyFusionAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.early_fusion_attention import EarlyFusionAttention
 from pipeline.end_to_end import latency
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group

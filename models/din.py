@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from features.schema import Modality
 from models.inputs.batch import Batch, behaviors_of
-from models.layers.activation_unit import ActivationUnit
+from models.layers.attention.activation_unit import ActivationUnit
 from models.ranking_model import RankingModel
 
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from models.content_model import ContentModel
 from models.inputs.batch import Batch, behaviors_of
-from models.layers.early_fusion_attention import EarlyFusionAttention
+from models.layers.attention.early_fusion_attention import EarlyFusionAttention
 
 
 class EarlyFusion(ContentModel):

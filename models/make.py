@@ -7,10 +7,10 @@ import tf_keras as keras
 
 from features.errors import UserInputError
 from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID
-from models import replicas, tasks
 from models.content_model import ContentModel
 from models.inputs import candidate_weights
 from models.inputs.batch import Batch, behaviors_of
+from models.losses import replicas, tasks
 
 
 class MAKE(ContentModel):

@@ -6,38 +6,35 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_recommenders as tfrs
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import (
     CANDIDATE_ITEM_ID,
-    CANDIDATE_MASK,
-    CANDIDATE_POSITION,
     CANDIDATES,
     CONTEXT_PREFIX,
     HISTORY_ITEM_ID,
     ExampleSchema,
     Modality,
 )
-from models import downsampling, entire_space, replicas, tasks
-from models.inputs import candidate_weights
+from models import downsampling, entire_space
 from models.inputs.batch import Batch, behaviors_of, codes_of
 from models.inputs.newest_behaviors import truncate_history
-from models.inputs.position_bias import PositionBias
-from models.layers import row_penalty
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 from models.layers.id_embedding import IdEmbedding
+from models.layers.position_bias import PositionBias
 from models.layers.ranking_head import RankingHead
 from models.layers.side_features import SideFeatures
+from models.losses import tasks
 from models.model_config import ModelConfig
+from models.ranking_loss import RankingLoss
 
 _AUXILIARY_HIDDEN = 128
 _NEWEST = (10, 50)
 """Numbers of newest behaviors whose types the head sees."""
 
 
-class RankingModel(tfrs.Model, abc.ABC):
+class RankingModel(RankingLoss):
     """Item embedding, an interest in the history, side features and a head.
 
     A subclass creates its layers in `create_layers`, and overrides `interest` and `fuse` where it
@@ -106,7 +103,9 @@ class RankingModel(tfrs.Model, abc.ABC):
         self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
         self.position_bias: Any = None
         if schema.positioned and config.position_buckets:
-            self.position_bias = PositionBias(config.position_buckets, name="position_bias")
+            self.position_bias = PositionBias(
+                config.position_buckets, self.label, name="position_bias"
+            )
             self.position_bias.build(tf.TensorShape([None, None]))
         self.task = tasks.main_task()
         if self.conversion_label is not None:
@@ -238,14 +237,11 @@ class RankingModel(tfrs.Model, abc.ABC):
         Args:
           sample: batches of the train split; not read by a model without such inputs.
         """
-        sides = [side for side in (self.item_side, self.context_side) if side.wants_sample]
-        batches = list(sample) if sides or self.position_bias is not None else []
-        if self.position_bias is not None:
-            names = (CANDIDATE_POSITION, self.label)
-            pairs = [[batch[one][batch[CANDIDATE_MASK]] for one in names] for batch in batches]
-            self.position_bias.adapt(*(np.concatenate(one) for one in zip(*pairs, strict=True)))
-        for side in sides:
-            side.adapt(batches)
+        parts = [self.item_side, self.context_side, self.position_bias]
+        parts = [part for part in parts if part is not None and part.wants_sample]
+        batches = list(sample) if parts else []
+        for part in parts:
+            part.adapt(batches)
 
     def bucket_effect(self) -> dict[str, dict[str, list]]:
         """Returns the learned effect of similarity, for reports.
@@ -326,61 +322,3 @@ class RankingModel(tfrs.Model, abc.ABC):
             joint = entire_space.joint_logit(logits[self.label], conversion)
             logits[self.conversion_label] = joint
         return logits
-
-    # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
-    @tf.autograph.experimental.do_not_convert
-    def train_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
-        """Takes one step of the optimizer and returns the `loss`; metrics are only updated."""
-        with tf.GradientTape() as tape:
-            loss = self.compute_loss(inputs, training=True)
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return {"loss": loss}
-
-    @tf.autograph.experimental.do_not_convert
-    def test_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
-        """Scores one batch and returns the `loss`; metrics are only updated."""
-        return {"loss": self.compute_loss(inputs)}
-
-    def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
-        """Returns the mean log loss over the candidates that are not padding, summed over labels.
-
-        Where candidates have weights, each one's loss is multiplied by its own. The mean is still
-        over their number, so that a batch of small weights counts for little.
-
-        On several replicas it is this replica's part of the mean over the candidates of them all:
-        the parts add up to the loss, and their gradients to its gradient.
-
-        In training, `config.auxiliary_loss` times the log loss of a second head is added, which
-        sees only the candidate's embedding and interest. Without it the inputs that need no
-        training, above all statistics, explain so much so early that attention is left without
-        a gradient to learn from (deep supervision, Lee et al., AISTATS 2015). With
-        `config.embedding_l2`, the squares of the item rows that the batch reads are added too.
-        """
-        candidates, interest = self.candidates_and_interest(inputs, training)
-        content = self.candidate_content(inputs)
-        shown = self._effect_of_position(inputs)
-        logits = self.logits(candidates, interest, content, inputs, training, shown)
-        mask = inputs[CANDIDATE_MASK]
-        weights = candidate_weights.weights_of(inputs, self.schema)
-        loss = tasks.summed_loss(self.task, inputs[self.label], logits[self.label], mask, weights)
-        if (label := self.conversion_label) is not None:
-            loss += tasks.summed_loss(
-                self.conversion_task, inputs[label], logits[label], mask, weights
-            )
-        if training and self.config.auxiliary_loss:
-            alone = self.auxiliary_head((candidates, interest))
-            alone = alone if shown is None else alone + shown
-            losses = tasks.log_losses(inputs[self.label], alone, mask, weights)
-            loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
-        loss /= replicas.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
-        if training and self.config.embedding_l2:
-            penalty = row_penalty.squared_rows(self.item_embedding, self.attended(inputs))
-            loss += self.config.embedding_l2 * penalty / replicas.count()
-        return loss
-
-    def _effect_of_position(self, batch: Batch) -> tf.Tensor | None:
-        """Returns what positions add to the logit of what was observed, `[R, C]`; None for none."""
-        if self.position_bias is None:
-            return None
-        return self.position_bias(batch[CANDIDATE_POSITION])

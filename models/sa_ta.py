@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from models.content_model import ContentModel
 from models.inputs.batch import Batch, behaviors_of
-from models.layers.semantic_attention import SemanticTargetAttention
+from models.layers.attention.semantic_attention import SemanticTargetAttention
 
 
 class SATA(ContentModel):

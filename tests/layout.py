@@ -59,7 +59,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("csv_layout",),
         (MODULES,),
     ),
-    "models": (("inputs",), ("layers",), (MODULES,), ("evaluation",), ("training",)),
+    "models": (("inputs",), ("layers", "losses"), (MODULES,), ("evaluation",), ("training",)),
     "serving_signatures": (
         ("names",),
         ("versions", "client", MODULES),

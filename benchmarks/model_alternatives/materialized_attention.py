@@ -8,7 +8,7 @@ import tensorflow as tf
 from models.dmf import DMF
 from models.inputs.behaviors import Behaviors
 from models.layers import masking
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 
 
 class MaterializedTargetAttention(DecoupledTargetAttention):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from features.embeddings import similarity
 from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_MASK, HISTORY_ITEM_ID
 from models.inputs.batch import Batch, behaviors_of
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 from models.ranking_model import RankingModel
 
 

@@ -4,7 +4,6 @@
 - `input_pipeline`, `candidate_mixing`: TFRecords to batches of requests or of single candidates.
 - `batch`, `behaviors`, `newest_behaviors`: a batch, its behaviors, its truncated histories.
 - `candidate_weights`: how much each candidate counts.
-- `position_bias`: the effect of the position in training.
 - `shard_reading`, `record_check`: shards that change while they are read, records that are not
   finite.
 - `remote_files`: remote file systems.

@@ -9,7 +9,7 @@ import tensorflow as tf
 from features.schema import CANDIDATE_POSITION, CANDIDATES
 from models import factory, trained_model
 from models.inputs import candidate_mixing
-from models.inputs.position_bias import PositionBias
+from models.layers.position_bias import PositionBias
 from models.model_config import ModelConfig
 from serving_signatures import names
 from serving_signatures.signatures import ServingSignatures
@@ -48,7 +48,7 @@ def test_a_click_and_conversion_is_observed_at_a_position_too():
     plain = model.logits_by_label(batch)
     model.position_bias._table.assign(tf.fill([32], 0.2))
     args = (*model.candidates_and_interest(batch), model.candidate_content(batch), batch)
-    moved = model.logits(*args, shown=model._effect_of_position(batch))
+    moved = model.logits(*args, shown=model.effect_of_position(batch))
     np.testing.assert_allclose(moved["click"], plain["click"] + 2, atol=1e-5)
     ratio = tf.sigmoid(plain["conversion"]) / tf.sigmoid(plain["click"])
     after = tf.sigmoid(moved["conversion"]) / tf.sigmoid(moved["click"])
@@ -82,7 +82,7 @@ def test_none_is_learned_without_positions_or_rows_for_them():
     without = dataclasses.replace(config, position_buckets=0)
     assert build(without, SCHEMA, synthetic.item_ids()).position_bias is None
     with pytest.raises(ValueError, match="at least 2, received 1"):
-        PositionBias(1)
+        PositionBias(1, "click")
 
 
 def test_each_mixed_candidate_keeps_its_position():
@@ -98,7 +98,12 @@ def test_effects_start_at_the_log_odds_of_the_positions():
     places = rng.integers(0, 40, 400_000)
     logit = -1 - 0.5 * np.log2(1 + np.minimum(places, 31))
     labels = (rng.random(len(places)) < 1 / (1 + np.exp(-logit))).astype(np.float32)
-    model.position_bias.adapt(places.astype(np.float32), labels)
+    batch = {CANDIDATE_POSITION: places.astype(np.float32), "click": labels}
+    # What stands in the places of padding must not count.
+    batch = {name: np.stack([values, np.zeros_like(values)], 1) for name, values in batch.items()}
+    mask = np.broadcast_to([True, False], (len(places), 2))
+    batch = {name: tf.constant(values) for name, values in batch.items()}
+    model.position_bias.adapt([{**batch, CANDIDATES.mask: tf.constant(mask)}])
     effect = model.position_bias(tf.range(32)[None]).numpy()[0]
     expected = -0.5 * np.log2(1 + np.arange(32))
     np.testing.assert_allclose(effect - effect[0], expected, atol=0.15)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from benchmarks.model_alternatives import training_records, training_ways
 from benchmarks.model_alternatives.materialized_attention import MaterializedTargetAttention
 from features.embeddings import similarity
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 from tests.models.layers.reference_attention import random_case, randomize
 
 REQUESTS, CANDIDATES = 50, 20

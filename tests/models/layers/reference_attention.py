@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.inputs.behaviors import Behaviors
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 
 GAP_EDGES = [4**exponent for exponent in range(1, 14)]
 

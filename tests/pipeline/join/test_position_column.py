@@ -3,9 +3,8 @@
 import pytest
 
 from features.errors import UserInputError
-from features.schema import CANDIDATE_POSITION, ExampleSchema
+from features.schema import CANDIDATE_POSITION
 from pipeline.join.job import build_examples
-from tests import synthetic
 from tests.pipeline.join import logs
 from tests.pipeline.join.joins import options
 from tests.pipeline.join.test_weight_column import records
@@ -43,9 +42,6 @@ def test_records_are_otherwise_those_without(tmp_path, log):
     for record in found:
         del record[CANDIDATE_POSITION]
     assert found == records(tmp_path / "plain")
-    other = ExampleSchema.from_dict({**synthetic.SCHEMA.to_dict(), "positioned": True})
-    assert other != synthetic.SCHEMA and other.of_requests == synthetic.SCHEMA
-    assert "positioned" not in synthetic.SCHEMA.to_dict()
 
 
 def test_a_position_that_is_none_goes_to_quarantine(tmp_path):

@@ -69,12 +69,13 @@ def test_records_are_otherwise_those_without(tmp_path, log):
     assert found == records(tmp_path / "plain")
 
 
-def test_a_schema_without_either_is_written_as_it_was_before_there_were_any():
+def test_a_schema_without_any_is_written_as_it_was_before_there_were_any():
     schema = synthetic.SCHEMA
-    assert {"weighted", "downsampling"}.isdisjoint(schema.to_dict())
+    assert {"weighted", "positioned", "downsampling"}.isdisjoint(schema.to_dict())
     assert schema.fingerprint() == "ec8d375c858ea3cf"
     assert ExampleSchema.from_dict(schema.to_dict()) == schema
-    for changed in ({"weighted": True}, {"downsampling": {"label": "click", "rate": 0.5}}):
+    downsampling = {"label": "click", "rate": 0.5}
+    for changed in ({"weighted": True}, {"positioned": True}, {"downsampling": downsampling}):
         other = ExampleSchema.from_dict({**schema.to_dict(), **changed})
         assert other != schema and other.of_requests == schema
         assert ExampleSchema.from_dict(other.to_dict()) == other

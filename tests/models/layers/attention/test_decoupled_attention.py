@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 from tests.models.layers.reference_attention import (
     numpy_attention,
     random_case,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.layers.decoupled_attention import DecoupledTargetAttention
-from models.layers.early_fusion_attention import EarlyFusionAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.early_fusion_attention import EarlyFusionAttention
 from tests.models.layers.reference_attention import random_case, randomize, variables_by_name
 
 EDGES = {"text": (-0.5, 0.0, 0.25), "image": (0.1,)}

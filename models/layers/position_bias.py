@@ -1,11 +1,14 @@
 """The effect of the position at which a candidate was shown, for training alone."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from scipy import special
+
+from features.schema import CANDIDATE_MASK, CANDIDATE_POSITION
 
 _SCALE = 10.0
 """Adam moves a weight by its learning rate per step, however large the effect is: in the logit's
@@ -25,33 +28,44 @@ class PositionBias(keras.layers.Layer):
 
     Args:
       positions: rows; the last one is of all positions from `positions - 1` on.
+      label: whose log odds the table starts with.
     """
 
-    def __init__(self, positions: int, **kwargs: Any) -> None:
+    def __init__(self, positions: int, label: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if positions < 2:
             raise ValueError(f"positions must be at least 2, received {positions}.")
-        self._positions = positions
+        self._positions, self._label = positions, label
 
     def build(self, positions_shape: tf.TensorShape) -> None:
         """Creates the table, without an effect."""
         self._table = self.add_weight("table", (self._positions,), initializer="zeros")
         super().build(positions_shape)
 
-    def adapt(self, positions: np.ndarray, labels: np.ndarray) -> None:
+    @property
+    def wants_sample(self) -> bool:
+        """Whether `adapt` needs a sample: always."""
+        return True
+
+    def adapt(self, batches: Iterable[Mapping[str, tf.Tensor]]) -> None:
         """Starts with each position's log odds, from which training takes off what items explain.
 
         Args:
-          positions: `[N]`, from 0, of a sample of the train split.
-          labels: `[N]` 0 or 1.
+          batches: a sample of parsed requests of the train split; padding is left out.
         """
-        mean = np.clip(labels.mean(), 1e-6, 1 - 1e-6)
-        rows = np.minimum(positions.astype(np.int64), self._positions - 1)
-        shown = np.bincount(rows, minlength=self._positions) + _PRIOR
-        rate = (np.bincount(rows, labels, self._positions) + _PRIOR * mean) / shown
+        shown, positives = (np.zeros(self._positions) for _ in range(2))
+        for batch in batches:
+            real = batch[CANDIDATE_MASK]
+            rows = self._rows(batch[CANDIDATE_POSITION][real]).numpy()
+            shown += np.bincount(rows, minlength=self._positions)
+            positives += np.bincount(rows, batch[self._label][real], self._positions)
+        mean = np.clip(positives.sum() / max(shown.sum(), 1), 1e-6, 1 - 1e-6)
+        rate = (positives + _PRIOR * mean) / (shown + _PRIOR)
         self._table.assign((special.logit(rate) - special.logit(mean)) / _SCALE)
 
     def call(self, positions: tf.Tensor) -> tf.Tensor:
         """Returns what is added to logits of candidates at positions from 0, float32 `[R, C]`."""
-        rows = tf.clip_by_value(tf.cast(positions, tf.int32), 0, self._positions - 1)
-        return _SCALE * tf.gather(self._table, rows)
+        return _SCALE * tf.gather(self._table, self._rows(positions))
+
+    def _rows(self, positions: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(tf.cast(positions, tf.int32), 0, self._positions - 1)

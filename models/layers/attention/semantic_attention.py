@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from features import in_graph
 from models.inputs.behaviors import Behaviors
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 
 
 class SemanticTargetAttention(DecoupledTargetAttention):

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from models.inputs.behaviors import Behaviors
-from models.layers.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 
 R, C, L, WIDTH = 8, 4, 10, 16
 STEPS = 30
