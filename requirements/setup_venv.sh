@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a virtual environment and installs a hashed lock into it. Run again, it finishes what an
-# interrupted run left. Usage, from the repository root: requirements/setup_venv.sh VENV LOCK
+# Makes a virtual environment and installs a hashed lock into it. A run that follows an interrupted
+# one starts anew. Usage, from the repository root: requirements/setup_venv.sh VENV LOCK
 set -eu
 
 venv=$1
@@ -11,6 +11,8 @@ fail() {
     echo "setup: error: $*" >&2
     exit 1
 }
+
+free_space() { df -Pm "$venv" | awk 'NR == 2 { printf "%.1f GB", $4 / 1024 }'; }
 
 is_311() { [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.11 ]; }
 
@@ -44,17 +46,28 @@ need_venv_module() {
         "Run: sudo apt-get install python3.11-venv, then make again"
 }
 
-if ! { [ -x "$venv/bin/pip" ] && is_311 "$venv/bin/python"; }; then
+# pip takes a package for installed as soon as its metadata is there, which it writes before most of
+# the files. So what an interrupted installation left is not to be built on: the mark is removed at
+# the end.
+unfinished=$venv/.unfinished
+
+if [ -e "$unfinished" ] || ! { [ -x "$venv/bin/pip" ] && is_311 "$venv/bin/python"; }; then
     python=$(find_python)
     need_venv_module "$python"
     say "making $venv with $("$python" --version)"
     "$python" -m venv --clear "$venv"
 fi
+touch "$unfinished"
 
 say "installing $lock into $venv (once; about 2 to 8 minutes and 4 GB)"
 pip="$venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes"
-$pip -r requirements/bootstrap.lock
+install() {
+    $pip "$@" || fail "the installation into $venv has failed, see above; $(free_space) are free there." \
+        "Make again to start it anew"
+}
+install -r requirements/bootstrap.lock
 # Without build isolation the one source distribution (crcmod) is built by the pinned setuptools.
 # It has a C extension and does without when there is no compiler.
-$pip --no-build-isolation -r "$lock"
+install --no-build-isolation -r "$lock"
+rm "$unfinished"
 say "done"

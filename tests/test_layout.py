@@ -19,6 +19,7 @@ OTHER_TESTS = {
     "tests/faults",  # What goes wrong around the code.
     "tests/examples",  # examples/ holds notebooks, and no package.
     "tests/docs",  # Nor does docs/.
+    "tests/requirements",  # Nor does requirements/.
     "tests/pipeline/remote",  # Jobs of every room on one S3 server.
 }
 
@@ -89,9 +90,9 @@ def test_partition_reaches_no_beam():
         ("features/schema.py", "from features.records import example", "features: "),
         # Rooms of models: inputs <- layers <- models <- evaluation <- training.
         ("models/inputs/a.py", "from models.layers import masking", "models: {inputs"[:8]),
-        ("models/layers/a.py", "from models import dmf", "models: inputs <- layers"),
-        ("models/dmf.py", "from models.evaluation import metrics", "models: inputs <- layers"),
-        ("models/evaluation/a.py", "import models.training.fit", "models: inputs <- layers"),
+        ("models/layers/a.py", "from models import dmf", "models: inputs <- {layers, losses}"),
+        ("models/dmf.py", "from models.evaluation import metrics", "models: inputs <- {layers, losses}"),
+        ("models/evaluation/a.py", "import models.training.fit", "models: inputs <- {layers, losses}"),
         # Rooms of serving_signatures: names <- {versions, client, signatures} <- export <- skew.
         ("serving_signatures/names.py", "from serving_signatures import tags", "names <- "),
         ("serving_signatures/client/a.py", "import serving_signatures.export", "names <- "),
