@@ -91,8 +91,16 @@ def test_partition_reaches_no_beam():
         # Rooms of models: inputs <- layers <- models <- evaluation <- training.
         ("models/inputs/a.py", "from models.layers import masking", "models: {inputs"[:8]),
         ("models/layers/a.py", "from models import dmf", "models: inputs <- {layers, losses}"),
-        ("models/dmf.py", "from models.evaluation import metrics", "models: inputs <- {layers, losses}"),
-        ("models/evaluation/a.py", "import models.training.fit", "models: inputs <- {layers, losses}"),
+        (
+            "models/dmf.py",
+            "from models.evaluation import metrics",
+            "models: inputs <- {layers, losses}",
+        ),
+        (
+            "models/evaluation/a.py",
+            "import models.training.fit",
+            "models: inputs <- {layers, losses}",
+        ),
         # Rooms of serving_signatures: names <- {versions, client, signatures} <- export <- skew.
         ("serving_signatures/names.py", "from serving_signatures import tags", "names <- "),
         ("serving_signatures/client/a.py", "import serving_signatures.export", "names <- "),
