@@ -40,8 +40,9 @@ class ModelConfig:
       hashed_buckets: rows of a hashed table; 0 for the vocabulary that the join wrote.
       oov_buckets: rows for ids outside the vocabulary.
       id_dropout: share of ids treated as unknown in training; 0.1 helps cold items.
-      embedding_l2: weight in training of the sum of squares of the item rows that a batch reads,
-        each once; 0 for none. Its cost grows with those rows, not with the table.
+      embedding_l2: weight in training of the squares of the candidates' item rows, each once a
+        batch, over the number of candidates; 0 for none. Its cost grows with those rows, not with
+        the table.
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
         similarity scores and kernels always read the whole history, at one count per pair: a
         fraction of attention's cost.
@@ -80,7 +81,7 @@ class ModelConfig:
     hashed_buckets: NonNegativeInt = 0
     oov_buckets: PositiveInt = 8
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    embedding_l2: NonNegativeFloat = 0.0
+    embedding_l2: NonNegativeFloat = 0.25
     attention_length: NonNegativeInt = 64
     heads: PositiveInt = 1
     head_width: PositiveInt = 32
@@ -96,7 +97,7 @@ class ModelConfig:
     side_width: PositiveInt = 8
     kernel_width: NonNegativeFloat = 0.1
     similarity_windows: tuple[PositiveInt, ...] = (5, 50)
-    auxiliary_loss: NonNegativeFloat = 1.0
+    auxiliary_loss: NonNegativeFloat = 0.3
     position_buckets: NonNegativeInt = 32
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 128)
     cross_layers: NonNegativeInt = 1

@@ -7,13 +7,17 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from features.schema import CANDIDATE_MASK, CANDIDATE_POSITION, ExampleSchema
+from features.schema import (
+    CANDIDATE_ITEM_ID,
+    CANDIDATE_MASK,
+    CANDIDATE_POSITION,
+    ExampleSchema,
+)
 from models.inputs import candidate_weights
 from models.inputs.batch import Batch
-from models.layers import row_penalty
 from models.layers.id_embedding import IdEmbedding
 from models.layers.ranking_head import RankingHead
-from models.losses import replicas, tasks
+from models.losses import replicas, row_penalty, tasks
 from models.model_config import ModelConfig
 
 
@@ -52,10 +56,6 @@ class RankingLoss(tfrs.Model, abc.ABC):
     ) -> dict[str, tf.Tensor]:
         """Returns logits `[R, C]` by label; `shown` is the effect of the position, `[R, C]`."""
 
-    @abc.abstractmethod
-    def attended(self, batch: Batch) -> Batch:
-        """Returns the batch with only those behaviors that are attended."""
-
     # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
@@ -84,7 +84,8 @@ class RankingLoss(tfrs.Model, abc.ABC):
         sees only the candidate's embedding and interest. Without it the inputs that need no
         training, above all statistics, explain so much so early that attention is left without
         a gradient to learn from (deep supervision, Lee et al., AISTATS 2015). With
-        `config.embedding_l2`, the squares of the item rows that the batch reads are added too.
+        `config.embedding_l2`, the squares of the candidates' item rows are added too, each row
+        once a batch. A row of the history alone is left out: that penalty costs more than it gains.
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
         content = self.candidate_content(inputs)
@@ -102,11 +103,11 @@ class RankingLoss(tfrs.Model, abc.ABC):
             alone = alone if shown is None else alone + shown
             losses = tasks.log_losses(inputs[self.label], alone, mask, weights)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
-        loss /= replicas.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
         if training and self.config.embedding_l2:
-            penalty = row_penalty.squared_rows(self.item_embedding, self.attended(inputs))
-            loss += self.config.embedding_l2 * penalty / replicas.count()
-        return loss
+            rows = self.item_embedding.rows(tf.boolean_mask(inputs[CANDIDATE_ITEM_ID], mask))
+            penalty = row_penalty.squared_rows(self.item_embedding.table, rows)
+            loss += self.config.embedding_l2 * penalty
+        return loss / replicas.total(tf.reduce_sum(tf.cast(mask, tf.float32)))
 
     def effect_of_position(self, batch: Batch) -> tf.Tensor | None:
         """Returns what positions add to the logit of what was observed, `[R, C]`; None for none."""

@@ -1,5 +1,6 @@
 """What losses are made of.
 
 - `tasks`: losses and metrics of logits.
-- `replicas`: sums over the replicas of a step.
+- `row_penalty`: the squares of the rows that a batch reads.
+- `replicas`: sums and values over the replicas of a step.
 """

@@ -1,4 +1,4 @@
-"""Sums over the replicas that take a training step together."""
+"""Sums and values over the replicas that take a training step together."""
 
 import tensorflow as tf
 
@@ -14,3 +14,10 @@ def total(value: tf.Tensor) -> tf.Tensor:
         return value
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def gathered(values: tf.Tensor) -> tf.Tensor:
+    """Returns the values of all replicas, each `[N]` with an N of its own, one after another."""
+    if count() == 1:
+        return values
+    return tf.distribute.get_replica_context().all_gather(values, axis=0)

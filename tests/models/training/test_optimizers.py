@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from features.errors import UserInputError
 from models import factory
-from models.layers import row_penalty
+from models.losses import row_penalty
 from models.model_config import ModelConfig
 from models.training import optimizers
 from models.training.config import TableOptimizer, TrainingConfig
@@ -56,33 +56,29 @@ def test_adam_makes_some_so_the_search_finds_them():
 
 
 def test_the_penalty_pulls_the_rows_that_a_batch_reads_each_once_and_no_other():
-    model, requests = built(), batch(3)
-    table = model.item_embedding.table
+    table = tf.Variable(np.random.default_rng(1).normal(size=(9, 3)).astype(np.float32))
+    rows = tf.constant([4, 2, 4, 7, 4], tf.int64)
     with tf.GradientTape() as tape:
-        penalty = row_penalty.squared_rows(model.item_embedding, requests)
+        penalty = row_penalty.squared_rows(table, rows)
     gradient = tape.gradient(penalty, table)
     assert isinstance(gradient, tf.IndexedSlices)
-    found = [
-        requests[f"{side}_item_id"].numpy()[requests[f"{side}_mask"].numpy()]
-        for side in ("candidate", "history")
-    ]
-    read = np.unique(np.concatenate(found))
-    assert len(read) < len(np.concatenate(found))
-    rows = model.item_embedding.rows(tf.constant(read)).numpy()
     expected = np.zeros(table.shape, np.float32)
-    expected[rows] = 2 * table.numpy()[rows]
+    expected[[2, 4, 7]] = 2 * table.numpy()[[2, 4, 7]]
     np.testing.assert_allclose(tf.convert_to_tensor(gradient), expected, rtol=1e-6)
-    assert float(penalty) == pytest.approx(float(np.square(table.numpy()[rows]).sum()), rel=1e-5)
+    assert float(penalty) == pytest.approx(np.square(table.numpy()[[2, 4, 7]]).sum(), rel=1e-5)
+    assert float(row_penalty.squared_rows(table, rows[:0])) == 0
 
 
-def test_the_loss_has_the_penalty_in_training_only_and_of_attended_behaviors_only():
-    plain = built(id_dropout=0.0, attention_length=2)
-    with_penalty = built(id_dropout=0.0, attention_length=2, embedding_l2=0.7)
+def test_the_loss_has_the_penalty_of_the_candidates_rows_in_training_only():
+    plain = built(id_dropout=0.0, embedding_l2=0.0)
+    with_penalty = built(id_dropout=0.0, embedding_l2=0.7)
     with_penalty.set_weights(plain.get_weights())
     requests = batch(5)
-    attended = row_penalty.squared_rows(plain.item_embedding, plain.attended(requests))
-    assert float(attended) < float(row_penalty.squared_rows(plain.item_embedding, requests))
-    for training, expected in ((True, 0.7 * float(attended)), (False, 0.0)):
+    ids = requests["candidate_item_id"].numpy()[requests["candidate_mask"].numpy()]
+    rows = plain.item_embedding.rows(tf.constant(np.unique(ids))).numpy()
+    assert len(rows) < len(ids)
+    squares = np.square(plain.item_embedding.table.numpy()[rows]).sum()
+    for training, expected in ((True, 0.7 * squares / len(ids)), (False, 0.0)):
         more = with_penalty.compute_loss(requests, training) - plain.compute_loss(
             requests, training
         )
