@@ -40,7 +40,7 @@ class ModelConfig:
       hashed_buckets: rows of a hashed table; 0 for the vocabulary that the join wrote.
       oov_buckets: rows for ids outside the vocabulary.
       id_dropout: share of ids treated as unknown in training; 0.1 helps cold items.
-      embedding_l2: weight in training of the squares of the candidates' item rows, each once a
+      embedding_l2: weight in training of the squares of the candidates' item rows, each once per
         batch, over the number of candidates; 0 for none. Its cost grows with those rows, not with
         the table.
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,

@@ -85,7 +85,7 @@ class RankingLoss(tfrs.Model, abc.ABC):
         training, above all statistics, explain so much so early that attention is left without
         a gradient to learn from (deep supervision, Lee et al., AISTATS 2015). With
         `config.embedding_l2`, the squares of the candidates' item rows are added too, each row
-        once a batch. A row of the history alone is left out: that penalty costs more than it gains.
+        once per batch. Rows of the history are left out, a penalty that costs more than it gains.
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
         content = self.candidate_content(inputs)
