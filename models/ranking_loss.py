@@ -104,7 +104,8 @@ class RankingLoss(tfrs.Model, abc.ABC):
             losses = tasks.log_losses(inputs[self.label], alone, mask, weights)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
         if training and self.config.embedding_l2:
-            rows = self.item_embedding.rows(tf.boolean_mask(inputs[CANDIDATE_ITEM_ID], mask))
+            counted = mask if weights is None else mask & (weights > 0)
+            rows = self.item_embedding.rows(tf.boolean_mask(inputs[CANDIDATE_ITEM_ID], counted))
             penalty = row_penalty.squared_rows(self.item_embedding.table, rows)
             loss += self.config.embedding_l2 * penalty
         return loss / replicas.total(tf.reduce_sum(tf.cast(mask, tf.float32)))

@@ -72,9 +72,11 @@ def _locked(path: str, flag: str) -> IO[str]:
                 f"{path!r} is being written by {other}. Wait until it ends, end it, or choose "
                 f"another {flag}."
             ) from None
-        # Its holder may have removed the file between our opening and our locking it.
-        if os.path.exists(name) and os.path.samestat(os.fstat(lock.fileno()), os.stat(name)):
-            break
+        # Its holder may have removed the file between our opening and our locking it, and another
+        # may do so now.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), os.stat(name)):
+                break
         lock.close()
     lock.truncate(0)
     lock.write(holder())

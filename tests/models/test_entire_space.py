@@ -113,7 +113,7 @@ def test_the_main_label_is_scored_as_without_the_second():
 
 
 def test_without_a_second_label_loss_and_gradients_are_those_of_one_task():
-    model = random_model(conversion_label=None)
+    model = random_model(conversion_label=None, embedding_l2=0.0)
     assert not any("conversion" in variable.name for variable in model.variables)
     batch = batch_with_conversions()
     mask, labels = batch["candidate_mask"], batch["click"]

@@ -46,6 +46,25 @@ def test_a_killed_process_holds_nothing(tmp_path, holder):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("removed_before", [1, 2])
+def test_a_lock_file_that_vanishes_while_it_is_looked_at_is_made_again(
+    tmp_path, monkeypatch, removed_before
+):
+    name, looks, stat = locks.name_of(str(tmp_path / "out")), [], os.stat
+
+    def vanishing(path, **options):
+        if path == name:
+            looks.append(path)
+            if len(looks) == removed_before:
+                os.remove(name)
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", vanishing)
+    with locks.locked(str(tmp_path / "out")):
+        monkeypatch.undo()
+        assert str(os.getpid()) in (tmp_path / "out.lock").read_text()
+
+
 def test_of_many_processes_one_holds_it_at_a_time(tmp_path):
     # Lock files are removed while others wait for them: none may be held twice.
     code = f"""
