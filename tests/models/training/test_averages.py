@@ -85,7 +85,7 @@ def test_what_is_evaluated_is_the_average_of_every_third_step(recorded):
         expected = reference(recorder.steps, int(row["step"]))
         for one, other, last in zip(expected, found, recorder.steps[-1], strict=True):
             np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
-            assert np.abs(other - last).max() > 1e-3
+            assert np.abs(other - last).max() > 3e-4  # Other than the last weights.
 
 
 def test_averages_do_not_change_the_steps(examples, recorded, tmp_path):
