@@ -112,4 +112,6 @@ def _run(task: Task, folder: str) -> str:
     figures = result["metrics"]
     shown = "  ".join(f"{name} {figures[name]:.4f}" for name in ("auc", "gauc", "ne"))
     spent = f"{result['seconds']:.0f} s, {result['processor_seconds']:.0f} s of processor"
-    return f"{task.model} seed {task.seed}  {task.evaluate} {shown}  {spent}"
+    # The folder says which vectors a control has, and in tuning which data set it is.
+    place = os.path.basename(task.examples)
+    return f"{task.model} seed {task.seed} on {place}  {task.evaluate} {shown}  {spent}"
