@@ -41,10 +41,9 @@ def _check_flags(arguments: Sequence[str]) -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    from models.training import distribution, execution, fit
+    from models.training import distribution, execution
     from pipeline.embedding_sets import embedding_inputs
-    from pipeline.runtime import termination
-    from pipeline.training_runs import run_claim, training_inputs, training_run
+    from pipeline.training_runs import training_inputs, training_job
     from pipeline.training_runs.training_run import Origin
 
     if storage.is_remote(_FLAGS.model_dir):
@@ -67,24 +66,18 @@ def _main(arguments: Sequence[str]) -> None:
     embeddings = training_inputs.read_vectors(
         locations, examples, _FLAGS.min_coverage, table_options()
     )
-    identity = run_claim.identity(examples, config, embeddings, start)
-    with strategy.scope():
-        chief = distribution.is_chief()
-    folder = _FLAGS.model_dir
-    with run_claim.claimed(folder, identity, _FLAGS.overwrite, chief) as finished:
-        if finished:
-            logging.info(
-                "%s holds just this training already: nothing to do. --overwrite trains it anew.",
-                folder,
-            )
-            return
-        with termination.saving() as stop_requested, strategy.scope():
-            model, figures = fit.train(
-                examples, config.model, config.training, folder, embeddings, stop_requested, start
-            )
-        if not chief:
-            return
-        training_run.record(folder, model, examples, config, embeddings, origin)
+    figures = training_job.train(
+        _FLAGS.model_dir,
+        examples,
+        config,
+        embeddings,
+        origin,
+        start=start,
+        overwrite=_FLAGS.overwrite,
+        strategy=strategy,
+    )
+    if figures is None:
+        return
     best = max(row["val_auc"] for row in figures["history"])
     logging.info(
         "Trained %s: %d steps, %.0f candidates/s, best validation AUC %.4f -> %s",
@@ -92,7 +85,7 @@ def _main(arguments: Sequence[str]) -> None:
         figures["steps"],
         figures["candidates_per_second"],
         best,
-        folder,
+        _FLAGS.model_dir,
     )
     embedding_inputs.log_left_out(embeddings)
 

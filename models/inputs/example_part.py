@@ -11,10 +11,10 @@ from models.inputs import data_manifest, shard_reading
 from models.inputs.example_set import ExampleSet
 from models.inputs.shard_reading import Counts
 
-_TRAIN, _VALIDATION = "train", "validation"
+_TRAIN, _VALIDATION, _TEST = "train", "validation", "test"
 
 
-def open_part(examples: ExampleSet, part: str) -> ExampleSet:
+def open_part(examples: ExampleSet, part: str, with_test: bool = False) -> ExampleSet:
     """Opens one part: its records, and the vocabulary as of its end.
 
     Validation selects weights, but a part within the train split's range of time has no validation
@@ -24,6 +24,7 @@ def open_part(examples: ExampleSet, part: str) -> ExampleSet:
     Args:
       examples: the data set of all parts.
       part: the part's name in the manifest.
+      with_test: hold out a further shard as test split, where the part has none.
 
     Raises:
       UserInputError: there is no such part, or its train split has no record or only one shard.
@@ -41,17 +42,19 @@ def open_part(examples: ExampleSet, part: str) -> ExampleSet:
                 f"{examples.folder!r} does not describe: the part was replaced. "
                 f"{data_manifest.REMEDY}"
             )
-    if opened.manifest["splits"].get(_VALIDATION, {}).get("shards"):
-        return opened
-    return hold_out_shard(opened, part)
+    for split in (_VALIDATION, _TEST) if with_test else (_VALIDATION,):
+        if not opened.manifest["splits"].get(split, {}).get("shards"):
+            opened = hold_out_shard(opened, part, split)
+    return opened
 
 
-def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
-    """Moves a train shard, the users of one partition, to the validation split.
+def hold_out_shard(examples: ExampleSet, part: str, split: str = _VALIDATION) -> ExampleSet:
+    """Moves a train shard, the users of one partition, to another split.
 
     Args:
       examples: a data set, or a part of one.
       part: the part's name, whose hash chooses the shard.
+      split: that receives the shard.
 
     Raises:
       UserInputError: the train split has only one shard.
@@ -59,8 +62,9 @@ def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
     paths = examples.shards(_TRAIN)
     if len(paths) < 2:
         raise UserInputError(
-            f"--part {part!r} has no validation split, and its train split is one shard, of which "
-            "none can be held out. Join parts with --partitions of 2 or more."
+            f"--part {part!r} has no {split} split, and its train split is one shard, of which "
+            "none can be held out. Join parts with --partitions of 2 or more, of 3 or more where "
+            "a test split is held out too."
         )
     number = zlib.crc32(part.encode()) % len(paths)
     train = examples.manifest["splits"][_TRAIN]
@@ -73,12 +77,12 @@ def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
     splits = {
         **examples.manifest["splits"],
         _TRAIN: _split(names[:number] + names[number + 1 :], rest),
-        _VALIDATION: _split([names[number]], held),
+        split: _split([names[number]], held),
     }
     return dataclasses.replace(
         examples,
         manifest={**examples.manifest, "splits": splits},
-        downsampled=(_TRAIN, _VALIDATION),
+        downsampled=tuple(dict.fromkeys((_TRAIN, *examples.downsampled, split))),
     )
 
 

@@ -9,6 +9,8 @@ the records that a join of all logs would have.
 """
 
 import dataclasses
+import os
+import shutil
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,12 @@ from pipeline.join.inputs import part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.inputs.part_state import PartState
 from pipeline.join.transport import summary
+from pipeline.publishing import publication
 
 _MAY_DIFFER = "partitions"
+_PREFIX = "part="
+_REMOVED = ".removed"
+"""Ends the name of a part's folder that is being removed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +110,7 @@ class PartedOutput:
         later = names[names.index(self._part) + 1 :]
         gone = [name for name in later if not storage.is_file(_manifest(self._output, name))]
         names = [name for name in names if name not in gone]
-        values = _merged(
-            {name: manifest.read_manifest(_folder(self._output, name)) for name in names}
-        )
-        manifest.write_manifest(self._output, values)
+        _write(self._output, names)
         return manifest.read_manifest(self._output)
 
     def _published(self) -> list[str]:
@@ -123,8 +126,78 @@ class PartedOutput:
         return values["parts"]
 
 
+def withdraw(output: str, part: str) -> None:
+    """Takes the newest part out of a local data set, as if it had not been joined.
+
+    Does nothing where the part is not there.
+
+    Args:
+      output: the data set's folder.
+      part: the part's name.
+
+    Raises:
+      UserInputError: there is a later part, whose histories reach back into this one.
+    """
+    with publication.locked(output):
+        names = _names(output)
+        if part in names:
+            if names[-1] != part:
+                raise UserInputError(
+                    f"{output!r}: part {part!r} cannot be taken out, because {names[-1]!r} was "
+                    "joined after it. Take out the later parts first."
+                )
+            _write(output, names[:-1])
+        _remove(output, part)
+
+
+def keep_newest(output: str, count: int) -> list[str]:
+    """Removes the oldest parts of a local data set, and returns their names.
+
+    Histories, counts and vocabulary of later parts keep what they had from them.
+
+    Args:
+      output: the data set's folder.
+      count: parts to keep, at least 1.
+    """
+    with publication.locked(output):
+        names = _names(output)
+        kept, old = names[-count:], names[:-count]
+        if old:
+            _write(output, kept)
+        present = [one.removeprefix(_PREFIX) for one in os.listdir(output)]
+        for name in sorted({*old, *(one for one in present if one < kept[0])}):
+            _remove(output, name)
+    return old
+
+
+def _remove(output: str, part: str) -> None:
+    """Removes a part's folder: hidden first, so that a killed removal leaves no half of a part."""
+    folder = _folder(output, part)
+    hidden = f"{folder}{_REMOVED}"
+    if os.path.isdir(folder):
+        shutil.rmtree(hidden, ignore_errors=True)
+        os.rename(folder, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _names(output: str) -> list[str]:
+    """Returns the parts that a data set's manifest names, in order; none without a manifest."""
+    if not storage.is_file(storage.join(output, manifest.FILE_NAME)):
+        return []
+    return list(manifest.read_manifest(output)["parts"])
+
+
+def _write(output: str, names: list[str]) -> None:
+    """Writes the manifest of a data set that consists of these parts; removes it without any."""
+    if not names:
+        storage.remove_file(storage.join(output, manifest.FILE_NAME))
+        return
+    values = {name: manifest.read_manifest(_folder(output, name)) for name in names}
+    manifest.write_manifest(output, _merged(values))
+
+
 def _folder(output: str, part: str) -> str:
-    return storage.join(output, f"part={part}")
+    return storage.join(output, f"{_PREFIX}{part}")
 
 
 def _manifest(output: str, part: str) -> str:

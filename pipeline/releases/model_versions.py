@@ -1,12 +1,13 @@
 """The operations on the exported versions of a model; each returns the text to print."""
 
 import json
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from features import proxies
-from features.errors import UserInputError
+from features.errors import RetryError, UserInputError
 from pipeline.releases import version_list
 from serving_signatures.versions import cache_validity, pruning
 from serving_signatures.versions.export_folder import ExportFolder
@@ -14,6 +15,8 @@ from serving_signatures.versions.exported_version import ExportedVersion
 from serving_signatures.versions.rollout import FILE_NAME, STABLE, Rollout
 
 _SECONDS = 10
+_PAUSE = 1.0
+"""Seconds between two questions to a server."""
 _AVAILABLE = "AVAILABLE"
 
 
@@ -65,6 +68,32 @@ class ModelVersions:
                 f"--export_dir {self._folder.path!r}: damaged versions are "
                 f"{', '.join(map(str, damaged))}. Promote none of them; export the model again."
             )
+
+    def labels(self) -> Mapping[str, int]:
+        """Returns the version by label."""
+        return self._rollout().labels
+
+    def wait_until_available(self, number: int, servers: Sequence[str], seconds: float) -> None:
+        """Waits until every server has loaded a version.
+
+        Args:
+          number: the version; it must be served, with or without a label.
+          servers: host and REST port of each.
+          seconds: how long that may take in all.
+
+        Raises:
+          RetryError: one has not loaded it until then; its last answer is in the message.
+        """
+        deadline = time.monotonic() + seconds
+        for server in servers:
+            while True:
+                try:
+                    _require_available(server, self._folder.name, number)
+                    break
+                except UserInputError as error:
+                    if time.monotonic() + _PAUSE > deadline:
+                        raise RetryError(f"Waited {seconds:g} s. {error}") from error
+                time.sleep(_PAUSE)
 
     def promote(
         self, number: int | None = None, label: str | None = None, servers: Sequence[str] = ()

@@ -65,6 +65,7 @@ def export_saved_model(
     batch_sizes: Sequence[int] = warmup.BATCH_SIZES,
     held_out: Sequence[bytes] = (),
     max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
+    origin: Mapping[str, str] | None = None,
 ) -> Exported:
     """Exports a model as the next version.
 
@@ -78,6 +79,7 @@ def export_saved_model(
       held_out: serialized Examples of a join, to verify besides the random requests: by their
         ids they must score as they do with the similarity codes of the join.
       max_pairs: the largest call that the version answers, see `call_size`.
+      origin: further values of the manifest, which say what the version was made from.
 
     Raises:
       UserInputError: `max_pairs` is less than what is called here.
@@ -111,7 +113,7 @@ def export_saved_model(
             _write_case(cases, index, examples, inputs_of(score_request, batch))
         files = list_files(saved_model)
         parity = _verify(saved_model, cases, batch_sizes)
-        values = _manifest_values(signatures, embeddings, parity)
+        values = {**(origin or {}), **_manifest_values(signatures, embeddings, parity)}
         version = folder.publish(saved_model, values, files)
     caches = tuple(one["reason"] for one in version.manifest["caches"].values())
     for line in caches:

@@ -1,0 +1,103 @@
+"""The steps on the model: trained on the part, exported, judged against the one that serves."""
+
+import os
+from typing import Any
+
+from absl import logging
+
+from features.errors import UserInputError
+from features.files import checked, manifest
+from models import factory, trained_model
+from models.inputs import example_part
+from models.inputs.example_set import ExampleSet
+from pipeline.daily_cycle.cycle import Outcome, PartRun
+from pipeline.daily_cycle.data_steps import COMMAND
+from pipeline.embedding_sets import embedding_inputs
+from pipeline.runtime import environment
+from pipeline.training_runs import run_metrics, training_job
+from pipeline.training_runs.training_run import Origin
+from serving_signatures.export import gate as export_gate
+from serving_signatures.versions.export_folder import ExportFolder
+
+ORIGIN = "model"
+"""Key of a version's manifest: sha256 of the manifest of the model that it was exported from."""
+
+
+def train(run: PartRun) -> Outcome:
+    """Trains on the part, from the model of the part before; the first part from initial values."""
+    examples = _open(run)
+    start = model_folder(run, run.accepted[-1]) if run.accepted else None
+    options = run.config.join_options(run.part)
+    config = run.config.run_config(is_update=start is not None)
+    reads_vectors = factory.MODELS[config.model.name].reads_vectors
+    sets = options.embeddings if reads_vectors else {}
+    embeddings = embedding_inputs.read_all(sets, options.tables)
+    folder = model_folder(run, run.part)
+    training_job.train(
+        folder,
+        examples,
+        config,
+        embeddings,
+        Origin(environment.command(COMMAND), [f"--part={run.part}"]),
+        start=start,
+    )
+    figures = manifest.read_manifest(folder)["training"]
+    return {
+        "manifest": checked.sha256(os.path.join(folder, manifest.FILE_NAME)),
+        "start": None if start is None else run.accepted[-1],
+        "candidates": examples.manifest["splits"]["train"]["candidates"],
+        "stopped": figures["stopped"],
+        "validation": _headline(run_metrics.read(folder)["validation"]),
+    }
+
+
+def export(run: PartRun) -> Outcome:
+    """Exports the model of the part, unless a version of just this model is there."""
+    model = run.outcomes["train"]["manifest"]
+    folder = ExportFolder(serving_folder(run))
+    for version in reversed(folder.versions()):
+        if version.manifest.get(ORIGIN) == model and not version.damage():
+            logging.info("%s was exported from this model already.", version.folder)
+            return _version(version.number, version.manifest)
+    options, settings = run.config.join_options(run.part), run.config.export
+    trained = trained_model.read_trained_model(model_folder(run, run.part))
+    inside = settings.embeddings_inside and trained.modalities
+    embeddings = embedding_inputs.read_all(options.embeddings, options.tables) if inside else {}
+    exported = export_gate.export_model(
+        trained,
+        folder.path,
+        _open(run),
+        embeddings,
+        settings.batch_sizes,
+        max_pairs=settings.max_pairs,
+        origin={ORIGIN: model},
+    )
+    number = int(os.path.basename(exported.folder))
+    return _version(number, folder.version(number).manifest)
+
+
+def model_folder(run: PartRun, part: str) -> str:
+    """Returns the folder of a part's model."""
+    return run.folder("models", part)
+
+
+def serving_folder(run: PartRun) -> str:
+    """Returns the folder of the model's versions, whose name is the model's."""
+    return run.folder("serving", run.config.name)
+
+
+def _open(run: PartRun) -> ExampleSet:
+    """Opens the part, with users of their own for validation and for the gate."""
+    return example_part.open_part(ExampleSet.open(run.folder("examples")), run.part, True)
+
+
+def _version(number: int, values: Any) -> dict[str, Any]:
+    return {
+        "version": number,
+        "tags": dict(values["tags"]),
+        "parity": values["parity"]["max_abs_diff"],
+    }
+
+
+def _headline(metrics: Any) -> dict[str, float]:
+    return {name: metrics[name] for name in ("auc", "gauc", "ne", "calibration")}

@@ -1,0 +1,64 @@
+"""A training from opened inputs to a finished run folder; done once, it is not done again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from features.embeddings.embedding_set import EmbeddingSet
+from models.inputs.example_set import ExampleSet
+from models.training import distribution, fit
+from pipeline.runtime import termination
+from pipeline.training_runs import run_claim, training_run
+from pipeline.training_runs.run_config import RunConfig
+from pipeline.training_runs.training_run import Origin
+
+
+def train(
+    folder: str,
+    examples: ExampleSet,
+    config: RunConfig,
+    embeddings: Mapping[str, EmbeddingSet],
+    origin: Origin,
+    *,
+    start: str | None = None,
+    overwrite: bool = False,
+    strategy: tf.distribute.Strategy | None = None,
+) -> dict[str, Any] | None:
+    """Trains a model and records the run; resumes what was stopped.
+
+    Args:
+      folder: of the model, local.
+      examples: the data set.
+      config: `model` and `training` are read.
+      embeddings: frozen vectors by modality, for models that read them.
+      origin: of the run.
+      start: folder of the model to start from; None for initial values.
+      overwrite: train anew where the folder holds a training.
+      strategy: over which replicas; None for the default one.
+
+    Returns:
+      The figures of `fit.train`; None where there is nothing to do: this very training is
+      finished in the folder, or this worker is not the chief.
+
+    Raises:
+      UserInputError: the inputs or the folder must be changed.
+      StoppedError: SIGTERM; the same call resumes.
+    """
+    scope = strategy or tf.distribute.get_strategy()
+    identity = run_claim.identity(examples, config, embeddings, start)
+    with scope.scope():
+        chief = distribution.is_chief()
+    with run_claim.claimed(folder, identity, overwrite, chief) as finished:
+        if finished:
+            logging.info("%s holds just this training already: nothing to do.", folder)
+            return None
+        with termination.saving() as stop_requested, scope.scope():
+            model, figures = fit.train(
+                examples, config.model, config.training, folder, embeddings, stop_requested, start
+            )
+        if not chief:
+            return None
+        training_run.record(folder, model, examples, config, embeddings, origin)
+    return figures
