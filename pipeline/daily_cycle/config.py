@@ -84,6 +84,8 @@ class CycleConfig:
       join: further fields of `pipeline.join.options.JoinOptions`.
       checks: limits of the checks of the log and of the joined part.
       drift: the change since the part before that stops the cycle.
+      settling_parts: parts at the start whose histories are still filling: their lengths and
+        similarities are not compared.
       model: the model.
       training: of the first part, from initial values.
       update: settings of `training` that differ where a part continues the model before.
@@ -102,6 +104,7 @@ class CycleConfig:
     join: dict[str, Any] = Field(default_factory=dict)
     checks: CheckLimits = Field(default_factory=CheckLimits)
     drift: DriftThresholds = Field(default_factory=DriftThresholds)
+    settling_parts: NonNegativeInt = 3
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     update: dict[str, Any] = Field(default_factory=dict)

@@ -18,6 +18,9 @@ from pipeline.statistics.options import DriftConfig
 
 COMMAND = "pipeline.cycle"
 
+_OF_HISTORIES = ("history_distance", "similarity_distance")
+"""Measures that change while histories fill."""
+
 
 def inspect_log(run: PartRun) -> Outcome:
     """Compares the part's log and embedding sets with those of the part before.
@@ -96,9 +99,12 @@ def _source(options: JoinOptions) -> LogSource:
 def _limits(run: PartRun, kind: str) -> dict[str, Any]:
     """Returns how an inspection of this part judges; the first part has nothing before it."""
     before = run.folder("statistics", run.accepted[-1], kind) if run.accepted else None
+    thresholds = run.config.drift
+    if len(run.accepted) <= run.config.settling_parts:
+        thresholds = dataclasses.replace(thresholds, **dict.fromkeys(_OF_HISTORIES))
     return {
         "limits": run.config.checks,
-        "config": DriftConfig(baseline=before, thresholds=run.config.drift),
+        "config": DriftConfig(baseline=before, thresholds=thresholds),
         "command": environment.command(COMMAND),
     }
 

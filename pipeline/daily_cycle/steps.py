@@ -21,7 +21,6 @@ def all_steps() -> tuple[Step, ...]:
         Step("inspect_examples", data_steps.inspect_examples, _data, data_steps.withdraw),
         Step("train", model_steps.train, _of("model", "training", "update")),
         Step("export", model_steps.export, _of("name", "export")),
-        Step("gate", model_steps.gate, _of("gate")),
         Step("caches", serving_steps.fill_caches, _of("caches")),
         Step("promote", serving_steps.promote, _of("promotion")),
         Step("prune", serving_steps.prune, _of("keep")),
