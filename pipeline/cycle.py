@@ -66,13 +66,13 @@ def _check_flags(arguments: Sequence[str]) -> None:
 def _main(arguments: Sequence[str]) -> None:
     from features.files import locks
     from pipeline.daily_cycle import config as cycle_config
-    from pipeline.daily_cycle import cycle, part_names, status, steps
+    from pipeline.daily_cycle import cycle, part_names, report, status, steps
 
     _check_flags(arguments)
     config = cycle_config.load(_FLAGS.config, _FLAGS.set)
     every = steps.all_steps()
     if _FLAGS.status:
-        plain_text.say(status.table(config, every))
+        plain_text.say(status.table(config, steps.NAMES))
         return
     with locks.locked(config.work, "work"):
         if _FLAGS.skip is not None:
@@ -82,7 +82,10 @@ def _main(arguments: Sequence[str]) -> None:
         if _FLAGS.part is None:
             parts = part_names.between(config.events, _FLAGS["from"].value, _FLAGS.to)
         for part in parts:
-            plain_text.say(cycle.run_part(config, part, every, _FLAGS.step))
+            try:
+                plain_text.say(cycle.run_part(config, part, every, _FLAGS.step))
+            finally:
+                report.write(config, part, steps.NAMES)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,27 @@
 """The configuration of the daily cycle, validated as one."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter
-from pydantic import model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
-from features.errors import UserInputError
 from features.schema import STRICT, Name
 from models.model_config import ModelConfig
 from models.training.config import TrainingConfig
+from pipeline.daily_cycle.champion_limits import ChampionLimits
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import python_config
 from pipeline.statistics.options import CheckLimits, DriftThresholds
 from pipeline.training_runs.run_config import ExportConfig, RunConfig
+from pipeline.version_gate.options import GateLimits
 from serving_signatures.versions.pruning import MINIMUM_KEPT
 
 PLACEHOLDER = "{part}"
@@ -86,10 +92,12 @@ class CycleConfig:
       drift: the change since the part before that stops the cycle.
       settling_parts: parts at the start whose histories are still filling: their lengths and
         similarities are not compared.
+      champion: what the new part may do to the figures of the version that serves.
       model: the model.
       training: of the first part, from initial values.
       update: settings of `training` that differ where a part continues the model before.
       export: how the model is exported.
+      gate: what a new version must keep, against the one that serves.
       caches: caches of the catalog's projections; None for none.
       promotion: how a version comes to serve.
       keep: what stays on disk.
@@ -105,10 +113,12 @@ class CycleConfig:
     checks: CheckLimits = Field(default_factory=CheckLimits)
     drift: DriftThresholds = Field(default_factory=DriftThresholds)
     settling_parts: NonNegativeInt = 3
+    champion: ChampionLimits = Field(default_factory=ChampionLimits)
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     update: dict[str, Any] = Field(default_factory=dict)
     export: ExportConfig = Field(default_factory=ExportConfig)
+    gate: GateLimits = Field(default_factory=GateLimits)
     caches: CachesConfig | None = None
     promotion: PromotionConfig = Field(default_factory=PromotionConfig)
     keep: KeepConfig = Field(default_factory=KeepConfig)

@@ -57,9 +57,7 @@ class Step:
     undo: Callable[[PartRun], None] | None = None
 
 
-def run_part(
-    config: CycleConfig, part: str, steps: Sequence[Step], only: str | None = None
-) -> str:
+def run_part(config: CycleConfig, part: str, steps: Sequence[Step], only: str | None = None) -> str:
     """Runs the steps of a part that are not done.
 
     A part whose every step is done stays as it is, whatever became of the settings since. Of a

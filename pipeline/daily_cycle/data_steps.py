@@ -11,7 +11,7 @@ from pipeline.join import parts
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import environment
-from pipeline.statistics import assessment, inspection
+from pipeline.statistics import inspection
 from pipeline.statistics.inspection import Inspection
 from pipeline.statistics.log_source import LogSource
 from pipeline.statistics.options import DriftConfig
@@ -48,7 +48,7 @@ def join(run: PartRun) -> Outcome:
     folder = os.path.join(options.output, f"part={run.part}")
     values = manifest.read_manifest(folder)
     splits = {
-        name: {key: split[key] for key in ("requests", "candidates", "positives")}
+        name: {key: value for key, value in split.items() if key != "shards"}
         for name, split in values["splits"].items()
         if split["candidates"]
     }
@@ -56,6 +56,7 @@ def join(run: PartRun) -> Outcome:
         "manifest": checked.sha256(os.path.join(folder, manifest.FILE_NAME)),
         "splits": splits,
         "counts": values["counts"],
+        "label": values["schema"]["labels"][0],
         "vocabulary": next(iter(values["vocabulary"].values()))["ids"],
     }
 
@@ -110,9 +111,4 @@ def _limits(run: PartRun, kind: str) -> dict[str, Any]:
 
 
 def _findings(found: Inspection) -> dict[str, Any]:
-    return {
-        "findings": [dataclasses.asdict(one) for one in found.assessment.findings],
-        "changes": len(found.assessment.changes),
-        "baseline": found.assessment.baseline,
-        "statistics": assessment.FILE_NAME,
-    }
+    return {"assessment": found.assessment.to_dict()}

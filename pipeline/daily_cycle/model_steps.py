@@ -1,6 +1,8 @@
 """The steps on the model: trained on the part, exported, judged against the one that serves."""
 
+import dataclasses
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -10,17 +12,61 @@ from features.files import checked, manifest
 from models import factory, trained_model
 from models.inputs import example_part
 from models.inputs.example_set import ExampleSet
-from pipeline.daily_cycle.cycle import Outcome, PartRun
+from pipeline.daily_cycle import champion_check
+from pipeline.daily_cycle.cycle import LEDGER, Outcome, PartRun
 from pipeline.daily_cycle.data_steps import COMMAND
+from pipeline.daily_cycle.ledger import Ledger
 from pipeline.embedding_sets import embedding_inputs
+from pipeline.releases.model_versions import ModelVersions
 from pipeline.runtime import environment
 from pipeline.training_runs import run_metrics, training_job
 from pipeline.training_runs.training_run import Origin
+from pipeline.version_gate import gate as version_gate
+from pipeline.version_gate import verdict_table
+from pipeline.version_gate.options import GateOptions
 from serving_signatures.export import gate as export_gate
 from serving_signatures.versions.export_folder import ExportFolder
+from serving_signatures.versions.loaded_version import LoadedVersion
+from serving_signatures.versions.rollout import STABLE
 
 ORIGIN = "model"
 """Key of a version's manifest: sha256 of the manifest of the model that it was exported from."""
+
+
+def check_champion(run: PartRun) -> Outcome:
+    """Scores the new part with the version that serves, where one does.
+
+    Raises:
+      UserInputError: the part does not fit what that version knows.
+    """
+    folder = ExportFolder(serving_folder(run))
+    stable = ModelVersions(folder.path).labels().get(STABLE) if folder.versions() else None
+    if stable is None:
+        return {"champion": None, "scopes": []}
+    limits = run.config.champion
+    version = LoadedVersion.open(folder.version(stable).folder)
+    scopes = champion_check.measure(version, _open(run), "train", limits.resamples)
+    usual = {
+        scope["task"]: scope["figures"]["auc"]["challenger"]
+        for part in run.accepted
+        for scope in _gate_scopes(run, part, stable)
+        if not scope["slicing"]
+    }
+    if found := champion_check.reasons(scopes, usual, limits):
+        listed = "\n".join(found)
+        raise UserInputError(
+            f"Version {stable}, which serves, does not fit this part. Its labels, ids or vectors "
+            f"may be wrong there:\n{listed}\nFix the log, or raise the limit (champion.NAME) "
+            "where the world did change."
+        )
+    return {"champion": stable, "scopes": [dataclasses.asdict(scope) for scope in scopes]}
+
+
+def _gate_scopes(run: PartRun, part: str, version: int) -> Sequence[Mapping[str, Any]]:
+    """Returns the gate's figures of a part, empty where it judged another version."""
+    done = Ledger(run.folder(LEDGER), part).done("gate")
+    outcome = {} if done is None else done.outcome
+    return outcome["scopes"] if outcome.get("version") == version else []
 
 
 def train(run: PartRun) -> Outcome:
@@ -74,6 +120,34 @@ def export(run: PartRun) -> Outcome:
     )
     number = int(os.path.basename(exported.folder))
     return _version(number, folder.version(number).manifest)
+
+
+def gate(run: PartRun) -> Outcome:
+    """Compares the new version with the one that serves, on users that neither saw of the part.
+
+    Raises:
+      UserInputError: the new version is refused.
+    """
+    version = run.outcomes["export"]["version"]
+    verdict = version_gate.gate(
+        GateOptions(
+            export_dir=serving_folder(run),
+            examples=run.folder("examples"),
+            version=version,
+            part=run.part,
+            split="test",
+            limits=run.config.gate,
+        )
+    )
+    if not verdict.passed:
+        raise UserInputError(f"{verdict_table.refusal(verdict)}")
+    kept = ("notes", "scopes")
+    return {
+        "version": version,
+        "champion": verdict.champion,
+        "summary": verdict.summary,
+        **{name: verdict.values[name] for name in kept},
+    }
 
 
 def model_folder(run: PartRun, part: str) -> str:

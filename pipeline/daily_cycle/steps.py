@@ -8,8 +8,8 @@ from pipeline.daily_cycle.config import CycleConfig
 from pipeline.daily_cycle.cycle import Step
 
 NAMES = (
-    *("inspect_log", "join", "inspect_examples", "train", "export", "gate"),
-    *("caches", "promote", "prune"),
+    *("inspect_log", "join", "inspect_examples", "check_champion", "train", "export"),
+    *("gate", "caches", "promote", "prune"),
 )
 
 
@@ -19,8 +19,10 @@ def all_steps() -> tuple[Step, ...]:
         Step("inspect_log", data_steps.inspect_log, _data, data_steps.withdraw),
         Step("join", data_steps.join, _data, data_steps.withdraw),
         Step("inspect_examples", data_steps.inspect_examples, _data, data_steps.withdraw),
+        Step("check_champion", model_steps.check_champion, _of("champion"), data_steps.withdraw),
         Step("train", model_steps.train, _of("model", "training", "update")),
         Step("export", model_steps.export, _of("name", "export")),
+        Step("gate", model_steps.gate, _of("gate")),
         Step("caches", serving_steps.fill_caches, _of("caches")),
         Step("promote", serving_steps.promote, _of("promotion")),
         Step("prune", serving_steps.prune, _of("keep")),
