@@ -28,6 +28,22 @@ def open_part(examples: ExampleSet, part: str) -> ExampleSet:
     Raises:
       UserInputError: there is no such part, or its train split has no record or only one shard.
     """
+    opened = find_part(examples, part)
+    if opened.manifest["splits"].get(_VALIDATION, {}).get("shards"):
+        return opened
+    return hold_out_shard(opened, part)
+
+
+def find_part(examples: ExampleSet, part: str) -> ExampleSet:
+    """Opens one part with the splits that it was joined with.
+
+    Args:
+      examples: the data set of all parts.
+      part: the part's name in the manifest.
+
+    Raises:
+      UserInputError: there is no such part, or it was replaced.
+    """
     parts = examples.manifest.get("parts")
     if parts is None or part not in parts:
         found = "it is no data set of parts" if parts is None else f"it has {parts}"
@@ -41,9 +57,7 @@ def open_part(examples: ExampleSet, part: str) -> ExampleSet:
                 f"{examples.folder!r} does not describe: the part was replaced. "
                 f"{data_manifest.REMEDY}"
             )
-    if opened.manifest["splits"].get(_VALIDATION, {}).get("shards"):
-        return opened
-    return hold_out_shard(opened, part)
+    return opened
 
 
 def hold_out_shard(examples: ExampleSet, part: str) -> ExampleSet:
