@@ -166,6 +166,7 @@ setup(
             "dmf-train=pipeline.train:main",
             "dmf-evaluate=pipeline.evaluate:main",
             "dmf-export=pipeline.export:main",
+            "dmf-gate=pipeline.gate:main",
             "dmf-models=pipeline.models:main",
             "dmf-serve-local=pipeline.serve_local:main",
             "dmf-check-skew=pipeline.check_skew:main",

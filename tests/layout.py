@@ -69,6 +69,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pipeline": (
         ("runtime", "tables", "publishing", "report"),
         ("checkup", "local_serving", "releases", "submission"),
+        ("version_gate",),
         ("embedding_sets", "adapters", "simulation"),
         ("catalog_backfill", "join"),
         ("vocabulary", "statistics"),

@@ -21,6 +21,7 @@ PAGES = {
     "evaluate": "training.md",
     "runs": "training.md",
     "export": "serving.md",
+    "gate": "serving.md#gate",
     "models": "serving.md",
     "serve_local": "serving.md",
     "check_skew": "serving.md",

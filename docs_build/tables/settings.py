@@ -30,6 +30,7 @@ CLASSES = {
     "ExportConfig": (_RUN, "ExportConfig", "export."),
     "ServingConfig": (_RUN, "ServingConfig", "serving."),
     "CheckLimits": (_CHECKS, "CheckLimits", "checks."),
+    "GateLimits": ("pipeline.version_gate.options", "GateLimits", ""),
     "DriftConfig": (_CHECKS, "DriftConfig", "drift."),
     "DriftThresholds": (_CHECKS, "DriftThresholds", "drift.thresholds."),
     "JoinOptions": ("pipeline.join.options", "JoinOptions", "--"),

@@ -23,7 +23,7 @@ from serving_signatures.skew import content, drawing
 from serving_signatures.skew.content import Recomputed
 from serving_signatures.skew.drawing import LoggedCall, Record
 from serving_signatures.skew.tally import Tally
-from serving_signatures.versions.loaded_version import LoadedVersion, inputs_of
+from serving_signatures.versions.loaded_version import LoadedVersion, inputs_of, reason
 
 SCORE_TOLERANCE = 1e-6
 """Largest difference of a probability that counts as none."""
@@ -208,7 +208,7 @@ def _compare_scores(
         received = model.call(names.SCORE_REQUEST, inputs)
     except tf.errors.InvalidArgumentError as error:
         place = [f"{where[0]} or one of the next {len(where) - 1} drawn"]
-        _add_refusal(tally, "score:refused", _reason(error), place)
+        _add_refusal(tally, "score:refused", reason(error), place)
         return
     late = np.zeros((len(where), 1), bool)
     for name, one in computed.items():
@@ -238,16 +238,9 @@ def _answer(model: LoadedVersion, call: LoggedCall) -> Arrays | str:
     try:
         return model.call(call.signature, call.inputs)
     except (tf.errors.InvalidArgumentError, TypeError, ValueError) as error:
-        return _reason(error)
+        return reason(error)
 
 
 def _add_refusal(tally: Tally, feature: str, refusal: str, where: Sequence[str]) -> None:
     """Counts a refusal as a difference from none."""
     tally.add(feature, np.array([""], object), np.array([refusal], object), where)
-
-
-def _reason(error: Exception) -> str:
-    """Returns the line of a refusal that says why, without the graph's nodes around it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    nodes = [number for number, line in enumerate(lines) if line.startswith("[[")]
-    return lines[max(nodes[0] - 1, 0)] if nodes else lines[0]

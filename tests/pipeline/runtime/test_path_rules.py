@@ -23,6 +23,7 @@ OUTPUTS = {
     "doctor": {"json"},
     "evaluate": {"output"},
     "export": {"export_dir"},
+    "gate": {"export_dir"},
     "ingest_embeddings": {"output"},
     "inspect_data": {"output"},
     "run": {"output"},
@@ -37,6 +38,7 @@ REQUIRED = {
     "convert": {"dataset": "movielens", "input": "films"},
     "evaluate": {"examples": "examples", "model_dir": "model"},
     "export": {"model_dir": "model"},
+    "gate": {"examples": "examples"},
     "ingest_embeddings": {"vectors": "vectors", "encoder": "e", "encoder_version": "1"},
     "train": {"examples": "examples"},
 }
