@@ -85,6 +85,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("plan", "transport"),
         ("partition",),
         ("read_events",),
+        ("read_sums",),
         ("partition_steps",),
         ("transform",),
         ("parts", "manifest_values"),
