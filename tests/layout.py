@@ -70,7 +70,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("runtime", "tables", "publishing", "report"),
         ("checkup", "local_serving", "releases", "submission"),
         ("embedding_sets", "adapters", "simulation"),
-        ("catalog_backfill", "join"),
+        ("cache_loading", "catalog_backfill", "join"),
         ("vocabulary", "statistics"),
         ("training_runs",),
         ("end_to_end",),
