@@ -171,6 +171,7 @@ setup(
             "dmf-serve-local=pipeline.serve_local:main",
             "dmf-check-skew=pipeline.check_skew:main",
             "dmf-backfill=pipeline.backfill:main",
+            "dmf-load-projections=pipeline.load_projections:main",
             "dmf-ingest-embeddings=pipeline.ingest_embeddings:main",
             "dmf-submit=pipeline.submit:main",
             "dmf-runs=pipeline.runs:main",

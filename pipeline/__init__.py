@@ -14,6 +14,7 @@ lists them, `--help` explains one. The folders:
 - `version_gate`: a version compared with the one that serves, before it is promoted (`gate`).
 - `local_serving`: a development server that speaks TF Serving's gRPC API (`serve_local`).
 - `catalog_backfill`: a catalog's projections, for clients to look up (`backfill`).
+- `cache_loading`: that backfill in Redis (`load_projections`).
 - `adapters`: public data sets as the join's inputs (`convert`).
 - `simulation`: a marketplace's log with a known ground truth (`simulate`).
 - `report`: what was found, on one page.

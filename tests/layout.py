@@ -71,7 +71,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("checkup", "local_serving", "releases", "submission"),
         ("version_gate",),
         ("embedding_sets", "adapters", "simulation"),
-        ("catalog_backfill", "join"),
+        ("cache_loading", "catalog_backfill", "join"),
         ("vocabulary", "statistics"),
         ("training_runs",),
         ("end_to_end",),

@@ -26,6 +26,7 @@ PAGES = {
     "serve_local": "serving.md",
     "check_skew": "serving.md",
     "backfill": "caches_and_client.md",
+    "load_projections": "caches_and_client.md#loading",
     "submit": "clusters.md",
 }
 """The page, or its section, that explains a job."""
