@@ -26,6 +26,7 @@ def export_model(
     requests: int = 8,
     min_coverage: float = coverage.DEFAULT,
     max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
+    warmup_requests: Sequence[str] = (),
 ) -> saved_model.Exported:
     """Exports a model and compares its signatures on held-out and on random requests.
 
@@ -39,6 +40,7 @@ def export_model(
       min_coverage: the least share of the vocabulary's items that have a vector inside, by
         modality. A model that hashes ids has the vocabulary of `examples`, or none to compare.
       max_pairs: the largest call that the version answers, see `call_size`.
+      warmup_requests: files, globs or folders of a request log to take warm-up records from.
 
     Raises:
       UserInputError: the signatures do not agree, the embedding sets are of other items than the
@@ -64,7 +66,7 @@ def export_model(
             held_out = list(records.as_numpy_iterator())
     try:
         return saved_model.export_saved_model(
-            model, export_dir, embeddings, batch_sizes, held_out, max_pairs
+            model, export_dir, embeddings, batch_sizes, held_out, max_pairs, warmup_requests
         )
     except saved_model.ExportRefusedError as error:
         raise UserInputError(str(error)) from error
