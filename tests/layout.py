@@ -63,6 +63,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "serving_signatures": (
         ("names",),
         ("versions", "client", MODULES),
+        ("request_logs",),
         ("export",),
         ("skew",),
     ),

@@ -44,7 +44,7 @@ REQUIRED = {
 }
 NAMED = ("embeddings", "label_logs")
 # Read before anything is written, or only looked at: refused where they are the output itself.
-SINGLE = ("config", "thresholds", "requests", "paths")
+SINGLE = ("config", "thresholds", "requests", "warmup_requests", "paths")
 
 
 def _groups(job: str) -> help_text.Groups:
