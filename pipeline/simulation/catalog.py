@@ -71,11 +71,16 @@ class Items:
             category=category,
             price=np.maximum(np.round(price, 2), 0.01).astype(np.float32),
             popularity=rng.permutation(_zipf(N, _POPULARITY_EXPONENT)),
-            quality=np.float32(0.7) * rng.standard_normal(N, np.float32),
+            quality=cls.draw_quality(rng, N),
             factor=factor,
             gate=_gate(settings, factor[:, 0]),
             content=content,
         )
+
+    @staticmethod
+    def draw_quality(rng: np.random.Generator, items: int) -> np.ndarray:
+        """Draws qualities, `[N]` float32."""
+        return np.float32(0.7) * rng.standard_normal(items, np.float32)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,6 +38,11 @@ def define_kind(default: MarketplaceSettings) -> None:
             default.position_effect,
             "`NUMBER` What a click's logit loses per doubling of the position, from 0 to 10.",
         )
+        flags.DEFINE_float(
+            "quality_turn",
+            default.quality_turn,
+            "`DEGREES` By which items' qualities turn per day; at 90 a day later all are others.",
+        )
         flags.DEFINE_enum(
             "label_events",
             default.label_events,

@@ -1,6 +1,6 @@
 """A marketplace whose click probabilities are known.
 
-    logit of a click = base + quality[item] + taste[user] . factor[item]
+    logit of a click = base + quality[item, day] + taste[user] . factor[item]
                      + position + device + STRENGTH * gate[item] * similarity
 
     similarity = mean cosine between the candidate's content and that of the user's last
@@ -69,6 +69,8 @@ class Marketplace:
         self._settings = settings
         self.items = Items.draw(settings)
         self.users = Users.draw(settings)
+        drift = settings.generator("drift")
+        self._other_quality = Items.draw_quality(drift, settings.items)
         self._source = CandidateSource(self.items)
         self._activity = np.cumsum(self.users.activity)
         self._day = _daily_rhythm()
@@ -123,7 +125,8 @@ class Marketplace:
         item = self._source.draw(rng, times, self.users.interest(users, times), request)
         if self._settings.order == "price":
             item = item[np.lexsort((-self.items.price[item], request))]
-        logit = self._logit_without_similarity(users, item, request, position, devices)
+        quality = self._quality(item, times[request])
+        logit = self._logit_without_similarity(users, item, quality, request, position, devices)
         luck = rng.random(len(request), np.float32)
         probability = np.empty(len(request), np.float32)
         similarity = np.empty(len(request), np.float32)
@@ -168,10 +171,20 @@ class Marketplace:
         self._last_time = int(times[-1])
         return times
 
+    def _quality(self, item: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Returns the qualities of items, `[I]`, at times, `[I]` milliseconds; `[I]` float32."""
+        quality = self.items.quality[item]
+        if not self._settings.quality_turn:
+            return quality
+        angle = np.radians(self._settings.quality_turn * (times - START) / DAY)
+        turned = np.cos(angle) * quality + np.sin(angle) * self._other_quality[item]
+        return turned.astype(np.float32)
+
     def _logit_without_similarity(
         self,
         users: np.ndarray,
         item: np.ndarray,
+        quality: np.ndarray,
         request: np.ndarray,
         position: np.ndarray,
         devices: np.ndarray,
@@ -180,7 +193,7 @@ class Marketplace:
         match = np.einsum("id,id->i", taste, self.items.factor[item])
         return (
             np.float32(_BASE)
-            + self.items.quality[item]
+            + quality
             + np.float32(_TASTE) * match
             + position_effect(self._settings, position)
             + _DEVICE_EFFECT[devices][request]

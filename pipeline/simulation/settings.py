@@ -18,7 +18,7 @@ START = 1_704_067_200_000
 """When simulated time begins: 2024-01-01 UTC, in milliseconds."""
 
 _LEAST_MILLISECONDS_PER_REQUEST = 4
-_STREAMS = ("items", "users", "requests", "label_events", "maps", "embeddings")
+_STREAMS = ("items", "users", "requests", "label_events", "maps", "embeddings", "drift")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -41,6 +41,8 @@ class MarketplaceSettings:
       order: of a request's candidates: by `chance`, or by `price`, the dearest first, as in a shop
         that promotes them. The price has no effect on a click, the position has.
       position_effect: what a click's logit loses per doubling of the position, counted from 1.
+      quality_turn: degrees per day by which items' qualities turn towards other, independent ones:
+        those of two days correlate by the cosine. After 90 degrees nothing is as it was.
       content: how similarity moves a click: `interaction` by the gate of the id, `additive` for
         every item alike, `none` not at all.
     """
@@ -57,6 +59,7 @@ class MarketplaceSettings:
     missing_embeddings: float = Field(default=0.02, ge=0, le=0.9)
     order: Literal["chance", "price"] = "chance"
     position_effect: float = Field(default=0.25, ge=0, le=10)
+    quality_turn: float = Field(default=0.0, ge=0, le=90)
     content: Literal["interaction", "additive", "none"] = "interaction"
 
     @classmethod

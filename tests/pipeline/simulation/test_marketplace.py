@@ -2,13 +2,14 @@ import collections
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from features.embeddings.embedding_set import read_embedding_set
 from models.evaluation import metrics
 from pipeline.simulation.catalog import CATEGORIES, Items, Users
 from pipeline.simulation.ground_truth import SCORES, BinnedScore
 from pipeline.simulation.marketplace import RECENT, STRENGTH
+from pipeline.simulation.settings import DAY, START
 from tests.pipeline.simulation.simulated import SMALL, Log, small
 
 
@@ -228,3 +229,21 @@ def test_binned_score_is_the_exact_one():
     assert score.log_loss() == pytest.approx(metrics.log_loss(labels, probabilities), abs=1e-9)
     assert BinnedScore().auc() is None
     assert BinnedScore().log_loss() is None
+
+
+def test_qualities_turn_by_so_many_degrees_per_day(tmp_path):
+    log = Log.simulate(tmp_path / "log", content="none", quality_turn=30.0, position_effect=0.0)
+    shown, truth = log.columns("impressions"), log.columns("truth")
+    settings = small(content="none", quality_turn=30.0, position_effect=0.0)
+    items, users = Items.draw(settings), Users.draw(settings)
+    user, item = shown["user_id"] - 1, shown["item_id"] - 1
+    taste = np.sum(users.taste[user] * items.factor[item], axis=1)
+    days = (shown["timestamp"] - START) / DAY
+    logits = logit(truth["click_probability"])
+    found = []
+    for day in (0, 2):
+        chosen = (days >= day) & (days < day + 0.2)
+        inputs = np.stack([items.quality[item], taste], axis=1)[chosen]
+        found.append(LinearRegression().fit(inputs, logits[chosen]).coef_[0])
+    # At about 3 degrees at the beginning, at 63 two days later.
+    np.testing.assert_allclose(found, [np.cos(np.radians(3)), np.cos(np.radians(63))], atol=0.1)
