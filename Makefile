@@ -14,18 +14,22 @@ TESTS := $(if $(SLOW),,-m 'not slow')
 # Beam's Flink job server and what it needs.
 FLINK_JARS := build/flink/jars
 
+# Airflow, for the DAG of docker/airflow.
+AIRFLOW_VENV := build/airflow
+
 # TensorFlow prints errors about absent GPU libraries when it loads; failures still raise.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-latest demo test test-latest test-flink flink-jars lint format docs bench lock \
-	clean distclean
+.PHONY: help setup setup-latest setup-airflow demo test test-latest test-flink flink-jars test-airflow \
+	lint format docs bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
 	@echo 'make test-latest those that TensorFlow may change, on the newest, in .venv-latest'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
+	@echo 'make test-airflow the daily cycle in a real Airflow, in build/airflow'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
 	@echo 'make docs       the site -> build/site; strictly: fails on a broken link or a stale figure'
 	@echo 'make bench      benchmarks'
@@ -66,6 +70,16 @@ $(FLINK_JARS)/.complete: docker/flink/pom.xml
 	rm -rf $(FLINK_JARS)
 	mvn --batch-mode --quiet --no-transfer-progress --file docker/flink/pom.xml \
 		dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(FLINK_JARS)
+	@touch $@
+
+test-airflow: $(INSTALLED) setup-airflow
+	REQUIRE_AIRFLOW=1 $(PY) -m pytest tests/docker/test_airflow.py
+
+setup-airflow: $(AIRFLOW_VENV)/.installed
+
+$(AIRFLOW_VENV)/.installed: requirements/airflow.lock requirements/bootstrap.lock requirements/setup_venv.sh
+	@sh requirements/setup_venv.sh $(AIRFLOW_VENV) requirements/airflow.lock
+	@$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
 lint: $(INSTALLED)

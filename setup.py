@@ -4,7 +4,8 @@ This is the one place that pins versions. `requirements/*.lock` is compiled from
 (`make lock`), and the Docker image and every `make` target install from those locks. The
 versions were tried together on Python 3.11. Each pin has its reason beside it: a pin without a
 reason is never removed. What the newest TensorFlow needs otherwise is in
-`requirements/latest.overrides`, and is tested with `requirements/latest.lock`.
+`requirements/latest.overrides`, and is tested with `requirements/latest.lock`. Airflow, which has
+an environment of its own, is in `requirements/airflow.in`.
 """
 
 import re
@@ -77,6 +78,11 @@ EXTRAS_REQUIRE = {
         # Tables of Delta Lake by their own log; 1.6 lists files that have deletion vectors, and
         # its answers' types change between minor versions.
         "deltalake==1.6.*",
+    ],
+    "lineage": [
+        # OpenLineage events of the daily cycle's steps; in the worker image, where the steps run.
+        # Its client's configuration and facets change between minor versions.
+        "openlineage-python==1.54.*",
     ],
     "submit": [
         # The official schemas of Kubernetes 1.25 to 1.37, offline: a manifest is held to them

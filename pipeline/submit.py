@@ -10,7 +10,8 @@ Usual commands:
         --events /data/log --embeddings text=/data/text --output /data/examples
 
 It exits with 0 after a hand-over to Kubernetes, and else with the job's own code. A job that ends
-with 75 is run again, one that ends with 2 never.
+with 75 is run again, one that ends with 2 never. With `--once` it waits for Kubernetes too, and
+leaves what is to be run again to whoever called it.
 """
 
 from collections.abc import Sequence
@@ -34,6 +35,9 @@ def define_flags() -> None:
         flags.DEFINE_enum("job", None, jobs.names(), "`JOB` Job to run.", required=True)
         flags.DEFINE_enum("target", None, list(TARGETS), "Where to run it.", required=True)
         flags.DEFINE_bool("dry_run", False, "Print what would run, and run nothing.")
+        flags.DEFINE_bool(
+            "once", False, "Run once, wait for the end, and exit with the job's code, 75 too."
+        )
     with flag_group("Settings (image, cpus, memory_gib, workers, retries, ...)"):
         flags.DEFINE_string("config", None, "`FILE` Python with get_config(): the settings.")
         flags.DEFINE_multi_string(
@@ -65,7 +69,7 @@ def _main(arguments: Sequence[str]) -> None:
         submission.check_paths()
     if _FLAGS.target != "local" or _FLAGS.dry_run:
         jobs.check_flags(submission.job, submission.flags)
-    if code := TARGETS[_FLAGS.target](submission, _FLAGS.dry_run):
+    if code := TARGETS[_FLAGS.target](submission, _FLAGS.dry_run, _FLAGS.once):
         raise SystemExit(code)
 
 

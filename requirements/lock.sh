@@ -2,8 +2,9 @@
 # Compiles the locks from setup.py. Usage, from the repository root: requirements/lock.sh UV [uv's arguments]
 #
 # dev.lock      the virtual environment of every make target: run time and all extras
-# runtime.lock  the worker image: no extras, a subset of dev.lock, version for version
+# runtime.lock  the worker image: no extras but `lineage`, a subset of dev.lock, version for version
 # latest.lock   `make test-latest`: dev.lock but for what latest.overrides says
+# airflow.lock  `make test-airflow`: Airflow alone, see airflow.in
 # bootstrap.lock  pip, setuptools and wheel, installed first
 #
 # The present locks are uv's preferences: it changes what setup.py forces and no more. Add
@@ -24,7 +25,8 @@ compile() {
 }
 
 compile dev.lock setup.py --all-extras "$@"
-compile runtime.lock setup.py --constraints requirements/dev.lock "$@"
+compile runtime.lock setup.py --extra lineage --constraints requirements/dev.lock "$@"
 compile latest.lock setup.py --all-extras \
     --overrides requirements/latest.overrides "$@"
+compile airflow.lock requirements/airflow.in "$@"
 compile bootstrap.lock requirements/bootstrap.in --constraints requirements/dev.lock "$@"

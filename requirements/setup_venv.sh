@@ -59,7 +59,7 @@ if [ -e "$unfinished" ] || ! { [ -x "$venv/bin/pip" ] && is_311 "$venv/bin/pytho
 fi
 touch "$unfinished"
 
-say "installing $lock into $venv (once; about 2 to 8 minutes and 4 GB)"
+say "installing $lock into $venv (once; at most about 8 minutes and 4 GB)"
 pip="$venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes"
 install() {
     $pip "$@" || fail "the installation into $venv has failed, see above; $(free_space) are free there." \

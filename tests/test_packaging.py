@@ -201,6 +201,7 @@ def test_package_says_that_it_is_typed(package):
 
 def test_locks_are_there():
     assert [lock.name for lock in LOCKS] == [
+        "airflow.lock",
         "bootstrap.lock",
         "dev.lock",
         "latest.lock",

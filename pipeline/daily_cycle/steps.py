@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from pipeline.daily_cycle import data_steps, model_steps, serving_steps
+from pipeline.daily_cycle import data_steps, lineage, model_steps, serving_steps
 from pipeline.daily_cycle.config import CycleConfig
 from pipeline.daily_cycle.cycle import Step
 
@@ -15,7 +15,7 @@ NAMES = (
 
 def all_steps() -> tuple[Step, ...]:
     """Returns the steps, in the order of `NAMES`."""
-    return (
+    steps = (
         Step("inspect_log", data_steps.inspect_log, _data, data_steps.withdraw),
         Step("join", data_steps.join, _data, data_steps.withdraw),
         Step("inspect_examples", data_steps.inspect_examples, _data, data_steps.withdraw),
@@ -27,6 +27,7 @@ def all_steps() -> tuple[Step, ...]:
         Step("promote", serving_steps.promote, _of("promotion")),
         Step("prune", serving_steps.prune, _of("keep")),
     )
+    return tuple(map(lineage.traced, steps))
 
 
 def _of(*names: str) -> Any:

@@ -4,5 +4,5 @@
 - `submission`, `settings`, `setting_types`: one job with its flags, image and resources.
 - `jobs`: the jobs that there are, their command lines, and the check of their flags.
 - `commands`, `processes`: commands of this machine, and how they run together.
-- `manifests`, `yaml_text`: what Kubernetes is given, and as text.
+- `manifests`, `yaml_text`: what Kubernetes is given, and as text; `awaited_job`: waits for it.
 """

@@ -23,13 +23,18 @@ Manifest = dict[str, Any]
 
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _LONGEST_OBJECT = 253
-_CONTAINER = "job"
+CONTAINER = "job"
+"""Name of a pod's only container."""
 _USER = 10001
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
-def render(submission: Submission) -> list[Manifest]:
+def render(submission: Submission, once: bool = False) -> list[Manifest]:
     """Returns the manifests in the order in which they are applied.
+
+    Args:
+      submission: what to run.
+      once: any failure of the job ends the Job, 75 too: who waits for it decides what follows.
 
     Raises:
       UserInputError: the image has neither a digest nor a tag other than `latest`, or a claim or
@@ -49,10 +54,10 @@ def render(submission: Submission) -> list[Manifest]:
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            "backoffLimit": settings.retries,
+            "backoffLimit": 0 if once else settings.retries,
             # Never two pods of one worker: they would write the same folder.
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": _failure_rules()},
+            "podFailurePolicy": {"rules": _failure_rules(once)},
             "ttlSecondsAfterFinished": settings.keep_seconds,
             "template": {"metadata": {"labels": labels}, "spec": _pod(submission)},
         },
@@ -108,12 +113,21 @@ def apply(text: str) -> int:
     Raises:
       UserInputError: there is no `kubectl`.
     """
+    need_kubectl()
+    return subprocess.run(["kubectl", "apply", "-f", "-"], input=text.encode()).returncode
+
+
+def need_kubectl() -> None:
+    """Checks that there is a `kubectl`.
+
+    Raises:
+      UserInputError: there is none.
+    """
     if shutil.which("kubectl") is None:
         raise UserInputError(
             "--target kubernetes: no `kubectl` in PATH. Install it, or print the manifests with "
             "--dry_run and apply them elsewhere."
         )
-    return subprocess.run(["kubectl", "apply", "-f", "-"], input=text.encode()).returncode
 
 
 def _check_image(image: str) -> None:
@@ -136,12 +150,15 @@ def _check_names(settings: Settings) -> None:
                 )
 
 
-def _failure_rules() -> list[Manifest]:
+def _failure_rules(once: bool) -> list[Manifest]:
     """Returns the rules for failed pods; other failures count against `backoffLimit`."""
-    code_in = {"containerName": _CONTAINER, "operator": "In"}
-    return [
+    code_in = {"containerName": CONTAINER, "operator": "In"}
+    by_code: list[Manifest] = [
         {"action": "FailJob", "onExitCodes": {**code_in, "values": [exit_codes.USER_ERROR]}},
         {"action": "Ignore", "onExitCodes": {**code_in, "values": [exit_codes.RETRY]}},
+    ]
+    return [
+        *([] if once else by_code),
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
 
@@ -157,7 +174,7 @@ def _pod(submission: Submission) -> Manifest:
         "memory": f"{round(settings.memory_gib * 1024)}Mi",
     }
     container: Manifest = {
-        "name": _CONTAINER,
+        "name": CONTAINER,
         "image": settings.image,
         # Kubernetes expands $(NAME) here and reads $$ as a dollar.
         "args": [_literal(word) for word in jobs.command(submission.job, submission.flags)],

@@ -46,12 +46,18 @@ class ProcessGroup:
         self._running: list[subprocess.Popen[bytes]] = []
         self._stop = threading.Event()
 
-    def run(self) -> int:
-        """Returns the exit code of the group, see `combined_code`."""
+    def run(self, once: bool = False) -> int:
+        """Returns the exit code of the group, see `combined_code`.
+
+        Args:
+          once: run nothing again, after 75 either.
+        """
         pause, started = 0.0, time.monotonic()
         before = {one: signal.signal(one, self._pass_on) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
             while (code := self._run_once()) == exit_codes.RETRY and not self._stop.is_set():
+                if once:
+                    break
                 pause = next_pause(pause, time.monotonic() - started)
                 logging.info("Exit code %d: running it again in %d s.", code, pause)
                 if self._stop.wait(pause):

@@ -7,16 +7,17 @@ from types import MappingProxyType
 from absl import logging
 
 from pipeline.submission import commands, manifests, yaml_text
+from pipeline.submission.awaited_job import AwaitedJob
 from pipeline.submission.processes import Command, ProcessGroup
 from pipeline.submission.submission import Submission
 
 
-def _local(submission: Submission, dry_run: bool) -> int:
+def _local(submission: Submission, dry_run: bool, once: bool) -> int:
     workers = commands.local(submission)
-    return _print(workers) if dry_run else _run(workers, submission)
+    return _print(workers) if dry_run else _run(workers, submission, once)
 
 
-def _docker(submission: Submission, dry_run: bool) -> int:
+def _docker(submission: Submission, dry_run: bool, once: bool) -> int:
     workers = commands.docker(submission)
     network = commands.docker_network(submission)
     if dry_run:
@@ -26,15 +27,15 @@ def _docker(submission: Submission, dry_run: bool) -> int:
         if code := _run([create], submission):
             return code
     try:
-        return _run(workers, submission)
+        return _run(workers, submission, once)
     finally:
         for remove in network[1:]:
             _run([remove], submission)
 
 
-def _kubernetes(submission: Submission, dry_run: bool) -> int:
+def _kubernetes(submission: Submission, dry_run: bool, once: bool) -> int:
     settings = submission.settings
-    rendered = manifests.render(submission)
+    rendered = manifests.render(submission, once)
     manifests.validate(rendered, settings.kubernetes_version)
     text = yaml_text.write(rendered)
     kinds = ",".join(manifest["kind"].lower() for manifest in rendered)
@@ -46,6 +47,8 @@ def _kubernetes(submission: Submission, dry_run: bool) -> int:
     if dry_run:
         sys.stdout.write(text)
         return 0
+    if once:
+        return AwaitedJob(submission.name, settings.namespace, text).run()
     if code := manifests.apply(text):
         return code
     kubectl = f"kubectl --namespace {settings.namespace}"
@@ -63,11 +66,14 @@ def _print(workers: Sequence[Command], network: Sequence[Command] = ()) -> int:
     return 0
 
 
-def _run(workers: Sequence[Command], submission: Submission) -> int:
-    return ProcessGroup(workers, submission.settings.grace_seconds).run()
+def _run(workers: Sequence[Command], submission: Submission, once: bool = False) -> int:
+    return ProcessGroup(workers, submission.settings.grace_seconds).run(once)
 
 
-TARGETS: Mapping[str, Callable[[Submission, bool], int]] = MappingProxyType(
+TARGETS: Mapping[str, Callable[[Submission, bool, bool], int]] = MappingProxyType(
     {"local": _local, "docker": _docker, "kubernetes": _kubernetes}
 )
-"""By name: runs a submission, or prints it if the second argument is true; returns an exit code."""
+"""By name: runs a submission and returns an exit code.
+
+The second argument is true to print it instead, the third to run it once, whatever it ends with.
+"""

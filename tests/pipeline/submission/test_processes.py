@@ -46,6 +46,11 @@ def test_only_75_is_run_again(tmp_path, codes, expected, runs):
     assert (tmp_path / "runs").read_text() == "x" * runs
 
 
+def test_once_hands_75_on(tmp_path):
+    assert group(python(COUNTED, tmp_path / "runs", "75,0")).run(once=True) == 75
+    assert (tmp_path / "runs").read_text() == "x"
+
+
 def test_a_command_that_ends_soon_again_waits_longer_each_time():
     pauses = [0.0]
     for ran in (1, 1, 1, 1000, 1, 1, 1, 1, 1, 1, 1):

@@ -102,6 +102,22 @@ def test_docker_runs_again_at_75(tmp_path):
     assert calls[1] == calls[2] and calls[1].endswith(shlex.join(CONVERT))
 
 
+def test_once_hands_the_codes_of_every_target_on(tmp_path):
+    folder = tmp_path / "bin"
+    path = fake(folder, "docker", '[ "$1" = run ] || exit 0\nexit 75')
+    run = submit("--job=convert", "--target=docker", "--once", "--", *CONVERT, path=path)
+    assert run.returncode == 75, run.stderr
+    calls = (folder / "docker.calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["version", "run"]
+
+    arguments = ["--job=convert", "--target=kubernetes", IMAGE, "--volume=ctr:/data", "--once"]
+    path = fake(folder, "kubectl", f"case $3 in apply) cat > {folder}/applied; exit 3;; esac")
+    run = submit(*arguments, "--", *CONVERT, path=path)
+    assert run.returncode == 3, "kubectl's own code"
+    printed = submit(*arguments, "--dry_run", "--", *CONVERT, path=path).stdout
+    assert (folder / "applied").read_text() == printed
+
+
 @pytest.mark.skipif(shutil.which("docker") is None, reason="no Docker client")
 def test_docker_knows_every_option():
     options = {"workers": 2, "secrets": [os.devnull], "environment": {"A": "b c"}}
