@@ -174,6 +174,7 @@ setup(
             "dmf-export=pipeline.export:main",
             "dmf-gate=pipeline.gate:main",
             "dmf-models=pipeline.models:main",
+            "dmf-cycle=pipeline.cycle:main",
             "dmf-serve-local=pipeline.serve_local:main",
             "dmf-check-skew=pipeline.check_skew:main",
             "dmf-backfill=pipeline.backfill:main",

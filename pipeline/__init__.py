@@ -10,6 +10,7 @@ lists them, `--help` explains one. The folders:
 - `vocabulary`, `statistics`: what joined examples hold (`build_vocabulary`, `inspect_data`).
 - `training_runs`: trainings, their folders and their comparison (`train`, `evaluate`, `runs`).
 - `end_to_end`: all of it after one another (`run`), with the settings of `configs`.
+- `daily_cycle`: a part of the log taken through all of it, up to promotion (`cycle`).
 - `releases`: exported versions promoted, rolled back and pruned (`models`).
 - `version_gate`: a version compared with the one that serves, before it is promoted (`gate`).
 - `local_serving`: a development server that speaks TF Serving's gRPC API (`serve_local`).

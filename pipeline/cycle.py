@@ -80,7 +80,7 @@ def _main(arguments: Sequence[str]) -> None:
             return
         parts = [_FLAGS.part]
         if _FLAGS.part is None:
-            parts = part_names.between(config.events, _FLAGS["from"].value, _FLAGS.to)
+            parts = part_names.between(config.events, str(_FLAGS["from"].value), str(_FLAGS.to))
         for part in parts:
             try:
                 plain_text.say(cycle.run_part(config, part, every, _FLAGS.step))

@@ -75,7 +75,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("cache_loading", "catalog_backfill", "join"),
         ("vocabulary", "statistics"),
         ("training_runs",),
-        ("end_to_end",),
+        ("end_to_end", "daily_cycle"),
         ("configs",),
     ),
     "pipeline.join": (

@@ -27,6 +27,7 @@ PAGES = {
     "check_skew": "serving.md",
     "backfill": "caches_and_client.md",
     "load_projections": "caches_and_client.md#loading",
+    "cycle": "daily_cycle.md",
     "submit": "clusters.md",
 }
 """The page, or its section, that explains a job."""

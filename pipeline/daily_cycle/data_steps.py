@@ -88,7 +88,7 @@ def _source(options: JoinOptions) -> LogSource:
     derived = dict(options.derived)
     labels = tuple(name for name in options.resolved_labels if name not in options.attributed)
     return LogSource(
-        events=options.events if isinstance(options.events, str) else tuple(options.events),
+        events=options.events,
         labels=tuple(feature_name(name) or name for name in labels),
         derived={name: one for name, one in derived.items() if name in labels},
         timestamp_unit=options.timestamp_unit,

@@ -10,6 +10,8 @@ from pipeline.report.blocks import Cell, Drawing, Figure, Key, Section, Table, T
 _MOST_NAMES = 6
 
 Value = Callable[[PartRecord], float | None]
+Line = tuple[str, str, Value]
+"""Color, name and value of a line."""
 
 
 def write(path: str, name: str, records: Sequence[PartRecord]) -> None:
@@ -55,7 +57,7 @@ def _seconds(record: PartRecord) -> float | None:
 
 
 def _curves(records: Sequence[PartRecord]) -> Section | None:
-    pairs = [
+    pairs: list[tuple[str, list[Line]]] = [
         ("AUC on the part's held-out users", _pair("auc")),
         ("GAUC", _pair("gauc")),
         ("Predicted over observed", _pair("calibration")),
@@ -70,16 +72,14 @@ def _curves(records: Sequence[PartRecord]) -> Section | None:
     return Section("curves", "Curves", "Does the loop keep the model fresh?", [figure])
 
 
-def _pair(metric: str) -> list[tuple[str, str, Value]]:
+def _pair(metric: str) -> list[Line]:
     return [
         ("s2", "the one that served", _metric("champion", metric)),
         ("s1", "new version", _metric("challenger", metric)),
     ]
 
 
-def _drawing(
-    records: Sequence[PartRecord], title: str, lines: Sequence[tuple[str, str, Value]]
-) -> Drawing | None:
+def _drawing(records: Sequence[PartRecord], title: str, lines: Sequence[Line]) -> Drawing | None:
     """Returns lines over the parts; None where no line has two points."""
     found = []
     for color, name, value in lines:
@@ -99,8 +99,8 @@ def _drawing(
     panel.x_axis([(index, one.name) for index, one in enumerate(records) if index % step == 0])
     for color, name, points in found:
         panel.line(points, color)
-        for index, value in points:
-            panel.dot((index, value), color, f"{records[int(index)].name}, {name}: {value:.4f}", 3)
+        for index, height in points:
+            panel.dot((index, height), color, f"{records[index].name}, {name}: {height:.4f}", 3)
     return panel.drawing(title, f"{title}, by part")
 
 

@@ -7,7 +7,8 @@ Both are made of the ledger's records alone, so they can be written again at any
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from models.evaluation import diagnostics
 from pipeline.daily_cycle import ledger, part_page, parts_page
@@ -32,11 +33,10 @@ def write(config: CycleConfig, part: str, steps: Sequence[str]) -> None:
     for record in records:
         if record.name == part:
             path = config.folder(FOLDER, f"{part}.html")
-            _attempt(path, lambda path=path, one=record: part_page.write(path, config.name, one))
+            _attempt(path, partial(part_page.write, path, config.name, record))
     path = config.folder(FOLDER, INDEX)
-    _attempt(path, lambda: parts_page.write(path, config.name, records))
+    _attempt(path, partial(parts_page.write, path, config.name, records))
 
 
-def _attempt(path: str, write_page: object) -> None:
-    assert callable(write_page)
+def _attempt(path: str, write_page: Callable[[], None]) -> None:
     diagnostics.attempt(f"report {path}", write_page, None)

@@ -14,7 +14,7 @@ BASE = {
 
 def written(tmp_path, **changes):
     path = tmp_path / "production.py"
-    path.write_text(f"def get_config():\n    return {({**BASE, **changes})!r}\n")
+    path.write_text(f"def get_config():\n    return { ({**BASE, **changes})!r}\n")
     return str(path)
 
 
@@ -59,7 +59,7 @@ def test_parts_are_what_the_log_has(tmp_path):
     pattern = f"{tmp_path}/log/{{part}}/"
     assert part_names.names(pattern) == ["2026-05-01", "2026-05-02", "2026-05-04"]
     assert part_names.between(pattern, "2026-05-02", "2026-05-31") == ["2026-05-02", "2026-05-04"]
-    with pytest.raises(UserInputError, match="no part from '2026-06-01'.*there are: 2026-05-01"):
+    with pytest.raises(UserInputError, match=r"no part from '2026-06-01'.*there are: 2026-05-01"):
         part_names.between(pattern, "2026-06-01", "2026-06-02")
     with pytest.raises(UserInputError, match="comes after --to"):
         part_names.between(pattern, "2026-06-02", "2026-06-01")

@@ -123,7 +123,7 @@ def test_parts_go_in_order(script):
     with pytest.raises(UserInputError, match="Refused"):
         script.run("2026-05-03")
     script.fail.clear()
-    with pytest.raises(UserInputError, match="'2026-05-03' comes before.*stopped at 'serve'"):
+    with pytest.raises(UserInputError, match=r"'2026-05-03' comes before.*stopped at 'serve'"):
         script.run("2026-05-04")
 
 
@@ -137,7 +137,7 @@ def test_a_part_that_a_person_left_out_is_passed_over(script):
     script.run("2026-05-03")
     records = Ledger(script.config().folder(LEDGER), "2026-05-03")
     assert records.done("serve").outcome["after"] == ["2026-05-01"]
-    with pytest.raises(UserInputError, match="left out on .*A test of the shop"):
+    with pytest.raises(UserInputError, match=r"left out on .*A test of the shop"):
         script.run("2026-05-02")
     assert "left out" in status.table(script.config(), script.NAMES)
 
