@@ -312,6 +312,20 @@ BACKFILL = {
     for field, form in (("cpu_seconds", ".0f"), ("peak_mib", ",.0f"), ("computed", ",.0f"))
 } | {"backfill.new_to_all": _field("backfill.json", "cpu_new_to_all", ".2f")}
 
+LOADING = {
+    f"loading.{way}.{field}": _row("load_projections.json", field, form, way=way)
+    for way in ("load_projections", "put")
+    for field, form in (
+        ("seconds", ".0f"),
+        ("rows_per_second", ",.0f"),
+        ("cpu_seconds", ".1f"),
+        ("server_cpu_seconds", ".1f"),
+    )
+} | {
+    "loading.put_to_load_cpu": _field("load_projections.json", "put_to_load_cpu", ".1f"),
+    "loading.rows": _row("load_projections.json", "rows", ",.0f", way="put"),
+}
+
 
 # To Parquet's speed, by processor time: formats.csv.join, ...
 FORMATS = {
@@ -423,6 +437,7 @@ FIGURES: dict[str, Figure] = {
     **CONTENT_LOOKUP,
     **ATTENTION,
     **BACKFILL,
+    **LOADING,
     **FORMATS,
     **SERVING_LOAD,
     **CAPACITY,

@@ -1,7 +1,7 @@
 """Tables of the smaller benchmarks, and what each results file was measured with."""
 
 from docs_build import results
-from docs_build.figures import ATTENTION, BACKFILL, FORMATS, SERVING_LOAD
+from docs_build.figures import ATTENTION, BACKFILL, FORMATS, LOADING, SERVING_LOAD
 from docs_build.tables.table import Table, markdown
 
 _ENVIRONMENT = {
@@ -45,6 +45,20 @@ def _backfill() -> str:
 _BACKFILL_FIELDS = ("computed", "cpu_seconds", "peak_mib")
 
 
+def _loading() -> str:
+    """Two ways of a catalog into Redis."""
+    names = {"load_projections": "`pipeline.load_projections`", "put": "a loop of `put`"}
+    rows = [
+        (text, *(LOADING[f"loading.{way}.{field}"].text() for field in _LOADING_FIELDS))
+        for way, text in names.items()
+    ]
+    head = ("way", "seconds", "rows per second", "seconds of processor", "the same of Redis")
+    return markdown(head, rows, numeric=True)
+
+
+_LOADING_FIELDS = ("seconds", "rows_per_second", "cpu_seconds", "server_cpu_seconds")
+
+
 def _formats() -> str:
     """Speed of reading and joining one log by its format."""
     names = {"parquet": "Parquet", "orc": "ORC", "csv": "CSV", "jsonl": "JSON lines"}
@@ -79,6 +93,7 @@ def _environments() -> str:
 TABLES: dict[str, Table] = {
     "attention.ways": _attention,
     "backfill.runs": _backfill,
+    "loading.ways": _loading,
     "formats.speed": _formats,
     "serving_load.memory": _serving_load,
     "environments": _environments,

@@ -102,24 +102,34 @@ class Projections:
         """Adds a cache's projections, all of one tag."""
         missing = np.ones(len(self._item_ids), bool)
         computed = 0
-        tag = self._known_tags.get(cache) or self._store.tag(cache)
+        known = self._known_tags.get(cache)
+        tag = known or self._store.tag(cache)
         if tag is not None:
             missing = self._read(cache, tag, missing)
         if missing.any():
-            received = self._compute(cache, missing)
-            computed = int(missing.sum())
-            if tag not in (None, received) and not missing.all():
+            # The tag that the store got last may be another model's: few items tell this one's.
+            asked = missing if known else self._first_call(missing)
+            received = self._compute(cache, asked)
+            computed = int(asked.sum())
+            missing = missing & ~asked
+            if tag != received and not asked.all():
                 # What was found is of another model than the one that answers now.
-                missing = self._read(cache, received, ~missing)
-                if missing.any():
-                    self._compute(cache, missing)
-                    computed += int(missing.sum())
+                missing = self._read(cache, received, ~asked)
+            if missing.any():
+                self._compute(cache, missing)
+                computed += int(missing.sum())
             tag = received
         if tag is None:
             raise CachedPathUnavailableError(f"{cache} has no tag")
         self.tags[cache] = tag
         self._counts.add(f"{cache}.misses", computed)
         self._counts.add(f"{cache}.hits", len(missing) - computed)
+
+    def _first_call(self, missing: Booleans) -> Booleans:
+        """Returns those of the missing items that one call can compute."""
+        first = np.zeros_like(missing)
+        first[np.flatnonzero(missing)[: self._items_per_call]] = True
+        return first
 
     def _read(self, cache: str, tag: str, wanted: Booleans) -> Booleans:
         """Reads items from the store, and returns which of those wanted it lacks, `[N]` bool."""

@@ -5,6 +5,9 @@ import redis
 
 from tests import server_process
 
+SECONDS = 60
+"""Until an answer is late, also on a busy machine."""
+
 
 @pytest.fixture(scope="session")
 def _redis_server():
@@ -15,7 +18,7 @@ def _redis_server():
 @pytest.fixture
 def url(_redis_server):
     """The address of a server that holds nothing, with its settings as at its start."""
-    server = redis.Redis.from_url(_redis_server)
+    server = redis.Redis.from_url(_redis_server, socket_timeout=SECONDS)
     server.flushall()
     yield _redis_server
     server.config_set("maxmemory", 0)
@@ -25,4 +28,4 @@ def url(_redis_server):
 @pytest.fixture
 def server(url):
     """A client of it."""
-    return redis.Redis.from_url(url)
+    return redis.Redis.from_url(url, socket_timeout=SECONDS)

@@ -105,12 +105,14 @@ def test_back_to_a_former_tag_before_it_expires(tmp_path, url, server):
     load_projections(options(tmp_path, url, keep_old_seconds=500))
     for cache in TAGS:
         (tmp_path / cache / "CURRENT").write_text("1\n")
+        server.hset(f"dmf:{cache}:load", f"old:{TAGS[cache]}", "")  # As a killed load leaves it.
     done = load_projections(options(tmp_path, url, keep_old_seconds=400))
     assert {one.rows for one in done.values()} == {300}
     for cache, tag in TAGS.items():
         assert min(server.ttl(key) for key in server.keys(f"dmf:{cache}:{tag}:*")) > 600_000
         other = server.keys(f"dmf:{cache}:{OTHER_TAGS[cache]}:*")
         assert max(server.ttl(key) for key in other) <= 400
+        assert set(server.hkeys(f"dmf:{cache}:load")) == {b"run", b"tag", b"version"}
 
 
 def test_rows_are_written_again_before_they_expire(tmp_path, url, server):
