@@ -8,7 +8,7 @@ from pipeline.runtime import help_text, job_list
 
 BENCHMARKS = (
     *("attention", "backfill", "daily_training", "downsampling", "join", "quality"),
-    *("quantization", "serving", "serving_load", "table_formats", "training"),
+    *("quantization", "request_log", "serving", "serving_load", "table_formats", "training"),
     "join_alternatives.rowwise",
 )
 
