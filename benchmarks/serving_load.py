@@ -46,6 +46,9 @@ from serving_signatures.export.sample_requests import sample_requests
 from serving_signatures.versions import exported_version
 
 _FLAGS = flags.FLAGS
+SIZES = PaddedSizes(candidates=(1, 20, 100, 400), behaviors=(1, 20, 50, 200))
+"""What the requests are padded to."""
+
 _SHAPES = ((1, 100, 50), (1, 400, 50), (2, 100, 200), (4, 20, 20), (1, 1, 0))
 _ITEMS = 2000
 _SAMPLES = 20
@@ -91,10 +94,14 @@ def measure(saved_model: str, seconds: float, concurrency: int) -> dict[str, Any
       UserInputError: the folder holds no model that `pipeline.export` wrote.
       RuntimeError: the server ended.
     """
-    process, name, address = _start(saved_model)
+    process, name, address = started_server(saved_model)
     try:
         with open_channel(address, timeout_seconds=60) as channel:
-            workers = _workers(saved_model, RemoteModel(channel, name), concurrency)
+            remote = RemoteModel(channel, name)
+            workers = [
+                _Worker(remote, requests(saved_model, remote, number))
+                for number in range(concurrency)
+            ]
             rss = _load(process, workers, seconds)
         process.send_signal(signal.SIGTERM)
         if process.wait(60):
@@ -109,8 +116,7 @@ class _Worker(threading.Thread):
 
     def __init__(self, remote: RemoteModel, requests: list[list[RankingRequest]]) -> None:
         super().__init__()
-        sizes = PaddedSizes(candidates=(1, 20, 100, 400), behaviors=(1, 20, 50, 200))
-        self.client = RankingClient(remote, LruProjectionStore(_CACHED_ITEMS), sizes)
+        self.client = RankingClient(remote, LruProjectionStore(_CACHED_ITEMS), SIZES)
         self.latencies: dict[str, list[float]] = {names.SCORE_REQUEST: [], names.SCORE_CACHED: []}
         self.refused = 0
         self.stopped = threading.Event()
@@ -140,22 +146,26 @@ class _Worker(threading.Thread):
                 self.warm.set()
 
 
-def _workers(saved_model: str, remote: RemoteModel, concurrency: int) -> list[_Worker]:
+def requests(saved_model: str, remote: RemoteModel, worker: int) -> list[list[RankingRequest]]:
+    """Returns what a worker sends in turn, of several sizes.
+
+    Args:
+      saved_model: the model's folder, or a version's.
+      remote: the same model, served.
+      worker: its number; each has other requests.
+    """
     # The schema that the export wrote beside the newest version.
     versions = [name for name in os.listdir(saved_model) if name.isdigit()]
     newest = os.path.join(saved_model, max(versions, key=int)) if versions else saved_model
     schema = ExampleSchema.from_dict(exported_version.read_values(newest)["schema"])
     inputs = remote.signatures()[names.SCORE_REQUEST]
-    workers = []
-    for worker in range(concurrency):
-        requests = []
-        for number in range(_SAMPLES):
-            seed = worker * _SAMPLES + number
-            shape = _SHAPES[number % len(_SHAPES)]
-            batch = sample_requests(schema, np.arange(_ITEMS), {}, shape, seed)
-            requests.append(unpad({name: batch[name] for name in inputs}))
-        workers.append(_Worker(remote, requests))
-    return workers
+    found = []
+    for number in range(_SAMPLES):
+        seed = worker * _SAMPLES + number
+        shape = _SHAPES[number % len(_SHAPES)]
+        batch = sample_requests(schema, np.arange(_ITEMS), {}, shape, seed)
+        found.append(unpad({name: batch[name] for name in inputs}))
+    return found
 
 
 def _load(process: subprocess.Popen, workers: list[_Worker], seconds: float) -> dict[str, Any]:
@@ -211,8 +221,12 @@ def _report(workers: list[_Worker], rss: dict[str, Any], seconds: float) -> dict
     }
 
 
-def _start(saved_model: str) -> tuple[subprocess.Popen, str, str]:
-    """Starts the server and returns the process, the model's name and the address."""
+def started_server(saved_model: str) -> tuple[subprocess.Popen, str, str]:
+    """Starts the server and returns the process, the model's name and the address.
+
+    Raises:
+      UserInputError: the folder holds no model that `pipeline.export` wrote.
+    """
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115  The server writes it to its end.
     command = [sys.executable, "-m", "pipeline.serve_local", "--port=0"]
     process = subprocess.Popen([*command, f"--saved_model={saved_model}"], stderr=log, text=True)

@@ -353,6 +353,59 @@ SERVING_LOAD = {
 }
 
 
+def _change(percentile: str, of: str, **values: Any) -> Figure:
+    """What a log adds to a percentile, percent: itself, or an end of its interval."""
+    field = f"{percentile}_ratio{of}"
+    file = "request_log.json"
+    return Figure(
+        file, lambda held: 100 * (results.pick(held["rows"], **values)[field] - 1), "+.1f"
+    )
+
+
+def _offered(rate: float, percentile: str) -> Figure:
+    file = "request_log.json"
+    return Figure(
+        file, lambda held: results.pick(held["logs"], rate=rate)["offer_us"][percentile], ".0f"
+    )
+
+
+def _processor(rate: float) -> Figure:
+    """Returns how much more processor time a client with a log takes, percent."""
+    file = "request_log.json"
+    return Figure(
+        file, lambda held: 100 * (results.pick(held["processor"], rate=rate)["ratio"] - 1), "+.1f"
+    )
+
+
+# By signature, percent of the calls, percentile, and end of the interval.
+REQUEST_LOG = {
+    "request_log.rounds": _field("request_log.json", "rounds", ".0f"),
+    "request_log.processor.1": _processor(0.01),
+    "request_log.processor.100": _processor(1.0),
+    **{
+        f"request_log.{signature}.{rate * 100:.0f}.{percentile}{of}": _change(
+            percentile, of, rate=rate, signature=signature
+        )
+        for signature in ("score_request", "score_cached")
+        for rate in (0.01, 1.0)
+        for percentile in ("p50", "p99")
+        for of in ("", "_low", "_high")
+    },
+    **{
+        f"request_log.{signature}.{percentile}_ms": _row(
+            "request_log.json", f"{percentile}_ms", ".1f", rate=0.0, signature=signature
+        )
+        for signature in ("score_request", "score_cached")
+        for percentile in ("p50", "p99")
+    },
+    **{
+        f"request_log.offer.{rate * 100:.0f}.{percentile}": _offered(rate, percentile)
+        for rate in (0.01, 1.0)
+        for percentile in ("p50", "p99")
+    },
+}
+
+
 def _joined(history: int) -> Mapping[str, Any]:
     return results.load(f"join_history_{history}.json")
 
@@ -440,6 +493,7 @@ FIGURES: dict[str, Figure] = {
     **LOADING,
     **FORMATS,
     **SERVING_LOAD,
+    **REQUEST_LOG,
     **CAPACITY,
     **QUANTIZATION,
 }

@@ -97,7 +97,7 @@ def _main(arguments: Sequence[str]) -> None:
     plain_text.say(skew_report.describe(tally, found))
     if tally.skew:
         raise SystemExit(SKEW_CODE)
-    plain_text.say("Training and serving are equal.")
+    plain_text.say(skew_report.verdict(found))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pipeline.runtime import help_text, job_list
 
 BENCHMARKS = (
     *("attention", "backfill", "daily_training", "downsampling", "join", "load_projections"),
-    *("quality", "quantization", "serving", "serving_load", "table_formats", "training"),
+    *("quality", "quantization", "request_log", "serving", "serving_load", "table_formats"),
+    "training",
     "join_alternatives.rowwise",
 )
 

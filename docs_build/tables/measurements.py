@@ -1,7 +1,14 @@
 """Tables of the smaller benchmarks, and what each results file was measured with."""
 
 from docs_build import results
-from docs_build.figures import ATTENTION, BACKFILL, FORMATS, LOADING, SERVING_LOAD
+from docs_build.figures import (
+    ATTENTION,
+    BACKFILL,
+    FORMATS,
+    LOADING,
+    REQUEST_LOG,
+    SERVING_LOAD,
+)
 from docs_build.tables.table import Table, markdown
 
 _ENVIRONMENT = {
@@ -80,6 +87,26 @@ def _serving_load() -> str:
     return markdown(("when", "resident memory, MiB"), rows, numeric=True)
 
 
+def _request_log() -> str:
+    """What a log adds to a client's latency, with intervals."""
+    rows = []
+    for signature in ("score_request", "score_cached"):
+        without = [REQUEST_LOG[f"request_log.{signature}.{one}_ms"].text() for one in _PERCENTILES]
+        rows.append((f"`{signature}`", "none", *(f"{one} ms" for one in without)))
+        for rate in ("1", "100"):
+            name = f"request_log.{signature}.{rate}"
+            rows.append(("", f"{rate}%", *(_added(f"{name}.{one}") for one in _PERCENTILES)))
+    return markdown(("call", "logged", "p50", "p99"), rows, numeric=True)
+
+
+_PERCENTILES = ("p50", "p99")
+
+
+def _added(name: str) -> str:
+    middle, low, high = (REQUEST_LOG[f"{name}{end}"].text() for end in ("", "_low", "_high"))
+    return f"{middle}% ({low} to {high})"
+
+
 def _environments() -> str:
     """What the results were measured with; all values of a component where files differ."""
     found: dict[str, set[str]] = {}
@@ -96,5 +123,6 @@ TABLES: dict[str, Table] = {
     "loading.ways": _loading,
     "formats.speed": _formats,
     "serving_load.memory": _serving_load,
+    "request_log.latency": _request_log,
     "environments": _environments,
 }

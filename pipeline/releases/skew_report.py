@@ -24,6 +24,17 @@ def describe(tally: Tally, found: Mapping[str, Any]) -> str:
     return "\n".join([text_table.aligned(rows), *worst, json.dumps(found)])
 
 
+def verdict(found: Mapping[str, Any]) -> str:
+    """Returns the last line where nothing differs.
+
+    Args:
+      found: how much was replayed.
+    """
+    if found.get("requests", {}).get("redacted"):
+        return "What could be compared is equal."
+    return "Training and serving are equal."
+
+
 def write(path: str, values: Mapping[str, Any]) -> None:
     """Writes what was compared as JSON, to a local or remote file."""
     text = json.dumps(values, indent=2, sort_keys=True)

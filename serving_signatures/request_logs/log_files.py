@@ -14,7 +14,7 @@ from features.records import tfrecord
 
 SUFFIX = ".tfrecord"
 
-_NAME = re.compile(r"requests-\d{8}T\d{6}-[\w-]+-\d+-[0-9a-f]{8}\.tfrecord", re.ASCII)
+_NAME = re.compile(r"requests-\d{8}T\d{12}-[\w-]+-\d+-[0-9a-f]{8}\.tfrecord", re.ASCII)
 _MODE = 0o640
 
 
@@ -93,7 +93,7 @@ class LogFiles:
     def _open(self) -> None:
         os.makedirs(self._folder, exist_ok=True)
         self._remove_oldest()
-        moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+        moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
         name = f"requests-{moment}-{_writer()}-{uuid.uuid4().hex[:8]}{SUFFIX}"
         self._path = os.path.join(self._folder, name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND

@@ -48,7 +48,7 @@ class RequestLog:
       redaction: values that are never written; None for none.
       max_file_bytes: a file is closed before it would be larger.
       max_files: of the folder, after which the oldest is removed.
-      queue_size: the most calls that wait for the thread, with their tensors in memory.
+      queue_size: about the most calls that wait for the thread, with their tensors in memory.
       seed: of the draws; None for another one in each process.
 
     Raises:
@@ -76,7 +76,7 @@ class RequestLog:
         self._queue_size = queue_size
         self._random = random.Random(seed)
         self._thread: threading.Thread | None = None
-        self._queue: queue.Queue[_Call | None]
+        self._queue: queue.SimpleQueue[_Call | None]
         self._begin()
         # A forked process has no such thread, and files of its own.
         own = weakref.WeakMethod(self._begin)
@@ -97,11 +97,11 @@ class RequestLog:
         signature = request.model_spec.signature_name or names.SERVING_DEFAULT
         if signature not in _SCORING or self._random.random() >= self._rate:
             return
-        try:
-            self._start()
-            self._queue.put_nowait(_Call(request, response, seconds, time.time()))
-        except (queue.Full, RuntimeError):  # No place, or no thread can be started.
+        # Threads that look at the same moment may be a few too many; none of them takes a lock.
+        if self._queue.qsize() >= self._queue_size or not self._start():
             self._counts.add("log.dropped")
+            return
+        self._queue.put(_Call(request, response, seconds, time.time()))
 
     def close(self, seconds: float = 5.0) -> None:
         """Writes what waits, and closes the file; a later call begins another.
@@ -113,14 +113,10 @@ class RequestLog:
             thread, waiting = self._thread, self._queue
             if thread is None:
                 return
-            self._thread, self._queue = None, queue.Queue(self._queue_size)
+            self._thread, self._queue = None, queue.SimpleQueue()
         atexit.unregister(self.close)
-        begin = time.monotonic()
-        try:
-            waiting.put(None, timeout=seconds)
-        except queue.Full:
-            return
-        thread.join(max(0.0, seconds - (time.monotonic() - begin)))
+        waiting.put(None)
+        thread.join(seconds)
 
     def __enter__(self) -> "RequestLog":
         return self
@@ -131,22 +127,27 @@ class RequestLog:
     def _begin(self) -> None:
         """Makes what a process has for itself."""
         self._lock = threading.Lock()
-        self._thread, self._queue = None, queue.Queue(self._queue_size)
+        self._thread, self._queue = None, queue.SimpleQueue()
         self._counts = ClientCounts()
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Starts the thread if there is none; returns whether there is one."""
         if self._thread is not None:
-            return
+            return True
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(
                     target=self._write, args=(self._queue,), name="request-log", daemon=True
                 )
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # The process has all the threads that it may have.
+                    return False
                 self._thread = thread
                 atexit.register(self.close)
+        return True
 
-    def _write(self, calls: queue.Queue[_Call | None]) -> None:
+    def _write(self, calls: queue.SimpleQueue[_Call | None]) -> None:
         """Writes calls until there is None."""
         files = self._new_files()
         while (call := calls.get()) is not None:

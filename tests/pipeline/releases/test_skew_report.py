@@ -20,6 +20,13 @@ def test_what_differs_comes_first_with_a_record():
     assert lines[3:] == ["similarity_text: record 7, at [1]: 2 became 3", '{"records": 1}']
 
 
+def test_a_log_with_redacted_values_does_not_make_all_equal():
+    assert skew_report.verdict({"records": 1}) == "Training and serving are equal."
+    assert skew_report.verdict({"requests": {"versions": []}}) == "Training and serving are equal."
+    redacted = skew_report.verdict({"requests": {"redacted": ["user_id"]}})
+    assert redacted == "What could be compared is equal."
+
+
 def test_json_ends_with_a_newline(tmp_path):
     path = tmp_path / "skew.json"
     skew_report.write(str(path), {"skew": False, "records": 1})
