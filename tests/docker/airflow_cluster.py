@@ -136,6 +136,10 @@ class Airflow:
         query = "select data_interval_start, state from dag_run where dag_id = ? order by run_after"
         return [(start[:13], state) for start, state in self._query(query, dag_id)]
 
+    def ended(self, dag_id: str) -> list[str]:
+        """Returns the states of the runs that ended."""
+        return [state for _, state in self.runs(dag_id) if state in ("success", "failed")]
+
     def is_paused(self, dag_id: str) -> bool:
         """Whether the scheduler leaves the DAG alone."""
         ((paused,),) = self._query("select is_paused from dag where dag_id = ?", dag_id)

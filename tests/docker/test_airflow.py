@@ -9,12 +9,16 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.daily_cycle import ledger, steps
+from tests import lineage_server, quick_python
 from tests.conftest import REPOSITORY
 from tests.docker.airflow_cluster import DAG_FILE, Airflow
 
-pytestmark = pytest.mark.slow(seconds=240)
+pytestmark = pytest.mark.slow(seconds=300)
 
 # Reads DAG files as Airflow does, and prints what they hold.
 PARSE = """
@@ -116,8 +120,6 @@ def parsed(venv, tmp_path_factory) -> dict:
 
 
 def test_the_dag_has_the_steps_of_the_cycle_in_a_row_and_loads_nothing_of_ours(parsed):
-    from pipeline.daily_cycle import steps
-
     assert parsed["loaded"] == []
     for name in ("shipped", "daily", "hourly"):
         assert parsed[name]["order"] == [step.name for step in steps.all_steps()]
@@ -231,3 +233,89 @@ def test_the_scheduler_catches_up_retries_75_and_stops_at_2(venv, tmp_path):
     assert not list(tmp_path.rglob("pwned"))
     logs = "".join(path.read_text() for path in airflow.home.rglob("*.log"))
     assert "Error: something is wrong" in logs, "the reason, where a person looks"
+
+
+# Limits that a market this small keeps.
+PRODUCTION = """
+def get_config():
+    wide = {"auc_fall": 1.0, "calibration_band": 1000.0, "slice_calibration_band": 1000.0}
+    losses = ("certain_loss", "loss", "slice_certain_loss", "slice_loss", "max_ne")
+    losses += ("calibration_loss", "slice_calibration_loss", "calibration_band")
+    fewest = {"min_auc": 0.0, "min_users": 1, "min_positives": 1}
+    distances = ("label_rate", "value_distance", "activity_distance", "request_distance")
+    return {
+        "work": "work",
+        "events": "log/{part}",
+        "embeddings": {"text": "market/embeddings/text"},
+        "items": "market/items",
+        "join": {
+            "timestamp_unit": "ms",
+            "splits": "train:..2030-01-01,test:2030-01-01..",
+            "partitions": 3,
+        },
+        "drift": dict.fromkeys(distances),
+        "champion": wide,
+        "model": {"hidden": (8,)},
+        "training": {"epochs": 1},
+        "export": {"batch_sizes": (1,)},
+        "gate": {**dict.fromkeys(losses, 1000.0), **fewest},
+        "caches": {"items": "market/items"},
+    }
+"""
+
+
+@pytest.fixture
+def market(tmp_path) -> Path:
+    """A folder with the log of two days, and a configuration of the cycle."""
+    sizes = ("--events=4000", "--users=200", "--items=80", "--days=2", "--modalities=text:8")
+    made = quick_python.run_job("pipeline.simulate", *sizes, f"--output={tmp_path}/market")
+    assert made.returncode == 0, made.stderr
+    table = pq.read_table(tmp_path / "market/impressions")
+    days = pc.floor_temporal(table["timestamp"].cast("timestamp[ms]"), unit="day")
+    names = pc.strftime(days, format="%Y-%m-%d")
+    for day in ("2024-01-01", "2024-01-02"):
+        folder = tmp_path / "log" / day
+        folder.mkdir(parents=True)
+        pq.write_table(table.filter(pc.equal(names, day)), folder / "part-0.parquet")
+    (tmp_path / "production.py").write_text(PRODUCTION)
+    return tmp_path
+
+
+def test_two_days_go_from_log_to_promoted_model(venv, market):
+    airflow = Airflow(venv, market / "home")
+    python = market / "python"
+    with lineage_server.started() as lineage:
+        # The Python of the tests with their variables, not Airflow's.
+        variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        variables |= {"OPENLINEAGE_URL": lineage.url, "NO_PROXY": "*"}
+        given = " ".join(shlex.quote(f"{name}={value}") for name, value in variables.items())
+        python.write_text(f'#!/bin/sh\nexec env -i {given} {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        airflow.add("cycle", settings(python=str(python), folder=str(market)))
+        with airflow.running():
+            airflow.wait_until(lambda: len(airflow.ended("cycle")) == 2, 1800)
+
+    assert airflow.ended("cycle") == ["success", "success"]
+    names = [step.name for step in steps.all_steps()]
+    for number, part in enumerate(("2024-01-01", "2024-01-02"), 1):
+        records = ledger.Ledger(str(market / "work/cycle"), part)
+        assert all(records.done(name) is not None for name in names)
+        assert records.done("promote").outcome["version"] == number
+    assert [
+        (event["job"]["name"].removeprefix("dmf.cycle."), event["eventType"])
+        for event in lineage.events
+    ] == 2 * [(name, state) for name in names for state in ("START", "COMPLETE")]
+    datasets = [
+        {one["name"] for one in event["inputs"]} & wrote
+        for event, wrote in zip(lineage.events, written(lineage.events), strict=True)
+    ]
+    assert all(datasets[2 * names.index(name)] for name in ("inspect_examples", "train", "export"))
+
+
+def written(events: list[dict]) -> list[set[str]]:
+    """Returns for each event what was written before it."""
+    found, before = [], set()
+    for event in events:
+        found.append(set(before))
+        before |= {one["name"] for one in event["outputs"]}
+    return found
