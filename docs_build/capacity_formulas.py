@@ -100,6 +100,17 @@ def state_bytes(rows: int) -> int:
     return 26 * rows
 
 
+def sum_state_bytes(users: int, items: int, statistics: int) -> int:
+    """Returns the most bytes of the sums in a part's state, where nothing is hidden by a delay.
+
+    Args:
+      users: of all parts.
+      items: of all parts.
+      statistics: S.
+    """
+    return users * (28 + 16 * statistics) + items * (20 + 8 * statistics)
+
+
 def reading_bytes(items: int, widths: Sequence[int], row_group: int) -> int:
     """Returns the most memory of the launcher of a join that broadcasts, above its start.
 

@@ -11,8 +11,10 @@ lists them, `--help` explains one. The folders:
 - `training_runs`: trainings, their folders and their comparison (`train`, `evaluate`, `runs`).
 - `end_to_end`: all of it after one another (`run`), with the settings of `configs`.
 - `releases`: exported versions promoted, rolled back and pruned (`models`).
+- `version_gate`: a version compared with the one that serves, before it is promoted (`gate`).
 - `local_serving`: a development server that speaks TF Serving's gRPC API (`serve_local`).
 - `catalog_backfill`: a catalog's projections, for clients to look up (`backfill`).
+- `cache_loading`: that backfill in Redis (`load_projections`).
 - `adapters`: public data sets as the join's inputs (`convert`).
 - `simulation`: a marketplace's log with a known ground truth (`simulate`).
 - `report`: what was found, on one page.

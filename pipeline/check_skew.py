@@ -1,13 +1,13 @@
 r"""Shows whether an exported model serves what it was trained on.
 
-Records go through `serving_default` as they are and through `score_request` by their ids. Requests
-that TF Serving logged are replayed, and compared with what was answered.
+Records go through `serving_default` as they are and through `score_request` by their ids. Logged
+requests are replayed, and compared with what was answered.
 
 Usual commands:
 
     python -m pipeline.check_skew --saved_model serving/dmf/1 --examples examples/ \
         --embeddings text=text/
-    python -m pipeline.check_skew --saved_model serving/dmf/1 --requests requests.tfrecord
+    python -m pipeline.check_skew --saved_model serving/dmf/1 --requests requests/
 
 It exits with 1, without a traceback, where something differs.
 """
@@ -47,7 +47,7 @@ def define_flags() -> None:
             "inside the model.",
         )
         flags.DEFINE_multi_string(
-            "requests", [], "`FILE` TFRecords of PredictionLog, as TF Serving logs requests."
+            "requests", [], "`FILE|GLOB|FOLDER` Request log: TFRecords of PredictionLog."
         )
         flags.DEFINE_integer(
             "records", 1000, "`COUNT` Records to draw, and logged requests.", lower_bound=1

@@ -40,8 +40,7 @@ def define_flags() -> None:
         flags.DEFINE_multi_string(
             "embeddings",
             [],
-            "`MODALITY=FOLDER` Embedding set to keep inside the model; without it requests "
-            "carry vectors.",
+            "`MODALITY=FOLDER` Embedding set to keep inside; without it requests carry vectors.",
         )
         define_min_coverage("the vocabulary's items that have a vector, in each of --embeddings")
     with flag_group("Load"):
@@ -50,6 +49,9 @@ def define_flags() -> None:
             call_size.DEFAULT_MAX_PAIRS,
             "`COUNT` Largest call that is answered, in pairs of a candidate and a behavior.",
             lower_bound=1,
+        )
+        flags.DEFINE_multi_string(
+            "warmup_requests", [], "`FILE|GLOB|FOLDER` Request log with the sizes to warm up."
         )
     with flag_group("Tables"):
         define_table_flags()
@@ -89,13 +91,12 @@ def _main(arguments: Sequence[str]) -> None:
         embeddings,
         min_coverage=_FLAGS.min_coverage,
         max_pairs=_FLAGS.max_pairs,
+        warmup_requests=_FLAGS.warmup_requests,
     )
     logging.info(
         "Published %s: %s; largest difference from serving_default %.1e; tags %s",
-        exported.folder,
-        ", ".join(exported.signatures),
-        exported.parity["max_abs_diff"],
-        dict(exported.tags),
+        *(exported.folder, ", ".join(exported.signatures)),
+        *(exported.parity["max_abs_diff"], dict(exported.tags)),
     )
     embedding_inputs.log_left_out(embeddings)
 

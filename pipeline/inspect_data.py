@@ -13,7 +13,7 @@ It exits with 2 also where a check failed, or data drifted beyond a threshold.
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -21,8 +21,7 @@ from features.errors import UserInputError
 from features.tables import expressions
 from features.tables.names import feature_name
 from pipeline.join.options import DEFAULT_LABEL
-from pipeline.runtime import entry_point, environment, json_file, plain_text
-from pipeline.statistics import options
+from pipeline.runtime import entry_point, environment, json_file, named_values, plain_text
 from pipeline.statistics.flags import define_flags
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
 from pipeline.tables.flags import table_options
@@ -41,18 +40,8 @@ def main() -> None:
 def _thresholds() -> DriftThresholds:
     path = _FLAGS.thresholds
     values = json_file.read(path, "--thresholds") if path else {}
-    values |= _assigned("max_drift", _FLAGS.max_drift)
-    return options.parse(DriftThresholds, values, "Thresholds of the drift")
-
-
-def _assigned(flag: str, texts: Sequence[str]) -> dict[str, Any]:
-    values = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator:
-            raise UserInputError(f"--{flag} {text!r}: expected name=value, such as label_rate=0.1.")
-        values[name] = None if value in ("none", "null") else value
-    return values
+    values |= named_values.assigned("max_drift", _FLAGS.max_drift)
+    return named_values.parse(DriftThresholds, values, "Thresholds of the drift")
 
 
 def _source() -> "LogSource | None":
@@ -85,7 +74,9 @@ def _main(arguments: Sequence[str]) -> None:
         entry_point.named_locations(_FLAGS.embeddings, "embeddings"),
         _FLAGS.examples,
         _FLAGS.output,
-        limits=options.parse(CheckLimits, _assigned("limit", _FLAGS.limit), "--limit"),
+        limits=named_values.parse(
+            CheckLimits, named_values.assigned("limit", _FLAGS.limit), "--limit"
+        ),
         config=DriftConfig(baseline=_FLAGS.baseline, thresholds=_thresholds()),
         memory_limit=_FLAGS.memory_limit,
         tables=table_options(),

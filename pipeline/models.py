@@ -2,7 +2,7 @@
 
     list      versions with their labels, tags, size and parity; with --verify, exit code 2
               where one is damaged
-    promote   adds a version to those that are served, under a label or by its number
+    promote   adds a version to those that are served, under a label if pipeline.gate passed it
     rollback  gives `stable` back to the previous stable version
     prune     removes old versions that nothing serves
 
@@ -11,7 +11,8 @@ Usual commands:
     python -m pipeline.models list --export_dir serving/dmf
     python -m pipeline.models promote --export_dir serving/dmf --version 2 --label stable
 
-Left on disk: `<export_dir>/models.config`, TF Serving's configuration, replaced by rename.
+Left on disk: `<export_dir>/models.config`, TF Serving's configuration, replaced by rename;
+`<export_dir>/gates/<version>/overrides.json`, each --without_gate.
 """
 
 from collections.abc import Sequence
@@ -52,11 +53,13 @@ def define_flags() -> None:
             [STABLE, CANARY],
             "Label that the version gets. Default: none, and it is served by number.",
         )
+        flags.DEFINE_string(
+            "without_gate", None, "`REASON` Give --label without a passed gate; it is recorded."
+        )
         flags.DEFINE_multi_string(
             "server",
             [],
-            "`HOST:PORT` REST address of a TF Serving that must have loaded the version; "
-            "with --label.",
+            "`HOST:PORT` REST address of a TF Serving that must have loaded it; with --label.",
         )
         flags.DEFINE_string(
             "base_path",
@@ -77,8 +80,7 @@ def main() -> None:
 def _check_flags(arguments: Sequence[str]) -> None:
     if _FLAGS.keep < MINIMUM_KEPT:
         raise UserInputError(
-            f"--keep {_FLAGS.keep} must be at least {MINIMUM_KEPT}, or there may be no version to "
-            "roll back to."
+            f"--keep {_FLAGS.keep} must be at least {MINIMUM_KEPT}, to have one to roll back to."
         )
 
 
@@ -91,7 +93,8 @@ def _main(arguments: Sequence[str]) -> None:
             if _FLAGS.verify:
                 versions.check()
         case "promote":
-            plain_text.say(versions.promote(_FLAGS.version, _FLAGS.label, _FLAGS.server))
+            options = (_FLAGS.version, _FLAGS.label, _FLAGS.server, _FLAGS.without_gate)
+            plain_text.say(versions.promote(*options))
         case "rollback":
             plain_text.say(versions.rollback())
         case "prune":

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from pipeline.local_serving.log_flags import define_log_flags, opened_log
 from pipeline.local_serving.version_labels import parse_labels
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
@@ -51,6 +52,7 @@ def define_flags() -> None:
         flags.DEFINE_float(
             "grace_seconds", 30, "`SECONDS` Time that requests may still take after SIGTERM.", 0
         )
+    define_log_flags()
 
 
 def main() -> None:
@@ -63,8 +65,9 @@ def _main(arguments: Sequence[str]) -> None:
     from pipeline.local_serving.services import serve
 
     labels, address = parse_labels(_FLAGS.labels), f"{_FLAGS.host}:{_FLAGS.port}"
-    model = open_model(_FLAGS.saved_model, _FLAGS.model_name, _FLAGS.versions, labels)
-    serve(model, address, _FLAGS.threads, _FLAGS.poll_seconds, _FLAGS.grace_seconds)
+    with opened_log() as log:
+        model = open_model(_FLAGS.saved_model, _FLAGS.model_name, _FLAGS.versions, labels)
+        serve(model, address, _FLAGS.threads, _FLAGS.poll_seconds, _FLAGS.grace_seconds, log)
 
 
 if __name__ == "__main__":

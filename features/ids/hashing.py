@@ -59,6 +59,14 @@ def bucket(ids: Integers, buckets: int) -> Integers:
     return (mixed >> np.uint64(1)).view(np.int64) % np.int64(buckets)
 
 
+def rows_by_bucket(ids: Integers, buckets: int) -> list[Integers]:
+    """Returns the positions of each bucket's ids, ascending; `[N]` int64 ids."""
+    # Three ids in buckets 1 0 1: counts are 1 2, ends 1 3, and the positions [1] and [0, 2].
+    found = bucket(ids, buckets)
+    ends = np.cumsum(np.bincount(found, minlength=buckets))
+    return np.split(np.argsort(found, kind="stable"), ends[:-1])
+
+
 def multiplicative(ids: Integers, bits: int) -> Integers:
     """Returns the bucket in `[0, 2^bits)` of each id, any shape, int64 to int64.
 

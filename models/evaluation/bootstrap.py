@@ -81,10 +81,38 @@ def gauc(
     return _ratio(gained, total)
 
 
+def normalized_entropy(
+    draws: Draws, labels: np.ndarray, probabilities: np.ndarray, weights: metrics.Weights = None
+) -> np.ndarray:
+    """Returns the normalized entropy (`metrics.normalized_entropy`) of each draw, as `auc` does."""
+    losses = metrics.log_losses(labels, probabilities)
+    loss, positives, total = _sums(draws, weights, losses, labels, np.ones(len(labels)))
+    rate = _ratio(positives, total)
+    mixed = (rate > 0) & (rate < 1)
+    rate = np.where(mixed, rate, 0.5)
+    always = -total * (rate * np.log(rate) + (1 - rate) * np.log1p(-rate))
+    return _ratio(loss, np.where(mixed, always, 0))
+
+
+def calibration(
+    draws: Draws, labels: np.ndarray, probabilities: np.ndarray, weights: metrics.Weights = None
+) -> np.ndarray:
+    """Returns the calibration (`metrics.calibration`) of each draw, as `auc` does."""
+    return _ratio(*_sums(draws, weights, probabilities, labels))
+
+
 def interval(values: np.ndarray) -> tuple[float, float]:
     """Returns the 95% percentile interval of `[B]` values by draw; NaN does not count."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _sums(draws: Draws, weights: metrics.Weights, *columns: np.ndarray) -> np.ndarray:
+    """Returns the sum of each column `[N]` in each draw, `[columns, B]` float64."""
+    once = 1.0 if weights is None else weights
+    users = draws.times.shape[1]
+    by_user = [np.bincount(draws.user, column * once, users) for column in columns]
+    return np.stack(by_user) @ draws.times.T
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

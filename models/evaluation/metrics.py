@@ -87,11 +87,15 @@ def user_aucs(
     return np.divide(wins, pairs, out=np.full(len(total), np.nan), where=pairs > 0), total
 
 
+def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns the log loss of each candidate in nats, `[N]` float64."""
+    clipped = np.clip(probabilities.astype(np.float64), _EPSILON, 1 - _EPSILON)
+    return -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+
+
 def log_loss(labels: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> float:
     """Returns the mean log loss in nats."""
-    clipped = np.clip(probabilities.astype(np.float64), _EPSILON, 1 - _EPSILON)
-    gains = labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped)
-    return float(-np.average(gains, weights=weights))
+    return float(np.average(log_losses(labels, probabilities), weights=weights))
 
 
 def normalized_entropy(

@@ -1,7 +1,7 @@
 """Scores a split with a trained model, and computes metrics overall and by slice."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,16 @@ from features.schema import (
 )
 from models.evaluation import metrics
 from models.inputs import input_pipeline, shard_reading
+from models.inputs.batch import Batch
 from models.inputs.example_set import ExampleSet
 from models.ranking_model import RankingModel
 
 _HISTORY_EDGES = (0, 1, 5, 20, 50)
 _COLDNESS_EDGES = (0, 1, 10, 100)
 _LEAST = np.finfo(np.float32).tiny
+
+Predict = Callable[[tf.Tensor, Batch], Mapping[str, tf.Tensor]]
+"""Gives probabilities `[R, C]` by label, of serialized records `[R]` and what they parse to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,28 +81,50 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
       examples: the data set.
       split: such as `test`.
     """
-    batches = input_pipeline.evaluation_batches(examples, split)
+
+    def predict(records: tf.Tensor, batch: Batch) -> dict[str, tf.Tensor]:
+        del records
+        return {name: tf.sigmoid(one) for name, one in model.logits_by_label(batch).items()}
+
+    return score_by(predict, model.label, examples, split)
+
+
+def score_by(
+    predict: Predict,
+    label: str,
+    examples: ExampleSet,
+    split: str,
+    batch_candidates: int = input_pipeline.EVALUATION_CANDIDATES,
+) -> Scored:
+    """Scores every candidate of a split with whatever predicts.
+
+    Args:
+      predict: traced once; gives the main label and at most those of conversions.
+      label: the main one.
+      examples: the data set.
+      split: such as `test`.
+      batch_candidates: candidates in a batch, which the order of the result depends on.
+    """
+    batches = input_pipeline.serialized_batches(examples, split, batch_candidates)
     modalities, sampled = examples.schema.modality_names, examples.downsampling(split)
 
-    @tf.function(input_signature=[batches.element_spec], autograph=False)
-    def scored(batch: dict[str, tf.Tensor]) -> dict[str, Any]:
+    @tf.function(input_signature=batches.element_spec, autograph=False)
+    def scored(records: tf.Tensor, batch: Batch) -> dict[str, Any]:
         mask = batch[CANDIDATE_MASK]
         shape = tf.shape(mask)
         length = tf.reduce_sum(tf.cast(batch[HISTORY_MASK], tf.int64), axis=1)
-        logits = model.logits_by_label(batch)
+        probabilities = dict(predict(records, batch))
         columns = {
             "user_id": tf.broadcast_to(batch[USER_ID][:, None], shape),
             "item_id": batch[CANDIDATE_ITEM_ID],
-            "label": batch[model.label],
-            "probability": tf.sigmoid(logits.pop(model.label)),
+            "label": batch[label],
+            "probability": probabilities.pop(label),
             "history_length": tf.broadcast_to(length[:, None], shape),
             "known_similarity": {
                 name: tf.reduce_any(batch[similarity_feature(name)] > 0, axis=2)
                 for name in modalities
             },
-            "conversions": {
-                label: (batch[label], tf.sigmoid(joint)) for label, joint in logits.items()
-            },
+            "conversions": {name: (batch[name], joint) for name, joint in probabilities.items()},
         }
         if sampled is not None:
             columns["stands_for"] = batch[sampled.label]
@@ -107,7 +133,7 @@ def score(model: RankingModel, examples: ExampleSet, split: str) -> Scored:
         return tf.nest.map_structure(lambda column: tf.boolean_mask(column, mask), columns)
 
     with shard_reading.guarded(examples, examples.paths(split)):
-        parts = [scored(batch) for batch in batches]
+        parts = [scored(*batch) for batch in batches]
     columns = tf.nest.map_structure(lambda *column: np.concatenate(column), *parts)
     examples.check_candidates(split, len(columns["label"]))
     conversions = {name: Prediction(*pair) for name, pair in columns.pop("conversions").items()}

@@ -29,6 +29,23 @@ def open_part(examples: ExampleSet, part: str, with_test: bool = False) -> Examp
     Raises:
       UserInputError: there is no such part, or its train split has no record or only one shard.
     """
+    opened = find_part(examples, part)
+    for split in (_VALIDATION, _TEST) if with_test else (_VALIDATION,):
+        if not opened.manifest["splits"].get(split, {}).get("shards"):
+            opened = hold_out_shard(opened, part, split)
+    return opened
+
+
+def find_part(examples: ExampleSet, part: str) -> ExampleSet:
+    """Opens one part with the splits that it was joined with.
+
+    Args:
+      examples: the data set of all parts.
+      part: the part's name in the manifest.
+
+    Raises:
+      UserInputError: there is no such part, or it was replaced.
+    """
     parts = examples.manifest.get("parts")
     if parts is None or part not in parts:
         found = "it is no data set of parts" if parts is None else f"it has {parts}"
@@ -42,9 +59,6 @@ def open_part(examples: ExampleSet, part: str, with_test: bool = False) -> Examp
                 f"{examples.folder!r} does not describe: the part was replaced. "
                 f"{data_manifest.REMEDY}"
             )
-    for split in (_VALIDATION, _TEST) if with_test else (_VALIDATION,):
-        if not opened.manifest["splits"].get(split, {}).get("shards"):
-            opened = hold_out_shard(opened, part, split)
     return opened
 
 

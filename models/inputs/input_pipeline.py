@@ -49,9 +49,14 @@ def evaluation_batches(
       split: such as `validation`.
       batch_candidates: candidates in a batch.
     """
-    records = tf.data.TFRecordDataset(examples.shards(split))
-    batches = _bucketed(records, _records_by_bucket(examples, split), batch_candidates)
-    return _parsed(examples, batches)
+    return _parsed(examples, _evaluation_records(examples, split, batch_candidates))
+
+
+def serialized_batches(
+    examples: ExampleSet, split: str, batch_candidates: int = EVALUATION_CANDIDATES
+) -> tf.data.Dataset:
+    """Returns the batches of `evaluation_batches`, each after its records `[R]` as they are."""
+    return _parsed(examples, _evaluation_records(examples, split, batch_candidates), True)
 
 
 def count_batches(
@@ -60,6 +65,12 @@ def count_batches(
     """Returns the number of batches in one pass over a split."""
     sizes = np.array(_batch_sizes(batch_candidates))
     return int(np.sum(-(-_records_by_bucket(examples, split) // sizes)))
+
+
+def _evaluation_records(examples: ExampleSet, split: str, batch_candidates: int) -> tf.data.Dataset:
+    """Returns batches of serialized records, always in the same order."""
+    records = tf.data.TFRecordDataset(examples.shards(split))
+    return _bucketed(records, _records_by_bucket(examples, split), batch_candidates)
 
 
 def _shuffled(dataset: tf.data.Dataset, buffer: int, seed: int) -> tf.data.Dataset:
@@ -96,10 +107,16 @@ def _bucketed(
     )
 
 
-def _parsed(examples: ExampleSet, batches: tf.data.Dataset) -> tf.data.Dataset:
+def _parsed(
+    examples: ExampleSet, batches: tf.data.Dataset, with_serialized: bool = False
+) -> tf.data.Dataset:
     parse = functools.partial(example.parse_examples, examples.schema)
+
+    def both(records: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        return records, parse(records)
+
     return batches.map(
-        tf.autograph.experimental.do_not_convert(parse),
+        tf.autograph.experimental.do_not_convert(both if with_serialized else parse),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(tf.data.AUTOTUNE)

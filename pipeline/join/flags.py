@@ -184,6 +184,12 @@ def define_flags() -> None:
             "`NAME` Part that this log adds to --output, such as 2026-05-02; needs --splits.",
         )
         flags.DEFINE_bool(
+            "wait_for_labels",
+            False,
+            "Leave requests whose attribution windows are open at the end of --part to the next "
+            "part.",
+        )
+        flags.DEFINE_bool(
             "new_version",
             False,
             "Publish OUTPUT-v2 where OUTPUT was made with other flags or inputs.",

@@ -15,7 +15,7 @@ from features.ids import id_table
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.embedding_sets.embedding_inputs import EmbeddingCounts
 from pipeline.join import last_lines, manifest_values, parts, planner, transform
-from pipeline.join.inputs import join_inputs, part_state
+from pipeline.join.inputs import event_log, join_inputs, part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.options import JoinOptions
 from pipeline.join.parts import Earlier, PartedOutput
@@ -56,7 +56,9 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
         return job.run(Publication(options.output, identity))
     with publication.locked(options.output):
         output = PartedOutput(options.output, options.part)
-        earlier = output.earlier(inputs, parameters)
+        earlier = output.earlier(inputs, parameters, options)
+        if earlier.state.last is None:
+            event_log.check_not_empty(inputs.log)
         identity["earlier"] = earlier.fingerprints
         job.run(Publication(output.folder, identity), earlier)
         return output.complete()
@@ -110,6 +112,8 @@ class _Job:
             schema=inputs.schema,
             decision=self._decision,
             after=earlier.state.last,
+            knows_end=options.part is not None
+            and (options.carries_sums or options.wait_for_labels or not inputs.log.events),
             output=staging,
             work=work,
             spill=storage.join(work, "blocks") if spills else None,
@@ -120,7 +124,7 @@ class _Job:
             _ = (
                 pipeline
                 | "Units" >> beam.Create(units)
-                | "Join" >> transform.Join(plan, earlier.state.items)
+                | "Join" >> transform.Join(plan, earlier.state)
             )
         summary, train_items = transform.read_results(plan)
         storage.remove_folder(work)
@@ -132,7 +136,7 @@ class _Job:
             name: embedding_inputs.manifest_entry(name, one, inputs.embeddings[name], quarantine)
             for name, one in counted.items()
         }
-        manifest_values.check_counts(summary, sets, inputs, options.max_bad_fraction)
+        manifest_values.check_counts(summary, sets, inputs, options)
         manifest_values.check_coverage(summary, sets, options.min_coverage)
         items = np.union1d(train_items, earlier.vocabulary)
         manifest_values.check_side_table(inputs.items, items, options.min_coverage)

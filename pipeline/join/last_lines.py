@@ -74,7 +74,7 @@ def _problems(published: dict[str, Any]) -> list[str]:
             ("all splits", positives, candidates),
             *((name, one["positives"][label], one["candidates"]) for name, one in splits.items()),
         ]:
-            if count in (0, among) and (not of_all or place == "all splits"):
+            if among and count in (0, among) and (not of_all or place == "all splits"):
                 problems.append(
                     f"label {label!r} is {int(count > 0)} for all {among:,} candidates of "
                     f"{place}: nothing can be learned from one value. Does the log hold "

@@ -7,16 +7,19 @@ import numpy as np
 from features.errors import UserInputError
 from features.ids import coverage, id_table
 from pipeline.join.inputs.join_inputs import JoinInputs
+from pipeline.join.inputs.part_state import STATE, SUMS
+from pipeline.join.options import JoinOptions
 from pipeline.tables.side_features import SideTable
 
 OPTIONAL_COUNTS = (
-    *("filtered", "attributed", "negatives", "downsampling", "histories", "contradictions"),
+    *("filtered", "attributed", "held", "negatives", "downsampling", "histories"),
+    "contradictions",
 )
 """Counts that a manifest has only where there is something to count."""
 
 
 def check_counts(
-    summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs, max_bad_fraction: float
+    summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs, options: JoinOptions
 ) -> None:
     """Checks that every row is counted once, and that not too many are bad.
 
@@ -24,7 +27,7 @@ def check_counts(
       summary: merged over the whole job.
       sets: embedding sets' entries of the manifest.
       inputs: opened; they have the number of rows.
-      max_bad_fraction: of the log and of each embedding set.
+      options: of the join.
 
     Raises:
       UserInputError: too many rows are bad, or nothing was written.
@@ -33,12 +36,15 @@ def check_counts(
     quarantined = sum(summary["quarantined"].values())
     dropped = sum(summary.get("dropped", {}).values())
     written, attributed = summary.get("written", 0), sum(summary.get("attributed", {}).values())
-    rows = inputs.rows - summary.get("filtered", 0)
-    if not summary["read"] == written + attributed + quarantined + dropped == rows:
+    rows, read = inputs.rows - summary.get("filtered", 0), summary["read"]
+    held = summary.get("held", {"taken": 0, "left": 0})
+    accounted = written + attributed + quarantined + dropped + held["left"] - held["taken"]
+    if not read == accounted == rows:
         raise RuntimeError(
-            f"Rows went missing: the log has {rows}, read {summary['read']}, written {written}, "
-            f"attributed {attributed}, quarantined {quarantined}, dropped {dropped}."
+            f"Rows went missing: the log has {rows}, read {read}, written {written}, attributed "
+            f"{attributed}, quarantined {quarantined}, dropped {dropped}, held {held}."
         )
+    max_bad_fraction = options.max_bad_fraction
     bad = [("--events", quarantined, rows, summary["quarantined"])]
     histories = summary.get("histories", {}).get("quarantined", {})
     bad.append(("--histories", sum(histories.values()), inputs.histories.rows, histories))
@@ -51,7 +57,8 @@ def check_counts(
                 f"{flag}: {count} of {total} rows are bad, more than --max_bad_fraction "
                 f"{max_bad_fraction}: {reasons}. Fix the rows or raise --max_bad_fraction."
             )
-    if not written:
+    # Of an empty log a part without records is what is wanted.
+    if not written and not held["left"] and inputs.log.events:
         raise UserInputError(
             f"No request was written: {quarantined} rows quarantined, {dropped} dropped "
             f"({summary.get('dropped')}). Check the splits and the rows."
@@ -118,7 +125,7 @@ def collect(summary: dict[str, Any], sets: dict[str, Any], inputs: JoinInputs) -
         "counts": counts,
         "splits": by_split,
         "shards": shards,
-        **({"state": summary["state"]} if "state" in summary else {}),
+        **{name: summary[name] for name in (STATE, SUMS) if name in summary},
         "embedding_sets": sets,
         **({"columns": inputs.renamed} if inputs.renamed else {}),
         "side_tables": {

@@ -53,7 +53,7 @@ DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
 
 _ABSENT_BY_DEFAULT = (
     *("statistics", "column", "text_column", "filter", "delimiter", "null_value", "null_label"),
-    *("weight_column", "position_column", "downsample_negatives"),
+    *("weight_column", "position_column", "downsample_negatives", "wait_for_labels"),
 )
 """Data sets from before there were these options are the same as ones without."""
 
@@ -123,7 +123,9 @@ class JoinOptions:
       min_coverage: the least share with which a data set is published: of candidates whose item
         has a vector, by modality; of the vocabulary's items with a row of `items`.
       part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
-        histories reach back into the parts before it.
+        histories and statistics reach back into the parts before it.
+      wait_for_labels: requests whose attribution windows reach beyond the end of this part are left
+        to the next one, which knows the events that set their labels.
       new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the
         next that is free, rather than refuse.
       embedding_strategy: how vectors reach the workers; `auto` decides by size. The bytes of the
@@ -174,6 +176,7 @@ class JoinOptions:
     max_bad_fraction: Fraction = 0.01
     min_coverage: Fraction = coverage.DEFAULT
     part: PartName | None = None
+    wait_for_labels: bool = False
     new_version: bool = False
     embedding_strategy: Literal["auto", "broadcast", "shuffle"] = "auto"
     broadcast_limit_mib: PositiveInt = 2048
@@ -231,8 +234,9 @@ class JoinOptions:
                 self.splits is not None,
                 self.new_version,
                 bool(self.histories),
-                bool(self.statistics),
             )
+        if self.wait_for_labels:
+            option_checks.check_waiting(self.part, self.attributed)
         if len(set(self.statistics)) != len(self.statistics):
             raise ValueError(f"statistics must be distinct, received {list(self.statistics)}.")
         self.feature_names.check()
@@ -349,6 +353,29 @@ class JoinOptions:
     def behavior_types(self) -> int:
         """The number of types of behaviors."""
         return max(1 + len(self.behavior_type), self.history_types if self.histories else 1)
+
+    @property
+    def longest_window(self) -> int:
+        """The longest attribution window of a label in `attributed`, microseconds."""
+        return max(map(self.window, self.attributed), default=0)
+
+    @property
+    def carries_sums(self) -> bool:
+        """Whether parts carry the sums of users and items."""
+        return self.part is not None and bool(self.statistics)
+
+    @property
+    def carries_late_sums(self) -> bool:
+        """Whether parts carry sums of labels that become known by events of their own."""
+        return self.part is not None and bool(self.late_statistics)
+
+    @property
+    def carries_candidates(self) -> bool:
+        """Whether this part leaves the next one candidates whose attribution windows are open.
+
+        Those that wait are not written yet; of others the labels count in running statistics.
+        """
+        return self.part is not None and (self.wait_for_labels or self.carries_late_sums)
 
     def window(self, label: str) -> int:
         """Returns the attribution window of a label in `attributed`, microseconds."""

@@ -1,4 +1,4 @@
-"""A data set that grows: each log becomes a dated part, and histories reach back across parts.
+"""A data set that grows: each log becomes a dated part that goes on from the parts before.
 
     examples/manifest.json            all published parts together
     examples/part=2026-05-01/         a data set of its own, with the state for the next part
@@ -22,10 +22,11 @@ from features.ids import id_table
 from pipeline.join.inputs import part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.inputs.part_state import PartState
+from pipeline.join.options import JoinOptions
 from pipeline.join.transport import summary
 from pipeline.publishing import publication
 
-_MAY_DIFFER = "partitions"
+_MAY_DIFFER = ("partitions", "wait_for_labels")
 _PREFIX = "part="
 _REMOVED = ".removed"
 """Ends the name of a part's folder that is being removed."""
@@ -68,12 +69,15 @@ class PartedOutput:
         self.folder = _folder(self._output, part)
         self._parts = self._published()
 
-    def earlier(self, inputs: JoinInputs, parameters: dict[str, Any]) -> Earlier:
+    def earlier(
+        self, inputs: JoinInputs, parameters: dict[str, Any], options: JoinOptions
+    ) -> Earlier:
         """Returns the parts before this one.
 
         Args:
           inputs: of this part.
           parameters: of this part, for the manifest.
+          options: of this part.
 
         Raises:
           UserInputError: their parameters, encoders or schema differ from this part's, or a file
@@ -89,7 +93,7 @@ class PartedOutput:
         _check_alike(folder, values, parameters, inputs)
         (vocabulary,) = values["vocabulary"]
         return Earlier(
-            state=part_state.open_state(folder, values, parameters["negatives"] is not None),
+            state=part_state.open_state(folder, values, options),
             vocabulary=id_table.read_vocabulary(
                 storage.join(folder, vocabulary),
                 values["vocabulary"][vocabulary],
@@ -217,9 +221,9 @@ def _check_alike(
     """
     there = values["parameters"]
     differing = [
-        f"{name} was {there.get(name)!r}, now {value!r}"
-        for name, value in parameters.items()
-        if name != _MAY_DIFFER and there.get(name) != value
+        f"{name} was {there.get(name)!r}, now {parameters.get(name)!r}"
+        for name in {**parameters, **there}
+        if name not in _MAY_DIFFER and there.get(name) != parameters.get(name)
     ]
     for name, files in inputs.embeddings.items():
         encoder = values["embedding_sets"].get(name, {}).get("encoder", "")

@@ -22,6 +22,8 @@ class JoinPlan:
       decision: the planner's.
       after: microseconds; events up to here belong to earlier parts. None without parts, and for
         the first part.
+      knows_end: whether every partition knows the log's last event, and takes part without events
+        of its own too: of a part that carries sums or requests, or whose log is empty.
       output: staging folder for shards and quarantine.
       work: folder for look-up tables and results that the launcher reads.
       spill: folder where blocks wait between steps; None to leave them to the runner.
@@ -34,6 +36,7 @@ class JoinPlan:
     schema: ExampleSchema
     decision: Decision
     after: int | None
+    knows_end: bool
     output: str
     work: str
     spill: str | None

@@ -10,7 +10,7 @@ import pyarrow as pa
 from features.errors import UserInputError
 from features.ids import hashing
 from features.tables.reader import unreadable
-from pipeline.join.inputs import event_log, given_histories, history_cap, part_state
+from pipeline.join.inputs import event_log, given_histories, history_cap, part_state, state_rows
 from pipeline.join.inputs.event_batches import (
     ValidatedBatch,
     event_schema,
@@ -26,7 +26,7 @@ from pipeline.join.plan import JoinPlan
 from pipeline.join.transport import arrow_bytes, spill, summary
 from pipeline.join.transport.spill import SpilledBlock
 
-TIMES, SUMMARIES, COUNTS = "times", "summaries", "counts"
+TIMES, SUMMARIES, COUNTS, LAST = "times", "summaries", "counts", "last"
 
 _ROWS_AT_ONCE = 1 << 19
 """Rows that are spread over partitions together: fewer would make many small blocks."""
@@ -54,7 +54,7 @@ class ReadEvents(beam.DoFn):
                 for batch in self._batches(unit):
                     quarantine.add(batch)
                     counts = summary.merge(counts, _read_counts(unit, batch))
-                    events, dropped = self._needed(batch.events)
+                    events, dropped = self._needed(unit, batch.events)
                     counts = summary.merge(counts, {"dropped": dropped})
                     yield from self._observed(unit, events)
                     waiting.append(events)
@@ -78,13 +78,15 @@ class ReadEvents(beam.DoFn):
         if plan.histories is not None and unit.source == given_histories.HISTORIES:
             return given_histories.read_histories(unit.unit, plan.columns, plan.histories)
         if unit.source == part_state.STATE:
-            return part_state.read_behaviors(unit.unit, plan.columns)
+            return state_rows.read_rows(unit.unit, plan.columns)
         if unit.source == EVENTS:
             return read_batches(unit.unit, plan.columns)
         return read_batches(unit.unit, plan.label_columns[unit.source])
 
     def _observed(self, unit: ReadUnit, events: pa.RecordBatch) -> Iterator[Any]:
-        """Yields what is counted over the whole log: times of candidates, items."""
+        """Yields what is counted over the whole log: times of candidates, items, the last event."""
+        if self._plan.knows_end and unit.source in self._logs and events.num_rows:
+            yield beam.pvalue.TaggedOutput(LAST, int(numpy_of(events["time"]).max()))
         if unit.source != EVENTS:
             return
         shown = numpy_of(events["role"]) == Role.CANDIDATE
@@ -94,13 +96,15 @@ class ReadEvents(beam.DoFn):
         if self._plan.options.negatives is not None:
             yield beam.pvalue.TaggedOutput(COUNTS, ItemCounts.of(item, time))
 
-    def _needed(self, events: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, int]]:
+    def _needed(
+        self, unit: ReadUnit, events: pa.RecordBatch
+    ) -> tuple[pa.RecordBatch, dict[str, int]]:
         """Returns the events that a record can need, and counts of the others by reason."""
+        if unit.source == part_state.STATE:
+            return events, {}
         plan, dropped = self._plan, {}
         if plan.after is not None:
-            late = (numpy_of(events["role"]) != Role.PRIOR) & (
-                numpy_of(events["time"]) <= plan.after
-            )
+            late = numpy_of(events["time"]) <= plan.after
             dropped["before_part"] = int(late.sum())
             events = events.filter(pa.array(~late)) if late.any() else events
         if plan.cap_before is not None:

@@ -4,5 +4,6 @@
 - `model_folder`: a model's folder and its versions; `version_labels`: their labels, as flags.
 - `served_model`: the newest versions and their states.
 - `servable`: one loaded version.
+- `log_flags`: the request log, by flags.
 - `tensor_protos`: a request's tensors, checked against a signature.
 """

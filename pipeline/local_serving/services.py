@@ -3,6 +3,7 @@
 import functools
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
 from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ from features.errors import UserInputError
 from pipeline.local_serving.servable import Servable
 from pipeline.local_serving.served_model import ServedModel, not_found
 from pipeline.local_serving.tensor_protos import invalid
+from serving_signatures.client.remote_model import CallLog
 
 _MAX_MESSAGE_BYTES = 2**28
 _MAX_DETAILS = 1024
@@ -34,8 +36,14 @@ _PYTHON_PREFIX = "Graph execution error:\n\n"
 _Method = Callable[[Any, Any, grpc.ServicerContext], Any]
 
 
-def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
-    """Returns a server for `threads` requests at a time, not started yet and without a port."""
+def grpc_server(model: ServedModel, threads: int, log: CallLog | None = None) -> grpc.Server:
+    """Returns a server that is not started yet and has no port.
+
+    Args:
+      model: what to serve.
+      threads: requests that are answered at a time.
+      log: is offered each call of Predict that was answered.
+    """
     server = grpc.server(
         futures.ThreadPoolExecutor(threads),
         interceptors=[_ParsedInService()],
@@ -46,14 +54,19 @@ def grpc_server(model: ServedModel, threads: int) -> grpc.Server:
             ("grpc.so_reuseport", 0),
         ],
     )
-    services = _Services(model)
+    services = _Services(model, log)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     return server
 
 
 def serve(
-    model: ServedModel, address: str, threads: int, poll_seconds: float, grace_seconds: float
+    model: ServedModel,
+    address: str,
+    threads: int,
+    poll_seconds: float,
+    grace_seconds: float,
+    log: CallLog | None = None,
 ) -> None:
     """Serves a model until SIGTERM or SIGINT, then closes it.
 
@@ -63,11 +76,12 @@ def serve(
       threads: requests that are answered at a time.
       poll_seconds: how often to look for new versions.
       grace_seconds: how long requests may still take after the signal.
+      log: is offered each call of Predict that was answered.
 
     Raises:
       UserInputError: nothing can listen on the address.
     """
-    server = grpc_server(model, threads)
+    server = grpc_server(model, threads, log)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
@@ -132,12 +146,14 @@ class _Services(
 ):
     """Predict, GetModelMetadata and GetModelStatus; the other methods are UNIMPLEMENTED."""
 
-    def __init__(self, model: ServedModel) -> None:
+    def __init__(self, model: ServedModel, log: CallLog | None) -> None:
         self._model = model
+        self._log = log
 
     @_answers
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Runs a signature of the requested version, or of the newest."""
+        begin = time.perf_counter()
         name = request.model_spec.signature_name
         with _requested(self._model, request) as (version, servable):
             outputs = servable.predict(name, request.inputs, list(request.output_filter))
@@ -149,6 +165,8 @@ class _Services(
         )
         for output, array in outputs.items():
             response.outputs[output].CopyFrom(tf.make_tensor_proto(array))
+        if self._log is not None:
+            self._log.offer(request, response, time.perf_counter() - begin)
         return response
 
     @_answers

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from features import proxies
 from features.errors import RetryError, UserInputError
 from pipeline.releases import version_list
+from pipeline.releases.gate_records import GateRecords
 from serving_signatures.versions import cache_validity, pruning
 from serving_signatures.versions.export_folder import ExportFolder
 from serving_signatures.versions.exported_version import ExportedVersion
-from serving_signatures.versions.rollout import FILE_NAME, STABLE, Rollout
+from serving_signatures.versions.rollout import CANARY, FILE_NAME, STABLE, Rollout
 
 _SECONDS = 10
 _PAUSE = 1.0
@@ -35,6 +36,7 @@ class ModelVersions:
 
     def __init__(self, export_dir: str, base_path: str | None = None, dry_run: bool = False):
         self._folder = ExportFolder(export_dir)
+        self._records = GateRecords(self._folder)
         self._base_path = base_path
         self._dry_run = dry_run
         self._would = "would " if dry_run else ""
@@ -50,7 +52,9 @@ class ModelVersions:
         Args:
           verify: compare every file's sha256, not its size alone.
         """
-        return version_list.describe(self._folder.found(), self._rollout(), verify)
+        found = self._folder.found()
+        gates = {number: self._records.summary(number) for number in found}
+        return version_list.describe(found, self._rollout(), gates, verify)
 
     def check(self) -> None:
         """Compares every file of every version with what was exported.
@@ -96,30 +100,48 @@ class ModelVersions:
                 time.sleep(_PAUSE)
 
     def promote(
-        self, number: int | None = None, label: str | None = None, servers: Sequence[str] = ()
+        self,
+        number: int | None = None,
+        label: str | None = None,
+        servers: Sequence[str] = (),
+        without_gate: str | None = None,
     ) -> str:
         """Adds a version to those that are served, under a label or without one.
+
+        A label needs a passed gate against the version that is stable now, whatever was stable
+        when the gate ran or the version became canary. The stable version needs none.
 
         Args:
           number: the version; None for the newest intact one.
           label: `stable` or `canary`.
           servers: host and REST port of TF Serving; each must have loaded the version
             before it gets a label.
+          without_gate: why the version gets the label although it has not passed the gate, which
+            is recorded; None to need the gate.
 
         Raises:
-          UserInputError: the version is not there or damaged, or TF Serving would refuse it.
+          UserInputError: the version is not there or damaged, has not passed the gate, or TF
+            Serving would refuse it.
         """
+        if without_gate is not None and not (label and without_gate.strip()):
+            raise UserInputError(
+                f"--without_gate {without_gate!r}: expected a reason, and --label {STABLE} or "
+                f"{CANARY}. A version that is only loaded needs no gate."
+            )
         with self._folder.locked():
             before = self._rollout()
-            version = self._intact_version(number)
+            stable = before.labels.get(STABLE)
+            version = self._folder.intact_version(number)
             if label is None:
                 after = before.serve(version.number)
             else:
                 after = before.promote(version.number, label)
+                gate = self._gate(version, stable, without_gate)
                 for server in servers:
                     _require_available(server, self._folder.name, version.number)
-            messages = self._write(before, after)
-        stable = before.labels.get(STABLE)
+                if without_gate is not None and not self._dry_run:
+                    self._records.override(version, label, stable, without_gate)
+            messages = [*self._write(before, after), *([] if label is None else [gate])]
         if stable is not None and stable != version.number:
             messages.append(f"Against {STABLE} version {stable}:")
             earlier = self._folder.found().get(stable)
@@ -145,7 +167,7 @@ class ModelVersions:
         with self._folder.locked():
             before = self._rollout()
             after = before.rollback()
-            self._intact_version(after.labels[STABLE])
+            self._folder.intact_version(after.labels[STABLE])
             return "\n".join(self._write(before, after))
 
     def prune(self, keep: int = pruning.MINIMUM_KEPT) -> str:
@@ -164,25 +186,17 @@ class ModelVersions:
                 messages.append(f"{self._would}remove version {version.number} ({size})")
                 if not self._dry_run:
                     self._folder.remove(version)
+            if not self._dry_run:
+                self._records.remove_left()
         return "\n".join(messages) or "Nothing to remove."
 
-    def _intact_version(self, number: int | None) -> ExportedVersion:
-        """Returns an intact version: the one of that number, or the newest."""
-        if number is None:
-            for version in reversed(self._folder.versions()):
-                if not version.damage():
-                    return version
-            raise UserInputError(
-                f"No version in {self._folder.path!r} is intact. Export the model again."
-            )
-        version = self._folder.version(number)
-        damage = version.damage()
-        if damage:
-            raise UserInputError(
-                f"Version {number} is damaged: {'; '.join(damage[:3])}. Take another version, or "
-                "export the model again."
-            )
-        return version
+    def _gate(self, version: ExportedVersion, stable: int | None, without_gate: str | None) -> str:
+        """Returns a line that says why a version may have a label."""
+        if without_gate is not None:
+            return f"gate: none, {self._would}record why: {without_gate}"
+        if version.number == stable:
+            return f"gate: none, version {stable} is {STABLE} already"
+        return f"gate: {self._records.require(version, stable).summary}"
 
     def _rollout(self) -> Rollout:
         return Rollout.read(self._folder.path, self._folder.name, self._base_path)

@@ -7,27 +7,32 @@ from pipeline.runtime import text_table
 from serving_signatures.versions.exported_version import ExportedVersion
 from serving_signatures.versions.rollout import Rollout
 
-_HEAD = ("version", "created", "labels", "id_tag", "target_aware_tag", "size", "parity")
+_HEAD = ("version", "created", "labels", "gate", "id_tag", "target_aware_tag", "size", "parity")
 
 
 def describe(
-    versions: Mapping[int, ExportedVersion | UserInputError], rollout: Rollout, contents: bool
+    versions: Mapping[int, ExportedVersion | UserInputError],
+    rollout: Rollout,
+    gates: Mapping[int, str],
+    contents: bool,
 ) -> str:
     """Returns one line per version, the newest first, with the validity of its caches.
 
     Args:
       versions: by number; with the reason where there is none.
       rollout: gives the labels.
+      gates: what the gate said, by number.
       contents: compare the sha256 of every file, not only its size.
     """
     rows: list[Sequence[str]] = [(*_HEAD, "caches of the version before", "files")]
     for number, version in sorted(versions.items(), reverse=True):
         labels = _labels(number, rollout)
         if isinstance(version, UserInputError):
-            nothing = ["-"] * (len(_HEAD) - 2)
-            rows.append((str(number), nothing[0], labels, *nothing[1:], "-", _no_version(version)))
+            nothing = ["-"] * (len(_HEAD) - 3)
+            head = (str(number), "-", labels, gates[number])
+            rows.append((*head, *nothing, _no_version(version)))
         else:
-            rows.append(_row(version, labels, contents))
+            rows.append(_row(version, labels, gates[number], contents))
     return text_table.aligned(rows)
 
 
@@ -47,13 +52,14 @@ def _labels(version: int, rollout: Rollout) -> str:
     return ",".join(labels) or "-"
 
 
-def _row(version: ExportedVersion, labels: str, contents: bool) -> tuple[str, ...]:
+def _row(version: ExportedVersion, labels: str, gate: str, contents: bool) -> tuple[str, ...]:
     parity = version.manifest.get("parity")
     damage = version.damage(contents)
     return (
         str(version.number),
         version.manifest["created"],
         labels,
+        gate,
         *(version.tags.get(tag, "-") for tag in ("id_tag", "target_aware_tag")),
         size(version),
         "-" if parity is None else f"{parity['max_abs_diff']:.1e}",

@@ -10,7 +10,10 @@ JOBS = {
     "First look": ("doctor", "run", "simulate", "convert"),
     "Data": ("inspect_data", "ingest_embeddings", "build_examples", "build_vocabulary"),
     "Training": ("train", "evaluate", "runs"),
-    "Serving": ("export", "models", "serve_local", "check_skew", "backfill"),
+    "Serving": (
+        *("export", "gate", "models", "serve_local", "check_skew", "backfill", "load_projections"),
+    ),
+    "Operation": ("cycle",),
     "Clusters": ("submit",),
 }
 """The names of all jobs by what they are for."""

@@ -1,19 +1,15 @@
 """Limits of the checks and thresholds of drift, as a user sets them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, Field
 from pydantic.dataclasses import dataclass
 
-from features.errors import UserInputError
 from features.schema import STRICT
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[float, Field(ge=1)]
 Changes = Annotated[int, Field(ge=0)]
-
-_Options = TypeVar("_Options")
 
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold before it spills to its folder, by default."""
@@ -104,20 +100,3 @@ class DriftConfig:
 
     baseline: str | None = None
     thresholds: DriftThresholds = Field(default_factory=DriftThresholds)
-
-
-def parse(kind: type[_Options], values: Mapping[str, Any], where: str) -> _Options:
-    """Returns validated `CheckLimits` or `DriftThresholds`; `where` the values come from.
-
-    Raises:
-      UserInputError: names each unknown name and each value out of range.
-    """
-    try:
-        return TypeAdapter(kind).validate_python(dict(values))
-    except ValidationError as error:
-        known = ", ".join(TypeAdapter(kind).dump_python(kind()))
-        problems = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}, received {one['input']!r}"
-            for one in error.errors()
-        )
-        raise UserInputError(f"{where}: {problems}. Names are {known}.") from error

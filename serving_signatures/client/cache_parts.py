@@ -101,6 +101,17 @@ def read(
     return table
 
 
+def groups(base: str, part: Mapping[str, Any]) -> int:
+    """Returns how many groups of rows a part has.
+
+    Raises:
+      DamagedPartError: it is missing, or is no such Parquet any more.
+    """
+    with _opened(base, part) as (_, file):
+        count: int = file.num_row_groups
+        return count
+
+
 def read_group(base: str, part: Mapping[str, Any], group: int) -> pa.Table:
     """Reads a group of rows of a part that was checked.
 

@@ -1,6 +1,7 @@
 """Values of a store that others write to too, each behind a checksum of itself and its key."""
 
 import hashlib
+from collections.abc import Sequence
 
 CHECKSUM_BYTES = 8
 
@@ -22,6 +23,21 @@ class Checksums:
         """Returns a value as it is stored."""
         return self._of(key, value) + value
 
+    def of_rows(self, keys: Sequence[str], rows: bytes) -> bytes:
+        """Returns the checksums of values of equal length, one after another.
+
+        Args:
+          keys: of the values.
+          rows: the values, one after another.
+        """
+        width, values = len(rows) // max(len(keys), 1), memoryview(rows)
+        return b"".join(
+            [
+                self._of(key, values[number * width : (number + 1) * width])
+                for number, key in enumerate(keys)
+            ]
+        )
+
     def opened(self, key: str, stored: object) -> bytes | None:
         """Returns the value of what was stored; None for what does not verify."""
         if not isinstance(stored, bytes):
@@ -29,7 +45,7 @@ class Checksums:
         value = stored[CHECKSUM_BYTES:]
         return value if stored[:CHECKSUM_BYTES] == self._of(key, value) else None
 
-    def _of(self, key: str, value: bytes) -> bytes:
+    def _of(self, key: str, value: bytes | memoryview) -> bytes:
         checksum = self._begun.copy()
         checksum.update(key.encode() + b"\0")
         checksum.update(value)

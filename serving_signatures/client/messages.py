@@ -80,14 +80,27 @@ def outputs(response: Any, signature: str) -> Arrays:
     values = {}
     for name, proto in response.outputs.items():
         try:
-            shape = [dimension.size for dimension in proto.tensor_shape.dim]
-            if min(shape, default=0) < 0 or math.prod(shape) > proto.ByteSize() + _MOST_REPEATED:
-                raise ValueError(f"shape {shape} in a message of {proto.ByteSize()} bytes")
-            values[name] = tf.make_ndarray(proto)
+            values[name] = array(proto)
         except (TypeError, ValueError) as error:
             raise UnexpectedAnswerError(
                 f"{signature}: output {name} cannot be read: {error}."
             ) from error
+    return values
+
+
+def array(proto: Any) -> Array:
+    """Returns the values of a TensorProto of any origin.
+
+    Raises:
+      TypeError or ValueError: it cannot be read, or claims more values than its bytes may have.
+    """
+    shape = [dimension.size for dimension in proto.tensor_shape.dim]
+    if min(shape, default=0) < 0 or math.prod(shape) > proto.ByteSize() + _MOST_REPEATED:
+        raise ValueError(f"shape {shape} in a message of {proto.ByteSize()} bytes")
+    try:
+        values: Array = tf.make_ndarray(proto)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
     return values
 
 

@@ -21,7 +21,7 @@ from serving_signatures.client.projection_store import (
     ProjectionStoreError,
 )
 from serving_signatures.client.projections import CachedPathUnavailableError, Projections
-from serving_signatures.client.remote_model import Answer, RemoteModel
+from serving_signatures.client.remote_model import Answer, CallLog, RemoteModel
 from serving_signatures.client.scores import Scored, scored
 
 _UNLOADED_CODES = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
@@ -45,6 +45,7 @@ class RankingClient:
       item_kind: what the requests' item ids are, as the model was trained on: `integer`, `string`,
         or `fingerprint` for strings that the caller has hashed. None for what a `CatalogStore`'s
         caches say; without those, for integers or fingerprints. `item_kind_of` reads an export's.
+      log: is offered the calls that score, such as a `RequestLog`; None for none.
 
     Raises:
       ValueError: the caches are of another kind of ids than `item_kind`.
@@ -57,12 +58,14 @@ class RankingClient:
         sizes: PaddedSizes | None = None,
         max_batch_size: int = 8,
         item_kind: GivenKind | None = None,
+        log: CallLog | None = None,
     ) -> None:
         if max_batch_size < 1:
             raise ValueError(f"max_batch_size must be at least 1, received {max_batch_size}.")
         self._model = model
         self._sizes = sizes or PaddedSizes()
         self._max_batch_size = max_batch_size
+        self._log = log
         self._counts = ClientCounts()
         self._store = LruProjectionStore() if store is None else store
         self._tags: dict[str, str] = {}
@@ -73,12 +76,14 @@ class RankingClient:
 
         `<cache>.hits` and `<cache>.misses` in items, `<cache>.calls` of the projection signature,
         `<cache>.refusals` of a tag, `<cache>.damaged` in items that the store held and that were
-        not used, and `fallbacks` to `score_request`. What a store itself counts is added.
+        not used, and `fallbacks` to `score_request`. What a store and a log themselves count is
+        added.
         """
         counts = self._counts.to_dict()
-        if (of_store := getattr(self._store, "counts", None)) is not None:
-            for name, count in of_store().items():
-                counts[name] = counts.get(name, 0) + count
+        for part in (self._store, self._log):
+            if (of_part := getattr(part, "counts", None)) is not None:
+                for name, count in of_part().items():
+                    counts[name] = counts.get(name, 0) + count
         return counts
 
     def score_request(self, requests: Sequence[RankingRequest]) -> Scored:
@@ -135,7 +140,7 @@ class RankingClient:
         if specs is None:
             raise CachedPathUnavailableError("the model has no split signatures")
         inputs = _inputs({**batch, **found.inputs(specs)}, specs)
-        return self._model.call(names.SCORE_CACHED, inputs, found.version)
+        return self._model.call(names.SCORE_CACHED, inputs, found.version, self._log)
 
     def _score_request(self, batch: Arrays) -> Scored:
         signatures = self._model.signatures()
@@ -145,7 +150,7 @@ class RankingClient:
                 f"writes it, received one with {sorted(signatures)}."
             )
         specs = signatures[names.SCORE_REQUEST]
-        answer = self._model.call(names.SCORE_REQUEST, _inputs(batch, specs))
+        answer = self._model.call(names.SCORE_REQUEST, _inputs(batch, specs), log=self._log)
         return scored(answer, batch, names.SCORE_REQUEST)
 
     def _should_fall_back(self, error: grpc.RpcError, found: Projections | None) -> bool:

@@ -13,16 +13,18 @@ from features.records.requests import Arrays
 from serving_signatures.client.checksums import Checksums
 from serving_signatures.client.counts import ClientCounts
 from serving_signatures.client.projection_store import ProjectionStoreError
+from serving_signatures.client.redis_entries import LAYOUT, TAG, EntryKeys, EntryLayout
+
+PREFIX = "dmf"
+TTL_SECONDS = 7 * 86_400
 
 _Answer = TypeVar("_Answer")
 
 
 class RedisProjectionStore:
-    """Keeps one entry per item under `<prefix>:<cache>:<tag>:<item id>`.
+    """Keeps one entry per item under `<prefix>:<cache>:<tag>:<item id>`, see `redis_entries`.
 
-    An entry is the item's projections one after another, in the order of their names. Names,
-    dtypes and shapes are kept once per tag, as its layout: without it the tag's entries cannot be
-    read, and they expire.
+    Without a tag's layout its entries cannot be read, and they expire.
 
     Every value, of entries, layouts and tags, begins with a checksum (see `Checksums`). Whatever
     does not verify is a miss; it is deleted, and counted as `<cache>.damaged`. The entries of
@@ -34,7 +36,7 @@ class RedisProjectionStore:
       ttl_seconds: how long an entry lives after it was written.
     """
 
-    def __init__(self, client: Any, prefix: str = "dmf", ttl_seconds: int = 7 * 86_400) -> None:
+    def __init__(self, client: Any, prefix: str = PREFIX, ttl_seconds: int = TTL_SECONDS) -> None:
         if ttl_seconds < 1:
             raise ValueError(f"ttl_seconds must be at least 1, received {ttl_seconds}.")
         self._client = client
@@ -54,17 +56,7 @@ class RedisProjectionStore:
         Raises:
           UserInputError: the library is not installed.
         """
-        try:
-            import redis
-        except ImportError as error:
-            raise UserInputError(
-                "A cache in Redis needs the library `redis`, which is not installed: "
-                "pip install 'dmf-ctr[redis]'. LruProjectionStore needs nothing."
-            ) from error
-        client = redis.Redis.from_url(
-            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
-        )
-        return cls(client, **options)
+        return cls(redis_client(url, timeout_seconds), **options)
 
     def counts(self) -> dict[str, int]:
         """Returns how many values did not verify, as `<cache>.damaged`."""
@@ -72,7 +64,7 @@ class RedisProjectionStore:
 
     def tag(self, cache: str) -> str | None:
         """Returns the tag that any process wrote last."""
-        key = self._key(cache, "tag")
+        key = self._keys(cache).of_cache(TAG)
         (stored,) = self._values([key])
         tag = Checksums().opened(key, stored)
         with contextlib.suppress(UnicodeDecodeError):
@@ -84,8 +76,8 @@ class RedisProjectionStore:
     def get(self, cache: str, tag: str, item_ids: Integers) -> tuple[Booleans, Arrays]:
         """Looks items up, all at once."""
         nothing: tuple[Booleans, Arrays] = np.zeros(len(item_ids), bool), {}
-        layout_key = self._key(cache, tag, "layout")
-        keys = [self._key(cache, tag, str(item)) for item in item_ids.tolist()]
+        layout_key = self._keys(cache).of_tag(tag, LAYOUT)
+        keys = self._keys(cache).of_items(tag, item_ids)
         stored_layout, *stored = self._values([layout_key, *keys])
         if stored_layout is None:
             return nothing
@@ -114,22 +106,13 @@ class RedisProjectionStore:
         self, cache: str, tag: str, item_ids: Integers, projections: Mapping[str, Array]
     ) -> None:
         """Keeps projections, all at once."""
-        # By name, so that all processes write the same layout: answers come in any order.
-        projections = dict(sorted(projections.items()))
-        layout = [(name, value.dtype.str, value.shape[1:]) for name, value in projections.items()]
-        # A structured array holds an item's projections one after another, without gaps.
-        rows = np.empty(len(item_ids), np.dtype(layout))
-        for name, value in projections.items():
-            rows[name] = value
-        encoded = json.dumps(layout).encode()
-        checksums = Checksums(encoded)
-        values = {}
-        for item, row in zip(item_ids.tolist(), rows, strict=True):
-            key = self._key(cache, tag, str(item))
-            values[key] = checksums.sealed(key, row.tobytes())
+        layout, all_keys = EntryLayout.of(projections), self._keys(cache)
+        keys = all_keys.of_items(tag, item_ids)
+        rows = layout.values(keys, projections)
+        values = {key: row.tobytes() for key, row in zip(keys, rows, strict=True)}
         for key, text in (
-            (self._key(cache, tag, "layout"), encoded),
-            (self._key(cache, "tag"), tag.encode()),
+            (all_keys.of_tag(tag, LAYOUT), layout.encoded),
+            (all_keys.of_cache(TAG), tag.encode()),
         ):
             values[key] = Checksums().sealed(key, text)
 
@@ -143,9 +126,9 @@ class RedisProjectionStore:
 
     def drop(self, cache: str, tag: str) -> None:
         """Makes a tag's entries unreadable; they expire."""
-        keys = [self._key(cache, tag, "layout")]
+        keys = [self._keys(cache).of_tag(tag, LAYOUT)]
         if self.tag(cache) == tag:
-            keys.append(self._key(cache, "tag"))
+            keys.append(self._keys(cache).of_cache(TAG))
         _answered(lambda: self._client.delete(*keys))
 
     def _values(self, keys: list[str]) -> list[bytes | None]:
@@ -162,8 +145,34 @@ class RedisProjectionStore:
             with contextlib.suppress(ProjectionStoreError):
                 _answered(lambda: self._client.delete(*keys))
 
-    def _key(self, *parts: str) -> str:
-        return ":".join((self._prefix, *parts))
+    def _keys(self, cache: str) -> EntryKeys:
+        return EntryKeys(self._prefix, cache)
+
+
+def redis_client(url: str, timeout_seconds: float, password: str | None = None) -> Any:
+    """Returns a client of the library `redis`.
+
+    Args:
+      url: of the server.
+      timeout_seconds: of connecting, and of an answer.
+      password: where the URL has none.
+
+    Raises:
+      UserInputError: the library is not installed.
+    """
+    try:
+        import redis
+    except ImportError as error:
+        raise UserInputError(
+            "A cache in Redis needs the library `redis`, which is not installed: "
+            "pip install 'dmf-ctr[redis]'. LruProjectionStore needs nothing."
+        ) from error
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        password=password,
+    )
 
 
 def _answered(call: Callable[[], _Answer]) -> _Answer:

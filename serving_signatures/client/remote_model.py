@@ -2,9 +2,10 @@
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import tensorflow as tf
@@ -30,6 +31,16 @@ class Answer:
 
     outputs: Arrays
     version: int
+
+
+class CallLog(Protocol):
+    """Takes calls and their answers; `serving_signatures.request_logs` has one that writes them."""
+
+    def offer(self, request: Any, response: Any, seconds: float) -> None:
+        """Takes a call, or leaves it. It raises nothing, and nothing waits for it."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Returns what became of the calls, by name."""
 
 
 class RemoteModel:
@@ -71,7 +82,11 @@ class RemoteModel:
         return {} if one is None else one.outputs
 
     def call(
-        self, signature: str, inputs: Mapping[str, Array], version: int | None = None
+        self,
+        signature: str,
+        inputs: Mapping[str, Array],
+        version: int | None = None,
+        log: CallLog | None = None,
     ) -> Answer:
         """Calls a signature.
 
@@ -79,12 +94,16 @@ class RemoteModel:
           signature: its name.
           inputs: arrays by input.
           version: the version that has to answer; None for any.
+          log: is offered the call and its answer.
 
         Raises:
           grpc.RpcError: the server refuses, does not answer in time, or answers what it cannot.
         """
+        request = self._request(signature, inputs, version)
         try:
-            response = self._stub.Predict(self._request(signature, inputs, version))
+            begin = time.perf_counter()
+            response = self._stub.Predict(request)
+            seconds = time.perf_counter() - begin
             answer = _answer(response, signature)
         except grpc.RpcError:
             # A new version may take other inputs than those that this client knows.
@@ -93,6 +112,8 @@ class RemoteModel:
             raise
         if version is None:
             self._set_current(answer.version)
+        if log is not None:
+            log.offer(request, response, seconds)
         return answer
 
     def call_each(

@@ -27,6 +27,7 @@ def export_model(
     min_coverage: float = coverage.DEFAULT,
     max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
     origin: Mapping[str, str] | None = None,
+    warmup_requests: Sequence[str] = (),
 ) -> saved_model.Exported:
     """Exports a model and compares its signatures on held-out and on random requests.
 
@@ -41,6 +42,7 @@ def export_model(
         modality. A model that hashes ids has the vocabulary of `examples`, or none to compare.
       max_pairs: the largest call that the version answers, see `call_size`.
       origin: further values of the manifest, which say what the version was made from.
+      warmup_requests: files, globs or folders of a request log to take warm-up records from.
 
     Raises:
       UserInputError: the signatures do not agree, the embedding sets are of other items than the
@@ -66,7 +68,14 @@ def export_model(
             held_out = list(records.as_numpy_iterator())
     try:
         return saved_model.export_saved_model(
-            model, export_dir, embeddings, batch_sizes, held_out, max_pairs, origin
+            model,
+            export_dir,
+            embeddings,
+            batch_sizes,
+            held_out,
+            max_pairs,
+            origin=origin,
+            warmup_requests=warmup_requests,
         )
     except saved_model.ExportRefusedError as error:
         raise UserInputError(str(error)) from error

@@ -15,11 +15,13 @@ from absl import logging
 from features.embeddings.embedding_set import EmbeddingSet
 from features.records import decoded_example, requests
 from features.records.requests import Arrays
-from features.schema import CANDIDATE_MASK, CANDIDATES, HISTORY_MASK
+from features.schema import CANDIDATE_MASK, HISTORY_MASK
 from models.ranking_model import RankingModel
 from serving_signatures import call_size, names
-from serving_signatures.export import parity_process, warmup
+from serving_signatures.export import parity_process, served_requests, warmup, warmup_calls
 from serving_signatures.export.sample_requests import encode_batch, sample_requests
+from serving_signatures.export.served_requests import ServedRequests
+from serving_signatures.export.warmup_calls import WarmupCalls
 from serving_signatures.signatures import ServingSignatures
 from serving_signatures.versions.export_folder import ExportFolder
 from serving_signatures.versions.exported_version import list_files
@@ -31,7 +33,6 @@ PARITY_SHAPES = ((1, 1, 0), (1, 1200, 50), (3, 7, 50), (2, 1, 1))
 PARITY_TOLERANCE = 1e-5
 """Largest absolute difference of a probability from `serving_default`'s."""
 
-_WARMUP_CANDIDATES = 16
 _PARITY_SEED = 20251011
 
 
@@ -66,6 +67,7 @@ def export_saved_model(
     held_out: Sequence[bytes] = (),
     max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
     origin: Mapping[str, str] | None = None,
+    warmup_requests: Sequence[str] = (),
 ) -> Exported:
     """Exports a model as the next version.
 
@@ -80,22 +82,31 @@ def export_saved_model(
         ids they must score as they do with the similarity codes of the join.
       max_pairs: the largest call that the version answers, see `call_size`.
       origin: further values of the manifest, which say what the version was made from.
+      warmup_requests: files, globs or folders of a request log, whose usual sizes and slowest are
+        warmed up; empty for a size that is made up.
 
     Raises:
-      UserInputError: `max_pairs` is less than what is called here.
+      UserInputError: `max_pairs` is less than what is called here, or the log has no request that
+        the version could answer.
       ExportRefusedError: a check failed; nothing was published.
     """
     signatures = ServingSignatures(model, embeddings, max_pairs)
-    warm = [(size, _WARMUP_CANDIDATES, signatures.schema.history_length) for size in batch_sizes]
+    behaviors = signatures.schema.history_length
+    warm = [(size, warmup_calls.CANDIDATES_UNASKED, behaviors) for size in batch_sizes]
     for shape in (*PARITY_SHAPES, *warm):
         signatures.bound.check(*shape)
+    served = None
+    if warmup_requests:
+        served = served_requests.read(warmup_requests, signatures, max(batch_sizes))
     embeddings = embeddings or {}
     items = _items(model, embeddings)
     folder = ExportFolder(export_dir)
     with folder.workspace() as workspace:
         saved_model = os.path.join(workspace, "saved_model")
         _save(signatures, saved_model)
-        _write_warmup(saved_model, folder.name, signatures, embeddings, batch_sizes, items)
+        warm_up = WarmupCalls(signatures, embeddings, items, batch_sizes)
+        calls, sizes = warm_up.calls(served)
+        warmup.write_warmup(saved_model, folder.name, calls)
         batches = [
             sample_requests(signatures.schema, items, embeddings, shape, _PARITY_SEED + index)
             for index, shape in enumerate(PARITY_SHAPES)
@@ -114,6 +125,8 @@ def export_saved_model(
         files = list_files(saved_model)
         parity = _verify(saved_model, cases, batch_sizes)
         values = {**(origin or {}), **_manifest_values(signatures, embeddings, parity)}
+        if served is not None:
+            values["warmup"] = _described(served, sizes)
         version = folder.publish(saved_model, values, files)
     caches = tuple(one["reason"] for one in version.manifest["caches"].values())
     for line in caches:
@@ -165,7 +178,8 @@ def _verify(saved_model: str, cases: str, batch_sizes: Sequence[int]) -> dict[st
         failures.append(f"ops that stock TensorFlow does not have: {parity['foreign_ops']}")
     if not parity["wrong_tags_refused"]:
         failures.append(f"{names.SCORE_CACHED} accepted a tag of another model")
-    if parity["warmup"] != {name: sorted(batch_sizes) for name in parity["signatures"]}:
+    warm = {name: sorted(set(sizes)) for name, sizes in parity["warmup"].items()}
+    if warm != {name: sorted(batch_sizes) for name in parity["signatures"]}:
         failures.append(f"warm-up does not cover sizes {sorted(batch_sizes)}: {parity['warmup']}")
     if failures:
         raise ExportRefusedError(f"The SavedModel was not published: {'; '.join(failures)}.")
@@ -187,30 +201,17 @@ def _shape(batch: Arrays) -> tuple[int, int, int]:
     return requests, candidates, batch[HISTORY_MASK].shape[1]
 
 
-def _write_warmup(
-    saved_model: str,
-    model_name: str,
-    signatures: ServingSignatures,
-    embeddings: Mapping[str, EmbeddingSet],
-    batch_sizes: Sequence[int],
-    items: np.ndarray,
-) -> None:
-    """Writes one warm-up record per signature and allowed batch size."""
-    schema = signatures.schema
-    calls: list[tuple[str, Arrays]] = []
-    for size in batch_sizes:
-        shape = (size, _WARMUP_CANDIDATES, schema.history_length)
-        batch = sample_requests(schema, items, embeddings, shape, _PARITY_SEED)
-        inputs = inputs_of(signatures.functions[names.SCORE_REQUEST], batch)
-        examples = np.array(encode_batch(schema, batch), object)
-        calls.append((names.SERVING_DEFAULT, {names.EXAMPLES: examples}))
-        calls.append((names.SCORE_REQUEST, inputs))
-        if names.SCORE_CACHED in signatures.functions:
-            cached = parity_process.cached_inputs(signatures.functions, inputs)
-            calls.append((names.SCORE_CACHED, cached))
-            for name, arrays in parity_process.projection_inputs(inputs, CANDIDATES.prefix).items():
-                calls.append((name, {key: value[:size] for key, value in arrays.items()}))
-    warmup.write_warmup(saved_model, model_name, calls)
+def _described(served: ServedRequests, sizes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns JSON values of what the warm-up records were made from, and logs them."""
+    for one in sizes:
+        logging.info(
+            "Warm-up: %(candidates)d candidates and %(behaviors)d behaviors, batches of "
+            "%(batch_sizes)s: %(why)s",
+            one,
+        )
+    if served.left_out:
+        logging.info("Warm-up: entries of the log that were left out: %s", dict(served.left_out))
+    return {"requests": served.requests, "left_out": dict(served.left_out), "sizes": sizes}
 
 
 def _manifest_values(

@@ -17,6 +17,9 @@ BATCH_SIZES = (1, 2, 4, 8)
 MAXIMUM_RECORDS = 1000
 """TF Serving does not load a model with more."""
 
+MAXIMUM_BYTES = 128 << 20
+"""Of the records of served requests; a server reads and runs them all before it serves."""
+
 
 def write_warmup(
     saved_model: str, model_name: str, calls: Iterable[tuple[str, Mapping[str, np.ndarray]]]

@@ -8,6 +8,7 @@ from absl import logging
 from features.tables.options import DEFAULT, TableOptions
 from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
+from serving_signatures.request_logs import logged_call
 from serving_signatures.skew import drawing, replay
 from serving_signatures.skew.tally import Tally
 from serving_signatures.versions.loaded_version import LoadedVersion
@@ -29,7 +30,7 @@ def check(
       model: what serves.
       examples: the data set, or None.
       split: of the data set.
-      logs: files of logged calls.
+      logs: files, folders or globs of logged calls.
       embeddings: embedding set by modality: folders, files or globs.
       count: how many records, and how many logged calls, at most.
       seed: of the choice.
@@ -55,6 +56,15 @@ def check(
         replay.replay_calls(model, calls, tally)
         versions = sorted({call.version for call in calls})
         found["requests"] = {"replayed": len(calls), "left_out": left_out, "versions": versions}
+        if redacted := sorted({name for call in calls for name in call.redacted}):
+            found["requests"]["redacted"] = redacted
+            logging.warning(
+                "The log has no values of %s. What a model computes from them cannot be compared, "
+                "and is set apart: %d of %d requests.",
+                ", ".join(redacted),
+                sum(replay.is_set_apart(call) for call in calls),
+                len(calls),
+            )
         if other := [version for version in versions if version not in ("", model.version)]:
             logging.warning(
                 "Answers of version %s are compared with version %s: give the version that "
@@ -62,7 +72,12 @@ def check(
                 ", ".join(other),
                 model.version,
             )
-        logged = [record for call in calls for record in call.records()]
+        logged = [
+            drawing.Record(data, where)
+            for call in calls
+            if not replay.is_set_apart(call)
+            for where, data in logged_call.sent_records(call)
+        ]
         found["logged_examples"] = len(logged)
         drawn += logged
     if drawn:

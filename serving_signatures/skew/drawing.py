@@ -1,20 +1,22 @@
-"""Records of a data set, and calls that TF Serving logged, drawn from files."""
+"""Records of a data set, and logged calls, drawn from files."""
 
 import collections
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow_serving.apis import prediction_log_pb2
 
 from features.errors import UserInputError
 from features.records import decoded_example
-from features.records.requests import Arrays, RankingRequest
+from features.records.requests import RankingRequest
 from features.schema import ExampleSchema
-from serving_signatures import names
+from serving_signatures.request_logs import logged_call, reading
+from serving_signatures.request_logs.logged_call import LoggedCall
+
+_Entry = TypeVar("_Entry")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,35 +30,6 @@ class Record:
 
     data: bytes
     where: str
-
-
-@dataclasses.dataclass(frozen=True)
-class LoggedCall:
-    """A call of a signature and its response, as TF Serving logs them.
-
-    Attributes:
-      where: for a person to find it.
-      signature: that was called.
-      version: of the model that answered, empty where the log does not say.
-      inputs: by name.
-      outputs: by name; those that the client asked for.
-    """
-
-    where: str
-    signature: str
-    version: str
-    inputs: Arrays
-    outputs: Arrays
-
-    def records(self) -> list[Record]:
-        """Returns the records that were sent, if `serving_default` was called."""
-        if self.signature != names.SERVING_DEFAULT:
-            return []
-        sent = self.inputs.get(names.EXAMPLES, np.zeros(0)).reshape(-1)
-        return [
-            Record(bytes(data), f"{self.where}, example {number}")
-            for number, data in enumerate(sent)
-        ]
 
 
 def draw_records(paths: Sequence[str], count: int, seed: int) -> list[Record]:
@@ -73,26 +46,22 @@ def draw_records(paths: Sequence[str], count: int, seed: int) -> list[Record]:
     Raises:
       UserInputError: a file is not readable, or all are empty.
     """
-    rng = np.random.default_rng(seed)
-    kept: list[tuple[int, Record]] = []
-    seen = 0
+    kept = _drawn(_records(paths), count, seed)
+    if not kept:
+        raise UserInputError(f"{list(paths)} hold no record.")
+    return kept
+
+
+def _records(paths: Sequence[str]) -> Iterator[Record]:
     for path in paths:
         try:
             for number, data in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
-                # Reservoir sampling: record n takes a place with probability count / (n + 1).
-                place = seen if seen < count else int(rng.integers(seen + 1))
-                if place < count:
-                    one = seen, Record(data, f"{os.path.basename(path)}, record {number}")
-                    kept[place : place + 1] = [one]
-                seen += 1
+                yield Record(data, f"{os.path.basename(path)}, record {number}")
         except tf.errors.OpError as error:
             raise UserInputError(
                 f"{path!r} cannot be read as TFRecords: {error.message}. Give uncompressed, "
                 "complete files."
             ) from error
-    if not kept:
-        raise UserInputError(f"{list(paths)} hold no record.")
-    return [record for _, record in sorted(kept, key=lambda one: one[0])]
 
 
 def decode(schema: ExampleSchema, record: Record) -> RankingRequest:
@@ -111,51 +80,39 @@ def decode(schema: ExampleSchema, record: Record) -> RankingRequest:
 
 
 def draw_calls(
-    paths: Sequence[str], count: int, seed: int
+    locations: Sequence[str], count: int, seed: int
 ) -> tuple[list[LoggedCall], dict[str, int]]:
-    """Draws logged calls from TFRecord files of PredictionLog.
+    """Draws logged calls from TFRecords of PredictionLog.
 
     Args:
-      paths: of the files.
+      locations: files, folders or globs.
       count: how many entries at most.
       seed: of the choice.
 
     Returns:
       The calls in the order of the files, and how many entries were left out, by reason: of
-      another kind than Predict, or without a response.
+      another kind than Predict, without a response, or not whole.
 
     Raises:
       UserInputError: a file is not readable or not such a log, or nothing is left.
     """
-    found, left_out = [], collections.Counter[str]()
-    for record in draw_records(paths, count, seed):
-        try:
-            log = prediction_log_pb2.PredictionLog.FromString(record.data)
-        except DecodeError as error:
-            raise UserInputError(
-                f"{record.where} is no PredictionLog: {error}. Give files that TF Serving's "
-                "request logging wrote."
-            ) from error
-        kind = log.WhichOneof("log_type")
-        if kind != "predict_log":
-            left_out[kind or "empty"] += 1
-        elif not log.predict_log.response.outputs:
-            left_out["without response"] += 1
-        else:
-            found.append(_call(record.where, log.predict_log))
+    left_out = collections.Counter[str]()
+    entries = _drawn(reading.records(reading.files(locations), left_out), count, seed)
+    found = [logged_call.call(*one) for one in logged_call.parsed(entries, left_out)]
     if not found:
         raise UserInputError(
-            f"{list(paths)} hold no Predict request with its response: {dict(left_out)}."
+            f"{list(locations)} hold no Predict request with its response: {dict(left_out)}."
         )
     return found, dict(left_out)
 
 
-def _call(where: str, log: prediction_log_pb2.PredictLog) -> LoggedCall:
-    version = log.response.model_spec.version or log.request.model_spec.version
-    try:
-        inputs = {name: tf.make_ndarray(value) for name, value in log.request.inputs.items()}
-        outputs = {name: tf.make_ndarray(value) for name, value in log.response.outputs.items()}
-    except (TypeError, ValueError) as error:
-        raise UserInputError(f"{where} holds a tensor that cannot be read: {error}.") from error
-    signature = log.request.model_spec.signature_name or names.SERVING_DEFAULT
-    return LoggedCall(where, signature, str(version.value or ""), inputs, outputs)
+def _drawn(entries: Iterable[_Entry], count: int, seed: int) -> list[_Entry]:
+    """Draws entries in one pass, each as likely as any other, and keeps their order."""
+    rng = np.random.default_rng(seed)
+    kept: list[tuple[int, _Entry]] = []
+    for seen, entry in enumerate(entries):
+        # Reservoir sampling: entry n takes a place with probability count / (n + 1).
+        place = seen if seen < count else int(rng.integers(seen + 1))
+        if place < count:
+            kept[place : place + 1] = [(seen, entry)]
+    return [entry for _, entry in sorted(kept, key=lambda one: one[0])]

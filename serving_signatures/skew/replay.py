@@ -14,21 +14,26 @@ from features.schema import (
     BEHAVIORS,
     CANDIDATES,
     ITEM_AXES,
+    REQUEST_ID,
+    USER_ID,
     candidate_embedding_feature,
     similarity_feature,
 )
 from features.tables.options import DEFAULT, TableOptions
 from serving_signatures import names
+from serving_signatures.request_logs.logged_call import LoggedCall
 from serving_signatures.skew import content, drawing
 from serving_signatures.skew.content import Recomputed
-from serving_signatures.skew.drawing import LoggedCall, Record
+from serving_signatures.skew.drawing import Record
 from serving_signatures.skew.tally import Tally
-from serving_signatures.versions.loaded_version import LoadedVersion, inputs_of
+from serving_signatures.versions.loaded_version import LoadedVersion, inputs_of, reason
 
 SCORE_TOLERANCE = 1e-6
 """Largest difference of a probability that counts as none."""
 
 _RECORDS_AT_ONCE = 8
+_NEVER_READ = frozenset((USER_ID, REQUEST_ID))
+"""Features of records that no model reads."""
 
 
 def replay_records(
@@ -85,7 +90,8 @@ def replay_calls(model: LoadedVersion, calls: Sequence[LoggedCall], tally: Tally
     """Calls the logged signatures with the logged inputs and compares the outputs.
 
     Numbers may differ by `SCORE_TOLERANCE`, everything else not at all. A call that the model
-    refuses, though it was answered, differs as `<signature>:refused`.
+    refuses, though it was answered, differs as `<signature>:refused`. Of a call whose inputs were
+    redacted, all but the mask is set apart.
 
     Args:
       model: what is to answer as was logged.
@@ -95,15 +101,22 @@ def replay_calls(model: LoadedVersion, calls: Sequence[LoggedCall], tally: Tally
     for call in calls:
         where = [call.where]
         answer = _answer(model, call)
+        apart = is_set_apart(call)
         refusal = answer if isinstance(answer, str) else ""
-        _add_refusal(tally, f"{call.signature}:refused", refusal, where)
+        _add_refusal(tally, f"{call.signature}:refused", refusal, where, apart)
         if isinstance(answer, str):
             continue
         for name, logged in call.outputs.items():
             received = answer.get(name, np.zeros(0))
             tolerance = SCORE_TOLERANCE if logged.dtype.kind == "f" else 0.0
             feature = f"{call.signature}:{name}"
-            tally.add(feature, logged[None], received[None], where, tolerance)
+            set_apart = np.array(apart and name != names.MASK)
+            tally.add(feature, logged[None], received[None], where, tolerance, set_apart=set_apart)
+
+
+def is_set_apart(call: LoggedCall) -> bool:
+    """Whether a call lacks values that its scores were computed from."""
+    return bool(call.redacted - _NEVER_READ)
 
 
 def _replay_batch(
@@ -208,7 +221,7 @@ def _compare_scores(
         received = model.call(names.SCORE_REQUEST, inputs)
     except tf.errors.InvalidArgumentError as error:
         place = [f"{where[0]} or one of the next {len(where) - 1} drawn"]
-        _add_refusal(tally, "score:refused", _reason(error), place)
+        _add_refusal(tally, "score:refused", reason(error), place)
         return
     late = np.zeros((len(where), 1), bool)
     for name, one in computed.items():
@@ -229,25 +242,22 @@ def _compare_scores(
 
 def _answer(model: LoadedVersion, call: LoggedCall) -> Arrays | str:
     """Returns the outputs, or why there are none."""
+    called = f"model {call.model!r} was called, and this one"
     if call.signature not in model.signatures:
-        return f"the model has no such signature, only {sorted(model.signatures)}"
+        return f"{called} has no such signature, only {sorted(model.signatures)}"
     expected = model.inputs(call.signature)
     if expected.keys() != call.inputs.keys():
         other = sorted(expected.keys() ^ call.inputs.keys())
-        return f"inputs that only one of request and model has: {other}"
+        return f"{called} takes other inputs; only one of request and model has {other}"
     try:
         return model.call(call.signature, call.inputs)
     except (tf.errors.InvalidArgumentError, TypeError, ValueError) as error:
-        return _reason(error)
+        return reason(error)
 
 
-def _add_refusal(tally: Tally, feature: str, refusal: str, where: Sequence[str]) -> None:
+def _add_refusal(
+    tally: Tally, feature: str, refusal: str, where: Sequence[str], set_apart: bool = False
+) -> None:
     """Counts a refusal as a difference from none."""
-    tally.add(feature, np.array([""], object), np.array([refusal], object), where)
-
-
-def _reason(error: Exception) -> str:
-    """Returns the line of a refusal that says why, without the graph's nodes around it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    nodes = [number for number, line in enumerate(lines) if line.startswith("[[")]
-    return lines[max(nodes[0] - 1, 0)] if nodes else lines[0]
+    none, received = np.array([""], object), np.array([refusal], object)
+    tally.add(feature, none, received, where, set_apart=np.array(set_apart))

@@ -151,6 +151,26 @@ class ExportFolder:
             )
         return ExportedVersion.read(folder)
 
+    def intact_version(self, number: int | None = None) -> ExportedVersion:
+        """Returns an intact version: the one of that number, or the newest.
+
+        Raises:
+          UserInputError: it is not there or damaged, or none is intact.
+        """
+        if number is None:
+            for version in reversed(self.versions()):
+                if not version.damage():
+                    return version
+            raise UserInputError(f"No version in {self.path!r} is intact. Export the model again.")
+        version = self.version(number)
+        damage = version.damage()
+        if damage:
+            raise UserInputError(
+                f"Version {number} is damaged: {'; '.join(damage[:3])}. Take another version, or "
+                "export the model again."
+            )
+        return version
+
     def remove(self, version: ExportedVersion) -> None:
         """Removes a version at once, for TF Serving too; call it under the lock."""
         hidden = os.path.join(self.path, f"{_REMOVED}{uuid.uuid4().hex}")

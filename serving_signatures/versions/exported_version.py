@@ -52,6 +52,11 @@ class ExportedVersion:
         return self.manifest.get("tags", {})
 
     @property
+    def manifest_sha256(self) -> str:
+        """The sha256 of its manifest, which has those of all other files: what the version is."""
+        return checked.sha256(os.path.join(self.folder, EXTRAS, manifest.FILE_NAME))
+
+    @property
     def bytes(self) -> int:
         """Size of its files."""
         return sum(file["bytes"] for file in self.manifest["files"].values())

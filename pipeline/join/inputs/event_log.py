@@ -146,10 +146,25 @@ def _open(
     table = open_table(locations, flag, options.tables, is_log=True)
     columns = _columns(options, table, label, context)
     _check(table, columns)
-    if not table.rows and label is None:
-        raise UserInputError(f"--{flag}: the files of {table.location!r} hold no row.")
     found = first_times(table, options.timestamp_unit) if columns.has_timestamp else _NO_TIMES
-    return EventLog(source, columns, table, found)
+    log = EventLog(source, columns, table, found)
+    # An hour may be without events; the first part may not.
+    if label is None and options.part is None:
+        check_not_empty(log)
+    return log
+
+
+def check_not_empty(log: EventLog) -> None:
+    """Checks that a log has rows.
+
+    Raises:
+      UserInputError: it has none.
+    """
+    if not log.events:
+        table = log.table
+        raise UserInputError(
+            f"--{flag_of(log.source)}: the files of {table.location!r} hold no row."
+        )
 
 
 def _columns(

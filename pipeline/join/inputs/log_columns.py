@@ -13,13 +13,21 @@ class Role(enum.IntEnum):
     """The role of a row.
 
     `CANDIDATE` was shown, `NEGATIVE` was drawn, `PRIOR` is a behavior of a given history or of an
-    earlier part. `LABEL_EVENT + k` sets `attributed[k]`, counted from 0.
+    earlier part. `WAITING` is a candidate that this part leaves to the next, `WRITTEN` one that an
+    earlier part wrote and whose attribution window is open. `LABEL_EVENT + k` sets `attributed[k]`,
+    counted from 0.
     """
 
     CANDIDATE = 0
     NEGATIVE = 1
     PRIOR = 2
-    LABEL_EVENT = 3
+    WAITING = 3
+    WRITTEN = 4
+    LABEL_EVENT = 5
+
+
+SHOWN = (Role.CANDIDATE, Role.WAITING, Role.WRITTEN)
+"""Roles of rows that were shown, which label events are matched to."""
 
 
 @dataclasses.dataclass(frozen=True)

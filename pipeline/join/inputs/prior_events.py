@@ -15,7 +15,7 @@ def prior_events(
     rows: np.ndarray,
     positions: np.ndarray,
 ) -> pa.RecordBatch:
-    """Returns events that are behaviors or past interactions only.
+    """Returns events of before the log: behaviors and past interactions, unless `values` say more.
 
     They sort before the log's own events of their instant, and no two are duplicates: every
     given behavior is kept.
@@ -35,10 +35,10 @@ def prior_events(
     }
     # -1: of every split. A given sequence may name one.
     arrays["split"] = np.full(count, -1, np.int8)
+    arrays["role"] = np.full(count, Role.PRIOR, np.int8)
     arrays.update(values)
     arrays["file"] = np.full(count, -1 - file, np.int32)
     arrays["row"] = positions
     origin = np.full(count, file, np.int64)
     arrays["content"] = hashing.combine(hashing.combine(origin, rows), positions)
-    arrays["role"] = np.full(count, Role.PRIOR, np.int8)
     return pa.record_batch([pa.array(arrays[name]) for name in schema.names], schema=schema)

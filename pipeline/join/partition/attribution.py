@@ -10,11 +10,13 @@ import dataclasses
 
 import numpy as np
 
-OUTCOMES = ("attributed", "duplicate", "late", "unmatched")
-"""Outcomes of a label event, by code: it set a label, the label was set already, it came after
-the window, or there was no such candidate."""
+AFTER_PART = "after_part"
 
-_ATTRIBUTED, _DUPLICATE, _LATE, _UNMATCHED = range(len(OUTCOMES))
+OUTCOMES = ("attributed", "duplicate", "late", "unmatched", AFTER_PART)
+"""Outcomes of a label event, by code: it set a label, the label was set already, it came after
+the window, there was no such candidate, or an earlier part had written it."""
+
+_ATTRIBUTED, _DUPLICATE, _LATE, _UNMATCHED, _AFTER_PART = range(len(OUTCOMES))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Attribution:
     """The outcomes of label events.
 
     Attributes:
-      positive: `[E]` bool, candidates whose label is set.
+      positive: `[E]` bool, candidates whose label these events set.
       known: `[E]` int64 microseconds of the event that set the label; without one the
         candidate's own.
       outcome: `[N]` int8, the position in `OUTCOMES` of each label event's.
@@ -50,13 +52,21 @@ class Shown:
     time: np.ndarray
 
 
-def attribute(candidates: Shown, events: Shown, window: int) -> Attribution:
+def attribute(
+    candidates: Shown,
+    events: Shown,
+    window: int,
+    is_set: np.ndarray | None = None,
+    is_written: np.ndarray | None = None,
+) -> Attribution:
     """Attributes the events of one label.
 
     Args:
       candidates: `[E]`.
       events: `[N]`; those of one instant count in their order.
       window: microseconds, inclusive.
+      is_set: `[E]` bool, candidates whose label an earlier part of the log set; None for none.
+      is_written: `[E]` bool, candidates that an earlier part wrote; None for none.
 
     Raises:
       ValueError: one side has request ids and the other has none.
@@ -70,17 +80,24 @@ def attribute(candidates: Shown, events: Shown, window: int) -> Attribution:
     outcome = np.full(len(nearest), _UNMATCHED, np.int8)
     outcome[found] = _LATE
     outcome[in_time] = _DUPLICATE
-    inside = np.flatnonzero(in_time)
+    inside = np.flatnonzero(in_time if is_set is None else in_time & ~_of(is_set, nearest))
     # Of three events on candidate 4 the earliest sets the label: `chosen` has 4 once, and `first`
     # is its place in `by_time`.
     by_time = inside[np.argsort(events.time[inside], kind="stable")]
     chosen, first = np.unique(nearest[by_time], return_index=True)
     outcome[by_time[first]] = _ATTRIBUTED
+    if is_written is not None:
+        outcome[(outcome == _ATTRIBUTED) & _of(is_written, nearest)] = _AFTER_PART
     positive = np.zeros(len(candidates.time), bool)
     positive[chosen] = True
     known = candidates.time.copy()
     known[chosen] = events.time[by_time[first]]
     return Attribution(positive, known, outcome)
+
+
+def _of(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Returns the values at some places, False at -1."""
+    return np.append(values, False)[places]
 
 
 def _latest_candidate(candidates: Shown, events: Shown) -> np.ndarray:

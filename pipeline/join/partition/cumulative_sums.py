@@ -4,9 +4,39 @@ Sums are float64 and begin anew with each id, so whole numbers are exact and oth
 they are spread over workers, change nothing.
 """
 
+import dataclasses
 import itertools
 
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Additions:
+    """Additions to the sums of ids, `[N]` int64 twice and `[N, W]` float64.
+
+    Attributes:
+      ids: of the sums.
+      times: microseconds; `splits.BEGIN` for all that an id had been added before.
+      values: for each column.
+    """
+
+    ids: np.ndarray
+    times: np.ndarray
+    values: np.ndarray
+
+    def taken(self, rows: np.ndarray) -> "Additions":
+        """Returns those of some rows, by position or mask."""
+        return Additions(self.ids[rows], self.times[rows], self.values[rows])
+
+    def followed_by(self, other: "Additions") -> "Additions":
+        """Returns these and others after them."""
+        if not len(self.ids):
+            return other
+        return Additions(
+            np.concatenate([self.ids, other.ids]),
+            np.concatenate([self.times, other.times]),
+            np.concatenate([self.values, other.values]),
+        )
 
 
 class CumulativeSums:

@@ -2,7 +2,8 @@
 
 Users are spread over partitions, items over buckets. A partition sends each bucket its additions
 to the bucket's items and its queries, which are items and moments; the bucket returns the sums
-before those moments in the order of the queries.
+before those moments in the order of the queries. In a data set of parts the bucket goes on from
+what the part before left of its items.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,54 +11,83 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from features.ids import hashing
-from pipeline.join.partition.cumulative_sums import CumulativeSums
-from pipeline.join.partition.running_statistics import Additions, SumQueries
+from pipeline.join.partition.carried_sums import CarriedSums
+from pipeline.join.partition.cumulative_sums import Additions
+from pipeline.join.partition.running_statistics import SumQueries
 from pipeline.join.transport import array_bytes, spill
 from pipeline.join.transport.spill import SpilledBlock
 
 
 def requests_by_bucket(
-    additions: Additions, queries: SumQueries, buckets: int, writer: spill.BlockWriter
+    additions: Additions,
+    queries: SumQueries,
+    waiting: np.ndarray,
+    needed_from: int,
+    buckets: int,
+    writer: spill.BlockWriter,
 ) -> Iterator[tuple[int, SpilledBlock]]:
-    """Yields what a partition sends each bucket; it queries every item that it adds to.
+    """Yields what a partition sends each bucket.
 
     Args:
       additions: to items.
       queries: of items.
+      waiting: `[N]` int64 items that a later part of the log will query.
+      needed_from: microseconds; it will query no sums before earlier moments.
       buckets: how many buckets items are spread over.
       writer: where blocks wait.
     """
-    added, queried = (_by_bucket(one.ids, buckets) for one in (additions, queries))
-    for number, (rows, wanted) in enumerate(zip(added, queried, strict=True)):
-        if wanted.size:
+    by_bucket = (
+        hashing.rows_by_bucket(ids, buckets) for ids in (additions.ids, queries.ids, waiting)
+    )
+    for number, (rows, wanted, later) in enumerate(zip(*by_bucket, strict=True)):
+        if rows.size or wanted.size or later.size:
             arrays = (
                 additions.ids[rows],
                 additions.times[rows],
                 additions.values[rows],
                 queries.ids[wanted],
                 queries.times[wanted],
+                np.array([needed_from]),
             )
             yield number, writer.put(array_bytes.to_bytes(arrays))
 
 
-def bucket_sums(
-    received: Iterable[tuple[int, SpilledBlock]], writer: spill.BlockWriter
-) -> Iterator[tuple[int, SpilledBlock]]:
-    """Yields the sums that each partition queried of a bucket.
+class ItemBucket:
+    """The sums of a bucket's items.
 
     Args:
       received: partitions and what `requests_by_bucket` sent, in any order.
-      writer: where blocks wait.
+      earlier: what an earlier part of the log left of the bucket's items.
     """
-    requests = [
-        (partition, array_bytes.from_bytes(spill.read(block), 5)) for partition, block in received
-    ]
-    ids, times, values = (np.concatenate([arrays[k] for _, arrays in requests]) for k in range(3))
-    # Of one instant the smaller is added first, so no order of partitions changes a sum.
-    order = np.lexsort(values.T)
-    sums = CumulativeSums(ids[order], times[order], values[order])
-    for partition, arrays in requests:
-        yield partition, writer.put(array_bytes.to_bytes([sums.before(*arrays[3:])]))
+
+    def __init__(self, received: Iterable[tuple[int, SpilledBlock]], earlier: Additions):
+        self._requests = [
+            (partition, array_bytes.from_bytes(spill.read(block), 6))
+            for partition, block in received
+        ]
+        self._earlier = earlier
+        if self._requests:
+            ids, times, values, asked = (
+                np.concatenate([arrays[k] for _, arrays in self._requests]) for k in range(4)
+            )
+            # Of one instant the smaller is added first, so no order of partitions changes a sum.
+            own = Additions(ids, times, values).taken(np.lexsort(values.T))
+            self._sums = CarriedSums(earlier, own, asked)
+
+    def answers(self, writer: spill.BlockWriter) -> Iterator[tuple[int, SpilledBlock]]:
+        """Yields the sums that each partition queried.
+
+        Args:
+          writer: where blocks wait.
+        """
+        for partition, arrays in self._requests:
+            yield partition, writer.put(array_bytes.to_bytes([self._sums.before(*arrays[3:5])]))
+
+    def settled(self) -> Additions:
+        """Returns what the next part goes on from."""
+        if not self._requests:
+            return self._earlier
+        return self._sums.settled(min(int(arrays[5][0]) for _, arrays in self._requests))
 
 
 def sums_of(
@@ -72,15 +102,7 @@ def sums_of(
       width: W.
     """
     sums = np.zeros((len(queries.ids), width))
-    queried = _by_bucket(queries.ids, buckets)
+    queried = hashing.rows_by_bucket(queries.ids, buckets)
     for number, block in blocks:
         (sums[queried[number]],) = array_bytes.from_bytes(spill.read(block), 1)
     return sums
-
-
-def _by_bucket(ids: np.ndarray, buckets: int) -> list[np.ndarray]:
-    """Returns the positions of each bucket's ids, ascending."""
-    # Three ids in buckets 1 0 1: counts are 1 2, ends 1 3, and the positions [1] and [0, 2].
-    bucket = hashing.bucket(ids, buckets)
-    ends = np.cumsum(np.bincount(bucket, minlength=buckets))
-    return np.split(np.argsort(bucket, kind="stable"), ends[:-1])

@@ -6,9 +6,10 @@ import numpy as np
 import threadpoolctl
 from absl import logging
 
-from pipeline.join.inputs import part_state
+from pipeline.join.inputs import state_rows
 from pipeline.join.inputs.log_columns import Role
-from pipeline.join.partition import downsampling, item_statistics
+from pipeline.join.inputs.part_state import USERS
+from pipeline.join.partition import downsampling, held_requests, item_statistics, sum_state
 from pipeline.join.partition.partition_shards import PartitionShards
 from pipeline.join.partition.ready_partition import ReadyPartition
 from pipeline.join.partition.records import RecordEncoder
@@ -28,16 +29,24 @@ class PartitionWriter:
       plan: of the join.
       cuts: microseconds at which validation and test begin, where fractions decide.
       tables: embeddings and side features of the partition's items and users, or of all.
+      last: microseconds of the log's last event, where the plan wants it known.
     """
 
-    def __init__(self, plan: JoinPlan, cuts: tuple[int, int], tables: broadcast.Tables):
-        self._plan, self._cuts, self._tables = plan, cuts, tables
+    def __init__(
+        self,
+        plan: JoinPlan,
+        cuts: tuple[int, int],
+        tables: broadcast.Tables,
+        last: int | None = None,
+    ):
+        self._plan, self._cuts, self._tables, self._last = plan, cuts, tables, last
 
     def write(
         self,
         partition: int,
         ready: ReadyPartition,
         item_sums: Iterable[tuple[int, SpilledBlock]] = (),
+        user_state: Iterable[SpilledBlock] = (),
     ) -> tuple[summary.Summary, np.ndarray]:
         """Writes the shards.
 
@@ -46,6 +55,7 @@ class PartitionWriter:
           ready: its events and requests.
           item_sums: buckets' answers to `item_statistics.requests_by_bucket`, where there are
             running statistics.
+          user_state: what an earlier part left of the sums of the partition's users.
 
         Returns:
           Counts and the shards' hashes, and the distinct items of the first split, `[N]`.
@@ -53,7 +63,7 @@ class PartitionWriter:
         plan = self._plan
         columns, requests = ready.events, ready.requests
         split = self._split(requests, columns)
-        statistics = self._statistics(ready, item_sums)
+        statistics = self._statistics(ready, item_sums, user_state)
         sampled: summary.Summary = {}
         if (rule := plan.options.downsampling) is not None:
             train = plan.options.split_names.index(TRAIN)
@@ -78,9 +88,7 @@ class PartitionWriter:
         counts = summary.merge_all([counts, sampled, shards.close()])
         partitions = plan.decision.partitions
         if plan.options.part is not None:
-            counts["state"] = part_state.write_behaviors(
-                plan.output, plan.options, partition, partitions, columns
-            )
+            counts |= self._state(partition, columns, statistics)
         logging.info(
             "Partition %d of %d: %d events, %d requests.",
             partition + 1,
@@ -92,14 +100,43 @@ class PartitionWriter:
         return counts, np.unique(columns["item"][requests.order[in_train]])
 
     def _statistics(
-        self, ready: ReadyPartition, item_sums: Iterable[tuple[int, SpilledBlock]]
+        self,
+        ready: ReadyPartition,
+        item_sums: Iterable[tuple[int, SpilledBlock]],
+        user_state: Iterable[SpilledBlock],
     ) -> RunningStatistics | None:
-        options = self._plan.options
+        plan, options = self._plan, self._plan.options
         if not options.statistics:
             return None
-        one = PartitionStatistics(options, ready.events, ready.requests)
-        width, buckets = 1 + len(options.statistics), self._plan.item_buckets
-        return one.finished(item_statistics.sums_of(item_sums, one.item_queries(), buckets, width))
+        one = PartitionStatistics(options, ready.events, ready.requests, plan.after)
+        width = 1 + len(options.statistics)
+        sums = item_statistics.sums_of(item_sums, one.item_queries(), plan.item_buckets, width)
+        if not options.carries_sums:
+            return one.finished(sums)
+        needed_from = held_requests.needed_from(ready.events, options.delay, self._last)
+        return one.finished(sums, sum_state.additions_of(user_state, 2 * width), needed_from)
+
+    def _state(
+        self, partition: int, columns: dict[str, np.ndarray], statistics: RunningStatistics | None
+    ) -> summary.Summary:
+        """Writes what the next part needs, and returns the manifest's entries."""
+        plan, options, last = self._plan, self._plan.options, self._last
+        if last is None:
+            # The next part begins after this log's last event, which no partition knows: it is the
+            # partition's own last event or later.
+            logged = columns["time"][columns["role"] != Role.NEGATIVE]
+            last = int(logged.max(initial=splits.BEGIN // 2))
+        found: summary.Summary = {}
+        partitions = plan.decision.partitions
+        if statistics is not None and statistics.left is not None:
+            codes, left = statistics.events.astype(np.uint8), statistics.left
+            columns = {**columns, "residual": codes, "item_count": left.item_count}
+            found = sum_state.write(plan.output, USERS, partition, partitions, left.users)
+        needed_from = held_requests.needed_from(columns, options.delay, last)
+        found["state"] = state_rows.write_rows(
+            plan.output, options, partition, partitions, columns, last, needed_from
+        )
+        return found
 
     def _split(self, requests: Requests, columns: dict[str, np.ndarray]) -> np.ndarray:
         """Returns the index of each request's split, `[Q]`."""
@@ -128,6 +165,7 @@ class PartitionWriter:
         logged = columns["role"][requests.order] == Role.CANDIDATE
         inside = event_split != splits.OUTSIDE
         counts: summary.Summary = {
+            **self._held(columns),
             "splits": {},
             "written": int((inside & logged).sum()),
             "dropped": {"outside_splits": int((~inside & logged).sum())},
@@ -158,6 +196,16 @@ class PartitionWriter:
                 },
             }
         return counts
+
+    def _held(self, columns: dict[str, np.ndarray]) -> summary.Summary:
+        """Returns how many candidates earlier parts left to this one, and it to the next."""
+        role, after = columns["role"], self._plan.after
+        waiting = role == Role.WAITING
+        taken = np.zeros(0, bool)
+        if after is not None:
+            taken = (waiting | (role == Role.CANDIDATE)) & (columns["time"] <= after)
+        counts = {"taken": int(taken.sum()), "left": int(waiting.sum())}
+        return {"held": counts} if self._plan.options.wait_for_labels or counts["taken"] else {}
 
 
 def _logged_positions(

@@ -5,15 +5,15 @@ import pyarrow as pa
 
 from pipeline.join.inputs.duplicates import first_of_duplicates
 from pipeline.join.inputs.item_counts import ItemCounts
-from pipeline.join.inputs.log_columns import Role
-from pipeline.join.partition import attribution, contradictions, negatives
+from pipeline.join.inputs.log_columns import SHOWN, Role
+from pipeline.join.partition import attribution, contradictions, held_requests, negatives
 from pipeline.join.plan import JoinPlan
 from pipeline.join.rules.negatives_rule import NegativesRule
 from pipeline.join.transport import summary
 
 
 def prepare(
-    events: pa.Table, plan: JoinPlan, items: ItemCounts | None = None
+    events: pa.Table, plan: JoinPlan, items: ItemCounts | None = None, last: int | None = None
 ) -> tuple[pa.Table, summary.Summary]:
     """Prepares a partition's events to become requests.
 
@@ -21,6 +21,7 @@ def prepare(
       events: everything that was read of the partition's users, in any order.
       plan: of the join.
       items: the log's items, where negatives are drawn.
+      last: microseconds of the log's last event, where requests wait for labels.
 
     Returns:
       The events, `[E]` by user, time, file and row, where a negative follows the event it
@@ -30,6 +31,10 @@ def prepare(
     kept = first_of_duplicates(*_arrays(events, "user", "time", "content", "file", "row"))
     counts: summary.Summary = {"dropped": {"duplicate": len(events) - len(kept)}}
     events = events.take(pa.array(kept)).combine_chunks()
+    if plan.options.wait_for_labels:
+        if last is None:
+            raise ValueError("Requests wait for labels after the log's last event: give that.")
+        events = _with_waiting(events, plan.options.longest_window, last)
     if disagreeing := _contradictions(events, plan):
         counts["contradictions"] = disagreeing
     # First, since attribution drops label events, and what was clicked is no negative.
@@ -43,6 +48,14 @@ def prepare(
         events, outcomes = _attribute(events, plan)
         counts = summary.merge(counts, outcomes)
     return events, counts
+
+
+def _with_waiting(events: pa.Table, window: int, last: int) -> pa.Table:
+    """Gives candidates of requests for whose labels events may still come another role."""
+    user, request, time, role = _arrays(events, "user", "request", "time", "role")
+    shown = np.flatnonzero(role == Role.CANDIDATE)
+    latest = held_requests.latest_of_request(user[shown], request[shown], time[shown])
+    return _replaced(events, "role", shown[latest + window > last], Role.WAITING)
 
 
 def _contradictions(events: pa.Table, plan: JoinPlan) -> dict[str, int]:
@@ -63,7 +76,8 @@ def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summ
     user, item, request, time, role, behavior = _arrays(
         events, "user", "item", "request", "time", "role", "behavior"
     )
-    candidates = np.flatnonzero(role == Role.CANDIDATE)
+    candidates = np.flatnonzero(np.isin(role, SHOWN))
+    is_written = role[candidates] == Role.WRITTEN
     counts: summary.Summary = {"attributed": {}, "dropped": {}}
     for k, label in enumerate(plan.options.attributed):
         own = np.flatnonzero(role == Role.LABEL_EVENT + k)
@@ -76,7 +90,10 @@ def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summ
             )
             for rows in (candidates, own)
         )
-        found = attribution.attribute(shown, came, plan.options.window(label))
+        (values,) = _arrays(events, f"label_{label}")
+        found = attribution.attribute(
+            shown, came, plan.options.window(label), values[candidates] > 0, is_written
+        )
         events = _replaced(events, f"label_{label}", candidates[found.positive], 1)
         if label in plan.options.late_statistics:
             events = _replaced(events, f"known_{label}", candidates, found.known)
@@ -84,7 +101,8 @@ def _attribute(events: pa.Table, plan: JoinPlan) -> tuple[pa.Table, summary.Summ
         attributed, *dropped = totals
         counts["attributed"][label] = attributed
         for outcome, total in zip(attribution.OUTCOMES[1:], dropped, strict=True):
-            counts["dropped"][f"{label}_{outcome}"] = total
+            if outcome != attribution.AFTER_PART or plan.options.carries_late_sums:
+                counts["dropped"][f"{label}_{outcome}"] = total
     kept = (role < Role.LABEL_EVENT) | behavior
     return events.filter(pa.array(kept)).combine_chunks(), counts
 

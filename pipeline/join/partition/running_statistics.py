@@ -11,12 +11,27 @@ import dataclasses
 import numpy as np
 
 from features.records.running_statistics import RESIDUAL_STRENGTH, residual_codes
-from pipeline.join.inputs.log_columns import Role
+from pipeline.join.inputs.log_columns import SHOWN
 from pipeline.join.options import JoinOptions
-from pipeline.join.partition.cumulative_sums import CumulativeSums
+from pipeline.join.partition.carried_sums import CarriedSums
+from pipeline.join.partition.cumulative_sums import Additions
 from pipeline.join.partition.sequences import Requests
+from pipeline.join.rules import splits
 
 Columns = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Left:
+    """What the next part of the log goes on from.
+
+    Attributes:
+      users: additions to the users' sums.
+      item_count: `[E]` float64, how many events the item of a row that was shown had before it.
+    """
+
+    users: Additions
+    item_count: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,26 +42,13 @@ class RunningStatistics:
       candidates: `[C, 1 + S]` float32, in the order of `Requests.order`.
       requests: `[Q, 2 + 2 S]` float32.
       events: `[E]` int64 residual codes of the partition's events, sorted as they are.
+      left: for the next part; None without parts.
     """
 
     candidates: np.ndarray
     requests: np.ndarray
     events: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Additions:
-    """Additions to the sums of ids, `[N]` int64 twice and `[N, W]` float64.
-
-    Attributes:
-      ids: of the sums.
-      times: microseconds.
-      values: for each column.
-    """
-
-    ids: np.ndarray
-    times: np.ndarray
-    values: np.ndarray
+    left: Left | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,16 +66,24 @@ class PartitionStatistics:
       options: of the join.
       events: `[E]` sorted by user, time and row, by column.
       requests: of those events.
+      after: microseconds; events up to here are those that an earlier part left. None for none.
     """
 
-    def __init__(self, options: JoinOptions, events: Columns, requests: Requests):
+    def __init__(
+        self, options: JoinOptions, events: Columns, requests: Requests, after: int | None
+    ):
         self._options, self._events, self._requests = options, events, requests
-        self._counted = np.flatnonzero(events["role"] == Role.CANDIDATE)
-        order = requests.order
+        self._after = splits.BEGIN if after is None else after
+        role, time, order = events["role"], events["time"], requests.order
+        # What an earlier part left was counted there, but may get its labels here.
+        self._shown = np.flatnonzero(np.isin(role, SHOWN))
+        self._counted = self._shown[time[self._shown] > self._after]
         self._known_at = np.repeat(requests.time, np.diff(requests.starts)) - options.delay
         # An event is mostly a request of its own: one query serves both.
-        own = events["role"][order] == Role.CANDIDATE
-        self._also = np.flatnonzero(own & (events["time"][order] != self._known_at))
+        also = np.zeros(len(role), bool)
+        also[self._counted] = True
+        also[order[time[order] == self._known_at]] = False
+        self._also = np.flatnonzero(also)
 
     def item_additions(self) -> Additions:
         """Returns the additions of the partition's events to their items."""
@@ -81,15 +91,19 @@ class PartitionStatistics:
 
     def item_queries(self) -> SumQueries:
         """Returns the items of all candidates, `[C]`, and of events at their own time."""
-        order, item, time = self._requests.order, self._events["item"], self._events["time"]
-        also = order[self._also]
+        order, also = self._requests.order, self._also
+        item, time = self._events["item"], self._events["time"]
         return SumQueries(np.append(item[order], item[also]), np.append(self._known_at, time[also]))
 
-    def finished(self, item_sums: np.ndarray) -> RunningStatistics:
+    def finished(
+        self, item_sums: np.ndarray, earlier: Additions | None = None, needed_from: int = 0
+    ) -> RunningStatistics:
         """Returns the statistics.
 
         Args:
           item_sums: `[N, 1 + S]` float64, for `item_queries`.
+          earlier: what an earlier part of the log left of the users; None without parts.
+          needed_from: microseconds; a later part will need no user's sums before earlier moments.
         """
         # First the sums at the candidates' requests, then those at events' own times where that is
         # another moment; both are put at the events' positions.
@@ -97,18 +111,29 @@ class PartitionStatistics:
         candidates = item_sums[: len(order)]
         at_events = np.zeros((len(self._events["item"]), item_sums.shape[1]))
         at_events[order] = candidates
-        at_events[order[self._also]] = item_sums[len(order) :]
-        of_users = self._additions(self._events["user"], at_events[self._counted])
-        sums = CumulativeSums(of_users.ids, of_users.times, of_users.values)
+        at_events[self._also] = item_sums[len(order) :]
+        if "item_count" in self._events:
+            earlier_rows = self._events["time"] <= self._after
+            at_events[earlier_rows, 0] = self._events["item_count"][earlier_rows]
+        own = self._additions(self._events["user"], at_events)
         user = self._events["user"][requests.first]
-        own = sums.before(user, requests.time - self._options.delay)
+        nothing = np.zeros(0, np.int64)
+        sums = CarriedSums(
+            Additions(nothing, nothing, own.values[:0]) if earlier is None else earlier, own, user
+        )
+        of_requests = sums.before(user, requests.time - self._options.delay)
         return RunningStatistics(
-            candidates.astype(np.float32), own.astype(np.float32), self._residual_codes(at_events)
+            candidates.astype(np.float32),
+            of_requests.astype(np.float32),
+            self._residual_codes(at_events),
+            None if earlier is None else Left(sums.settled(needed_from), at_events[:, 0]),
         )
 
     def _residual_codes(self, items: np.ndarray) -> np.ndarray:
         """Returns `[E]` codes from the sums of the events' items, 0 for a late statistic."""
         codes = np.zeros(len(items), np.int64)
+        if "residual" in self._events:
+            codes = self._events["residual"].astype(np.int64)
         first, counted = self._options.statistics[0], self._counted
         if first not in self._options.late_statistics:
             known = items[counted]
@@ -121,7 +146,8 @@ class PartitionStatistics:
 
         Args:
           ids: `[E]` int64.
-          items: `[N, 1 + S]` what had been added to each counted event's item before it.
+          items: `[E, 1 + S]` what had been added to the item of each event that was shown before
+            it; of what an earlier part left, the count alone.
         """
         # An event adds a count of 1 and its values at its own time; a late label adds its 1 in
         # rows of their own, at the time from which it is known.
@@ -130,13 +156,16 @@ class PartitionStatistics:
         values = np.ones((len(counted), 1 + len(names)))
         for place, name in enumerate(names, 1):
             values[:, place] = 0 if name in late else events[self._column(name)][counted]
-        rows, times, parts = [counted], [events["time"][counted]], [_with_residuals(values, items)]
+        seen = None if items is None else items[counted]
+        rows, times, parts = [counted], [events["time"][counted]], [_with_residuals(values, seen)]
         for name in late:
-            positive = np.flatnonzero(events[self._column(name)][counted] > 0)
+            known = events[f"known_{name}"][self._shown]
+            is_new = (events[self._column(name)][self._shown] > 0) & (known > self._after)
+            positive = self._shown[is_new]
             values = np.zeros((len(positive), 1 + len(names)))
             values[:, 1 + names.index(name)] = 1
-            rows.append(counted[positive])
-            times.append(events[f"known_{name}"][counted[positive]])
+            rows.append(positive)
+            times.append(known[is_new])
             seen = None if items is None else items[positive]
             parts.append(_with_residuals(values, seen, expected=False))
         return Additions(ids[np.concatenate(rows)], np.concatenate(times), np.concatenate(parts))

@@ -82,14 +82,13 @@ def check_splits(given: Sequence[str], split_by: str, fractions: Sequence[float]
         raise ValueError(f"split_fractions must add up to 1, received {tuple(fractions)}.")
 
 
-def check_part(has_splits: bool, new_version: bool, has_histories: bool, statistics: bool) -> None:
+def check_part(has_splits: bool, new_version: bool, has_histories: bool) -> None:
     """Checks that a log can become a part of a data set that grows.
 
     Args:
       has_splits: whether the splits are explicit ranges.
       new_version: whether another output is published beside an existing one.
       has_histories: whether sequences are given.
-      statistics: whether running statistics are recorded.
     """
     if not has_splits:
         raise ValueError(
@@ -100,8 +99,21 @@ def check_part(has_splits: bool, new_version: bool, has_histories: bool, statist
         raise ValueError("part and new_version do not go together: begin another output.")
     if has_histories:
         raise ValueError("part and histories do not go together: parts carry their own.")
-    if statistics:
+
+
+def check_waiting(part: str | None, attributed: Sequence[str]) -> None:
+    """Checks that requests can wait for their labels.
+
+    Args:
+      part: the part's name; None without parts.
+      attributed: labels that events of their own set.
+    """
+    if part is None:
         raise ValueError(
-            "part and statistics do not go together: a part does not know what earlier parts "
-            "counted. Join all days at once, or leave statistics out."
+            "wait_for_labels leaves requests to the next part: give part, or leave it out."
+        )
+    if not attributed:
+        raise ValueError(
+            "wait_for_labels waits for the events of label_events or label_logs, and there are "
+            "none: labels in columns of the log are complete. Leave it out."
         )

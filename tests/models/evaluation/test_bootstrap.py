@@ -47,7 +47,17 @@ def test_gauc_equals_that_of_the_drawn_users():
         assert value == pytest.approx(metrics.gauc(labels[rows], scores[rows], users)[0], abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", ["auc", "gauc"])
+def test_ne_and_calibration_equal_those_of_the_drawn_candidates():
+    user_ids, labels, scores = candidates(4)
+    draws = bootstrap.Draws.of(user_ids, resamples=40)
+    for name in ("normalized_entropy", "calibration"):
+        for number, value in enumerate(getattr(bootstrap, name)(draws, labels, scores)):
+            rows, _ = drawn(draws, number)
+            expected = getattr(metrics, name)(labels[rows], scores[rows])
+            assert value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["auc", "gauc", "normalized_entropy", "calibration"])
 def test_a_weight_of_n_counts_as_n_candidates(metric, monkeypatch):
     user_ids, labels, scores = candidates(3)
     weights = np.random.default_rng(1).integers(1, 4, len(labels))
@@ -84,6 +94,9 @@ def test_draws_without_both_classes_are_nan_and_do_not_count():
     draws = bootstrap.Draws(user, np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]))
     np.testing.assert_array_equal(bootstrap.auc(draws, labels, scores), [np.nan, 1, np.nan])
     assert np.isnan(bootstrap.gauc(draws, labels, scores)).all()
+    entropy = bootstrap.normalized_entropy(draws, labels, scores)
+    np.testing.assert_allclose(entropy, [np.nan, np.log(0.9) / np.log(0.5), np.nan])
+    np.testing.assert_allclose(bootstrap.calibration(draws, labels, scores), [0.9, 1.0, np.nan])
     assert bootstrap.interval(np.array([np.nan, 1, 2, 3])) == pytest.approx((1.05, 2.95))
 
 

@@ -1,5 +1,6 @@
 """The development server as a process: it starts, finds new versions, and ends on SIGTERM."""
 
+import collections
 import re
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from serving_signatures.request_logs import log_record, reading
+from tests import quick_python
 from tests.pipeline.local_serving import tiny_model
 
 COMMAND = (sys.executable, "-m", "pipeline.serve_local", "--port=0")
@@ -72,3 +75,43 @@ def test_a_port_that_is_taken_and_an_empty_folder_are_the_users(tmp_path):
     finally:
         process.terminate()
         assert process.wait(300) == 0
+
+
+@pytest.mark.slow
+def test_calls_are_logged_until_sigterm_without_what_is_redacted(tmp_path):
+    tiny_model.save(tmp_path / "m" / "1")
+    flags = ("--request_log_rate=1", "--redact=item_ids", f"--request_log={tmp_path}/log")
+    process, name, address = start(tmp_path / "m", *flags)
+    try:
+        with grpc.insecure_channel(address) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            request = tiny_model.request(name=name, **tiny_model.inputs())
+            response = stub.Predict(request)
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, output
+        assert f"Request log in {tmp_path}/log: {{'log.written': 1}}" in output
+    finally:
+        process.kill()
+    paths = reading.files([f"{tmp_path}/log"])
+    ((_, data),) = reading.records(paths, collections.Counter())
+    record = log_record.decode(data)
+    assert record.redacted == {"item_ids"}
+    assert record.log.predict_log.response == response
+    assert record.log.predict_log.request.inputs["x"] == request.inputs["x"]
+    assert not tf.make_ndarray(record.log.predict_log.request.inputs["item_ids"]).any()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--redact=item_ids"], "are of --request_log: give it"),
+        (["--request_log=log", "--redact_by_hash=item_ids"], "is read from $DMF_REDACTION_KEY"),
+        (["--request_log=log", "--request_log_rate=0"], "--request_log: rate must be more than 0"),
+        (["--request_log=s3://a/log"], "--request_log: Expected a local folder"),
+    ],
+)
+def test_flags_of_the_log_that_cannot_be_are_refused(flags, message, tmp_path):
+    done = quick_python.run_job("pipeline.serve_local", f"--saved_model={tmp_path}", *flags)
+    assert done.returncode == 2
+    assert message in done.stderr

@@ -16,6 +16,8 @@ from tests.conftest import REPOSITORY
 from tests.model_status import model_status_server
 from tests.serving_signatures import exports
 
+WHY = "a test"
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -39,7 +41,7 @@ def rollout(folder):
 
 @pytest.mark.guarantee("damaged", "models")
 def test_list_shows_labels_caches_and_damage(folder, versions):
-    versions.promote(1, "stable")
+    versions.promote(1, "stable", without_gate=WHY)
     versions.promote(2)
     (folder / "4" / "saved_model.pb").write_text("broken!")
     head, five, four, three, two, one = versions.show(verify=True).splitlines()
@@ -78,14 +80,14 @@ def test_a_folder_of_damaged_versions_alone_is_listed(tmp_path):
 
 
 def test_from_canary_to_stable_and_back(folder, versions):
-    versions.promote(2, "stable")
+    versions.promote(2, "stable", without_gate=WHY)
     assert "loads version 4 when it next reads" in versions.promote(4)
-    shown = versions.promote(4, "canary")
+    shown = versions.promote(4, "canary", without_gate=WHY)
     assert "canary: none -> 4" in shown and "loads version" not in shown
     assert "Against stable version 2:" in shown
     assert "id_tag changed since version 2: fill id_projections again" in shown
     assert "target_aware_tag unchanged since version 2" in shown
-    assert "stable: 2 -> 4" in versions.promote(4, "stable")
+    assert "stable: 2 -> 4" in versions.promote(4, "stable", without_gate=WHY)
     assert rollout(folder).labels == {"stable": 4, "canary": 4, "previous": 2}
     assert rollout(folder).served == {2, 4}
     assert "stable: 4 -> 2" in versions.rollback()
@@ -96,7 +98,7 @@ def test_from_canary_to_stable_and_back(folder, versions):
 
 def test_promote_takes_the_newest_intact_version(folder, versions):
     (folder / "5" / "saved_model.pb").unlink()
-    versions.promote(label="stable")
+    versions.promote(label="stable", without_gate=WHY)
     assert rollout(folder).labels == {"stable": 4}
     with pytest.raises(UserInputError, match=r"is damaged: saved_model.pb is missing"):
         versions.promote(5)
@@ -104,20 +106,20 @@ def test_promote_takes_the_newest_intact_version(folder, versions):
 
 @pytest.mark.parametrize("file", ["assets.extra/manifest.json", ""])
 def test_promote_leads_away_from_a_stable_version_that_cannot_be_read(folder, versions, file):
-    versions.promote(3, "stable")
+    versions.promote(3, "stable", without_gate=WHY)
     versions.promote(4)
     path = folder / "3" / file
     path.rename(folder / "away")
-    assert "its tags cannot be read" in versions.promote(4, "stable")
+    assert "its tags cannot be read" in versions.promote(4, "stable", without_gate=WHY)
     assert rollout(folder).labels == {"stable": 4, "previous": 3}
 
 
 @pytest.mark.parametrize("what", ["gone", "damaged"])
 @pytest.mark.guarantee("damaged", "models")
 def test_rollback_to_a_version_that_is_gone_or_damaged_is_refused(folder, versions, what):
-    versions.promote(1, "stable")
+    versions.promote(1, "stable", without_gate=WHY)
     versions.promote(2)
-    versions.promote(2, "stable")
+    versions.promote(2, "stable", without_gate=WHY)
     before = rollout(folder)
     if what == "gone":
         os.rename(folder / "1", folder.parent / "elsewhere")
@@ -129,7 +131,7 @@ def test_rollback_to_a_version_that_is_gone_or_damaged_is_refused(folder, versio
 
 
 def test_prune_keeps_the_newest_three_and_what_is_served(folder, versions):
-    versions.promote(1, "stable")
+    versions.promote(1, "stable", without_gate=WHY)
     exports.publish(folder, "model 6")
     (folder / ".building-dead").mkdir()
     dry = ModelVersions(str(folder), dry_run=True)
@@ -139,7 +141,7 @@ def test_prune_keeps_the_newest_three_and_what_is_served(folder, versions):
     assert sorted(os.listdir(folder)) == before and rollout(folder).served == {1}
     shown = versions.prune(keep=3)
     assert "remove version 2" in shown and "remove version 3" in shown
-    assert sorted(os.listdir(folder)) == [".lock", "1", "4", "5", "6", "models.config"]
+    assert sorted(os.listdir(folder)) == [".lock", "1", "4", "5", "6", "gates", "models.config"]
     assert versions.prune() == "Nothing to remove."
 
 
@@ -151,18 +153,18 @@ def tf_serving(state):
 
 
 def test_a_label_waits_for_every_server_that_is_named(folder, versions):
-    versions.promote(1, "stable")
+    versions.promote(1, "stable", without_gate=WHY)
     versions.promote(4)
     with tf_serving("AVAILABLE") as ready, tf_serving("LOADING") as busy:
         with pytest.raises(UserInputError, match=r"version 4 is LOADING, not AVAILABLE"):
-            versions.promote(4, "stable", [ready, busy])
+            versions.promote(4, "stable", [ready, busy], WHY)
         with pytest.raises(UserInputError, match=r"version 5 is unknown there \(HTTP 404\)"):
-            versions.promote(5, "canary", [ready])
+            versions.promote(5, "canary", [ready], WHY)
         assert rollout(folder).labels == {"stable": 1}
-        versions.promote(4, "stable", [ready])
+        versions.promote(4, "stable", [ready], WHY)
     assert rollout(folder).labels == {"stable": 4, "previous": 1}
     with pytest.raises(UserInputError, match="does not answer"):
-        versions.promote(4, "canary", [ready])
+        versions.promote(4, "canary", [ready], WHY)
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
@@ -177,18 +179,18 @@ def test_a_proxy_that_catches_the_question_is_named(folder, versions, monkeypatc
         # The server that plays the proxy has no page of the whole URL.
         expected = rf"\(HTTP 404\).* {name}={proxy} catches calls to 127.0.0.1: export no_proxy="
         with pytest.raises(UserInputError, match=expected):
-            versions.promote(4, "stable", [ready])
+            versions.promote(4, "stable", [ready], WHY)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setattr(urllib.request, "_opener", None)
-        versions.promote(4, "stable", [ready])
+        versions.promote(4, "stable", [ready], WHY)
     monkeypatch.delenv("no_proxy")
     monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(UserInputError, match=rf"does not answer.* {name}={proxy} catches calls"):
-        versions.promote(4, "canary", [ready])
+        versions.promote(4, "canary", [ready], WHY)
 
 
 def test_base_path_is_asked_for_once(folder):
-    ModelVersions(str(folder), base_path="/srv/ctr").promote(1, "stable")
+    ModelVersions(str(folder), base_path="/srv/ctr").promote(1, "stable", without_gate=WHY)
     ModelVersions(str(folder)).promote(2)
     assert rollout(folder).base_path == "/srv/ctr"
 
@@ -205,7 +207,9 @@ def run(*arguments):
 
 
 def test_verbs_and_flags_of_the_command(folder):
-    done = run("promote", "--export_dir", folder, "--version=3", "--label=stable")
+    done = run(
+        "promote", "--export_dir", folder, "--version=3", "--label=stable", f"--without_gate={WHY}"
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("stable: none -> 3\nserve 3\n")
     assert rollout(folder).labels == {"stable": 3}

@@ -170,7 +170,7 @@ def test_a_reader_that_has_enough_is_no_fault(run, printed, buffered):
 
 @pytest.mark.guarantee("no write", "doctor", "run", "simulate", "convert", "inspect_data")
 @pytest.mark.guarantee("no write", "ingest_embeddings", "build_examples", "build_vocabulary")
-@pytest.mark.guarantee("no write", "train", "evaluate", "export", "check_skew", "backfill")
+@pytest.mark.guarantee("no write", "train", "evaluate", "export", "gate", "check_skew", "backfill")
 @pytest.mark.guarantee("full disk", "doctor", "run")
 @pytest.mark.parametrize(
     ("job", "output"), [(job, one) for job, outputs in OUTPUTS.items() for one in outputs]

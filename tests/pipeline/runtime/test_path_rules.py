@@ -23,6 +23,7 @@ OUTPUTS = {
     "doctor": {"json"},
     "evaluate": {"output"},
     "export": {"export_dir"},
+    "gate": {"export_dir"},
     "ingest_embeddings": {"output"},
     "inspect_data": {"output"},
     "run": {"output"},
@@ -37,12 +38,13 @@ REQUIRED = {
     "convert": {"dataset": "movielens", "input": "films"},
     "evaluate": {"examples": "examples", "model_dir": "model"},
     "export": {"model_dir": "model"},
+    "gate": {"examples": "examples"},
     "ingest_embeddings": {"vectors": "vectors", "encoder": "e", "encoder_version": "1"},
     "train": {"examples": "examples"},
 }
 NAMED = ("embeddings", "label_logs")
 # Read before anything is written, or only looked at: refused where they are the output itself.
-SINGLE = ("config", "thresholds", "requests", "paths")
+SINGLE = ("config", "thresholds", "requests", "warmup_requests", "paths")
 
 
 def _groups(job: str) -> help_text.Groups:

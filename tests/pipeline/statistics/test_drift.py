@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from features.errors import UserInputError
-from pipeline.statistics import assessment, drift, options
+from pipeline.runtime import named_values
+from pipeline.statistics import assessment, drift
 from pipeline.statistics.examples import example_statistics
 from pipeline.statistics.options import CheckLimits, DriftConfig, DriftThresholds
 from pipeline.training_runs import run_config
@@ -142,11 +143,11 @@ def test_baselines_that_are_none_are_told(tmp_path):
 
 def test_unknown_threshold_is_told():
     with pytest.raises(UserInputError, match=r"label_rat: .*Names are label_rate, missing_rate"):
-        options.parse(DriftThresholds, {"label_rat": 1}, "Thresholds")
+        named_values.parse(DriftThresholds, {"label_rat": 1}, "Thresholds")
     with pytest.raises(UserInputError, match="coverage"):
-        options.parse(CheckLimits, {"coverage": "2"}, "--limit")
+        named_values.parse(CheckLimits, {"coverage": "2"}, "--limit")
     earlier_names = {"bad": 0.5, "user": 0.2, "cold": 1}
-    limits = options.parse(CheckLimits, earlier_names, "--limit")
+    limits = named_values.parse(CheckLimits, earlier_names, "--limit")
     assert limits == CheckLimits(max_bad_fraction=0.5, max_user_share=0.2, max_cold_share=1)
     assert run_config.load(None, ["checks.item=.2"]).checks == CheckLimits(max_item_share=0.2)
     config = run_config.load(None, ["drift.thresholds.label_rate=.2", "drift.baseline=x"])

@@ -62,11 +62,11 @@ def assert_scored(scored, version, signature, expected):
 class BatchedWithAStaleRequest(RemoteModel):
     """Sends another client's request, whose tag is of another model, in the same batch."""
 
-    def call(self, signature, inputs, version=None):
+    def call(self, signature, inputs, version=None, log=None):
         if signature == names.SCORE_CACHED:
             inputs = {name: np.concatenate([value, value]) for name, value in inputs.items()}
             inputs[names.ID_TAG][-1] = b"0" * 16
-        return super().call(signature, inputs, version)
+        return super().call(signature, inputs, version, log)
 
 
 def test_a_refusal_of_another_clients_tag_costs_no_entry(folder, requests, expected):

@@ -188,7 +188,7 @@ class Projecting(SmallModel):
         super().__init__()
         self.change = change
 
-    def call(self, signature, inputs, version=None):
+    def call(self, signature, inputs, version=None, log=None):
         answer = super().call(signature, inputs, version)
         return Answer(self.change(answer.outputs), 1) if signature == CACHE else answer
 

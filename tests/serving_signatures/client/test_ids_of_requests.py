@@ -27,7 +27,7 @@ class Recorder:
     def signatures(self, version=None):
         return {names.SCORE_REQUEST: {name: np.dtype(np.int64) for name in NAMED}}
 
-    def call(self, signature, inputs, version=None):
+    def call(self, signature, inputs, version=None, log=None):
         self.sent = inputs
         return Answer({"click": np.full(inputs[NAMED[0]].shape, 0.5)}, 1)
 

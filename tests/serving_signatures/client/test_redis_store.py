@@ -18,7 +18,6 @@ from tests import server_process
 from tests.serving_signatures import serving
 from tests.serving_signatures.client import local_server
 from tests.serving_signatures.client.projections import IDS, assert_same, projections
-from tests.serving_signatures.conftest import redis_command
 
 
 def calls(store):
@@ -79,7 +78,7 @@ def test_a_damaged_entry_is_a_miss(redis_url, redis_store):
 
 
 def test_a_server_that_hangs_costs_no_more_than_the_timeout():
-    with server_process.running(redis_command) as (port, server):
+    with server_process.running(server_process.redis_command) as (port, server):
         url = f"redis://127.0.0.1:{port}"
         patient = RedisProjectionStore.connect(url, timeout_seconds=10)
         patient.put("ids", "a", IDS, projections(IDS))
@@ -96,7 +95,7 @@ def test_a_server_that_hangs_costs_no_more_than_the_timeout():
 
 
 def test_a_server_that_is_gone_is_an_error_of_the_store():
-    with server_process.running(redis_command) as (port, server):
+    with server_process.running(server_process.redis_command) as (port, server):
         store = RedisProjectionStore.connect(f"redis://127.0.0.1:{port}", timeout_seconds=10)
         store.put("ids", "a", IDS, projections(IDS))
         server.kill()
@@ -114,7 +113,7 @@ def test_what_one_client_computed_another_scores_from(with_tables, tmp_path):
     with (
         local_server.served(folder) as (_, address),
         local_server.channel_to(address) as channel,
-        server_process.running(redis_command) as (port, server),
+        server_process.running(server_process.redis_command) as (port, server),
     ):
         clients = [
             RankingClient(

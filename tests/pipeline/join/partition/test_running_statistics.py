@@ -241,7 +241,6 @@ def test_a_value_that_is_missing_or_not_finite_quarantines_its_row(tmp_path):
         ({"statistics": ("price",)}, "no column 'price', expected a number .--statistics; the"),
         ({"statistics": ("item_id",)}, "'item_id' is string, expected a number"),
         ({"statistics": ("click", "click")}, "statistics must be distinct, received"),
-        ({"part": "a", "splits": "train:..5"}, "part and statistics do not go together"),
     ],
     ids=str,
 )

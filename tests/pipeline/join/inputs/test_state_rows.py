@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.join.inputs.part_state import needed_later
+from pipeline.join.inputs.state_rows import needed_later
 
 EVENT = st.tuples(st.integers(0, 2), st.integers(0, 12), st.integers(0, 3), st.booleans())
 LAST = 12
