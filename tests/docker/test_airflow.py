@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow(seconds=300)
 
 # Reads DAG files as Airflow does, and prints what they hold.
 PARSE = """
-import json, sys
+import dataclasses, json, sys
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -46,6 +46,10 @@ for name, dag in bag.dags.items():
         "past": all(task.depends_on_past for task in dag.tasks),
         "command": first._settings.command("PART", "STEP"),
     }
+shown["settings"] = {
+    field.name: "required" if field.default is dataclasses.MISSING else field.default
+    for field in dataclasses.fields(first._settings)
+}
 ours = ("tensorflow", "apache_beam", "pipeline", "features", "models", "serving_signatures")
 shown["loaded"] = sorted({name.split(".")[0] for name in sys.modules} & set(ours))
 print(json.dumps(shown))
@@ -137,6 +141,16 @@ def test_each_part_runs_once_after_its_end(parsed):
         ["2024-01-02 00:15:00+00:00", "2024-01-01T23"],
         ["2024-01-02 01:15:00+00:00", "2024-01-02T00"],
     ]
+
+
+def test_the_page_has_the_settings(parsed):
+    page = (REPOSITORY / "docs/daily_cycle.md").read_text(encoding="utf-8")
+    section = page.partition("### Settings of the DAG")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.MULTILINE))
+    assert {name: default.strip("`") for name, default in rows.items()} == {
+        name: "none" if default is None else str(default)
+        for name, default in parsed["settings"].items()
+    }
 
 
 CLUSTER = """
@@ -289,7 +303,7 @@ def test_two_days_go_from_log_to_promoted_model(venv, market):
         variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         variables |= {"OPENLINEAGE_URL": lineage.url, "NO_PROXY": "*"}
         given = " ".join(shlex.quote(f"{name}={value}") for name, value in variables.items())
-        python.write_text(f'#!/bin/sh\nexec env -i {given} {sys.executable} "$@"\n')
+        python.write_text(f'#!/bin/sh\nexec env -i {given} {quick_python.executable()} "$@"\n')
         python.chmod(0o755)
         airflow.add("cycle", settings(python=str(python), folder=str(market)))
         with airflow.running():
