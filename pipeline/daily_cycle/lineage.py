@@ -6,6 +6,7 @@ a file; else the library is not even loaded. A server that is down or hangs cost
 """
 
 import dataclasses
+import importlib
 import importlib.util
 import json
 import os
@@ -43,6 +44,8 @@ def traced(step: Step) -> Step:
         return step
 
     def run(part_run: PartRun) -> Outcome:
+        # Loaded here, so that the time of an event is the server's alone.
+        importlib.import_module("openlineage.client.facet_v2")
         _send(part_run, step.name, "START")
         try:
             outcome = step.run(part_run)

@@ -92,7 +92,7 @@ class Airflow:
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-            "AIRFLOW__API_AUTH__JWT_SECRET": "of this test alone, and as long as its digest: 64 bytes or more.",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "of this test alone. " * 4,
             "NO_PROXY": "*",
         }
         started = []

@@ -300,7 +300,8 @@ def test_two_days_go_from_log_to_promoted_model(venv, market):
     python = market / "python"
     with lineage_server.started() as lineage:
         # The Python of the tests with their variables, not Airflow's.
-        variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        paths = f"{REPOSITORY}:{os.environ.get('PYTHONPATH', '')}"
+        variables = {**os.environ, "PYTHONPATH": paths}
         variables |= {"OPENLINEAGE_URL": lineage.url, "NO_PROXY": "*"}
         given = " ".join(shlex.quote(f"{name}={value}") for name, value in variables.items())
         python.write_text(f'#!/bin/sh\nexec env -i {given} {quick_python.executable()} "$@"\n')
