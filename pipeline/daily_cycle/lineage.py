@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import importlib.util
 import json
+import logging as python_logging
 import os
 import threading
 import uuid
@@ -46,6 +47,8 @@ def traced(step: Step) -> Step:
     def run(part_run: PartRun) -> Outcome:
         # Loaded here, so that the time of an event is the server's alone.
         importlib.import_module("openlineage.client.facet_v2")
+        # Otherwise each event says which transport it takes; the library has a variable for more.
+        python_logging.getLogger("openlineage.client").setLevel(python_logging.WARNING)
         _send(part_run, step.name, "START")
         try:
             outcome = step.run(part_run)

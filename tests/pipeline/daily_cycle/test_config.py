@@ -14,7 +14,7 @@ BASE = {
 
 def written(tmp_path, **changes):
     path = tmp_path / "production.py"
-    path.write_text(f"def get_config():\n    return { ({**BASE, **changes})!r}\n")
+    path.write_text(f"def get_config():\n    return {({**BASE, **changes})!r}\n")
     return str(path)
 
 
