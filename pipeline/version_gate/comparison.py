@@ -68,6 +68,7 @@ class Figure:
       loss: how much worse the challenger is: lower AUC or GAUC, higher NE, a calibration that is
         farther from 1 (`distance`).
       loss_interval: its paired 95% interval.
+      loss_deviation: the standard deviation of the loss, by the same draws.
     """
 
     challenger: float | None
@@ -75,6 +76,7 @@ class Figure:
     champion: float | None = None
     loss: float | None = None
     loss_interval: Interval | None = None
+    loss_deviation: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,9 +208,12 @@ def _figure(metric: str, measured: Mapping[str, _Measured]) -> Figure:
     interval = _interval(mine[1])
     if other is None:
         return Figure(mine[0], interval)
-    losses = [_badness(metric, one) - _badness(metric, two) for one, two in zip(mine, other,
-              strict=True)]  # fmt: skip
-    return Figure(mine[0], interval, champion, float(losses[0]), _interval(losses[1]))
+    loss, drawn = (
+        _badness(metric, one) - _badness(metric, two) for one, two in zip(mine, other, strict=True)
+    )
+    paired = _interval(drawn)
+    deviation = None if paired is None else float(np.nanstd(drawn))
+    return Figure(mine[0], interval, champion, float(loss), paired, deviation)
 
 
 def _badness(metric: str, values: Any) -> Any:

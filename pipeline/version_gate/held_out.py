@@ -125,7 +125,8 @@ def _score(version: LoadedVersion, examples: ExampleSet, split: str, size: int) 
     examples.check_fits(version.schema)
     signature = version.signatures[names.SERVING_DEFAULT]
     labels = [name for name in signature.structured_outputs if name != names.MASK]
-    main = exported_version.read_values(version.folder).get("label", version.schema.primary_label)
+    # Manifests of earlier releases name no label.
+    main: str = exported_version.read_values(version.folder).get("label") or labels[0]
 
     def predict(records: tf.Tensor, batch: Batch) -> dict[str, tf.Tensor]:
         del batch

@@ -1,11 +1,15 @@
 """Why a version does not pass: each reason a sentence with its figure and the limit."""
 
+import statistics
 from collections.abc import Iterator, Sequence
 
 from pipeline.version_gate.comparison import Figure, Scope, distance
 from pipeline.version_gate.options import GateLimits
 
 _TITLES = {"auc": "AUC", "gauc": "GAUC", "ne": "NE", "calibration": "calibration"}
+_FALSE_REFUSALS = 0.05
+"""Chance to refuse a version as good as the champion: half by all candidates, half by slices."""
+
 _UNDEFINED = {
     "auc": "the candidates have one class",
     "gauc": "no user has positives and negatives",
@@ -23,11 +27,14 @@ def reasons(scopes: Sequence[Scope], lost: Sequence[str], limits: GateLimits) ->
       limits: what has to be kept.
     """
     found = [f"{label}: the champion predicts it, and the challenger does not" for label in lost]
-    for scope in scopes:
-        if not scope.slicing:
-            found += _too_few(scope, limits) or _overall(scope, limits)
-        elif judges(scope, limits):
-            found += _losses(scope, limits)
+    everywhere = [scope for scope in scopes if not scope.slicing]
+    slices = [scope for scope in scopes if scope.slicing and judges(scope, limits)]
+    bound = _deviations(everywhere, limits)
+    for scope in everywhere:
+        found += _too_few(scope, limits) or _overall(scope, limits, bound)
+    bound = _deviations(slices, limits)
+    for scope in slices:
+        found += _losses(scope, limits, bound)
     return [f"{one}." for one in found]
 
 
@@ -57,6 +64,14 @@ def judges(scope: Scope, limits: GateLimits) -> bool:
     )
 
 
+def _deviations(scopes: Sequence[Scope], limits: GateLimits) -> float:
+    """Returns how many standard deviations a loss may be off, in any of the scopes' figures."""
+    compared = sum(
+        scope.figures[metric].loss is not None for scope in scopes for metric in limits.metrics
+    )
+    return statistics.NormalDist().inv_cdf(1 - _FALSE_REFUSALS / 2 / max(compared, 1))
+
+
 def _too_few(scope: Scope, limits: GateLimits) -> list[str]:
     wanted = (
         ("users", scope.users, "min_users"),
@@ -71,7 +86,7 @@ def _too_few(scope: Scope, limits: GateLimits) -> list[str]:
     ]
 
 
-def _overall(scope: Scope, limits: GateLimits) -> list[str]:
+def _overall(scope: Scope, limits: GateLimits, bound: float) -> list[str]:
     found = [
         f"{scope.title}: {count:,} of {scope.candidates:,} scores of the {version} are no "
         "probabilities"
@@ -80,7 +95,7 @@ def _overall(scope: Scope, limits: GateLimits) -> list[str]:
     ]
     if found:
         return found
-    return [*_missing(scope, limits), *_absolute(scope, limits), *_losses(scope, limits)]
+    return [*_missing(scope, limits), *_absolute(scope, limits), *_losses(scope, limits, bound)]
 
 
 def _missing(scope: Scope, limits: GateLimits) -> Iterator[str]:
@@ -114,22 +129,23 @@ def _absolute(scope: Scope, limits: GateLimits) -> Iterator[str]:
             yield f"{_measured(scope, metric, figure)}, expected {limit} ({name})"
 
 
-def _losses(scope: Scope, limits: GateLimits) -> Iterator[str]:
+def _losses(scope: Scope, limits: GateLimits, bound: float) -> Iterator[str]:
     of_slice = "slice_" if scope.slicing else ""
     for metric in limits.metrics:
         figure = scope.figures[metric]
-        if figure.loss is None or figure.loss_interval is None:
+        if figure.loss is None or figure.loss_deviation is None:
             continue
-        name = f"{of_slice}{'calibration_' if metric == 'calibration' else ''}loss"
-        low = figure.loss_interval[0]
-        limit = getattr(limits, name)
-        if figure.loss > limit and (low > 0 or not scope.slicing):
-            yield f"{_worse(scope, metric, figure)}, more than {limit:g} ({name})"
-            continue
-        name = f"{of_slice}certain_loss"
-        limit = getattr(limits, name)
-        if metric != "calibration" and low > limit:
-            yield f"{_worse(scope, metric, figure)}, certainly more than {limit:g} ({name})"
+        certain = figure.loss - bound * figure.loss_deviation
+        text = _worse(scope, metric, figure)
+        if metric == "calibration":
+            name = f"{of_slice}calibration_loss"
+            if figure.loss > getattr(limits, name) and (certain > 0 or not scope.slicing):
+                yield f"{text}, more than {getattr(limits, name):g} ({name})"
+        elif figure.loss > limits.loss and not scope.slicing:
+            yield f"{text}, more than {limits.loss:g} (loss)"
+        elif certain > getattr(limits, name := f"{of_slice}certain_loss"):
+            limit = getattr(limits, name)
+            yield f"{text}; {certain:.4f} for certain, more than {limit:g} ({name})"
 
 
 def _measured(scope: Scope, metric: str, figure: Figure) -> str:

@@ -29,18 +29,18 @@ class GateLimits:
     """What a version must keep, for each label that it predicts.
 
     A loss is by how much AUC or GAUC is below the champion's, or NE above it. A certain loss is
-    the lower end of its 95% interval, of a paired bootstrap over users. Distances from 1 of
-    calibrations are ratios: 0.8 and 1.25 are equally far. A tie is no loss.
+    its lower bound by a paired bootstrap over users. The bounds are so low that of versions as
+    good as the champion one in 20 is refused for any of its many figures (Bonferroni). Distances
+    from 1 of calibrations are ratios: 0.8 and 1.25 are equally far. A tie is no loss.
 
     Attributes:
       certain_loss: a certain loss above this is refused.
       loss: a measured loss above this is refused, certain or not.
       slice_certain_loss: the same as `certain_loss`, in a slice.
-      slice_loss: the same as `loss`, in a slice, where the interval says that it is one.
       calibration_band: largest ratio of predicted and observed positives, either way. It is judged
         by the interval, and not where the champion is as far from 1 or farther.
       calibration_loss: how much farther from 1 than the champion's a calibration may be.
-      slice_calibration_loss: the same, in a slice, where the interval says so too.
+      slice_calibration_loss: the same, in a slice, where it is farther for certain.
       min_auc: the least AUC, and GAUC. As `calibration_band`, by the interval, and not where the
         champion is as low.
       max_ne: the largest NE. As `min_auc`.
@@ -52,9 +52,8 @@ class GateLimits:
     """
 
     certain_loss: Loss = 0.001
-    loss: Loss = 0.01
+    loss: Loss = 0.02
     slice_certain_loss: Loss = 0.005
-    slice_loss: Loss = 0.05
     calibration_band: _Band = 1.25
     calibration_loss: Loss = 0.05
     slice_calibration_loss: Loss = 0.15

@@ -15,7 +15,7 @@ class Role(enum.IntEnum):
     `CANDIDATE` was shown, `NEGATIVE` was drawn, `PRIOR` is a behavior of a given history or of an
     earlier part. `WAITING` is a candidate that this part leaves to the next, `WRITTEN` one that an
     earlier part wrote and whose attribution window is open. `LABEL_EVENT + k` sets `attributed[k]`,
-    counted from 0.
+    counted from 0. The states of parts hold the numbers of the first five.
     """
 
     CANDIDATE = 0

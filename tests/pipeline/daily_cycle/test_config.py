@@ -20,7 +20,7 @@ def written(tmp_path, **changes):
 
 def test_the_join_of_a_part(tmp_path):
     options = config.load(written(tmp_path)).join_options("2026-05-02")
-    assert options.events == "log/2026-05-02/"
+    assert options.events == ("log/2026-05-02/",)
     assert options.label_logs == {"click": ("clicks/2026-05-02/",)}
     assert options.output == "cycle/examples" and options.part == "2026-05-02"
 

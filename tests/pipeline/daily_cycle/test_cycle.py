@@ -103,7 +103,8 @@ def test_a_fault_of_the_moment_stops_nothing(script):
 
 
 def test_other_settings_repeat_their_step(script):
-    script.run("2026-05-01", only="learn")
+    for step in ("read", "learn"):
+        script.run("2026-05-01", only=step)
     with pytest.raises(UserInputError, match="step 'learn' of part '2026-05-01' is not done"):
         script.run("2026-05-01", only="serve", name="other")
     assert script.run("2026-05-01", name="other") == ["learn", "serve"]

@@ -193,7 +193,7 @@ def test_the_command_shows_the_figures_and_ends_with_2(world, examples):
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "Error: The gate refused version 3:\n  click: AUC is 0." in done.stderr
     done = quick_python.run_job(*command, "--limit=lost=1", "--only_check_args")
-    assert done.returncode == 2 and "lost" in done.stderr and "slice_loss" in done.stderr
+    assert done.returncode == 2 and "lost" in done.stderr and "slice_certain_loss" in done.stderr
 
 
 @pytest.mark.slow(seconds=20)

@@ -19,10 +19,11 @@ CASES = {
     "partitions_vary": {"statistics": ("liked", "rating"), "partitions": (8, 1, 3)},
     "sampled": {"downsample_negatives": "liked=0.3"},
 }
-QUICK = ("daily", "long_delay")
+SEEDS = (0, pytest.param(1, marks=pytest.mark.slow(seconds=20)))
+QUICK = ("daily",)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "case",
     [
@@ -68,7 +69,7 @@ def parsed(folder, begin=0):
     return found, clicks
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("delay", [0, pytest.param(120, marks=pytest.mark.slow(seconds=20))])
 def test_late_clicks_count_though_their_records_are_written(tmp_path, seed, delay):
     world = World(seed, parts=7, length=100)

@@ -39,10 +39,11 @@ CASES = {
     },
     "partitions_vary": {**OF_ROWS, "statistics": ("click",), "partitions": (8, 3, 12)},
 }
+SEEDS = (0, pytest.param(1, marks=pytest.mark.slow(seconds=20)))
 QUICK = ("statistics", "labels_alone")
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "case",
     [
@@ -68,7 +69,7 @@ def test_parts_equal_one_join(tmp_path, case, seed):
     assert counts["dropped"].get("click_after_part", 0) == 0
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_requests_wait_through_parts_in_which_their_users_do_nothing(tmp_path, seed):
     world = World(seed, parts=10, length=30, crossing=True, events=5)
     values = {**CLICKS, "statistics": ("click", "rating"), "partitions": (8,)}
