@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.daily_cycle import ledger, steps
-from tests import lineage_server, quick_python
+from tests import quick_python
 from tests.conftest import REPOSITORY
 from tests.docker.airflow_cluster import DAG_FILE, Airflow
+from tests.pipeline.daily_cycle import lineage_server
 
 pytestmark = pytest.mark.slow(seconds=300)
 

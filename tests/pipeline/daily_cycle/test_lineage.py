@@ -17,8 +17,8 @@ from features.files import manifest
 from pipeline.daily_cycle import lineage
 from pipeline.daily_cycle.config import CycleConfig
 from pipeline.daily_cycle.cycle import PartRun, Step
-from tests import lineage_server
 from tests.conftest import REPOSITORY
+from tests.pipeline.daily_cycle import lineage_server
 
 PART = "2026-05-02"
 
