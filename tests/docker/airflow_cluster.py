@@ -92,7 +92,7 @@ class Airflow:
             "AIRFLOW__API__PORT": str(port),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-            "AIRFLOW__API_AUTH__JWT_SECRET": "of this test alone, and of 32 bytes or more",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "of this test alone. " * 4,
             "NO_PROXY": "*",
         }
         started = []
@@ -111,6 +111,8 @@ class Airflow:
                             start_new_session=True,
                         )
                     )
+                    if name[0] == "api-server":  # A task that does not reach it fails.
+                        _wait_for(port)
                 yield
             finally:
                 for number in (signal.SIGTERM, signal.SIGKILL):
@@ -136,6 +138,10 @@ class Airflow:
         query = "select data_interval_start, state from dag_run where dag_id = ? order by run_after"
         return [(start[:13], state) for start, state in self._query(query, dag_id)]
 
+    def ended(self, dag_id: str) -> list[str]:
+        """Returns the states of the runs that ended."""
+        return [state for _, state in self.runs(dag_id) if state in ("success", "failed")]
+
     def is_paused(self, dag_id: str) -> bool:
         """Whether the scheduler leaves the DAG alone."""
         ((paused,),) = self._query("select is_paused from dag where dag_id = ?", dag_id)
@@ -158,3 +164,11 @@ class Airflow:
         path = self.home / "airflow.db"
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             return database.execute(query, values).fetchall()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(600):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"nothing listens at port {port}")

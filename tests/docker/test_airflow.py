@@ -9,16 +9,21 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.daily_cycle import ledger, steps
+from tests import quick_python
 from tests.conftest import REPOSITORY
 from tests.docker.airflow_cluster import DAG_FILE, Airflow
+from tests.pipeline.daily_cycle import lineage_server
 
-pytestmark = pytest.mark.slow(seconds=240)
+pytestmark = pytest.mark.slow(seconds=300)
 
 # Reads DAG files as Airflow does, and prints what they hold.
 PARSE = """
-import json, sys
+import dataclasses, json, sys
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -42,6 +47,10 @@ for name, dag in bag.dags.items():
         "past": all(task.depends_on_past for task in dag.tasks),
         "command": first._settings.command("PART", "STEP"),
     }
+shown["settings"] = {
+    field.name: "required" if field.default is dataclasses.MISSING else field.default
+    for field in dataclasses.fields(first._settings)
+}
 ours = ("tensorflow", "apache_beam", "pipeline", "features", "models", "serving_signatures")
 shown["loaded"] = sorted({name.split(".")[0] for name in sys.modules} & set(ours))
 print(json.dumps(shown))
@@ -116,8 +125,6 @@ def parsed(venv, tmp_path_factory) -> dict:
 
 
 def test_the_dag_has_the_steps_of_the_cycle_in_a_row_and_loads_nothing_of_ours(parsed):
-    from pipeline.daily_cycle import steps
-
     assert parsed["loaded"] == []
     for name in ("shipped", "daily", "hourly"):
         assert parsed[name]["order"] == [step.name for step in steps.all_steps()]
@@ -135,6 +142,16 @@ def test_each_part_runs_once_after_its_end(parsed):
         ["2024-01-02 00:15:00+00:00", "2024-01-01T23"],
         ["2024-01-02 01:15:00+00:00", "2024-01-02T00"],
     ]
+
+
+def test_the_page_has_the_settings(parsed):
+    page = (REPOSITORY / "docs/daily_cycle.md").read_text(encoding="utf-8")
+    section = page.partition("### Settings of the DAG")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.MULTILINE))
+    assert {name: default.strip("`") for name, default in rows.items()} == {
+        name: "none" if default is None else str(default)
+        for name, default in parsed["settings"].items()
+    }
 
 
 CLUSTER = """
@@ -231,3 +248,90 @@ def test_the_scheduler_catches_up_retries_75_and_stops_at_2(venv, tmp_path):
     assert not list(tmp_path.rglob("pwned"))
     logs = "".join(path.read_text() for path in airflow.home.rglob("*.log"))
     assert "Error: something is wrong" in logs, "the reason, where a person looks"
+
+
+# Limits that a market this small keeps.
+PRODUCTION = """
+def get_config():
+    wide = {"auc_fall": 1.0, "calibration_band": 1000.0, "slice_calibration_band": 1000.0}
+    losses = ("certain_loss", "loss", "slice_certain_loss", "slice_loss", "max_ne")
+    losses += ("calibration_loss", "slice_calibration_loss", "calibration_band")
+    fewest = {"min_auc": 0.0, "min_users": 1, "min_positives": 1}
+    distances = ("label_rate", "value_distance", "activity_distance", "request_distance")
+    return {
+        "work": "work",
+        "events": "log/{part}",
+        "embeddings": {"text": "market/embeddings/text"},
+        "items": "market/items",
+        "join": {
+            "timestamp_unit": "ms",
+            "splits": "train:..2030-01-01,test:2030-01-01..",
+            "partitions": 3,
+        },
+        "drift": dict.fromkeys(distances),
+        "champion": wide,
+        "model": {"hidden": (8,)},
+        "training": {"epochs": 1},
+        "export": {"batch_sizes": (1,)},
+        "gate": {**dict.fromkeys(losses, 1000.0), **fewest},
+        "caches": {"items": "market/items"},
+    }
+"""
+
+
+@pytest.fixture
+def market(tmp_path) -> Path:
+    """A folder with the log of two days, and a configuration of the cycle."""
+    sizes = ("--events=4000", "--users=200", "--items=80", "--days=2", "--modalities=text:8")
+    made = quick_python.run_job("pipeline.simulate", *sizes, f"--output={tmp_path}/market")
+    assert made.returncode == 0, made.stderr
+    table = pq.read_table(tmp_path / "market/impressions")
+    days = pc.floor_temporal(table["timestamp"].cast("timestamp[ms]"), unit="day")
+    names = pc.strftime(days, format="%Y-%m-%d")
+    for day in ("2024-01-01", "2024-01-02"):
+        folder = tmp_path / "log" / day
+        folder.mkdir(parents=True)
+        pq.write_table(table.filter(pc.equal(names, day)), folder / "part-0.parquet")
+    (tmp_path / "production.py").write_text(PRODUCTION)
+    return tmp_path
+
+
+def test_two_days_go_from_log_to_promoted_model(venv, market):
+    airflow = Airflow(venv, market / "home")
+    python = market / "python"
+    with lineage_server.started() as lineage:
+        # The Python of the tests with their variables, not Airflow's.
+        paths = f"{REPOSITORY}:{os.environ.get('PYTHONPATH', '')}"
+        variables = {**os.environ, "PYTHONPATH": paths}
+        variables |= {"OPENLINEAGE_URL": lineage.url, "NO_PROXY": "*"}
+        given = " ".join(shlex.quote(f"{name}={value}") for name, value in variables.items())
+        python.write_text(f'#!/bin/sh\nexec env -i {given} {quick_python.executable()} "$@"\n')
+        python.chmod(0o755)
+        airflow.add("cycle", settings(python=str(python), folder=str(market)))
+        with airflow.running():
+            airflow.wait_until(lambda: len(airflow.ended("cycle")) == 2, 1800)
+
+    assert airflow.ended("cycle") == ["success", "success"]
+    names = [step.name for step in steps.all_steps()]
+    for number, part in enumerate(("2024-01-01", "2024-01-02"), 1):
+        records = ledger.Ledger(str(market / "work/cycle"), part)
+        assert all(records.done(name) is not None for name in names)
+        assert records.done("promote").outcome["version"] == number
+    assert [
+        (event["job"]["name"].removeprefix("dmf.cycle."), event["eventType"])
+        for event in lineage.events
+    ] == 2 * [(name, state) for name in names for state in ("START", "COMPLETE")]
+    datasets = [
+        {one["name"] for one in event["inputs"]} & wrote
+        for event, wrote in zip(lineage.events, written(lineage.events), strict=True)
+    ]
+    assert all(datasets[2 * names.index(name)] for name in ("inspect_examples", "train", "export"))
+
+
+def written(events: list[dict]) -> list[set[str]]:
+    """Returns for each event what was written before it."""
+    found, before = [], set()
+    for event in events:
+        found.append(set(before))
+        before |= {one["name"] for one in event["outputs"]}
+    return found

@@ -36,7 +36,7 @@ _CHANGEABLE = (
         "ENABLE_RUNTIME_UPTIME_TELEMETRY",
     ),
 )
-_CHANGEABLE_PREFIXES = ("AWS_", "S3_", "PYTEST_")
+_CHANGEABLE_PREFIXES = ("AWS_", "S3_", "PYTEST_", "OPENLINEAGE_")
 
 Request = dict[str, Any]
 

@@ -1,8 +1,6 @@
 """Events of OpenLineage: what a server gets, and what a step loses where there is none."""
 
 import contextlib
-import http.server
-import json
 import os
 import socket
 import subprocess
@@ -20,33 +18,9 @@ from pipeline.daily_cycle import lineage
 from pipeline.daily_cycle.config import CycleConfig
 from pipeline.daily_cycle.cycle import PartRun, Step
 from tests.conftest import REPOSITORY
+from tests.pipeline.daily_cycle import lineage_server
 
 PART = "2026-05-02"
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Collects the events that are posted."""
-
-    def __init__(self):
-        self.events = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.events.append(json.loads(body))
-        self.send_response(201)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        pass
 
 
 @pytest.fixture(autouse=True)
@@ -59,11 +33,9 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch, elsewhere):
-    with Server() as one:
-        threading.Thread(target=one.serve_forever, daemon=True).start()
+    with lineage_server.started() as one:
         monkeypatch.setenv("OPENLINEAGE_URL", one.url)
         yield one
-        one.shutdown()
 
 
 def part_run(work: Path, part: str = PART) -> PartRun:
