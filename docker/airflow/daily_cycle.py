@@ -23,7 +23,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 STEPS = (
     *("inspect_log", "join", "inspect_examples", "check_champion", "train", "export"),
-    *("gate", "caches", "promote", "prune"),
+    *("gate", "caches", "load", "promote", "prune"),
 )
 """Those of `pipeline.daily_cycle.steps`, in order."""
 

@@ -16,12 +16,14 @@ from pydantic.dataclasses import dataclass
 from features.schema import STRICT, Name
 from models.model_config import ModelConfig
 from models.training.config import TrainingConfig
+from pipeline.cache_loading.options import KEEP_OLD_SECONDS
 from pipeline.daily_cycle.champion_limits import ChampionLimits
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import python_config
 from pipeline.statistics.options import CheckLimits, DriftThresholds
 from pipeline.training_runs.run_config import ExportConfig, RunConfig
 from pipeline.version_gate.options import GateLimits
+from serving_signatures.client.redis_store import PREFIX, TTL_SECONDS
 from serving_signatures.versions.pruning import MINIMUM_KEPT
 
 PLACEHOLDER = "{part}"
@@ -37,10 +39,22 @@ class CachesConfig:
     Attributes:
       items: the catalog whose projections are kept, folder, file or glob.
       keep: versions of each cache that stay.
+      redis: URL of the Redis that clients look them up in, without a password; None for none.
+      password_file: holds its password; None for that of the environment, if any.
+      prefix: of every key there; one per model.
+      ttl_seconds: how long an entry lives there after it was written.
+      keep_old_seconds: how long those of the former tag live after the switch.
+      rows_per_second: the most rows to write there per second; None for no limit.
     """
 
     items: str
     keep: PositiveInt = 3
+    redis: str | None = None
+    password_file: str | None = None
+    prefix: str = PREFIX
+    ttl_seconds: PositiveInt = TTL_SECONDS
+    keep_old_seconds: NonNegativeInt = KEEP_OLD_SECONDS
+    rows_per_second: PositiveInt | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -60,8 +60,8 @@ class Step:
 def run_part(config: CycleConfig, part: str, steps: Sequence[Step], only: str | None = None) -> str:
     """Runs the steps of a part that are not done.
 
-    A part whose every step is done stays as it is, whatever became of the settings since. Of a
-    part on its way, a step whose settings or inputs changed is done again.
+    A part whose every step is done stays as it is, also under other settings. Of a part on its
+    way, a step whose settings or inputs changed is done again.
 
     Args:
       config: what to do.

@@ -135,6 +135,7 @@ _READS: Mapping[str, tuple[Callable[[PartRun], list[Dataset]], ...]] = {
     "export": (_model, _examples),
     "gate": (_version_of_model, _examples),
     "caches": (_version_of_model, _catalog, _embeddings),
+    "load": (_projections,),
     "promote": (_version_of_model,),
 }
 _WRITES: Mapping[str, tuple[Callable[[PartRun], list[Dataset]], ...]] = {

@@ -5,6 +5,8 @@ import shutil
 from typing import Any
 
 from features.files import checked, manifest
+from pipeline.cache_loading.load import load_projections
+from pipeline.cache_loading.options import LoadOptions
 from pipeline.catalog_backfill.backfill import backfill
 from pipeline.daily_cycle import model_steps
 from pipeline.daily_cycle.cycle import Outcome, PartRun
@@ -22,7 +24,7 @@ def fill_caches(run: PartRun) -> Outcome:
     export = run.config.export
     options = run.config.join_options(run.part)
     plans = backfill(
-        os.path.join(model_steps.serving_folder(run), str(run.outcomes["export"]["version"])),
+        _version_folder(run),
         settings.items,
         run.folder("projections"),
         {} if export.embeddings_inside else options.embeddings,
@@ -30,6 +32,26 @@ def fill_caches(run: PartRun) -> Outcome:
         tables=options.tables,
     )
     return {"caches": {name: plan.reason for name, plan in plans.items()}}
+
+
+def load(run: PartRun) -> Outcome:
+    """Loads the caches into Redis, beside what is served; their tags are those of the version."""
+    caches = run.config.caches
+    if caches is None or caches.redis is None:
+        return {"loaded": {}}
+    loaded = load_projections(
+        LoadOptions(
+            projections=run.folder("projections"),
+            redis=caches.redis,
+            prefix=caches.prefix,
+            saved_model=_version_folder(run),
+            password_file=caches.password_file,
+            ttl_seconds=caches.ttl_seconds,
+            keep_old_seconds=caches.keep_old_seconds,
+            rows_per_second=caches.rows_per_second,
+        )
+    )
+    return {"loaded": {name: {"rows": one.rows, "tag": one.tag} for name, one in loaded.items()}}
 
 
 def promote(run: PartRun) -> Outcome:
@@ -55,6 +77,10 @@ def prune(run: PartRun) -> Outcome:
     if keep.parts is not None:
         removed["parts"] = parts.keep_newest(run.folder("examples"), keep.parts)
     return removed
+
+
+def _version_folder(run: PartRun) -> str:
+    return os.path.join(model_steps.serving_folder(run), str(run.outcomes["export"]["version"]))
 
 
 def _prune_models(run: PartRun) -> list[str]:

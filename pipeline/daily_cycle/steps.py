@@ -9,7 +9,7 @@ from pipeline.daily_cycle.cycle import Step
 
 NAMES = (
     *("inspect_log", "join", "inspect_examples", "check_champion", "train", "export"),
-    *("gate", "caches", "promote", "prune"),
+    *("gate", "caches", "load", "promote", "prune"),
 )
 
 
@@ -24,6 +24,7 @@ def all_steps() -> tuple[Step, ...]:
         Step("export", model_steps.export, _of("name", "export")),
         Step("gate", model_steps.gate, _of("gate")),
         Step("caches", serving_steps.fill_caches, _of("caches")),
+        Step("load", serving_steps.load, _of("caches")),
         Step("promote", serving_steps.promote, _of("promotion")),
         Step("prune", serving_steps.prune, _of("keep")),
     )
