@@ -104,8 +104,9 @@ class CycleConfig:
       join: further fields of `pipeline.join.options.JoinOptions`.
       checks: limits of the checks of the log and of the joined part.
       drift: the change since the part before that stops the cycle.
-      settling_parts: parts at the start whose histories are still filling: their lengths and
-        similarities are not compared.
+      settling_parts: parts after the first whose histories are still filling. Their lengths and
+        similarities are not compared, and the version that serves does not judge them. 0 where
+        the first part is a long log.
       champion: what the new part may do to the figures of the version that serves.
       model: the model.
       training: of the first part, from initial values.

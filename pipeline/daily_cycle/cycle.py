@@ -34,6 +34,11 @@ class PartRun:
     accepted: tuple[str, ...] = ()
     outcomes: dict[str, Outcome] = dataclasses.field(default_factory=dict)
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether the part is one of the first, whose histories differ from the next part's."""
+        return len(self.accepted) <= self.config.settling_parts
+
     def folder(self, *names: str) -> str:
         """Returns a folder of the cycle's own."""
         return self.config.folder(*names)

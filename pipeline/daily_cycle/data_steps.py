@@ -101,7 +101,7 @@ def _limits(run: PartRun, kind: str) -> dict[str, Any]:
     """Returns how an inspection of this part judges; the first part has nothing before it."""
     before = run.folder("statistics", run.accepted[-1], kind) if run.accepted else None
     thresholds = run.config.drift
-    if len(run.accepted) <= run.config.settling_parts:
+    if run.is_settling:
         thresholds = dataclasses.replace(thresholds, **dict.fromkeys(_OF_HISTORIES))
     return {
         "limits": run.config.checks,

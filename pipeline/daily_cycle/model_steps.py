@@ -34,14 +34,14 @@ ORIGIN = "model"
 
 
 def check_champion(run: PartRun) -> Outcome:
-    """Scores the new part with the version that serves, where one does.
+    """Scores the new part with the version that serves, where one does and histories are filled.
 
     Raises:
       UserInputError: the part does not fit what that version knows.
     """
     folder = ExportFolder(serving_folder(run))
     stable = ModelVersions(folder.path).labels().get(STABLE) if folder.versions() else None
-    if stable is None:
+    if stable is None or run.is_settling:
         return {"champion": None, "scopes": []}
     limits = run.config.champion
     version = LoadedVersion.open(folder.version(stable).folder)

@@ -118,6 +118,12 @@ def _inspection(outcome: Mapping[str, Any]) -> str:
     return f"{len(assessment['findings'])} findings; {compared}"
 
 
+def _champion(outcome: Mapping[str, Any]) -> str:
+    if outcome["champion"] is None:
+        return "no version judges it yet"
+    return f"the part fits version {outcome['champion']}, in {len(outcome['scopes'])} slices"
+
+
 _RESULTS = {
     "inspect_log": _inspection,
     "inspect_examples": _inspection,
@@ -125,6 +131,8 @@ _RESULTS = {
     "train": lambda one: one["stopped"]["sentence"],
     "export": lambda one: f"version {one['version']}",
     "gate": lambda one: one["summary"],
-    "caches": lambda one: "; ".join(one["caches"].values()),
+    "check_champion": _champion,
+    "caches": lambda one: " ".join(text.capitalize() for text in one["caches"].values()),
+    "prune": lambda one: one["versions"],
     "promote": lambda one: f"version {one['version']} is {one['label']}",
 }

@@ -80,7 +80,7 @@ def _pair(metric: str) -> list[Line]:
 
 
 def _drawing(records: Sequence[PartRecord], title: str, lines: Sequence[Line]) -> Drawing | None:
-    """Returns lines over the parts; None where no line has two points."""
+    """Returns lines over the parts; None where none has two points."""
     found = []
     for color, name, value in lines:
         points = [
@@ -88,9 +88,9 @@ def _drawing(records: Sequence[PartRecord], title: str, lines: Sequence[Line]) -
             for index, record in enumerate(records)
             if (one := value(record)) is not None
         ]
-        if len(points) > 1:
+        if points:
             found.append((color, name, points))
-    if not found:
+    if not any(len(points) > 1 for *_, points in found):
         return None
     low, high = svg.padded([value for *_, points in found for _, value in points])
     panel = svg.Panel((-0.3, len(records) - 0.7), (low, high), left=64)
