@@ -165,7 +165,7 @@ def test_a_damaged_record_is_refused_by_name(script, name):
     with open(path) as file:
         text = file.read()
     with open(path, "w") as file:
-        file.write(text.replace("2026-", "2027-", 1).replace('"read"', '"raed"', 1))
+        file.write(text.replace("2026-", "2027-", 1).replace('"read"', '"rest"', 1))
     with pytest.raises(UserInputError, match=f"{name}.json"):
         status.table(script.config(), script.NAMES)
 
