@@ -1,11 +1,9 @@
-r"""Takes a part of the log through the whole cycle: joined, trained, judged, promoted.
+r"""Takes a part of the log through the cycle: joined, trained, judged, promoted.
 
 Usual commands:
 
     python -m pipeline.cycle --config production.py --part 2026-05-02
-    python -m pipeline.cycle --config production.py --from 2026-05-01 --to 2026-05-07
     python -m pipeline.cycle --config production.py --status
-    python -m pipeline.cycle --config production.py --part 2026-05-03 --skip "half a log"
 
 A part goes on where it was, and one that is done says so. Where a step finds something wrong, the
 part stops there, with exit code 2 and the reason; what served before serves on.

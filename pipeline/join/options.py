@@ -124,8 +124,8 @@ class JoinOptions:
         has a vector, by modality; of the vocabulary's items with a row of `items`.
       part: name of the part that this log becomes, such as 2026-05-02, of a data set that grows;
         histories and statistics reach back into the parts before it.
-      wait_for_labels: requests whose attribution windows reach beyond the end of this part are left
-        to the next one, which knows the events that set their labels.
+      wait_for_labels: leave requests whose attribution windows are open to the next part. That one
+        knows the events that set their labels.
       new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the
         next that is free, rather than refuse.
       embedding_strategy: how vectors reach the workers; `auto` decides by size. The bytes of the
