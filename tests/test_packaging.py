@@ -40,6 +40,8 @@ SCRIPTS = {
     "dmf-runs",
     "dmf-simulate",
     "dmf-doctor",
+    "dmf-gate",
+    "dmf-cycle",
 }
 BUILD_INPUTS = ["setup.py", "pyproject.toml", "LICENSE"]
 
