@@ -67,6 +67,8 @@ def _main(arguments: Sequence[str]) -> None:
     from pipeline.daily_cycle import cycle, part_names, report, status, steps
 
     _check_flags(arguments)
+    if _FLAGS.part is not None:
+        part_names.check(_FLAGS.part)
     config = cycle_config.load(_FLAGS.config, _FLAGS.set)
     every = steps.all_steps()
     if _FLAGS.status:

@@ -76,7 +76,11 @@ def _of(scope: Scope, usual_auc: Mapping[str, float], limits: ChampionLimits) ->
                 f"{usual:.4f} at the gate; it may fall by {limits.auc_fall:g} (auc_fall)"
             )
     name = "slice_calibration_band" if scope.slicing else "calibration_band"
-    if calibration.challenger_interval is None or not _judges(scope, limits):
+    if not _judges(scope, limits):
+        return
+    if not scope.positives:
+        yield f"no candidate is positive, where {scope.expected:,.0f} are expected ({name})"
+    if calibration.challenger_interval is None:
         return
     band = getattr(limits, name)
     low, high = calibration.challenger_interval
@@ -90,8 +94,7 @@ def _of(scope: Scope, usual_auc: Mapping[str, float], limits: ChampionLimits) ->
 def _judges(scope: Scope, limits: ChampionLimits) -> bool:
     if not scope.slicing:
         return True
-    expected = scope.positives * (scope.figures["calibration"].challenger or 0)
-    enough = max(expected, scope.positives) >= limits.min_slice_expected
+    enough = max(scope.expected, scope.positives) >= limits.min_slice_expected
     return enough and scope.users >= limits.min_slice_users
 
 

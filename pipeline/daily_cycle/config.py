@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -28,6 +29,15 @@ from serving_signatures.versions.pruning import MINIMUM_KEPT
 
 PLACEHOLDER = "{part}"
 """Stands for a part's name in the location of a log."""
+
+ROWS_RATIO = 1.8
+"""Between two parts of a log; half of one is missing at 2. Other logs differ by more."""
+
+
+def _with_rows(values: Any) -> Any:
+    """Returns given thresholds, with that of the rows where it is not among them."""
+    return {"rows_ratio": ROWS_RATIO, **values} if isinstance(values, dict) else values
+
 
 _GIVEN_BY_CYCLE = ("events", "label_logs", "embeddings", "items", "output", "part")
 
@@ -103,7 +113,8 @@ class CycleConfig:
       name: of the model in TF Serving.
       join: further fields of `pipeline.join.options.JoinOptions`.
       checks: limits of the checks of the log and of the joined part.
-      drift: the change since the part before that stops the cycle.
+      drift: the change since the part before that stops the cycle; `rows_ratio` is 1.8 where it
+        is not given, so that half of a log is noticed.
       settling_parts: parts after the first whose histories are still filling. Their lengths and
         similarities are not compared, and the version that serves does not judge them. 0 where
         the first part is a long log.
@@ -126,7 +137,9 @@ class CycleConfig:
     name: Name = "dmf"
     join: dict[str, Any] = Field(default_factory=dict)
     checks: CheckLimits = Field(default_factory=CheckLimits)
-    drift: DriftThresholds = Field(default_factory=DriftThresholds)
+    drift: Annotated[DriftThresholds, BeforeValidator(_with_rows)] = Field(
+        default_factory=lambda: DriftThresholds(rows_ratio=ROWS_RATIO)
+    )
     settling_parts: NonNegativeInt = 3
     champion: ChampionLimits = Field(default_factory=ChampionLimits)
     model: ModelConfig = Field(default_factory=ModelConfig)

@@ -10,6 +10,7 @@ from pipeline.daily_cycle.cycle import Outcome, PartRun
 from pipeline.join import parts
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
+from pipeline.publishing.publication import MadeOtherwiseError
 from pipeline.runtime import environment
 from pipeline.statistics import inspection
 from pipeline.statistics.inspection import Inspection
@@ -44,8 +45,13 @@ def inspect_log(run: PartRun) -> Outcome:
 def join(run: PartRun) -> Outcome:
     """Joins the part's log into the data set, or finds that it is joined already."""
     options = run.config.join_options(run.part)
-    build_examples(options)
-    folder = os.path.join(options.output, f"part={run.part}")
+    try:
+        build_examples(options)
+    except MadeOtherwiseError:
+        # Of other settings, or of the log before it was corrected: nothing was trained on it.
+        withdraw(run)
+        build_examples(options)
+    folder = parts.folder_of(options.output, run.part)
     values = manifest.read_manifest(folder)
     splits = {
         name: {key: value for key, value in split.items() if key != "shards"}
@@ -71,7 +77,7 @@ def inspect_examples(run: PartRun) -> Outcome:
     found = inspection.inspect(
         None,
         {},
-        os.path.join(examples, f"part={run.part}"),
+        parts.folder_of(examples, run.part),
         run.folder("statistics", run.part, "examples"),
         **_limits(run, "examples"),
     )

@@ -13,6 +13,7 @@ from typing import Any
 from features.files import checked, manifest
 from pipeline.daily_cycle import ledger, model_steps
 from pipeline.daily_cycle.cycle import Outcome, PartRun
+from pipeline.join import parts
 from pipeline.statistics import assessment
 from serving_signatures import names
 
@@ -155,7 +156,7 @@ def _statistics(run: PartRun) -> dict[str, Any]:
 
 def _joined(run: PartRun, *keys: str) -> Any:
     """Returns a value of the part's manifest, None where the part is not joined."""
-    folder = run.folder("examples", f"part={run.part}")
+    folder = parts.folder_of(run.folder("examples"), run.part)
     if not os.path.isfile(os.path.join(folder, manifest.FILE_NAME)):
         return None
     value: Any = manifest.read_manifest(folder)

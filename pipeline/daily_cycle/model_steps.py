@@ -23,6 +23,7 @@ from pipeline.training_runs import run_metrics, training_job
 from pipeline.training_runs.training_run import Origin
 from pipeline.version_gate import gate as version_gate
 from pipeline.version_gate import verdict_table
+from pipeline.version_gate.held_out import UnscorableError
 from pipeline.version_gate.options import GateOptions
 from serving_signatures.export import gate as export_gate
 from serving_signatures.versions.export_folder import ExportFolder
@@ -45,7 +46,10 @@ def check_champion(run: PartRun) -> Outcome:
         return {"champion": None, "scopes": []}
     limits = run.config.champion
     version = LoadedVersion.open(folder.version(stable).folder)
-    scopes = champion_check.measure(version, _open(run), "train", limits.resamples)
+    try:
+        scopes = champion_check.measure(version, _open(run), "train", limits.resamples)
+    except UnscorableError as error:
+        raise UserInputError(f"The records cannot be scored by {error}.") from error
     usual = {
         scope["task"]: scope["figures"]["auc"]["challenger"]
         for part in run.accepted
@@ -86,6 +90,7 @@ def train(run: PartRun) -> Outcome:
         embeddings,
         Origin(environment.command(COMMAND), [f"--part={run.part}"]),
         start=start,
+        replace=True,
     )
     figures = manifest.read_manifest(folder)["training"]
     return {

@@ -7,8 +7,20 @@ from collections.abc import Sequence
 from features.errors import UserInputError
 from features.files import storage
 from pipeline.daily_cycle.config import PLACEHOLDER
+from pipeline.join.rules.option_types import PART_NAME
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+def check(name: str) -> None:
+    """Refuses what is no name of a part, which becomes the name of folders.
+
+    Raises:
+      UserInputError: it is none.
+    """
+    if not _is_name(name):
+        raise UserInputError(
+            f"--part {name!r} is no name of a part: letters, digits, _ and -, and the first one a "
+            "letter or digit, such as 2026-05-02."
+        )
 
 
 def between(pattern: str, first: str, last: str) -> list[str]:
@@ -54,7 +66,11 @@ def names(pattern: str) -> list[str]:
     start, suffix = len(before), len(rest) + len(separator)
     paths = glob.glob(f"{glob.escape(before)}*{glob.escape(rest)}{separator}")
     found = {path[start : len(path) - suffix] for path in paths}
-    return sorted(name for name in found if _NAME.fullmatch(name))
+    return sorted(filter(_is_name, found))
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(PART_NAME, name) is not None
 
 
 def _listed(found: Sequence[str]) -> str:

@@ -66,7 +66,7 @@ class PartedOutput:
 
     def __init__(self, output: str, part: str):
         self._output, self._part = output.rstrip("/"), part
-        self.folder = _folder(self._output, part)
+        self.folder = folder_of(self._output, part)
         self._parts = self._published()
 
     def earlier(
@@ -88,7 +88,7 @@ class PartedOutput:
             names = names[: names.index(self._part)]
         if not names:
             return NOTHING_EARLIER
-        folder = _folder(self._output, names[-1])
+        folder = folder_of(self._output, names[-1])
         values = manifest.read_manifest(folder)
         _check_alike(folder, values, parameters, inputs)
         (vocabulary,) = values["vocabulary"]
@@ -168,15 +168,17 @@ def keep_newest(output: str, count: int) -> list[str]:
         kept, old = names[-count:], names[:-count]
         if old:
             _write(output, kept)
-        present = [one.removeprefix(_PREFIX) for one in os.listdir(output)]
-        for name in sorted({*old, *(one for one in present if one < kept[0])}):
+        # Also what a killed removal has left.
+        present = [one for one in os.listdir(output) if one.startswith(_PREFIX)] if kept else []
+        left = {one.removeprefix(_PREFIX).removesuffix(_REMOVED) for one in present}
+        for name in sorted({*old, *(one for one in left if one < kept[0])}):
             _remove(output, name)
     return old
 
 
 def _remove(output: str, part: str) -> None:
     """Removes a part's folder: hidden first, so that a killed removal leaves no half of a part."""
-    folder = _folder(output, part)
+    folder = folder_of(output, part)
     hidden = f"{folder}{_REMOVED}"
     if os.path.isdir(folder):
         shutil.rmtree(hidden, ignore_errors=True)
@@ -196,16 +198,17 @@ def _write(output: str, names: list[str]) -> None:
     if not names:
         storage.remove_file(storage.join(output, manifest.FILE_NAME))
         return
-    values = {name: manifest.read_manifest(_folder(output, name)) for name in names}
+    values = {name: manifest.read_manifest(folder_of(output, name)) for name in names}
     manifest.write_manifest(output, _merged(values))
 
 
-def _folder(output: str, part: str) -> str:
+def folder_of(output: str, part: str) -> str:
+    """Returns the folder of a part in a data set."""
     return storage.join(output, f"{_PREFIX}{part}")
 
 
 def _manifest(output: str, part: str) -> str:
-    return storage.join(_folder(output, part), manifest.FILE_NAME)
+    return storage.join(folder_of(output, part), manifest.FILE_NAME)
 
 
 def _check_alike(

@@ -124,6 +124,15 @@ def claim(folder: str, wanted: Mapping[str, Any], overwrite: bool, write: bool =
     return False
 
 
+def holds_another(folder: str, wanted: Mapping[str, Any]) -> bool:
+    """Returns whether a folder holds another training than the wanted one, or a damaged one."""
+    try:
+        claim(folder, wanted, overwrite=False, write=False)
+    except UserInputError:
+        return True
+    return False
+
+
 def _refuse_data_set(folder: str) -> None:
     names = _names(folder)
     if manifest.FILE_NAME in names and "model.json" not in names:

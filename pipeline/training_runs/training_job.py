@@ -24,6 +24,7 @@ def train(
     *,
     start: str | None = None,
     overwrite: bool = False,
+    replace: bool = False,
     strategy: tf.distribute.Strategy | None = None,
 ) -> dict[str, Any] | None:
     """Trains a model and records the run; resumes what was stopped.
@@ -36,6 +37,7 @@ def train(
       origin: of the run.
       start: folder of the model to start from; None for initial values.
       overwrite: train anew where the folder holds a training.
+      replace: the same, but not where it is this very training.
       strategy: over which replicas; None for the default one.
 
     Returns:
@@ -48,6 +50,8 @@ def train(
     """
     scope = strategy or tf.distribute.get_strategy()
     identity = run_claim.identity(examples, config, embeddings, start)
+    if replace and not overwrite:
+        overwrite = run_claim.holds_another(folder, identity)
     with scope.scope():
         chief = distribution.is_chief()
     with run_claim.claimed(folder, identity, overwrite, chief) as finished:

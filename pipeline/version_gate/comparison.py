@@ -90,6 +90,7 @@ class Scope:
       users: distinct ones.
       candidates: their number.
       positives: their number.
+      expected: how many positives the challenger predicts among the candidates.
       not_probabilities: by version, scores that are no number from 0 to 1.
       compared: whether the champion predicts the label.
       figures: by name of the metric.
@@ -101,6 +102,7 @@ class Scope:
     users: int
     candidates: int
     positives: int
+    expected: float
     not_probabilities: Mapping[str, int]
     compared: bool
     figures: Mapping[str, Figure]
@@ -169,6 +171,7 @@ def _scope(
         users=0 if draws is None else draws.times.shape[1],
         candidates=len(label),
         positives=int((label > 0).sum()),
+        expected=float(np.nan_to_num(scores["challenger"]).sum()),
         not_probabilities=bad,
         compared=task.champion is not None,
         figures={metric: _figure(metric, measured) for metric in METRICS},

@@ -25,4 +25,5 @@ ColumnName = Annotated[
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Locations = Annotated[Texts, Field(min_length=1)]
-PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+PART_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+PartName = Annotated[str, Field(pattern=PART_NAME)]

@@ -79,3 +79,15 @@ def test_a_part_may_be_a_file_or_within_a_name(tmp_path, pattern, file):
 def test_parts_of_a_remote_log_are_not_listed():
     with pytest.raises(UserInputError, match="Give each by --part"):
         part_names.names("s3://bucket/log/{part}/")
+
+
+@pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden", "-a", "a b", "a\n"])
+def test_what_is_no_name_of_a_part_never_becomes_a_path(name):
+    with pytest.raises(UserInputError, match="no name of a part"):
+        part_names.check(name)
+
+
+def test_half_of_a_log_is_noticed_whatever_thresholds_are_given(tmp_path):
+    assert config.load(written(tmp_path)).drift.rows_ratio == 1.8
+    assert config.load(written(tmp_path, drift={"label_rate": 0.2})).drift.rows_ratio == 1.8
+    assert config.load(written(tmp_path, drift={"rows_ratio": 4.0})).drift.rows_ratio == 4.0
