@@ -1,9 +1,23 @@
-"""A log cut into a folder per day, as a cycle reads it."""
+"""A log cut into a folder per day, as a cycle reads it, and a gate that lets every model pass."""
 
 import os
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+OPEN_GATE = {
+    "min_users": 20,
+    "min_positives": 10,
+    "loss": 1.0,
+    "certain_loss": 1.0,
+    "slice_certain_loss": 1.0,
+    "calibration_loss": 9.0,
+    "slice_calibration_loss": 9.0,
+    "calibration_band": 9.0,
+    "min_auc": 0.0,
+    "max_ne": 9.0,
+}
+"""Limits for logs of so few users that nothing is certain of a model."""
 
 
 def split_by_day(impressions, output):
