@@ -64,7 +64,7 @@ def _check_flags(arguments: Sequence[str]) -> None:
 def _main(arguments: Sequence[str]) -> None:
     from features.files import locks
     from pipeline.daily_cycle import config as cycle_config
-    from pipeline.daily_cycle import cycle, part_names, report, status, steps
+    from pipeline.daily_cycle import cycle, part_names, places, report, status, steps
 
     _check_flags(arguments)
     if _FLAGS.part is not None:
@@ -82,6 +82,7 @@ def _main(arguments: Sequence[str]) -> None:
         if _FLAGS.part is None:
             parts = part_names.between(config.events, str(_FLAGS["from"].value), str(_FLAGS.to))
         for part in parts:
+            places.check(config, part)
             try:
                 plain_text.say(cycle.run_part(config, part, every, _FLAGS.step))
             finally:

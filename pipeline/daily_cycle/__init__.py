@@ -1,7 +1,7 @@
 """The daily cycle: one dated part of the log, from its files to a promoted version.
 
 - `config`: what a cycle does, as a user sets it, with `champion_limits`.
-- `part_names`: the parts that a log has, in order.
+- `part_names`: the parts that a log has, in order; `places`: what the cycle may not write over.
 - `ledger`: which steps of which part are done, on disk; `cycle`: runs what is not.
 - `data_steps`, `model_steps`, `serving_steps`: each step is a call of one job.
 - `steps`: their order, and the settings that each depends on.

@@ -1,7 +1,7 @@
 import pytest
 
 from features.errors import UserInputError
-from pipeline.daily_cycle import config, part_names
+from pipeline.daily_cycle import config, part_names, places
 
 BASE = {
     "work": "cycle",
@@ -91,3 +91,20 @@ def test_half_of_a_log_is_noticed_whatever_thresholds_are_given(tmp_path):
     assert config.load(written(tmp_path)).drift.rows_ratio == 1.8
     assert config.load(written(tmp_path, drift={"label_rate": 0.2})).drift.rows_ratio == 1.8
     assert config.load(written(tmp_path, drift={"rows_ratio": 4.0})).drift.rows_ratio == 4.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"work": "log/2026-05-02"}, "events"),
+        ({"work": "text"}, "embeddings.text"),
+        ({"items": "cycle/items"}, "items"),
+        ({"join": {**BASE["join"], "users": ["cycle"]}}, "users"),
+        ({"caches": {"items": "cycle/catalog"}}, "caches.items"),
+        ({"work": "clicks/2026-05-02/work"}, "label_logs.click"),
+    ],
+)
+def test_the_cycles_folder_leaves_its_inputs_alone(tmp_path, changes, name):
+    with pytest.raises(UserInputError, match=f" {name} .*the job would write over"):
+        places.check(config.load(written(tmp_path, **changes)), "2026-05-02")
+    places.check(config.load(written(tmp_path)), "2026-05-02")
