@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docs_build import results
-from docs_build.figures import Figure
+from docs_build.figure import Figure
 
 FILE = "study.json"
 _MEASURES = {"auc": ".4f", "gauc": ".4f", "calibration": ".3f"}

@@ -96,6 +96,8 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "docs_build": (
         ("markdown", "pages"),
         ("results", "job_flags", "capacity_formulas"),
+        ("figure",),
+        ("quality_figures", "client_figures"),
         ("figures",),
         ("study_figures",),
         ("tables",),

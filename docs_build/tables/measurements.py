@@ -1,14 +1,8 @@
 """Tables of the smaller benchmarks, and what each results file was measured with."""
 
 from docs_build import results
-from docs_build.figures import (
-    ATTENTION,
-    BACKFILL,
-    FORMATS,
-    LOADING,
-    REQUEST_LOG,
-    SERVING_LOAD,
-)
+from docs_build.client_figures import BACKFILL, LOADING, REQUEST_LOG, SERVING_LOAD
+from docs_build.figures import ATTENTION, FORMATS
 from docs_build.tables.table import Table, markdown
 
 _ENVIRONMENT = {

@@ -1,7 +1,7 @@
 """Tables that compare the models, of the quality and the serving benchmark."""
 
 from docs_build import results
-from docs_build.figures import QUALITY
+from docs_build.quality_figures import QUALITY
 from docs_build.tables.table import Table, markdown
 
 # What a model reads of the history, as the page of the models says it.

@@ -1,6 +1,7 @@
 """Tables of the training benchmarks."""
 
-from docs_build.figures import DAILY, DOWNSAMPLING, OPTIMIZERS, TRAINING
+from docs_build.figures import OPTIMIZERS, TRAINING
+from docs_build.quality_figures import DAILY, DOWNSAMPLING
 from docs_build.tables.table import Table, markdown
 
 
