@@ -141,7 +141,7 @@ def compare(held_out: HeldOut, resamples: int) -> list[Scope]:
 def distance(calibration: Any) -> Any:
     """Returns how far calibrations are from 1, as a ratio from 1 on.
 
-    >>> distance(0.8), distance(1.25)
+    >>> float(distance(0.8)), float(distance(1.25))
     (1.25, 1.25)
     """
     calibration = np.maximum(calibration, _FARTHEST)

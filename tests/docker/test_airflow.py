@@ -254,7 +254,7 @@ def test_the_scheduler_catches_up_retries_75_and_stops_at_2(venv, tmp_path):
 PRODUCTION = """
 def get_config():
     wide = {"auc_fall": 1.0, "calibration_band": 1000.0, "slice_calibration_band": 1000.0}
-    losses = ("certain_loss", "loss", "slice_certain_loss", "slice_loss", "max_ne")
+    losses = ("certain_loss", "loss", "slice_certain_loss", "max_ne")
     losses += ("calibration_loss", "slice_calibration_loss", "calibration_band")
     fewest = {"min_auc": 0.0, "min_users": 1, "min_positives": 1}
     distances = ("label_rate", "value_distance", "activity_distance", "request_distance")
