@@ -255,6 +255,10 @@ class ExampleSchema:
         """Whether records carry each behavior's residual, its distance from the item's mean."""
         return any(side.kind == "running" for side in self.item_features)
 
+    def has_statistics_of(self, label: str) -> bool:
+        """Returns whether records carry running sums of a label, of the item before a request."""
+        return any(label in side.statistics for side in self.item_features)
+
     @property
     def modality_names(self) -> tuple[str, ...]:
         """The names of the modalities, in order."""

@@ -43,6 +43,9 @@ class ModelConfig:
       embedding_l2: weight in training of the squares of the candidates' item rows, each once per
         batch, over the number of candidates; 0 for none. Its cost grows with those rows, not with
         the table.
+      prior_strength: candidates at the rate of all items that are added to each item's, before the
+        log odds of its rate are added to the logit (`layers.item_prior`); 0 for no such prior.
+        Records with running statistics of the label have none: they hold the rate.
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
         similarity scores and kernels always read the whole history, at one count per pair: a
         fraction of attention's cost.
@@ -82,6 +85,7 @@ class ModelConfig:
     oov_buckets: PositiveInt = 8
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     embedding_l2: NonNegativeFloat = 0.25
+    prior_strength: NonNegativeFloat = 60.0
     attention_length: NonNegativeInt = 64
     heads: PositiveInt = 1
     head_width: PositiveInt = 32

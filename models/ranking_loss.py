@@ -52,9 +52,13 @@ class RankingLoss(tfrs.Model, abc.ABC):
         content: Sequence[tf.Tensor],
         batch: Batch,
         training: bool = False,
-        shown: tf.Tensor | None = None,
+        added: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Returns logits `[R, C]` by label; `shown` is the effect of the position, `[R, C]`."""
+        """Returns logits `[R, C]` by label; `added` is added to the main one, `[R, C]`."""
+
+    @abc.abstractmethod
+    def prior(self, batch: Batch, training: bool = False) -> tf.Tensor | None:
+        """Returns what candidates' own rates add to the main label's logit, `[R, C]`, or None."""
 
     # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
     @tf.autograph.experimental.do_not_convert
@@ -89,8 +93,10 @@ class RankingLoss(tfrs.Model, abc.ABC):
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
         content = self.candidate_content(inputs)
-        shown = self.effect_of_position(inputs)
-        logits = self.logits(candidates, interest, content, inputs, training, shown)
+        added = [self.prior(inputs, training), self.effect_of_position(inputs)]
+        added = [one for one in added if one is not None]
+        beside = tf.add_n(added) if added else None
+        logits = self.logits(candidates, interest, content, inputs, training, beside)
         mask = inputs[CANDIDATE_MASK]
         weights = candidate_weights.weights_of(inputs, self.schema)
         loss = tasks.summed_loss(self.task, inputs[self.label], logits[self.label], mask, weights)
@@ -100,7 +106,7 @@ class RankingLoss(tfrs.Model, abc.ABC):
             )
         if training and self.config.auxiliary_loss:
             alone = self.auxiliary_head((candidates, interest))
-            alone = alone if shown is None else alone + shown
+            alone = alone if beside is None else alone + beside
             losses = tasks.log_losses(inputs[self.label], alone, mask, weights)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
         if training and self.config.embedding_l2:

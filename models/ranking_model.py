@@ -14,6 +14,7 @@ from features.schema import (
     CANDIDATES,
     CONTEXT_PREFIX,
     HISTORY_ITEM_ID,
+    USER_ID,
     ExampleSchema,
     Modality,
 )
@@ -22,6 +23,7 @@ from models.inputs.batch import Batch, behaviors_of, codes_of
 from models.inputs.newest_behaviors import truncate_history
 from models.layers.attention.decoupled_attention import DecoupledTargetAttention
 from models.layers.id_embedding import IdEmbedding
+from models.layers.item_prior import ItemPrior
 from models.layers.position_bias import PositionBias
 from models.layers.ranking_head import RankingHead
 from models.layers.side_features import SideFeatures
@@ -91,6 +93,11 @@ class RankingModel(RankingLoss):
             dropout=config.id_dropout,
             name="item_embedding",
         )
+        self.item_prior: Any = None
+        if config.prior_strength and not schema.has_statistics_of(self.label):
+            rows, unknown = self.item_embedding.row_count, config.oov_buckets
+            self.item_prior = ItemPrior(rows, unknown, config.prior_strength, name="item_prior")
+            self.item_prior.build(None)
         side = {"buckets": config.side_buckets, "width": config.side_width}
         self.item_side = SideFeatures(
             schema.item_features, CANDIDATES.prefix, **side, name="item_side"
@@ -260,7 +267,17 @@ class RankingModel(RankingLoss):
     def logits_by_label(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns logits `[R, C]` of every label, the main one first."""
         candidates, interest = self.candidates_and_interest(batch, training)
-        return self.logits(candidates, interest, self.candidate_content(batch), batch, training)
+        content, prior = self.candidate_content(batch), self.prior(batch, training)
+        return self.logits(candidates, interest, content, batch, training, prior)
+
+    def prior(self, batch: Batch, training: bool = False) -> tf.Tensor | None:
+        """Returns what candidates' own rates add to the main label's logit, `[R, C]`, or None."""
+        if self.item_prior is None:
+            return None
+        rows = self.item_embedding.rows(batch[CANDIDATE_ITEM_ID])
+        if training:
+            return self.item_prior.in_training(rows, batch[USER_ID])
+        return self.item_prior(rows)
 
     def candidates_and_interest(
         self, batch: Batch, training: bool = False
@@ -288,12 +305,12 @@ class RankingModel(RankingLoss):
         content: Sequence[tf.Tensor],
         batch: Batch,
         training: bool = False,
-        shown: tf.Tensor | None = None,
+        added: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Returns logits `[R, C]` by label from a candidate's embedding, interest and content.
 
-        `shown` is what the place where candidates were shown adds to the main label's logit,
-        `[R, C]`. Only the loss knows it; None elsewhere.
+        `added` is what is added to the main label's logit, `[R, C]`: the `prior`, and in the loss
+        the effect of the place where the candidate was shown. None for nothing.
 
         The conversion label's is the logit of pCTCVR, the probability of click and conversion.
         Logits are of the whole log; in training they are of the records, which may lack
@@ -311,8 +328,8 @@ class RankingModel(RankingLoss):
         known = [*content, *self.history_features(batch), *self.item_side(batch), *repeated]
         inputs = [candidates, interest, *known]
         logits = {self.label: self.head(inputs)}
-        if shown is not None:
-            logits[self.label] += shown
+        if added is not None:
+            logits[self.label] += added
         if (shallow := self.shallow_logit(candidates, batch)) is not None:
             logits[self.label] += shallow
         if self.logit_shift and not training:

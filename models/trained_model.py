@@ -35,7 +35,7 @@ VOCABULARY = "vocabulary/item_id.txt"
 REMEDY = "Copy the model's folder again, or train it again with --overwrite."
 """What to do about a damaged model."""
 
-_EARLIER: dict[str, Any] = {"similarity_windows": ()}
+_EARLIER: dict[str, Any] = {"similarity_windows": (), "prior_strength": 0.0}
 """Settings that models of earlier versions do not name, as those models are."""
 
 _CONFIG, _SCHEMA, _WEIGHTS = "model.json", "schema.json", "weights/checkpoint"

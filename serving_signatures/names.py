@@ -21,6 +21,7 @@ QUERY = "query"
 KEY = "key"
 VALUE = "value"
 ID_EMBEDDING = "id_embedding"
+ITEM_PRIOR = "item_prior"
 PROJECTION = "projection"
 ID_TAG = "id_tag"
 TARGET_AWARE_TAG = "target_aware_tag"
@@ -51,7 +52,7 @@ def of_items(modalities: Iterable[str]) -> list[str]:
     """Names what the projection signatures take and give for each item, besides its id."""
     content = (quantized, norm, vector)
     return [
-        *(QUERY, KEY, VALUE, ID_EMBEDDING, PROJECTION),
+        *(QUERY, KEY, VALUE, ID_EMBEDDING, ITEM_PRIOR, PROJECTION),
         *CACHES.values(),
         *(name(modality) for modality in modalities for name in content),
     ]

@@ -151,12 +151,16 @@ class ServingSignatures:
         inputs = input_checks.same_rows(inputs, self.bound)
         embedding = self.model.item_embedding(inputs[names.ITEM_IDS])
         key, value = self.model.attention.project_history(embedding)
-        return {
+        outputs = {
             names.QUERY: self.model.attention.project_query(embedding),
             names.KEY: key,
             names.VALUE: value,
             names.ID_EMBEDDING: embedding,
         }
+        if self.model.item_prior is not None:
+            rows = self.model.item_embedding.rows(inputs[names.ITEM_IDS])
+            outputs[names.ITEM_PRIOR] = self.model.item_prior(rows)
+        return outputs
 
     def _target_aware_projections(self, **inputs: tf.Tensor) -> Tensors:
         outputs = {}
@@ -199,7 +203,8 @@ class ServingSignatures:
         if self.model.projected_modalities:
             content.append(batch[CANDIDATES.feature(names.PROJECTION)])
         embedding = batch[CANDIDATES.feature(names.ID_EMBEDDING)]
-        logits = self.model.logits(embedding, interest, content, batch)
+        prior = batch.get(CANDIDATES.feature(names.ITEM_PRIOR))
+        logits = self.model.logits(embedding, interest, content, batch, added=prior)
         return self._outputs(logits, batch, inputs)
 
     def _checked(self, inputs: Tensors) -> Tensors:
@@ -257,6 +262,8 @@ class ServingSignatures:
         specs[CANDIDATES.feature(names.ID_EMBEDDING)] = tf.TensorSpec(
             [None, None, self.model.config.embedding_width]
         )
+        if self.model.item_prior is not None:
+            specs[CANDIDATES.feature(names.ITEM_PRIOR)] = tf.TensorSpec([None, None])
         specs[BEHAVIORS.feature(names.KEY)] = tf.TensorSpec(heads)
         specs[BEHAVIORS.feature(names.VALUE)] = tf.TensorSpec(heads)
         for modality in self.model.modalities:

@@ -28,6 +28,7 @@ _PROJECTIONS = {
     "key": "attention's key, for a behavior",
     "value": "attention's value, for a behavior",
     "id_embedding": "the id's row of the embedding table",
+    "item_prior": "what the item's own rate adds to the logit",
     "quantized_<modality>": "the vector, quantized as in the join; zeros where there is none",
     "norm_<modality>": "the quantized vector's norm; 0 where there is none",
     "projection": "the modalities' projections for the head, side by side",

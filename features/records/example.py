@@ -31,6 +31,7 @@ from features.schema import (
     HISTORY_ITEM_ID,
     HISTORY_MASK,
     SCALARS,
+    USER_ID,
     ExampleSchema,
     SideFeature,
     candidate_embedding_feature,
@@ -119,6 +120,41 @@ def candidate_item_ids(serialized: tf.Tensor) -> tf.Tensor:
     """Returns the item ids of all candidates of a batch, `[R]` string to `[N]` int64."""
     spec = {CANDIDATE_ITEM_ID: tf.io.VarLenFeature(tf.int64)}
     return tf.io.parse_example(serialized, spec)[CANDIDATE_ITEM_ID].values
+
+
+def labeled_candidates(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns what is known of each candidate of a batch without its features.
+
+    It reads a small part of each record.
+
+    Args:
+      schema: of the records.
+      serialized: `[R]` string.
+
+    Returns:
+      `USER_ID` and `CANDIDATE_ITEM_ID`, `[N]` int64, and every one of `schema.candidate_floats`,
+      `[N]` float32: of all candidates of all records, in their order.
+
+    Raises:
+      tf.errors.InvalidArgumentError: a record has not one value per candidate.
+    """
+    names = {CANDIDATE_ITEM_ID: tf.int64} | dict.fromkeys(schema.candidate_floats, tf.float32)
+    spec = {
+        name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64) for name, dtype in names.items()
+    }
+    parsed = tf.io.parse_example(
+        serialized, {USER_ID: tf.io.FixedLenFeature([], tf.int64), **spec}
+    )
+    lengths = parsed[CANDIDATE_ITEM_ID].row_lengths()
+    checks = [
+        tf.debugging.assert_equal(
+            parsed[name].row_lengths(), lengths, f"{name}: not one value per candidate"
+        )
+        for name in schema.candidate_floats
+    ]
+    with tf.control_dependencies(checks):
+        flat = {name: tf.identity(parsed[name].flat_values) for name in names}
+    return {USER_ID: tf.repeat(parsed[USER_ID], lengths), **flat}
 
 
 def item_ids(serialized: tf.Tensor) -> tf.Tensor:

@@ -103,7 +103,11 @@ def logits(model: RankingModel, batch: Batch, off: tf.Tensor, absent: tf.Tensor)
     whole = _without_codes(model, batch, off[_HISTOGRAM])
     interest = model.fuse(interest, whole)
     content = model.candidate_content(_without_vectors(model, batch, off[_CANDIDATE]))
-    return model.logits(candidates, interest, content, whole)[model.label]
+    prior = model.prior(batch)
+    if prior is not None:
+        # Items outside the vocabulary have no rate.
+        prior = tf.where(off[_IDS], 0.0, prior)
+    return model.logits(candidates, interest, content, whole, added=prior)[model.label]
 
 
 def _without_codes(model: RankingModel, batch: Batch, off: tf.Tensor) -> dict[str, tf.Tensor]:

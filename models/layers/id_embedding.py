@@ -58,19 +58,17 @@ class IdEmbedding(keras.layers.Layer):
 
     def build(self, ids_shape: tf.TensorShape) -> None:
         """Creates the table, and the vocabulary as a variable that is saved with it."""
-        known = self._hashed_buckets
         if self._vocabulary_ids is not None:
-            known = len(self._vocabulary_ids)
             self._vocabulary = self.add_weight(
                 "vocabulary",
-                (known,),
+                (len(self._vocabulary_ids),),
                 dtype=tf.int64,
                 initializer=lambda shape, dtype: tf.constant(self._vocabulary_ids, dtype),
                 trainable=False,
             )
         self._table = self.add_weight(
             "table",
-            (self._oov_buckets + known, self._width),
+            (self.row_count, self._width),
             initializer=keras.initializers.RandomUniform(-0.05, 0.05),
         )
         if self._dropout:
@@ -82,6 +80,12 @@ class IdEmbedding(keras.layers.Layer):
     def table(self) -> tf.Variable:
         """The table, `[rows, D]` float32."""
         return self._table
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows, the first ones of ids outside the vocabulary."""
+        known = self._hashed_buckets if self._vocabulary_ids is None else len(self._vocabulary_ids)
+        return self._oov_buckets + known
 
     @property
     def vocabulary(self) -> np.ndarray | None:
@@ -113,21 +117,12 @@ class IdEmbedding(keras.layers.Layer):
                 f"{earlier._width}. Set model.embedding_width={earlier._width}, or train from "
                 "scratch."
             )
+        sources = self.rows_in(earlier)
+        counts = self._hashed_buckets, 0, 0
         if self._vocabulary_ids is not None:
-            # [N] rows of the earlier table, one per id of this vocabulary; OOV rows for new ids.
-            sources = earlier.rows(tf.constant(self._vocabulary_ids))
             known = np.zeros(0, np.int64) if earlier.vocabulary is None else earlier.vocabulary
             kept = int(np.isin(self._vocabulary_ids, known, assume_unique=True).sum())
             counts = kept, len(self._vocabulary_ids) - kept, len(known) - kept
-        elif earlier._hashed_buckets == self._hashed_buckets:
-            sources = earlier._oov_buckets + tf.range(self._hashed_buckets, dtype=tf.int64)
-            counts = self._hashed_buckets, 0, 0
-        else:
-            raise UserInputError(
-                f"{self.name} hashes ids into {self._hashed_buckets} rows, the earlier one into "
-                f"{earlier._hashed_buckets} (0: it has a vocabulary). Set "
-                f"model.hashed_buckets={earlier._hashed_buckets}, or train from scratch."
-            )
         unknown = earlier.table[: earlier._oov_buckets]
         if earlier._oov_buckets != self._oov_buckets:
             mean = tf.reduce_mean(unknown, axis=0, keepdims=True)
@@ -138,6 +133,23 @@ class IdEmbedding(keras.layers.Layer):
             part = tf.gather(earlier.table, sources[start : start + _ROWS_AT_ONCE])
             self._write(self._oov_buckets + start, part)
         return counts
+
+    def rows_in(self, earlier: "IdEmbedding") -> tf.Tensor:
+        """Returns the earlier table's row of each row after the OOV rows, `[N]` int64.
+
+        Raises:
+          UserInputError: this table is hashed and the earlier one is not, or into another number
+            of rows.
+        """
+        if self._vocabulary_ids is not None:
+            return earlier.rows(tf.constant(self._vocabulary_ids))
+        if earlier._hashed_buckets == self._hashed_buckets:
+            return earlier._oov_buckets + tf.range(self._hashed_buckets, dtype=tf.int64)
+        raise UserInputError(
+            f"{self.name} hashes ids into {self._hashed_buckets} rows, the earlier one into "
+            f"{earlier._hashed_buckets} (0: it has a vocabulary). Set "
+            f"model.hashed_buckets={earlier._hashed_buckets}, or train from scratch."
+        )
 
     def _write(self, start: int, values: tf.Tensor) -> None:
         """Writes `[K, D]` values to the rows `start` to `start + K - 1`."""

@@ -21,7 +21,15 @@ from models.inputs import input_pipeline, record_check, shard_reading
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.training import bias_fit, distribution, execution, optimizers, tensorboard, warm_start
+from models.training import (
+    bias_fit,
+    distribution,
+    execution,
+    item_counts,
+    optimizers,
+    tensorboard,
+    warm_start,
+)
 from models.training.averages import WeightAverages, steps_between_updates
 from models.training.config import TrainingConfig
 from models.training.guarded_callback import GuardedCallback
@@ -112,6 +120,7 @@ def train(
                     "again to start from the model that is there now."
                 )
             warm_start.warm_start(model, earlier).log(start)
+        item_counts.fit_item_prior(model, examples)
         # The curves of an earlier training are not this one's.
         shutil.rmtree(board_folder, ignore_errors=True)
         state.save()

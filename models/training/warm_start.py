@@ -50,7 +50,7 @@ class WarmStart:
 def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     """Copies an earlier model's weights into a model with initial values.
 
-    Item rows are matched by id. A new id starts with the row that the earlier model looked up for
+    Item rows, and rates of `item_prior`, are matched by id. A new id starts with the row that the earlier model looked up for
     it: the OOV row of its hash, which id dropout trained on typical items. So before its first
     step the model predicts the same as the earlier one for every request without a dropped id.
 
@@ -79,6 +79,13 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
         # Logits are of the records, so another share of negatives moves them all.
         for head in (model.head, model.auxiliary_head):
             head.shift(earlier.logit_shift - model.logit_shift)
+    if model.item_prior is not None:
+        if earlier.item_prior is None:
+            # The weights that are copied hold the items' rates already.
+            model.item_prior.disable()
+        else:
+            sources = model.item_embedding.rows_in(earlier.item_embedding)
+            model.item_prior.adopt(earlier.item_prior, sources)
     kept, new, dropped = model.item_embedding.adopt(earlier.item_embedding)
     return WarmStart(
         *(kept, new, dropped, tuple(shared)),
@@ -88,13 +95,15 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
 
 
 def _by_path(model: RankingModel) -> dict[str, tf.Variable]:
-    """Returns weights by their path of attributes, without the item table and embedding sets.
+    """Returns weights by their path of attributes, without the tables of items.
 
     The path, such as `attention/_query_kernel`, is the checkpoint's key. A variable's own name will
     not do: Keras numbers layers per process, so it differs between two models.
     """
     view = tf.train.TrackableView(model)
     excluded = [model.item_embedding]
+    if model.item_prior is not None:
+        excluded += model.item_prior.tables
     if model.reads_vectors:
         excluded += model.content_embedding.tables.values()
     weights = {id(variable) for variable in model.weights}

@@ -26,7 +26,10 @@ LEAST_KEY_BYTES = 16
 _MODEL_SPEC = predict_pb2.PredictRequest.MODEL_SPEC_FIELD_NUMBER
 _INPUTS = predict_pb2.PredictRequest.INPUTS_FIELD_NUMBER
 _OUTPUT_FILTER = predict_pb2.PredictRequest.OUTPUT_FILTER_FIELD_NUMBER
-_OF_ITEMS = (*(names.QUERY, names.KEY, names.VALUE), names.ID_EMBEDDING, names.PROJECTION)
+_OF_ITEMS = (
+    *(names.QUERY, names.KEY, names.VALUE),
+    *(names.ID_EMBEDDING, names.ITEM_PRIOR, names.PROJECTION),
+)
 _OF_MODALITIES = (
     *(names.quantized(""), names.norm(""), names.vector("")),
     candidate_embedding_feature("").removeprefix(CANDIDATES.prefix),

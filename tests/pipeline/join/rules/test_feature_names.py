@@ -62,7 +62,7 @@ def test_every_name_of_records_and_signatures_is_known(with_sets):
 
 
 OF_ITEMS = (
-    *("mask", "value", "key", "query", "projection", "item_id", "id_embedding", "id_tag"),
+    *("mask", "value", "key", "query", "projection", "item_id", "id_embedding", "item_prior"),
     *("embedding_text", "quantized_text", "norm_image", "vector_text", "running_statistics"),
 )
 OF_RECORDS = (
