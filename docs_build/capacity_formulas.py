@@ -16,6 +16,9 @@ FRAME_BYTES = 16
 SHUFFLED_RECORDS = 100_000
 """The default of `training.shuffle_buffer`."""
 
+_GROUPS = 8
+"""Of users, in the item prior (`models.layers.item_prior.GROUPS`)."""
+
 _FEATURE_BYTES = 12
 """Tags and lengths around a feature's name and values in a `tf.train.Example`."""
 _TIMESTAMP_BYTES = 8
@@ -124,12 +127,15 @@ def reading_bytes(items: int, widths: Sequence[int], row_group: int) -> int:
 
 
 def table_bytes(items: int, width: int) -> int:
-    """Returns the bytes of an item table and its vocabulary, float32 and int64."""
-    return items * (4 * width + 8)
+    """Returns the bytes of an item table, its vocabulary and each item's prior."""
+    return items * (4 * width + 8 + 4)
 
 
 def training_bytes(items: int, width: int, slots: int = 2, averages: int = 0) -> int:
-    """Returns the bytes of an item table with its vocabulary, slots of the optimizer and average.
+    """Returns the bytes of an item table with all that has a row per item, in training.
+
+    These are the vocabulary, slots of the optimizer, the average, and the item prior, which in
+    training has a number per group of users besides its own.
 
     Args:
       items: N.
@@ -137,7 +143,7 @@ def training_bytes(items: int, width: int, slots: int = 2, averages: int = 0) ->
       slots: 2 for `adam` and `lazy_adam`, 1 for `adagrad`.
       averages: 1 with `training.averaging`, else 0.
     """
-    return items * (4 * width * (1 + slots + averages) + 8)
+    return table_bytes(items, width) + items * 4 * (width * (slots + averages) + _GROUPS)
 
 
 def content_bytes(items: int, widths: Sequence[int]) -> int:
@@ -158,8 +164,8 @@ def saved_model_bytes(items: int, width: int, widths: Sequence[int] = ()) -> int
 
 
 def id_row_bytes(heads: int, head_width: int, width: int) -> int:
-    """Returns the bytes of an item in `id_projections`: query, key, value and embedding."""
-    return 4 * (3 * heads * head_width + width)
+    """Returns the bytes of an item in `id_projections`: query, key, value, embedding and prior."""
+    return 4 * (3 * heads * head_width + width + 1)
 
 
 def target_aware_row_bytes(widths: Sequence[int], projection_width: int) -> int:

@@ -43,9 +43,8 @@ class ModelConfig:
       embedding_l2: weight in training of the squares of the candidates' item rows, each once per
         batch, over the number of candidates; 0 for none. Its cost grows with those rows, not with
         the table.
-      prior_strength: candidates at the rate of all items that are added to each item's, before the
-        log odds of its rate are added to the logit (`layers.item_prior`); 0 for no such prior.
-        Records with running statistics of the label have none: they hold the rate.
+      prior_strength: candidates at the mean rate that shrink each item's own rate, whose log odds
+        are added to the logit. 0 for none, as in records with running statistics of the label.
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
         similarity scores and kernels always read the whole history, at one count per pair: a
         fraction of attention's cost.

@@ -185,18 +185,18 @@ def _example_training() -> str:
     hours = load.impressions / rate / 3600
     rows = [
         ("vocabulary", _gb(8 * load.items), "8 N", "if every item occurs"),
-        ("item table and ids", _gb(table), "N (4 D + 8)", _EXACT),
-        ("with slots of `lazy_adam` and average", _gb(state), "N (16 D + 8)", _EXACT),
+        ("item table, ids and priors", _gb(table), "N (4 D + 12)", _EXACT),
+        ("with slots of `lazy_adam` and average", _gb(state), "N (16 D + 44)", _EXACT),
         ("shuffle buffer", _gb(buffer), "100,000 × bytes per record", "within 5%"),
         ("`backup/`", _gb(2 * state + 3 * kept), "two states, three best weights", _MOST),
-        ("`weights/`", _gb(kept), "N (12 D + 8)", _EXACT),
+        ("`weights/`", _gb(kept), "N (12 D + 44)", _EXACT),
         (
             "processor time, one pass",
             f"{hours:.1f} hours",
             "impressions / rate at L = 200",
             "measured with a larger model",
         ),
-        ("SavedModel", _gb(saved), "N (4 D + 8) + N Σ (M + 12) + index", "within 1%"),
+        ("SavedModel", _gb(saved), "N (4 D + 12) + N Σ (M + 12) + index", "within 1%"),
     ]
     return markdown(_HEAD, rows)
 
@@ -211,7 +211,7 @@ def _example_serving() -> str:
     mean = load.requests / 86_400
     rate = _served(100, 200, 4)["qps"] / _CORES
     rows = [
-        ("`id_projections`", _gb(load.items * (ids + 8)), "N (4 (3 H d + D) + 8)", "within 5%"),
+        ("`id_projections`", _gb(load.items * (ids + 8)), "N (4 (3 H d + D + 1) + 8)", "within 5%"),
         (
             "`target_aware_projections`",
             _gb(load.items * (aware + 16)),

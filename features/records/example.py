@@ -142,9 +142,7 @@ def labeled_candidates(schema: ExampleSchema, serialized: tf.Tensor) -> dict[str
     spec = {
         name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64) for name, dtype in names.items()
     }
-    parsed = tf.io.parse_example(
-        serialized, {USER_ID: tf.io.FixedLenFeature([], tf.int64), **spec}
-    )
+    parsed = tf.io.parse_example(serialized, {USER_ID: tf.io.FixedLenFeature([], tf.int64), **spec})
     lengths = parsed[CANDIDATE_ITEM_ID].row_lengths()
     checks = [
         tf.debugging.assert_equal(

@@ -104,7 +104,7 @@ class ItemPrior(keras.layers.Layer):
         # The tensor and not the variable, whose rows may be on several parameter servers.
         earlier = tf.convert_to_tensor(self._log_odds).numpy()
         log_odds, of_others = np.zeros_like(earlier), np.zeros((self._rows, GROUPS), np.float32)
-        has_effect = 0 < total and largest <= _MOST_OF_ONE_GROUP * total
+        has_effect = total > 0 and largest <= _MOST_OF_ONE_GROUP * total
         if has_effect:
             center = special.logit(np.clip(float(positives.sum()) / total, 1e-6, 1 - 1e-6))
             # In blocks, so that no second copy of a large table is in memory.

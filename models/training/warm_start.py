@@ -50,9 +50,11 @@ class WarmStart:
 def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     """Copies an earlier model's weights into a model with initial values.
 
-    Item rows, and rates of `item_prior`, are matched by id. A new id starts with the row that the earlier model looked up for
+    Item rows are matched by id. A new id starts with the row that the earlier model looked up for
     it: the OOV row of its hash, which id dropout trained on typical items. So before its first
     step the model predicts the same as the earlier one for every request without a dropped id.
+    Rates of the item prior are matched alike, and what is counted next is added to them. After an
+    earlier model without a prior its factor starts at 0: the weights hold the rates already.
 
     All other variables are matched by their path in the model, including the statistics that
     inputs are standardized by: the weights behind these were trained on them, and fitting them
@@ -81,7 +83,6 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
             head.shift(earlier.logit_shift - model.logit_shift)
     if model.item_prior is not None:
         if earlier.item_prior is None:
-            # The weights that are copied hold the items' rates already.
             model.item_prior.disable()
         else:
             sources = model.item_embedding.rows_in(earlier.item_embedding)

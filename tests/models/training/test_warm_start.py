@@ -13,7 +13,7 @@ from features.schema import Downsampling
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.training import fit
+from models.training import fit, item_counts
 from models.training.config import TrainingConfig
 from models.training.warm_start import warm_start
 from pipeline.training_runs import training_inputs
@@ -118,6 +118,36 @@ def test_hashed_tables_are_copied_and_hashed_ids_may_get_rows_of_their_own():
     np.testing.assert_allclose(logits(own, batch()), logits(earlier, batch()), atol=1e-5)
 
 
+@pytest.mark.parametrize("hashed", [0, 20])
+def test_rates_are_matched_by_id_and_counted_on(examples, hashed):
+    earlier = built(IDS[:40], hashed_buckets=hashed)
+    item_counts.fit_item_prior(earlier, examples)
+    model = built(IDS[10:], hashed_buckets=hashed)
+    warm_start(model, earlier)
+    requests = batch(IDS[10:40], 400)
+
+    def priors(one):
+        return tf.boolean_mask(one.prior(requests), requests["candidate_mask"]).numpy()
+
+    before = priors(earlier)
+    np.testing.assert_allclose(priors(model), before, atol=1e-6)
+    assert np.ptp(before) > 0.01
+    item_counts.fit_item_prior(model, examples)
+    # The same records again: rates that were shrunken come closer to what was observed.
+    assert np.abs(priors(model)).sum() > 1.2 * np.abs(before).sum()
+
+
+def test_after_a_model_without_rates_their_factor_starts_at_0(examples):
+    earlier = built(IDS, seed=1, prior_strength=0.0)
+    model = built(IDS)
+    result = warm_start(model, earlier)
+    assert result.initial == ("item_prior/factor",)
+    item_counts.fit_item_prior(model, examples)
+    np.testing.assert_allclose(logits(model, batch()), logits(earlier, batch()), atol=1e-5)
+    with_rates = built(IDS, seed=2)
+    assert warm_start(built(IDS, prior_strength=0.0), with_rates).unused == ("item_prior/factor",)
+
+
 def test_a_second_label_starts_from_initial_values_and_says_so():
     result = warm_start(built(IDS, conversion_label="conversion"), built(IDS, seed=1))
     assert result.initial and all(name.startswith("conversion_head") for name in result.initial)
@@ -166,7 +196,8 @@ def examples(tmp_path_factory):
 @pytest.mark.parametrize("name", ["dmf", "make"])
 @pytest.mark.slow
 def test_training_starts_from_the_folder_and_says_how_many_rows(examples, tmp_path, name, caplog):
-    earlier = built(IDS[:40], seed=1, name=name)
+    # Rates are counted anew, in records that the earlier model did not see.
+    earlier = built(IDS[:40], seed=1, name=name, prior_strength=0.0)
     trained_model.write_trained_model(str(tmp_path / "1"), earlier, {})
     start = training_inputs.find_start("last", str(tmp_path / "2"))
     # Steps of no size leave what the training started from.
