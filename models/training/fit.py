@@ -150,8 +150,7 @@ def train(
         raise UserInputError(f"{error} {remedy}") from error
     logging.info("%s", stopped.sentence)
     state.restore_best()
-    if examples.schema.downsampling is not None or model.position_bias is not None:
-        bias_fit.fit_bias(model, examples)
+    bias_fit.fit_bias(model, examples)
     figures = {
         **progress.figures(data.candidates_per_batch),
         "history": state.history,

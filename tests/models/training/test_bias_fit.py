@@ -1,4 +1,4 @@
-"""The bias of a model of sampled negatives is fitted to the whole log, and nothing else is."""
+"""The bias is fitted to the validation split, and nothing else is."""
 
 import dataclasses
 
@@ -10,6 +10,7 @@ from features.schema import Downsampling
 from models import factory
 from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
+from models.training import bias_fit
 from models.training.bias_fit import fit_bias
 from tests import synthetic
 
@@ -42,3 +43,24 @@ def test_as_much_is_predicted_as_happens_and_the_order_stays(tmp_path, weighted,
     for one, other in zip(others, kept, strict=True):
         np.testing.assert_array_equal(one, other)
     assert abs(fit_bias(model, examples)) < 1e-3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_without_sampling_few_positives_move_it_a_part_of_the_way(tmp_path, monkeypatch, weighted):
+    schema = dataclasses.replace(synthetic.SCHEMA, weighted=weighted)
+    examples = synthetic.write_example_set(str(tmp_path / "set"), schema, {"validation": 60})
+    config = ModelConfig(name="id_only", embedding_width=4, head_width=4, hidden=(8,))
+    model = factory.build_model(config, schema, synthetic.item_ids())
+    model.head.shift(0.8)
+    scored = scoring.score(model, examples, "validation")
+    weight = np.ones(len(scored.label)) if scored.weight is None else scored.weight
+    positives = (weight @ scored.label) ** 2 / (weight**2 @ scored.label)
+    assert 50 < positives < 500
+    moves = []
+    for trust in (0.0, positives, 1e9):
+        monkeypatch.setattr(bias_fit, "_TRUST", trust)
+        moves.append(fit_bias(model, examples))
+        model.head.shift(-moves[-1])
+    assert abs(moves[0]) > 0.1
+    assert moves[1] == pytest.approx(moves[0] / 2, rel=1e-3)
+    assert abs(moves[2]) < 1e-5
