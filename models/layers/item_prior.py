@@ -111,11 +111,11 @@ class ItemPrior(keras.layers.Layer):
             for start in range(self._unknown_rows, self._rows, _ROWS_AT_ONCE):
                 block = slice(start, start + _ROWS_AT_ONCE)
                 mean = special.expit(center + earlier[block].astype(np.float64))
-                every = [one[block].sum(axis=1, keepdims=True) for one in (positives, shown)]
-                log_odds[block] = self._relative(*every, mean, center)
-                pairs = zip(every, (positives, shown), strict=True)
-                others = [whole - one[block] for whole, one in pairs]
-                of_others[block] = self._relative(*others, mean, center)
+                hits, candidates = positives[block], shown[block]
+                every = hits.sum(axis=1, keepdims=True), candidates.sum(axis=1, keepdims=True)
+                log_odds[block] = self._relative(every[0], every[1], mean, center)
+                others = every[0] - hits, every[1] - candidates
+                of_others[block] = self._relative(others[0], others[1], mean, center)
         self._log_odds.assign(log_odds)
         self._of_others.assign(of_others)
         return has_effect

@@ -34,7 +34,9 @@ def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
     config = ModelConfig(**{**CONFIG.__dict__, **changes})
     model = factory.build_model(config, schema, synthetic.item_ids()[:-5])
     rng = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
+    # Last, so that the others are the same with and without it.
+    counted = [] if model.item_prior is None else model.item_prior.tables
+    for variable in (*model.trainable_variables, *counted):
         variable.assign(0.3 * rng.standard_normal(variable.shape))
     return model
 

@@ -40,7 +40,7 @@ def tags_now(signatures):
 @contextlib.contextmanager
 def changed(variable, row=0):
     """One value of a variable, changed by the smallest step."""
-    before = variable.numpy()
+    before = np.asarray(variable.numpy())
     after = before.copy()
     place = (row,) + (0,) * (after.ndim - 1) if after.ndim else ()
     if after.dtype.kind == "f":
@@ -79,6 +79,16 @@ def test_one_row_of_the_id_table_changes_the_id_tag_alone(signatures, own_model,
     assert changed_tags(signatures, own_model.item_embedding.table, row) == {"id_tag"}
 
 
+def test_of_the_item_prior_only_what_is_served_changes_the_id_tag(signatures, own_model):
+    variables = {
+        v.name.split("/")[-1].removesuffix(":0"): v for v in own_model.item_prior.variables
+    }
+    assert set(variables) == {"log_odds", "factor", "of_others"}
+    for name in ("log_odds", "factor"):
+        assert changed_tags(signatures, variables[name]) == {"id_tag"}
+    assert changed_tags(signatures, variables["of_others"]) == set()
+
+
 def test_the_vocabulary_changes_the_id_tag_alone(signatures, own_model):
     (vocabulary,) = (v for v in own_model.item_embedding.variables if v.dtype.is_integer)
     assert changed_tags(signatures, vocabulary, row=3) == {"id_tag"}
@@ -97,7 +107,8 @@ def test_the_content_projection_changes_the_target_aware_tag_alone(signatures, o
 
 
 def test_everything_else_changes_no_tag(signatures, own_model):
-    read = [own_model.item_embedding.table, *own_model.content_projection.trainable_variables]
+    read = [own_model.item_embedding.table, *own_model.item_prior.trainable_variables]
+    read += own_model.content_projection.trainable_variables
     cached = {"query_kernel", "query_bias", "key_kernel", "value_kernel"}
     rest = [
         variable
