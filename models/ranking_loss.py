@@ -93,10 +93,10 @@ class RankingLoss(tfrs.Model, abc.ABC):
         """
         candidates, interest = self.candidates_and_interest(inputs, training)
         content = self.candidate_content(inputs)
-        added = [self.prior(inputs, training), self.effect_of_position(inputs)]
-        added = [one for one in added if one is not None]
-        beside = tf.add_n(added) if added else None
-        logits = self.logits(candidates, interest, content, inputs, training, beside)
+        shown = self.effect_of_position(inputs)
+        beside = [one for one in (self.prior(inputs, training), shown) if one is not None]
+        added = tf.add_n(beside) if beside else None
+        logits = self.logits(candidates, interest, content, inputs, training, added)
         mask = inputs[CANDIDATE_MASK]
         weights = candidate_weights.weights_of(inputs, self.schema)
         loss = tasks.summed_loss(self.task, inputs[self.label], logits[self.label], mask, weights)
@@ -106,7 +106,7 @@ class RankingLoss(tfrs.Model, abc.ABC):
             )
         if training and self.config.auxiliary_loss:
             alone = self.auxiliary_head((candidates, interest))
-            alone = alone if beside is None else alone + beside
+            alone = alone if shown is None else alone + shown
             losses = tasks.log_losses(inputs[self.label], alone, mask, weights)
             loss += self.config.auxiliary_loss * tf.reduce_sum(losses)
         if training and self.config.embedding_l2:
