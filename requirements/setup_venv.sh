@@ -46,6 +46,13 @@ need_venv_module() {
         "Run: sudo apt-get install python3.11-venv, then make again"
 }
 
+# Two runs at once, of two terminals, would each take the other's environment apart: one waits.
+if command -v flock >/dev/null; then
+    exec 8<"$lock"
+    flock -n 8 || say "waiting for another setup from $lock"
+    flock 8
+fi
+
 # pip takes a package for installed as soon as its metadata is there, which it writes before most of
 # the files. So what an interrupted installation left is not to be built on: the mark is removed at
 # the end.

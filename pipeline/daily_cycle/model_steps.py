@@ -33,6 +33,8 @@ from serving_signatures.versions.rollout import STABLE
 ORIGIN = "model"
 """Key of a version's manifest: sha256 of the manifest of the model that it was exported from."""
 
+_SERVES = "serves already"
+
 
 def check_champion(run: PartRun) -> Outcome:
     """Scores the new part with the version that serves, where one does and histories are filled.
@@ -134,6 +136,19 @@ def gate(run: PartRun) -> Outcome:
       UserInputError: the new version is refused.
     """
     version = run.outcomes["export"]["version"]
+    if ModelVersions(serving_folder(run)).labels().get(STABLE) == version:
+        # It was judged before it was promoted. A setting of this step has changed since.
+        logging.info("Version %d serves already, so it is not judged again.", version)
+        judged = Ledger(run.folder(LEDGER), run.part).done("gate")
+        if judged is not None and judged.outcome["version"] == version:
+            return judged.outcome
+        return {
+            "version": version,
+            "champion": version,
+            "summary": _SERVES,
+            "notes": [],
+            "scopes": [],
+        }
     verdict = version_gate.gate(
         GateOptions(
             export_dir=serving_folder(run),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from concurrent import futures
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def set_up(checkout: Path) -> subprocess.CompletedProcess:
         text=True,
         check=False,
     )
+
+
+def test_two_runs_at_once_leave_a_whole_environment(checkout):
+    """Each made `.venv` anew while the other one installed into it."""
+    with futures.ThreadPoolExecutor() as pool:
+        runs = [pool.submit(set_up, checkout) for _ in range(3)]
+    assert [run.result().returncode for run in runs] == [0, 0, 0], runs[0].result().stderr
+    texts = [run.result().stdout for run in runs]
+    assert sum("waiting for another setup from dev.lock" in text for text in texts) >= 1
+    assert sum("making .venv" in text for text in texts) == 1
+    assert value(checkout) == "7\n"
 
 
 def value(checkout: Path) -> str:
