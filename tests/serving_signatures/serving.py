@@ -34,10 +34,12 @@ def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
     config = ModelConfig(**{**CONFIG.__dict__, **changes})
     model = factory.build_model(config, schema, synthetic.item_ids()[:-5])
     rng = np.random.default_rng(seed)
-    # Last, so that the others are the same with and without it.
-    counted = [] if model.item_prior is None else model.item_prior.tables
-    for variable in (*model.trainable_variables, *counted):
+    for variable in model.trainable_variables:
         variable.assign(0.3 * rng.standard_normal(variable.shape))
+    # By numbers of their own, so that another head leaves them the same.
+    rng = np.random.default_rng(seed + 1)
+    for table in [] if model.item_prior is None else model.item_prior.tables:
+        table.assign(0.3 * rng.standard_normal(table.shape))
     return model
 
 
