@@ -21,16 +21,9 @@ from models.inputs import input_pipeline, record_check, shard_reading
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.training import (
-    bias_fit,
-    distribution,
-    execution,
-    item_counts,
-    optimizers,
-    tensorboard,
-    warm_start,
-)
+from models.training import distribution, execution, optimizers, tensorboard, warm_start
 from models.training.averages import WeightAverages, steps_between_updates
+from models.training.computed import bias_fit, item_counts
 from models.training.config import TrainingConfig
 from models.training.guarded_callback import GuardedCallback
 from models.training.loop import NonFiniteLossError, TrainingLoop

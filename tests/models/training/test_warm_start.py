@@ -13,7 +13,8 @@ from features.schema import Downsampling
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
-from models.training import fit, item_counts
+from models.training import fit
+from models.training.computed import item_counts
 from models.training.config import TrainingConfig
 from models.training.warm_start import warm_start
 from pipeline.training_runs import training_inputs

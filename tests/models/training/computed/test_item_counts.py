@@ -13,7 +13,8 @@ from models.evaluation import scoring
 from models.layers import item_prior
 from models.layers.item_prior import GROUPS
 from models.model_config import ModelConfig
-from models.training import fit, item_counts
+from models.training import fit
+from models.training.computed import item_counts
 from models.training.config import TrainingConfig
 from tests import synthetic
 

@@ -10,8 +10,8 @@ from features.schema import Downsampling
 from models import factory
 from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
-from models.training import bias_fit
-from models.training.bias_fit import fit_bias
+from models.training.computed import bias_fit
+from models.training.computed.bias_fit import fit_bias
 from tests import synthetic
 
 SAMPLED = dataclasses.replace(synthetic.SCHEMA, downsampling=Downsampling("click", 0.1))
