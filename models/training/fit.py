@@ -72,6 +72,9 @@ def train(
     """
     execution.set_threads(config)
     keras.utils.set_random_seed(config.seed)
+    # Keras numbers layers per process, and their names are in a checkpoint: a second training of a
+    # process would write other bytes than the same training alone.
+    keras.backend.reset_uids()
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     vocabulary = None if model_config.hashed_buckets else examples.vocabulary()

@@ -222,6 +222,11 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     assert len(first.files) > 20
     for name in first.files:
         np.testing.assert_array_equal(first[name], second[name])
+    # Names are in the files too, and a process numbers layers over all its models.
+    files = [sorted((tmp_path / run / "weights").iterdir()) for run in ("first", "second")]
+    assert len(files[0]) == 2
+    for one, other in zip(*files, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
 
 
 @pytest.mark.slow
