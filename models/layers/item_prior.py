@@ -121,7 +121,7 @@ class ItemPrior(keras.layers.Layer):
         return has_effect
 
     def adopt(self, earlier: "ItemPrior", sources: np.ndarray) -> None:
-        """Takes over an earlier layer's log odds and its factor.
+        """Takes over an earlier layer's log odds, not its factor, which is a weight like others.
 
         Args:
           earlier: a built layer.

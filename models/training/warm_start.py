@@ -53,7 +53,7 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     Item rows are matched by id. A new id starts with the row that the earlier model looked up for
     it: the OOV row of its hash, which id dropout trained on typical items. So before its first
     step the model predicts the same as the earlier one for every request without a dropped id.
-    Rates of the item prior are matched alike, and what is counted next is added to them. After an
+    Rates of the item prior are matched alike, and later counts are shrunken towards them. After an
     earlier model without a prior its factor starts at 0: the weights hold the rates already.
 
     All other variables are matched by their path in the model, including the statistics that
