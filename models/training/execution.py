@@ -5,6 +5,7 @@ import functools
 from collections.abc import Iterator
 
 import tensorflow as tf
+from absl import logging
 
 from features.errors import UserInputError
 from models.layers.ranking_head import RankingHead
@@ -58,9 +59,21 @@ def precision(mixed: bool) -> Iterator[None]:
     before = options.get_experimental_options().get(_REWRITE, False)
     options.set_experimental_options({_REWRITE: mixed or before})
     try:
+        if mixed and not _rounds_products():
+            logging.warning(
+                "training.mixed_precision has no effect on this machine: TensorFlow computes "
+                "products in bfloat16 only on a CPU with AVX512, best with AMX or AVX512-BF16."
+            )
         yield
     finally:
         options.set_experimental_options({_REWRITE: before})
+
+
+def _rounds_products() -> bool:
+    """Returns whether a graph's products are in bfloat16, which holds 8 bits, now and here."""
+    ones, more = tf.ones((64, 256)), tf.fill((256, 64), 1 + 2.0**-12)
+    product = tf.function(lambda a, b: tf.nn.relu(tf.matmul(a, b)))
+    return bool(tf.reduce_all(product(ones, more) == 256.0))
 
 
 @contextlib.contextmanager

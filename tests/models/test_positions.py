@@ -48,7 +48,7 @@ def test_a_click_and_conversion_is_observed_at_a_position_too():
     plain = model.logits_by_label(batch)
     model.position_bias._table.assign(tf.fill([32], 0.2))
     args = (*model.candidates_and_interest(batch), model.candidate_content(batch), batch)
-    moved = model.logits(*args, shown=model.effect_of_position(batch))
+    moved = model.logits(*args, added=model.effect_of_position(batch))
     np.testing.assert_allclose(moved["click"], plain["click"] + 2, atol=1e-5)
     ratio = tf.sigmoid(plain["conversion"]) / tf.sigmoid(plain["click"])
     after = tf.sigmoid(moved["conversion"]) / tf.sigmoid(moved["click"])

@@ -39,7 +39,7 @@ def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
     # By numbers of their own, so that another head leaves them the same.
     rng = np.random.default_rng(seed + 1)
     for table in [] if model.item_prior is None else model.item_prior.tables:
-        unknown = np.arange(len(table)) < config.oov_buckets
+        unknown = np.arange(table.shape[0]) < config.oov_buckets
         table.assign(np.where(unknown[:, None], 0, 0.3 * rng.standard_normal(table.shape)))
     return model
 

@@ -19,7 +19,13 @@ from models.training.state import TrainingState
 from tests import synthetic
 
 MODEL = ModelConfig(
-    name="id_only", hidden=(8,), embedding_width=4, head_width=4, cross_layers=0, side_buckets=16
+    name="id_only",
+    hidden=(8,),
+    embedding_width=4,
+    head_width=4,
+    cross_layers=0,
+    side_buckets=16,
+    prior_strength=0.0,  # Its factor would not move: the loop counts no items.
 )
 TRAINING = TrainingConfig(
     batch_candidates=128,

@@ -12,17 +12,28 @@ from models.training.config import TrainingConfig
 from tests.synthetic import SCHEMA, item_ids
 
 
-def test_mixed_precision_rounds_products_inside_and_only_there():
+def test_mixed_precision_rounds_products_inside_and_only_there_or_says_that_it_does_not(caplog):
     rng = np.random.default_rng(0)
     left, right = (tf.constant(rng.standard_normal((64, 256)), tf.float32) for _ in range(2))
     product = tf.function(lambda a, b: tf.nn.relu(tf.matmul(a, b, transpose_b=True)))
     exact = product(left, right).numpy()
-    with execution.precision(True):
+    with caplog.at_level("WARNING"), execution.precision(True):
         mixed = product(left, right)
     assert mixed.dtype == tf.float32
     difference = np.abs(mixed.numpy() - exact).max() / exact.max()
-    assert 1e-4 < difference < 3e-2
+    if "has no effect" in caplog.text:
+        assert difference == 0
+    else:
+        assert 1e-4 < difference < 3e-2
     np.testing.assert_array_equal(product(left, right), exact)
+
+
+@pytest.mark.parametrize("rounded", [True, False])
+def test_mixed_precision_that_changes_nothing_says_so(rounded, monkeypatch, caplog):
+    monkeypatch.setattr(execution, "_rounds_products", lambda: rounded)
+    with caplog.at_level("WARNING"), execution.precision(True):
+        pass
+    assert ("training.mixed_precision has no effect" in caplog.text) is not rounded
 
 
 def test_precision_that_is_not_mixed_changes_nothing():

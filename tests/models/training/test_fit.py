@@ -16,6 +16,7 @@ from models import factory, trained_model
 from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
 from models.training import fit, optimizers
+from models.training.computed import bias_fit
 from models.training.config import TrainingConfig
 from tests import synthetic
 
@@ -268,8 +269,14 @@ def test_a_label_of_one_value_is_refused(examples, tmp_path, split, share):
     ],
     ids=["weights", "train", "held out", "both"],
 )
-def test_progress_shows_the_metrics_of_the_whole_log_by_weight(tmp_path, changes, sampled, figures):
+def test_progress_shows_the_metrics_of_the_whole_log_by_weight(
+    tmp_path, monkeypatch, changes, sampled, figures
+):
     """What selects the weights is what the evaluation says, on a held-out part of train too."""
+    moves, fit_bias = [], bias_fit.fit_bias
+    monkeypatch.setattr(
+        bias_fit, "fit_bias", lambda *args: moves.append(fit_bias(*args)) or moves[-1]
+    )
     schema = dataclasses.replace(synthetic.SCHEMA, **changes)
     splits = {"train": 60, "validation": 60}
     examples = synthetic.write_example_set(str(tmp_path / "set"), schema, splits)
@@ -278,16 +285,20 @@ def test_progress_shows_the_metrics_of_the_whole_log_by_weight(tmp_path, changes
     small = dataclasses.replace(MODEL, name="id_only")
     model, found = fit.train(examples, small, config, str(tmp_path / "model"))
     (row,) = found["history"]
-    scored = scoring.evaluate(
-        scoring.score(model, examples, "validation"), scoring.train_counts(examples)
-    )
-    scored = scored if figures is None else scored[figures]
-    if schema.downsampling is None:
-        assert row["val_logloss"] == pytest.approx(scored["logloss"], rel=1e-4)
-    else:  # The bias was moved since.
-        assert row["val_logloss"] > scored["logloss"]
+
+    def evaluated():
+        scored = scoring.score(model, examples, "validation")
+        found = scoring.evaluate(scored, scoring.train_counts(examples))
+        return found if figures is None else found[figures]
+
+    scored = evaluated()
+    assert row["val_logloss"] > scored["logloss"]  # The bias was moved since.
+    if schema.downsampling is not None:
         assert scored["calibration"] == pytest.approx(1, abs=1e-4)
     assert row["val_auc"] == pytest.approx(scored["auc"], abs=2e-3)
+    model.head.shift(-moves[0])
+    assert row["val_logloss"] == pytest.approx(evaluated()["logloss"], rel=1e-4)
+    model.head.shift(moves[0])
     restored = trained_model.read_trained_model(str(tmp_path / "model"))
     assert restored.schema == schema
     plain = dataclasses.replace(examples, schema=schema.of_requests)
