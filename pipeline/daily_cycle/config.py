@@ -123,6 +123,8 @@ class CycleConfig:
       training: of the first part, from initial values.
       update: settings of `training` that differ where a part continues the model before.
       export: how the model is exported.
+      request_log: requests that clients sent, folder, file or glob, which give the sizes to warm up
+        each version with. Until it holds any that the version could answer, sizes are made up.
       gate: what a new version must keep, against the one that serves.
       caches: caches of the catalog's projections; None for none.
       promotion: how a version comes to serve.
@@ -146,6 +148,7 @@ class CycleConfig:
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     update: dict[str, Any] = Field(default_factory=dict)
     export: ExportConfig = Field(default_factory=ExportConfig)
+    request_log: str | None = None
     gate: GateLimits = Field(default_factory=GateLimits)
     caches: CachesConfig | None = None
     promotion: PromotionConfig = Field(default_factory=PromotionConfig)

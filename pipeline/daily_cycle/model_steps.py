@@ -1,8 +1,9 @@
 """The steps on the model: trained on the part, exported, judged against the one that serves."""
 
 import dataclasses
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -12,7 +13,7 @@ from features.files import checked, manifest
 from models import factory, trained_model
 from models.inputs import example_part
 from models.inputs.example_set import ExampleSet
-from pipeline.daily_cycle import champion_check
+from pipeline.daily_cycle import category_names, champion_check
 from pipeline.daily_cycle.cycle import LEDGER, Outcome, PartRun
 from pipeline.daily_cycle.data_steps import COMMAND
 from pipeline.daily_cycle.ledger import Ledger
@@ -26,6 +27,8 @@ from pipeline.version_gate import verdict_table
 from pipeline.version_gate.held_out import UnscorableError
 from pipeline.version_gate.options import GateOptions
 from serving_signatures.export import gate as export_gate
+from serving_signatures.export.saved_model import Exported
+from serving_signatures.request_logs.reading import NoRequestsError
 from serving_signatures.versions.export_folder import ExportFolder
 from serving_signatures.versions.loaded_version import LoadedVersion
 from serving_signatures.versions.rollout import STABLE
@@ -48,10 +51,12 @@ def check_champion(run: PartRun) -> Outcome:
         return {"champion": None, "scopes": []}
     limits = run.config.champion
     version = LoadedVersion.open(folder.version(stable).folder)
+    examples = _open(run)
     try:
-        scopes = champion_check.measure(version, _open(run), "train", limits.resamples)
+        scopes = champion_check.measure(version, examples, "train", limits.resamples)
     except UnscorableError as error:
         raise UserInputError(f"The records cannot be scored by {error}.") from error
+    scopes = category_names.named(scopes, examples.schema, run.config.join_options(run.part))
     usual = {
         scope["task"]: scope["figures"]["auc"]["challenger"]
         for part in run.accepted
@@ -116,7 +121,8 @@ def export(run: PartRun) -> Outcome:
     trained = trained_model.read_trained_model(model_folder(run, run.part))
     inside = settings.embeddings_inside and trained.modalities
     embeddings = embedding_inputs.read_all(options.embeddings, options.tables) if inside else {}
-    exported = export_gate.export_model(
+    export_model = functools.partial(
+        export_gate.export_model,
         trained,
         folder.path,
         _open(run),
@@ -125,8 +131,20 @@ def export(run: PartRun) -> Outcome:
         max_pairs=settings.max_pairs,
         origin={ORIGIN: model},
     )
+    exported = _warmed_up(export_model, run.config.request_log)
     number = int(os.path.basename(exported.folder))
     return _version(number, folder.version(number).manifest)
+
+
+def _warmed_up(export_model: Callable[..., Exported], request_log: str | None) -> Exported:
+    """Exports with the sizes of a request log, made-up ones until it has any that are of use."""
+    if request_log is not None:
+        try:
+            return export_model(warmup_requests=[request_log])
+        except NoRequestsError as error:
+            # As on the first day, or after a change of the schema.
+            logging.warning("Warm-up records are of made-up sizes. %s", error)
+    return export_model()
 
 
 def gate(run: PartRun) -> Outcome:

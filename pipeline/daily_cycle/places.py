@@ -18,6 +18,8 @@ def check(config: CycleConfig, part: str) -> None:
     inputs = list(_inputs(config.join_options(part)))
     if config.caches is not None:
         inputs.append(Place("caches.items", config.caches.items))
+    if config.request_log is not None:
+        inputs.append(Place("request_log", config.request_log))
     path_rules.check([Place("work", config.work)], inputs)
 
 

@@ -21,7 +21,7 @@ def all_steps() -> tuple[Step, ...]:
         Step("inspect_examples", data_steps.inspect_examples, _data, data_steps.withdraw),
         Step("check_champion", model_steps.check_champion, _of("champion"), data_steps.withdraw),
         Step("train", model_steps.train, _of("model", "training", "update")),
-        Step("export", model_steps.export, _of("name", "export")),
+        Step("export", model_steps.export, _of("name", "export", "request_log")),
         Step("gate", model_steps.gate, _of("gate")),
         Step("caches", serving_steps.fill_caches, _of("caches")),
         Step("load", serving_steps.load, _of("caches")),

@@ -45,6 +45,7 @@ def export_model(
       warmup_requests: files, globs or folders of a request log to take warm-up records from.
 
     Raises:
+      NoRequestsError: `warmup_requests` hold none that the version could answer.
       UserInputError: the signatures do not agree, the embedding sets are of other items than the
         model, or another check of the gate failed.
     """

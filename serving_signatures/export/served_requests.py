@@ -15,7 +15,7 @@ from features.records.requests import Arrays
 from features.schema import CANDIDATE_MASK, HISTORY_MASK
 from serving_signatures import call_size, names
 from serving_signatures.request_logs import logged_call, reading
-from serving_signatures.request_logs.reading import Place
+from serving_signatures.request_logs.reading import NoRequestsError, Place
 from serving_signatures.signatures import ServingSignatures
 
 QUANTILES = (0.5, 0.9, 0.99)
@@ -80,13 +80,13 @@ def read(locations: Sequence[str], signatures: ServingSignatures, rows: int) -> 
       rows: how many requests of each size are wanted.
 
     Raises:
-      UserInputError: a location holds no log, or no call that the version could answer.
+      NoRequestsError: a location holds no log, or no call that the version could answer.
     """
     left_out = collections.Counter[str]()
     reasons: list[str] = []
     seen = list(itertools.islice(_seen(locations, signatures, left_out, reasons), MOST_READ))
     if not seen:
-        raise UserInputError(
+        raise NoRequestsError(
             f"{list(locations)} hold no request that this version could answer: {dict(left_out)}. "
             f"{''.join(reasons)}Give a log of clients of this model, or leave it out."
         )

@@ -11,6 +11,10 @@ from features.tables.locations import location
 from serving_signatures.request_logs.log_files import SUFFIX
 
 
+class NoRequestsError(UserInputError):
+    """A location holds no request log, or none with a request that is of use."""
+
+
 class Place(NamedTuple):
     """Where a record is."""
 
@@ -29,7 +33,7 @@ def files(locations: Sequence[str]) -> list[str]:
       locations: files, globs, or folders, of which `*.tfrecord` are taken.
 
     Raises:
-      UserInputError: a location has none.
+      NoRequestsError: a location has none.
     """
     found = []
     for one in locations:
@@ -38,7 +42,7 @@ def files(locations: Sequence[str]) -> list[str]:
         names = [name for name in listed.sizes if listed.means(name)]
         names = [name for name in names if is_given or name.endswith(SUFFIX)]
         if not names:
-            raise UserInputError(
+            raise NoRequestsError(
                 f"{one!r} holds no *{SUFFIX}. Give the folder of a request log, or its files."
             )
         found += [listed.path(name) for name in sorted(names)]

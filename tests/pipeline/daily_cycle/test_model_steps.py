@@ -9,6 +9,7 @@ from pipeline.daily_cycle import model_steps
 from pipeline.daily_cycle.config import CycleConfig
 from pipeline.daily_cycle.cycle import LEDGER, PartRun
 from pipeline.daily_cycle.ledger import Done, Ledger
+from serving_signatures.request_logs.reading import NoRequestsError
 
 PART = "2024-01-01"
 
@@ -31,6 +32,21 @@ def test_a_version_that_serves_is_not_compared_with_itself(run, caplog):
     assert model_steps.gate(run) == judged
     Ledger(run.folder(LEDGER), PART).write_done("gate", Done("key", {"version": 5}, "now", 1.0))
     assert model_steps.gate(run)["champion"] == 7
+
+
+def test_a_request_log_is_used_once_it_has_requests(caplog):
+    calls = []
+
+    def export_model(warmup_requests=()):
+        calls.append(list(warmup_requests))
+        if warmup_requests == ["empty"]:
+            raise NoRequestsError("'empty' holds no *.tfrecord.")
+        return len(calls)
+
+    assert model_steps._warmed_up(export_model, "log") == 1
+    assert model_steps._warmed_up(export_model, "empty") == 3
+    assert model_steps._warmed_up(export_model, None) == 4
+    assert calls == [["log"], ["empty"], [], []]
 
 
 def test_another_version_is_judged(run):

@@ -26,6 +26,7 @@ CONFIG = {
     "events": "log/{part}/",
     "embeddings": {"text": "text"},
     "items": "market/items",
+    "request_log": "requests",  # Nobody sends any here.
     "join": {
         "timestamp_unit": "ms",
         "splits": "train:..2030-01-01,test:2030-01-01..",
@@ -126,7 +127,7 @@ def state(folder):
     ("poison", "settings", "step", "reason"),
     [
         (flip, (), "inspect_log", "label_rate"),
-        (flip, ("drift.label_rate=1",), "check_champion", "slice_calibration_band"),
+        (flip, ("drift.label_rate=1",), "check_champion", "click, category category_"),
         (halve, (), "inspect_log", "rows_ratio"),
         (encode_by_another_name, (), "join", "the encoder of text was"),
         (encode_otherwise, (), "inspect_examples", "similarity_distance"),
