@@ -10,6 +10,9 @@ INSTALLED := $(VENV)/.installed
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # SLOW=1: the tests that are marked slow too, as CI does.
 TESTS := $(if $(SLOW),,-m 'not slow')
+# Of the packages that call TensorFlow, and of the jobs that only run their code.
+TESTS_OF_TENSORFLOW := tests/features tests/models tests/serving_signatures \
+	tests/pipeline/catalog_backfill tests/pipeline/training_runs tests/test_docstrings.py
 
 # Beam's Flink job server and what it needs.
 FLINK_JARS := build/flink/jars
@@ -52,7 +55,7 @@ test: $(INSTALLED)
 	$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
 
 test-latest: $(LATEST_VENV)/.installed
-	$(LATEST_VENV)/bin/python -m pytest --tensorflow-only $(TESTS) $(PYTEST_ARGS)
+	$(LATEST_VENV)/bin/python -m pytest -m 'not slow' $(TESTS_OF_TENSORFLOW) $(PYTEST_ARGS)
 
 setup-latest: $(LATEST_VENV)/.installed
 

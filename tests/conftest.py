@@ -26,22 +26,8 @@ settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds `--kills` and `--tensorflow-only`."""
-    parser.addoption("--kills", type=int, default=20, help="joins to kill in test_killed_jobs")
-    parser.addoption(
-        "--tensorflow-only",
-        action="store_true",
-        help="only test files that may behave differently under another TensorFlow",
-    )
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves out, with `--tensorflow-only`, the test files that reach no TensorFlow."""
-    if not config.option.tensorflow_only or not collection_path.name.startswith("test_"):
-        return None
-    from tests import tensorflow_users  # It imports this file.
-
-    return None if tensorflow_users.is_one(collection_path) else True
+    """Adds `--kills`."""
+    parser.addoption("--kills", type=int, default=10, help="joins to kill in test_killed_jobs")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import tensorflow as tf
 import tf_keras as keras
 
 from models.inputs import candidate_weights, input_pipeline
@@ -65,6 +66,7 @@ class TrainingLoop:
             callback.set_model(model)
         self._steps = steps.steps_of(model)
         self._batches: Iterator[Any] | None = None
+        self._held_out: tf.data.Dataset | None = None
         self._begin = 0.0
 
     def run(self, state: TrainingState) -> Stopped:
@@ -140,10 +142,12 @@ class TrainingLoop:
         """Returns the metrics of the validation split."""
         self._model.reset_metrics()
         examples = self._data.examples
-        batches = input_pipeline.evaluation_batches(examples, _VALIDATION)
-        batches = self._steps.iterate(
-            candidate_weights.of_whole_log(batches, examples, _VALIDATION)
-        )
+        if self._held_out is None:
+            # Once: tracing how records are parsed takes longer than reading a small split.
+            batches = input_pipeline.evaluation_batches(examples, _VALIDATION)
+            self._held_out = candidate_weights.of_whole_log(batches, examples, _VALIDATION)
+        examples.shards(_VALIDATION)  # Those that the manifest describes, still.
+        batches = self._steps.iterate(self._held_out)
         for number in range(input_pipeline.count_batches(examples, _VALIDATION)):
             self._steps.evaluate(batches)
             if distribution.any_worker(self._stop_requested(), number):

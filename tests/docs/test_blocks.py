@@ -15,7 +15,7 @@ from tests.docs import workspace
 
 QUICKSTART = "docs/quickstart.md"
 # Run by the interpreter, as a reader does it; the other pages by one that is quick.
-AS_READERS = {QUICKSTART, "docs/embeddings.md"}
+AS_READERS = {"docs/embeddings.md"}
 # Their commands need a container engine or a cluster: they are only checked.
 CHECKED = sorted(REPOSITORY.glob("docker/*/README.md"))
 PAGES = [

@@ -49,22 +49,29 @@ def check_run(notebook):
     assert pictures
 
 
-@pytest.mark.slow(seconds=90)
-def test_training_notebook_runs(kernel, tmp_path):
-    notebook = execute(EXAMPLES / "1_train_and_look.ipynb", tmp_path, kernel)
+@pytest.fixture(scope="module")
+def trained(kernel, tmp_path_factory):
+    """The first notebook's run and its folder."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    return execute(EXAMPLES / "1_train_and_look.ipynb", folder, kernel), folder
+
+
+@pytest.mark.slow(seconds=200)
+def test_training_notebook_runs(trained):
+    notebook, folder = trained
     check_run(notebook)
     text = printed(notebook)
     found = {
         name: float(re.search(rf"^{name} +([\d.]+)", text, re.M)[1]) for name in ("dmf", "id_only")
     }
     assert found["dmf"] > found["id_only"] + 0.002, "content adds nothing"
-    assert (tmp_path / "build" / "models" / "dmf" / "report.html").is_file()
+    assert (folder / "build" / "models" / "dmf" / "report.html").is_file()
 
 
 @pytest.fixture(scope="module")
-def rollout(kernel, tmp_path_factory):
-    """The second notebook's run and its folder."""
-    folder = tmp_path_factory.mktemp("rollout")
+def rollout(kernel, trained):
+    """The second notebook's run, in the folder of the first, whose model it takes."""
+    _, folder = trained
     return execute(EXAMPLES / "2_serve_and_roll.ipynb", folder, kernel), folder
 
 

@@ -34,11 +34,13 @@ CONFIG = {
         "partitions": 4,
         "statistics": ["click"],
     },
+    "model": {"hidden": (8,)},
     "training": {"epochs": 1, "deterministic": True, "evaluations_per_epoch": 1},
+    "export": {"batch_sizes": (1,)},
     "gate": daily_log.OPEN_GATE,
     "caches": {"items": "market/items"},
 }
-LONGEST = 60.0
+LONGEST = 50.0
 """Seconds until a kill, at most; a part takes about a minute."""
 
 
@@ -121,7 +123,7 @@ def left(folder, work):
     }
 
 
-@pytest.mark.slow(seconds=600)
+@pytest.mark.slow(seconds=350)
 @pytest.mark.guarantee("killed", "cycle")
 def test_a_killed_cycle_goes_on_and_ends_with_the_same_bytes(folder, kills):
     finish(start(folder, "whole"))

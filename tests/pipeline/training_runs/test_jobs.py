@@ -116,8 +116,7 @@ def test_export_with_one_of_two_embedding_sets_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.slow(seconds=30)
-@pytest.mark.parametrize("least", ["0.01", "0"])
-@pytest.mark.parametrize("job", ["train", "export"])
+@pytest.mark.parametrize(("job", "least"), [("train", "0.01"), ("export", "0")])
 def test_vectors_whose_ids_became_strings_are_refused_unless_told(folder: Path, job, least) -> None:
     output = folder / f"{job}-{least}"
     arguments = [f"--examples={folder}/examples", f"--min_coverage={least}"]

@@ -19,11 +19,9 @@ CASES = {
     "partitions_vary": {"statistics": ("liked", "rating"), "partitions": (8, 1, 3)},
     "sampled": {"downsample_negatives": "liked=0.3"},
 }
-SEEDS = (0, pytest.param(1, marks=pytest.mark.slow(seconds=20)))
 QUICK = ("daily",)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "case",
     [
@@ -31,8 +29,8 @@ QUICK = ("daily",)
         for one in CASES
     ],
 )
-def test_parts_equal_one_join(tmp_path, case, seed):
-    world = World(seed, parts=7, length=100)
+def test_parts_equal_one_join(tmp_path, case):
+    world = World(0, parts=7, length=100)
     values = {"statistics": STATISTICS, **CASES[case]}
     world.grown(tmp_path, **values)
     values.pop("partitions", None)
@@ -69,10 +67,9 @@ def parsed(folder, begin=0):
     return found, clicks
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("delay", [0, pytest.param(120, marks=pytest.mark.slow(seconds=20))])
-def test_late_clicks_count_though_their_records_are_written(tmp_path, seed, delay):
-    world = World(seed, parts=7, length=100)
+def test_late_clicks_count_though_their_records_are_written(tmp_path, delay):
+    world = World(0, parts=7, length=100)
     values = {
         "label_logs": True,
         "statistics": ("click", "rating", "liked"),

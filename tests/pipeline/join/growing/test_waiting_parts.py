@@ -39,11 +39,9 @@ CASES = {
     },
     "partitions_vary": {**OF_ROWS, "statistics": ("click",), "partitions": (8, 3, 12)},
 }
-SEEDS = (0, pytest.param(1, marks=pytest.mark.slow(seconds=20)))
 QUICK = ("statistics", "labels_alone")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "case",
     [
@@ -51,8 +49,8 @@ QUICK = ("statistics", "labels_alone")
         for one in CASES
     ],
 )
-def test_parts_equal_one_join(tmp_path, case, seed):
-    world = World(seed, parts=7, length=100, crossing=True)
+def test_parts_equal_one_join(tmp_path, case):
+    world = World(0, parts=7, length=100, crossing=True)
     values = dict(CASES[case])
     manifest = world.grown(tmp_path, waiting=True, **values)
     values.pop("partitions", None)
@@ -69,9 +67,8 @@ def test_parts_equal_one_join(tmp_path, case, seed):
     assert counts["dropped"].get("click_after_part", 0) == 0
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_requests_wait_through_parts_in_which_their_users_do_nothing(tmp_path, seed):
-    world = World(seed, parts=10, length=30, crossing=True, events=5)
+def test_requests_wait_through_parts_in_which_their_users_do_nothing(tmp_path):
+    world = World(0, parts=10, length=30, crossing=True, events=5)
     values = {**CLICKS, "statistics": ("click", "rating"), "partitions": (8,)}
     world.grown(tmp_path, waiting=True, **values)
     world.join(tmp_path, None, "whole", **{**values, "partitions": 3})
