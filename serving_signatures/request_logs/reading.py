@@ -37,7 +37,10 @@ def files(locations: Sequence[str]) -> list[str]:
     """
     found = []
     for one in locations:
-        listed = location.find(one)
+        try:
+            listed = location.find(one)
+        except UserInputError as error:
+            raise NoRequestsError(str(error)) from error
         is_given = listed.is_file or listed.pattern is not None
         names = [name for name in listed.sizes if listed.means(name)]
         names = [name for name in names if is_given or name.endswith(SUFFIX)]

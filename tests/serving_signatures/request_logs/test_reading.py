@@ -29,10 +29,10 @@ def test_files_are_found_by_name_glob_and_folder(tmp_path):
     assert names([str(tmp_path)], tmp_path) == every
     assert names([f"{tmp_path}/?.tfrecord"], tmp_path) == every[:2]
     assert names([f"{tmp_path}/plain", f"{tmp_path}/*.tfrecord"], tmp_path) == ["plain", *every[:2]]
-    with pytest.raises(UserInputError, match="does not exist"):
+    with pytest.raises(reading.NoRequestsError, match="does not exist"):
         reading.files([str(tmp_path / "absent")])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserInputError, match=r"holds no \*.tfrecord"):
+    with pytest.raises(reading.NoRequestsError, match=r"holds no \*.tfrecord"):
         reading.files([str(tmp_path / "empty")])
 
 
