@@ -2,8 +2,10 @@
 
 import functools
 import importlib.util
+import math
 import os
 import sys
+import time
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # About how long a test takes that is marked slow, and one that is not, in seconds.
 _SLOW, _FAST = 10, 0.3
 
+_BEGUN = time.monotonic()
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # The first call of a tf.function traces it, which no deadline survives.
@@ -28,6 +32,16 @@ settings.load_profile("repeatable")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds `--kills`."""
     parser.addoption("--kills", type=int, default=10, help="joins to kill in test_killed_jobs")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves out slow tests once the run has taken as long as `TEST_SECONDS` allows, and says so.
+
+    A run that is ended from outside says nothing of the tests that it did run.
+    """
+    limit = float(os.environ.get("TEST_SECONDS") or math.inf)
+    if item.get_closest_marker("slow") and time.monotonic() - _BEGUN > limit:
+        pytest.skip(f"out of time: the tests ran for TEST_SECONDS={limit:g}")
 
 
 @pytest.fixture(scope="session")

@@ -43,3 +43,14 @@ def test_groups_of_a_worker_begin_with_the_longest():
     found = [item.nodeid for item in items]
     assert found == [*(f"tests/test_b.py::test_{n}" for n in (0, 1)), *found[2:]]
     assert found[2:] == [f"tests/models/test_a.py::test_{n}" for n in (0, 1)]
+
+
+@pytest.mark.parametrize(("limit", "slow", "runs"), [("0", 1, 0), ("0", 0, 1), ("", 1, 1)])
+def test_slow_tests_are_left_out_once_the_time_is_over(monkeypatch, limit, slow, runs):
+    monkeypatch.setenv("TEST_SECONDS", limit)
+    item = types.SimpleNamespace(get_closest_marker=lambda name: slow)
+    if runs:
+        conftest.pytest_runtest_setup(item)
+    else:
+        with pytest.raises(pytest.skip.Exception, match="out of time"):
+            conftest.pytest_runtest_setup(item)
