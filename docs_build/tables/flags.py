@@ -7,9 +7,9 @@ from docs_build.tables.table import MOST_WORDS, Table, escape, markdown, note, w
 from pipeline.runtime import help_text, job_list
 
 BENCHMARKS = (
-    *("attention", "backfill", "daily_training", "downsampling", "join", "load_projections"),
-    *("quality", "quantization", "request_log", "serving", "serving_load", "table_formats"),
-    "training",
+    *("attention", "backfill", "daily_cycle", "daily_training", "downsampling", "join"),
+    *("load_projections", "quality", "quantization", "request_log", "serving", "serving_load"),
+    *("table_formats", "training"),
     "join_alternatives.rowwise",
 )
 
