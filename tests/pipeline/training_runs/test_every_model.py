@@ -1,7 +1,8 @@
 """Models train, evaluate and export from the command line, on full records.
 
 One of each kind: of ids alone, with an attention of its own, with vectors and a training before the
-training, and the default. `tests.models.test_model_zoo` has every model.
+training, and the default. The others are in `tests.models.test_model_zoo` and, exported, in
+`tests.serving_signatures.export.test_every_model`.
 """
 
 import json
