@@ -30,7 +30,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
-	@echo 'make test-latest those that TensorFlow may change, on the newest, in .venv-latest'
+	@echo 'make test-latest those of what calls TensorFlow, on the newest, in .venv-latest'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make test-airflow the daily cycle in a real Airflow, in build/airflow'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'

@@ -22,12 +22,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from absl import flags, logging
 
-from benchmarks.measuring import result_file
+from benchmarks.measuring import market_days, result_file
 from features.errors import UserInputError
 from models import trained_model
 from models.evaluation import metrics, scoring
@@ -78,10 +75,10 @@ def main() -> None:
 
 def _main(_: Sequence[str]) -> None:
     sizes = {name: _FLAGS[name].value for name in ("events", "users", "items", "days")}
-    settings = {**sizes, "cold_fraction": 0.05, "quality_turn": _FLAGS.turn}
-    settings["modalities"] = {"text": 32}
+    drift = {"cold_fraction": 0.05, "quality_turn": _FLAGS.turn}
+    settings = {**sizes, **drift, "modalities": {"text": 32}}
     simulate(_folder("market"), MarketplaceSettings.from_dict(settings))
-    days = _write_days()
+    days = market_days.write(_folder("market"), _folder("log"))
     models: dict[str, str] = {}
     scored, spent = [], []
     for day in days:
@@ -114,19 +111,6 @@ def _folder(*names: str) -> str:
     return os.path.abspath(os.path.join(_FLAGS.work, *names))
 
 
-def _write_days() -> list[str]:
-    """Writes the market's impressions as one folder per day, and returns their names, in order."""
-    impressions: pa.Table = pq.read_table(_folder("market", "impressions"))
-    day = pc.floor_temporal(impressions["timestamp"].cast(pa.timestamp("ms")), unit="day")
-    name = pc.strftime(day, format="%Y-%m-%d")
-    found = sorted(pc.unique(name).to_pylist())
-    for one in found:
-        os.makedirs(_folder("log", one), exist_ok=True)
-        path = _folder("log", one, "part-0.parquet")
-        pq.write_table(impressions.filter(pc.equal(name, one)), path)
-    return found
-
-
 def _run_cycle(day: str) -> float:
     """Takes a day through the cycle, or leaves it out where it stops; returns processor seconds."""
     configuration = {
@@ -150,10 +134,7 @@ def _run_cycle(day: str) -> float:
             raise UserInputError(f"The cycle ended with {done.returncode}: {reason}")
         logging.warning("%s is left out: %s", day, reason)
         subprocess.run([*command, f"--skip={reason}"], check=True)
-    return round(
-        after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime,
-        1,
-    )
+    return round(sum(after[:2]) - sum(before[:2]), 1)  # Of the user and of the system.
 
 
 def _scored(folder: str, following: ExampleSet) -> dict[str, Any]:

@@ -16,12 +16,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from absl import flags, logging
 
-from benchmarks.measuring import result_file
+from benchmarks.measuring import market_days, result_file
 from models.evaluation import metrics, scoring
 from models.inputs.example_part import hold_out_shard, open_part
 from models.inputs.example_set import ExampleSet
@@ -32,7 +29,7 @@ from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
-from pipeline.simulation.settings import DAY, MarketplaceSettings
+from pipeline.simulation.settings import MarketplaceSettings
 from pipeline.simulation.simulation import simulate
 
 _FLAGS = flags.FLAGS
@@ -61,48 +58,32 @@ def main() -> None:
 
 def _main(_: Sequence[str]) -> None:
     sizes = {name: _FLAGS[name].value for name in ("events", "users", "items", "days")}
-    settings = MarketplaceSettings.from_dict({**sizes, "modalities": {"text": 32}})
+    settings = {**sizes, "modalities": {"text": 32}}
     log = os.path.join(_FLAGS.work, "log")
-    simulate(log, settings)
-    days = _write_days(log, os.path.join(_FLAGS.work, "days"))
+    simulate(log, MarketplaceSettings.from_dict(settings))
+    days = market_days.write(log, os.path.join(_FLAGS.work, "days"))
     for day in days[:-1]:
         _join(log, day)
     before = ExampleSet.open(os.path.join(_FLAGS.work, "examples"))
-    latest = os.path.basename(days[-2])
+    latest = days[-2]
     ways = {
         "latest day": _train("latest", open_part(before, latest), None),
         "all days": _train("all", hold_out_shard(before, latest), None),
     }
     start = None
-    for day in map(os.path.basename, days[:-1]):
+    for day in days[:-1]:
         ways["day by day"] = _train(day, open_part(before, day), start)
         start = os.path.join(_FLAGS.work, "models", day)
     _join(log, days[-1])
-    following = open_part(
-        ExampleSet.open(os.path.join(_FLAGS.work, "examples")), os.path.basename(days[-1])
-    )
+    following = open_part(ExampleSet.open(os.path.join(_FLAGS.work, "examples")), days[-1])
     results = {name: _scored(following, *way) for name, way in ways.items()}
     result_file.write(_FLAGS.output, "benchmarks.daily_training", {"results": results})
 
 
-def _write_days(log: str, folder: str) -> list[str]:
-    """Writes the log's impressions as one folder per day and returns these, in order."""
-    impressions: pa.Table = pq.read_table(os.path.join(log, "impressions"))
-    first = pc.min(impressions["timestamp"]).as_py()
-    day = pc.divide(pc.subtract(impressions["timestamp"], first), DAY)
-    found = []
-    for number in sorted(pc.unique(day).to_pylist()):
-        found.append(os.path.join(folder, f"day-{number:02d}"))
-        os.makedirs(found[-1], exist_ok=True)
-        rows = impressions.filter(pc.equal(day, number))
-        pq.write_table(rows, os.path.join(found[-1], "part-0.parquet"))
-    return found
-
-
 def _join(log: str, day: str) -> None:
     options = {
-        "part": os.path.basename(day),
-        "events": day,
+        "part": day,
+        "events": os.path.join(_FLAGS.work, "days", day),
         "output": os.path.join(_FLAGS.work, "examples"),
         "embeddings": {"text": os.path.join(log, "embeddings", "text")},
         "timestamp_unit": "ms",

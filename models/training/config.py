@@ -65,7 +65,8 @@ class TrainingConfig:
       seed: of initial values, shuffling and id dropout.
       deterministic: makes every op deterministic, at some cost.
       mixed_precision: matrix products in bfloat16 (`models.training.execution`), for CPUs with AMX
-        or AVX512-BF16; slower on other CPUs, without effect on a GPU.
+        or AVX512-BF16; slower with AVX512 alone. Without AVX512, or on a GPU, it has no effect, and
+        a warning says so.
       jit_compile: compiles the heads with XLA, once per batch shape; the exported model is not.
       intra_op_threads: threads within an op; 0 for the number of cores.
       inter_op_threads: ops that run at the same time; 0 for the number of cores.

@@ -23,33 +23,33 @@ def named(scopes: Sequence[Scope], schema: ExampleSchema, options: JoinOptions) 
     """
     features = (*schema.item_features, *schema.context_features)
     categorical = {one.name for one in features if one.kind == "categorical"}
-    wanted: dict[str, set[int]] = {}
+    wanted: dict[str, set[str]] = {}
     for scope in scopes:
-        if scope.slicing in categorical:
-            wanted.setdefault(scope.slicing, set()).add(int(scope.name))
+        # 0 is padding and null, which no text has: looking for it would take all of the log.
+        if scope.slicing in categorical and scope.name != "0":
+            wanted.setdefault(scope.slicing, set()).add(scope.name)
     texts = _texts(options, wanted)
     return [
-        dataclasses.replace(scope, name=texts[scope.slicing].get(int(scope.name), scope.name))
-        if scope.slicing in wanted
-        else scope
+        dataclasses.replace(scope, name=texts.get(scope.slicing, {}).get(scope.name, scope.name))
         for scope in scopes
     ]
 
 
 def _texts(
-    options: JoinOptions, wanted: Mapping[str, Collection[int]]
-) -> dict[str, dict[int, str]]:
+    options: JoinOptions, wanted: Mapping[str, Collection[str]]
+) -> dict[str, dict[str, str]]:
     """Returns by feature the texts of those wanted values that are fingerprints of one."""
-    found: dict[str, dict[int, str]] = {name: {} for name in wanted}
+    found: dict[str, dict[str, str]] = {name: {} for name in wanted}
     for flag, locations in (("items", options.items), ("events", options.events)):
-        if wanted and locations:
+        is_missing = any(len(found[name]) < len(wanted[name]) for name in wanted)
+        if is_missing and locations:
             table = open_table(locations, flag, options.tables, is_log=flag == "events", quiet=True)
             _add(found, table, wanted)
     return found
 
 
 def _add(
-    found: Mapping[str, dict[int, str]], table: Table, wanted: Mapping[str, Collection[int]]
+    found: Mapping[str, dict[str, str]], table: Table, wanted: Mapping[str, Collection[str]]
 ) -> None:
     texts = {name for name, kind in table.reader.kinds.items() if kinds.is_text(kind)}
     names = sorted(texts & found.keys())
@@ -60,6 +60,6 @@ def _add(
         for batch, _ in table.reader.read(unit, names):
             for name in names:
                 distinct = pc.unique(batch[name]).drop_null()
-                values = hashing.ids_of_column(distinct).tolist()
+                values = map(str, hashing.ids_of_column(distinct).tolist())
                 pairs = zip(values, distinct.to_pylist(), strict=True)
                 found[name].update(pair for pair in pairs if pair[0] in wanted[name])
