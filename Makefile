@@ -10,9 +10,9 @@ INSTALLED := $(VENV)/.installed
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 # SLOW=1: the tests that are marked slow too, as CI does.
 TESTS := $(if $(SLOW),,-m 'not slow')
-# Of the packages that call TensorFlow, and of the jobs that only run their code.
-TESTS_OF_TENSORFLOW := tests/features tests/models tests/serving_signatures \
-	tests/pipeline/catalog_backfill tests/pipeline/training_runs tests/test_docstrings.py
+# What another TensorFlow may compute, train or save otherwise.
+TESTS_OF_TENSORFLOW := tests/features/test_legacy_keras.py tests/features/records tests/features/ids \
+	tests/models tests/serving_signatures/test_*.py tests/serving_signatures/export
 
 # Beam's Flink job server and what it needs.
 FLINK_JARS := build/flink/jars
@@ -30,7 +30,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
-	@echo 'make test-latest those of what calls TensorFlow, on the newest, in .venv-latest'
+	@echo 'make test-latest those of models, training and export, on the newest TensorFlow'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make test-airflow the daily cycle in a real Airflow, in build/airflow'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'

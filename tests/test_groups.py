@@ -29,20 +29,41 @@ def test_a_group_is_a_file_or_the_outermost_folder_with_fixtures(test, group):
     assert other is None
 
 
-def test_groups_of_a_worker_begin_with_the_longest():
-    slow = pytest.mark.slow(seconds=5).mark
-    seconds = {"tests/models/test_a.py": [None, slow], "tests/test_b.py": [slow, slow]}
+def ordered(marks_by_file):
+    """Returns the ids of tests as a worker runs them; None marks a test that is not slow."""
     items = [
         types.SimpleNamespace(
             nodeid=f"{path}::test_{number}", get_closest_marker=lambda _, mark=mark: mark
         )
-        for path, marks in seconds.items()
+        for path, marks in marks_by_file.items()
         for number, mark in enumerate(marks)
     ]
     conftest.pytest_collection_modifyitems(types.SimpleNamespace(workerinput={}), items)
-    found = [item.nodeid for item in items]
+    return [item.nodeid for item in items]
+
+
+SLOW = pytest.mark.slow(seconds=5).mark
+
+
+def test_groups_of_a_worker_begin_with_the_longest(monkeypatch):
+    monkeypatch.delenv("TEST_SECONDS", raising=False)
+    found = ordered({"tests/models/test_a.py": [None, SLOW], "tests/test_b.py": [SLOW, SLOW]})
     assert found == [*(f"tests/test_b.py::test_{n}" for n in (0, 1)), *found[2:]]
     assert found[2:] == [f"tests/models/test_a.py::test_{n}" for n in (0, 1)]
+
+
+def test_within_a_bound_slow_groups_come_last_and_each_commit_draws_their_order(monkeypatch):
+    monkeypatch.setenv("TEST_SECONDS", "10")
+    files = {f"tests/test_{letter}.py": [SLOW] for letter in "abcd"}
+    files["tests/test_quick.py"] = [None]
+    orders = set()
+    for commit in "0123456789":
+        monkeypatch.setenv("TEST_ORDER", commit)
+        found = ordered(files)
+        assert found == ordered(dict(reversed(files.items())))
+        assert found[0] == "tests/test_quick.py::test_0"
+        orders.add(found[1])
+    assert len(orders) > 2
 
 
 @pytest.mark.parametrize(("limit", "slow", "runs"), [("0", 1, 0), ("0", 0, 1), ("", 1, 1)])

@@ -11,6 +11,11 @@ from models.inputs.example_set import ExampleSet
 EVALUATION_CANDIDATES = 1024
 """Candidates in a batch of evaluation."""
 
+# One call per core. The thread that would tune their number sleeps for up to a minute between two
+# looks, and TensorFlow 2.16 waits for it wherever an iterator ends: at every pass and evaluation.
+_OPTIONS = tf.data.Options()
+_OPTIONS.autotune.enabled = False
+
 _CANDIDATE_EDGES = (2, 3, 5, 9, 17, 33, 65, 129)
 
 
@@ -115,8 +120,9 @@ def _parsed(
     def both(records: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         return records, parse(records)
 
-    return batches.map(
+    parsed = batches.map(
         tf.autograph.experimental.do_not_convert(both if with_serialized else parse),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(tf.data.AUTOTUNE)
+    return parsed.with_options(_OPTIONS)

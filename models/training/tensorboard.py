@@ -26,7 +26,7 @@ def callbacks(folder: str, sample: Iterable[Batch]) -> list[keras.callbacks.Call
 
     Args:
       folder: receives the events; `ContentSummaries` writes to its subfolder `content`.
-      sample: a few batches of parsed requests, read at every evaluation.
+      sample: a few batches of parsed requests, read once.
     """
     scalars = keras.callbacks.TensorBoard(folder, write_graph=False)
     return [
@@ -50,7 +50,7 @@ class ContentSummaries(keras.callbacks.Callback):
 
     Args:
       folder: receives the events.
-      sample: a few batches of parsed requests, read at every evaluation.
+      sample: a few batches of parsed requests, read at the first evaluation and kept.
     """
 
     def __init__(self, folder: str, sample: Iterable[Batch]) -> None:
@@ -62,7 +62,7 @@ class ContentSummaries(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Writes the summaries."""
         del logs
-        sample = list(self._sample)  # An error of the data is the training's.
+        self._sample = sample = list(self._sample)  # An error of the data is the training's.
         parts: dict[str, Callable[[], None]] = {
             "attention": lambda: _write_scalars(mass_scalars(self.model, sample)),
             "attention_bias": lambda: _write_scalars(bias_scalars(self.model)),
