@@ -11,6 +11,7 @@ from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.training import fit, optimizers
+from models.training.computed import bias_fit
 from models.training.config import TrainingConfig
 from models.training.passes import TrainingInput
 from pipeline.training_runs import training_inputs
@@ -18,7 +19,13 @@ from tests.pipeline.join.three_days import DAY, DAYS, Source, random_days
 
 # One evaluation, so that the best weights are the last ones.
 MODEL = ModelConfig(
-    name="id_only", embedding_width=4, head_width=3, hidden=(5,), id_dropout=0.0, oov_buckets=2
+    name="id_only",
+    embedding_width=4,
+    head_width=3,
+    hidden=(5,),
+    id_dropout=0.0,
+    oov_buckets=2,
+    prior_strength=0.0,
 )
 # Adam would make steps of the float noise of gradients that are zero, such as that of a key that
 # all behaviors share.
@@ -119,6 +126,7 @@ def by_hand(examples, earlier):
             loss = model.compute_loss(batch, training=True)
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+    bias_fit.fit_bias(model, examples)
     return model
 
 
