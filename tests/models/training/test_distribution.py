@@ -17,7 +17,9 @@ from models import trained_model
 from models.training import distribution
 from tests import synthetic
 
+# The smallest model: what replicas share and do apart is the same in all.
 SETTINGS = (
+    "--set=model.name=id_only",
     "--set=model.hidden=(8,)",
     "--set=model.embedding_width=4",
     "--set=model.head_width=4",

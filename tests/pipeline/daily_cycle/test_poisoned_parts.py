@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +15,7 @@ from pipeline.daily_cycle.ledger import Ledger
 from pipeline.simulation.settings import MarketplaceSettings
 from pipeline.simulation.simulation import simulate
 from serving_signatures.versions.rollout import Rollout
-from tests.conftest import REPOSITORY
+from tests import quick_python
 from tests.pipeline.daily_cycle import daily_log
 
 FIRST, SECOND, THIRD = "2024-01-05", "2024-01-06", "2024-01-07"
@@ -33,7 +31,7 @@ CONFIG = {
         "partitions": 8,
         "statistics": ["click"],
     },
-    "model": {"hidden": (32,)},
+    "model": {"name": "id_only", "hidden": (32,)},
     "training": {"epochs": 2},
     "update": {"epochs": 1},
     "export": {"batch_sizes": (1,)},
@@ -46,13 +44,9 @@ def cycle(folder, part, *settings):
     path = folder / "production.json"
     path.write_text(json.dumps(CONFIG))
     given = [f"--set={one}" for one in settings]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cycle", f"--config={path}", f"--part={part}", *given],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = quick_python.run_job(
+        "pipeline.cycle", f"--config={path}", f"--part={part}", *given, cwd=folder, env=environment
     )
     assert "Left out: report" not in done.stderr
     return done
