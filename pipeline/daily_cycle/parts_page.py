@@ -1,5 +1,7 @@
 """The page over all parts: a row for each, and curves."""
 
+import os
+import urllib.parse
 from collections.abc import Callable, Sequence
 
 from pipeline.daily_cycle import versions_section
@@ -18,11 +20,12 @@ def write(path: str, name: str, records: Sequence[PartRecord]) -> None:
     """Writes the page.
 
     Args:
-      path: the HTML file.
+      path: the HTML file; parts whose pages are beside it link there.
       name: of the model.
       records: of the parts, in order.
     """
-    sections = [one for one in (_curves(records), _table(records)) if one is not None]
+    folder = os.path.dirname(path)
+    sections = [one for one in (_curves(records), _table(records, folder)) if one is not None]
     title = f"{name}: the daily cycle"
     page.write(path, title, _subtitle(records), sections, _tiles(records))
 
@@ -104,7 +107,15 @@ def _drawing(records: Sequence[PartRecord], title: str, lines: Sequence[Line]) -
     return panel.drawing(title, f"{title}, by part")
 
 
-def _table(records: Sequence[PartRecord]) -> Section:
+def _name(record: PartRecord, folder: str) -> Cell | str:
+    """Returns a part's name, which links to its page where there is one."""
+    page_of_part = f"{record.name}.html"
+    if not os.path.exists(os.path.join(folder, page_of_part)):
+        return record.name
+    return Cell(record.name, link=urllib.parse.quote(page_of_part))
+
+
+def _table(records: Sequence[PartRecord], folder: str) -> Section:
     rows: list[list[Cell | str]] = []
     for one in reversed(records):
         auc = versions_section.overall(one).get("auc", {})
@@ -115,7 +126,7 @@ def _table(records: Sequence[PartRecord]) -> Section:
             state = Cell(f"stopped at {one.stopped.step}", "bad")
         rows.append(
             [
-                one.name,
+                _name(one, folder),
                 state,
                 formats.count(versions_section.candidates(one)),
                 versions_section.rate(one),

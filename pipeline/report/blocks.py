@@ -41,10 +41,14 @@ class Figure:
 
 
 class Cell(NamedTuple):
-    """A cell of a table, whose tone is `good`, `bad` or nothing."""
+    """A cell of a table.
+
+    `tone` is `good`, `bad` or nothing, `link` a page beside this one or nothing.
+    """
 
     text: str
     tone: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
