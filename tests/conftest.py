@@ -21,6 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # About how long a test takes that is marked slow, and one that is not, in seconds.
 _SLOW, _FAST = 10, 0.3
 
+_MANY = 10
+"""Tests that are not slow, with which a group does not wait for the end of a bounded run."""
+
 _BEGUN = time.monotonic()
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -55,9 +58,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Marks the tests that read the real data set, so that `-m "not shared"` leaves them out.
 
     A worker of several gets the groups that take longest first, so that all end at about one time.
-    Where time is bounded, groups without a slow test come first, so that all of these run. The
-    others follow in an order that `TEST_ORDER` draws: what is left out for one commit is not for
-    the next.
+    Where time is bounded, groups of a few slow tests come last, so that nearly all others run, in
+    an order that `TEST_ORDER` draws: what is left out for one commit is not for the next.
     """
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
@@ -65,16 +67,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not hasattr(config, "workerinput"):
         return
     seconds: Counter[str] = Counter()
-    drawn: dict[str, int] = {}
+    slow, fast = Counter[str](), Counter[str]()
     for item in items:
-        one, slow = group(item.nodeid), item.get_closest_marker("slow")
-        seconds[one] += slow.kwargs.get("seconds", _SLOW) if slow else _FAST
-        if slow and "TEST_SECONDS" in os.environ:
-            drawn[one] = zlib.crc32(f"{os.environ.get('TEST_ORDER')} {one}".encode())
+        one, mark = group(item.nodeid), item.get_closest_marker("slow")
+        seconds[one] += mark.kwargs.get("seconds", _SLOW) if mark else _FAST
+        (slow if mark else fast)[one] += 1
 
     def place(item: pytest.Item) -> tuple[float, float, str]:
-        one = group(item.nodeid)
-        return drawn.get(one, -1), -seconds[one], one
+        one, drawn = group(item.nodeid), -1
+        if slow[one] and fast[one] < _MANY and "TEST_SECONDS" in os.environ:
+            drawn = zlib.crc32(f"{os.environ.get('TEST_ORDER')} {one}".encode())
+        return drawn, -seconds[one], one
 
     items.sort(key=place)
 
