@@ -8,7 +8,6 @@
 - `attention`: the factorized attention against what it replaces.
 - `quality`: models against ID-only attention on real data, several seeds.
 - `downsampling`: probabilities of models of few negatives against those of all.
-- `daily_training`: training day by day against training from scratch.
 - `daily_cycle`: the daily cycle on a market that drifts, against a model never updated.
 - `quantization`: the similarity code against exact cosines.
 - `backfill`: new items against a whole catalog.

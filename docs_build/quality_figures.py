@@ -59,13 +59,16 @@ QUALITY = {
 
 
 def _daily(way: str, field: str, form: str) -> Figure:
-    return Figure("daily.json", lambda held: held["results"][way][field], form)
+    return Figure("daily_cycle.json", lambda held: held["results"][way][field], form)
 
 
 DAILY = {
     f"daily.{way.replace(' ', '_')}.{field}": _daily(way, field, form)
-    for way in ("all days", "day by day", "latest day")
-    for field, form in (("auc", ".3f"), ("candidates", ",.0f"))
+    for way in ("never updated", "cycle", "from scratch")
+    for field, form in (
+        *((name, ".3f") for name in ("auc", "gauc", "ne", "calibration")),
+        ("processor_seconds", ",.0f"),
+    )
 }
 
 

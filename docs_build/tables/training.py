@@ -71,16 +71,18 @@ def _optimizers() -> str:
 
 
 def _daily() -> str:
-    """The sixth day, ranked by models of the five before."""
+    """Each next day, ranked by models of the days before; means over the days."""
+    fields = ("auc", "gauc", "ne", "calibration", "processor_seconds")
     rows = [
-        (text, *(DAILY[f"daily.{way}.{field}"].text() for field in ("candidates", "auc")))
+        (text, *(DAILY[f"daily.{way}.{field}"].text() for field in fields))
         for way, text in (
-            ("day_by_day", "day by day, from the model of the day before"),
-            ("latest_day", "from scratch, the latest day"),
-            ("all_days", "from scratch, all five days"),
+            ("never_updated", "of the first day, never updated"),
+            ("cycle", "of the cycle"),
+            ("from_scratch", "from scratch on all days so far"),
         )
     ]
-    return markdown(("trained", "candidates read", "AUC of the next day"), rows, numeric=True)
+    head = ("model", "AUC of the next day", "GAUC", "NE", "calibration", "processor seconds")
+    return markdown(head, rows, numeric=True)
 
 
 def _downsampling() -> str:

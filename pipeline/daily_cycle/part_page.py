@@ -124,6 +124,12 @@ def _champion(outcome: Mapping[str, Any]) -> str:
     return f"the part fits version {outcome['champion']}, in {len(outcome['scopes'])} slices"
 
 
+def _loaded(outcome: Mapping[str, Any]) -> str:
+    found = outcome["loaded"].items()
+    rows = [f"{name}: {formats.count(one['rows'])} rows of tag {one['tag']}" for name, one in found]
+    return "; ".join(rows) or "no store is configured"
+
+
 _RESULTS = {
     "inspect_log": _inspection,
     "inspect_examples": _inspection,
@@ -133,6 +139,7 @@ _RESULTS = {
     "gate": lambda one: one["summary"],
     "check_champion": _champion,
     "caches": lambda one: " ".join(text.capitalize() for text in one["caches"].values()),
+    "load": _loaded,
     "prune": lambda one: one["versions"],
     "promote": lambda one: f"version {one['version']} is {one['label']}",
 }

@@ -60,14 +60,18 @@ def _seconds(record: PartRecord) -> float | None:
 
 
 def _curves(records: Sequence[PartRecord]) -> Section | None:
-    pairs: list[tuple[str, list[Line]]] = [
+    ratios = [
         ("AUC on the part's held-out users", _pair("auc")),
         ("GAUC", _pair("gauc")),
         ("Predicted over observed", _pair("calibration")),
+    ]
+    amounts: list[tuple[str, list[Line]]] = [
         ("Candidates", [("s1", "new version", versions_section.candidates)]),
         ("Seconds of all steps", [("s1", "new version", _seconds)]),
     ]
-    drawings = [one for title, lines in pairs if (one := _drawing(records, title, lines))]
+    made = [_drawing(records, *one) for one in ratios]
+    made += [_drawing(records, *one, from_zero=True) for one in amounts]
+    drawings = [one for one in made if one is not None]
     if not drawings:
         return None
     legend = [Key("s1", "new version", "line"), Key("s2", "the one that served", "line")]
@@ -82,8 +86,17 @@ def _pair(metric: str) -> list[Line]:
     ]
 
 
-def _drawing(records: Sequence[PartRecord], title: str, lines: Sequence[Line]) -> Drawing | None:
-    """Returns lines over the parts; None where none has two points."""
+def _drawing(
+    records: Sequence[PartRecord], title: str, lines: Sequence[Line], from_zero: bool = False
+) -> Drawing | None:
+    """Returns lines over the parts; None where none has two points.
+
+    Args:
+      records: of the parts.
+      title: of the drawing.
+      lines: what it shows.
+      from_zero: the axis begins at 0, so that heights compare as amounts do.
+    """
     found = []
     for color, name, value in lines:
         points = [
@@ -96,6 +109,7 @@ def _drawing(records: Sequence[PartRecord], title: str, lines: Sequence[Line]) -
     if not any(len(points) > 1 for *_, points in found):
         return None
     low, high = svg.padded([value for *_, points in found for _, value in points])
+    low = 0 if from_zero else low
     panel = svg.Panel((-0.3, len(records) - 0.7), (low, high), left=64)
     panel.y_axis(svg.ticks(low, high))
     step = -(-len(records) // _MOST_NAMES)

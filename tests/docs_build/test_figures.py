@@ -34,7 +34,7 @@ def test_every_figure_of_a_file_is_a_number(file):
         ("quality.user.dmf.gauc_gain_high", "+3.89"),
         ("quality.global.din.gauc_gain", "−0.85"),
         ("quality.transfer.id_only.auc_std", "0.0066"),
-        ("daily.day_by_day.candidates", "42,531"),
+        ("daily.cycle.processor_seconds", "542"),
         ("content_lookup.buckets_bytes_per_item", "12.2"),
     ],
 )
