@@ -124,6 +124,18 @@ def test_repeated_passes_hold_every_record_once_each_and_do_not_mix(examples, ba
         assert sorted(flat(half)) == list(range(400))
 
 
+def test_no_batches_are_tuned_by_a_thread_that_their_end_has_to_wait_for(examples):
+    # With such a thread the end of an iterator takes seconds on a busy machine, not on any other.
+    read = (
+        training(examples),
+        input_pipeline.evaluation_batches(examples, "validation"),
+        input_pipeline.serialized_batches(examples, "validation"),
+        TrainingInput(examples, TrainingConfig()).one_pass(0),
+        TrainingInput(examples, TrainingConfig()).after(1),
+    )
+    assert [one.options().autotune.enabled for one in read] == [False] * len(read)
+
+
 def test_batches_hold_what_was_written(batches):
     requests = {r.request_id: r for r in synthetic.random_requests(count=400, seed=0)}
     for batch in batches.take(5):
