@@ -38,12 +38,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="joins to kill in test_killed_jobs")
 
 
+def _limit() -> float:
+    """Returns the seconds after which no slow test begins."""
+    return float(os.environ.get("TEST_SECONDS") or math.inf)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leaves out slow tests once the run has taken as long as `TEST_SECONDS` allows, and says so.
 
     A run that is ended from outside says nothing of the tests that it did run.
     """
-    limit = float(os.environ.get("TEST_SECONDS") or math.inf)
+    limit = _limit()
     if item.get_closest_marker("slow") and time.monotonic() - _BEGUN > limit:
         pytest.skip(f"out of time: the tests ran for TEST_SECONDS={limit:g}")
 
@@ -68,6 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     seconds: Counter[str] = Counter()
     slow, fast = Counter[str](), Counter[str]()
+    bounded, order = _limit() < math.inf, os.environ.get("TEST_ORDER")
     for item in items:
         one, mark = group(item.nodeid), item.get_closest_marker("slow")
         seconds[one] += mark.kwargs.get("seconds", _SLOW) if mark else _FAST
@@ -75,8 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     def place(item: pytest.Item) -> tuple[float, float, str]:
         one, drawn = group(item.nodeid), -1
-        if slow[one] and fast[one] < _MANY and "TEST_SECONDS" in os.environ:
-            drawn = zlib.crc32(f"{os.environ.get('TEST_ORDER')} {one}".encode())
+        if bounded and slow[one] and fast[one] < _MANY:
+            drawn = zlib.crc32(f"{order} {one}".encode())
         return drawn, -seconds[one], one
 
     items.sort(key=place)
