@@ -89,7 +89,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("read_sums",),
         ("partition_steps",),
         ("transform",),
-        ("parts", "manifest_values"),
+        ("parts", "manifest_values", "merged_shards"),
         ("last_lines",),
         ("job",),
     ),

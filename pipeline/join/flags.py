@@ -198,7 +198,7 @@ def define_flags() -> None:
         flags.DEFINE_integer(
             "partitions",
             0,
-            "`COUNT` Partitions of the users, each a shard per split; 0 chooses by the log's size.",
+            "`COUNT` Partitions of the users; 0 chooses by the log's size.",
         )
         flags.DEFINE_enum(
             "embedding_strategy",

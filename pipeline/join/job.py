@@ -12,9 +12,17 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from features.files import checked, storage
 from features.files.local_copy import remove_local_copy
 from features.ids import id_table
+from pipeline.checkup import machine
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.embedding_sets.embedding_inputs import EmbeddingCounts
-from pipeline.join import last_lines, manifest_values, parts, planner, transform
+from pipeline.join import (
+    last_lines,
+    manifest_values,
+    merged_shards,
+    parts,
+    planner,
+    transform,
+)
 from pipeline.join.inputs import event_log, join_inputs, part_state
 from pipeline.join.inputs.join_inputs import JoinInputs
 from pipeline.join.options import JoinOptions
@@ -24,9 +32,16 @@ from pipeline.join.planner import Decision
 from pipeline.join.transport import broadcast
 from pipeline.publishing import publication
 from pipeline.publishing.publication import QUARANTINE, Publication
-from pipeline.runtime.beam_options import is_in_process, parse_beam_options
+from pipeline.runtime.beam_options import (
+    is_in_process,
+    leaves_processes_open,
+    open_pipeline,
+    parse_beam_options,
+)
 
 _VOCABULARY = "vocabulary/item_id.txt"
+_ROWS_FOR_PROCESSES = 3_000_000
+_BYTES_PER_PROCESS = 1 << 30
 
 
 def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[str, Any]:
@@ -49,7 +64,7 @@ def build_examples(options: JoinOptions, beam_args: Sequence[str] = ()) -> dict[
     decision = planner.decide(options, inputs.rows, inputs.embeddings)
     parameters = options.manifest_parameters(decision.partitions)
     identity: dict[str, Any] = {"parameters": parameters, "inputs": inputs.fingerprints}
-    job = _Job(options, inputs, decision, beam_options)
+    job = _Job(options, inputs, decision, beam_options, beam_args)
     if options.part is None:
         if options.new_version:
             return job.run(publication.newest_version(options.output, identity))
@@ -73,9 +88,11 @@ class _Job:
         inputs: JoinInputs,
         decision: Decision,
         beam_options: PipelineOptions,
+        beam_args: Sequence[str],
     ):
         self._options, self._inputs, self._decision = options, inputs, decision
         self._beam_options = beam_options
+        self._processes_given = not leaves_processes_open(beam_options, beam_args)
 
     def run(self, target: Publication, earlier: Earlier = parts.NOTHING_EARLIER) -> dict[str, Any]:
         """Publishes, and returns the folder's manifest."""
@@ -120,7 +137,7 @@ class _Job:
         )
         counted = self._save_tables(plan)
         units = (*inputs.units, *earlier.state.units)
-        with beam.Pipeline(options=self._beam_options) as pipeline:
+        with open_pipeline(self._beam_options, self._processes()) as pipeline:
             _ = (
                 pipeline
                 | "Units" >> beam.Create(units)
@@ -138,12 +155,29 @@ class _Job:
         }
         manifest_values.check_counts(summary, sets, inputs, options)
         manifest_values.check_coverage(summary, sets, options.min_coverage)
+        summary["shards"] = merged_shards.merge_small(staging, summary["shards"])
         items = np.union1d(train_items, earlier.vocabulary)
         manifest_values.check_side_table(inputs.items, items, options.min_coverage)
         values = manifest_values.collect(summary, sets, inputs)
         if options.part is not None and options.negatives is not None:
             values |= part_state.item_counts_entry(staging)
         return {**values, "vocabulary": _write_vocabulary(staging, items)}
+
+    def _processes(self) -> int:
+        """Returns how many processes join; those of a small log would start longer than work."""
+        if self._processes_given or self._inputs.rows < _ROWS_FOR_PROCESSES:
+            return 1
+        here = machine.read()
+        cores = int(min(here.cpus, here.cpu_quota or here.cpus))
+        most = min(cores, here.memory_free // _BYTES_PER_PROCESS, self._decision.partitions)
+        processes = max(1, most)
+        logging.info(
+            "Plan: %d processes: %d cores, %.1f GiB free (--direct_num_workers to change).",
+            processes,
+            cores,
+            here.memory_free / 2**30,
+        )
+        return processes
 
     def _save_tables(self, plan: JoinPlan) -> dict[str, EmbeddingCounts]:
         """Writes the tables that workers map; returns counts of the sets among them."""

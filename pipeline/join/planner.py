@@ -1,7 +1,8 @@
 """The planner: the number of partitions and how vectors reach the workers, with reasons.
 
-Neither choice changes a record. The number of partitions is the number of shards per split, and
-so part of the data set; the strategy leaves no trace.
+Neither choice changes a record. The number of partitions decides which shard a record is in, and so
+is part of the data set; the strategy leaves no trace. Both follow from the inputs alone, never from
+the machine.
 """
 
 import dataclasses
@@ -12,8 +13,18 @@ from features.embeddings.vector_rows import VectorReader
 from features.tables.reader import Unit
 from pipeline.join.options import JoinOptions
 
-_EVENTS_PER_PARTITION = 25_000
+_ROWS_OF_SMALL_LOGS = 25_000
+"""Rows of a partition while the log is small."""
+ENOUGH_PARTITIONS = 16
+"""More are there for memory, not for cores."""
+_ROWS_PER_PARTITION = 500_000
+"""Rows of a partition of a large log: about 100 MiB at work."""
+_BYTES_PER_PARTITION = 128 << 20
+_CANDIDATES_PER_REQUEST = 4
+"""Assumed for the size of records. With one, a partition is up to twice as large."""
 _MOST_PARTITIONS = 4096
+_BYTES_PER_BEHAVIOR = 15
+"""A hashed id, the time gap and the type, in a record."""
 _BYTES_PER_VECTOR = 20
 """Id, norm and time of a quantized vector, besides its values."""
 _BYTES_PER_BUCKET = 64 << 20
@@ -61,7 +72,8 @@ def decide(options: JoinOptions, events: int, embeddings: Mapping[str, Embedding
       events: rows of the log and of the labels' own logs.
       embeddings: each modality's files.
     """
-    partitions, why = _partitions(options, events)
+    widths = {name: one.dimension for name, one in embeddings.items()}
+    partitions, why = _partitions(options, events, widths)
     reasons = [f"{partitions} partitions: {why}."]
     if not embeddings:
         return Decision(partitions, None, tuple(reasons))
@@ -85,12 +97,25 @@ def decide(options: JoinOptions, events: int, embeddings: Mapping[str, Embedding
     return Decision(partitions, shuffle, tuple(reasons))
 
 
-def _partitions(options: JoinOptions, events: int) -> tuple[int, str]:
+def _partitions(options: JoinOptions, events: int, widths: Mapping[str, int]) -> tuple[int, str]:
     if options.partitions:
         return options.partitions, "set by --partitions"
-    wanted = max(1, -(-events // _EVENTS_PER_PARTITION))
-    chosen = min(wanted, _MOST_PARTITIONS)
+    wanted = -(-events // _ROWS_OF_SMALL_LOGS)
+    # What earlier parts left and given sequences are more rows per user, which nobody has counted.
+    if options.part is None and not options.histories:
+        size = events * _bytes_per_candidate(options, widths)
+        large = max(-(-events // _ROWS_PER_PARTITION), -(-size // _BYTES_PER_PARTITION))
+        wanted = min(wanted, max(large, ENOUGH_PARTITIONS))
+    chosen = min(max(1, wanted), _MOST_PARTITIONS)
     return chosen, f"{events:,} rows, about {-(-events // chosen):,} each (--partitions to change)"
+
+
+def _bytes_per_candidate(options: JoinOptions, widths: Mapping[str, int]) -> int:
+    """Returns the bytes of a record per candidate, about, with a full history."""
+    recorded = options.candidate_embeddings
+    own = sum(width for name, width in widths.items() if recorded is None or name in recorded)
+    behaviors = options.history_length * _BYTES_PER_BEHAVIOR // _CANDIDATES_PER_REQUEST
+    return own + options.history_length * len(widths) + behaviors
 
 
 def _shuffle(embeddings: Mapping[str, EmbeddingFiles], size: int) -> EmbeddingShuffle:

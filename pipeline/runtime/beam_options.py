@@ -1,13 +1,30 @@
-"""Beam's own flags, checked before Beam reads them."""
+"""Beam's own flags, checked before Beam reads them, and the pipeline that they ask for."""
 
+import contextlib
+import os
+import shlex
+import signal
 import socket
-from collections.abc import Sequence
+import sys
+import threading
+import types
+from collections.abc import Iterator, Sequence
 
-from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    PortableOptions,
+)
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from features.errors import UserInputError
+from features.errors import RetryError, UserInputError
+from pipeline.runtime import exit_codes
 
 _DEFAULT_RUNNER = "FnApiRunner"
+_SECONDS_TO_NOTICE = 10
+_WORKER = "pipeline.runtime.beam_worker"
 # Beam's name for a job server inside the launcher.
 _EMBEDDED = "embed"
 _IN_PROCESS = ("FnApiRunner", "BundleBasedDirectRunner", "DirectRunner", "SwitchingDirectRunner")
@@ -43,6 +60,85 @@ def is_in_process(options: PipelineOptions) -> bool:
     """Whether the runner executes in the launcher's process."""
     runner = options.get_all_options()["runner"] or ""
     return runner.rpartition(".")[2] in _IN_PROCESS
+
+
+@contextlib.contextmanager
+def open_pipeline(options: PipelineOptions, processes: int = 1) -> Iterator[beam.Pipeline]:
+    """Yields a pipeline on the options' runner, which runs when the block ends.
+
+    Args:
+      options: as `parse_beam_options` returned them.
+      processes: of this machine, where the options leave that open.
+
+    Raises:
+      RetryError: a process of this machine was ended by something else.
+    """
+    given = options.view_as(DirectOptions)
+    in_processes = given.direct_running_mode == "multi_processing"
+    if not in_processes and processes == 1:
+        with beam.Pipeline(options=options) as pipeline:
+            yield pipeline
+        return
+    options = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
+    direct = options.view_as(DirectOptions)
+    # Beam would start a worker of its own in this mode.
+    direct.direct_running_mode = "in_memory"
+    if not in_processes:
+        direct.direct_num_workers = processes
+    command = shlex.join([sys.executable, "-m", _WORKER])
+    environment = SubprocessSDKEnvironment.from_command_string(command)
+    runner = FnApiRunner(default_environment=environment)
+    with _ended_workers(), beam.Pipeline(runner, options) as pipeline:
+        yield pipeline
+
+
+@contextlib.contextmanager
+def _ended_workers() -> Iterator[None]:
+    """Ends a block in which the runner waits for a worker that has ended before it answered.
+
+    Beam 2.77 notices a worker that ends at work. For one that ends while it starts it waits
+    forever: only the thread that has started it fails.
+
+    Raises:
+      RetryError: from wherever the block waits; in the main thread alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    done, gone = threading.Event(), threading.Event()
+    hook, handler = threading.excepthook, signal.getsignal(signal.SIGINT)
+
+    def failed(arguments: threading.ExceptHookArgs) -> None:
+        if "Worker subprocess exited" not in str(arguments.exc_value):
+            hook(arguments)
+        elif not done.wait(_SECONDS_TO_NOTICE):
+            gone.set()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def interrupted(number: int, frame: types.FrameType | None) -> None:
+        if gone.is_set():
+            raise RetryError(exit_codes.WORKER_ENDED)
+        if callable(handler):
+            handler(number, frame)
+
+    threading.excepthook = failed
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        done.set()
+        threading.excepthook = hook
+        signal.signal(signal.SIGINT, handler)
+
+
+def leaves_processes_open(options: PipelineOptions, beam_args: Sequence[str]) -> bool:
+    """Whether the runner is the in-process one, and no flag says in how many processes.
+
+    Args:
+      options: what `parse_beam_options` made of the flags.
+      beam_args: the flags; options do not tell a default from the same value that was given.
+    """
+    return is_in_process(options) and not any(flag.startswith("--direct_") for flag in beam_args)
 
 
 def check_job_endpoint(options: PipelineOptions) -> None:

@@ -94,7 +94,7 @@ def run(
         return [program, *arguments]
 
     def guarded(argv: list[str]) -> None:
-        _configure_logging()
+        configure_logging()
         outputs, inputs = path_rules.places(groups)
         with _exit_with_sentence(outputs):
             disk_checks.check(outputs, inputs)
@@ -245,7 +245,7 @@ class _MessageFormatter(python_logging.Formatter):
         return plain_text.escaped(super().format(record), plain_text.LAYOUT)
 
 
-def _configure_logging() -> None:
+def configure_logging() -> None:
     """Logs level INFO and above to stderr, the message alone, and each message once."""
     logging.set_verbosity(logging.INFO)
     logging.get_absl_handler().setFormatter(_MessageFormatter())

@@ -74,6 +74,12 @@ _MEMORY = (
     "Out of memory: {0}. Run the job where more memory is free, or with smaller batches, fewer "
     "workers or more partitions."
 )
+WORKER_ENDED = (
+    "A worker process of this job was ended by something else, often for want of memory. "
+    f"{_AGAIN.capitalize()}; where that happens again, with fewer workers (--direct_num_workers)."
+)
+"""What to tell the user whose machine has ended a worker."""
+
 _DAMAGED = "A file is damaged: {0}. Write it anew with the job that made it."
 
 _OF_TEXT = {os.strerror(number).lower(): number for number in SENTENCES}
@@ -167,7 +173,8 @@ def _of_text(text: str) -> tuple[int, str] | None:
         return _of_number(number, _file_in(text, last))
     if found := _MEMORY_TEXT.search(text):
         return USER_ERROR, _MEMORY.format(found[0].strip().rstrip("."))
-    return None
+    # Beam's words of a worker that is gone.
+    return (RETRY, WORKER_ENDED) if text == "Channel closed prematurely." else None
 
 
 def _of_class(error: BaseException) -> tuple[int, str] | None:
