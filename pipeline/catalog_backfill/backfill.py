@@ -24,7 +24,7 @@ from pipeline.catalog_backfill.compute import PartTask, WriteParts, save_task
 from pipeline.embedding_sets import embedding_inputs
 from pipeline.publishing import publication
 from pipeline.runtime import left_out
-from pipeline.runtime.beam_options import parse_beam_options
+from pipeline.runtime.beam_options import parse_beam_options, running_pipeline
 from serving_signatures import names
 from serving_signatures.client.cache_parts import DamagedPartError
 
@@ -173,7 +173,7 @@ class _Job:
             for cache, plan in plans.items():
                 tasks += self._tasks(cache, plan, work[cache])
             if tasks:
-                with beam.Pipeline(options=options) as pipeline:
+                with running_pipeline(options) as pipeline:
                     _ = (
                         pipeline
                         | "Parts" >> beam.Create(tasks)

@@ -24,7 +24,11 @@ from pipeline.join.planner import Decision
 from pipeline.join.transport import broadcast
 from pipeline.publishing import publication
 from pipeline.publishing.publication import QUARANTINE, Publication
-from pipeline.runtime.beam_options import is_in_process, parse_beam_options
+from pipeline.runtime.beam_options import (
+    is_in_process,
+    parse_beam_options,
+    running_pipeline,
+)
 
 _VOCABULARY = "vocabulary/item_id.txt"
 
@@ -120,7 +124,7 @@ class _Job:
         )
         counted = self._save_tables(plan)
         units = (*inputs.units, *earlier.state.units)
-        with beam.Pipeline(options=self._beam_options) as pipeline:
+        with running_pipeline(self._beam_options) as pipeline:
             _ = (
                 pipeline
                 | "Units" >> beam.Create(units)

@@ -1,11 +1,14 @@
-"""Beam's own flags, checked before Beam reads them."""
+"""Beam's own flags, checked before Beam reads them, and the run that they ask for."""
 
+import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
-from features.errors import UserInputError
+from features.errors import RetryError, UserInputError
 
 _DEFAULT_RUNNER = "FnApiRunner"
 # Beam's name for a job server inside the launcher.
@@ -65,4 +68,27 @@ def check_job_endpoint(options: PipelineOptions) -> None:
         raise UserInputError(
             f"--job_endpoint {endpoint!r}: no job server answers there ({error}). Start it "
             "(docs/clusters.md), or give its address."
+        ) from error
+
+
+@contextlib.contextmanager
+def running_pipeline(options: PipelineOptions) -> Iterator[beam.Pipeline]:
+    """Yields a pipeline that runs at the end of the block.
+
+    Args:
+      options: of `parse_beam_options`.
+
+    Raises:
+      RetryError: the job server went away while the pipeline ran.
+    """
+    try:
+        with beam.Pipeline(options=options) as pipeline:
+            yield pipeline
+    except grpc.RpcError as error:
+        endpoint = options.view_as(PortableOptions).job_endpoint
+        if not endpoint or error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        raise RetryError(
+            f"--job_endpoint {endpoint!r}: the job server went away while the job ran "
+            f"({error.details()}). Start it, and run the same command again."
         ) from error

@@ -13,7 +13,7 @@ from features.id_kinds import KEY
 from models.inputs.example_set import ExampleSet
 from pipeline.publishing.publication import Publication
 from pipeline.runtime import left_out
-from pipeline.runtime.beam_options import parse_beam_options
+from pipeline.runtime.beam_options import parse_beam_options, running_pipeline
 from pipeline.vocabulary.vocabulary_count import COUNTS, SUMMARY, VOCABULARY, CountVocabulary
 
 _SPLIT = "train"
@@ -57,7 +57,7 @@ def build_vocabulary(
         logging.info("%s already holds this vocabulary: nothing to do.", output)
         return found
     with publication.staging() as building:
-        with beam.Pipeline(options=options) as pipeline:
+        with running_pipeline(options) as pipeline:
             _ = (
                 pipeline
                 | "Shards" >> beam.Create(shards)

@@ -49,7 +49,7 @@ def join(data: Path, output: Path, *arguments: str) -> subprocess.CompletedProce
     command.append("--negatives=popularity:1")
     command += [f"--partitions={PARTITIONS}", f"--output={output}", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=240
+        command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=600
     )
 
 
