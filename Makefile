@@ -14,9 +14,6 @@ TESTS := $(if $(SLOW),,-m 'not slow')
 TESTS_OF_TENSORFLOW := tests/features/test_legacy_keras.py tests/features/records tests/features/ids \
 	tests/models tests/serving_signatures/test_*.py tests/serving_signatures/export
 
-# Beam's Flink job server and what it needs.
-FLINK_JARS := build/flink/jars
-
 # Airflow, for the DAG of docker/airflow.
 AIRFLOW_VENV := build/airflow
 
@@ -24,14 +21,15 @@ AIRFLOW_VENV := build/airflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-latest setup-airflow demo test test-latest test-flink flink-jars test-airflow \
-	lint format docs bench lock clean distclean
+.PHONY: help setup setup-latest setup-airflow demo test test-latest test-flink test-spark \
+	flink-jars spark-jars engine-jars test-airflow lint format docs bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
 	@echo 'make test-latest those of models, training and export, on the newest TensorFlow'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
+	@echo 'make test-spark the same on a local Spark (fetches 200 MB once)'
 	@echo 'make test-airflow the daily cycle in a real Airflow, in build/airflow'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
 	@echo 'make docs       the site -> build/site; strictly: fails on a broken link or a stale figure'
@@ -64,16 +62,22 @@ $(LATEST_VENV)/.installed: requirements/latest.lock requirements/bootstrap.lock 
 	@$(LATEST_VENV)/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-test-flink: $(INSTALLED) flink-jars
-	REQUIRE_FLINK=1 $(PY) -m pytest -m flink tests/pipeline/test_flink.py
+test-flink test-spark: test-%: $(INSTALLED) %-jars
+	REQUIRE_ENGINES=1 $(PY) -m pytest -m $* tests/pipeline/test_$*.py
 
-flink-jars: $(FLINK_JARS)/.complete
+# Beam's job servers and what they need.
+flink-jars spark-jars: %-jars: build/%/jars/.complete
 
-$(FLINK_JARS)/.complete: docker/flink/pom.xml
-	rm -rf $(FLINK_JARS)
-	mvn --batch-mode --quiet --no-transfer-progress --file docker/flink/pom.xml \
-		dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(FLINK_JARS)
+build/%/jars/.complete: docker/%/pom.xml
+	rm -rf $(@D)
+	mvn --batch-mode --quiet --no-transfer-progress --file $< \
+		dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@
+
+# One after the other: two Mavens at once can damage the repository that they share.
+engine-jars:
+	$(MAKE) flink-jars
+	$(MAKE) spark-jars
 
 test-airflow: $(INSTALLED) setup-airflow
 	REQUIRE_AIRFLOW=1 $(PY) -m pytest tests/docker/test_airflow.py

@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
@@ -71,25 +72,44 @@ def open_pipeline(options: PipelineOptions, processes: int = 1) -> Iterator[beam
       processes: of this machine, where the options leave that open.
 
     Raises:
-      RetryError: a process of this machine was ended by something else.
+      RetryError: a process of this machine was ended by something else, or the job server went
+        away while the pipeline ran.
     """
     given = options.view_as(DirectOptions)
-    in_processes = given.direct_running_mode == "multi_processing"
-    if not in_processes and processes == 1:
-        with beam.Pipeline(options=options) as pipeline:
+    if given.direct_running_mode == "multi_processing":
+        processes = given.direct_num_workers
+    elif processes == 1:
+        with _answering_job_server(options), beam.Pipeline(options=options) as pipeline:
             yield pipeline
         return
     options = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
     direct = options.view_as(DirectOptions)
-    # Beam would start a worker of its own in this mode.
-    direct.direct_running_mode = "in_memory"
-    if not in_processes:
-        direct.direct_num_workers = processes
+    # In Beam's own mode for processes it would start a worker of its own, not this one.
+    direct.direct_running_mode, direct.direct_num_workers = "in_memory", processes
     command = shlex.join([sys.executable, "-m", _WORKER])
     environment = SubprocessSDKEnvironment.from_command_string(command)
     runner = FnApiRunner(default_environment=environment)
     with _ended_workers(), beam.Pipeline(runner, options) as pipeline:
         yield pipeline
+
+
+@contextlib.contextmanager
+def _answering_job_server(options: PipelineOptions) -> Iterator[None]:
+    """Lets a block end with a sentence where the job server goes away in it.
+
+    Raises:
+      RetryError: it did.
+    """
+    try:
+        yield
+    except grpc.RpcError as error:
+        endpoint = options.view_as(PortableOptions).job_endpoint
+        if not endpoint or error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        raise RetryError(
+            f"--job_endpoint {endpoint!r}: the job server went away while the job ran "
+            f"({error.details()}). Start it, and run the same command again."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -2,8 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import hashlib
-import json
 import os
 import re
 import subprocess
@@ -16,78 +14,38 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.pipeline import flink_cluster
+from tests.pipeline import beam_cluster, engine_jobs
 from tests.pipeline.catalog_backfill import projection_data
-from tests.pipeline.join import logs
 from tests.serving_signatures import serving
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow]
 
-_ITEMS = [f"item-{number}" for number in range(40)]
-_PARTITIONS = 5
-
 
 @pytest.fixture(scope="module")
 def jars() -> Path:
-    """The class path that `make flink-jars` fetched."""
-    folder = Path(os.environ.get("FLINK_JARS") or REPOSITORY / "build/flink/jars")
-    if (folder / ".complete").exists():
-        return folder
-    message = f"no Flink at {folder}: 'make test-flink' fetches it, with a JDK and Maven"
-    if os.environ.get("REQUIRE_FLINK") == "1":
-        pytest.fail(f"{message} (REQUIRE_FLINK=1)")
-    pytest.skip(message)
+    return engine_jobs.jars("flink")
 
 
 @pytest.fixture(scope="module")
 def cluster(
     jars: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[flink_cluster.FlinkCluster]:
+) -> Iterator[beam_cluster.BeamCluster]:
     """A Flink for all tests of this file."""
-    with flink_cluster.start(tmp_path_factory.mktemp("cluster") / "flink", jars) as running:
+    with beam_cluster.start("flink", tmp_path_factory.mktemp("cluster") / "flink") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log of four files with request ids, duplicates and bad rows, and two embedding sets."""
-    folder = tmp_path_factory.mktemp("data")
-    rows = logs.random_rows(11, events=1_500, users=60, items=40, moments=200, request_ids=True)
-    for number, change in enumerate(
-        [{"user_id": None}, {"item_id": None}, {"timestamp": -1}, {"click": None}, {"rating": None}]
-    ):
-        rows[100 + 250 * number].update(change)
-    logs.write_log(folder / "log", rows, files=4, row_group_size=90)
-    times = [0, 1_000_500 * 1_000_000]
-    logs.write_embeddings(folder / "text", logs.random_embeddings(1, _ITEMS, 8, times=times))
-    logs.write_embeddings(folder / "image", logs.random_embeddings(2, _ITEMS[:30], 5))
-    return folder
+    return engine_jobs.write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def expected(jars: Path, data: Path) -> dict[str, str]:
-    """What the local runner publishes: file to sha256."""
-    run = _join(data, data / "local")
-    assert run.returncode == 0, run.stderr
-    published = json.loads((data / "local" / "manifest.json").read_text())
-    assert len(published["shards"]) > _PARTITIONS, "records in several splits"
-    assert sum(published["counts"]["quarantined"].values()) >= 4
-    assert published["counts"]["dropped"]["duplicate"] > 100
-    return _hashes(data / "local")
+    return engine_jobs.join_locally(data)
 
 
-def _join(data: Path, output: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pipeline.build_examples", f"--events={data}/log"]
-    command += [f"--embeddings={name}={data}/{name}" for name in ("text", "image")]
-    command += ["--behavior_rule=all", "--behavior_type=rating >= 4", "--history_length=8"]
-    command.append("--negatives=popularity:1")
-    command += [f"--partitions={_PARTITIONS}", f"--output={output}", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=240
-    )
-
-
-def _on(cluster: flink_cluster.FlinkCluster, environment: str, parallelism: int) -> list[str]:
+def _on(cluster: beam_cluster.BeamCluster, environment: str, parallelism: int) -> list[str]:
     flags = ["--runner=PortableRunner", f"--job_endpoint={cluster.endpoint}"]
     flags += [f"--environment_type={environment}", f"--parallelism={parallelism}"]
     if environment == "EXTERNAL":
@@ -97,20 +55,12 @@ def _on(cluster: flink_cluster.FlinkCluster, environment: str, parallelism: int)
     return flags
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 @pytest.mark.parametrize(
     ("environment", "parallelism", "strategy"),
     [("EXTERNAL", 1, "broadcast"), ("EXTERNAL", 3, "shuffle"), ("LOOPBACK", 2, "broadcast")],
 )
 def test_flink_publishes_the_local_runners_bytes(
-    cluster: flink_cluster.FlinkCluster,
+    cluster: beam_cluster.BeamCluster,
     data: Path,
     expected: dict[str, str],
     tmp_path: Path,
@@ -121,9 +71,9 @@ def test_flink_publishes_the_local_runners_bytes(
     before = cluster.jobs()
     log_start = cluster.log.stat().st_size
     flags = [*_on(cluster, environment, parallelism), f"--embedding_strategy={strategy}"]
-    run = _join(data, tmp_path / "out", *flags)
+    run = engine_jobs.join(data, tmp_path / "out", *flags)
     assert run.returncode == 0, run.stderr
-    assert _hashes(tmp_path / "out") == expected
+    assert engine_jobs.hashes(tmp_path / "out") == expected
     assert os.listdir(tmp_path) == ["out"]
 
     (job,) = cluster.jobs().keys() - before.keys()
@@ -136,7 +86,7 @@ def test_flink_publishes_the_local_runners_bytes(
 
 
 def test_a_row_group_that_no_worker_can_read_publishes_nothing(
-    cluster: flink_cluster.FlinkCluster, data: Path, tmp_path: Path
+    cluster: beam_cluster.BeamCluster, data: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "data"
     for part in ("log", "text", "image"):
@@ -150,7 +100,7 @@ def test_a_row_group_that_no_worker_can_read_publishes_nothing(
     content[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
     victim.write_bytes(content)
 
-    run = _join(broken, tmp_path / "out", *_on(cluster, "EXTERNAL", 3))
+    run = engine_jobs.join(broken, tmp_path / "out", *_on(cluster, "EXTERNAL", 3))
     assert run.returncode == 2, run.stderr
     assert "part-2.parquet', row group 1, rows 90 to 180, cannot be read: " in run.stderr
     assert "Nothing was published" in run.stderr
@@ -160,7 +110,7 @@ def test_a_row_group_that_no_worker_can_read_publishes_nothing(
 
 
 def test_flink_backfills_the_local_runners_bytes(
-    cluster: flink_cluster.FlinkCluster, tmp_path: Path
+    cluster: beam_cluster.BeamCluster, tmp_path: Path
 ) -> None:
     item_ids = projection_data.catalog(400)
     model = projection_data.save_model(tmp_path / "1", serving.random_model())
@@ -184,9 +134,9 @@ def test_flink_backfills_the_local_runners_bytes(
         assert run.returncode == 0, run.stderr
     (job,) = cluster.jobs().keys() - before.keys()
     assert cluster.jobs()[job][0] == "DONE"
-    found = _hashes(tmp_path / "flink")
+    found = engine_jobs.hashes(tmp_path / "flink")
     assert len(found) == 2 * (8 + 2)
-    assert found == _hashes(tmp_path / "local")
+    assert found == engine_jobs.hashes(tmp_path / "local")
 
 
 def test_a_flink_that_dies_leaves_no_output_and_no_process(
@@ -195,9 +145,11 @@ def test_a_flink_that_dies_leaves_no_output_and_no_process(
     with (
         concurrent.futures.ThreadPoolExecutor() as pool,
         pytest.raises(KeyboardInterrupt),
-        flink_cluster.start(tmp_path / "flink", jars) as running,
+        beam_cluster.start("flink", tmp_path / "flink") as running,
     ):
-        joining = pool.submit(_join, data, tmp_path / "out", *_on(running, "EXTERNAL", 1))
+        joining = pool.submit(
+            engine_jobs.join, data, tmp_path / "out", *_on(running, "EXTERNAL", 1)
+        )
         _await_worker(tmp_path / "flink")
         assert _descendants(tmp_path / "flink"), "the check below sees processes"
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A local Flink for tests: Beam's job server and a pool of Python workers, as own processes."""
+"""A local Flink or Spark for tests: Beam's job server and a pool of workers, as own processes."""
 
 import contextlib
 import os
@@ -19,21 +19,23 @@ from google.protobuf import json_format
 from tests.conftest import REPOSITORY
 from tests.server_process import free_port
 
-_SECONDS_TO_START = 60
+# Until a start counts as hung, on a busy machine too.
+_SECONDS_TO_START = 240
 _SECONDS_TO_STOP = 10
 
 
-class FlinkCluster:
-    """A running job server with a Flink inside, and a pool that starts Python workers.
+class BeamCluster:
+    """A running job server with an engine inside, and a pool that starts Python workers.
 
     Args:
       endpoint: `host:port` of the job server.
       workers: `host:port` of the worker pool.
-      log: of the job server and of Flink.
+      log: of the job server and of its engine.
+      server: the job server's process.
     """
 
-    def __init__(self, endpoint: str, workers: str, log: Path):
-        self.endpoint, self.workers, self.log = endpoint, workers, log
+    def __init__(self, endpoint: str, workers: str, log: Path, server: subprocess.Popen):
+        self.endpoint, self.workers, self.log, self.server = endpoint, workers, log, server
 
     def jobs(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Returns every job that the server has seen: id to state and pipeline options."""
@@ -50,12 +52,13 @@ class FlinkCluster:
 
 
 @contextlib.contextmanager
-def start(folder: Path, jars: Path) -> Iterator[FlinkCluster]:
+def start(engine: str, folder: Path, *flags: str) -> Iterator[BeamCluster]:
     """Runs a cluster until the block ends, however it ends.
 
     Args:
-      folder: for logs and for all that Flink and its workers write.
-      jars: the class path of the job server.
+      engine: flink or spark; `make <engine>-jars` was called.
+      folder: for logs and for all that the engine and its workers write.
+      flags: of the job server.
 
     Yields:
       the cluster, once it accepts jobs.
@@ -65,15 +68,17 @@ def start(folder: Path, jars: Path) -> Iterator[FlinkCluster]:
     """
     folder.mkdir()
     environment = {
-        "FLINK_JARS": str(jars),
-        "JDK_JAVA_OPTIONS": f'"-Djava.io.tmpdir={folder}"',
+        # The quick compiler alone: these jobs end before the thorough one pays.
+        "JDK_JAVA_OPTIONS": f'"-Djava.io.tmpdir={folder}" -XX:TieredStopAtLevel=1',
         # The pool starts its workers as `python`.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        # Else Spark takes the machine's other address.
+        "SPARK_LOCAL_IP": "127.0.0.1",
         "TMPDIR": str(folder),
     }
     port = free_port()
-    server = ["sh", str(REPOSITORY / "docker/flink/job_server.sh"), "--job-port=0"]
-    server += ["--artifact-port=0", f"--artifacts-dir={folder}/artifacts"]
+    server = ["sh", str(REPOSITORY / "docker/job_server.sh"), engine, "--job-port=0"]
+    server += ["--artifact-port=0", f"--artifacts-dir={folder}/artifacts", *flags]
     pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
     pool.append(f"--service_port={port}")
     with (
@@ -82,7 +87,7 @@ def start(folder: Path, jars: Path) -> Iterator[FlinkCluster]:
     ):
         endpoint = _await_endpoint(serving, folder / "server.log")
         _await_port(working, folder / "workers.log", port)
-        yield FlinkCluster(endpoint, f"127.0.0.1:{port}", folder / "server.log")
+        yield BeamCluster(endpoint, f"127.0.0.1:{port}", folder / "server.log", serving)
 
 
 @contextlib.contextmanager
