@@ -61,6 +61,12 @@ def define_flags() -> None:
             [],
             "`HOST:PORT` REST address of a TF Serving that must have loaded it; with --label.",
         )
+        flags.DEFINE_float(
+            "memory_gib",
+            None,
+            "`GIB` Memory of a server: refuse a version that does not fit beside those loaded.",
+            lower_bound=0,
+        )
         flags.DEFINE_string(
             "base_path",
             None,
@@ -86,7 +92,9 @@ def _check_flags(arguments: Sequence[str]) -> None:
 
 def _main(arguments: Sequence[str]) -> None:
     _check_flags(arguments)
-    versions = ModelVersions(_FLAGS.export_dir, _FLAGS.base_path, _FLAGS.dry_run)
+    versions = ModelVersions(
+        _FLAGS.export_dir, _FLAGS.base_path, _FLAGS.dry_run, _FLAGS.memory_gib
+    )
     match arguments[0]:
         case "list":
             plain_text.say(versions.show(_FLAGS.verify))
