@@ -39,7 +39,8 @@ def open_channel(
     """Opens a channel whose calls are retried while the server is UNAVAILABLE, and only then.
 
     Args:
-      target: such as `localhost:8500`.
+      target: such as `localhost:8500`; calls take turns where a name has several addresses, such
+        as `dns:///dmf-serve.ctr:8500`, a headless Service of Kubernetes.
       timeout_seconds: of one call, with its retries; a `timeout` given to a call itself counts
         in its place.
       attempts: the most a call is sent, 2 to 5 (grpc's limit); 1 for no retries.
@@ -66,7 +67,9 @@ def open_channel(
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
-    config = ("grpc.service_config", json.dumps({"methodConfig": [method]}))
+    # A headless Service of Kubernetes has an address per pod, and grpc would take the first one.
+    service = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [method]}
+    config = ("grpc.service_config", json.dumps(service))
     options = [config, *_OPTIONS]
     if credentials is None:
         channel = grpc.insecure_channel(target, options)
