@@ -36,6 +36,7 @@ CLASSES = {
     "JoinOptions": ("pipeline.join.options", "JoinOptions", "--"),
     "MarketplaceSettings": ("pipeline.simulation.settings", "MarketplaceSettings", "--"),
     "SubmissionSettings": ("pipeline.submission.settings", "Settings", ""),
+    "ServeSettings": ("pipeline.submission.serve_settings", "ServeSettings", ""),
     "CycleConfig": (_CYCLE, "CycleConfig", ""),
     "ChampionLimits": ("pipeline.daily_cycle.champion_limits", "ChampionLimits", "champion."),
     "CachesConfig": (_CYCLE, "CachesConfig", "caches."),

@@ -1,6 +1,7 @@
 """The operations on the exported versions of a model; each returns the text to print."""
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from features import proxies
 from features.errors import RetryError, UserInputError
+from features.files import tree
 from pipeline.releases import version_list
 from pipeline.releases.gate_records import GateRecords
 from serving_signatures.versions import cache_validity, pruning, served_memory
@@ -210,8 +212,18 @@ class ModelVersions:
 
     def _check_memory(self, loaded: Iterable[int]) -> None:
         if self._memory_gib is not None:
-            sizes = {number: self._folder.version(number).bytes for number in loaded}
-            served_memory.check(sizes, self._memory_gib, "--memory_gib")
+            served_memory.check(
+                {number: self._bytes(number) for number in loaded}, self._memory_gib, "--memory_gib"
+            )
+
+    def _bytes(self, number: int) -> int:
+        try:
+            return self._folder.version(number).bytes
+        except UserInputError:
+            # Gone, or its manifest cannot be read: a server may have loaded it all the same.
+            folder = os.path.join(self._folder.path, str(number))
+            found = tree.files_below(folder) if os.path.isdir(folder) else {}
+            return sum(size or 0 for size in found.values())
 
     def _rollout(self) -> Rollout:
         return Rollout.read(self._folder.path, self._folder.name, self._base_path)

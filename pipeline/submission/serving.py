@@ -11,7 +11,7 @@ from features.errors import UserInputError
 from pipeline.runtime import plain_text
 from pipeline.submission.serve_settings import ServeSettings
 from pipeline.submission.setting_types import MountPath
-from serving_signatures.export import batching
+from serving_signatures.export import batching_parameters
 from serving_signatures.versions import served_memory
 from serving_signatures.versions.export_folder import ExportFolder
 from serving_signatures.versions.rollout import FILE_NAME, Rollout
@@ -59,12 +59,12 @@ class Serving:
         sizes = {version.number: version.bytes for version in versions}
         served_memory.check(sizes, settings.memory_gib, "memory_gib")
         for version in versions:
-            if batching.FILE_NAME not in version.manifest["files"]:
+            if batching_parameters.FILE_NAME not in version.manifest["files"]:
                 logging.warning(
                     "Version %d has no %s, as versions of earlier releases: its requests are not "
                     "batched. Export the model again.",
                     version.number,
-                    batching.FILE_NAME,
+                    batching_parameters.FILE_NAME,
                 )
         return cls(settings, rollout, sizes)
 

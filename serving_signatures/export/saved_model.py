@@ -19,7 +19,7 @@ from features.schema import CANDIDATE_MASK, HISTORY_MASK
 from models.ranking_model import RankingModel
 from serving_signatures import call_size, names
 from serving_signatures.export import (
-    batching,
+    batching_parameters,
     parity_process,
     served_requests,
     warmup,
@@ -113,7 +113,7 @@ def export_saved_model(
         warm_up = WarmupCalls(signatures, embeddings, items, batch_sizes)
         calls, sizes = warm_up.calls(served)
         warmup.write_warmup(saved_model, folder.name, calls)
-        batching.write_parameters(saved_model, batch_sizes)
+        batching_parameters.write_parameters(saved_model, batch_sizes)
         batches = [
             sample_requests(signatures.schema, items, embeddings, shape, _PARITY_SEED + index)
             for index, shape in enumerate(PARITY_SHAPES)
