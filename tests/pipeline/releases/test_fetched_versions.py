@@ -45,7 +45,7 @@ def test_the_named_versions_come_as_they_were_exported(tmp_path, model, uri):
 
 def test_what_was_changed_in_the_store_is_not_published(tmp_path, s3, uri):
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    s3.client.put_object(Bucket=bucket, Key=f"{key}/2/saved_model.pb", Body=b"secund")
+    s3.client.put_object(Bucket=bucket, Key=f"{key}/2/saved_model.pb", Body=b"SECOND")
     with pytest.raises(UserInputError, match=r"saved_model.pb has another sha256"):
         fetched_versions.fetch(str(tmp_path / "dmf"), uri, ["1", "2"])
     assert sorted(ExportFolder(str(tmp_path / "dmf")).found()) == [1]
