@@ -39,8 +39,7 @@ def open_channel(
     """Opens a channel whose calls are retried while the server is UNAVAILABLE, and only then.
 
     Args:
-      target: such as `localhost:8500`; calls take turns where a name has several addresses, such
-        as `dns:///dmf-serve.ctr:8500`, a headless Service of Kubernetes.
+      target: such as `localhost:8500`.
       timeout_seconds: of one call, with its retries; a `timeout` given to a call itself counts
         in its place.
       attempts: the most a call is sent, 2 to 5 (grpc's limit); 1 for no retries.
@@ -67,9 +66,7 @@ def open_channel(
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
-    # A headless Service of Kubernetes has an address per pod, and grpc would take the first one.
-    service = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [method]}
-    config = ("grpc.service_config", json.dumps(service))
+    config = ("grpc.service_config", json.dumps({"methodConfig": [method]}))
     options = [config, *_OPTIONS]
     if credentials is None:
         channel = grpc.insecure_channel(target, options)

@@ -77,21 +77,6 @@ def test_attempts_end_and_nothing_else_is_retried(address_of, code, attempts, ca
     assert servicer.calls == calls
 
 
-def test_calls_take_turns_over_the_addresses_of_a_name(address_of):
-    servicers = [Scripted() for _ in range(3)]
-    ports = [address_of(one).rpartition(":")[2] for one in servicers]
-    addresses = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-    with open_channel(addresses, timeout_seconds=60) as channel:
-        model = RemoteModel(channel, "m")
-        deadline = time.monotonic() + 60
-        while not all(one.calls for one in servicers) and time.monotonic() < deadline:
-            model.call("s", {"x": np.ones(1)})
-        before = [one.calls for one in servicers]
-        for _ in range(12):
-            model.call("s", {"x": np.ones(1)})
-    assert [one.calls - was for one, was in zip(servicers, before, strict=True)] == [4, 4, 4]
-
-
 @pytest.mark.parametrize(
     ("argument", "values"),
     [
