@@ -36,6 +36,7 @@ CLASSES = {
     "JoinOptions": ("pipeline.join.options", "JoinOptions", "--"),
     "MarketplaceSettings": ("pipeline.simulation.settings", "MarketplaceSettings", "--"),
     "SubmissionSettings": ("pipeline.submission.settings", "Settings", ""),
+    "ServeSettings": ("pipeline.submission.serve_settings", "ServeSettings", ""),
     "CycleConfig": (_CYCLE, "CycleConfig", ""),
     "ChampionLimits": ("pipeline.daily_cycle.champion_limits", "ChampionLimits", "champion."),
     "CachesConfig": (_CYCLE, "CachesConfig", "caches."),
@@ -50,10 +51,11 @@ _TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean":
 
 
 def meanings(kind: type) -> dict[str, str]:
-    """Returns the text of each attribute in a class's docstring."""
-    docstring = griffe.Docstring(kind.__doc__ or "", lineno=1)
+    """Returns the text of each attribute in the docstrings of a class and of those it extends."""
+    docstrings = [griffe.Docstring(one.__doc__ or "", lineno=1) for one in reversed(kind.mro())]
     return {
         attribute.name: " ".join(attribute.description.split())
+        for docstring in docstrings
         for section in griffe.parse_google(docstring, warnings=False)
         if isinstance(section, griffe.DocstringSectionAttributes)
         for attribute in section.value

@@ -8,6 +8,7 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     TypeAdapter,
     model_validator,
@@ -77,12 +78,15 @@ class PromotionConfig:
         it gets a label; empty where servers read the configuration when they start.
       wait_seconds: how long the servers may take to load a version.
       base_path: the model's folder as the servers see it; None as `pipeline.models promote`.
+      memory_gib: of a server; a version that does not fit beside those that are loaded is not
+        promoted. None to compare nothing.
     """
 
     label: Literal["canary", "stable"] = "stable"
     servers: tuple[str, ...] = ()
     wait_seconds: NonNegativeFloat = 300.0
     base_path: str | None = None
+    memory_gib: PositiveFloat | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

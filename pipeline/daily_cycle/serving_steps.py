@@ -57,7 +57,8 @@ def load(run: PartRun) -> Outcome:
 def promote(run: PartRun) -> Outcome:
     """Has the version loaded, and gives it `canary`, then `stable`, where it is to have them."""
     settings, number = run.config.promotion, run.outcomes["export"]["version"]
-    versions = ModelVersions(model_steps.serving_folder(run), settings.base_path)
+    folder = model_steps.serving_folder(run)
+    versions = ModelVersions(folder, settings.base_path, memory_gib=settings.memory_gib)
     before = versions.labels()
     if before.get(settings.label) != number:
         versions.promote(number)

@@ -1,16 +1,18 @@
 """The operations on the exported versions of a model; each returns the text to print."""
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from features import proxies
 from features.errors import RetryError, UserInputError
+from features.files import tree
 from pipeline.releases import version_list
 from pipeline.releases.gate_records import GateRecords
-from serving_signatures.versions import cache_validity, pruning
+from serving_signatures.versions import cache_validity, pruning, served_memory
 from serving_signatures.versions.export_folder import ExportFolder
 from serving_signatures.versions.exported_version import ExportedVersion
 from serving_signatures.versions.rollout import CANARY, FILE_NAME, STABLE, Rollout
@@ -29,16 +31,24 @@ class ModelVersions:
       base_path: the folder as the server sees it; None for the one in the configuration, or
         `/models/<name>`.
       dry_run: change nothing, and describe what would change.
+      memory_gib: of a server; None where it is not known, and nothing is compared with it.
 
     Raises:
       UserInputError: the folder holds no version.
     """
 
-    def __init__(self, export_dir: str, base_path: str | None = None, dry_run: bool = False):
+    def __init__(
+        self,
+        export_dir: str,
+        base_path: str | None = None,
+        dry_run: bool = False,
+        memory_gib: float | None = None,
+    ):
         self._folder = ExportFolder(export_dir)
         self._records = GateRecords(self._folder)
         self._base_path = base_path
         self._dry_run = dry_run
+        self._memory_gib = memory_gib
         self._would = "would " if dry_run else ""
         if not self._folder.found():
             raise UserInputError(
@@ -120,8 +130,8 @@ class ModelVersions:
             is recorded; None to need the gate.
 
         Raises:
-          UserInputError: the version is not there or damaged, has not passed the gate, or TF
-            Serving would refuse it.
+          UserInputError: the version is not there or damaged, has not passed the gate, does not
+            fit the memory beside those that stay loaded, or TF Serving would refuse it.
         """
         if without_gate is not None and not (label and without_gate.strip()):
             raise UserInputError(
@@ -136,6 +146,8 @@ class ModelVersions:
                 after = before.serve(version.number)
             else:
                 after = before.promote(version.number, label)
+            self._check_memory(after.loaded_after(before))
+            if label is not None:
                 gate = self._gate(version, stable, without_gate)
                 for server in servers:
                     _require_available(server, self._folder.name, version.number)
@@ -197,6 +209,21 @@ class ModelVersions:
         if version.number == stable:
             return f"gate: none, version {stable} is {STABLE} already"
         return f"gate: {self._records.require(version, stable).summary}"
+
+    def _check_memory(self, loaded: Iterable[int]) -> None:
+        if self._memory_gib is not None:
+            served_memory.check(
+                {number: self._bytes(number) for number in loaded}, self._memory_gib, "--memory_gib"
+            )
+
+    def _bytes(self, number: int) -> int:
+        try:
+            return self._folder.version(number).bytes
+        except UserInputError:
+            # Gone, or its manifest cannot be read: a server may have loaded it all the same.
+            folder = os.path.join(self._folder.path, str(number))
+            found = tree.files_below(folder) if os.path.isdir(folder) else {}
+            return sum(size or 0 for size in found.values())
 
     def _rollout(self) -> Rollout:
         return Rollout.read(self._folder.path, self._folder.name, self._base_path)

@@ -2,7 +2,9 @@
 
 - `targets`: runs a submission on one of them, or prints what would run.
 - `submission`, `settings`, `setting_types`: one job with its flags, image and resources.
+- `serving`, `serve_settings`: a model's rollout and the servers for it.
 - `jobs`: the jobs that there are, their command lines, and the check of their flags.
 - `commands`, `processes`: commands of this machine, and how they run together.
-- `manifests`, `yaml_text`: what Kubernetes is given, and as text; `awaited_job`: waits for it.
+- `manifests`, `serve_manifests`, `pods`: what Kubernetes is given; `yaml_text`: the same as text.
+- `awaited_job`: waits for it.
 """

@@ -6,26 +6,20 @@ an Indexed Job have the host names `<job>-<index>`, however often they are repla
 addresses of all workers are known beforehand, and Kubernetes sets the index in `TF_CONFIG`.
 """
 
-import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from features.errors import UserInputError
-from features.version import VERSION
 from pipeline.runtime import exit_codes
-from pipeline.submission import jobs
-from pipeline.submission.settings import Settings, Volume
+from pipeline.submission import jobs, pods
+from pipeline.submission.pods import Manifest
+from pipeline.submission.settings import Settings
 from pipeline.submission.submission import Submission, tf_config
 
-Manifest = dict[str, Any]
-
-_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-_LONGEST_OBJECT = 253
 CONTAINER = "job"
 """Name of a pod's only container."""
-_USER = 10001
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
@@ -41,13 +35,9 @@ def render(submission: Submission, once: bool = False) -> list[Manifest]:
         a secret has no name of Kubernetes.
     """
     settings = submission.settings
-    _check_image(settings.image)
-    _check_names(settings)
-    labels = {
-        "app.kubernetes.io/name": "dmf-ctr",
-        "app.kubernetes.io/component": submission.job.replace("_", "-"),
-        "app.kubernetes.io/managed-by": "dmf-submit",
-    }
+    pods.check_image(settings.image)
+    pods.check_names(settings)
+    labels = pods.labels(submission.job.replace("_", "-"))
     metadata = {"name": submission.name, "namespace": settings.namespace, "labels": labels}
     job: Manifest = {
         "apiVersion": "batch/v1",
@@ -130,26 +120,6 @@ def need_kubectl() -> None:
         )
 
 
-def _check_image(image: str) -> None:
-    name = image.rpartition("/")[2]
-    if "@sha256:" not in image and (":" not in name or name.endswith(":latest")):
-        raise UserInputError(
-            f"image={image!r}: expected a tag other than latest, or a digest, such as "
-            f"--set image=REGISTRY/dmf-worker:{VERSION}. Otherwise a retry may run other code."
-        )
-
-
-def _check_names(settings: Settings) -> None:
-    claims = [one.source for one in settings.volumes if not one.source.startswith("/")]
-    for setting, names in (("volumes", claims), ("secrets", settings.secrets)):
-        for name in names:
-            if not _OBJECT.fullmatch(name) or len(name) > _LONGEST_OBJECT:
-                raise UserInputError(
-                    f"{setting}: {name!r} is no name of Kubernetes. Expected lower-case letters, "
-                    "digits, dots and dashes, such as ctr-data."
-                )
-
-
 def _failure_rules(once: bool) -> list[Manifest]:
     """Returns the rules for failed pods; other failures count against `backoffLimit`."""
     code_in = {"containerName": CONTAINER, "operator": "In"}
@@ -165,65 +135,41 @@ def _failure_rules(once: bool) -> list[Manifest]:
 
 def _pod(submission: Submission) -> Manifest:
     settings = submission.settings
-    scratch = f"{round(settings.scratch_gib * 1024)}Mi"
-    volumes = [("scratch", "/tmp", False, {"emptyDir": {"sizeLimit": scratch}})]
+    scratch = pods.empty_folder(round(settings.scratch_gib * 1024))
+    volumes = [("scratch", "/tmp", False, scratch)]
     for index, volume in enumerate(settings.volumes):
-        volumes.append((f"volume-{index}", volume.mount, volume.read_only, _source(volume)))
-    resources = {
-        "cpu": f"{round(settings.cpus * 1000)}m",
-        "memory": f"{round(settings.memory_gib * 1024)}Mi",
-    }
+        source = pods.volume_source(volume)
+        volumes.append((f"volume-{index}", volume.mount, volume.read_only, source))
     container: Manifest = {
         "name": CONTAINER,
         "image": settings.image,
-        # Kubernetes expands $(NAME) here and reads $$ as a dollar.
-        "args": [_literal(word) for word in jobs.command(submission.job, submission.flags)],
+        "args": [pods.literal(word) for word in jobs.command(submission.job, submission.flags)],
         "env": _environment(submission),
-        # Equal, so that the pod is among the last to be evicted.
-        "resources": {"requests": resources, "limits": resources},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        **pods.environment_from(settings),
+        **pods.container_limits(settings),
         "volumeMounts": [
             {"name": name, "mountPath": mount, **({"readOnly": True} if read_only else {})}
             for name, mount, read_only, _ in volumes
         ],
     }
-    if settings.secrets:
-        container["envFrom"] = [{"secretRef": {"name": name}} for name in settings.secrets]
     pod: Manifest = {
         # Required by podFailurePolicy: a new pod, not a new container, follows a failure.
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": settings.grace_seconds,
-        "automountServiceAccountToken": False,
-        # Otherwise the job is process 1, which SIGTERM does not end unless it is handled.
-        "shareProcessNamespace": True,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        **pods.pod_limits(settings),
         "containers": [container],
         "volumes": [{"name": name, **source} for name, _, _, source in volumes],
     }
     if settings.workers > 1:
         container["ports"] = [{"name": "worker", "containerPort": settings.port}]
         pod["subdomain"] = submission.name
-    if settings.service_account is not None:
-        pod["serviceAccountName"] = settings.service_account
-    if settings.node_selector:
-        pod["nodeSelector"] = dict(settings.node_selector)
     return pod
 
 
 def _environment(submission: Submission) -> list[Manifest]:
     settings, name = submission.settings, submission.name
     variables: list[Manifest] = [
-        {"name": variable, "value": _literal(value)}
+        {"name": variable, "value": pods.literal(value)}
         for variable, value in submission.container_environment.items()
     ]
     if settings.workers > 1:
@@ -232,17 +178,6 @@ def _environment(submission: Submission) -> list[Manifest]:
         variables.append({"name": "TASK_INDEX", "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}})
         variables.append({"name": "TF_CONFIG", "value": tf_config(hosts, "$(TASK_INDEX)")})
     return variables
-
-
-def _literal(text: str) -> str:
-    return text.replace("$", "$$")
-
-
-def _source(volume: Volume) -> Manifest:
-    if volume.source.startswith("/"):
-        return {"hostPath": {"path": volume.source, "type": "Directory"}}
-    claim = {"claimName": volume.source, **({"readOnly": True} if volume.read_only else {})}
-    return {"persistentVolumeClaim": claim}
 
 
 def _service(name: str, settings: Settings, metadata: Mapping[str, Any]) -> Manifest:

@@ -6,9 +6,12 @@ from types import MappingProxyType
 
 from absl import logging
 
-from pipeline.submission import commands, manifests, yaml_text
+from pipeline.submission import commands, manifests, serve_manifests, yaml_text
 from pipeline.submission.awaited_job import AwaitedJob
+from pipeline.submission.pods import Manifest
 from pipeline.submission.processes import Command, ProcessGroup
+from pipeline.submission.serving import Serving
+from pipeline.submission.settings import PodSettings
 from pipeline.submission.submission import Submission
 
 
@@ -36,14 +39,7 @@ def _docker(submission: Submission, dry_run: bool, once: bool) -> int:
 def _kubernetes(submission: Submission, dry_run: bool, once: bool) -> int:
     settings = submission.settings
     rendered = manifests.render(submission, once)
-    manifests.validate(rendered, settings.kubernetes_version)
-    text = yaml_text.write(rendered)
-    kinds = ",".join(manifest["kind"].lower() for manifest in rendered)
-    logging.info(
-        "%s valid in Kubernetes %s; apply them with `kubectl apply -f -`.",
-        " and ".join(manifest["kind"] for manifest in rendered),
-        settings.kubernetes_version,
-    )
+    text = _checked_text(rendered, settings)
     if dry_run:
         sys.stdout.write(text)
         return 0
@@ -51,10 +47,45 @@ def _kubernetes(submission: Submission, dry_run: bool, once: bool) -> int:
         return AwaitedJob(submission.name, settings.namespace, text).run()
     if code := manifests.apply(text):
         return code
+    kinds = ",".join(manifest["kind"].lower() for manifest in rendered)
     kubectl = f"kubectl --namespace {settings.namespace}"
     logging.info("Follow: %s logs --follow job/%s", kubectl, submission.name)
     logging.info("Remove: %s delete %s %s", kubectl, kinds, submission.name)
     return 0
+
+
+def serve(serving: Serving, dry_run: bool) -> int:
+    """Applies the manifests of servers, or prints them; returns an exit code.
+
+    Raises:
+      UserInputError: a manifest is not valid, or there is no `kubectl`.
+    """
+    settings = serving.settings
+    text = _checked_text(serve_manifests.render(serving), settings)
+    if dry_run:
+        sys.stdout.write(text)
+        return 0
+    if code := manifests.apply(text):
+        return code
+    kubectl = f"kubectl --namespace {settings.namespace}"
+    logging.info("Follow: %s rollout status deployment/%s", kubectl, settings.name)
+    logging.info("Go back: %s rollout undo deployment/%s", kubectl, settings.name)
+    selector = f"app.kubernetes.io/instance={settings.name}"
+    kinds = "deployment,service,configmap,horizontalpodautoscaler,poddisruptionbudget"
+    logging.info("Remove: %s delete %s --selector %s", kubectl, kinds, selector)
+    return 0
+
+
+def _checked_text(rendered: Sequence[Manifest], settings: PodSettings) -> str:
+    """Returns valid manifests as YAML."""
+    manifests.validate(rendered, settings.kubernetes_version)
+    text = yaml_text.write(rendered)
+    logging.info(
+        "%s valid in Kubernetes %s; apply them with `kubectl apply -f -`.",
+        " and ".join(manifest["kind"] for manifest in rendered),
+        settings.kubernetes_version,
+    )
+    return text
 
 
 def _print(workers: Sequence[Command], network: Sequence[Command] = ()) -> int:

@@ -43,7 +43,7 @@ class ExportConfig:
     Attributes:
       embeddings_inside: keep the quantized embedding sets inside the model; otherwise requests
         carry the vectors.
-      batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters.
+      batch_sizes: allowed batch sizes R, written as TF Serving's batching parameters.
       max_pairs: the largest call that the model answers, in pairs of candidate and behavior.
     """
 

@@ -18,7 +18,13 @@ from features.records.requests import Arrays
 from features.schema import CANDIDATE_MASK, HISTORY_MASK
 from models.ranking_model import RankingModel
 from serving_signatures import call_size, names
-from serving_signatures.export import parity_process, served_requests, warmup, warmup_calls
+from serving_signatures.export import (
+    batching_parameters,
+    parity_process,
+    served_requests,
+    warmup,
+    warmup_calls,
+)
 from serving_signatures.export.sample_requests import encode_batch, sample_requests
 from serving_signatures.export.served_requests import ServedRequests
 from serving_signatures.export.warmup_calls import WarmupCalls
@@ -76,7 +82,7 @@ def export_saved_model(
       export_dir: the model's folder in TF Serving's sense, local; versions are numbers in it.
       embeddings: embedding set by modality to keep inside the model, or None for vectors in
         the request.
-      batch_sizes: allowed batch sizes R, as in TF Serving's batching parameters; each gets
+      batch_sizes: allowed batch sizes R, written as TF Serving's batching parameters; each gets
         warm-up records.
       held_out: serialized Examples of a join, to verify besides the random requests: by their
         ids they must score as they do with the similarity codes of the join.
@@ -107,6 +113,7 @@ def export_saved_model(
         warm_up = WarmupCalls(signatures, embeddings, items, batch_sizes)
         calls, sizes = warm_up.calls(served)
         warmup.write_warmup(saved_model, folder.name, calls)
+        batching_parameters.write_parameters(saved_model, batch_sizes)
         batches = [
             sample_requests(signatures.schema, items, embeddings, shape, _PARITY_SEED + index)
             for index, shape in enumerate(PARITY_SHAPES)

@@ -12,7 +12,7 @@ from serving_signatures.versions.exported_version import EXTRAS
 FILE_NAME = "tf_serving_warmup_requests"
 
 BATCH_SIZES = (1, 2, 4, 8)
-"""The allowed batch sizes of `docker/serving/batching_parameters.txt`."""
+"""Allowed R where nothing else is configured."""
 
 MAXIMUM_RECORDS = 1000
 """TF Serving does not load a model with more."""

@@ -5,4 +5,5 @@
 - `manifest_check`: the structure of a manifest.
 - `cache_validity`: which caches of an earlier version stay valid.
 - `rollout`: TF Serving's model configuration, with labels; `pruning`: what may be removed.
+- `served_memory`: whether the versions that are loaded together fit a server's memory.
 """

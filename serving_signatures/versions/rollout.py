@@ -128,6 +128,16 @@ class Rollout:
         del labels[PREVIOUS]
         return self._with(labels, left)
 
+    def loaded_after(self, before: "Rollout") -> frozenset[int]:
+        """Returns the versions that are in memory at one time after another configuration.
+
+        TF Serving unloads what is no longer served first, while another version answers. Where
+        nothing stays, it keeps the newest of the old ones until a new one has loaded.
+        """
+        if self.served & before.served or not before.served:
+            return self.served
+        return self.served | {max(before.served)}
+
     def render(self) -> str:
         """Returns the configuration as text."""
         config = model_server_config_pb2.ModelServerConfig()

@@ -8,8 +8,8 @@ import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf import wrappers_pb2 as wrappers
 
-from pipeline.training_runs import run_config
-from serving_signatures.export import warmup
+from pipeline.submission import serve_manifests
+from pipeline.submission.serve_settings import ServeSettings
 from serving_signatures.versions import rollout
 from serving_signatures.versions.rollout import Rollout
 from tests.conftest import REPOSITORY
@@ -89,20 +89,17 @@ def test_models_config_is_what_promote_writes():
 
 def test_batching_parameters():
     parsed = parse("batching_parameters.txt", serving_message("BatchingParameters")())
-    sizes = list(parsed.allowed_batch_sizes)
-    assert sizes == sorted(set(sizes))
-    assert sizes[-1] == parsed.max_batch_size.value, "TensorFlow Serving refuses to start"
-    assert sizes == list(warmup.BATCH_SIZES), "each has warm-up records"
-    assert sizes == list(run_config.ExportConfig().batch_sizes)
     assert parsed.num_batch_threads.value >= 1
-    # Padding repeats a tensor's first value: a mask would come out wrong.
-    assert not parsed.pad_variable_length_inputs
+    # The server takes nothing else from here: sizes are in batching_params.pbtxt of each version.
+    assert [field.name for field, _ in parsed.ListFields()] == ["num_batch_threads"]
 
 
 def test_monitoring_config():
     parsed = parse("monitoring.config", serving_message("MonitoringConfig")())
     assert parsed.prometheus_config.enable
     assert parsed.prometheus_config.path.startswith("/")
+    text = (DOCKER / "serving" / "monitoring.config").read_text(encoding="utf-8")
+    assert text == serve_manifests.MONITORING, "the one for Kubernetes"
 
 
 def test_misspelt_parameter_does_not_parse():
@@ -114,6 +111,7 @@ def test_serving_is_the_minor_version_that_exports(compose):
     image = compose["services"]["serving"]["image"]
     tag = re.fullmatch(r"\$\{SERVING_IMAGE:-tensorflow/serving:([0-9.]+)\}", image)[1]
     assert tag.split(".")[:2] == pins("runtime.lock")["tensorflow"].split(".")[:2]
+    assert ServeSettings(export_dir="serving/dmf").image == f"tensorflow/serving:{tag}"
 
 
 def test_serving_reads_the_files_of_this_folder_and_what_promote_writes(compose):
@@ -124,6 +122,7 @@ def test_serving_reads_the_files_of_this_folder_and_what_promote_writes(compose)
     assert set(re.findall(r"=/config/(\S+)", command)) == held - {rollout.FILE_NAME}
     assert f"--model_config_file=/models/dmf/{rollout.FILE_NAME}" in service["command"]
     assert "--allow_version_labels_for_unavailable_models=true" in service["command"]
+    assert "--enable_per_model_batching_parameters=true" in service["command"]
 
 
 def test_ports_are_published_on_loopback_only(compose):

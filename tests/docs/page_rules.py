@@ -35,9 +35,11 @@ OTHER_FLAGS = {
     # TF Serving.
     *("allow_version_labels_for_unavailable_models", "batching_parameters_file"),
     *("enable_batching", "model_config_file", "model_config_file_poll_wait_seconds"),
-    "monitoring_config_file",
+    *("monitoring_config_file", "num_load_threads", "enable_per_model_batching_parameters"),
     # absl.
     *("help", "helpfull", "only_check_args", "flagfile"),
+    # AWS.
+    "recursive",
     # uv, any flag, a settled question.
     *("upgrade", "name", "thread_rounds"),
 }

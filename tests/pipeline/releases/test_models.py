@@ -1,6 +1,7 @@
 """`python -m pipeline.models`: what an operator sees and what it leaves in the folder."""
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from features.errors import UserInputError
 from pipeline.releases.model_versions import ModelVersions
+from serving_signatures.versions import served_memory
 from serving_signatures.versions.rollout import Rollout
 from tests import quick_python
 from tests.conftest import REPOSITORY
@@ -112,6 +114,61 @@ def test_promote_leads_away_from_a_stable_version_that_cannot_be_read(folder, ve
     path.rename(folder / "away")
     assert "its tags cannot be read" in versions.promote(4, "stable", without_gate=WHY)
     assert rollout(folder).labels == {"stable": 4, "previous": 3}
+
+
+def needs(folder, *numbers):
+    """GiB that a server needs for versions, from the bytes of their files."""
+    sizes = {
+        number: sum(
+            path.stat().st_size
+            for path in (folder / str(number)).rglob("*")
+            if path.is_file() and path.name != "manifest.json"
+        )
+        for number in numbers
+    }
+    return served_memory.needed_bytes(sizes) / 2**30
+
+
+def test_promote_compares_what_stays_loaded_with_the_memory_at_the_byte(folder, versions):
+    versions.promote(1, "stable", without_gate=WHY)
+    before, enough = rollout(folder), needs(folder, 1, 2)
+    assert needs(folder, 1) < enough
+    for label in (None, "canary"):
+        small = ModelVersions(str(folder), memory_gib=math.nextafter(enough, 0))
+        with pytest.raises(UserInputError, match=r"--memory_gib=.*version 1 .*version 2 ") as error:
+            small.promote(2, label, without_gate=None if label is None else WHY)
+        assert "promote fewer versions" in str(error.value)
+        assert rollout(folder) == before, "nothing was written"
+    ModelVersions(str(folder), memory_gib=enough).promote(2)
+    assert rollout(folder).served == {1, 2}
+
+
+def test_promote_counts_the_version_that_answers_until_the_first_one_has_loaded(folder, versions):
+    versions.promote(1)
+    enough = needs(folder, 1, 2)
+    for memory, fits in ((math.nextafter(enough, 0), False), (enough, True)):
+        sized = ModelVersions(str(folder), memory_gib=memory)
+        with contextlib.nullcontext() if fits else pytest.raises(UserInputError, match="version 1"):
+            sized.promote(2, "stable", without_gate=WHY)
+    assert rollout(folder).served == {2}
+
+
+def test_promote_counts_a_version_that_cannot_be_read(folder, versions):
+    versions.promote(3, "stable", without_gate=WHY)
+    versions.promote(4)
+    (folder / "3" / "assets.extra" / "manifest.json").write_text("[]")
+    sized = ModelVersions(str(folder), memory_gib=needs(folder, 3, 4) + 1e-6)
+    assert "stable: 3 -> 4" in sized.promote(4, "stable", without_gate=WHY)
+    with pytest.raises(UserInputError, match=r"version 3 .*version 4 "):
+        ModelVersions(str(folder), memory_gib=needs(folder, 4)).promote(4)
+
+
+def test_promote_that_does_not_fit_ends_with_2(folder):
+    flags = ("--version=1", "--memory_gib=0.5")
+    done = quick_python.run_job("pipeline.models", "promote", f"--export_dir={folder}", *flags)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "--memory_gib=0.5: the versions that are loaded together need 0.63 GiB" in done.stderr
+    assert not (folder / "models.config").exists()
 
 
 @pytest.mark.parametrize("what", ["gone", "damaged"])

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,8 +14,10 @@ from features.errors import UserInputError
 from pipeline.runtime import python_config
 from pipeline.submission import commands, manifests, yaml_text
 from pipeline.submission.processes import Command
+from pipeline.submission.serve_settings import ServeSettings
 from pipeline.submission.settings import Settings
 from tests.pipeline.hostile_text import HIDDEN, TEXTS, drawn
+from tests.pipeline.submission import servings
 from tests.pipeline.submission.submissions import environment, expanded, submission
 
 DIGEST = "@sha256:" + "0" * 64
@@ -47,6 +50,15 @@ def by_kubectl(text: str) -> list[dict]:
     return found
 
 
+def servers(folder: Path, texts: list[str]) -> list[dict]:
+    """Manifests of servers in which each text is the value of a variable."""
+    values = {f"V{index}": text for index, text in enumerate(texts)}
+    selected = {"on": "1e3", "0x1f": "y", "1_000": "null", "example.com/a": "2026-05-01"}
+    named = {"environment": values, "node_selector": selected, "name": "null", "namespace": "y"}
+    store = {**servings.IN_A_STORE, **named, "model_uri": "s3://b/$(HOME)/1e3: #~"}
+    return list(servings.rendered(servings.model(folder, "1e3"), **store).values())
+
+
 def same_texts(read: list[dict], rendered: list[dict]) -> None:
     for one, meant in zip(read, rendered, strict=True):
         labels = {**meant["metadata"]["labels"], "read": "it"}
@@ -65,8 +77,39 @@ def test_kubectl_reads_every_text_as_it_was_given():
     same_texts(by_kubectl(yaml_text.write(rendered)), rendered)
 
 
-def test_yaml_has_no_scalar_that_is_text_here_and_a_number_there():
-    text = yaml_text.write(everywhere([*TEXTS, *drawn(300, seed=1)]))
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl")
+def test_kubectl_reads_the_manifests_of_servers_as_they_were_given(tmp_path):
+    rendered = servers(tmp_path, [*TEXTS, *drawn(300, seed=3)])
+    read = by_kubectl(yaml_text.write(rendered))
+    for one, meant in zip(read, rendered, strict=True):
+        labels = {**meant["metadata"]["labels"], "read": "it"}
+        assert one["metadata"].items() >= {**meant["metadata"], "labels": labels}.items()
+        assert one.get("data") == meant.get("data")
+        assert one.get("spec", {}).get("selector") == meant.get("spec", {}).get("selector")
+    pods = [one[3]["spec"]["template"]["spec"] for one in (read, rendered)]
+    assert pods[0]["nodeSelector"] == pods[1]["nodeSelector"]
+    assert pods[0]["volumes"] == pods[1]["volumes"]
+    for kind in ("initContainers", "containers"):
+        (one,), (meant,) = (pod[kind] for pod in pods)
+        assert one["args"] == meant["args"]
+        assert [{"value": "", **pair} for pair in one["env"]] == meant["env"]
+        assert one.get("startupProbe") == meant.get("startupProbe")
+
+
+def test_kubernetes_gives_servers_every_text_as_it_was_given(tmp_path):
+    texts = [*TEXTS, *drawn(300, seed=4)]
+    (deployment,) = [one for one in servers(tmp_path, texts) if one["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    for one in (*pod["initContainers"], *pod["containers"]):
+        given = environment(one, {})
+        assert [given[f"V{number}"] for number in range(len(texts))] == texts
+    (fetch,) = pod["initContainers"]
+    assert expanded(fetch["args"][5], given) == "--source=s3://b/$(HOME)/1e3: #~"
+
+
+def test_yaml_has_no_scalar_that_is_text_here_and_a_number_there(tmp_path):
+    texts = [*TEXTS, *drawn(300, seed=1)]
+    text = yaml_text.write([*everywhere(texts), *servers(tmp_path, texts)])
     plain = [
         token.value
         for token in yaml.scan(text)
@@ -138,6 +181,10 @@ def test_settings_that_are_no_names_or_amounts_are_refused_by_name(setting, valu
     for value in values:
         with pytest.raises(UserInputError, match=f"{setting}[.: ]"):
             python_config.validate(Settings, {setting: value}, "test")
+        if setting != "workers":
+            with pytest.raises(UserInputError, match=f"{setting}[.: ]"):
+                given = {"export_dir": "serving/dmf", setting: value}
+                python_config.validate(ServeSettings, given, "test")
 
 
 def test_names_of_claims_and_secrets_are_those_of_kubernetes():

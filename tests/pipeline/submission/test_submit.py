@@ -14,6 +14,7 @@ import yaml
 
 from pipeline.submission import commands, jobs
 from tests.conftest import REPOSITORY
+from tests.pipeline.submission import servings
 from tests.pipeline.submission.submissions import submission
 
 IMAGE = "--set=image=registry.example/dmf-worker:1.2.3"
@@ -128,6 +129,39 @@ def test_docker_knows_every_option():
         )
         # An unknown option is reported before the engine is asked.
         assert "nonexistent.sock" in run.stderr, run.stderr
+
+
+def test_servers_are_piped_to_kubectl_as_they_are_printed(tmp_path):
+    folder = tmp_path / "bin"
+    path = fake(folder, "kubectl", f"cat > {folder}/applied; exit 3")
+    given = ["--job=serve", "--target=kubernetes", f"--set=export_dir={servings.model(tmp_path)}"]
+    given.append("--volume=ctr-models:/models:ro")
+    run = submit(*given, path=path)
+    assert run.returncode == 3, "kubectl's own code"
+    assert (folder / "kubectl.calls").read_text() == "apply -f -\n"
+    printed = submit(*given, "--dry_run", path=path)
+    assert printed.returncode == 0, printed.stderr
+    assert (folder / "applied").read_text() == printed.stdout
+    kinds = [one["kind"] for one in yaml.safe_load_all(printed.stdout)]
+    assert kinds[0] == "ConfigMap" and {"Deployment", "HorizontalPodAutoscaler"} < set(kinds)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--target=docker"], "--job serve --target docker.*docker-compose.yml"),
+        (["--target=local"], "expected --target kubernetes.*docker compose"),
+        (["--target=kubernetes", "--", "--port=1"], "no flags of its own: received.*--port=1"),
+        (["--target=kubernetes", "--once"], "--once has no end"),
+        (["--target=kubernetes"], "export_dir: .*required"),
+        (["--target=kubernetes", "--set=export_dir=a", "--set=workers=2"], "workers: Unexpected"),
+    ],
+)
+def test_what_servers_cannot_be_given_is_refused(arguments, expected):
+    run = submit("--job=serve", "--dry_run", *arguments)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "Traceback" not in run.stderr
+    assert re.search(expected, run.stderr, re.S), run.stderr
 
 
 def test_local_passes_the_exit_code_on(tmp_path):
