@@ -278,7 +278,7 @@ def test_verbs_and_flags_of_the_command(folder):
     [
         (["--only_check_args", "prune", "--keep=2"], "--keep 2 must be at least 3"),
         (["promote", "--version=9"], "no version 9; it has [1, 2, 3, 4, 5]"),
-        (["demote"], "Give one of list, promote, rollback, prune, received ['demote']"),
+        (["demote"], "Give one of list, promote, rollback, prune, fetch, received ['demote']"),
     ],
     ids=["keep", "version", "verb"],
 )
