@@ -9,6 +9,7 @@ import grpc
 
 from features import proxies
 from serving_signatures.client.channels import targets
+from serving_signatures.client.channels.trace_context import trace_interceptor
 from serving_signatures.client.proxy_errors import NamesProxy
 
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
@@ -52,7 +53,7 @@ def open_channel(
         in its place.
       attempts: the most a call is sent, 2 to 5 (grpc's limit); 1 for no retries.
       backoff_seconds: before the first retry, in the mean, at least 0.001; it doubles with each.
-      credentials: such as `grpc.ssl_channel_credentials()`; None for a channel without TLS.
+      credentials: of `channels.tls` or of gRPC; None for a channel without TLS.
       server_name: what the servers' certificate is for; None for the host of the target.
 
     Raises:
@@ -78,6 +79,8 @@ def open_channel(
     else:
         channel = grpc.secure_channel(target, credentials, options)
     channel = grpc.intercept_channel(channel, _Deadline(timeout_seconds))
+    if (traces := trace_interceptor()) is not None:
+        channel = grpc.intercept_channel(channel, traces)
     proxy = None if listed else proxies.catching_grpc(target)
     return channel if proxy is None else grpc.intercept_channel(channel, NamesProxy(proxy))
 
