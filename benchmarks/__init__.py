@@ -4,6 +4,7 @@
 - `training`: candidates per second against materialized attention.
 - `serving`: latency and throughput against ID-only and early fusion.
 - `serving_load`: memory and latency of a server under load.
+- `client`: one, two and three servers, hedging, metrics, and a server that is killed.
 - `request_log`: latency of a client with a request log against one without.
 - `attention`: the factorized attention against what it replaces.
 - `quality`: models against ID-only attention on real data, several seeds.

@@ -1,7 +1,8 @@
 """Serves a model on this machine, for development, by TF Serving's gRPC API.
 
 It has PredictionService and ModelService, so a client needs no change for the real server; no
-batching, no REST, no TLS. It serves the newest versions of the folder, new ones as they appear.
+batching, no REST. It serves the newest versions of the folder, new ones as they appear. It has
+gRPC's health service, which says SERVING once each label's version is loaded.
 
 Usual commands:
 
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipeline.local_serving.log_flags import define_log_flags, opened_log
+from pipeline.local_serving.tls_flags import define_tls_flags, tls_credentials
 from pipeline.local_serving.version_labels import parse_labels
 from pipeline.runtime import entry_point
 from pipeline.runtime.help_text import flag_group
@@ -52,6 +54,7 @@ def define_flags() -> None:
         flags.DEFINE_float(
             "grace_seconds", 30, "`SECONDS` Time that requests may still take after SIGTERM.", 0
         )
+    define_tls_flags()
     define_log_flags()
 
 
@@ -65,9 +68,11 @@ def _main(arguments: Sequence[str]) -> None:
     from pipeline.local_serving.services import serve
 
     labels, address = parse_labels(_FLAGS.labels), f"{_FLAGS.host}:{_FLAGS.port}"
+    credentials = tls_credentials()
     with opened_log() as log:
         model = open_model(_FLAGS.saved_model, _FLAGS.model_name, _FLAGS.versions, labels)
-        serve(model, address, _FLAGS.threads, _FLAGS.poll_seconds, _FLAGS.grace_seconds, log)
+        times = _FLAGS.poll_seconds, _FLAGS.grace_seconds
+        serve(model, address, _FLAGS.threads, *times, log, credentials)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("export",),
         ("skew",),
     ),
+    "serving_signatures.client": (("channels",), (MODULES,)),
     "pipeline": (
         ("runtime", "tables", "publishing", "report"),
         ("checkup", "local_serving", "releases", "submission"),

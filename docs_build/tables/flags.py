@@ -7,7 +7,7 @@ from docs_build.tables.table import MOST_WORDS, Table, escape, markdown, note, w
 from pipeline.runtime import help_text, job_list
 
 BENCHMARKS = (
-    *("attention", "backfill", "daily_cycle", "downsampling", "join"),
+    *("attention", "backfill", "client", "daily_cycle", "downsampling", "join"),
     *("load_projections", "quality", "quantization", "request_log", "serving", "serving_load"),
     *("table_formats", "training"),
     "join_alternatives.rowwise",

@@ -72,6 +72,12 @@ class ServedModel:
         with self._lock:
             return sorted(self._loaded)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a version is served, and that of each label."""
+        with self._lock:
+            return bool(self._loaded) and self._loaded.keys() >= set(self._labels.values())
+
     def states(self) -> list[VersionState]:
         """Returns the state of each known version, newest first."""
         with self._lock:

@@ -22,6 +22,7 @@ from tensorflow_serving.apis import (
 )
 
 from features.errors import UserInputError
+from pipeline.local_serving.health import ModelHealth
 from pipeline.local_serving.servable import Servable
 from pipeline.local_serving.served_model import ServedModel, not_found
 from pipeline.local_serving.tensor_protos import invalid
@@ -67,6 +68,7 @@ def serve(
     poll_seconds: float,
     grace_seconds: float,
     log: CallLog | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> None:
     """Serves a model until SIGTERM or SIGINT, then closes it.
 
@@ -77,13 +79,18 @@ def serve(
       poll_seconds: how often to look for new versions.
       grace_seconds: how long requests may still take after the signal.
       log: is offered each call of Predict that was answered.
+      credentials: of TLS; None for a server without.
 
     Raises:
       UserInputError: nothing can listen on the address.
     """
     server = grpc_server(model, threads, log)
+    health = ModelHealth(model, server)
     try:
-        port = server.add_insecure_port(address)
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise UserInputError(
             f"Cannot listen on {address}, is another server there? Give another --port, or 0 for "
@@ -97,6 +104,8 @@ def serve(
     logging.info("Model %s on %s:%d; SIGTERM ends it", model.name, host, port)
     while not stopped.wait(poll_seconds):
         model.refresh()
+        health.refresh()
+    health.end()
     logging.info("Finishing the requests that have begun, then ending")
     server.stop(grace_seconds).wait()
     model.close()
@@ -125,8 +134,9 @@ class _ParsedInService(grpc.ServerInterceptor):
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Returns the method's handler, for a request of bytes."""
         handler = continuation(handler_call_details)
-        if handler is None:
-            return None
+        if handler is None or handler.unary_unary is None:
+            # No such method; or Watch of the health service, whose few requests gRPC may parse.
+            return handler
 
         def parse_and_answer(data: bytes, context: grpc.ServicerContext) -> Any:
             try:

@@ -4,13 +4,14 @@
     from serving_signatures.client import RemoteModel, open_channel
 
 - `ranking_client`: `RankingClient`, scores of requests by ids or from cached projections.
-- `remote_model`, `channel`: signatures of a served model, with deadlines and retries.
+- `remote_model`, `channel`, `channels`: signatures of a served model, with retries and TLS.
+- `deadlines`, `hedging`: the deadline of a whole request; late calls that are sent again.
 - `proxy_errors`: names the proxy that caught a call.
 - `projections`: the projections of one request's items, of one version.
 - `projection_store`, `redis_store`, `catalog_store`: where a client keeps projections.
 - `projection_cache`: `ProjectionCache`, what a backfill wrote.
 - `cache_version`, `cache_parts`: its manifest and its files, opened with their checks.
-- `counts`: what happened.
+- `counts`, `metrics`: what happened, and for Prometheus.
 - `item_kind_of`: whether an exported model's item ids are integers or strings.
 
 Names are imported when they are first used: `ProjectionCache` alone needs no TensorFlow.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from features.records.requests import PaddedSizes, RankingRequest
     from serving_signatures.client.catalog_store import CatalogStore
     from serving_signatures.client.channel import open_channel
+    from serving_signatures.client.hedging import Hedging
     from serving_signatures.client.projection_cache import ProjectionCache
     from serving_signatures.client.projection_store import LruProjectionStore
     from serving_signatures.client.ranking_client import RankingClient
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CatalogStore",
+    "Hedging",
     "LruProjectionStore",
     "PaddedSizes",
     "ProjectionCache",
@@ -45,6 +48,7 @@ __all__ = [
 
 _MODULES = {
     "CatalogStore": "serving_signatures.client.catalog_store",
+    "Hedging": "serving_signatures.client.hedging",
     "LruProjectionStore": "serving_signatures.client.projection_store",
     "PaddedSizes": "features.records.requests",
     "ProjectionCache": "serving_signatures.client.projection_cache",

@@ -1,13 +1,15 @@
-"""A gRPC channel to TF Serving, with a deadline per call, retries, and a quick return."""
+"""A gRPC channel to one TF Serving or several, with deadlines, retries, and a quick return."""
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
 
 from features import proxies
+from serving_signatures.client.channels import targets
+from serving_signatures.client.channels.trace_context import trace_interceptor
 from serving_signatures.client.proxy_errors import NamesProxy
 
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
@@ -26,28 +28,36 @@ _OPTIONS = (
     # grpc sets only with keepalive). Servers take a ping in 5 minutes; one in 10 offends none.
     ("grpc.keepalive_time_ms", 600_000),
     ("grpc.keepalive_timeout_ms", 2_000),
+    # A lost connection has a name resolved again; by default not within 30 s of the last time.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
 )
 
 
 def open_channel(
-    target: str,
+    target: str | Sequence[str],
     timeout_seconds: float = 1.0,
     attempts: int = 4,
     backoff_seconds: float = 0.02,
     credentials: grpc.ChannelCredentials | None = None,
+    server_name: str | None = None,
 ) -> grpc.Channel:
     """Opens a channel whose calls are retried while the server is UNAVAILABLE, and only then.
 
+    Calls go to all servers of a target in turn, but for those whose health service says that
+    they do not serve. A server without that service counts as healthy.
+
     Args:
-      target: such as `localhost:8500`.
+      target: `localhost:8500`; `dns:///name:8500` for all addresses of a name; or a sequence of
+        addresses with their ports.
       timeout_seconds: of one call, with its retries; a `timeout` given to a call itself counts
         in its place.
       attempts: the most a call is sent, 2 to 5 (grpc's limit); 1 for no retries.
       backoff_seconds: before the first retry, in the mean, at least 0.001; it doubles with each.
-      credentials: such as `grpc.ssl_channel_credentials()`; None for a channel without TLS.
+      credentials: of `channels.tls` or of gRPC; None for a channel without TLS.
+      server_name: what the servers' certificate is for; None for the host of the target.
 
     Raises:
-      ValueError: an argument is out of its range.
+      ValueError: an argument is out of its range, or the target has an address that is none.
     """
     if not 0 < timeout_seconds < math.inf:
         raise ValueError(
@@ -57,6 +67,25 @@ def open_channel(
         raise ValueError(f"attempts must be 1 to {_MOST_ATTEMPTS}, received {attempts}.")
     if not backoff_seconds >= 0.001:
         raise ValueError(f"backoff_seconds must be at least 0.001, received {backoff_seconds}.")
+    target = targets.grpc_target(target)
+    options = [("grpc.service_config", _service_config(attempts, backoff_seconds)), *_OPTIONS]
+    if server_name is not None:
+        options.append(("grpc.default_authority", server_name))
+    if listed := targets.is_list(target):
+        # grpc compares no_proxy with the whole list, so a proxy would catch whatever it says.
+        options.append(("grpc.enable_http_proxy", 0))
+    if credentials is None:
+        channel = grpc.insecure_channel(target, options)
+    else:
+        channel = grpc.secure_channel(target, credentials, options)
+    channel = grpc.intercept_channel(channel, _Deadline(timeout_seconds))
+    if (traces := trace_interceptor()) is not None:
+        channel = grpc.intercept_channel(channel, traces)
+    proxy = None if listed else proxies.catching_grpc(target)
+    return channel if proxy is None else grpc.intercept_channel(channel, NamesProxy(proxy))
+
+
+def _service_config(attempts: int, backoff_seconds: float) -> str:
     method: dict[str, object] = {"name": [{"service": service} for service in _SERVICES]}
     if attempts > 1:
         method["retryPolicy"] = {
@@ -66,15 +95,14 @@ def open_channel(
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
-    config = ("grpc.service_config", json.dumps({"methodConfig": [method]}))
-    options = [config, *_OPTIONS]
-    if credentials is None:
-        channel = grpc.insecure_channel(target, options)
-    else:
-        channel = grpc.secure_channel(target, credentials, options)
-    channel = grpc.intercept_channel(channel, _Deadline(timeout_seconds))
-    proxy = proxies.catching_grpc(target)
-    return channel if proxy is None else grpc.intercept_channel(channel, NamesProxy(proxy))
+    return json.dumps(
+        {
+            "methodConfig": [method],
+            "loadBalancingConfig": [{"round_robin": {}}],
+            # Of the whole server; grpc checks it under round_robin alone.
+            "healthCheckConfig": {"serviceName": ""},
+        }
+    )
 
 
 class _Deadline(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # Has no types.

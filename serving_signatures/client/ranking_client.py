@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import grpc
 import numpy as np
@@ -13,8 +14,9 @@ from features.records import time_gaps
 from features.records.requests import Arrays, PaddedSizes, RankingRequest, pad
 from features.schema import HISTORY_MASK, HISTORY_TIME_GAP
 from serving_signatures import names
+from serving_signatures.client import deadlines
 from serving_signatures.client.answer_errors import UnexpectedAnswerError
-from serving_signatures.client.counts import ClientCounts
+from serving_signatures.client.counts import ClientCounts, Durations, Histogram, Timed
 from serving_signatures.client.projection_store import (
     LruProjectionStore,
     ProjectionStore,
@@ -35,7 +37,7 @@ class RankingClient:
         client = RankingClient(RemoteModel(channel, "dmf"))
         scored = client.score_cached([RankingRequest(...)])
 
-    Deadlines and retries are the channel's, per call.
+    Retries are the channel's, per call, and so are deadlines where the request has none.
 
     Args:
       model: what to call.
@@ -46,9 +48,12 @@ class RankingClient:
         or `fingerprint` for strings that the caller has hashed. None for what a `CatalogStore`'s
         caches say; without those, for integers or fingerprints. `item_kind_of` reads an export's.
       log: is offered the calls that score, such as a `RequestLog`; None for none.
+      timeout_seconds: of a whole request, all of its calls together; None for the channel's, of
+        each call.
 
     Raises:
-      ValueError: the caches are of another kind of ids than `item_kind`.
+      ValueError: the caches are of another kind of ids than `item_kind`, or an argument is out of
+        its range.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class RankingClient:
         max_batch_size: int = 8,
         item_kind: GivenKind | None = None,
         log: CallLog | None = None,
+        timeout_seconds: float | None = None,
     ) -> None:
         if max_batch_size < 1:
             raise ValueError(f"max_batch_size must be at least 1, received {max_batch_size}.")
@@ -66,7 +72,9 @@ class RankingClient:
         self._sizes = sizes or PaddedSizes()
         self._max_batch_size = max_batch_size
         self._log = log
+        self._timeout_seconds = deadlines.checked(timeout_seconds)
         self._counts = ClientCounts()
+        self._durations = Durations()
         self._store = LruProjectionStore() if store is None else store
         self._tags: dict[str, str] = {}
         self._item_kind = _agreed(item_kind, getattr(store, "item_kind", None))
@@ -76,39 +84,70 @@ class RankingClient:
 
         `<cache>.hits` and `<cache>.misses` in items, `<cache>.calls` of the projection signature,
         `<cache>.refusals` of a tag, `<cache>.damaged` in items that the store held and that were
-        not used, and `fallbacks` to `score_request`. What a store and a log themselves count is
+        not used, and `fallbacks` to `score_request`. What model, store and log themselves count is
         added.
         """
         counts = self._counts.to_dict()
-        for part in (self._store, self._log):
+        for part in (self._model, self._store, self._log):
             if (of_part := getattr(part, "counts", None)) is not None:
                 for name, count in of_part().items():
                     counts[name] = counts.get(name, 0) + count
         return counts
 
-    def score_request(self, requests: Sequence[RankingRequest]) -> Scored:
+    def durations(self) -> Mapping[tuple[str, str], Histogram]:
+        """Returns the durations of requests so far, by the method that was called and outcome.
+
+        The outcome is a status code, or the class of an error that came before any call.
+        """
+        return self._durations.to_dict()
+
+    def call_durations(self) -> Mapping[tuple[str, str], Histogram]:
+        """Returns those of the model's calls, by signature and status code."""
+        return self._model.durations()
+
+    def score_request(
+        self, requests: Sequence[RankingRequest], timeout_seconds: float | None = None
+    ) -> Scored:
         """Scores requests by ids alone.
+
+        Args:
+          requests: at most `max_batch_size`.
+          timeout_seconds: of all calls together; None for the client's.
 
         Raises:
           ValueError: a request lacks an input, is too large, has ids of another kind, or time gaps
             that cannot be.
           grpc.RpcError: the server refuses, or does not answer in time.
         """
-        return self._score_request(self._padded(requests))
+        with Timed(self._durations, names.SCORE_REQUEST), self._within(timeout_seconds):
+            return self._score_request(self._padded(requests))
 
-    def score_cached(self, requests: Sequence[RankingRequest]) -> Scored:
+    def score_cached(
+        self, requests: Sequence[RankingRequest], timeout_seconds: float | None = None
+    ) -> Scored:
         """Scores requests from cached projections, and fills the caches with what is missing.
 
         All calls are answered by one version, the one that answered first. Where the caches
         cannot be used, the model refuses a tag, or the version was unloaded meanwhile, the
         requests are scored by ids; the next ones are looked up under the model's own tag.
 
+        Args:
+          requests: at most `max_batch_size`.
+          timeout_seconds: of all calls together, the one by ids included; None for the client's.
+
         Raises:
           ValueError: a request lacks an input, is too large, has ids of another kind, or time gaps
             that cannot be.
           grpc.RpcError: the server refuses for another reason, or does not answer in time.
         """
-        batch = self._padded(requests)
+        with Timed(self._durations, names.SCORE_CACHED), self._within(timeout_seconds):
+            return self._score_cached(self._padded(requests))
+
+    def _within(self, timeout_seconds: float | None) -> AbstractContextManager[None]:
+        given = deadlines.checked(timeout_seconds)
+        return deadlines.within(self._timeout_seconds if given is None else given)
+
+    def _score_cached(self, batch: Arrays) -> Scored:
         found: Projections | None = None
         try:
             found = Projections(

@@ -18,7 +18,9 @@ from tensorflow_serving.apis import (
 
 from features.arrays import Array, DType
 from features.records.requests import Arrays
-from serving_signatures.client import messages
+from serving_signatures.client import deadlines, messages
+from serving_signatures.client.counts import Durations, Histogram, Timed
+from serving_signatures.client.hedging import Hedging
 from serving_signatures.client.messages import Output, Signature
 
 _VERSIONS_REMEMBERED = 8
@@ -50,15 +52,35 @@ class RemoteModel:
       channel: to the server; `open_channel` opens one whose calls have a deadline.
       name: the model's.
       label: version label for calls that pin no version; None for the newest version.
+      hedging: sends late calls of signatures a second time; None for never.
     """
 
-    def __init__(self, channel: grpc.Channel, name: str, label: str | None = None) -> None:
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        name: str,
+        label: str | None = None,
+        hedging: Hedging | None = None,
+    ) -> None:
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         self._name = name
         self._label = label
+        self._hedging = hedging
+        self._durations = Durations()
         self._lock = threading.Lock()
         self._signatures: OrderedDict[int, dict[str, Signature]] = OrderedDict()
         self._current: int | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Returns what `hedging` counts; nothing without it."""
+        return {} if self._hedging is None else self._hedging.counts()
+
+    def durations(self) -> Mapping[tuple[str, str], Histogram]:
+        """Returns the durations of calls so far, by signature and status code.
+
+        A call of `call_each` lasts until its answer is taken, after those of the calls before it.
+        """
+        return self._durations.to_dict()
 
     def signatures(self, version: int | None = None) -> Mapping[str, Mapping[str, DType]]:
         """Returns the inputs of each signature with their dtypes.
@@ -102,7 +124,8 @@ class RemoteModel:
         request = self._request(signature, inputs, version)
         try:
             begin = time.perf_counter()
-            response = self._stub.Predict(request)
+            with Timed(self._durations, signature, begin):
+                response = self._predict(request)
             seconds = time.perf_counter() - begin
             answer = _answer(response, signature)
         except grpc.RpcError:
@@ -132,12 +155,30 @@ class RemoteModel:
         answers = [self.call(signature, inputs[0], version)]
         version = answers[0].version
         for start in range(1, len(inputs), _CALLS_AT_A_TIME):
+            begin = time.perf_counter()
             calls = [
-                self._stub.Predict.future(self._request(signature, one, version))
+                self._sent(self._request(signature, one, version))
                 for one in inputs[start : start + _CALLS_AT_A_TIME]
             ]
-            answers += [_answer(call.result(), signature) for call in calls]
+            for call in calls:
+                with Timed(self._durations, signature, begin):
+                    response = call.result()
+                answers.append(_answer(response, signature))
         return answers
+
+    def _predict(self, request: Any) -> Any:
+        if self._hedging is None:
+            # Without a future's thread in between.
+            return self._stub.Predict(request, timeout=deadlines.left())
+        return self._sent(request).result()
+
+    def _sent(self, request: Any) -> Any:
+        """Sends a call, whose `result` waits for the answer."""
+
+        def send() -> Any:
+            return self._stub.Predict.future(request, timeout=deadlines.left())
+
+        return send() if self._hedging is None else self._hedging.sent(send)
 
     def _described(self, version: int | None) -> Mapping[str, Signature]:
         with self._lock:
@@ -147,7 +188,7 @@ class RemoteModel:
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(version), metadata_field=["signature_def"]
         )
-        response = self._stub.GetModelMetadata(request)
+        response = self._stub.GetModelMetadata(request, timeout=deadlines.left())
         found = messages.signatures(response)
         with self._lock:
             self._signatures[response.model_spec.version.value] = found

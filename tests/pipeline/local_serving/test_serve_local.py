@@ -11,11 +11,15 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from serving_signatures.client.channel import open_channel
+from serving_signatures.client.channels.tls import channel_credentials
 from serving_signatures.request_logs import log_record, reading
 from tests import quick_python
 from tests.pipeline.local_serving import tiny_model
+from tests.serving_signatures.client.channels.certificates import Authority
 
 COMMAND = (sys.executable, "-m", "pipeline.serve_local", "--port=0")
 
@@ -115,3 +119,43 @@ def test_flags_of_the_log_that_cannot_be_are_refused(flags, message, tmp_path):
     done = quick_python.run_job("pipeline.serve_local", f"--saved_model={tmp_path}", *flags)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.slow(seconds=10)
+def test_tls_asks_for_a_certificate_and_a_probe_reads_health(tmp_path):
+    tiny_model.save(tmp_path / "m" / "1")
+    authority = Authority(tmp_path, "root")
+    certificate, key = authority.signed("models.test")
+    tls = (f"--tls_certificate={certificate}", f"--tls_key={key}")
+    process, name, address = start(
+        tmp_path / "m", *tls, f"--tls_client_root={authority.root}", "--labels=stable=1"
+    )
+    try:
+        own = authority.signed("probe.test")
+        for shown, code in ((own, None), ((), "UNAVAILABLE")):
+            credentials = channel_credentials(authority.root, *shown)
+            with open_channel(
+                address, 60, attempts=1, credentials=credentials, server_name="models.test"
+            ) as channel:
+                probe = health_pb2_grpc.HealthStub(channel)
+                stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+                request = tiny_model.request(name=name, **tiny_model.inputs())
+                if code is None:
+                    state = probe.Check(health_pb2.HealthCheckRequest()).status
+                    assert state == health_pb2.HealthCheckResponse.SERVING
+                    assert stub.Predict(request).model_spec.version.value == 1
+                else:
+                    with pytest.raises(grpc.RpcError) as raised:
+                        stub.Predict(request)
+                    assert raised.value.code().name == code
+    finally:
+        process.terminate()
+        assert process.wait(300) == 0
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path):
+    done = quick_python.run_job(
+        "pipeline.serve_local", f"--saved_model={tmp_path}", "--tls_certificate=models.crt"
+    )
+    assert done.returncode == 2
+    assert "belong together, received models.crt and None" in done.stderr

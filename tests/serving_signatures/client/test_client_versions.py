@@ -1,5 +1,6 @@
 """A newer version comes while a client holds caches of the older one."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -230,3 +231,29 @@ def test_a_store_that_does_not_answer_is_done_without(folder, requests, expected
         client = RankingClient(remote, BrokenStore(), local_server.SIZES)
         assert_scored(client.score_cached(requests), 1, "score_request", expected)
         assert client.counts() == {"fallbacks": 1}
+
+
+# As while a new version is rolled out over several servers.
+def test_servers_of_different_versions_answer_each_request_with_one(
+    with_tables, newer, requests, expected, tmp_path
+):
+    folders = [
+        local_server.copy_versions(with_tables.exported.folder, tmp_path / "old"),
+        str(tmp_path / "new" / local_server.NAME),
+    ]
+    os.makedirs(folders[1])
+    publish(newer, folders[1])
+    with contextlib.ExitStack() as stack:
+        served = [stack.enter_context(local_server.served(folder)) for folder in folders]
+        ports = [address.rpartition(":")[2] for _, address in served]
+        addresses = [f"127.0.0.1:{port}" for port in ports]
+        channel = stack.enter_context(local_server.channel_to(addresses))
+        client = RankingClient(RemoteModel(channel, local_server.NAME), sizes=local_server.SIZES)
+        answered = set()
+        while answered != {1, 2}:
+            answered.add(client.score_request(requests).version)
+        for _ in range(6):
+            scored = client.score_cached(requests)
+            assert_scored(scored, scored.version, scored.signature, expected)
+        # The next call of a request goes to the server that lacks its version.
+        assert client.counts()["fallbacks"] > 0

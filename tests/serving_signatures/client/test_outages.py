@@ -21,9 +21,11 @@ PATH = "/tensorflow.serving.PredictionService/Predict"
 
 
 class Answers(grpc.GenericRpcHandler):
-    """Answers any call."""
+    """Answers any call but those of health."""
 
-    def service(self, _):
+    def service(self, handler_call_details):
+        if handler_call_details.method != PATH:
+            return None
         return grpc.unary_unary_rpc_method_handler(lambda request, context: b"ok")
 
 
