@@ -108,7 +108,7 @@ class Bench:
         self,
         count: int,
         hedging: Hedging | None = None,
-        during: Callable[[RankingClient], AbstractContextManager[None]] = nullcontext,
+        during: Callable[[RankingClient], AbstractContextManager[object]] = nullcontext,
     ) -> Figures:
         """Sends requests by ids to the first `count` servers for a while.
 

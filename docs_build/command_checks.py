@@ -19,7 +19,7 @@ PACKAGES = ("benchmarks", "docs_build", "features", "models", "pipeline", "servi
 _FOLDERS = (*PACKAGES, ".ci", "docker", "docs", "requirements", "tests")
 # A workspace has folders of these names too: there, only a file with such an ending is ours.
 _ALSO_OF_A_WORKSPACE = {"models": (".py",), "examples": (".ipynb", ".sh", ".py", ".md")}
-_TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
+_TARGETS = re.compile(r"^([a-z][a-z ./-]*):(?!=)", re.MULTILINE)
 _SCRIPT = re.compile(r'"(dmf-[\w-]+)=([\w.]+):main"')
 _PATH = re.compile(r"[\w./-]+")
 # Flags that absl gives to every job.
@@ -182,7 +182,8 @@ def _takes_beam_flags(module: str) -> bool:
 
 @functools.cache
 def _make_targets() -> frozenset[str]:
-    return frozenset(_TARGET.findall((REPOSITORY / "Makefile").read_text(encoding="utf-8")))
+    lists = _TARGETS.findall((REPOSITORY / "Makefile").read_text(encoding="utf-8"))
+    return frozenset(target for several in lists for target in several.split())
 
 
 @functools.cache

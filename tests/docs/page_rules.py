@@ -36,6 +36,7 @@ OTHER_FLAGS = {
     *("allow_version_labels_for_unavailable_models", "batching_parameters_file"),
     *("enable_batching", "model_config_file", "model_config_file_poll_wait_seconds"),
     *("monitoring_config_file", "num_load_threads", "enable_per_model_batching_parameters"),
+    *("grpc_channel_arguments", "enable_grpc_healthcheck_service", "ssl_config_file"),
     # absl.
     *("help", "helpfull", "only_check_args", "flagfile"),
     # AWS.
