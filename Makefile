@@ -25,7 +25,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-latest setup-airflow demo test test-latest test-flink flink-jars test-airflow \
-	lint format docs bench lock clean distclean
+	image test-image lint format docs bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make test-latest those of models, training and export, on the newest TensorFlow'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make test-airflow the daily cycle in a real Airflow, in build/airflow'
+	@echo 'make test-image the worker image, built by buildah (as root, without Docker) and run; make image builds it'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
 	@echo 'make docs       the site -> build/site; strictly: fails on a broken link or a stale figure'
 	@echo 'make bench      benchmarks'
@@ -84,6 +85,14 @@ $(AIRFLOW_VENV)/.installed: requirements/airflow.lock requirements/bootstrap.loc
 	@sh requirements/setup_venv.sh $(AIRFLOW_VENV) requirements/airflow.lock
 	@$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check check
 	@touch $@
+
+image:
+	sh docker/worker/build_without_engine.sh
+
+# What was tested is written down: CI builds the image only where it is another one.
+test-image: $(INSTALLED) image
+	REQUIRE_IMAGE=1 $(PY) -m pytest -m 'image and not flink' tests/docker
+	sh docker/worker/inputs_hash.sh > docker/worker/tested_inputs.txt
 
 lint: $(INSTALLED)
 	$(PY) -m ruff format --check .

@@ -3,8 +3,9 @@
 # builds the Dockerfile as it stands, on base images that are made here. Usage, as root, from the
 # repository root:
 #
-#     sh docker/worker/build_without_engine.sh [TAG]
+#     sh docker/worker/build_without_engine.sh [TAG | --check]
 #
+# --check builds nothing, and fails where something is missing that a build needs.
 # PYTHON_IMAGE and BEAM_IMAGE, where they are set, are taken instead of those made here. What was
 # made once is found again in buildah's storage, the layer of the lock too.
 set -eu
@@ -22,16 +23,14 @@ need() { # COMMAND, how to get it
 }
 known() { buildah inspect --type image "$1" >/dev/null 2>&1; }
 
-# Runs "$2 FOLDER" to fill the root of an image that is called $1.
-make_image() {
+# Runs "$2 FOLDER" to fill the root of an image that is called $1, in a shell of its own.
+make_image() (
     container=$(buildah from scratch)
-    # Without this, a build that failed would leave its files in buildah's storage.
+    # Else a build that failed would leave its files in buildah's storage.
     trap 'buildah rm "$container" >/dev/null' EXIT
     "$2" "$(buildah mount "$container")"
     buildah commit --quiet "$container" "$1" >/dev/null
-    buildah rm "$container" >/dev/null
-    trap - EXIT
-}
+)
 
 # A Debian with Python and certificates, as python:3.11-slim-bookworm is one.
 fill_python() {
@@ -41,7 +40,10 @@ fill_python() {
     # debootstrap does not follow python3.11-venv's need of a package that others provide.
     debootstrap --variant=minbase \
         --include=python3.11,python3.11-venv,python3-distutils,python-is-python3,ca-certificates \
-        bookworm "$memory" >"$memory.log" || fail "debootstrap has failed, see $memory.log"
+        bookworm "$memory" >"$memory.log" || {
+        umount "$memory"
+        fail "debootstrap has failed, see $memory.log"
+    }
     # As in Debian's own images for containers.
     rm -rf "$memory"/var/cache/apt/* "$memory"/var/lib/apt/lists/* "$memory"/var/log/* \
         "$memory"/usr/share/man "$memory"/usr/share/info "$memory"/usr/share/locale
@@ -61,30 +63,35 @@ fill_beam() {
     cp "$(go env GOMODCACHE)/github.com/apache/beam/sdks/v2@v$beam/LICENSE" "$1/opt/apache/beam/"
 }
 
+# Go's own place, where a shell that CI starts does not look.
+PATH=$PATH:/usr/local/go/bin
 need buildah "As root: apt-get install --no-install-recommends buildah debootstrap"
 [ "$(id -u)" = 0 ] || fail "run as root, which buildah's chroot isolation and debootstrap need"
 
-if [ -z "${PYTHON_IMAGE:-}" ]; then
-    PYTHON_IMAGE=localhost/dmf-python:3.11-bookworm
-    if ! known "$PYTHON_IMAGE"; then
-        need debootstrap "As root: apt-get install --no-install-recommends debootstrap"
-        say "making $PYTHON_IMAGE by debootstrap"
-        make_image "$PYTHON_IMAGE" fill_python
-    fi
-fi
-if [ -z "${BEAM_IMAGE:-}" ]; then
-    BEAM_IMAGE=localhost/dmf-beam-harness:$beam
-    if ! known "$BEAM_IMAGE"; then
-        need go "It compiles Beam's harness: version 1.21 or later, which fetches the one it needs"
-        say "making $BEAM_IMAGE from its Go module"
-        make_image "$BEAM_IMAGE" fill_beam
-    fi
-fi
+python=${PYTHON_IMAGE:-localhost/dmf-python:3.11-bookworm}
+harness=${BEAM_IMAGE:-localhost/dmf-beam-harness:$beam}
+[ -n "${PYTHON_IMAGE:-}" ] || known "$python" || make_python=1
+[ -n "${BEAM_IMAGE:-}" ] || known "$harness" || make_harness=1
+[ -z "${make_python:-}" ] || need debootstrap "As root: apt-get install debootstrap"
+[ -z "${make_harness:-}" ] || need go "It compiles Beam's harness, and fetches the version it needs"
+[ "$tag" != --check ] || exit 0
 
-say "building $tag of $PYTHON_IMAGE and $BEAM_IMAGE"
+# Both at once: the one waits for the network while the other one computes.
+if [ -n "${make_python:-}" ]; then
+    say "making $python by debootstrap"
+    make_image "$python" fill_python &
+    making=$!
+fi
+if [ -n "${make_harness:-}" ]; then
+    say "making $harness from Beam's Go module"
+    make_image "$harness" fill_beam
+fi
+[ -z "${making:-}" ] || wait "$making"
+
+say "building $tag of $python and $harness"
 # The certificates are this machine's, for a network that has its own; they stay out of the image.
 # Docker's format knows health checks.
-buildah build --isolation chroot --layers --format docker --quiet \
+buildah build --isolation chroot --layers --format docker \
     --volume /etc/ssl/certs:/etc/ssl/certs:ro \
-    --build-arg PYTHON_IMAGE="$PYTHON_IMAGE" --build-arg BEAM_IMAGE="$BEAM_IMAGE" \
+    --build-arg PYTHON_IMAGE="$python" --build-arg BEAM_IMAGE="$harness" \
     --file docker/worker/Dockerfile --ignorefile docker/worker/Dockerfile.dockerignore --tag "$tag" .

@@ -1,0 +1,155 @@
+"""The join on a real Flink whose workers are the built image's: bytes, and what is killed."""
+
+import concurrent.futures
+import json
+import os
+import shlex
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docker import containers, flink_session
+from tests.pipeline import flink_cluster
+from tests.pipeline.test_flink import _command, _hashes, data, expected, jars  # noqa: F401  Fixtures.
+
+pytestmark = [pytest.mark.image, pytest.mark.flink, pytest.mark.slow(seconds=60)]
+
+HARNESS = "sdk_worker_main"
+"""The module of a worker process."""
+
+
+@pytest.fixture(scope="module")
+def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """Where the image's user may write; it may read the data too."""
+    folder = tmp_path_factory.mktemp("image")
+    for parent in (data, folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    os.chown(folder, 10001, 10001)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def container(data: Path, folder: Path) -> Iterator[containers.Container]:  # noqa: F811
+    """The image with data and output mounted, as `docker run --network=host` would."""
+    volumes = [f"{data}:{data}:ro", f"{folder}:{folder}"]
+    with containers.start(volumes, tmpfs=["/tmp:mode=1777"], environment=["HOME=/tmp"]) as running:
+        yield running
+
+
+@pytest.fixture
+def pool(container: containers.Container) -> Iterator[str]:
+    """`--environment_type=EXTERNAL` and the pool of workers that it needs."""
+    pool = subprocess.Popen(container.command("--worker_pool"), stderr=subprocess.DEVNULL)
+    check = ["python", "/usr/local/bin/healthcheck.py"]
+    deadline = time.monotonic() + 120
+    while container.run(*check, environment={"HEALTH_PORT": "50000"}).returncode:
+        assert pool.poll() is None
+        assert time.monotonic() < deadline
+    yield "--environment_type=EXTERNAL --environment_config=localhost:50000"
+    container.kill()
+    pool.wait(20)
+
+
+@pytest.fixture
+def process(container: containers.Container, tmp_path: Path) -> str:
+    """`--environment_type=PROCESS` and a command that starts a worker in the image."""
+    command = tmp_path / "worker"
+    words = shlex.join(container.command())
+    command.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    given = json.dumps({"command": str(command)}, separators=(",", ":"))
+    return f"--environment_type=PROCESS --environment_config={given}"
+
+
+def join(
+    container: containers.Container,
+    data: Path,  # noqa: F811
+    output: Path,
+    endpoint: str,
+    environment: str,
+) -> subprocess.CompletedProcess:
+    """Runs the join in the image, on a Flink. Its flags are those of the local runner's join."""
+    given = [*environment.split(), "--runner=PortableRunner", f"--job_endpoint={endpoint}"]
+    given += ["--parallelism=2", "--environment_cache_millis=60000"]
+    _, *words = _command(data, output, *given)
+    return container.run("python", *words)
+
+
+@pytest.mark.parametrize("environment", ["pool", "process"])
+def test_workers_of_the_image_write_the_local_runners_bytes(
+    request: pytest.FixtureRequest,
+    jars: Path,  # noqa: F811
+    data: Path,  # noqa: F811
+    expected: dict[str, str],  # noqa: F811
+    folder: Path,
+    container: containers.Container,
+    tmp_path: Path,
+    environment: str,
+) -> None:
+    flags = request.getfixturevalue(environment)
+    output = folder / environment
+    with flink_cluster.start(tmp_path / "flink", jars) as cluster:
+        run = join(container, data, output, cluster.endpoint, flags)
+        assert run.returncode == 0, run.stderr
+        ((state, _),) = cluster.jobs().values()
+    assert state == "DONE"
+    assert _hashes(output) == expected
+    assert output.stat().st_uid == 10001
+
+
+def kill_worker(container: containers.Container, session: flink_session.FlinkSession) -> None:
+    """Kills one Python worker of several."""
+    victim, *_ = [one for one, line in container.processes().items() if HARNESS in line]
+    os.kill(victim, signal.SIGKILL)
+
+
+def kill_task_manager(container: object, session: flink_session.FlinkSession) -> None:
+    """Kills the task manager that has begun a task."""
+    logs = [session.log(f"task_manager_{number}") for number in range(2)]
+    busy = [number for number, log in enumerate(logs) if "from INITIALIZING to RUNNING" in log]
+    os.killpg(session.task_managers[busy[0]].pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("restarts", [0, 3])
+@pytest.mark.parametrize("kill", [kill_worker, kill_task_manager])
+def test_after_a_kill_the_join_restarts_or_fails_and_nothing_partial_is_visible(
+    jars: Path,  # noqa: F811
+    data: Path,  # noqa: F811
+    expected: dict[str, str],  # noqa: F811
+    folder: Path,
+    container: containers.Container,
+    pool: str,
+    tmp_path: Path,
+    kill: Callable[[containers.Container, flink_session.FlinkSession], None],
+    restarts: int,
+) -> None:
+    output = folder / f"{kill.__name__}_{restarts}"
+    with (
+        flink_session.start(tmp_path / "flink", jars, restarts) as session,
+        concurrent.futures.ThreadPoolExecutor() as threads,
+    ):
+        joining = threads.submit(join, container, data, output, session.endpoint, pool)
+        deadline = time.monotonic() + 240
+        while not any(HARNESS in line for line in container.processes().values()):
+            assert not joining.done(), joining.result().stderr
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        kill(container, session)
+        assert not output.exists(), "the kill came too late"
+        run = joining.result()
+        again = run
+        if restarts == 0:
+            assert run.returncode not in (0, 2), "no fault of the user's"
+            assert "Published" not in run.stderr
+            assert not output.exists()
+            again = join(container, data, output, session.endpoint, pool)
+        assert again.returncode == 0, again.stderr
+        assert ("switched from state RUNNING to RESTARTING" in session.log("manager")) == (
+            restarts > 0
+        )
+    assert _hashes(output) == expected
