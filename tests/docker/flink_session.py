@@ -17,6 +17,8 @@ from tests.server_process import free_port
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
+_SECONDS_TO_START = 300
+
 # A task that is lost is begun again at most three times. A task manager that is silent for ten
 # seconds is given up.
 _CONFIGURATION = """\
@@ -123,7 +125,7 @@ def _process(command: Sequence[str], log: Path, jars: Path) -> Iterator[subproce
 
 
 def _await(log: Path, pattern: str) -> re.Match[str]:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + _SECONDS_TO_START
     while not (found := re.search(pattern, log.read_text(errors="replace"))):
         if time.monotonic() > deadline:
             raise RuntimeError(f"no {pattern!r} in {log}:\n{log.read_text()[-3000:]}")
