@@ -1,21 +1,24 @@
 """The join on a real Flink whose workers are the built image's: bytes, and what is killed."""
 
 import concurrent.futures
+import hashlib
 import json
 import os
 import shlex
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.docker import containers, flink_session
 from tests.pipeline import flink_cluster
-from tests.pipeline.test_flink import _command, _hashes, data, expected, jars  # noqa: F401  Fixtures.
+from tests.pipeline.training_runs import every_model
 
 pytestmark = [pytest.mark.image, pytest.mark.flink, pytest.mark.slow(seconds=60)]
 
@@ -24,21 +27,56 @@ HARNESS = "sdk_worker_main"
 
 
 @pytest.fixture(scope="module")
-def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
-    """Where the image's user may write; it may read the data too."""
+def jars() -> Path:
+    """The class path that `make flink-jars` fetched."""
+    folder = Path(os.environ.get("FLINK_JARS") or REPOSITORY / "build/flink/jars")
+    if os.environ.get("REQUIRE_FLINK") != "1":
+        pytest.skip("'make test-image-flink' fetches a Flink, with a JDK and Maven, and runs it")
+    assert (folder / ".complete").exists(), f"no Flink at {folder}: 'make flink-jars' fetches it"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables, and room for what the image's user writes."""
     folder = tmp_path_factory.mktemp("image")
-    for parent in (data, folder, *folder.parents[:2]):
+    every_model.write_tables(folder)
+    # Pytest's own folders are root's alone.
+    for parent in (folder, *folder.parents[:2]):
         parent.chmod(0o755)
     os.chown(folder, 10001, 10001)
     return folder
 
 
 @pytest.fixture(scope="module")
-def container(data: Path, folder: Path) -> Iterator[containers.Container]:  # noqa: F811
-    """The image with data and output mounted, as `docker run --network=host` would."""
-    volumes = [f"{data}:{data}:ro", f"{folder}:{folder}"]
-    with containers.start(volumes, tmpfs=["/tmp:mode=1777"], environment=["HOME=/tmp"]) as running:
+def container(folder: Path) -> Iterator[containers.Container]:
+    """The image with the folder mounted, as `docker run --network=host` would."""
+    volumes, tmpfs = [f"{folder}:{folder}"], ["/tmp:mode=1777"]
+    with containers.start(volumes, tmpfs, environment=["HOME=/tmp"]) as running:
         yield running
+
+
+def command(folder: Path, output: str, *flags: str) -> list[str]:
+    """Returns the join, as words after `python`."""
+    return ["-m", *every_model.join(folder, output), "--partitions=4", *flags]
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path) -> dict[str, str]:
+    """What the local runner publishes, outside of the image: file to sha256."""
+    words = command(folder, "local")
+    subprocess.run([sys.executable, *words], check=True, cwd=REPOSITORY, capture_output=True)
+    found = hashes(folder / "local")
+    assert len(found) > 4
+    return found
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -67,39 +105,32 @@ def process(container: containers.Container, tmp_path: Path) -> str:
 
 
 def join(
-    container: containers.Container,
-    data: Path,  # noqa: F811
-    output: Path,
-    endpoint: str,
-    environment: str,
+    container: containers.Container, folder: Path, output: str, endpoint: str, environment: str
 ) -> subprocess.CompletedProcess:
-    """Runs the join in the image, on a Flink. Its flags are those of the local runner's join."""
-    given = [*environment.split(), "--runner=PortableRunner", f"--job_endpoint={endpoint}"]
-    given += ["--parallelism=2", "--environment_cache_millis=60000"]
-    _, *words = _command(data, output, *given)
-    return container.run("python", *words)
+    """Runs the join in the image, on a Flink."""
+    flags = [*environment.split(), "--runner=PortableRunner", f"--job_endpoint={endpoint}"]
+    flags += ["--parallelism=2", "--environment_cache_millis=60000"]
+    return container.run("python", *command(folder, output, *flags))
 
 
 @pytest.mark.parametrize("environment", ["pool", "process"])
 def test_workers_of_the_image_write_the_local_runners_bytes(
     request: pytest.FixtureRequest,
-    jars: Path,  # noqa: F811
-    data: Path,  # noqa: F811
-    expected: dict[str, str],  # noqa: F811
+    jars: Path,
+    expected: dict[str, str],
     folder: Path,
     container: containers.Container,
     tmp_path: Path,
     environment: str,
 ) -> None:
     flags = request.getfixturevalue(environment)
-    output = folder / environment
     with flink_cluster.start(tmp_path / "flink", jars) as cluster:
-        run = join(container, data, output, cluster.endpoint, flags)
+        run = join(container, folder, environment, cluster.endpoint, flags)
         assert run.returncode == 0, run.stderr
         ((state, _),) = cluster.jobs().values()
     assert state == "DONE"
-    assert _hashes(output) == expected
-    assert output.stat().st_uid == 10001
+    assert hashes(folder / environment) == expected
+    assert (folder / environment).stat().st_uid == 10001
 
 
 def kill_worker(container: containers.Container, session: flink_session.FlinkSession) -> None:
@@ -118,9 +149,8 @@ def kill_task_manager(container: object, session: flink_session.FlinkSession) ->
 @pytest.mark.parametrize("restarts", [0, 3])
 @pytest.mark.parametrize("kill", [kill_worker, kill_task_manager])
 def test_after_a_kill_the_join_restarts_or_fails_and_nothing_partial_is_visible(
-    jars: Path,  # noqa: F811
-    data: Path,  # noqa: F811
-    expected: dict[str, str],  # noqa: F811
+    jars: Path,
+    expected: dict[str, str],
     folder: Path,
     container: containers.Container,
     pool: str,
@@ -128,28 +158,26 @@ def test_after_a_kill_the_join_restarts_or_fails_and_nothing_partial_is_visible(
     kill: Callable[[containers.Container, flink_session.FlinkSession], None],
     restarts: int,
 ) -> None:
-    output = folder / f"{kill.__name__}_{restarts}"
+    name = f"{kill.__name__}_{restarts}"
     with (
         flink_session.start(tmp_path / "flink", jars, restarts) as session,
         concurrent.futures.ThreadPoolExecutor() as threads,
     ):
-        joining = threads.submit(join, container, data, output, session.endpoint, pool)
+        joining = threads.submit(join, container, folder, name, session.endpoint, pool)
         deadline = time.monotonic() + 240
         while not any(HARNESS in line for line in container.processes().values()):
             assert not joining.done(), joining.result().stderr
             assert time.monotonic() < deadline
             time.sleep(0.05)
         kill(container, session)
-        assert not output.exists(), "the kill came too late"
-        run = joining.result()
-        again = run
+        assert not (folder / name).exists(), "the kill came too late"
+        run = again = joining.result()
         if restarts == 0:
             assert run.returncode not in (0, 2), "no fault of the user's"
             assert "Published" not in run.stderr
-            assert not output.exists()
-            again = join(container, data, output, session.endpoint, pool)
+            assert not (folder / name).exists()
+            again = join(container, folder, name, session.endpoint, pool)
         assert again.returncode == 0, again.stderr
-        assert ("switched from state RUNNING to RESTARTING" in session.log("manager")) == (
-            restarts > 0
-        )
-    assert _hashes(output) == expected
+        restarted = "switched from state RUNNING to RESTARTING" in session.log("manager")
+        assert restarted == (restarts > 0)
+    assert hashes(folder / name) == expected

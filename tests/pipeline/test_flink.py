@@ -76,17 +76,12 @@ def expected(jars: Path, data: Path) -> dict[str, str]:
     return _hashes(data / "local")
 
 
-def _command(data: Path, output: Path, *arguments: str) -> list[str]:
-    """Returns the join, as words; a join in an image has the same ones."""
+def _join(data: Path, output: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "pipeline.build_examples", f"--events={data}/log"]
     command += [f"--embeddings={name}={data}/{name}" for name in ("text", "image")]
     command += ["--behavior_rule=all", "--behavior_type=rating >= 4", "--history_length=8"]
     command.append("--negatives=popularity:1")
-    return [*command, f"--partitions={_PARTITIONS}", f"--output={output}", *arguments]
-
-
-def _join(data: Path, output: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = _command(data, output, *arguments)
+    command += [f"--partitions={_PARTITIONS}", f"--output={output}", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=240
     )
