@@ -25,7 +25,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-latest setup-airflow demo test test-latest test-flink flink-jars test-airflow \
-	image test-image lint format docs bench lock clean distclean
+	image test-image test-image-flink lint format docs bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
@@ -33,7 +33,8 @@ help:
 	@echo 'make test-latest those of models, training and export, on the newest TensorFlow'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make test-airflow the daily cycle in a real Airflow, in build/airflow'
-	@echo 'make test-image the worker image, built by buildah (as root, without Docker) and run; make image builds it'
+	@echo 'make image      the worker image, by buildah: as root, without Docker or a registry of images'
+	@echo 'make test-image builds and runs it; make test-image-flink runs it as the workers of a Flink'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
 	@echo 'make docs       the site -> build/site; strictly: fails on a broken link or a stale figure'
 	@echo 'make bench      benchmarks'
@@ -93,6 +94,9 @@ image:
 test-image: $(INSTALLED) image
 	REQUIRE_IMAGE=1 $(PY) -m pytest -m 'image and not flink' tests/docker
 	sh docker/worker/inputs_hash.sh > docker/worker/tested_inputs.txt
+
+test-image-flink: $(INSTALLED) image flink-jars
+	REQUIRE_IMAGE=1 REQUIRE_FLINK=1 $(PY) -m pytest -m 'image and flink' tests/docker
 
 lint: $(INSTALLED)
 	$(PY) -m ruff format --check .
