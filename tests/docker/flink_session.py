@@ -19,8 +19,8 @@ _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 _SECONDS_TO_START = 300
 
-# A task that is lost is begun again at most three times. A task manager that is silent for ten
-# seconds is given up.
+# A task manager that is gone is found by two heartbeats without an answer. Ten seconds for each
+# answer, the default, are too short to start on a busy machine.
 _CONFIGURATION = """\
 jobmanager.rpc.address: 127.0.0.1
 jobmanager.rpc.port: {rpc}
@@ -39,7 +39,7 @@ taskmanager.memory.network.min: 128m
 taskmanager.memory.network.max: 128m
 taskmanager.memory.task.off-heap.size: 0
 heartbeat.interval: 1000
-heartbeat.timeout: 10000
+pekko.ask.timeout: 120 s
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: {restarts}
 restart-strategy.fixed-delay.delay: 1 s

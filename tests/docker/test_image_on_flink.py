@@ -84,7 +84,7 @@ def pool(container: containers.Container) -> Iterator[str]:
     """`--environment_type=EXTERNAL` and the pool of workers that it needs."""
     pool = subprocess.Popen(container.command("--worker_pool"), stderr=subprocess.DEVNULL)
     check = ["python", "/usr/local/bin/healthcheck.py"]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while container.run(*check, environment={"HEALTH_PORT": "50000"}).returncode:
         assert pool.poll() is None
         assert time.monotonic() < deadline
@@ -164,7 +164,7 @@ def test_after_a_kill_the_join_restarts_or_fails_and_nothing_partial_is_visible(
         concurrent.futures.ThreadPoolExecutor() as threads,
     ):
         joining = threads.submit(join, container, folder, name, session.endpoint, pool)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while not any(HARNESS in line for line in container.processes().values()):
             assert not joining.done(), joining.result().stderr
             assert time.monotonic() < deadline
