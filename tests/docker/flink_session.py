@@ -19,7 +19,7 @@ _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 _SECONDS_TO_START = 300
 
-# A task manager that is gone is found by two heartbeats without an answer. Ten seconds for each
+# A task manager that is gone is found by two heartbeats without an answer. Ten seconds for any
 # answer, the default, are too short to start on a busy machine.
 _CONFIGURATION = """\
 jobmanager.rpc.address: 127.0.0.1
@@ -40,6 +40,7 @@ taskmanager.memory.network.max: 128m
 taskmanager.memory.task.off-heap.size: 0
 heartbeat.interval: 1000
 pekko.ask.timeout: 120 s
+pekko.startup-timeout: 120 s
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: {restarts}
 restart-strategy.fixed-delay.delay: 1 s
