@@ -19,8 +19,8 @@ import pytest
 IMAGE = os.environ.get("WORKER_IMAGE") or "dmf-worker"
 USER = "10001:10001"
 
-# What `buildah run` mounts over, and would make and remove itself on a root that is writable.
-_MOUNT_POINTS = ("run/.containerenv", "etc/hosts", "etc/resolv.conf", "etc/hostname")
+# What `buildah run` mounts over, and would make itself on a root that is writable.
+_MOUNT_POINTS = ("etc/hosts", "etc/resolv.conf", "etc/hostname")
 # Names a container among the machine's processes, of which chroot isolation hides none.
 _MARK = "TEST_CONTAINER"
 
@@ -120,13 +120,17 @@ def start(
             (root / point.lstrip("/")).mkdir(parents=True, exist_ok=True)
         for point in _MOUNT_POINTS:
             (root / point).touch()
-        # `buildah run` has no --read-only.
+        # `buildah run` has no --read-only. Each time it makes and removes a file in /run, which root
+        # alone may write.
+        mount = ["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root / "run")]
+        subprocess.run(mount, check=True)
         subprocess.run(["mount", "-o", "remount,ro,bind", str(root)], check=True)
         container = Container(name, root, options, config["Entrypoint"])
         try:
             yield container
         finally:
             container.kill()
+            subprocess.run(["umount", str(root / "run")], check=True)
     finally:
         subprocess.run(["buildah", "rm", name], check=True, stdout=subprocess.DEVNULL)
 

@@ -43,11 +43,13 @@ def test_it_has_the_packages_of_the_lock_and_this_one(container):
 
 def test_its_user_can_write_data_home_and_temporary_folders_alone(container):
     rights = ["(", "-perm", "-o+w", "-o", "-user", "10001", "-o", "-group", "10001", ")"]
-    command = ["find", ".", "-xdev", "!", "-type", "l", *rights, "-print", "-prune"]
+    # Every engine mounts over /dev, and the containers of these tests over /run.
+    elsewhere = ["(", "-path", "./dev", "-o", "-path", "./run", ")", "-prune", "-o"]
+    command = ["find", ".", "-xdev", *elsewhere, "!", "-type", "l", *rights, "-print", "-prune"]
     found = subprocess.run(
         command, cwd=container.root, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert sorted(found) == ["./data", "./home/dmf", "./run/lock", "./tmp", "./var/tmp"]
+    assert sorted(found) == ["./data", "./home/dmf", "./tmp", "./var/tmp"]
 
 
 def test_nothing_of_a_read_only_root_is_writable(container):
