@@ -120,8 +120,8 @@ def start(
             (root / point.lstrip("/")).mkdir(parents=True, exist_ok=True)
         for point in _MOUNT_POINTS:
             (root / point).touch()
-        # `buildah run` has no --read-only. Each time it makes and removes a file in /run, which root
-        # alone may write.
+        # `buildah run` has no --read-only. It makes and removes a file in /run, where only root may
+        # write.
         mount = ["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root / "run")]
         subprocess.run(mount, check=True)
         subprocess.run(["mount", "-o", "remount,ro,bind", str(root)], check=True)

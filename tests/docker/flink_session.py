@@ -40,7 +40,6 @@ taskmanager.memory.network.max: 128m
 taskmanager.memory.task.off-heap.size: 0
 heartbeat.interval: 1000
 pekko.ask.timeout: 120 s
-pekko.startup-timeout: 120 s
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: {restarts}
 restart-strategy.fixed-delay.delay: 1 s
