@@ -121,8 +121,9 @@ def test_its_size_is_the_documented_one(container):
     )
     megabytes = int(counted.stdout.split()[0]) * 1.048576
     page = (REPOSITORY / "docs/clusters.md").read_text(encoding="utf-8")
-    written = float(re.search(r"The image has ([\d.]+) GB", page)[1])
-    assert megabytes / 1000 == pytest.approx(written, abs=0.1)
+    written = re.search(r"The image has ([\d.]+) GB", page)
+    assert written, f"write into the page: The image has {megabytes / 1000:.1f} GB"
+    assert megabytes / 1000 == pytest.approx(float(written[1]), abs=0.1)
 
 
 def submitted(folder: Path, job: str, *flags: str) -> list[str]:
