@@ -22,7 +22,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-latest setup-airflow demo test test-latest test-flink test-spark \
-	flink-jars spark-jars engine-jars test-airflow lint format docs bench lock clean distclean
+	flink-jars spark-jars engine-jars image test-image test-image-flink test-airflow \
+	lint format docs bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
@@ -31,6 +32,8 @@ help:
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make test-spark the same on a local Spark (fetches 200 MB once)'
 	@echo 'make test-airflow the daily cycle in a real Airflow, in build/airflow'
+	@echo 'make image      the worker image, by buildah: as root, without Docker or a registry of images'
+	@echo 'make test-image builds and runs it; make test-image-flink runs it as the workers of a Flink'
 	@echo 'make lint       format check, lint, spelling, types (make format fixes what can be fixed)'
 	@echo 'make docs       the site -> build/site; strictly: fails on a broken link or a stale figure'
 	@echo 'make bench      benchmarks'
@@ -88,6 +91,17 @@ $(AIRFLOW_VENV)/.installed: requirements/airflow.lock requirements/bootstrap.loc
 	@sh requirements/setup_venv.sh $(AIRFLOW_VENV) requirements/airflow.lock
 	@$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check check
 	@touch $@
+
+image:
+	sh docker/worker/build_without_engine.sh
+
+# What was tested is written down: CI builds the image only where it is another one.
+test-image: $(INSTALLED) image
+	REQUIRE_IMAGE=1 $(PY) -m pytest -m 'image and not flink' tests/docker
+	sh docker/worker/inputs_hash.sh > docker/worker/tested_inputs.txt
+
+test-image-flink: $(INSTALLED) image flink-jars
+	REQUIRE_IMAGE=1 REQUIRE_ENGINES=1 $(PY) -m pytest -m 'image and flink' tests/docker
 
 lint: $(INSTALLED)
 	$(PY) -m ruff format --check .
