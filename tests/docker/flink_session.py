@@ -38,6 +38,10 @@ taskmanager.memory.managed.size: 256m
 taskmanager.memory.network.min: 128m
 taskmanager.memory.network.max: 128m
 taskmanager.memory.task.off-heap.size: 0
+taskmanager.memory.framework.off-heap.size: 128m
+taskmanager.memory.jvm-metaspace.size: 256m
+taskmanager.memory.jvm-overhead.min: 192m
+taskmanager.memory.jvm-overhead.max: 192m
 heartbeat.interval: 1000
 pekko.ask.timeout: 120 s
 restart-strategy.type: fixed-delay
