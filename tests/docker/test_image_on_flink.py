@@ -1,29 +1,24 @@
-"""The join on a real Flink whose workers are the built image's: bytes, and what is killed."""
+"""The join on a real Flink whose workers are the built image's: the local runner's bytes."""
 
-import concurrent.futures
 import hashlib
 import json
 import os
 import shlex
-import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.docker import containers, flink_session
+from tests.docker import containers
 from tests.pipeline import beam_cluster, engine_jobs
 from tests.pipeline.training_runs import every_model
 
 pytestmark = [pytest.mark.image, pytest.mark.flink, pytest.mark.slow(seconds=60)]
-
-HARNESS = "sdk_worker_main"
-"""The module of a worker process."""
 
 
 @pytest.fixture(scope="module")
@@ -127,53 +122,3 @@ def test_workers_of_the_image_write_the_local_runners_bytes(
     assert state == "DONE"
     assert hashes(folder / environment) == expected
     assert (folder / environment).stat().st_uid == 10001
-
-
-def kill_worker(container: containers.Container, session: flink_session.FlinkSession) -> None:
-    """Kills one Python worker of several."""
-    victim, *_ = [one for one, line in container.processes().items() if HARNESS in line]
-    os.kill(victim, signal.SIGKILL)
-
-
-def kill_task_manager(container: object, session: flink_session.FlinkSession) -> None:
-    """Kills the task manager that has begun a task."""
-    logs = [session.log(f"task_manager_{number}") for number in range(2)]
-    busy = [number for number, log in enumerate(logs) if "from INITIALIZING to RUNNING" in log]
-    os.killpg(session.task_managers[busy[0]].pid, signal.SIGKILL)
-
-
-@pytest.mark.parametrize("restarts", [0, 3])
-@pytest.mark.parametrize("kill", [kill_worker, kill_task_manager])
-def test_after_a_kill_the_join_restarts_or_fails_and_nothing_partial_is_visible(
-    jars: Path,
-    expected: dict[str, str],
-    folder: Path,
-    container: containers.Container,
-    pool: str,
-    tmp_path: Path,
-    kill: Callable[[containers.Container, flink_session.FlinkSession], None],
-    restarts: int,
-) -> None:
-    name = f"{kill.__name__}_{restarts}"
-    with (
-        flink_session.start(tmp_path / "flink", jars, restarts) as session,
-        concurrent.futures.ThreadPoolExecutor() as threads,
-    ):
-        joining = threads.submit(join, container, folder, name, session.endpoint, pool)
-        deadline = time.monotonic() + 600
-        while not any(HARNESS in line for line in container.processes().values()):
-            assert not joining.done(), joining.result().stderr
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        kill(container, session)
-        assert not (folder / name).exists(), "the kill came too late"
-        run = again = joining.result()
-        if restarts == 0:
-            assert run.returncode not in (0, 2), "no fault of the user's"
-            assert "Published" not in run.stderr
-            assert not (folder / name).exists()
-            again = join(container, folder, name, session.endpoint, pool)
-        assert again.returncode == 0, again.stderr
-        restarted = "switched from state RUNNING to RESTARTING" in session.log("manager")
-        assert restarted == (restarts > 0)
-    assert hashes(folder / name) == expected
