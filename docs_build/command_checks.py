@@ -145,12 +145,14 @@ def _of_settings(run: _Run, arguments: Sequence[str]) -> Iterator[str]:
         return
     from pipeline.join.options import JoinOptions
     from pipeline.runtime import python_config
+    from pipeline.submission.serve_settings import ServeSettings
     from pipeline.submission.settings import Settings
     from pipeline.training_runs import run_config
 
     try:
         if run.module == _SUBMIT:
-            python_config.validate(Settings, python_config.read(None, overrides), "--set")
+            kind = ServeSettings if "serve" in arguments else Settings
+            python_config.validate(kind, python_config.read(None, overrides), "--set")
         else:
             join = run_config.load(None, overrides).join
             fields = {field.name for field in dataclasses.fields(JoinOptions)}

@@ -1,4 +1,4 @@
-"""Lists, promotes, rolls back, prunes and copies the exported versions of a model.
+"""Lists, promotes, rolls back, prunes and copies exported versions of a model.
 
     list      versions with their labels, tags, size and parity; with --verify, exit code 2
               where one is damaged

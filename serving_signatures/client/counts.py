@@ -7,8 +7,6 @@ import threading
 import time
 from types import TracebackType
 
-import grpc
-
 BUCKETS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075),
     *(0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0),
@@ -100,6 +98,8 @@ def _outcome(error: BaseException | None) -> str:
     """Returns the status code of an error; the name of its class where it has none."""
     if error is None:
         return "OK"
+    import grpc  # Counts alone do without.
+
     if isinstance(error, grpc.RpcError):
         return str(error.code().name)
     return type(error).__name__

@@ -46,8 +46,10 @@ def test_a_planted_class():
 
 
 @dataclass
-class WithoutMeaning(Planted):
+class WithoutMeaning:
     """Settings."""
+
+    size: int = 1
 
 
 @dataclass
