@@ -151,21 +151,15 @@ class Bench:
     @contextlib.contextmanager
     def pauses(self, _: RankingClient) -> Iterator[None]:
         """Stops the first server for a moment, again and again."""
-        process, ended = self.servers[0].process, threading.Event()
+        process = self.servers[0].process
 
         def pause() -> None:
-            while not ended.wait(_BETWEEN_PAUSES_SECONDS):
-                process.send_signal(signal.SIGSTOP)
-                ended.wait(_PAUSE_SECONDS)
-                process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(_PAUSE_SECONDS)
+            process.send_signal(signal.SIGCONT)
 
-        thread = threading.Thread(target=pause)
-        thread.start()
-        try:
+        with _repeated(pause, _BETWEEN_PAUSES_SECONDS):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
     @contextlib.contextmanager
     def kill(self, _: RankingClient) -> Iterator[None]:
@@ -255,14 +249,22 @@ def _read_often(client: RankingClient) -> Iterator[None]:
     """Writes all metrics ten times per second, as for Prometheus."""
     from prometheus_client import CollectorRegistry, generate_latest
 
-    registry, ended = CollectorRegistry(auto_describe=True), threading.Event()
+    registry = CollectorRegistry(auto_describe=True)
     registry.register(ClientCollector({"client": client}))
+    with _repeated(partial(generate_latest, registry), 0.1):
+        yield
 
-    def read() -> None:
-        while not ended.wait(0.1):
-            generate_latest(registry)
 
-    thread = threading.Thread(target=read)
+@contextlib.contextmanager
+def _repeated(action: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Does something beside the block, each time after so many seconds."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            action()
+
+    thread = threading.Thread(target=repeat)
     thread.start()
     try:
         yield

@@ -134,13 +134,8 @@ def _of_runs(runs: Sequence[_Run]) -> Iterator[str]:
 
 def _of_settings(run: _Run, arguments: Sequence[str]) -> Iterator[str]:
     """Yields what is wrong with the overrides of `--set`."""
-    overrides = [
-        argument.removeprefix("--set=") if argument.startswith("--set=") else following
-        for argument, following in itertools.pairwise([*arguments, ""])
-        if argument == "--set" or argument.startswith("--set=")
-    ]
     # The value of a variable is not known.
-    overrides = [override for override in overrides if "$" not in override]
+    overrides = [override for override in _values(arguments, "--set") if "$" not in override]
     if not overrides:
         return
     from pipeline.join.options import JoinOptions
@@ -151,7 +146,7 @@ def _of_settings(run: _Run, arguments: Sequence[str]) -> Iterator[str]:
 
     try:
         if run.module == _SUBMIT:
-            kind = ServeSettings if "serve" in arguments else Settings
+            kind = ServeSettings if "serve" in _values(arguments, "--job") else Settings
             python_config.validate(kind, python_config.read(None, overrides), "--set")
         else:
             join = run_config.load(None, overrides).join
@@ -180,6 +175,15 @@ def _main(module: str) -> str:
 def _takes_beam_flags(module: str) -> bool:
     path = REPOSITORY / f"{module.replace('.', '/')}.py"
     return path.is_file() and "check_beam_flags" in path.read_text(encoding="utf-8")
+
+
+def _values(arguments: Sequence[str], flag: str) -> list[str]:
+    """Returns the values of a flag, given as `--flag value` or `--flag=value`."""
+    return [
+        argument.removeprefix(f"{flag}=") if argument.startswith(f"{flag}=") else following
+        for argument, following in itertools.pairwise([*arguments, ""])
+        if argument == flag or argument.startswith(f"{flag}=")
+    ]
 
 
 @functools.cache

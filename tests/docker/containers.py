@@ -1,7 +1,7 @@
 """Containers of the built image without a Docker engine, in buildah's chroot isolation.
 
-What a `docker run` holds and this does not: `--cpus` and `--memory` set no limit, there is no
-`--init`, and network and process ids are the machine's.
+What a `docker run` holds and this does not: `--cpus`, `--memory` and `--memory-swap` set no limit,
+`--stop-timeout` none either, there is no `--init`, and network and process ids are the machine's.
 """
 
 import argparse
