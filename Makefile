@@ -8,8 +8,6 @@ INSTALLED := $(VENV)/.installed
 # One process per core; the tests of a file share their fixtures, those of a folder with a conftest.py
 # too, and tests/conftest.py puts what takes longest first.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
-# SLOW=1: the tests that are marked slow too, as CI does.
-TESTS := $(if $(SLOW),,-m 'not slow')
 # What another TensorFlow may compute, train or save otherwise.
 TESTS_OF_TENSORFLOW := tests/features/test_legacy_keras.py tests/features/records tests/features/ids \
 	tests/models tests/serving_signatures/test_*.py tests/serving_signatures/export
@@ -21,13 +19,14 @@ AIRFLOW_VENV := build/airflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-latest setup-airflow demo test test-latest test-flink test-spark \
+.PHONY: help setup setup-latest setup-airflow demo test test-slow test-latest test-flink test-spark \
 	flink-jars spark-jars engine-jars image test-image test-image-flink test-airflow \
 	lint format docs bench lock clean distclean
 
 help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
-	@echo 'make test       the tests; SLOW=1 the slow ones too (PYTEST_ARGS="-x -k join" goes to pytest)'
+	@echo 'make test       the tests but those marked slow (PYTEST_ARGS="-x -k join" goes to pytest)'
+	@echo 'make test-slow  those marked slow'
 	@echo 'make test-latest those of models, training and export, on the newest TensorFlow'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make test-spark the same on a local Spark (fetches 200 MB once)'
@@ -53,7 +52,10 @@ demo: $(INSTALLED)
 	$(PY) -m pipeline.run --config demo --output build/demo $(if $(DATA),--set data.source=$(DATA))
 
 test: $(INSTALLED)
-	$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
+	$(PY) -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+test-slow: $(INSTALLED)
+	$(PY) -m pytest -m slow $(PYTEST_ARGS)
 
 test-latest: $(LATEST_VENV)/.installed
 	$(LATEST_VENV)/bin/python -m pytest -m 'not slow' $(TESTS_OF_TENSORFLOW) $(PYTEST_ARGS)

@@ -21,9 +21,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # About how long a test takes that is marked slow, and one that is not, in seconds.
 _SLOW, _FAST = 10, 0.3
 
-_MANY = 10
-"""Tests that are not slow, with which a group does not wait for the end of a bounded run."""
-
 _BEGUN = time.monotonic()
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -63,8 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Marks the tests that read the real data set, so that `-m "not shared"` leaves them out.
 
     A worker of several gets the groups that take longest first, so that all end at about one time.
-    Where time is bounded, groups of a few slow tests come last, so that nearly all others run, in
-    an order that `TEST_ORDER` draws: what is left out for one commit is not for the next.
+    Where time is bounded, `TEST_ORDER` draws the order: what is left out with one is not with the
+    next.
     """
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
@@ -72,17 +69,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not hasattr(config, "workerinput"):
         return
     seconds: Counter[str] = Counter()
-    slow, fast = Counter[str](), Counter[str]()
-    bounded, order = _limit() < math.inf, os.environ.get("TEST_ORDER")
+    order = os.environ.get("TEST_ORDER") if _limit() < math.inf else None
     for item in items:
         one, mark = group(item.nodeid), item.get_closest_marker("slow")
         seconds[one] += mark.kwargs.get("seconds", _SLOW) if mark else _FAST
-        (slow if mark else fast)[one] += 1
 
     def place(item: pytest.Item) -> tuple[float, float, str]:
-        one, drawn = group(item.nodeid), -1
-        if bounded and slow[one] and fast[one] < _MANY:
-            drawn = zlib.crc32(f"{order} {one}".encode())
+        one = group(item.nodeid)
+        drawn = 0 if order is None else zlib.crc32(f"{order} {one}".encode())
         return drawn, -seconds[one], one
 
     items.sort(key=place)

@@ -79,7 +79,7 @@ def test_a_stale_name_in_python(text, problem):
         "python -m pipeline.run --set 'join.labels=(\"click\",)' --set data.source=x",
         "ls tests/a/b docs/x/",
         "python -m pipeline.JOB --help",
-        "make demo DATA=folder && SLOW=1 make test PYTEST_ARGS='-x'",
+        "make demo DATA=folder && make test-slow PYTEST_ARGS='-x'",
         "docker build --file docker/worker/Dockerfile --tag dmf-worker .",
         "python -m pytest -q tests/test_words.py; pip install --upgrade pip",
         "ls examples/train models/dmf serving/dmf/1 build/docs",

@@ -1,6 +1,6 @@
 """Caches with one random damage: refused, or the same rows; and healed by the next backfill.
 
-`SLOW=1 make test PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k random --kills=100"`: 3,000.
+`make test-slow PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k random --kills=100"`: 3,000.
 """
 
 import shutil

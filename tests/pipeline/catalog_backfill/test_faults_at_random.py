@@ -1,6 +1,6 @@
 """Backfills that are killed, whose disk fills up or whose inputs change, at random moments.
 
-`SLOW=1 make test PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k fault_at --kills=200"`: 200.
+`make test-slow PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k fault_at --kills=200"`: 200.
 """
 
 import shutil

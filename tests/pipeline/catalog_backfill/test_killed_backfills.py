@@ -1,6 +1,6 @@
 """A backfill that is killed at any moment leaves a whole version, and a rerun has the same bytes.
 
-`SLOW=1 make test PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k killed --kills=40"`: more kills.
+`make test-slow PYTEST_ARGS="tests/pipeline/catalog_backfill/ -k killed --kills=40"`: more kills.
 """
 
 import contextlib

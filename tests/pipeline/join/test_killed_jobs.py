@@ -1,6 +1,6 @@
 """A join that is killed, or loses an input, publishes nothing, and run again has the same bytes.
 
-`SLOW=1 make test PYTEST_ARGS="tests/pipeline/join/test_killed_jobs.py --kills=200"`: more kills.
+`make test-slow PYTEST_ARGS="tests/pipeline/join/test_killed_jobs.py --kills=200"`: more kills.
 """
 
 import hashlib
