@@ -258,18 +258,19 @@ def test_servers_of_different_versions_answer_each_request_with_one(
         ports = [address.rpartition(":")[2] for _, address in both]
         addresses = [f"127.0.0.1:{port}" for port in ports]
         channel = stack.enter_context(local_server.channel_to(addresses))
-        remote = RemoteModel(channel, local_server.NAME)
-        client = RankingClient(remote, sizes=local_server.SIZES)
+        client = RankingClient(RemoteModel(channel, local_server.NAME), sizes=local_server.SIZES)
+        other = RemoteModel(channel, local_server.NAME)
         answered, end = set(), time.monotonic() + 60
         for turn in itertools.count():
             answered.add(client.score_request(requests).version)
             if answered == {1, 2}:
                 break
             assert time.monotonic() < end, f"version {answered} alone answers"
-            # The servers take turns. A request that asks for metadata each time makes two calls,
-            # and without another one between them it would be scored by one server for ever.
+            # The servers take turns. Where one scores and the other says what it takes, a client
+            # of one thread asks again each time, and one server would score all its requests. A
+            # call of another client changes whose turn it is.
             if turn % 3 == 0:
-                remote.call(ID, {names.ITEM_IDS: np.arange(1)})
+                other.call(ID, {names.ITEM_IDS: np.arange(1)})
         for _ in range(6):
             scored = client.score_cached(requests)
             assert_scored(scored, scored.version, scored.signature, expected)
