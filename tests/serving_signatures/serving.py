@@ -10,6 +10,7 @@ from models import factory
 from models.model_config import ModelConfig
 from serving_signatures.export import parity_process
 from serving_signatures.export.sample_requests import encode_batch, sample_requests
+from serving_signatures.signatures import ServingSignatures
 from serving_signatures.versions import loaded_version
 from tests import synthetic
 
@@ -42,6 +43,20 @@ def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
         unknown = np.arange(table.shape[0]) < config.oov_buckets
         table.assign(np.where(unknown[:, None], 0, 0.3 * rng.standard_normal(table.shape)))
     return model
+
+
+def traced(model, embeddings=None, *bound, scoring=()) -> ServingSignatures:
+    """Signatures of a model, of which only some score: the others return what they are given.
+
+    A scoring signature takes one to two seconds to trace, and what a test reads may be without it:
+    the projections and their tags are whole.
+    """
+    others = {
+        f"_{name}": lambda self, **inputs: inputs
+        for name in ("serving_default", "score_request", "score_cached")
+        if name not in scoring
+    }
+    return type("PartlyTraced", (ServingSignatures,), others)(model, embeddings, *bound)
 
 
 def requests(shape, embeddings: dict[str, EmbeddingSet], seed=0, schema=synthetic.SCHEMA) -> Arrays:

@@ -67,7 +67,7 @@ def test_every_signature_corrects_both_labels(whole, signatures, shape, name):
 
 def test_caches_of_the_whole_log_stay_valid(whole, signatures):
     """The share is in the head alone, so another one costs no backfill."""
-    assert ServingSignatures(whole, synthetic.embedding_sets()).tags == signatures.tags
+    assert serving.traced(whole, synthetic.embedding_sets()).tags == signatures.tags
 
 
 @pytest.mark.slow(seconds=40)

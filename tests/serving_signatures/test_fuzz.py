@@ -22,12 +22,8 @@ NAMES = {
 
 
 @pytest.fixture
-def stub(published, tmp_path):
-    folder = local_server.copy_versions(published.exported.folder, tmp_path)
-    with (
-        local_server.served(folder) as (_, address),
-        local_server.channel_to(address) as channel,
-    ):
+def stub(published, addresses):
+    with local_server.channel_to(addresses[published.tables_inside]) as channel:
         yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 

@@ -4,14 +4,14 @@ The graph is frozen and every tensor of it is fetched in one run with prime size
 is a multiple of C * L * width can only be a tensor over all pairs. Nothing is inferred.
 """
 
-import math
+import functools
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from serving_signatures.export import parity_process
-from serving_signatures.signatures import ServingSignatures
 from tests.serving_signatures import serving
 
 SHAPE = (1, 31, 29)
@@ -20,12 +20,17 @@ WIDTHS = {"embedding": 17, "head": 13, "text": 12, "image": 9}  # of serving.CON
 SCORING = ("serving_default", "score_request", "score_cached")
 
 
+@functools.cache
+def frozen(function) -> tf.compat.v1.GraphDef:
+    """A concrete function's graph without variables and calls; it takes seconds."""
+    return convert_variables_to_constants_v2(function).graph.as_graph_def()
+
+
 def sizes_of_all_tensors(function, inputs) -> dict[str, int]:
     """Runs a concrete function with named inputs; returns the size of every tensor by name."""
-    frozen = convert_variables_to_constants_v2(function).graph.as_graph_def()
-    inside = {node.name for node in frozen.node}
+    nodes = frozen(function).node
     with tf.Graph().as_default() as graph:
-        tf.import_graph_def(frozen, name="")
+        tf.import_graph_def(frozen(function), name="")
         tensors = [
             output
             for operation in graph.get_operations()
@@ -33,20 +38,19 @@ def sizes_of_all_tensors(function, inputs) -> dict[str, int]:
             for output in operation.outputs
         ]
         feeds = {f"{name}:0": value for name, value in named(function, inputs).items()}
-        assert {name.partition(":")[0] for name in feeds} <= inside
+        assert {name.partition(":")[0] for name in feeds} <= {node.name for node in nodes}
         with tf.compat.v1.Session(graph=graph) as session:
-            shapes = session.run([tf.shape(tensor, tf.int64) for tensor in tensors], feeds)
-    assert not any(node.op.endswith("PartitionedCall") for node in frozen.node)
-    return {t.name: math.prod(shape.tolist()) for t, shape in zip(tensors, shapes, strict=True)}
+            values = session.run(tensors, feeds)
+    assert not any(node.op.endswith("PartitionedCall") for node in nodes)
+    return {t.name: np.size(value) for t, value in zip(tensors, values, strict=True)}
 
 
 def operations_run(function, inputs) -> list[str]:
     """Runs a concrete function as TensorFlow optimizes it; returns its operations' types."""
-    frozen = convert_variables_to_constants_v2(function).graph
     ran = tf.compat.v1.RunMetadata()
     options = tf.compat.v1.RunOptions(output_partition_graphs=True)
     with tf.Graph().as_default() as graph:
-        tf.import_graph_def(frozen.as_graph_def(), name="")
+        tf.import_graph_def(frozen(function), name="")
         fetched = [graph.get_tensor_by_name(one.name) for one in function.outputs]
         feeds = {f"{name}:0": value for name, value in named(function, inputs).items()}
         with tf.compat.v1.Session(graph=graph) as session:
@@ -76,8 +80,18 @@ def inputs_of(signatures, name, sample, tables_inside):
     return parity_process.cached_inputs(signatures, inputs) if name == "score_cached" else inputs
 
 
-@pytest.mark.parametrize("name", SCORING)
-def test_no_tensor_holds_a_value_for_every_pair_and_width(published, name):
+# Of what is inside, `score_request` alone is made otherwise, see the test below.
+GRAPHS = [*(("with_tables", name) for name in SCORING), ("with_vectors", "score_request")]
+
+
+@pytest.fixture(params=GRAPHS, ids="-".join)
+def graph(request):
+    kind, name = request.param
+    return request.getfixturevalue(kind), name
+
+
+def test_no_tensor_holds_a_value_for_every_pair_and_width(graph):
+    published, name = graph
     config = serving.CONFIG
     assert (config.embedding_width, config.head_width) == (WIDTHS["embedding"], WIDTHS["head"])
     sample = serving.requests(SHAPE, published.embeddings)
@@ -88,8 +102,8 @@ def test_no_tensor_holds_a_value_for_every_pair_and_width(published, name):
     assert CANDIDATES * BEHAVIORS * serving.CONFIG.heads in sizes.values()
 
 
-@pytest.mark.parametrize("name", SCORING)
-def test_tiers_and_kernel_share_one_histogram_of_each_modality(published, name):
+def test_tiers_and_kernel_share_one_histogram_of_each_modality(graph):
+    published, name = graph
     sample = serving.requests(SHAPE, published.embeddings)
     inputs = inputs_of(published.signatures, name, sample, published.tables_inside)
     ran = operations_run(published.signatures[name], inputs)
@@ -97,8 +111,21 @@ def test_tiers_and_kernel_share_one_histogram_of_each_modality(published, name):
     assert ran.count("DenseBincount") == 4
 
 
+def operations(graph) -> list[tuple[str, str]]:
+    """Names and types, but for the variables, which the trace numbers."""
+    return [(one.name, one.type) for one in graph.get_operations() if one.type != "Placeholder"]
+
+
+@pytest.mark.parametrize("name", ["serving_default", "score_cached"])
+def test_with_tables_and_without_the_graph_is_the_same(traced, model, embeddings, name):
+    one, other = (traced(model, sets).functions[name] for sets in (embeddings, None))
+    assert len(operations(one.graph)) > 500
+    assert operations(one.graph) == operations(other.graph)
+
+
 def test_the_same_check_finds_early_fusion(embeddings):
-    early_fusion = ServingSignatures(serving.random_model(name="early_fusion"), embeddings)
+    model = serving.random_model(name="early_fusion")
+    early_fusion = serving.traced(model, embeddings, scoring=["score_request"])
     signatures = early_fusion.functions
     assert "score_cached" not in signatures
     sample = serving.requests(SHAPE, embeddings)

@@ -37,9 +37,8 @@ def published(tmp_path_factory):
     batch = {name: tf.constant(values) for name, values in sample.items()}
     model.adapt([batch])
     # Export raises where the parity gate does not pass.
-    exported = export_saved_model(
-        model, str(tmp_path_factory.mktemp("export") / "ctr"), synthetic.embedding_sets()
-    )
+    folder = str(tmp_path_factory.mktemp("export") / "ctr")
+    exported = export_saved_model(model, folder, synthetic.embedding_sets(), batch_sizes=(1,))
     return model, exported, tf.saved_model.load(exported.folder)
 
 

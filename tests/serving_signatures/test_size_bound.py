@@ -10,7 +10,6 @@ from serving_signatures import call_size
 from serving_signatures.export import parity_process, saved_model
 from serving_signatures.export.sample_requests import encode_batch, sample_requests
 from serving_signatures.export.warmup import BATCH_SIZES
-from serving_signatures.signatures import ServingSignatures
 from serving_signatures.versions import exported_version
 from tests import synthetic
 from tests.serving_signatures import serving
@@ -111,8 +110,10 @@ def test_the_sizes_that_clients_agree_on_are_within_the_default():
     assert 1.5 * call_size.pairs(*largest, 4) < call_size.DEFAULT_MAX_PAIRS
 
 
-def test_the_bound_is_the_exports(model, embeddings, tmp_path):
-    function = ServingSignatures(model, embeddings, max_pairs=5000).functions["score_request"]
+def test_the_bound_is_the_exports(model, embeddings, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "ServingSignatures", serving.traced)
+    signatures = serving.traced(model, embeddings, 5000, scoring=["score_request"])
+    function = signatures.functions["score_request"]
     parity_process.call(function, requests((1, 20, 8)))
     refused(function, requests((1, 60, 20)), "at most 5000 pairs per call")
     with pytest.raises(UserInputError, match=r"--max_pairs 5000 is too small: .* 1200 candidates"):

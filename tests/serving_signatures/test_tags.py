@@ -25,7 +25,7 @@ def own_model():
 
 @pytest.fixture(scope="module", params=["tables", "vectors"])
 def signatures(request, own_model, embeddings):
-    return ServingSignatures(own_model, embeddings if request.param == "tables" else None)
+    return serving.traced(own_model, embeddings if request.param == "tables" else None)
 
 
 def tags_now(signatures):
@@ -138,10 +138,10 @@ def test_an_embedding_set_changes_the_target_aware_tag_alone(own_model, embeddin
 
 @pytest.mark.slow
 def test_a_model_built_anew_has_the_same_tags_and_another_embedding_set_another(embeddings):
-    first = ServingSignatures(serving.random_model(seed=5), embeddings).tags
-    again = ServingSignatures(serving.random_model(seed=5), synthetic.embedding_sets()).tags
+    first = serving.traced(serving.random_model(seed=5), embeddings).tags
+    again = serving.traced(serving.random_model(seed=5), synthetic.embedding_sets()).tags
     assert again == first
-    other = ServingSignatures(serving.random_model(seed=5), synthetic.embedding_sets(seed=1)).tags
+    other = serving.traced(serving.random_model(seed=5), synthetic.embedding_sets(seed=1)).tags
     assert other["id_tag"] == first["id_tag"]
     assert other["target_aware_tag"] != first["target_aware_tag"]
 

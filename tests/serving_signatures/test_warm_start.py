@@ -4,7 +4,6 @@ import pytest
 
 from models import factory
 from models.training.warm_start import warm_start
-from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
 from tests.serving_signatures import serving
 
@@ -18,9 +17,9 @@ def started(earlier, vocabulary):
 @pytest.mark.slow
 def test_equal_values_have_equal_tags_and_another_vocabulary_changes_the_id_tag_alone(embeddings):
     earlier = serving.random_model(seed=5)
-    tags = ServingSignatures(earlier, embeddings).tags
+    tags = serving.traced(earlier, embeddings).tags
     ids = earlier.item_embedding.vocabulary
-    assert ServingSignatures(started(earlier, ids), embeddings).tags == tags
-    changed = ServingSignatures(started(earlier, synthetic.item_ids()), embeddings).tags
+    assert serving.traced(started(earlier, ids), embeddings).tags == tags
+    changed = serving.traced(started(earlier, synthetic.item_ids()), embeddings).tags
     assert changed["id_tag"] != tags["id_tag"]
     assert changed["target_aware_tag"] == tags["target_aware_tag"]

@@ -1,15 +1,17 @@
 """What the tests of client and server share: a server in this process, and requests by ids."""
 
 import contextlib
+import functools
 import os
 import shutil
 from collections.abc import Iterator
+from unittest import mock
 
 import numpy as np
 
 from features.records.requests import PaddedSizes, RankingRequest, unpad
-from pipeline.local_serving import services
-from pipeline.local_serving.model_folder import open_model
+from pipeline.local_serving import model_folder, services
+from pipeline.local_serving.servable import Servable
 from pipeline.local_serving.served_model import ServedModel
 from serving_signatures.client.channel import open_channel
 from tests import manifests
@@ -45,13 +47,42 @@ def serving_on(model: ServedModel, threads=4) -> Iterator[str]:
         server.stop(None).wait()
 
 
+class _Kept(Servable):
+    """Stays loaded when a server unloads it."""
+
+    def close(self) -> None:
+        """Frees nothing: another server may load it."""
+
+
+@functools.cache
+def _kept(folder: str) -> _Kept:
+    return _Kept(folder)
+
+
+def load_once(folder: str) -> Servable:
+    """Loads a version; a second server that loads it, through whatever link, gets the same one.
+
+    To load a version and to run each signature for the first time takes seconds. Tests of what a
+    client makes of servers that come and go need neither again.
+    """
+    return _kept(os.path.realpath(folder))
+
+
+@contextlib.contextmanager
+def opened(folder: str, load=Servable, **options) -> Iterator[ServedModel]:
+    """Opens a model's folder, each version as `load` does it, and yields the model."""
+    loading = functools.partial(ServedModel, load=load)
+    with mock.patch.object(model_folder, "ServedModel", loading):
+        model = model_folder.open_model(folder, **options)
+    yield model
+    model.close()
+
+
 @contextlib.contextmanager
 def served(folder: str, **options) -> Iterator[tuple[ServedModel, str]]:
-    """Serves a model's folder, and yields the model and the address."""
-    model = open_model(folder, **options)
-    with serving_on(model) as address:
+    """Serves a model's folder as `opened` loads it, and yields the model and the address."""
+    with opened(folder, **options) as model, serving_on(model) as address:
         yield model, address
-    model.close()
 
 
 @contextlib.contextmanager

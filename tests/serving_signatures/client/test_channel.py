@@ -1,6 +1,7 @@
 """Retries and deadlines are the channel's own."""
 
 import inspect
+import itertools
 import socket
 import time
 from concurrent import futures
@@ -132,9 +133,8 @@ def test_the_default_deadline_is_as_documented():
     assert inspect.signature(open_channel).parameters["timeout_seconds"].default == 1.0
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_an_answer_before_the_deadline_comes_and_one_after_it_does_not(slow_port, path):
-    def ends_at(deadline):
+def test_an_answer_before_the_deadline_comes_and_one_after_it_does_not(slow_port):
+    def ends_at(deadline, path):
         with open_channel(f"127.0.0.1:{slow_port}", timeout_seconds=deadline) as channel:
             grpc.channel_ready_future(channel).result(60)
             margin = max(0.05, deadline / 5)
@@ -144,12 +144,12 @@ def test_an_answer_before_the_deadline_comes_and_one_after_it_does_not(slow_port
             after = waited(channel, path, deadline + margin)
         return before, *after
 
-    deadlines = (0.1, 0.5, 1, 3)
-    with futures.ThreadPoolExecutor(len(deadlines)) as threads:
-        for deadline, outcome in zip(deadlines, threads.map(ends_at, deadlines), strict=True):
-            before, code, seconds = outcome
-            assert before, deadline
-            assert code == "DEADLINE_EXCEEDED", deadline
+    calls = list(itertools.product((0.1, 0.5, 1, 3), PATHS))
+    with futures.ThreadPoolExecutor(len(calls)) as threads:
+        outcomes = list(threads.map(ends_at, *zip(*calls, strict=True)))
+        for (deadline, path), (before, code, seconds) in zip(calls, outcomes, strict=True):
+            assert before, (deadline, path)
+            assert code == "DEADLINE_EXCEEDED", (deadline, path)
             assert deadline - 0.01 <= seconds < deadline + 0.5
 
 

@@ -1,7 +1,10 @@
 """A newer version comes while a client holds caches of the older one."""
 
 import contextlib
+import functools
+import itertools
 import os
+import time
 
 import numpy as np
 import pytest
@@ -29,21 +32,31 @@ def newer(embeddings, tmp_path_factory):
 
 
 @pytest.fixture
-def folder(with_tables, tmp_path):
-    return local_server.copy_versions(with_tables.exported.folder, tmp_path)
+def folder(served_folders, tmp_path):
+    """A model's folder of version 1 alone; a test may publish another."""
+    folder = tmp_path / local_server.NAME
+    folder.mkdir()
+    os.symlink(os.path.join(served_folders[True], "1"), folder / "1")
+    return str(folder)
+
+
+# No server of these tests loads a version that another one has loaded.
+served = functools.partial(local_server.served, load=local_server.load_once)
+
+
+@pytest.fixture(scope="module")
+def sample(embeddings):
+    return serving.requests((2, 9, 7), embeddings, seed=12)
 
 
 @pytest.fixture
-def requests(with_tables):
-    sample = serving.requests((2, 9, 7), with_tables.embeddings, seed=12)
+def requests(sample):
     return local_server.ranking_requests(sample, vectors_inside=True)
 
 
-@pytest.fixture
-def expected(with_tables, newer, requests):
-    """Scores by version."""
-    del requests
-    sample = serving.requests((2, 9, 7), with_tables.embeddings, seed=12)
+@pytest.fixture(scope="module")
+def expected(with_tables, newer, sample):
+    """Scores by version, of each SavedModel called directly."""
     old = local_server.expected_of(with_tables, sample)
     loaded = tf.saved_model.load(newer)
     outputs = serving.score(loaded.signatures, "score_request", sample)["click"]
@@ -72,7 +85,7 @@ class BatchedWithAStaleRequest(RemoteModel):
 
 def test_a_refusal_of_another_clients_tag_costs_no_entry(folder, requests, expected):
     store = LruProjectionStore()
-    with local_server.served(folder) as (_, address), local_server.channel_to(address) as channel:
+    with served(folder) as (_, address), local_server.channel_to(address) as channel:
         model = BatchedWithAStaleRequest(channel, local_server.NAME)
         client = RankingClient(model, store, local_server.SIZES)
         assert_scored(client.score_cached(requests), 1, "score_request", expected)
@@ -86,7 +99,7 @@ def test_a_refused_tag_is_looked_up_no_more_and_the_request_scored_by_ids(
 ):
     store = LruProjectionStore()
     with (
-        local_server.served(folder) as (model, address),
+        served(folder) as (model, address),
         local_server.channel_to(address) as channel,
     ):
         client = RankingClient(RemoteModel(channel, local_server.NAME), store, local_server.SIZES)
@@ -115,7 +128,7 @@ def test_two_versions_share_a_store_and_keep_their_entries(
     store = LruProjectionStore() if kind == "lru" else request.getfixturevalue("redis_store")
     publish(newer, folder)
     with (
-        local_server.served(folder, labels={"stable": 1, "canary": 2}) as (_, address),
+        served(folder, labels={"stable": 1, "canary": 2}) as (_, address),
         local_server.channel_to(address) as channel,
     ):
 
@@ -162,7 +175,7 @@ def arriving_between_phases(remote, newer, folder, model):
 
 def test_a_version_that_appears_between_phases_changes_nothing(folder, newer, requests, expected):
     with (
-        local_server.served(folder) as (model, address),
+        served(folder) as (model, address),
         local_server.channel_to(address) as channel,
     ):
         remote = RemoteModel(channel, local_server.NAME)
@@ -177,7 +190,7 @@ def test_a_version_that_appears_between_phases_changes_nothing(folder, newer, re
 
 def test_a_version_that_goes_between_phases_is_done_without(folder, newer, requests, expected):
     with (
-        local_server.served(folder, versions=1) as (model, address),
+        served(folder, versions=1) as (model, address),
         local_server.channel_to(address) as channel,
     ):
         remote = RemoteModel(channel, local_server.NAME)
@@ -192,7 +205,7 @@ def test_misses_of_a_newer_model_are_not_mixed_with_hits_of_the_older(
     folder, newer, requests, expected
 ):
     with (
-        local_server.served(folder) as (model, address),
+        served(folder) as (model, address),
         local_server.channel_to(address) as channel,
     ):
         client = RankingClient(RemoteModel(channel, local_server.NAME), sizes=local_server.SIZES)
@@ -207,7 +220,7 @@ def test_misses_of_a_newer_model_are_not_mixed_with_hits_of_the_older(
 def test_a_client_of_a_label_stays_with_its_version(folder, newer, requests, expected):
     publish(newer, folder)
     with (
-        local_server.served(folder, labels={"stable": 1}) as (_, address),
+        served(folder, labels={"stable": 1}) as (_, address),
         local_server.channel_to(address) as channel,
     ):
         remote = RemoteModel(channel, local_server.NAME, label="stable")
@@ -224,7 +237,7 @@ class BrokenStore(LruProjectionStore):
 
 def test_a_store_that_does_not_answer_is_done_without(folder, requests, expected):
     with (
-        local_server.served(folder) as (_, address),
+        served(folder) as (_, address),
         local_server.channel_to(address) as channel,
     ):
         remote = RemoteModel(channel, local_server.NAME)
@@ -235,23 +248,29 @@ def test_a_store_that_does_not_answer_is_done_without(folder, requests, expected
 
 # As while a new version is rolled out over several servers.
 def test_servers_of_different_versions_answer_each_request_with_one(
-    with_tables, newer, requests, expected, tmp_path
+    folder, newer, requests, expected, tmp_path
 ):
-    folders = [
-        local_server.copy_versions(with_tables.exported.folder, tmp_path / "old"),
-        str(tmp_path / "new" / local_server.NAME),
-    ]
+    folders = [folder, str(tmp_path / "new" / local_server.NAME)]
     os.makedirs(folders[1])
     publish(newer, folders[1])
     with contextlib.ExitStack() as stack:
-        served = [stack.enter_context(local_server.served(folder)) for folder in folders]
-        ports = [address.rpartition(":")[2] for _, address in served]
+        both = [stack.enter_context(served(folder)) for folder in folders]
+        ports = [address.rpartition(":")[2] for _, address in both]
         addresses = [f"127.0.0.1:{port}" for port in ports]
         channel = stack.enter_context(local_server.channel_to(addresses))
         client = RankingClient(RemoteModel(channel, local_server.NAME), sizes=local_server.SIZES)
-        answered = set()
-        while answered != {1, 2}:
+        other = RemoteModel(channel, local_server.NAME)
+        answered, end = set(), time.monotonic() + 60
+        for turn in itertools.count():
             answered.add(client.score_request(requests).version)
+            if answered == {1, 2}:
+                break
+            assert time.monotonic() < end, f"version {answered} alone answers"
+            # The servers take turns. Where one scores and the other says what it takes, a client
+            # of one thread asks again each time, and one server would score all its requests. A
+            # call of another client changes whose turn it is.
+            if turn % 3 == 0:
+                other.call(ID, {names.ITEM_IDS: np.arange(1)})
         for _ in range(6):
             scored = client.score_cached(requests)
             assert_scored(scored, scored.version, scored.signature, expected)

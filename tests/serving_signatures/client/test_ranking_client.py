@@ -16,15 +16,6 @@ SHAPES = ((1, 1, 0), (1, 20, 16), (3, 7, 9), (2, 1, 1), (4, 5, 0))  # R, C, L
 CACHES = (names.ID_PROJECTIONS, names.TARGET_AWARE_PROJECTIONS)
 
 
-@pytest.fixture(scope="module")
-def addresses(with_tables, with_vectors, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    tables = local_server.copy_versions(with_tables.exported.folder, folder / "tables")
-    vectors = local_server.copy_versions(with_vectors.exported.folder, folder / "vectors")
-    with local_server.served(tables) as (_, first), local_server.served(vectors) as (_, second):
-        yield {True: first, False: second}
-
-
 @pytest.fixture
 def remote(published, addresses):
     with local_server.channel_to(addresses[published.tables_inside]) as channel:

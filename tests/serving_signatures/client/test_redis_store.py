@@ -105,14 +105,12 @@ def test_a_server_that_is_gone_is_an_error_of_the_store():
                 call()
 
 
-def test_what_one_client_computed_another_scores_from(with_tables, tmp_path):
-    folder = local_server.copy_versions(with_tables.exported.folder, tmp_path)
+def test_what_one_client_computed_another_scores_from(with_tables, addresses):
     sample = serving.requests((2, 9, 7), with_tables.embeddings, seed=8)
     requests = local_server.ranking_requests(sample, True)
     expected = local_server.expected_of(with_tables, sample)
     with (
-        local_server.served(folder) as (_, address),
-        local_server.channel_to(address) as channel,
+        local_server.channel_to(addresses[True]) as channel,
         server_process.running(server_process.redis_command) as (port, server),
     ):
         clients = [

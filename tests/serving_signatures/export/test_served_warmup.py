@@ -14,14 +14,13 @@ from serving_signatures.export.saved_model import export_saved_model
 from serving_signatures.export.warmup_calls import WarmupCalls
 from serving_signatures.request_logs.redaction import Redaction
 from serving_signatures.request_logs.request_log import RequestLog
-from serving_signatures.signatures import ServingSignatures
 from tests import synthetic
 from tests.serving_signatures import serving
 
 
 @pytest.fixture(scope="module")
-def signatures(model, embeddings):
-    return ServingSignatures(model, embeddings)
+def signatures(traced, model, embeddings):
+    return traced(model, embeddings)
 
 
 def inputs_of(shape, embeddings, seed=3):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pipeline.local_serving import services
-from pipeline.local_serving.model_folder import open_model
 from serving_signatures.client.ranking_client import RankingClient
 from serving_signatures.client.remote_model import RemoteModel
 from serving_signatures.request_logs import logged_call, reading
@@ -14,7 +13,6 @@ from serving_signatures.request_logs.redaction import Redaction
 from serving_signatures.request_logs.request_log import RequestLog
 from serving_signatures.skew import check as skew_check
 from serving_signatures.skew import drawing
-from serving_signatures.versions.loaded_version import LoadedVersion
 from tests.serving_signatures import serving
 from tests.serving_signatures.client import local_server
 
@@ -28,15 +26,6 @@ class Recording(RemoteModel):
         if log is not None:
             self.sent = [*getattr(self, "sent", ()), (signature, inputs)]
         return super().call(signature, inputs, version, log)
-
-
-@pytest.fixture(scope="module")
-def addresses(with_tables, with_vectors, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    tables = local_server.copy_versions(with_tables.exported.folder, folder / "tables")
-    vectors = local_server.copy_versions(with_vectors.exported.folder, folder / "vectors")
-    with local_server.served(tables) as (_, first), local_server.served(vectors) as (_, second):
-        yield {True: first, False: second}
 
 
 @pytest.fixture
@@ -59,8 +48,8 @@ def serve(published, addresses, tmp_path):
 
 
 def check(published, folder):
-    model = LoadedVersion.open(published.exported.folder)
-    tally, found = skew_check.check(model, None, "test", [str(folder)], {}, 100, 0)
+    requests = [str(folder)]
+    tally, found = skew_check.check(published.version, None, "test", requests, {}, 100, 0)
     return tally, {one.feature: one for one in tally.worst_first()}, found["requests"]
 
 
@@ -119,22 +108,23 @@ def test_what_was_redacted_is_nowhere_and_is_not_compared(published, serve, tmp_
     assert compared["score_request:mask"].compared > 0
 
 
-def test_redacted_ids_of_users_and_requests_leave_scores_comparable(with_tables, tmp_path):
+def test_redacted_ids_of_users_and_requests_leave_scores_comparable(
+    with_tables, served_folders, tmp_path
+):
     sample = serving.requests((2, 3, 4), with_tables.embeddings, seed=1)
-    model = open_model(with_tables.exported.folder)
     redaction = Redaction(["user_id", "request_id"])
     log = RequestLog(str(tmp_path / "log"), rate=1, redaction=redaction)
-    server = services.grpc_server(model, 2, log)
-    port = server.add_insecure_port("localhost:0")
-    server.start()
-    with local_server.channel_to(f"localhost:{port}") as channel:
-        answer = RemoteModel(channel, "ctr").call(
-            "serving_default", {"examples": sample["examples"]}
-        )
-        RemoteModel(channel, "ctr").call("id_projections", {"item_ids": np.arange(3)})
-    server.stop(None).wait()
-    log.close()
-    model.close()
+    with local_server.opened(served_folders[True], local_server.load_once) as model:
+        server = services.grpc_server(model, 2, log)
+        port = server.add_insecure_port("localhost:0")
+        server.start()
+        with local_server.channel_to(f"localhost:{port}") as channel:
+            answer = RemoteModel(channel, "ctr").call(
+                "serving_default", {"examples": sample["examples"]}
+            )
+            RemoteModel(channel, "ctr").call("id_projections", {"item_ids": np.arange(3)})
+        server.stop(None).wait()
+        log.close()
     assert log.counts() == {"log.written": 1}
     ((call,), _) = drawing.draw_calls([str(tmp_path / "log")], 10, 0)
     np.testing.assert_array_equal(call.outputs["click"], answer.outputs["click"])

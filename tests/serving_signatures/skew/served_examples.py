@@ -14,6 +14,7 @@ from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
+from serving_signatures.export import saved_model
 from serving_signatures.signatures import ServingSignatures
 from serving_signatures.versions.loaded_version import LoadedVersion
 from tests import synthetic
@@ -75,7 +76,7 @@ def publish(folder, joined, tables_inside, config=CONFIG):
     }
     signatures = ServingSignatures(model, sets if tables_inside else None)
     version = str(folder / "1")
-    tf.saved_model.save(signatures.module(), version, signatures.functions)
+    saved_model._save(signatures, version)
     extra = os.path.join(version, "assets.extra")
     os.makedirs(extra)
     manifest.write_manifest(extra, {"schema": schema.to_dict()})
