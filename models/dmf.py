@@ -55,6 +55,12 @@ class DMF(DTA):
         codes = self.similarity_codes(attended)
         return self.product(candidates, codes, behaviors_of(attended))
 
+    def scale_logit(self, of_prior: float, learned: float) -> None:
+        """Multiplies the parts of the main label's logit; the product is learned too."""
+        super().scale_logit(of_prior, learned)
+        if self.config.similarity_windows:
+            self.product.scale(learned)
+
     def _counts(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the counts that tiers and kernel share, by modality."""
         return self.similarity_counts(batch, self.schema.behavior_types)

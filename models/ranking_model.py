@@ -94,7 +94,7 @@ class RankingModel(RankingLoss):
             name="item_embedding",
         )
         self.item_prior: Any = None
-        if config.prior_strength and not schema.has_statistics_of(self.label):
+        if config.prior_strength != 0 and not schema.has_statistics_of(self.label):
             rows, unknown = self.item_embedding.row_count, config.oov_buckets
             self.item_prior = ItemPrior(rows, unknown, config.prior_strength, name="item_prior")
             self.item_prior.build(None)
@@ -225,6 +225,17 @@ class RankingModel(RankingLoss):
         """
         del candidates, batch
         return None
+
+    def scale_logit(self, of_prior: float, learned: float) -> None:
+        """Multiplies the parts of the main label's logit, by their weights.
+
+        Args:
+          of_prior: factor of the item prior; without effect in a model that has none.
+          learned: factor of all that is learned beside it.
+        """
+        if self.item_prior is not None:
+            self.item_prior.scale(of_prior)
+        self.head.scale(learned)
 
     def pretrain(self, one_pass: Callable[[int], tf.data.Dataset], learning_rate: float) -> None:
         """Trains what must be trained before the rest; most models have no such part.

@@ -43,6 +43,11 @@ class RankingHead(keras.layers.Layer):
         """Adds the same amount to every logit, by the last layer's bias."""
         self._logit.bias.assign_add([amount])
 
+    def scale(self, factor: float) -> None:
+        """Multiplies every logit, by the last layer's weights and bias."""
+        for variable in self._logit.weights:
+            variable.assign(factor * variable)
+
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns logits `[R, C]` from tensors `[R, C, *]`."""
         # Not flattened to one row per candidate: for matrices TensorFlow fuses product, bias and

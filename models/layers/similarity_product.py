@@ -51,6 +51,10 @@ class SimilarityProduct(keras.layers.Layer):
         means = [tf.matmul(in_graph.cosine_of_code(one), weights) for one in codes.values()]
         return tf.reduce_sum(candidates * self._product(tf.concat(means, axis=-1)), axis=-1)
 
+    def scale(self, factor: float) -> None:
+        """Multiplies every logit, by W."""
+        self._product.kernel.assign(factor * self._product.kernel)
+
     def _weights(self, behaviors: Behaviors) -> tf.Tensor:
         """Returns each behavior's weight in each mean, `[R, L, Y * windows]`.
 

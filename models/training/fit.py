@@ -23,7 +23,7 @@ from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training import distribution, execution, optimizers, tensorboard, warm_start
 from models.training.averages import WeightAverages, steps_between_updates
-from models.training.computed import bias_fit, item_counts
+from models.training.computed import calibration_fit, item_counts
 from models.training.config import TrainingConfig
 from models.training.guarded_callback import GuardedCallback
 from models.training.loop import NonFiniteLossError, TrainingLoop
@@ -146,7 +146,7 @@ def train(
         raise UserInputError(f"{error} {remedy}") from error
     logging.info("%s", stopped.sentence)
     state.restore_best()
-    bias_fit.fit_bias(model, examples)
+    calibration_fit.fit_calibration(model, examples)
     figures = {
         **progress.figures(data.candidates_per_batch),
         "history": state.history,

@@ -1,5 +1,5 @@
 """What is computed from counts, before the first step and after the last.
 
 - `item_counts`: the item prior, from the train split.
-- `bias_fit`: the bias, for calibration, from the validation split.
+- `calibration_fit`: scales and bias of the logit, from the validation split.
 """

@@ -14,7 +14,7 @@ from models import factory, trained_model
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 from models.training import fit
-from models.training.computed import bias_fit, item_counts
+from models.training.computed import calibration_fit, item_counts
 from models.training.config import TrainingConfig
 from models.training.warm_start import warm_start
 from pipeline.training_runs import training_inputs
@@ -214,7 +214,7 @@ def test_training_starts_from_the_folder_and_says_how_many_rows(examples, tmp_pa
         args = (earlier.config, still, str(tmp_path / "2"), sets)
         model, _ = fit.train(examples, *args, start=start)
     assert "40 ids keep their rows, 15 are new, 0 are dropped" in caplog.text
-    bias_fit.fit_bias(earlier, examples)  # Each training ends with it.
+    calibration_fit.fit_calibration(earlier, examples)  # Each training ends with it.
     np.testing.assert_allclose(logits(model, batch()), logits(earlier, batch()), atol=1e-5)
 
 

@@ -11,7 +11,7 @@ from models.inputs import input_pipeline
 from models.inputs.example_set import ExampleSet
 from models.model_config import ModelConfig
 from models.training import fit, optimizers
-from models.training.computed import bias_fit
+from models.training.computed import calibration_fit
 from models.training.config import TrainingConfig
 from models.training.passes import TrainingInput
 from pipeline.training_runs import training_inputs
@@ -126,7 +126,7 @@ def by_hand(examples, earlier):
             loss = model.compute_loss(batch, training=True)
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-    bias_fit.fit_bias(model, examples)
+    calibration_fit.fit_calibration(model, examples)
     return model
 
 
