@@ -25,6 +25,7 @@ from serving_signatures.client.messages import Output, Signature
 
 _VERSIONS_REMEMBERED = 8
 _CALLS_AT_A_TIME = 16
+_SERVERS_ASKED = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,14 +189,19 @@ class RemoteModel:
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(version), metadata_field=["signature_def"]
         )
-        response = self._stub.GetModelMetadata(request, timeout=deadlines.left())
-        found = messages.signatures(response)
-        with self._lock:
-            self._signatures[response.model_spec.version.value] = found
-            while len(self._signatures) > _VERSIONS_REMEMBERED:
-                self._signatures.popitem(last=False)
-            if version is None:
-                self._current = response.model_spec.version.value
+        # Servers of a rollout take turns. If one of them scored all and the other said each time
+        # what it takes, its version would be asked for before every request.
+        for _ in range(_SERVERS_ASKED):
+            response = self._stub.GetModelMetadata(request, timeout=deadlines.left())
+            found, described = messages.signatures(response), response.model_spec.version.value
+            with self._lock:
+                self._signatures[described] = found
+                while len(self._signatures) > _VERSIONS_REMEMBERED:
+                    self._signatures.popitem(last=False)
+                if version is None:
+                    self._current = described
+            if wanted in (None, described):
+                break
         return found
 
     def _set_current(self, version: int | None) -> None:
