@@ -17,8 +17,19 @@ from tests import synthetic
 SAMPLED = dataclasses.replace(synthetic.SCHEMA, downsampling=Downsampling("click", 0.1))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("downsampled", [("train",), ("train", "validation")])
+REPEATED = pytest.mark.slow(seconds=6)
+TRAIN, BOTH = ("train",), ("train", "validation")
+
+
+@pytest.mark.parametrize(
+    ("downsampled", "weighted"),
+    [
+        (TRAIN, False),
+        (BOTH, True),
+        pytest.param(TRAIN, True, marks=REPEATED),
+        pytest.param(BOTH, False, marks=REPEATED),
+    ],
+)
 def test_as_much_is_predicted_as_happens_and_the_order_stays(tmp_path, weighted, downsampled):
     schema = dataclasses.replace(SAMPLED, weighted=weighted)
     examples = synthetic.write_example_set(str(tmp_path / "set"), schema, {"validation": 60})
@@ -45,7 +56,7 @@ def test_as_much_is_predicted_as_happens_and_the_order_stays(tmp_path, weighted,
     assert abs(fit_bias(model, examples)) < 1e-3
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=REPEATED), True])
 def test_without_sampling_few_positives_move_it_a_part_of_the_way(tmp_path, monkeypatch, weighted):
     schema = dataclasses.replace(synthetic.SCHEMA, weighted=weighted)
     examples = synthetic.write_example_set(str(tmp_path / "set"), schema, {"validation": 60})
