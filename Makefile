@@ -8,9 +8,13 @@ INSTALLED := $(VENV)/.installed
 # One process per core; the tests of a file share their fixtures, those of a folder with a conftest.py
 # too, and tests/conftest.py puts what takes longest first.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
-# What another TensorFlow may compute, train or save otherwise.
+# What another TensorFlow may compute, read, train or save otherwise. What decides by NumPy or on files
+# (reports, manifests, when a training ends, what is counted and fitted around it) is left out.
 TESTS_OF_TENSORFLOW := tests/features/test_legacy_keras.py tests/features/records tests/features/ids \
-	tests/models tests/serving_signatures/test_*.py tests/serving_signatures/export
+	tests/models/test_*.py tests/models/layers tests/models/evaluation/test_scoring.py \
+	tests/models/inputs/test_input_pipeline.py tests/models/inputs/test_candidate_mixing.py \
+	$(filter-out %/test_budget.py,$(wildcard tests/models/training/test_*.py)) \
+	tests/serving_signatures/test_*.py tests/serving_signatures/export
 
 # Airflow, for the DAG of docker/airflow.
 AIRFLOW_VENV := build/airflow

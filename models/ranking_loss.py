@@ -60,7 +60,8 @@ class RankingLoss(tfrs.Model, abc.ABC):
     def prior(self, batch: Batch, training: bool = False) -> tf.Tensor | None:
         """Returns what candidates' own rates add to the main label's logit, `[R, C]`, or None."""
 
-    # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time.
+    # AutoGraph has nothing to convert here, and looking for it takes most of the tracing time; in
+    # `compute_loss` without a graph it takes seconds, for Keras' metrics.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs: Batch) -> dict[str, tf.Tensor]:
         """Takes one step of the optimizer and returns the `loss`; metrics are only updated."""
@@ -75,6 +76,7 @@ class RankingLoss(tfrs.Model, abc.ABC):
         """Scores one batch and returns the `loss`; metrics are only updated."""
         return {"loss": self.compute_loss(inputs)}
 
+    @tf.autograph.experimental.do_not_convert
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Returns the mean log loss over the candidates that are not padding, summed over labels.
 

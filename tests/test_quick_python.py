@@ -141,7 +141,7 @@ def test_what_is_read_at_the_start_starts_the_interpreter(tmp_path, options):
     assert quick.stdout == real.stdout and quick.stdout.startswith("False")
 
 
-@pytest.mark.parametrize("legacy", ["0", "1"])
+@pytest.mark.parametrize("legacy", ["0", pytest.param("1", marks=pytest.mark.slow(seconds=6))])
 def test_a_program_chooses_its_keras(tmp_path, legacy):
     code = "import tensorflow as tf; print(tf.keras.Model.__module__)"
     environment = {**os.environ, "TF_USE_LEGACY_KERAS": legacy}

@@ -1,11 +1,13 @@
 """The input pipeline: from the shards of a data set to batches of parsed requests."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from features.records import example
+from features.schema import ExampleSchema
 from models.inputs.example_set import ExampleSet
 
 EVALUATION_CANDIDATES = 1024
@@ -115,7 +117,7 @@ def _bucketed(
 def _parsed(
     examples: ExampleSet, batches: tf.data.Dataset, with_serialized: bool = False
 ) -> tf.data.Dataset:
-    parse = functools.partial(example.parse_examples, examples.schema)
+    parse = _parser(examples.schema)
 
     def both(records: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         return records, parse(records)
@@ -126,3 +128,18 @@ def _parsed(
         deterministic=True,
     ).prefetch(tf.data.AUTOTUNE)
     return parsed.with_options(_OPTIONS)
+
+
+@functools.lru_cache(maxsize=8)
+def _parser(schema: ExampleSchema) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns `example.parse_examples` of a schema, traced once for all passes of a process.
+
+    A training makes five data sets of one schema, and tracing takes longer than reading a small
+    split.
+    """
+    parse = functools.partial(example.parse_examples, schema)
+    signature = [tf.TensorSpec([None], tf.string)]
+    traced: Callable[[tf.Tensor], dict[str, tf.Tensor]] = tf.function(
+        parse, input_signature=signature, autograph=False
+    )
+    return traced

@@ -157,7 +157,9 @@ class TrainingLoop:
 
     def _figures(self) -> dict[str, float]:
         """Returns the current values of the metrics."""
-        return {name: float(value) for name, value in self._model.get_metrics_result().items()}
+        # AutoGraph would take a second to convert Keras' area, in which nothing is to be converted.
+        results = tf.autograph.experimental.do_not_convert(self._model.get_metrics_result)()
+        return {name: float(value) for name, value in results.items()}
 
     def _notify(self, event: str, *arguments: Any) -> None:
         # Not keras.callbacks.CallbackList, which also logs warnings about slow callbacks.

@@ -1,5 +1,9 @@
 """Two labels over all impressions against NumPy: product, loss, gradients, metrics, refusals."""
 
+import copy
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -33,6 +37,15 @@ def random_model(name="dmf", seed=0, **changes):
     for variable in model.trainable_variables:
         variable.assign(0.3 * rng.standard_normal(variable.shape))
     return model
+
+
+shared_model = functools.cache(random_model)
+"""For tests that change no weight."""
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    return synthetic.write_example_set(str(tmp_path_factory.mktemp("examples") / "set"))
 
 
 def batch_with_conversions(count=30, seed=5):
@@ -76,7 +89,7 @@ def test_sure_towers_have_finite_losses_and_gradients(a, b, label):
 
 @pytest.mark.parametrize("name", ["dmf", "id_only"])
 def test_loss_is_the_sum_over_both_labels(name):
-    model, batch = random_model(name), batch_with_conversions()
+    model, batch = shared_model(name), batch_with_conversions()
     mask = batch["candidate_mask"].numpy()
     logits = {label: one.numpy()[mask] for label, one in model.logits_by_label(batch).items()}
     expected = sum(log_loss(batch[label].numpy()[mask], one) for label, one in logits.items())
@@ -86,7 +99,7 @@ def test_loss_is_the_sum_over_both_labels(name):
 
 
 def test_conversions_teach_the_tower_of_clicks():
-    model, batch = random_model(), batch_with_conversions()
+    model, batch = shared_model("dmf"), batch_with_conversions()
     mask = batch["candidate_mask"]
     with tf.GradientTape() as tape:
         joint = tf.boolean_mask(model.logits_by_label(batch)["conversion"], mask)
@@ -97,7 +110,7 @@ def test_conversions_teach_the_tower_of_clicks():
 
 
 def test_the_main_label_is_scored_as_without_the_second():
-    with_both = random_model()
+    with_both = shared_model("dmf")
     alone = random_model(conversion_label=None)
     for part in ("head", "product"):
         pairs = (getattr(model, part).trainable_variables for model in (alone, with_both))
@@ -141,9 +154,8 @@ def test_without_a_second_label_loss_and_gradients_are_those_of_one_task():
         np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_metrics_of_both_labels(tmp_path):
-    examples = synthetic.write_example_set(str(tmp_path / "set"))
-    model = random_model()
+def test_metrics_of_both_labels(examples):
+    model = shared_model("dmf")
     scored = scoring.score(model, examples, "test")
     figures = scoring.evaluate(scored, scoring.train_counts(examples))
     assert list(figures["labels"]) == ["conversion"]
@@ -190,8 +202,7 @@ def test_conversions_are_ranked_by_more_than_the_chance_of_a_click(learnable):
 
 
 @pytest.mark.slow
-def test_training_learns_both(tmp_path):
-    examples = synthetic.write_example_set(str(tmp_path / "set"))
+def test_training_learns_both(examples, tmp_path):
     config = ModelConfig(**TINY, conversion_label="conversion")
     steps = TrainingConfig(batch_candidates=64, epochs=2, evaluations_per_epoch=2)
     model, figures = fit.train(examples, config, steps, str(tmp_path / "model"))
@@ -203,9 +214,10 @@ def test_training_learns_both(tmp_path):
     assert {"conversion_auc", "val_conversion_logloss"} <= set(figures["history"][-1])
 
 
-def test_labels_the_other_way_round_are_refused_before_training(tmp_path):
-    examples = synthetic.write_example_set(str(tmp_path / "set"))
-    examples.manifest["splits"]["train"]["positives"] = {"click": 1200, "conversion": 90}
+def test_labels_the_other_way_round_are_refused_before_training(examples, tmp_path):
+    manifest = copy.deepcopy(examples.manifest)
+    manifest["splits"]["train"]["positives"] = {"click": 1200, "conversion": 90}
+    examples = dataclasses.replace(examples, manifest=manifest)
     config = ModelConfig(**TINY, label="conversion", conversion_label="click")
     message = r"'click' with 1,200 positives.*90 of those.*model\.label=click and model\.conv"
     with pytest.raises(UserInputError, match=message):

@@ -1,5 +1,7 @@
 """Properties of every ranking model: padding, independence, gradients, storage, export."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,6 +37,10 @@ def random_model(name, seed=0, **fields):
     return model
 
 
+shared_model = functools.cache(random_model)
+"""For tests that change no weight: a build takes as long as three calls."""
+
+
 def batch_of(requests):
     return synthetic.batch_of(requests)
 
@@ -43,15 +49,27 @@ def requests(count=12):
     return synthetic.random_requests(count=count, seed=3)
 
 
+@functools.cache
+def _parsed_requests(count):
+    return batch_of(requests(count))
+
+
+def drawn_batch(count=12):
+    """The batch of `requests`, for the caller to change."""
+    return dict(_parsed_requests(count))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_neither_padding_nor_other_requests_and_candidates_change_a_score(name):
-    model = random_model(name)
+    model = shared_model(name)
     drawn = requests()
-    assert min(len(one.history_item_id) for one in drawn) == 0
-    assert {len(one.candidate_item_id) for one in drawn} >= {1, 20}
-    together = model(batch_of(drawn)).numpy()
-    for row, request in enumerate(drawn):
-        alone = model(batch_of([request])).numpy()[0]
+    # One of each number of candidates: another with as many is padded alike.
+    rows = {len(one.candidate_item_id): row for row, one in enumerate(drawn[:6])}
+    assert min(len(drawn[row].history_item_id) for row in rows.values()) == 0
+    assert rows.keys() >= {1, 20}
+    together = model(drawn_batch()).numpy()
+    for row in rows.values():
+        alone = model(batch_of([drawn[row]])).numpy()[0]
         np.testing.assert_allclose(together[row, : len(alone)], alone, atol=2e-5)
     assert np.std(together) > 0.05
 
@@ -59,8 +77,9 @@ def test_neither_padding_nor_other_requests_and_candidates_change_a_score(name):
 @pytest.mark.parametrize("conversion_label", [None, "conversion"])
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_reach_every_trainable_variable(name, conversion_label):
-    model = random_model(name, conversion_label=conversion_label)
-    batch = batch_of(requests(60))
+    fields = {} if conversion_label is None else {"conversion_label": conversion_label}
+    model = shared_model(name, **fields)
+    batch = drawn_batch(60)
     with tf.GradientTape() as tape:
         loss = model.compute_loss(batch, training=True)
     gradients = tape.gradient(loss, model.trainable_variables)
@@ -71,17 +90,16 @@ def test_gradients_reach_every_trainable_variable(name, conversion_label):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stored_model_scores_alike(name, tmp_path):
-    model = random_model(name)
+    model = shared_model(name)
     trained_model.write_trained_model(str(tmp_path), model, {})
     again = trained_model.read_trained_model(str(tmp_path))
-    batch = batch_of(requests())
+    batch = drawn_batch()
     np.testing.assert_array_equal(model(batch), again(batch))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_item_and_an_item_without_embedding_have_finite_scores(name):
-    model = random_model(name)
-    batch = dict(batch_of(requests()))
+    model, batch = shared_model(name), drawn_batch()
     batch["candidate_item_id"] = tf.ones_like(batch["candidate_item_id"]) * 987_654_321
     batch["history_item_id"] = tf.ones_like(batch["history_item_id"]) * -5
     for modality in synthetic.SCHEMA.modality_names:
@@ -99,8 +117,7 @@ def test_a_model_that_reads_vectors_says_which_are_missing(name):
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"id_only", "din"}))
 def test_content_matters_where_the_model_reads_it_and_only_there(name):
-    model = random_model(name)
-    batch = dict(batch_of(requests()))
+    model, batch = random_model(name), drawn_batch()
     before = model(batch).numpy()
     if name in ("raw_vectors", "make"):
         for table in model.content_embedding.tables.values():
@@ -116,8 +133,7 @@ def test_content_matters_where_the_model_reads_it_and_only_there(name):
 
 @pytest.mark.parametrize("name", ["id_only", "din"])
 def test_models_on_ids_do_not_see_content(name):
-    model = random_model(name)
-    batch = batch_of(requests())
+    model, batch = shared_model(name), drawn_batch()
     content = ("similarity_", "candidate_embedding_")
     without = {key: value for key, value in batch.items() if not key.startswith(content)}
     np.testing.assert_array_equal(model(batch), model(without))

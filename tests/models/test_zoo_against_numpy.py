@@ -13,7 +13,7 @@ from tests.models.layers.reference_attention import (
     gap_bucket_of,
     numpy_attention,
 )
-from tests.models.test_model_zoo import batch_of, random_model, requests
+from tests.models.test_model_zoo import batch_of, requests, shared_model
 
 UNKNOWN_ID = 987_654_321
 MODALITIES = synthetic.SCHEMA.modality_names
@@ -221,7 +221,7 @@ REFERENCES = (din, raw_vectors, make, sim_score, simtier, sa_ta, sa_ta_tiers, dt
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_interest_equals_numpy(reference, drawn):
     heads = {} if reference is din else {"heads": 2}
-    model = random_model(reference.__name__, **heads)
+    model = shared_model(reference.__name__, **heads)
     batch = drawn()
     tensors = {name: tf.constant(values) for name, values in batch.items()}
     candidates, history = (

@@ -1,6 +1,7 @@
 """The quality benchmark: what tuning may see, what is done again, and what the output says."""
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -67,21 +68,28 @@ class FakePool:
         return result if task.model == "popularity" else {**result, "trained": trained}
 
 
+def study_of(examples, embeddings, folder, seeds=3, trials=2, names=("global", "user")):
+    data = [DataSet(name, examples.folder, embeddings) for name in names]
+    config = run_config.load(None, ["training.learning_rate=0.001"])
+    pool = FakePool(folder)
+    protocol = Protocol(MODELS, seeds, 1, trials, resamples=20)
+    return Study(protocol, config, data, pool, folder), pool
+
+
 @pytest.fixture
 def benchmark_of(examples, embeddings, tmp_path):
-    def make(models=MODELS, seeds=3, trials=2, names=("global", "user")):
-        data = [DataSet(name, examples.folder, embeddings) for name in names]
-        config = run_config.load(None, ["training.learning_rate=0.001"])
-        pool = FakePool(str(tmp_path))
-        protocol = Protocol(models, seeds, 1, trials, resamples=20)
-        return Study(protocol, config, data, pool, str(tmp_path)), pool
-
-    return make
+    return functools.partial(study_of, examples, embeddings, str(tmp_path))
 
 
-def test_tuning_scores_validation_only_and_every_model_has_the_same_budget(benchmark_of):
-    benchmark, pool = benchmark_of()
-    benchmark.result()
+@pytest.fixture(scope="module")
+def whole_run(examples, embeddings, tmp_path_factory):
+    """The result of a study, and the pool that ran its tasks: to be read only."""
+    benchmark, pool = study_of(examples, embeddings, str(tmp_path_factory.mktemp("study")))
+    return benchmark.result(), pool
+
+
+def test_tuning_scores_validation_only_and_every_model_has_the_same_budget(whole_run):
+    _, pool = whole_run
     (what, tuning), *finals = pool.phases
     assert what == "tuning"
     assert {task.evaluate for task in tuning} == {"validation"}
@@ -98,9 +106,8 @@ def test_tuning_scores_validation_only_and_every_model_has_the_same_budget(bench
         assert {task.evaluate for task in tasks} == {"test"}
 
 
-def test_the_chosen_setting_is_scored_once_a_seed(benchmark_of):
-    benchmark, pool = benchmark_of()
-    benchmark.result()
+def test_the_chosen_setting_is_scored_once_a_seed(whole_run):
+    _, pool = whole_run
     for _, tasks in pool.phases[1:]:
         runs = [(task.model, task.seed, task.examples) for task in tasks]
         assert len(set(runs)) == len(runs)
@@ -116,18 +123,16 @@ def test_the_chosen_setting_is_scored_once_a_seed(benchmark_of):
         assert {task.boosting_settings["num_leaves"] for task in boosted} == {15}
 
 
-def test_the_control_reads_other_records(benchmark_of, examples):
-    benchmark, pool = benchmark_of()
-    benchmark.result()
+def test_the_control_reads_other_records(whole_run, examples):
+    _, pool = whole_run
     folders = [task.examples for task in pool.phases[1][1] if task.model == "dmf"]
     assert folders[1:] == [examples.folder] * 3
     assert folders[0] != examples.folder
     assert ExampleSet.open(folders[0]).manifest["shuffled"] == 0
 
 
-def test_the_output_becomes_a_table_and_a_page(benchmark_of, tmp_path):
-    benchmark, _ = benchmark_of()
-    result = json.loads(json.dumps(benchmark.result()))
+def test_the_output_becomes_a_table_and_a_page(whole_run, tmp_path):
+    result = json.loads(json.dumps(whole_run[0]))
     lines = quality_report.table(result).splitlines()
     ranks = lines[: 2 + len(MODELS)]
     assert len(lines) == len(ranks) + 5 + 2 * len(MODELS)
@@ -289,8 +294,8 @@ def test_data_sets_run_one_at_a_time_make_one_table(benchmark_of, tmp_path, capl
     assert "Left out, made by another protocol or settings: ['second']" in caplog.text
 
 
-def test_a_setting_is_chosen_for_all_data_sets(benchmark_of):
-    result = benchmark_of()[0].result()
+def test_a_setting_is_chosen_for_all_data_sets(whole_run):
+    result, _ = whole_run
     assert result["settings"]["dmf"]["training"]["learning_rate"] == 0.0005
     assert result["settings"]["dmf"]["training"] == result["settings"]["id_only"]["training"]
 

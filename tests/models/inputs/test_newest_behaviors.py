@@ -1,5 +1,7 @@
 """Attention over the newest behaviors against truncation by hand; features of all behaviors."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -68,6 +70,7 @@ def test_codes_are_cut_at_any_place_and_size(shape):
     np.testing.assert_array_equal(cut, np.stack(expected))
 
 
+@functools.cache
 def random_model(name, length):
     config = ModelConfig(
         name=name,

@@ -18,7 +18,8 @@ STEPS = dataclasses.replace(TRAINING, deterministic=False, epochs=1)
 
 @pytest.fixture
 def examples(tmp_path):
-    return synthetic.write_example_set(str(tmp_path / "set"))
+    splits = {"train": 120, "validation": 40}
+    return synthetic.write_example_set(str(tmp_path / "set"), splits=splits)
 
 
 def spoil(path: str, number: int) -> int:

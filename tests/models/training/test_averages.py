@@ -74,18 +74,24 @@ def examples(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recorded(examples, tmp_path_factory):
     """A recorder and the state of a finished training."""
+    recorder = Recorder()
+    state = train(examples, str(tmp_path_factory.mktemp("state")), recorder, averaged=True)
+    return recorder, state
+
+
+def train(examples, folder, recorder, averaged):
+    keras.utils.set_random_seed(TRAINING.seed)
     data = TrainingInput(examples, TRAINING)
     model = factory.build_model(MODEL, examples.schema, examples.vocabulary())
     model.compile(optimizer=optimizers.build_optimizer(model, TRAINING, data.steps))
-    averages = WeightAverages(model, ETA, EVERY)
-    state = TrainingState(str(tmp_path_factory.mktemp("state")), model, averages)
-    recorder = Recorder()
+    averages = WeightAverages(model, ETA, EVERY) if averaged else None
+    state = TrainingState(folder, model, averages)
     TrainingLoop(model, data, TRAINING, averages, [recorder]).run(state)
-    return recorder, state, model
+    return state
 
 
 def test_what_is_evaluated_is_the_average_of_every_third_step(recorded):
-    recorder, state, _ = recorded
+    recorder, state = recorded
     assert len(recorder.steps) == state.step > 12
     for row, found in zip(state.history, recorder.evaluated, strict=True):
         expected = reference(recorder.steps, int(row["step"]))
@@ -95,19 +101,11 @@ def test_what_is_evaluated_is_the_average_of_every_third_step(recorded):
 
 
 def test_averages_do_not_change_the_steps(examples, recorded, tmp_path):
-    data = TrainingInput(examples, TRAINING)
-    keras.utils.set_random_seed(TRAINING.seed)
-    trained = []
-    for averaged in (True, False):
-        keras.utils.set_random_seed(TRAINING.seed)
-        model = factory.build_model(MODEL, examples.schema, examples.vocabulary())
-        model.compile(optimizer=optimizers.build_optimizer(model, TRAINING, data.steps))
-        averages = WeightAverages(model, ETA, EVERY) if averaged else None
-        state = TrainingState(str(tmp_path / str(averaged)), model, averages)
-        TrainingLoop(model, data, TRAINING, averages).run(state)
-        trained.append(weights(model))
-    for one, other in zip(*trained, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    with_averages, without = recorded[0], Recorder()
+    train(examples, str(tmp_path), without, averaged=False)
+    for step, other in zip(with_averages.steps, without.steps, strict=True):
+        for one, two in zip(step, other, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
 
 
 def test_the_best_weights_that_are_kept_are_averages_and_score_what_the_history_says(

@@ -136,6 +136,7 @@ def test_fewer_steps_than_an_update_of_the_averages_are_evaluated_too(examples, 
     assert row["step"] == 1
 
 
+@pytest.mark.slow(seconds=12)
 def test_patience_ends_a_training_and_the_manifest_says_so(examples, tmp_path):
     figures = trained(examples, tmp_path, patience=1, min_improvement=0.9)
     assert len(figures["history"]) == 2

@@ -1,6 +1,7 @@
 """Training learns a planted signal, keeps the best weights, and a folder restores them."""
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -49,9 +50,14 @@ def weights(model):
     return {v.name: v.numpy() for v in model.trainable_variables}
 
 
+@functools.cache
+def _parsed_requests(count, seed):
+    return synthetic.batch_of(synthetic.random_requests(count=count, seed=seed))
+
+
 def batch_of(count, seed=99):
-    requests = synthetic.random_requests(count=count, seed=seed)
-    return synthetic.batch_of(requests)
+    """The same requests at every call, in a batch for the caller to change."""
+    return dict(_parsed_requests(count, seed))
 
 
 def test_training_learns_the_planted_signal(examples, trained):
@@ -79,13 +85,13 @@ def test_figures_and_folder_say_what_happened(trained):
         assert json.load(file)["training"]["history"] == figures["history"]
 
 
-@pytest.mark.parametrize("count", [1, 3, 40])
-def test_a_model_read_back_gives_the_same_logits_at_any_batch_size(trained, count):
+def test_a_model_read_back_gives_the_same_logits_at_any_batch_size(trained):
     model, _, folder = trained
     again = trained_model.read_trained_model(folder)
     assert again.config == model.config
-    batch = batch_of(count)
-    np.testing.assert_array_equal(again(batch), model(batch))
+    for count in (1, 3, 40):
+        batch = batch_of(count)
+        np.testing.assert_array_equal(again(batch), model(batch), err_msg=f"{count} requests")
     assert np.ptp(model(batch_of(40))) > 0.1
 
 
@@ -258,9 +264,14 @@ def test_a_label_of_one_value_is_refused(examples, tmp_path, split, share):
 @pytest.mark.parametrize(
     ("changes", "sampled", "figures"),
     [
-        ({"weighted": True}, (), "weighted"),
+        pytest.param({"weighted": True}, (), "weighted", marks=pytest.mark.slow(seconds=13)),
         ({"downsampling": Downsampling("click", 0.2)}, ("train",), None),
-        ({"downsampling": Downsampling("click", 0.2)}, ("train", "validation"), None),
+        pytest.param(
+            {"downsampling": Downsampling("click", 0.2)},
+            ("train", "validation"),
+            None,
+            marks=pytest.mark.slow(seconds=13),
+        ),
         (
             {"downsampling": Downsampling("click", 0.2), "weighted": True},
             ("train", "validation"),

@@ -19,6 +19,8 @@ from models.training.computed.calibration_fit import Calibration, fit_calibratio
 from tests import synthetic
 
 SAMPLED = dataclasses.replace(synthetic.SCHEMA, downsampling=Downsampling("click", 0.1))
+REPEATED = pytest.mark.slow(seconds=6)
+TRAIN, BOTH = ("train",), ("train", "validation")
 SIZES = {"embedding_width": 4, "head_width": 4, "hidden": (8,)}
 
 
@@ -45,9 +47,15 @@ def logits(model, examples):
     return special.logit(scored.probability.astype(np.float64)), scored
 
 
-@pytest.mark.parametrize("name", ["id_only", "dmf"])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("downsampled", [("train",), ("train", "validation")])
+@pytest.mark.parametrize(
+    ("name", "downsampled", "weighted"),
+    [
+        ("id_only", TRAIN, False),
+        ("dmf", BOTH, True),
+        pytest.param("dmf", TRAIN, True, marks=REPEATED),
+        pytest.param("id_only", BOTH, False, marks=REPEATED),
+    ],
+)
 def test_as_much_is_predicted_as_happens_by_scales_of_both_parts_and_a_shift(
     tmp_path, name, weighted, downsampled
 ):
@@ -122,7 +130,7 @@ def test_noise_beside_informative_rates_is_scaled_down_and_the_ranking_gains(tmp
     assert gain > 0.01
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=REPEATED), True])
 def test_without_sampling_few_positives_shift_it_a_part_of_the_way(tmp_path, monkeypatch, weighted):
     schema = dataclasses.replace(synthetic.SCHEMA, weighted=weighted)
     examples = synthetic.write_example_set(str(tmp_path / "set"), schema, {"validation": 60})

@@ -41,12 +41,13 @@ def looped(model, examples):
         for record in tf.data.TFRecordDataset(path):
             batch = example.parse_examples(examples.schema, record[None])
             group = int(item_prior.group(batch[USER_ID][0]))
+            # An eager look-up of each id would take most of the time.
+            rows = model.item_embedding.rows(batch[CANDIDATE_ITEM_ID][0]).numpy()
+            labels, weights = batch[model.label][0].numpy(), batch.get("candidate_sample_weight")
             for place in np.flatnonzero(batch[CANDIDATE_MASK][0]):
-                row = int(model.item_embedding.rows(batch[CANDIDATE_ITEM_ID][0, place]))
-                weight = batch.get("candidate_sample_weight")
-                weight = 1.0 if weight is None else float(weight[0, place])
-                positives[row, group] += weight * float(batch[model.label][0, place])
-                shown[row, group] += weight
+                weight = 1.0 if weights is None else float(weights[0, place])
+                positives[rows[place], group] += weight * float(labels[place])
+                shown[rows[place], group] += weight
     return positives, shown
 
 
