@@ -24,14 +24,14 @@ from tests.pipeline.adapters import (
     test_taobao_mm,
 )
 
-ROWS = 203
+ROWS = 131
 
 
 def write_movielens(folder):
     draw = random.Random(1)
     ratings = "".join(
         f"{draw.randrange(9)},{draw.randrange(1, 5)},{draw.randrange(1, 11) / 2},{n}\n"
-        if n % 20
+        if n % 9
         else "broken\n"
         for n in range(ROWS)
     )
