@@ -160,7 +160,7 @@ def hold_after_kills(tmp_path, url, server, start, kills):
 
 @pytest.mark.guarantee("killed", "load_projections")
 def test_a_load_that_is_killed_goes_on(tmp_path, url, server):
-    hold_after_kills(tmp_path, url, server, Forked, 10)
+    hold_after_kills(tmp_path, url, server, Forked, 5)
 
 
 @pytest.mark.slow(seconds=60)

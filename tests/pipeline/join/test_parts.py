@@ -47,7 +47,8 @@ CASES = {
     "label_events": {"label_events": ["bought = rating > 4"], "labels": ["click", "bought"]},
     "per_part_partitions": {"vary": True},
 }
-SLOW_CASES = ("delay", "per_part_partitions")
+# Those that are left have what these have, too.
+SLOW_CASES = ("plain", "delay", "short_history", "per_part_partitions")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 import contextlib
 import math
 import os
-import subprocess
-import sys
 import urllib.request
 
 import pytest
@@ -14,7 +12,6 @@ from pipeline.releases.model_versions import ModelVersions
 from serving_signatures.versions import served_memory
 from serving_signatures.versions.rollout import Rollout
 from tests import quick_python
-from tests.conftest import REPOSITORY
 from tests.model_status import model_status_server
 from tests.serving_signatures import exports
 
@@ -259,8 +256,7 @@ def test_a_folder_without_versions_is_reported(tmp_path):
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "pipeline.models", *map(str, arguments)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return quick_python.run_job("pipeline.models", *arguments)
 
 
 def test_verbs_and_flags_of_the_command(folder):

@@ -48,7 +48,7 @@ entry_point.run(work, pass_unknown_flags=True)
     [
         ("success", 0, ""),
         pytest.param("user error", 2, "Error: the user's fault\n", marks=pytest.mark.slow),
-        ("crash", 1, "RuntimeError: the program's fault\n"),
+        pytest.param("crash", 1, "RuntimeError: the program's fault\n", marks=pytest.mark.slow),
         pytest.param("code", 7, "", marks=pytest.mark.slow),
     ],
 )

@@ -1,10 +1,12 @@
 """A small run's values as the report takes them, and the page that it makes of them."""
 
+import functools
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
 from features.embeddings.similarity import CODES
-from pipeline.report.page import render
+from pipeline.report.page import SECTIONS, Maker, render
 
 METRICS = {"auc": 0.8, "gauc": 0.7, "logloss": 0.5, "ne": 0.75, "calibration": 0.98}
 
@@ -191,9 +193,38 @@ class Page(HTMLParser):
         return [attrs.get("id") for tag, attrs in self.tags if tag == "section"]
 
 
-def rendered(values: dict, folder: Path) -> Page:
+class Reads(Mapping):
+    """Values of a run that know which of them were read."""
+
+    def __init__(self, values: dict):
+        self._values, self.read = values, set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return self._values[key]
+
+    def __iter__(self):
+        raise AssertionError("A section reads what it names.")
+
+    def __len__(self):
+        return len(self._values)
+
+
+@functools.cache
+def readers(key: str) -> dict[str, Maker]:
+    """Makers of the sections that read one of a run's values: a change of it changes no other."""
+    found = {}
+    for name, make in SECTIONS.items():
+        reads = Reads(run_values())
+        make(reads)
+        if key in reads.read:
+            found[name] = make
+    return found
+
+
+def rendered(values: dict, folder: Path, sections: Mapping[str, Maker] = SECTIONS) -> Page:
     """Renders the page into an empty folder, or again, and reads it."""
     path = folder / "report.html"
-    render(values, str(path))
+    render(values, str(path), sections)
     assert [one.name for one in folder.iterdir()] == ["report.html"]
     return Page(path.read_text(encoding="utf-8"))

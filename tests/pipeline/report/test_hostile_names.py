@@ -67,11 +67,10 @@ def parts(page: Page) -> set[tuple[str, str, str]]:
     return found
 
 
-@pytest.fixture
-def known(data, tmp_path) -> set[tuple[str, str, str]]:
+@pytest.fixture(scope="module")
+def known(tmp_path_factory) -> set[tuple[str, str, str]]:
     """What the template and the drawings make of harmless names."""
-    folder = tmp_path / "known"
-    folder.mkdir()
+    data, folder = report_page.run_values(), tmp_path_factory.mktemp("known")
     drawn = set()
     for values in (data, everywhere(data, "harmless")):
         drawn |= parts(report_page.rendered(values, folder))
@@ -84,7 +83,9 @@ def test_no_name_makes_an_element_or_an_attribute(data, known, tmp_path):
     folder.mkdir()
     shown = 0
     for path in places(data):
-        page = report_page.rendered(with_text(data, path, HTML), folder)
+        changed = with_text(data, path, HTML)
+        sections = report_page.readers(path[0])
+        page = report_page.rendered(changed, folder, sections)
         assert parts(page) <= known, path
         assert page.open == [], path
         shown += "<script>" in page.text

@@ -59,7 +59,7 @@ def leaves(value, path=()):
             yield from leaves(one, (*path, index))
 
 
-def test_any_value_may_be_none(data, tmp_path):
+def test_any_value_may_be_none(data, tmp_path, caplog):
     for path in leaves(data):
         if path.count("id_only") and path[-1] != "id_only":
             continue
@@ -69,9 +69,10 @@ def test_any_value_may_be_none(data, tmp_path):
             owner = owner[key]
         owner[path[-1]] = None
         try:
-            render(broken, str(tmp_path / "report.html"))
+            render(broken, str(tmp_path / "report.html"), report_page.readers(path[0]))
         except Exception as error:
             raise AssertionError(f"None at {path}") from error
+        assert not caplog.records, f"None at {path}"
 
 
 def test_not_a_number_is_a_dash(data, page):

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from pipeline.submission import commands, jobs
+from tests import job_processes
 from tests.conftest import REPOSITORY
 from tests.pipeline.submission import servings
 from tests.pipeline.submission.submissions import submission
@@ -21,12 +22,13 @@ IMAGE = "--set=image=registry.example/dmf-worker:1.2.3"
 CONVERT = ("--dataset=movielens", "--input=/data/ml", "--output=/data/out")
 
 
-def submit(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess:
-    environment = {**os.environ, **({} if path is None else {"PATH": path})}
-    command = [sys.executable, "-m", "pipeline.submit", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=REPOSITORY
-    )
+PRELOADED = ("pipeline.runtime.entry_point", "pipeline.submission.targets", "pipeline.join.flags")
+
+
+def submit(*arguments: str, path: str | None = None) -> job_processes.Outcome:
+    environment = {} if path is None else {"PATH": path}
+    (outcome,) = job_processes.run([["pipeline.submit", *arguments]], PRELOADED, environment)
+    return outcome
 
 
 def fake(folder: Path, name: str, script: str) -> str:
@@ -56,7 +58,7 @@ def test_dry_run_of_kubernetes_prints_manifests_and_nothing_else(tmp_path):
         *CONVERT,
         path=path,
     )
-    assert run.returncode == 0, run.stderr
+    assert run.code == 0, run.stderr
     (job,) = yaml.safe_load_all(run.stdout)
     pod = job["spec"]["template"]["spec"]
     assert pod["containers"][0]["args"][2:] == ["pipeline.convert", *CONVERT]
@@ -68,7 +70,7 @@ def test_kubernetes_pipes_the_same_manifests_to_kubectl(tmp_path):
     path = fake(folder, "kubectl", f"cat > {folder}/applied; exit 3")
     arguments = ["--job=convert", "--target=kubernetes", IMAGE, "--volume=ctr:/data"]
     run = submit(*arguments, "--", *CONVERT, path=path)
-    assert run.returncode == 3, "kubectl's own code"
+    assert run.code == 3, "kubectl's own code"
     assert (folder / "kubectl.calls").read_text() == "apply -f -\n"
     printed = submit(*arguments, "--dry_run", "--", *CONVERT, path=path).stdout
     assert (folder / "applied").read_text() == printed
@@ -78,7 +80,7 @@ def test_kubernetes_pipes_the_same_manifests_to_kubectl(tmp_path):
 def test_without_its_tool_a_target_reports_it(tmp_path, target, tool):
     arguments = ["--job=convert", f"--target={target}", IMAGE, "--volume=ctr:/data"]
     run = submit(*arguments, "--", *CONVERT, path=str(tmp_path))
-    assert run.returncode == 2
+    assert run.code == 2
     assert f"no `{tool}` in PATH" in run.stderr and "--dry_run" in run.stderr
     assert "Traceback" not in run.stderr
 
@@ -86,7 +88,7 @@ def test_without_its_tool_a_target_reports_it(tmp_path, target, tool):
 def test_docker_without_an_engine_reports_it(tmp_path):
     path = fake(tmp_path / "bin", "docker", "echo 'Cannot connect to it' >&2; exit 1")
     run = submit("--job=convert", "--target=docker", "--", *CONVERT, path=path)
-    assert run.returncode == 2
+    assert run.code == 2
     assert "no Docker engine answers (Cannot connect to it)" in run.stderr
     assert "run" not in (tmp_path / "bin" / "docker.calls").read_text()
 
@@ -97,7 +99,7 @@ def test_docker_runs_again_at_75(tmp_path):
     script = f'[ "$1" = run ] || exit 0\n[ -e {once} ] && exit 0\ntouch {once}; exit 75'
     path = fake(folder, "docker", script)
     run = submit("--job=convert", "--target=docker", "--", *CONVERT, path=path)
-    assert run.returncode == 0, run.stderr
+    assert run.code == 0, run.stderr
     calls = (folder / "docker.calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["version", "run", "run"]
     assert calls[1] == calls[2] and calls[1].endswith(shlex.join(CONVERT))
@@ -107,14 +109,14 @@ def test_once_hands_the_codes_of_every_target_on(tmp_path):
     folder = tmp_path / "bin"
     path = fake(folder, "docker", '[ "$1" = run ] || exit 0\nexit 75')
     run = submit("--job=convert", "--target=docker", "--once", "--", *CONVERT, path=path)
-    assert run.returncode == 75, run.stderr
+    assert run.code == 75, run.stderr
     calls = (folder / "docker.calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["version", "run"]
 
     arguments = ["--job=convert", "--target=kubernetes", IMAGE, "--volume=ctr:/data", "--once"]
     path = fake(folder, "kubectl", f"case $3 in apply) cat > {folder}/applied; exit 3;; esac")
     run = submit(*arguments, "--", *CONVERT, path=path)
-    assert run.returncode == 3, "kubectl's own code"
+    assert run.code == 3, "kubectl's own code"
     printed = submit(*arguments, "--dry_run", "--", *CONVERT, path=path).stdout
     assert (folder / "applied").read_text() == printed
 
@@ -137,10 +139,10 @@ def test_servers_are_piped_to_kubectl_as_they_are_printed(tmp_path):
     given = ["--job=serve", "--target=kubernetes", f"--set=export_dir={servings.model(tmp_path)}"]
     given.append("--volume=ctr-models:/models:ro")
     run = submit(*given, path=path)
-    assert run.returncode == 3, "kubectl's own code"
+    assert run.code == 3, "kubectl's own code"
     assert (folder / "kubectl.calls").read_text() == "apply -f -\n"
     printed = submit(*given, "--dry_run", path=path)
-    assert printed.returncode == 0, printed.stderr
+    assert printed.code == 0, printed.stderr
     assert (folder / "applied").read_text() == printed.stdout
     kinds = [one["kind"] for one in yaml.safe_load_all(printed.stdout)]
     assert kinds[0] == "ConfigMap" and {"Deployment", "HorizontalPodAutoscaler"} < set(kinds)
@@ -159,7 +161,7 @@ def test_servers_are_piped_to_kubectl_as_they_are_printed(tmp_path):
 )
 def test_what_servers_cannot_be_given_is_refused(arguments, expected):
     run = submit("--job=serve", "--dry_run", *arguments)
-    assert (run.returncode, run.stdout) == (2, "")
+    assert (run.code, run.stdout) == (2, "")
     assert "Traceback" not in run.stderr
     assert re.search(expected, run.stderr, re.S), run.stderr
 
@@ -167,19 +169,14 @@ def test_what_servers_cannot_be_given_is_refused(arguments, expected):
 def test_local_passes_the_exit_code_on(tmp_path):
     flags = ["--dataset=movielens", f"--input={tmp_path}/none", f"--output={tmp_path}/out"]
     run = submit("--job=convert", "--target=local", "--", *flags)
-    assert run.returncode == 2
+    assert run.code == 2
     assert "Traceback" not in run.stderr and f"{tmp_path}/none" in run.stderr
 
 
 def test_dry_run_of_local_prints_the_command():
-    run = submit(
-        "--job=convert",
-        "--target=local",
-        "--dry_run",
-        "--set=environment={'A':'b c'}",
-        "--",
-        *CONVERT,
-    )
+    given = ["--job=convert", "--target=local", "--dry_run", "--set=environment={'A':'b c'}", "--"]
+    command = [sys.executable, "-m", "pipeline.submit", *given, *CONVERT]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert run.returncode == 0, run.stderr
     expected = ["A=b c", sys.executable, "-m", "pipeline.convert", *CONVERT]
     assert shlex.split(run.stdout) == expected
@@ -204,7 +201,7 @@ def test_dry_run_of_local_prints_the_command():
 )
 def test_what_is_wrong_is_found_before_anything_runs(before, after, expected):
     run = submit("--target=docker", "--dry_run", "--volume=ctr:/data", *before, "--", *after)
-    assert run.returncode == 2, run.stdout
+    assert run.code == 2, run.stdout
     assert run.stdout == ""
     assert "Traceback" not in run.stderr
     assert re.search(expected, run.stderr, re.S), run.stderr
@@ -226,5 +223,5 @@ def test_what_is_wrong_is_found_before_anything_runs(before, after, expected):
 )
 def test_jobs_check_their_own_flags(job, flags, expected):
     run = submit(f"--job={job}", "--target=docker", "--dry_run", "--", *flags)
-    assert run.returncode == (0 if expected is None else 2), run.stderr
+    assert run.code == (0 if expected is None else 2), run.stderr
     assert expected is None or expected in run.stderr

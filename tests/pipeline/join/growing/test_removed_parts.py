@@ -10,11 +10,19 @@ from pipeline.join import parts
 from tests.pipeline.join.three_days import DAYS, Source, contents, random_days
 
 
-@pytest.fixture
-def grown(tmp_path):
-    source = Source(tmp_path, random_days(0), True)
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory):
+    """A data set of three parts that tests leave as it is."""
+    source = Source(tmp_path_factory.mktemp("joined"), random_days(0), True)
     source.grown()
-    return source, tmp_path / "out"
+    return source.folder / "out"
+
+
+@pytest.fixture
+def grown(joined, tmp_path):
+    """A copy of it."""
+    source = Source(tmp_path, random_days(0), True)
+    return source, shutil.copytree(joined, tmp_path / "out")
 
 
 def names(folder):

@@ -30,7 +30,7 @@ QUICK = ("daily",)
     ],
 )
 def test_parts_equal_one_join(tmp_path, case):
-    world = World(0, parts=7, length=100)
+    world = World(0, parts=7 if case not in QUICK else 5, length=100)
     values = {"statistics": STATISTICS, **CASES[case]}
     world.grown(tmp_path, **values)
     values.pop("partitions", None)
@@ -69,7 +69,7 @@ def parsed(folder, begin=0):
 
 @pytest.mark.parametrize("delay", [0, pytest.param(120, marks=pytest.mark.slow(seconds=20))])
 def test_late_clicks_count_though_their_records_are_written(tmp_path, delay):
-    world = World(0, parts=7, length=100)
+    world = World(0, parts=7 if delay else 5, length=100)
     values = {
         "label_logs": True,
         "statistics": ("click", "rating", "liked"),

@@ -11,6 +11,7 @@ import pytest
 from features.errors import UserInputError
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
+from tests import quick_python
 from tests.conftest import REPOSITORY
 from tests.pipeline.join import logs
 
@@ -235,7 +236,9 @@ def run(*arguments):
 
 def test_command_line_reports_without_a_traceback(tmp_path):
     logs.write_log(tmp_path / "log", without("click"), files=1)
-    result = run(f"--events={tmp_path / 'log'}", f"--output={tmp_path / 'out'}")
+    result = quick_python.run_job(
+        "pipeline.build_examples", f"--events={tmp_path / 'log'}", f"--output={tmp_path / 'out'}"
+    )
     assert result.returncode == 2
     last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: ") and "no column 'click'" in last
@@ -244,9 +247,8 @@ def test_command_line_reports_without_a_traceback(tmp_path):
 
 def test_command_line_refuses_a_misspelled_flag(tmp_path):
     logs.write_log(tmp_path / "log", ROWS)
-    result = run(
-        f"--events={tmp_path / 'log'}", f"--output={tmp_path / 'out'}", "--histroy_length=5"
-    )
+    flags = [f"--events={tmp_path / 'log'}", f"--output={tmp_path / 'out'}", "--histroy_length=5"]
+    result = quick_python.run_job("pipeline.build_examples", *flags)
     assert result.returncode == 2
     assert "Unknown flags --histroy_length" in result.stderr
     assert "Traceback" not in result.stderr
@@ -254,7 +256,7 @@ def test_command_line_refuses_a_misspelled_flag(tmp_path):
 
 
 def test_command_line_without_a_required_flag():
-    result = run("--events=log")
+    result = quick_python.run_job("pipeline.build_examples", "--events=log")
     assert result.returncode == 2
     assert result.stderr.startswith("Error: Give --output, which this job requires")
     assert "Traceback" not in result.stderr
