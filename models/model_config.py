@@ -44,8 +44,7 @@ class ModelConfig:
         batch, over the number of candidates; 0 for none. Its cost grows with those rows, not with
         the table.
       prior_strength: candidates at the mean rate that shrink each item's own rate, whose log odds
-        are added to the logit. None to find it in the rates, which need more the less they differ;
-        0 for no rates, as in records with running statistics of the label.
+        are added to the logit. 0 for none, as in records with running statistics of the label.
       attention_length: number of newest behaviors that attention reads; 0 for all. Tiers,
         similarity scores and kernels always read the whole history, at one count per pair: a
         fraction of attention's cost.
@@ -85,7 +84,7 @@ class ModelConfig:
     oov_buckets: PositiveInt = 8
     id_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     embedding_l2: NonNegativeFloat = 0.25
-    prior_strength: NonNegativeFloat | None = None
+    prior_strength: NonNegativeFloat = 60.0
     attention_length: NonNegativeInt = 64
     heads: PositiveInt = 1
     head_width: PositiveInt = 32

@@ -94,7 +94,7 @@ class RankingModel(RankingLoss):
             name="item_embedding",
         )
         self.item_prior: Any = None
-        if config.prior_strength != 0 and not schema.has_statistics_of(self.label):
+        if config.prior_strength and not schema.has_statistics_of(self.label):
             rows, unknown = self.item_embedding.row_count, config.oov_buckets
             self.item_prior = ItemPrior(rows, unknown, config.prior_strength, name="item_prior")
             self.item_prior.build(None)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
-from scipy import optimize, special
+from scipy import special
 
 from features import in_graph
 
@@ -21,12 +21,6 @@ _MOST_OF_ONE_GROUP = 0.5
 
 _ROWS_AT_ONCE = 1 << 18
 
-_ROWS_FOR_STRENGTH = 1 << 17
-"""About how many rows say enough of how much rates differ."""
-
-_STRENGTHS = (1.0, 10_000.0)
-"""The least and the most; beyond it rates say nothing."""
-
 
 class ItemPrior(keras.layers.Layer):
     """Adds the log odds of an item's rate, relative to those of all items, times a learned factor.
@@ -36,11 +30,6 @@ class ItemPrior(keras.layers.Layer):
     candidates of an item, p of them positive, m the rate of all items and k the strength,
 
         logit((p + k m) / (n + k)) - logit(m)
-
-    If rates of items are beta distributed with mean m, this is the expected rate, and the strength
-    says how much they differ. So it is found in the counts: the likeliest k under that distribution
-    (empirical Bayes: Efron and Morris, "Stein's paradox in statistics", Scientific American 236,
-    1977).
 
     A candidate of the train split is in its own count, which would give its label away. So counts
     are fitted across groups of users (cross-fitting, as in ordered target statistics: Prokhorenkova
@@ -52,15 +41,12 @@ class ItemPrior(keras.layers.Layer):
     Args:
       rows: of the item embedding table.
       unknown_rows: how many of them, the first ones, are of unknown items, whose log odds are 0.
-      strength: k, candidates at the rate of all items that are added to each item's; None to find
-        it in the counts.
+      strength: k, candidates at the rate of all items that are added to each item's.
     """
 
-    def __init__(
-        self, rows: int, unknown_rows: int, strength: float | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, rows: int, unknown_rows: int, strength: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if strength is not None and strength <= 0:
+        if strength <= 0:
             raise ValueError(f"strength must be above 0, received {strength}.")
         self._rows, self._unknown_rows, self._strength = rows, unknown_rows, strength
 
@@ -121,16 +107,15 @@ class ItemPrior(keras.layers.Layer):
         has_effect = total > 0 and largest <= _MOST_OF_ONE_GROUP * total
         if has_effect:
             center = special.logit(np.clip(float(positives.sum()) / total, 1e-6, 1 - 1e-6))
-            strength = self._strength or self._likeliest_strength(positives, shown, center, earlier)
             # In blocks, so that no second copy of a large table is in memory.
             for start in range(self._unknown_rows, self._rows, _ROWS_AT_ONCE):
                 block = slice(start, start + _ROWS_AT_ONCE)
                 mean = special.expit(center + earlier[block].astype(np.float64))
                 hits, candidates = positives[block], shown[block]
                 every = hits.sum(axis=1, keepdims=True), candidates.sum(axis=1, keepdims=True)
-                log_odds[block] = _relative(*every, mean, center, strength)
+                log_odds[block] = self._relative(every[0], every[1], mean, center)
                 others = every[0] - hits, every[1] - candidates
-                of_others[block] = _relative(*others, mean, center, strength)
+                of_others[block] = self._relative(others[0], others[1], mean, center)
         self._log_odds.assign(log_odds)
         self._of_others.assign(of_others)
         return has_effect
@@ -154,29 +139,12 @@ class ItemPrior(keras.layers.Layer):
         """Sets the factor to 0, from which training moves it where the rates are worth it."""
         self._factor.assign(0.0)
 
-    def _likeliest_strength(
-        self, positives: np.ndarray, shown: np.ndarray, center: float, earlier: np.ndarray
-    ) -> float:
-        """Returns k of the beta-binomial likelihood of the counts, each around its earlier rate."""
-        step = 1 + self._rows // _ROWS_FOR_STRENGTH  # Evenly from a large table.
-        rows = slice(self._unknown_rows, None, step)
-        hits = positives[rows].sum(axis=1, dtype=np.float64)
-        others = shown[rows].sum(axis=1, dtype=np.float64) - hits
-        mean = special.expit(center + earlier[rows, 0].astype(np.float64))
-
-        def loss(log_strength: float) -> float:
-            a, b = np.exp(log_strength) * mean, np.exp(log_strength) * (1 - mean)
-            return float(np.sum(special.betaln(a, b) - special.betaln(a + hits, b + others)))
-
-        bounds = np.log(_STRENGTHS)
-        return float(np.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded").x))
-
-
-def _relative(
-    positives: np.ndarray, shown: np.ndarray, mean: np.ndarray, center: float, strength: float
-) -> np.ndarray:
-    """Returns the log odds of shrunken rates, relative to the center; arrays are `[N, *]`."""
-    return special.logit((positives + strength * mean) / (shown + strength)) - center
+    def _relative(
+        self, positives: np.ndarray, shown: np.ndarray, mean: np.ndarray, center: float
+    ) -> np.ndarray:
+        """Returns the log odds of shrunken rates, relative to the center; all but it `[N, *]`."""
+        rate = (positives + self._strength * mean) / (shown + self._strength)
+        return special.logit(rate) - center
 
 
 def group(user_id: tf.Tensor) -> tf.Tensor:
