@@ -17,7 +17,7 @@ from models import factory, trained_model
 from models.evaluation import metrics, scoring
 from models.model_config import ModelConfig
 from models.training import fit, optimizers
-from models.training.computed import bias_fit
+from models.training.computed import calibration_fit
 from models.training.config import TrainingConfig
 from tests import synthetic
 
@@ -284,9 +284,9 @@ def test_progress_shows_the_metrics_of_the_whole_log_by_weight(
     tmp_path, monkeypatch, changes, sampled, figures
 ):
     """What selects the weights is what the evaluation says, on a held-out part of train too."""
-    moves, fit_bias = [], bias_fit.fit_bias
+    fits, fitted = [], calibration_fit.fit_calibration
     monkeypatch.setattr(
-        bias_fit, "fit_bias", lambda *args: moves.append(fit_bias(*args)) or moves[-1]
+        calibration_fit, "fit_calibration", lambda *args: fits.append(fitted(*args)) or fits[-1]
     )
     schema = dataclasses.replace(synthetic.SCHEMA, **changes)
     splits = {"train": 60, "validation": 60}
@@ -303,13 +303,14 @@ def test_progress_shows_the_metrics_of_the_whole_log_by_weight(
         return found if figures is None else found[figures]
 
     scored = evaluated()
-    assert row["val_logloss"] > scored["logloss"]  # The bias was moved since.
+    assert row["val_logloss"] > scored["logloss"]  # Calibrated since.
     if schema.downsampling is not None:
         assert scored["calibration"] == pytest.approx(1, abs=1e-4)
-    assert row["val_auc"] == pytest.approx(scored["auc"], abs=2e-3)
-    model.head.shift(-moves[0])
-    assert row["val_logloss"] == pytest.approx(evaluated()["logloss"], rel=1e-4)
-    model.head.shift(moves[0])
+    model.head.shift(-fits[0].shift)
+    model.scale_logit(1 / fits[0].of_prior, 1 / fits[0].learned)
+    before = evaluated()
+    assert row["val_auc"] == pytest.approx(before["auc"], abs=2e-3)
+    assert row["val_logloss"] == pytest.approx(before["logloss"], rel=1e-4)
     restored = trained_model.read_trained_model(str(tmp_path / "model"))
     assert restored.schema == schema
     plain = dataclasses.replace(examples, schema=schema.of_requests)
