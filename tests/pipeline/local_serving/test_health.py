@@ -1,6 +1,7 @@
 """The health service says whether requests would be answered."""
 
 import contextlib
+import threading
 
 import grpc
 import pytest
@@ -64,3 +65,17 @@ def test_a_model_without_labels_serves_with_any_version_and_other_services_are_u
         with pytest.raises(grpc.RpcError) as raised:
             stub.Check(health_pb2.HealthCheckRequest(service="other"), timeout=60)
         assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_server_ends_although_those_who_watch_it_leave_at_that_moment():
+    with served({3: "3"}) as (model, health, stub):
+        model.refresh()
+        health.refresh()
+        watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(30)]
+        assert {next(watch).status for watch in watches} == {STATES.SERVING}
+        end = threading.Thread(target=health.end, daemon=True)
+        for watch in watches:
+            watch.cancel()
+        end.start()
+        end.join(20)
+        assert not end.is_alive(), "the server waits for a watch that has ended"
