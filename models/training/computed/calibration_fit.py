@@ -51,7 +51,8 @@ def fit_calibration(model: RankingModel, examples: ExampleSet) -> Calibration:
     noise makes the ranking worse than the items' rates alone. A logistic regression of the labels
     on both parts of the logit gives each what it is worth (stacking: Wolpert, "Stacked
     generalization", Neural Networks 5, 1992; with one part alone it is Platt's scaling). On a split
-    of few positives both stay near 1.
+    of few positives both stay near 1. With positions they are 1: clicks follow positions, which the
+    score leaves out, and would give too much to rates that followed them too.
 
     The shift: the AUC, which selects weights, does not see a bias, and the last steps of training
     leave one of a few percent. The correction of the sample multiplies odds, so nothing of it would
@@ -81,7 +82,9 @@ def fit_calibration(model: RankingModel, examples: ExampleSet) -> Calibration:
         return Calibration()
     prior = _prior(model, scored)
     learned = logits - prior
-    of_prior, of_learned = _scales(prior, learned, scored.label, weight)
+    of_prior, of_learned = 1.0, 1.0
+    if model.position_bias is None:
+        of_prior, of_learned = _scales(prior, learned, scored.label, weight)
     scaled = of_prior * prior + of_learned * learned
     share = 1.0
     if examples.schema.downsampling is None and model.position_bias is None:
