@@ -5,11 +5,9 @@ import functools
 import os
 import time
 
-import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 from serving_signatures import names
 from serving_signatures.client.projection_store import LruProjectionStore, ProjectionStoreError
@@ -248,42 +246,6 @@ def test_a_store_that_does_not_answer_is_done_without(folder, requests, expected
 
 
 # As while a new version is rolled out over several servers.
-class InTurn:
-    """A stub of two servers, of versions 1 and 2, that answer in turn."""
-
-    def __init__(self, packed):
-        self.calls, self._packed = [], packed
-
-    def _answered(self, method, response):
-        response.model_spec.version.value = 1 + len(self.calls) % 2
-        self.calls.append((method, response.model_spec.version.value))
-        return response
-
-    def GetModelMetadata(self, request, timeout):  # noqa: N802  The service's name.
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
-        response.metadata["signature_def"].Pack(self._packed)
-        return self._answered("describe", response)
-
-    def Predict(self, request, timeout):  # noqa: N802
-        return self._answered("score", predict_pb2.PredictResponse())
-
-
-def test_each_of_two_servers_is_asked_once_what_it_takes_and_both_score():
-    """Where a request made one call of each kind, one server scored all and was never known."""
-    packed = get_model_metadata_pb2.SignatureDefMap()
-    packed.signature_def[names.SCORE_REQUEST].inputs["candidate_item_id"].dtype = 9
-    with grpc.insecure_channel("localhost:1") as unused:
-        model = RemoteModel(unused, local_server.NAME)
-        model._stub = InTurn(packed)
-        for _ in range(6):
-            assert list(model.signatures()) == [names.SCORE_REQUEST]
-            model.call(names.SCORE_REQUEST, {})
-    described = [version for method, version in model._stub.calls if method == "describe"]
-    scored = [version for method, version in model._stub.calls if method == "score"]
-    assert sorted(set(described)) == [1, 2] and len(described) <= 3
-    assert scored.count(1) == scored.count(2) == 3
-
-
 def test_servers_of_different_versions_answer_each_request_with_one(
     folder, newer, requests, expected, tmp_path
 ):

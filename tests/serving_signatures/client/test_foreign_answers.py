@@ -261,3 +261,35 @@ def test_garbage_from_redis_is_a_store_that_does_not_answer():
             with pytest.raises(ProjectionStoreError, match="Redis does not answer"):
                 calls[number % len(calls)]()
             store._client.close()
+
+
+class InTurn:
+    """A stub of two servers, of versions 1 and 2, that answer in turn."""
+
+    def __init__(self):
+        self.calls = []
+
+    def _answered(self, method, response):
+        response.model_spec.version.value = 1 + len(self.calls) % 2
+        self.calls.append((method, response.model_spec.version.value))
+        return response
+
+    def GetModelMetadata(self, request, timeout):  # noqa: N802  The service's name.
+        return self._answered("describe", metadata())
+
+    def Predict(self, request, timeout):  # noqa: N802
+        return self._answered("score", scores())
+
+
+def test_each_of_two_servers_is_asked_once_what_it_takes_and_both_score():
+    """Where a request made one call of each kind, one server scored all and was never known."""
+    with grpc.insecure_channel("localhost:1") as unused:
+        model = RemoteModel(unused, "ctr")
+        model._stub = InTurn()
+        for _ in range(6):
+            assert list(model.signatures()) == [names.SCORE_REQUEST]
+            model.call(names.SCORE_REQUEST, {})
+    described = [version for method, version in model._stub.calls if method == "describe"]
+    scored = [version for method, version in model._stub.calls if method == "score"]
+    assert sorted(set(described)) == [1, 2] and len(described) <= 3
+    assert scored.count(1) == scored.count(2) == 3

@@ -130,6 +130,19 @@ def test_noise_beside_informative_rates_is_scaled_down_and_the_ranking_gains(tmp
     assert gain > 0.01
 
 
+def test_with_positions_both_parts_keep_their_scale(tmp_path, monkeypatch):
+    """Clicks of validation follow positions, and rates that were counted from such clicks too."""
+    examples = synthetic.write_example_set(
+        str(tmp_path / "set"), synthetic.SCHEMA, {"validation": 60}
+    )
+    model = built()
+    model.head.shift(0.8)
+    monkeypatch.setattr(model, "position_bias", object())
+    fitted = fit_calibration(model, examples)
+    assert (fitted.of_prior, fitted.learned) == (1, 1)
+    assert abs(fitted.shift) > 0.1
+
+
 @pytest.mark.parametrize("weighted", [pytest.param(False, marks=REPEATED), True])
 def test_without_sampling_few_positives_shift_it_a_part_of_the_way(tmp_path, monkeypatch, weighted):
     schema = dataclasses.replace(synthetic.SCHEMA, weighted=weighted)
