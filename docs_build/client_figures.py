@@ -1,5 +1,7 @@
 """Figures of the caches, of the client and of what it logs."""
 
+import statistics
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from docs_build import results
@@ -89,4 +91,39 @@ REQUEST_LOG = {
         for rate in (0.01, 1.0)
         for percentile in ("p50", "p99")
     },
+}
+
+
+def _client(value: Callable[[Mapping[str, Any]], float], form: str) -> Figure:
+    return Figure("client.json", value, form)
+
+
+def _median(rounds: list[Mapping[str, Any]], field: str) -> float:
+    return statistics.median(one[field] for one in rounds)
+
+
+CLIENT = {
+    **{
+        f"client.servers.{count}.{field}": _client(
+            lambda held, count=count, field=field: _median(held["servers"][count], field), ".1f"
+        )
+        for count in ("1", "2", "3")
+        for field in ("p50_ms", "p99_ms", "qps")
+    },
+    "client.spread": _client(lambda held: 100 * held["spread"], ".1f"),
+    "client.kill.requests": _client(lambda held: held["kill"]["requests"], ",.0f"),
+    "client.kill.failed": _client(lambda held: sum(held["kill"]["failed"].values()), ".0f"),
+    "client.kill.p99_ms": _client(lambda held: held["kill"]["p99_ms"], ".0f"),
+    **{
+        f"client.hedging.{way}.p99_ms": _client(
+            lambda held, way=way: _median(held["hedging"][way], "p99_ms"), ".0f"
+        )
+        for way in ("off", "on")
+    },
+    "client.hedging.p99_ratio": _client(lambda held: held["hedging"]["p99_ratio"], ".2f"),
+    "client.metrics.p50_ratio": _client(lambda held: held["metrics"]["p50_ratio"], ".2f"),
+    "client.metrics.p99_ratio": _client(lambda held: held["metrics"]["p99_ratio"], ".2f"),
+    "client.metrics.recording_us": _client(
+        lambda held: held["metrics"]["recording_us_per_request"], ".0f"
+    ),
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docs_build import results
-from docs_build.client_figures import BACKFILL, LOADING, REQUEST_LOG, SERVING_LOAD
+from docs_build.client_figures import BACKFILL, CLIENT, LOADING, REQUEST_LOG, SERVING_LOAD
 from docs_build.figure import MIB, MILLION, Figure, of_field, of_row
 from docs_build.quality_figures import DAILY, DOWNSAMPLING, QUALITY, QUANTIZATION
 
@@ -234,6 +234,33 @@ def _trained(history: int, way: str) -> Figure:
     return of_row(f"training_history_{history}.json", "candidates_per_cpu_second", ",.0f", way=way)
 
 
+def _scale(field: str, form: str, step: int) -> Figure:
+    return Figure("scale.json", lambda held: held["steps"][step][field], form)
+
+
+SCALE = {
+    **{
+        f"scale.step.{number}.{field}": _scale(field, ".1f", step)
+        for number, step in (("first", 0), ("second", 1))
+        for field in ("seconds", "peak_mib")
+    },
+    "scale.over_one_process": of_field("scale.json", "speed_over_one_process", ".2f"),
+    **{
+        f"scale.largest.{field}": Figure(
+            "scale.json", lambda held, field=field, by=by: held["rows"][-1][field] / by, form
+        )
+        for field, by, form in (
+            ("seconds", 60, ".1f"),
+            ("peak_mib", 1024, ".1f"),
+            ("bytes_per_candidate", 1, ".0f"),
+            ("shards", 1, ",.0f"),
+            ("smallest_train_shard_mib", 1, ".0f"),
+            ("largest_train_shard_mib", 1, ".0f"),
+        )
+    },
+}
+
+
 # Of capacity planning; times are of the processor, since other jobs ran.
 CAPACITY = {
     "capacity.join_seconds": Figure("join_history_50.json", lambda _: join_line()[0], ".1f"),
@@ -277,7 +304,9 @@ FIGURES: dict[str, Figure] = {
     **FORMATS,
     **SERVING_LOAD,
     **REQUEST_LOG,
+    **CLIENT,
     **CAPACITY,
+    **SCALE,
     **QUANTIZATION,
 }
 """All figures by name."""

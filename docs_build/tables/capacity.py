@@ -80,6 +80,19 @@ def _join_scaling() -> str:
     return markdown(head, rows, numeric=True)
 
 
+def _join_sizes() -> str:
+    """The join by size of the log, all of one shape."""
+    rows = []
+    for row in results.load("scale.json")["rows"]:
+        if row["way"] == "default":
+            size = row["bytes"] / _GB
+            seconds, shards = f"{row['seconds']:,.0f}", f"{row['largest_train_shard_mib']:,.0f}"
+            memory = f"{row['peak_mib']:,.0f}"
+            rows.append((f"{row['events']:,}", seconds, memory, f"{size:.1f}", shards))
+    head = ("events", "seconds", "peak MiB", "GB written", "MiB of the largest shard")
+    return markdown(head, rows, numeric=True)
+
+
 def _training_scaling() -> str:
     """Training by length of history."""
     names = {
@@ -265,6 +278,7 @@ def _optimizer_memory() -> str:
 
 TABLES: dict[str, Table] = {
     "capacity.join": _join_scaling,
+    "capacity.scale": _join_sizes,
     "capacity.training": _training_scaling,
     "capacity.serving": _serving,
     "capacity.optimizers": _optimizer_memory,

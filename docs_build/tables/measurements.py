@@ -1,7 +1,7 @@
 """Tables of the smaller benchmarks, and what each results file was measured with."""
 
 from docs_build import results
-from docs_build.client_figures import BACKFILL, LOADING, REQUEST_LOG, SERVING_LOAD
+from docs_build.client_figures import BACKFILL, CLIENT, LOADING, REQUEST_LOG, SERVING_LOAD
 from docs_build.figures import ATTENTION, FORMATS
 from docs_build.tables.table import Table, markdown
 
@@ -44,6 +44,19 @@ def _backfill() -> str:
 
 
 _BACKFILL_FIELDS = ("computed", "cpu_seconds", "peak_mib")
+
+
+def _client() -> str:
+    """A client of one, two and three servers."""
+    rows = [
+        (count, *(CLIENT[f"client.servers.{count}.{field}"].text() for field in _CLIENT_FIELDS))
+        for count in ("1", "2", "3")
+    ]
+    head = ("servers", "median ms", "99th percentile, ms", "requests per second")
+    return markdown(head, rows, numeric=True)
+
+
+_CLIENT_FIELDS = ("p50_ms", "p99_ms", "qps")
 
 
 def _loading() -> str:
@@ -114,6 +127,7 @@ def _environments() -> str:
 TABLES: dict[str, Table] = {
     "attention.ways": _attention,
     "backfill.runs": _backfill,
+    "client.servers": _client,
     "loading.ways": _loading,
     "formats.speed": _formats,
     "serving_load.memory": _serving_load,

@@ -87,11 +87,18 @@ def codes(
     Returns:
       `[A, B]` uint8.
     """
-    dots = quantized_a.astype(np.float32) @ quantized_b.astype(np.float32).T
+    values = quantized_a.astype(np.float32) @ quantized_b.astype(np.float32).T
     norms = norms_a[:, None] * norms_b[None, :]
     known = norms > 0
-    cosines = dots / np.where(known, norms, ONE)
-    return np.where(known, ONE + np.rint((cosines + ONE) * SCALE), 0).astype(np.uint8)
+    norms[~known] = ONE
+    # In place, for the join's many small products: a cosine, a code, and 0 where it is unknown.
+    values /= norms
+    values += ONE
+    values *= SCALE
+    np.rint(values, out=values)
+    values += ONE
+    values *= known
+    return values.astype(np.uint8)
 
 
 def cosine_of_code(code: Array) -> Array:

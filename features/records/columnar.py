@@ -12,7 +12,7 @@ numbers.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -90,14 +90,16 @@ def encode_requests(schema: ExampleSchema, features: Mapping[str, Slices]) -> li
     """
     kinds = sorted(feature_kinds(schema).items())
     encoded = _encode_integers({name: features[name] for name, kind in kinds if kind == "int64"})
-    parts = []
+    parts: list[Iterable[bytes]] = []
     for name, kind in kinds:
         if kind == "float":
             encoded[name] = _encode_fixed(features[name], "<f4")
         elif kind == "bytes":
             encoded[name] = _encode_fixed(features[name], features[name].values.dtype)
         # Two columns of R byte strings per feature: headers and values.
-        parts.append([_header(name, kind, len(payload)) for payload in encoded[name]])
+        lengths = list(map(len, encoded[name]))
+        headers = {length: _header(name, kind, length) for length in set(lengths)}
+        parts.append(map(headers.__getitem__, lengths))
         parts.append(encoded[name])
     return [
         b"".join((_FIELD_1, _varint(sum(map(len, record))), *record))
@@ -169,7 +171,9 @@ def _varints(values: Array) -> tuple[bytes, Array]:
     Returns:
       The varints one after another, and their offsets `[N + 1]` int64.
     """
-    lengths = 1 + np.searchsorted(_MORE_BYTES, values, side="right")
+    lengths = np.ones(len(values), np.int64)
+    for bound in _MORE_BYTES[_MORE_BYTES <= values.max(initial=0)]:
+        lengths += values >= bound
     offsets = np.append(0, np.cumsum(lengths))
     data = np.empty(offsets[-1], np.uint8)
     # Byte k of all values at once, for those that have one; every byte but the last has bit 8 set.

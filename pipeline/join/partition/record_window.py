@@ -1,7 +1,8 @@
 """Similarity codes of a block of records, by matrix products small enough to stay in the cache."""
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,17 +55,20 @@ class Window:
         first = np.cumsum(shown) - shown
         self.candidate = np.arange(len(self.record)) + (self.low - first)[self.record]
 
-    def products(self) -> Iterator[slice]:
-        """Yields the records whose codes are computed together, so that a product stays small."""
-        first = 0
-        while first < len(self.low):
-            ahead = slice(first, first + _PRODUCT_CANDIDATES)
-            fits = (self.high[ahead] - self.low[first] <= _PRODUCT_CANDIDATES) & (
-                self.end[ahead] - self.start[first] <= _PRODUCT_BEHAVIORS
-            )
-            last = first + max(1, int(np.argmin(fits)) if not fits.all() else len(fits))
-            yield slice(first, last)
-            first = last
+    @functools.cached_property
+    def products(self) -> list[slice]:
+        """The records whose codes are computed together, so that a product stays small."""
+        high, end = self.high.tolist(), self.end.tolist()
+        low, start = self.low.tolist(), self.start.tolist()
+        found, first = [], 0
+        for record in range(1, len(low)):
+            if (
+                high[record] - low[first] > _PRODUCT_CANDIDATES
+                or end[record] - start[first] > _PRODUCT_BEHAVIORS
+            ):
+                found.append(slice(first, record))
+                first = record
+        return [*found, slice(first, len(low))]
 
 
 def codes(
@@ -84,8 +88,11 @@ def codes(
       `[pairs]` uint8.
     """
     shown, seen = _Side.of(embeddings, candidate_rows), _Side.of(embeddings, behavior_rows)
+    late = shown.late(window.low, window.high, window.time)
+    late |= seen.late(window.start, window.end, window.time)
     parts = (
-        _product(embeddings.quantized, shown, seen, window, part) for part in window.products()
+        _product(embeddings.quantized, shown, seen, window, part, late[part].tolist())
+        for part in window.products
     )
     return np.frombuffer(b"".join(itertools.chain.from_iterable(parts)), np.uint8)
 
@@ -97,24 +104,33 @@ class _Side(NamedTuple):
       rows: `[N]` of the embedding set.
       norms: `[N]`.
       available_at: `[N]` microseconds.
-      latest: the latest of those times.
     """
 
     rows: np.ndarray
     norms: np.ndarray
     available_at: np.ndarray
-    latest: int
 
     @classmethod
     def of(cls, embeddings: EmbeddingSet, rows: np.ndarray) -> "_Side":
         """Looks rows up."""
         available_at = np.asarray(embeddings.available_at[rows])
-        latest = int(available_at.max(initial=splits.BEGIN))
-        return cls(rows, np.asarray(embeddings.norms[rows]), available_at, latest)
+        return cls(rows, np.asarray(embeddings.norms[rows]), available_at)
+
+    def late(self, first: np.ndarray, last: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Returns `[records]` bool: whether a record's range has one that comes after its time."""
+        # An index of a range's end may be one past all; the range of an empty one is its start.
+        padded = np.append(self.available_at, splits.BEGIN)
+        latest = np.maximum.reduceat(padded, np.stack([first, last], axis=1).ravel())[::2]
+        return np.asarray((latest > time) & (last > first))
 
 
 def _product(
-    quantized: np.ndarray, shown: _Side, seen: _Side, window: Window, part: slice
+    quantized: np.ndarray,
+    shown: _Side,
+    seen: _Side,
+    window: Window,
+    part: slice,
+    late: Sequence[bool],
 ) -> Iterator[bytes]:
     """Yields the codes of some of the window's records, by one matrix product."""
     low, high = window.low[part], window.high[part]
@@ -123,24 +139,24 @@ def _product(
     behaviors = slice(int(start[0]), int(end.max()))
     # `[candidates, behaviors]` of all records of this part; each record cuts its rectangle out.
     matrix = similarity.codes(
-        quantized[shown.rows[candidates]],
+        quantized.take(shown.rows[candidates], axis=0),
         shown.norms[candidates],
-        quantized[seen.rows[behaviors]],
+        quantized.take(seen.rows[behaviors], axis=0),
         seen.norms[behaviors],
     )
-    latest = max(shown.latest, seen.latest)
-    for a, b, c, d, time in zip(
+    for a, b, c, d, time, is_late in zip(
         low.tolist(),
         high.tolist(),
         start.tolist(),
         end.tolist(),
         window.time[part].tolist(),
+        late,
         strict=True,
     ):
         codes = matrix[
             a - candidates.start : b - candidates.start, c - behaviors.start : d - behaviors.start
         ]
-        if latest > time:
+        if is_late:
             codes = codes.copy()
             codes[shown.available_at[a:b] > time] = similarity.UNKNOWN_CODE
             codes[:, seen.available_at[c:d] > time] = similarity.UNKNOWN_CODE

@@ -230,7 +230,7 @@ class RecordEncoder:
                 rows = self._embedding_rows[modality.name][window.candidates]
                 late = embeddings.available_at[rows] > time
                 rows = np.where(late, embeddings.item_ids.size, rows)
-                vectors[modality.name] = embeddings.quantized[rows]
+                vectors[modality.name] = embeddings.quantized.take(rows, axis=0)
         return vectors
 
 
