@@ -172,7 +172,7 @@ def _varints(values: Array) -> tuple[bytes, Array]:
       The varints one after another, and their offsets `[N + 1]` int64.
     """
     lengths = np.ones(len(values), np.int64)
-    for bound in _MORE_BYTES[_MORE_BYTES <= values.max(initial=0)]:
+    for bound in _MORE_BYTES[np.less_equal(_MORE_BYTES, values.max(initial=0))]:
         lengths += values >= bound
     offsets = np.append(0, np.cumsum(lengths))
     data = np.empty(offsets[-1], np.uint8)

@@ -1,11 +1,11 @@
 """A histogram of the log's timestamps, from which the global cut times follow."""
 
 import dataclasses
-import functools
 from collections.abc import Iterable
 
 import numpy as np
 
+from pipeline.join.inputs.duplicates import run_starts
 from pipeline.join.rules import splits
 
 _LARGEST = 1_000_000
@@ -38,13 +38,6 @@ class TimeHistogram:
         times, counts = np.unique(timestamps, return_counts=True)
         return cls(0, times, counts)._coarsened(largest)
 
-    def merged(self, other: "TimeHistogram", largest: int = _LARGEST) -> "TimeHistogram":
-        """Adds another histogram's counts."""
-        level = max(self.level, other.level)
-        times = np.concatenate([part.times >> (level - part.level) for part in (self, other)])
-        counts = np.concatenate([self.counts, other.counts])
-        return TimeHistogram(level, *_sum_equal(times, counts))._coarsened(largest)
-
     def cut_times(self, fractions: tuple[float, ...]) -> tuple[int, int]:
         """Returns the microsecond at which validation begins and at which test begins."""
         if not self.times.size:
@@ -66,15 +59,19 @@ class TimeHistogram:
         return TimeHistogram(level, times, counts)
 
 
-def merge_all(histograms: Iterable[TimeHistogram]) -> TimeHistogram:
+def merge_all(histograms: Iterable[TimeHistogram], largest: int = _LARGEST) -> TimeHistogram:
     """Adds histograms up; the result does not depend on their order."""
-    return functools.reduce(
-        TimeHistogram.merged, histograms, TimeHistogram.of(np.zeros(0, np.int64))
-    )
+    parts = list(histograms)
+    level = max((part.level for part in parts), default=0)
+    empty = np.zeros(0, np.int64)
+    times = np.concatenate([empty, *(part.times >> (level - part.level) for part in parts)])
+    counts = np.concatenate([empty, *(part.counts for part in parts)])
+    return TimeHistogram(level, *_sum_equal(times, counts))._coarsened(largest)
 
 
 def _sum_equal(times: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    distinct, inverse = np.unique(times, return_inverse=True)
-    totals = np.zeros(len(distinct), np.int64)
-    np.add.at(totals, inverse, counts)
-    return distinct, totals
+    # Times are a few ascending runs, which a stable sort merges.
+    order = np.argsort(times, kind="stable")
+    times = times[order]
+    starts = np.flatnonzero(run_starts(times))
+    return times[starts], np.add.reduceat(counts[order], starts) if len(starts) else counts

@@ -27,7 +27,8 @@ def test_histogram_does_not_depend_on_the_order_of_merging(parts, random, larges
     random.shuffle(parts)
     merged = TimeHistogram.of(np.zeros(0, np.int64))
     for part in parts:
-        merged = merged.merged(TimeHistogram.of(np.array(part, np.int64), largest), largest)
+        one = TimeHistogram.of(np.array(part, np.int64), largest)
+        merged = time_histogram.merge_all([merged, one], largest)
     assert merged.level == whole.level
     assert merged.times.tolist() == whole.times.tolist()
     assert merged.counts.tolist() == whole.counts.tolist()
