@@ -1,6 +1,7 @@
 """A backfill, from its inputs to published versions of both caches."""
 
 import dataclasses
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -89,24 +90,16 @@ def backfill(
         catalog.item_kind, f"--items {catalog.table.location!r}", model.item_kind, whose, remedy
     )
     logging.info("Catalog: %d items of %s", len(catalog.item_ids), dict(catalog.counts))
-    vectors = CatalogVectors.open(embeddings or {}, model, catalog, min_coverage, tables)
-    job = _Job(output, model, catalog, vectors, batch_size, min_coverage)
-    if dry_run:
-        plans = job.plan(rows_per_part, recompute)
-        _log_left_out(catalog, vectors)
-        return plans
-    with publication.locked(output):
-        plans = job.plan(rows_per_part, recompute)
-        try:
-            job.compute(plans, options)
-            job.publish(plans, verify_rows, keep)
-        except UserInputError:
-            # The parts may be wrong: a rerun must not reuse them.
-            for folder in job.folders.values():
-                folder.forget()
-            raise
-        finally:
-            remove_local_copy(saved_model)
+    with tempfile.TemporaryDirectory(prefix="dmf-backfill-") as scratch:
+        vectors = CatalogVectors.open(
+            embeddings or {}, model, catalog, min_coverage, scratch, tables
+        )
+        job = _Job(output, model, catalog, vectors, batch_size, min_coverage)
+        if dry_run:
+            plans = job.plan(rows_per_part, recompute)
+        else:
+            with publication.locked(output):
+                plans = job.run(rows_per_part, recompute, verify_rows, keep, options)
     _log_left_out(catalog, vectors)
     return plans
 
@@ -142,6 +135,28 @@ class _Job:
 
     def __post_init__(self) -> None:
         self.folders = {cache: CacheFolder(self.output, cache) for cache in names.CACHES}
+
+    def run(
+        self,
+        rows_per_part: int,
+        recompute: bool,
+        verify_rows: int,
+        keep: int,
+        options: PipelineOptions,
+    ) -> dict[str, CachePlan]:
+        """Does all steps, and returns the plans."""
+        plans = self.plan(rows_per_part, recompute)
+        try:
+            self.compute(plans, options)
+            self.publish(plans, verify_rows, keep)
+        except UserInputError:
+            # The parts may be wrong: a rerun must not reuse them.
+            for folder in self.folders.values():
+                folder.forget()
+            raise
+        finally:
+            remove_local_copy(self.model.folder)
+        return plans
 
     def plan(self, rows_per_part: int, recompute: bool) -> dict[str, CachePlan]:
         """Plans both caches and logs the plans."""

@@ -13,7 +13,7 @@ from features import id_kinds
 from features.embeddings import item_coverage
 from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
-from features.files import checked, manifest, storage
+from features.files import checked, manifest, mapped_arrays, storage
 from features.id_kinds import Kind
 from features.ids import hashing
 from features.schema import ExampleSchema
@@ -26,6 +26,8 @@ from serving_signatures import names
 from serving_signatures.client.cache_parts import ITEM_ID
 from serving_signatures.names import CACHES
 from serving_signatures.versions import exported_version
+
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,13 +156,18 @@ class Catalog:
 class CatalogVectors:
     """The catalog's vectors, for a model that takes them in its request.
 
+    The vectors are on the local disk: beside the model, those of a large catalog would be most of a
+    backfill's memory.
+
     Attributes:
       embeddings: by modality, all of the model's; none where the tables are inside it.
       tables: the files that were opened.
+      folder: has the quantized vectors of each modality.
     """
 
     embeddings: Mapping[str, EmbeddingSet]
     tables: tuple[Table, ...] = ()
+    folder: str = ""
 
     @classmethod
     def open(
@@ -169,6 +176,7 @@ class CatalogVectors:
         model: ExportedModel,
         catalog: Catalog,
         min_coverage: float,
+        folder: str,
         options: TableOptions = DEFAULT,
     ) -> "CatalogVectors":
         """Reads the embedding sets and compares them with the model.
@@ -178,6 +186,7 @@ class CatalogVectors:
           model: whose request they are for.
           catalog: its ids are of the same kind.
           min_coverage: the least share of the catalog's items that have a vector in each set.
+          folder: for the vectors, local; the caller removes it.
           options: of the tables.
 
         Raises:
@@ -197,7 +206,13 @@ class CatalogVectors:
         opened = embedding_inputs.open_all(locations, options, catalog.item_type)
         sets = tuple(files.table for files in opened.values())
         check_renames_used(options, [catalog.table, *sets])
-        embeddings = embedding_inputs.read_opened(opened)
+        embeddings = {}
+        for name, files in opened.items():
+            read = embedding_inputs.read_opened({name: files})[name]
+            mapped_arrays.write_array(folder, name, read.quantized)
+            mapped = mapped_arrays.map_array(folder, name)
+            embeddings[name] = dataclasses.replace(read, quantized=mapped)
+            del read
         widths = {name: one.dimension for name, one in embeddings.items()}
         if widths != dict(model.modalities):
             raise UserInputError(
@@ -207,7 +222,7 @@ class CatalogVectors:
         kind, things = catalog.item_kind, "items of the catalog"
         item_coverage.check(embeddings, catalog.item_ids, kind, "the catalog", things, min_coverage)
         if model.vectors_in_request:
-            return cls(embeddings, sets)
+            return cls(embeddings, sets, folder)
         received = {name: one.fingerprint for name, one in embeddings.items()}
         if received != dict(model.fingerprints):
             raise UserInputError(
@@ -223,7 +238,11 @@ class CatalogVectors:
         As floats they quantize to themselves, so their projections are those of the encoder's
         own vectors.
         """
-        return {name: one.quantized[one.rows(item_ids)] for name, one in self.embeddings.items()}
+        # Mapped anew for each call, so that what was read before is no memory of this process.
+        return {
+            name: mapped_arrays.map_array(self.folder, name)[one.rows(item_ids)]
+            for name, one in self.embeddings.items()
+        }
 
     def sources(self, item_ids: np.ndarray) -> np.ndarray:
         """Returns a hash of what each item is computed from besides its id, `[N]` int64.
@@ -232,11 +251,12 @@ class CatalogVectors:
         All 0 where the model holds the vectors, since its tag depends on them.
         """
         mixed = np.zeros(len(item_ids), np.uint64)
-        always = np.zeros(len(item_ids), np.int64)
-        for name in sorted(self.embeddings):
-            one = self.embeddings[name]
-            rows = row_fingerprints(item_ids, one.quantized[one.rows(item_ids)], always)
-            mixed = hashing.mix(mixed + rows)
+        for begin in range(0, len(item_ids), _ROWS_AT_ONCE):
+            some = slice(begin, begin + _ROWS_AT_ONCE)
+            always = np.zeros(len(item_ids[some]), np.int64)
+            for _, quantized in sorted(self.quantized(item_ids[some]).items()):
+                rows = row_fingerprints(item_ids[some], quantized, always)
+                mixed[some] = hashing.mix(mixed[some] + rows)
         return mixed.view(np.int64)
 
 
