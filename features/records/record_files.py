@@ -1,6 +1,7 @@
 """The records of TFRecord files, compressed or not: the name of a file says which.
 
-Every job that reads the shards of a data set opens them here.
+Every job that reads the shards of a data set opens them here. Reading raises
+`tf.errors.DataLossError` where a record or a compressed file is damaged.
 """
 
 import re

@@ -193,7 +193,8 @@ def define_flags() -> None:
             "compression",
             "none",
             ["none", "gzip"],
-            "Of the shards: gzip takes less disk and more time. Readers need no flag.",
+            "Compression of the shards: gzip takes less disk and more time. Jobs that read them "
+            "need no flag.",
         )
         flags.DEFINE_bool(
             "new_version",

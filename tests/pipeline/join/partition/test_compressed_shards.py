@@ -72,8 +72,9 @@ def test_parts_may_differ(tmp_path):
 
 
 @pytest.mark.slow(seconds=15)
-def test_processes_write_the_same_bytes(tmp_path, log):
+@pytest.mark.parametrize("partitions", [5, 20], ids=["apart", "put together"])
+def test_processes_write_the_same_bytes(tmp_path, log, partitions):
     for name, beam_args in (("one", ()), ("two", PROCESSES)):
-        given = options(log, tmp_path / name, partitions=20, compression="gzip")
+        given = options(log, tmp_path / name, partitions=partitions, compression="gzip")
         build_examples(given, beam_args)
     assert shard_hashes(tmp_path / "one") == shard_hashes(tmp_path / "two")
