@@ -16,6 +16,7 @@ import grpc
 import numpy as np
 from absl import app, flags
 
+from features.records import record_files
 from features.records.decoded_example import decode_request
 from features.records.requests import RankingRequest
 from models.inputs.example_set import ExampleSet
@@ -36,11 +37,8 @@ _WAIT_SECONDS = 300
 
 def read_records(folder: str) -> list[RankingRequest]:
     """Returns decoded records of the test split, by user and ascending in time."""
-    # Imported behind this project, which hides what TensorFlow logs when it is imported.
-    import tensorflow as tf
-
     examples = ExampleSet.open(folder)
-    records = tf.data.TFRecordDataset(examples.shards("test")).as_numpy_iterator()
+    records = record_files.read_all(examples.shards("test")).as_numpy_iterator()
     return [decode_request(examples.schema, one) for one in itertools.islice(records, _RECORDS)]
 
 

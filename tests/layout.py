@@ -116,6 +116,8 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
 SHARED_FLAGS = ("pipeline/runtime/entry_point.py", "pipeline/runtime/help_text.py")
 # Where a file of the code has names of features as literals.
 NAMING = ("features/schema.py", "serving_signatures/names.py")
+# Opens the records of every file, compressed or not.
+OPENING = "features/records/record_files.py"
 # Runs in a process of its own, without this project's code.
 STANDALONE = ("serving_signatures/export/parity_process.py",)
 # Shows every name with its meaning, as a client writes it; a tensor without one fails there.
@@ -204,7 +206,7 @@ def entry_point_violations(path: str, found: list[Import]) -> Iterator[str]:
 
 
 def library_violations(path: str, tree: ast.Module, found: list[Import]) -> Iterator[str]:
-    """Yields uses of Beam, flags and assert where they do not belong."""
+    """Yields uses of Beam, flags, readers of records and assert where they do not belong."""
     package = path.split("/")[0]
     has_main = any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
     is_command = package in COMMANDS and path.count("/") == 1 and has_main
@@ -222,6 +224,9 @@ def library_violations(path: str, tree: ast.Module, found: list[Import]) -> Iter
         if f"{one.name}.".startswith("absl.flags.") and not may_have_flags:
             yield f"{path}:{one.line}: absl.flags belongs in a command or a job's flags.py"
     for node in ast.walk(tree):
+        is_reader = isinstance(node, ast.Attribute) and node.attr == "TFRecordDataset"
+        if is_reader and path not in (OPENING, *STANDALONE):
+            yield f"{path}:{node.lineno}: features.records.record_files reads records"
         if isinstance(node, ast.Assert):
             yield f"{path}:{node.lineno}: assert vanishes under python -O; raise instead"
 

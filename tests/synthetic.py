@@ -130,6 +130,7 @@ def write_example_set(
     seed: int = 0,
     inverted: Sequence[str] = (),
     candidates: Sequence[int] = CANDIDATES,
+    extension: str = "tfrecord",
 ) -> ExampleSet:
     """Writes shards, vocabulary and manifest, and opens the folder.
 
@@ -141,6 +142,7 @@ def write_example_set(
       seed: of the requests.
       inverted: splits with inverted labels, on which learning makes a model worse.
       candidates: numbers of candidates that a request may have.
+      extension: of the shards; `tfrecord.gz` compresses them.
     """
     os.makedirs(os.path.join(folder, "vocabulary"))
     shard_values, split_values = {}, {}
@@ -148,7 +150,7 @@ def write_example_set(
         requests = random_requests(schema, count, 1000 * seed + number, candidates)
         if split in inverted:
             requests = [_inverted(request) for request in requests]
-        names = [f"{split}-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
+        names = [f"{split}-{i:05d}-of-{shards:05d}.{extension}" for i in range(shards)]
         names = names if count else []
         for index, name in enumerate(names):
             shard_values[name] = _write_shard(folder, name, schema, requests[index::shards], split)
@@ -224,7 +226,7 @@ def _weights(rows: np.ndarray) -> np.ndarray:
 
 def _write_shard(folder, name, schema, requests, split) -> dict[str, object]:
     path = os.path.join(folder, name)
-    with tf.io.TFRecordWriter(path) as writer:
+    with tf.io.TFRecordWriter(path, "GZIP" if path.endswith(".gz") else "") as writer:
         for request in requests:
             writer.write(example.encode_request(schema, request))
     return {"split": split, "records": len(requests), **checked.fingerprint(path)}

@@ -140,6 +140,7 @@ def test_partition_reaches_no_beam():
         ("pipeline/a.py", "from absl import flags", "absl.flags belongs"),
         ("pipeline/sub/a.py", "import absl.flags\ndef main(): ...", "absl.flags belongs"),
         ("models/a.py", "def f(x):\n    assert x", "a.py:2: assert vanishes"),
+        ("models/a.py", "tf.data.TFRecordDataset(x)", "a.py:1: features.records.record_files"),
         # Names of features.
         ("models/a.py", "x = batch['candidate_mask']", "features.schema.CANDIDATE_MASK"),
         ("pipeline/join/a.py", "x = f'similarity_{name}'", "a function of features.schema"),

@@ -12,18 +12,18 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from features.embeddings import embedding_set, similarity
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.files import checked, manifest
-from features.records import tfrecord
+from features.files import manifest
+from features.records import record_files, tfrecord
 from features.records.decoded_example import decode_request
 from features.records.example import encode_request
 from features.records.requests import RankingRequest
 from features.schema import ExampleSchema, candidate_embedding_feature, similarity_feature
 from models.inputs.example_set import ExampleSet
+from pipeline.publishing.shards import HashedFile
 
 _CHUNK = 256
 _SEED = 0
@@ -60,12 +60,11 @@ def write_shuffled(examples: ExampleSet, locations: Mapping[str, str], folder: s
         for path in examples.shards(split):
             name = os.path.basename(path)
             written = os.path.join(folder, name)
-            with open(written, "wb") as file:
-                records = tf.data.TFRecordDataset(path).as_numpy_iterator()
+            with HashedFile(written, name.endswith(tfrecord.GZIP_SUFFIX)) as file:
+                records = record_files.read(path).as_numpy_iterator()
                 for record in reencoded(examples.schema, records, sets):
                     file.write(tfrecord.frame(record))
-            changed = {"bytes": os.path.getsize(written), "sha256": checked.sha256(written)}
-            shards[name] = {**shards[name], **changed}
+            shards[name] = {**shards[name], "bytes": file.bytes, "sha256": file.sha256}
     vocabulary = os.path.join(examples.folder, "vocabulary")
     if os.path.isdir(vocabulary):
         shutil.copytree(vocabulary, os.path.join(folder, "vocabulary"), dirs_exist_ok=True)

@@ -5,5 +5,5 @@
 - `example`, `decoded_example`: a request to a record, and back, in the graph or without it.
 - `columnar`: many requests at once, for the join.
 - `running_statistics`: counts and sums of users and items.
-- `tfrecord`: the framing of records in a file.
+- `tfrecord`, `record_files`: the framing of records in a file, and the records of files.
 """

@@ -15,6 +15,9 @@ from typing import NamedTuple, Protocol
 
 import google_crc32c
 
+GZIP_SUFFIX = ".gz"
+"""Ends the name of a file that is compressed; `record_files` reads such files."""
+
 LARGEST_RECORD = 2**29
 """Bytes of the largest record that is read; a request and its answer are 256 MiB each at most."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.ids import id_table
-from features.records import example
+from features.records import example, record_files
 from features.schema import (
     CANDIDATE_ITEM_ID,
     CANDIDATE_MASK,
@@ -145,7 +145,7 @@ def score_by(
 def train_counts(examples: ExampleSet) -> tuple[np.ndarray, np.ndarray]:
     """Returns the item ids of the train split's candidates, and the occurrences of each."""
     shards = examples.shards("train")
-    records = tf.data.TFRecordDataset(shards).batch(4096)
+    records = record_files.read_all(shards).batch(4096)
     with shard_reading.guarded(examples, shards):
         ids = [batch.numpy() for batch in records.map(example.candidate_item_ids)]
     candidates = np.concatenate(ids)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from features.records import example
+from features.records import example, record_files
 from features.schema import ExampleSchema
 from models.inputs.example_set import ExampleSet
 
@@ -38,7 +38,8 @@ def training_batches(
     """
     paths = examples.shards(split)
     records = _shuffled(tf.data.Dataset.from_tensor_slices(paths), len(paths), seed)
-    records = records.interleave(tf.data.TFRecordDataset, cycle_length=4, block_length=16)
+    read = tf.autograph.experimental.do_not_convert(record_files.read)
+    records = records.interleave(read, cycle_length=4, block_length=16)
     records = _shuffled(records, shuffle_buffer, seed)
     batches = _bucketed(records, _records_by_bucket(examples, split), batch_candidates)
     # Rare long requests fill their batches last; without this shuffle they would end every pass.
@@ -76,7 +77,7 @@ def count_batches(
 
 def _evaluation_records(examples: ExampleSet, split: str, batch_candidates: int) -> tf.data.Dataset:
     """Returns batches of serialized records, always in the same order."""
-    records = tf.data.TFRecordDataset(examples.shards(split))
+    records = record_files.read_all(examples.shards(split))
     return _bucketed(records, _records_by_bucket(examples, split), batch_candidates)
 
 

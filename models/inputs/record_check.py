@@ -3,9 +3,8 @@
 import os
 
 import numpy as np
-import tensorflow as tf
 
-from features.records import example
+from features.records import example, record_files
 from features.schema import REQUEST_ID
 from models.inputs.example_set import ExampleSet
 
@@ -19,7 +18,7 @@ def non_finite_record(examples: ExampleSet, split: str) -> str | None:
       A message with shard, record, request and feature; None if all numbers are finite.
     """
     for path in examples.shards(split):
-        batches = tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE)
+        batches = record_files.read(path).batch(_RECORDS_AT_ONCE)
         for number, serialized in enumerate(batches):
             batch = example.parse_examples(examples.schema, serialized)
             for name, values in batch.items():

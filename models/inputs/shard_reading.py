@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 from features.errors import RetryError, UserInputError
-from features.records import example
+from features.records import example, record_files
 from features.schema import CANDIDATE_MASK, ExampleSchema
 from models.inputs import data_manifest
 from models.inputs.example_set import ExampleSet
@@ -68,7 +68,7 @@ def count(path: str, schema: ExampleSchema) -> Counts:
     records: collections.Counter[str] = collections.Counter()
     positives: collections.Counter[str] = collections.Counter(dict.fromkeys(schema.labels, 0))
     try:
-        for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
+        for serialized in record_files.read(path).batch(_RECORDS_AT_ONCE):
             batch = example.parse_examples(schema, serialized)
             mask = batch[CANDIDATE_MASK].numpy()
             records.update(str(candidates) for candidates in mask.sum(axis=1))

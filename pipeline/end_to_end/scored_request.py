@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import id_table
-from features.records import example, requests
+from features.records import example, record_files, requests
 from features.records.requests import Arrays, RankingRequest
 from features.schema import BEHAVIORS, CANDIDATES, ITEM_AXES, candidate_feature, context_feature
 from models.inputs import shard_reading
@@ -34,7 +34,7 @@ def build(
       candidates: C; drawn again from the same items where there are fewer.
     """
     shards = examples.shards("test")
-    records = tf.data.TFRecordDataset(shards).take(_SEARCHED).batch(_SEARCHED)
+    records = record_files.read_all(shards).take(_SEARCHED).batch(_SEARCHED)
     with shard_reading.guarded(examples, shards):
         parsed = example.parse_examples(examples.schema, next(iter(records)))
     batch = {name: tensor.numpy() for name, tensor in parsed.items()}

@@ -189,6 +189,13 @@ def define_flags() -> None:
             "Leave requests whose attribution windows are open at the end of --part to the next "
             "part.",
         )
+        flags.DEFINE_enum(
+            "compression",
+            "none",
+            ["none", "gzip"],
+            "Compression of the shards: gzip takes less disk and more time. Jobs that read them "
+            "need no flag.",
+        )
         flags.DEFINE_bool(
             "new_version",
             False,

@@ -157,7 +157,9 @@ class _Job:
         manifest_values.check_coverage(summary, sets, options.min_coverage)
         items = np.union1d(train_items, earlier.vocabulary)
         manifest_values.check_side_table(inputs.items, items, options.min_coverage)
-        summary["shards"] = merged_shards.merge_small(staging, summary["shards"])
+        summary["shards"] = merged_shards.merge_small(
+            staging, summary["shards"], options.shard_extension
+        )
         values = manifest_values.collect(summary, sets, inputs)
         if options.part is not None and options.negatives is not None:
             values |= part_state.item_counts_entry(staging)

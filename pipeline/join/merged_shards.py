@@ -2,11 +2,15 @@
 
 A partition is what one worker joins at a time, a shard is what a reader opens and an object store
 keeps. A rare split has little of every partition: its shards would be many and small.
+
+What is compressed is compressed anew, to one gzip member: TensorFlow's reader misses what follows a
+member, without an error, where the member ends at the end of one of its buffers.
 """
 
 import functools
 import hashlib
 import itertools
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +19,7 @@ from absl import logging
 
 from features.errors import RetryError
 from features.files import storage
+from features.records import tfrecord
 from pipeline.join.planner import ENOUGH_PARTITIONS
 from pipeline.publishing.shards import HashedFile, shard_name
 
@@ -27,7 +32,9 @@ Shards = dict[str, dict[str, Any]]
 """The manifest's entries of shards, by name."""
 
 
-def merge_small(folder: str, shards: Mapping[str, Mapping[str, Any]]) -> Shards:
+def merge_small(
+    folder: str, shards: Mapping[str, Mapping[str, Any]], extension: str = "tfrecord"
+) -> Shards:
     """Puts neighboring shards of each split together where they are small in the mean.
 
     Up to 16 shards of a split stay as they are: training mixes what it reads of several.
@@ -35,6 +42,7 @@ def merge_small(folder: str, shards: Mapping[str, Mapping[str, Any]]) -> Shards:
     Args:
       folder: of the shards; has the merged ones afterwards, under new names.
       shards: entries of the manifest, by name.
+      extension: of their names.
 
     Returns:
       The entries afterwards. They depend on the given ones alone.
@@ -51,14 +59,14 @@ def merge_small(folder: str, shards: Mapping[str, Mapping[str, Any]]) -> Shards:
             continue
         names = list(own)
         wanted = {
-            shard_name(split, number, len(groups)): names[begin:end]
+            shard_name(split, number, len(groups), extension): names[begin:end]
             for number, (begin, end) in enumerate(groups)
         }
         with ThreadPoolExecutor(_THREADS) as pool:
             concatenate = functools.partial(_concatenate, folder, own)
-            hashes = pool.map(concatenate, wanted, wanted.values())
-            for (name, group), sha256 in zip(wanted.items(), hashes, strict=True):
-                merged[name] = _entry([own[one] for one in group], sha256)
+            files = pool.map(concatenate, wanted, wanted.values())
+            for (name, group), file in zip(wanted.items(), files, strict=True):
+                merged[name] = _entry([own[one] for one in group], file)
         logging.info("%s: %d shards were small, merged into %d.", split, len(own), len(groups))
     return merged
 
@@ -78,31 +86,43 @@ def _groups(sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 def _concatenate(
     folder: str, entries: Mapping[str, Mapping[str, Any]], name: str, parts: Sequence[str]
-) -> str:
-    """Writes a shard from its parts, removes them, and returns its sha256."""
-    with HashedFile(storage.join(folder, name)) as file:
+) -> HashedFile:
+    """Writes a shard from its parts, removes them, and returns it."""
+    compress = name.endswith(tfrecord.GZIP_SUFFIX)
+    with HashedFile(storage.join(folder, name), compress) as file:
         for part in parts:
-            path, digest = storage.join(folder, part), hashlib.sha256()
-            for chunk in storage.chunks(path):
-                digest.update(chunk)
-                file.write(chunk)
-            if digest.hexdigest() != entries[part]["sha256"]:
+            path = storage.join(folder, part)
+            try:
+                found = _append(file, path, compress)
+            except zlib.error as error:
+                found = f"what is no gzip file ({error})"
+            if found != entries[part]["sha256"]:
                 raise RetryError(
                     f"{path!r} is not what was written a moment ago: expected the sha256 "
-                    f"{entries[part]['sha256']}, read {digest.hexdigest()}. Check the disk, and "
-                    "run the job again."
+                    f"{entries[part]['sha256']}, read {found}. Check the disk, and run the job "
+                    "again."
                 )
     for part in parts:
         storage.remove_file(storage.join(folder, part))
-    return file.sha256
+    return file
 
 
-def _entry(parts: Sequence[Mapping[str, Any]], sha256: str) -> dict[str, Any]:
+def _append(file: HashedFile, path: str, decompress: bool) -> str:
+    """Appends the content of a file to another, and returns the sha256 of the file as it is."""
+    digest = hashlib.sha256()
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16) if decompress else None
+    for chunk in storage.chunks(path):
+        digest.update(chunk)
+        file.write(chunk if decompressor is None else decompressor.decompress(chunk))
+    return digest.hexdigest()
+
+
+def _entry(parts: Sequence[Mapping[str, Any]], file: HashedFile) -> dict[str, Any]:
     return {
         "split": parts[0]["split"],
-        "sha256": sha256,
+        "sha256": file.sha256,
         "records": sum(one["records"] for one in parts),
-        "bytes": sum(one["bytes"] for one in parts),
+        "bytes": file.bytes,
         "first_time": min(one["first_time"] for one in parts),
         "last_time": max(one["last_time"] for one in parts),
     }

@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from features.errors import UserInputError
 from features.ids import coverage
+from features.records import tfrecord
 from features.schema import STRICT, Downsampling, Name
 from features.tables import expressions
 from features.tables.expressions import Expression
@@ -54,6 +55,7 @@ DEFAULT_SPLIT_FRACTIONS = (0.7, 0.1, 0.2)
 _ABSENT_BY_DEFAULT = (
     *("statistics", "column", "text_column", "filter", "delimiter", "null_value", "null_label"),
     *("weight_column", "position_column", "downsample_negatives", "wait_for_labels"),
+    "compression",
 )
 """Data sets from before there were these options are the same as ones without."""
 
@@ -126,6 +128,7 @@ class JoinOptions:
         histories and statistics reach back into the parts before it.
       wait_for_labels: leave requests whose attribution windows are open to the next part. That one
         knows the events that set their labels.
+      compression: of the shards; `gzip` adds `.gz` to their names, by which readers know them.
       new_version: where `output` holds a data set made otherwise, publish `<output>-v2` or the
         next that is free, rather than refuse.
       embedding_strategy: how vectors reach the workers; `auto` decides by size. The bytes of the
@@ -177,6 +180,7 @@ class JoinOptions:
     min_coverage: Fraction = coverage.DEFAULT
     part: PartName | None = None
     wait_for_labels: bool = False
+    compression: Literal["none", "gzip"] = "none"
     new_version: bool = False
     embedding_strategy: Literal["auto", "broadcast", "shuffle"] = "auto"
     broadcast_limit_mib: PositiveInt = 2048
@@ -333,6 +337,11 @@ class JoinOptions:
             context=tuple(map(column_name, self.context)),
             users=tuple(map(column_name, self.user_features or ())),
         )
+
+    @property
+    def shard_extension(self) -> str:
+        """What the names of shards end in, after a dot."""
+        return "tfrecord" + (tfrecord.GZIP_SUFFIX if self.compression == "gzip" else "")
 
     @property
     def column_statistics(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from pipeline.join.options import JoinOptions
 from pipeline.join.transport import summary
 from pipeline.publishing import publication
 
-_MAY_DIFFER = ("partitions", "wait_for_labels")
+_MAY_DIFFER = ("partitions", "wait_for_labels", "compression")
 _PREFIX = "part="
 _REMOVED = ".removed"
 """Ends the name of a part's folder that is being removed."""

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from features.records import record_files
 from pipeline.local_serving import tensor_protos
 from serving_signatures.export import warmup
 from serving_signatures.versions.exported_version import EXTRAS, check_files
@@ -45,7 +46,7 @@ class Servable:
         self.signatures = _load(self._session, folder)
         graph.finalize()
         records = glob.glob(os.path.join(glob.escape(folder), EXTRAS, warmup.FILE_NAME))
-        for record in tf.data.TFRecordDataset(records).as_numpy_iterator():
+        for record in record_files.read_all(records).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
             self.predict(request.model_spec.signature_name, request.inputs)
 

@@ -7,12 +7,14 @@ shard never mixes two bundles.
 import hashlib
 import json
 import math
+import zlib
 from types import TracebackType
 from typing import Any
 
 from features.files import storage
 
 _BUFFER_BYTES = 4 << 20
+_GZIP_LEVEL = 1
 
 
 class HashedFile:
@@ -23,16 +25,21 @@ class HashedFile:
 
     Args:
       path: of the file.
+      compress: whether the file becomes a gzip member of what is written. It has neither a name
+        nor a time, so that equal content has equal bytes.
 
     Attributes:
-      bytes: written so far.
+      bytes: of the file, when the block has ended.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, compress: bool = False):
         self._file = storage.OutputFile(path, durable=False)
         self._digest = hashlib.sha256()
         self._buffer: list[bytes] = []
         self._buffered = 0
+        self._compressor = (
+            zlib.compressobj(_GZIP_LEVEL, wbits=zlib.MAX_WBITS | 16) if compress else None
+        )
         self.bytes = 0
 
     def __enter__(self) -> "HashedFile":
@@ -41,7 +48,6 @@ class HashedFile:
 
     def write(self, data: bytes) -> None:
         """Appends bytes."""
-        self.bytes += len(data)
         self._buffered += len(data)
         self._buffer.append(data)
         if self._buffered >= _BUFFER_BYTES:
@@ -55,16 +61,22 @@ class HashedFile:
     ) -> None:
         if kind is None:
             self._flush()
+            if self._compressor is not None:
+                self._put(self._compressor.flush())
         self._file.__exit__(kind, error, traceback)
 
     @property
     def sha256(self) -> str:
-        """Of what was written, hexadecimal."""
+        """Of the file, when the block has ended, hexadecimal."""
         return self._digest.hexdigest()
 
     def _flush(self) -> None:
         data = b"".join(self._buffer)
         self._buffer, self._buffered = [], 0
+        self._put(data if self._compressor is None else self._compressor.compress(data))
+
+    def _put(self, data: bytes) -> None:
+        self.bytes += len(data)
         self._digest.update(data)
         self._file.write(data)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from features.records import record_files
 from features.schema import TIMESTAMP
 from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
@@ -61,7 +62,7 @@ def _parse(
     spec |= {name: tf.io.RaggedFeature(tf.float32) for name in labels}
     times, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     values = {name: [np.zeros(0, np.float32)] for name in labels}
-    for batch in tf.data.TFRecordDataset(paths).batch(_BATCH):
+    for batch in record_files.read_all(paths).batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
         times.append(parsed[TIMESTAMP].numpy())
         sizes.append(parsed[labels[0]].row_lengths().numpy())

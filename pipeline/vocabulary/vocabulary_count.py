@@ -6,11 +6,10 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import tensorflow as tf
 
 from features.files import storage
 from features.ids import id_table
-from features.records import example
+from features.records import example, record_files
 from models.inputs import remote_files, shard_reading
 from pipeline.join.transport import summary
 from pipeline.publishing.shards import HashedFile
@@ -74,7 +73,7 @@ def _count_shard(path: str) -> Iterator[Any]:
     remote_files.register(path)
     records = 0
     try:
-        for serialized in tf.data.TFRecordDataset(path).batch(_RECORDS_AT_ONCE):
+        for serialized in record_files.read(path).batch(_RECORDS_AT_ONCE):
             records += len(serialized)
             counts = IdCounts.of(example.item_ids(serialized).numpy())
             yield from enumerate(counts.by_bucket(_BUCKETS))

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import tensorflow as tf
 from absl import logging
 
 from features.embeddings import item_coverage
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.ids import coverage
+from features.records import record_files
 from models import trained_model
 from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
@@ -65,7 +65,7 @@ def export_model(
     if examples is not None and requests and _codes_are_comparable(model, examples, embeddings):
         shards = examples.shards("test")
         with shard_reading.guarded(examples, shards):
-            records = tf.data.TFRecordDataset(shards).take(requests)
+            records = record_files.read_all(shards).take(requests)
             held_out = list(records.as_numpy_iterator())
     try:
         return saved_model.export_saved_model(

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.records import decoded_example
+from features.records import decoded_example, record_files
 from features.records.requests import RankingRequest
 from features.schema import ExampleSchema
 from serving_signatures.request_logs import logged_call, reading
@@ -55,12 +55,11 @@ def draw_records(paths: Sequence[str], count: int, seed: int) -> list[Record]:
 def _records(paths: Sequence[str]) -> Iterator[Record]:
     for path in paths:
         try:
-            for number, data in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
+            for number, data in enumerate(record_files.read(path).as_numpy_iterator()):
                 yield Record(data, f"{os.path.basename(path)}, record {number}")
         except tf.errors.OpError as error:
             raise UserInputError(
-                f"{path!r} cannot be read as TFRecords: {error.message}. Give uncompressed, "
-                "complete files."
+                f"{path!r} cannot be read as TFRecords: {error.message}. Give complete files."
             ) from error
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from features.records import example
+from features.records import example, record_files
 from features.schema import CANDIDATE_ITEM_ID, CANDIDATE_SAMPLE_WEIGHT, USER_ID
 from models.inputs import shard_reading
 from models.inputs.example_set import ExampleSet
@@ -59,6 +59,6 @@ def _candidates(
         return cells, label, weights
 
     with shard_reading.guarded(examples, examples.paths("train")):
-        for records in tf.data.TFRecordDataset(examples.shards("train")).batch(_RECORDS):
+        for records in record_files.read_all(examples.shards("train")).batch(_RECORDS):
             cells, label, weights = parsed(records)
             yield cells.numpy(), label.numpy(), weights.numpy()

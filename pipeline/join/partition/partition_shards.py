@@ -32,7 +32,8 @@ class PartitionShards:
         for split in np.unique(block.split).tolist():
             mine = np.flatnonzero(block.split == split)
             if split not in self._files:
-                self._files[split] = HashedFile(self._path(split)).__enter__()
+                file = HashedFile(self._path(split), self._plan.options.compression == "gzip")
+                self._files[split] = file.__enter__()
             self._files[split].write(b"".join([framed[record] for record in mine.tolist()]))
             self._records[split] = self._records.get(split, 0) + len(mine)
             times = block.time[mine]
@@ -57,7 +58,7 @@ class PartitionShards:
         return {"shards": shards, "similarity": self._code_counts}
 
     def _path(self, split: int) -> str:
-        name = shard_name(
-            self._plan.options.split_names[split], self._partition, self._plan.decision.partitions
-        )
+        options, partitions = self._plan.options, self._plan.decision.partitions
+        content, extension = options.split_names[split], options.shard_extension
+        name = shard_name(content, self._partition, partitions, extension)
         return storage.join(self._plan.output, name)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from features.errors import UserInputError
 from features.files import manifest
+from features.records import record_files
 from models.evaluation import scoring
 from models.inputs import example_part, input_pipeline, shard_reading
 from models.inputs.example_set import ExampleSet
@@ -27,6 +28,13 @@ def folder(tmp_path):
     return tmp_path / "set"
 
 
+@pytest.fixture(params=["tfrecord", "tfrecord.gz"])
+def shard(tmp_path, request):
+    """A train shard of a data set, plain and compressed."""
+    synthetic.write_example_set(str(tmp_path / "of"), splits=SPLITS, extension=request.param)
+    return (tmp_path / "of" / SHARD).with_suffix(f".{request.param}")
+
+
 def change(folder: pathlib.Path, edit) -> None:
     manifests.change(folder / manifest.FILE_NAME, edit)
 
@@ -38,15 +46,15 @@ def flip(path: pathlib.Path) -> None:
 
 
 def reverse(path: pathlib.Path) -> None:
-    """The same records in another order: valid, of equal size."""
-    records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    """The same records in another order: valid, and of equal size where nothing is compressed."""
+    records = [record.numpy() for record in record_files.read(str(path))]
+    with tf.io.TFRecordWriter(str(path), "GZIP" if path.suffix == ".gz" else "") as writer:
         for record in reversed(records):
             writer.write(record)
 
 
 def swap(path: pathlib.Path) -> None:
-    other = path.with_name("train-00002-of-00003.tfrecord")
+    other = path.with_name(path.name.replace("00001", "00002"))
     path.rename(f"{path}.tmp")
     other.rename(path)
     pathlib.Path(f"{path}.tmp").rename(other)
@@ -59,34 +67,34 @@ DAMAGE = {
     "missing": pathlib.Path.unlink,
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "swapped": swap,
-    "other records of equal size": reverse,
+    "other records": reverse,
 }
 damages = pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 
 
 @damages
 @pytest.mark.guarantee("damaged", "train", "evaluate")
-def test_a_shard_that_is_not_the_joins_is_named(folder, damage):
-    damage(folder / SHARD)
-    examples = ExampleSet.open(str(folder))
-    with pytest.raises(UserInputError, match=rf"{SHARD}.*[Jj]oin again"):
+def test_a_shard_that_is_not_the_joins_is_named(shard, damage):
+    damage(shard)
+    examples = ExampleSet.open(str(shard.parent))
+    with pytest.raises(UserInputError, match=rf"{shard.name}.*[Jj]oin again"):
         examples.shards("train")
     assert len(examples.shards("test")) == 3
 
 
 @damages
 @pytest.mark.guarantee("replaced", "train", "evaluate")
-def test_a_shard_that_changes_while_it_is_read_is_named(folder, damage):
-    examples = ExampleSet.open(str(folder))
+def test_a_shard_that_changes_while_it_is_read_is_named(shard, damage):
+    examples = ExampleSet.open(str(shard.parent))
     paths = examples.shards("train")
-    # One record at a time and no prefetching, so that the damage meets the reader.
-    records = iter(tf.data.TFRecordDataset(paths, buffer_size=1))
+    # No prefetching: the reader opens the second shard after the damage.
+    records = iter(record_files.read_all(paths))
     with (
-        pytest.raises(UserInputError, match=rf"{SHARD}.*[Jj]oin again"),
+        pytest.raises(UserInputError, match=rf"{shard.name}.*[Jj]oin again"),
         shard_reading.guarded(examples, paths),
     ):
         next(records)
-        damage(folder / SHARD)
+        damage(shard)
         for _ in records:
             pass
 

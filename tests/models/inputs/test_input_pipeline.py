@@ -112,6 +112,13 @@ def test_a_pass_has_an_order_of_its_own_whatever_was_read_before(tmp_path, mixed
     assert request_ids(data.after(2 * per_pass)) == request_ids(data.one_pass(2))
 
 
+def test_compressed_shards_give_the_same_batches(examples, batches, tmp_path):
+    compressed = synthetic.write_example_set(str(tmp_path / "set"), extension="tfrecord.gz")
+    assert request_ids(training(compressed)) == request_ids(batches)
+    kept = [input_pipeline.evaluation_batches(one, "train") for one in (examples, compressed)]
+    assert request_ids(kept[0]) == request_ids(kept[1])
+
+
 def test_evaluation_keeps_its_order(examples):
     batches = input_pipeline.evaluation_batches(examples, "test", 16)
     assert request_ids(batches) == request_ids(batches)

@@ -118,6 +118,13 @@ def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path,
     np.testing.assert_array_equal(again.item_embedding.table, model.item_embedding.table)
 
 
+@pytest.mark.slow
+def test_compressed_shards_give_the_same_weights_also_to_a_run_that_goes_on(straight, tmp_path):
+    examples = synthetic.write_example_set(str(tmp_path / "set"), extension="tfrecord.gz")
+    stopped(examples, tmp_path / "model", straight[1][0]["step"] // 2)
+    assert_same(straight, *fit.train(examples, MODEL, TRAINING, str(tmp_path / "model")))
+
+
 @pytest.mark.slow(seconds=20)
 @pytest.mark.guarantee("replaced", "train")
 def test_a_shard_replaced_meanwhile_ends_the_run_and_leaves_no_trace_in_its_states(

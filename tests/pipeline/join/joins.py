@@ -23,7 +23,7 @@ def shard_hashes(output):
     return {
         name: hashlib.sha256((output / name).read_bytes()).hexdigest()
         for name in os.listdir(output)
-        if name.endswith(".tfrecord")
+        if name.endswith((".tfrecord", ".tfrecord.gz"))
     }
 
 

@@ -1,8 +1,10 @@
 """Small shards that are put together: the same bytes in the same order, and fewer files."""
 
 import glob
+import gzip
 import hashlib
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -73,6 +75,28 @@ def test_only_the_split_with_small_shards(tmp_path, monkeypatch):
     assert len(sizes) == 19 and min(sizes) >= 64
 
 
+@pytest.mark.parametrize("sizes", [[5] * 17, [0, 7] * 30, [90_000] + [1] * 50])
+def test_compressed_shards_become_one_gzip_member(tmp_path, sizes):
+    # A reader of TensorFlow may end where a member does.
+    entries, contents = {}, []
+    for name, one in write(tmp_path, "train", sizes).items():
+        contents.append((tmp_path / name).read_bytes())
+        data = gzip.compress(contents[-1], 1)
+        (tmp_path / name).unlink()
+        (tmp_path / f"{name}.gz").write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        entries[f"{name}.gz"] = {**one, "bytes": len(data), "sha256": sha256}
+    found = merge_small(str(tmp_path), entries, "tfrecord.gz")
+    assert sorted(os.listdir(tmp_path)) == sorted(found) and len(found) <= 16
+    plain = []
+    for name, one in found.items():
+        data, member = (tmp_path / name).read_bytes(), zlib.decompressobj(zlib.MAX_WBITS | 16)
+        plain.append(member.decompress(data))
+        assert member.eof and not member.unused_data
+        assert (one["bytes"], one["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    assert b"".join(plain) == b"".join(contents)
+
+
 @pytest.mark.parametrize("count", [1, 2, 16])
 def test_few_shards_stay_apart(tmp_path, count):
     entries = write(tmp_path, "train", [5] * count)
@@ -84,6 +108,15 @@ def test_a_shard_that_a_disk_has_changed(tmp_path):
     (tmp_path / shard_name("train", 7, 20)).write_bytes(b"other")
     with pytest.raises(RetryError, match=r"train-00007-of-00020.tfrecord' is not what was written"):
         merge_small(str(tmp_path), entries)
+
+
+@pytest.mark.parametrize("data", [b"other", gzip.compress(b"other")], ids=["no gzip", "gzip"])
+def test_a_compressed_shard_that_a_disk_has_changed(tmp_path, data):
+    entries = {f"{name}.gz": one for name, one in write(tmp_path, "train", [5] * 20).items()}
+    for name in entries:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(RetryError, match=r"train-00000-of-00020.tfrecord.gz' is not what was wri"):
+        merge_small(str(tmp_path), entries, "tfrecord.gz")
 
 
 def test_a_join_in_more_partitions_has_the_same_records(tmp_path):
