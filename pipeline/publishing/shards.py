@@ -22,7 +22,7 @@ class HashedFile:
     exception. It is flushed to disk with the folder that it is published in.
 
     Args:
-      path: of the file.
+      path: of the file, in a folder that exists.
 
     Attributes:
       bytes: written so far.
