@@ -33,7 +33,7 @@ _EMBEDDED = "embed"
 # An engine's words of a worker or a task manager that is gone: of Beam's Java runners, of Flink.
 _LOST = re.compile(
     r"CANCELLED: (client cancelled|call already cancelled)"
-    r"|task ?manager\b.* (was lost|is no longer reachable|timed out)"
+    r"|task ?manager\b.* ((was|has been) lost|is no longer reachable|timed out)"
     r"|The TaskExecutor is shutting down",
     re.IGNORECASE,
 )
@@ -125,8 +125,8 @@ def _working_engine(options: PipelineOptions) -> Iterator[None]:
             raise
         raise RetryError(
             "The engine lost a worker or a task manager of this job, and gave the job up: "
-            f"{lost[:_LONGEST_REASON]}. Run the same command again; where that happens again, look "
-            "there for what ended it, often want of memory."
+            f"{lost[:_LONGEST_REASON].rstrip('.')}. Run the same command again; where that "
+            "happens again, look there for what ended it, often want of memory."
         ) from error
 
 

@@ -123,6 +123,8 @@ def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # The quick compiler alone: these jobs end before the thorough one pays.
+            env={**os.environ, "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"},
             start_new_session=True,
         )
     try:

@@ -61,6 +61,9 @@ LOST = [
     "org.apache.flink.runtime.io.network.netty.exception.RemoteTransportException: Connection "
     "unexpectedly closed by remote task manager '127.0.0.1/127.0.0.1:36181 [ 127.0.0.1:33599-a8 ] "
     "'. This might indicate that the remote task manager was lost.",
+    "org.apache.flink.runtime.io.network.netty.exception.RemoteTransportException: Connecting to "
+    "remote task manager '/127.0.0.1:38311 [ 127.0.0.1:44773-47ad59 ] ' has failed. This might "
+    "indicate that the remote task manager has been lost.",
     "java.util.concurrent.TimeoutException: Heartbeat of TaskManager with id 10.0.0.2:1 timed out.",
     "org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager with id 127.0.0.1:33599-a8 "
     "is no longer reachable.",
