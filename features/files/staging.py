@@ -7,6 +7,7 @@ the user's, whatever its name.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 
@@ -18,6 +19,9 @@ MARKER = ".dmf-unfinished"
 
 TEMPORARY = ".tmp"
 """The suffix of files that are being written."""
+
+_CHANGED = (errno.ENOTEMPTY, errno.ENOENT)
+_REMOVALS = 20
 
 
 def begin(folder: str) -> None:
@@ -64,14 +68,27 @@ def check_leftover(folder: str) -> None:
 
 
 def remove_leftover(folder: str) -> bool:
-    """Removes a folder that a job left, and returns whether there was one."""
+    """Removes a folder that a job left, and returns whether there was one.
+
+    Workers of a job that has failed may still write there: what they add meanwhile is removed too.
+    """
     if not is_leftover(folder):
         return False
-    # The mark goes last: a killed removal leaves a marked folder, which the next job removes.
-    for name in os.listdir(folder):
-        if name != MARKER:
-            _remove(os.path.join(folder, name))
-    shutil.rmtree(folder)
+    for removals_left in reversed(range(_REMOVALS)):
+        try:
+            # The mark goes last: a killed removal leaves a marked folder, which the next job
+            # removes.
+            for name in os.listdir(folder):
+                if name != MARKER:
+                    _remove(os.path.join(folder, name))
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(mark_of(folder))
+            os.rmdir(folder)
+            break
+        except OSError as error:
+            if error.errno not in _CHANGED or not removals_left:
+                raise
+            mark(folder)
     return True
 
 

@@ -174,9 +174,10 @@ class OutputFile:
     lifecycle rule for incomplete uploads should remove.
 
     Args:
-      path: the file's; its folder is made if absent.
-      durable: flush a local file; False where its folder is flushed as a whole (`staging`), or
-        nothing of it has to survive the process.
+      path: the file's.
+      durable: flush a local file, and make its folder if absent. False where its folder is flushed
+        as a whole (`staging`), or nothing of it has to survive the process. Such a folder has to
+        exist: a worker that outlives its job must not make again what the job has removed.
 
     Attributes:
       stream: the open file, for writers that take a file object.
@@ -192,7 +193,8 @@ class OutputFile:
         if is_remote(self._path):
             self.stream = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)
         else:
-            os.makedirs(os.path.dirname(self._local), exist_ok=True)
+            if self._durable:
+                os.makedirs(os.path.dirname(self._local), exist_ok=True)
             self.stream = self._open() if self._durable else open(self._temporary, "xb")
         return self
 

@@ -98,7 +98,9 @@ def ingest(
         storage.remove_folder(path)
         with publication.staging() as building:
             if delivery.rejected:
-                with HashedFile(storage.join(building, QUARANTINE, "vectors.jsonl")) as file:
+                quarantine = storage.join(building, QUARANTINE)
+                storage.make_folder(quarantine)
+                with HashedFile(storage.join(quarantine, "vectors.jsonl")) as file:
                     for row in delivery.rejected:
                         file.write(json_line(row))
             delivery_checks.check_counts(delivery, where, max_bad_fraction)

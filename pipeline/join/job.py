@@ -119,6 +119,8 @@ class _Job:
         options, inputs = self._options, self._inputs
         quarantine = storage.join(staging, QUARANTINE)
         storage.make_folder(quarantine)
+        if options.part is not None:
+            storage.make_folder(storage.join(staging, part_state.STATE))
         # A runner in this process would hold in memory what passes between steps.
         spills = is_in_process(self._beam_options) and not storage.is_remote(work)
         plan = JoinPlan(
@@ -135,6 +137,8 @@ class _Job:
             work=work,
             spill=storage.join(work, "blocks") if spills else None,
         )
+        if plan.spill is not None:
+            storage.make_folder(plan.spill)
         counted = self._save_tables(plan)
         units = (*inputs.units, *earlier.state.units)
         with open_pipeline(self._beam_options, self._processes()) as pipeline:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from features.errors import UserInputError
+from features.errors import RetryError, UserInputError
 from features.files import locks, manifest, storage
 from features.version import VERSION
 from pipeline.publishing.output_folder import QUARANTINE as QUARANTINE
@@ -66,16 +66,18 @@ class Publication:
         The quarantine is kept then.
 
         Raises:
-          UserInputError: another job writes the output, or it cannot be written; or the body's
-            own, with a note that nothing was published and the path of the quarantine.
+          UserInputError: another job writes the output, or it cannot be written.
+          UserInputError, RetryError: the body's own, with a note that nothing was published and
+            the path of the quarantine.
         """
         self._place.begin()
         try:
             yield self._place.staging
-        except UserInputError as error:
+        except (UserInputError, RetryError) as error:
             kept = self.abandon()
             where = f" The rows that were left out are in {kept!r}." if kept else ""
-            raise UserInputError(f"{error}{where} Nothing was published.") from error
+            kind = RetryError if isinstance(error, RetryError) else UserInputError
+            raise kind(f"{error}{where} Nothing was published.") from error
         except Exception:
             self.abandon()
             raise

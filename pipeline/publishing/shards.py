@@ -24,7 +24,7 @@ class HashedFile:
     exception. It is flushed to disk with the folder that it is published in.
 
     Args:
-      path: of the file.
+      path: of the file, in a folder that exists.
       compress: whether the file becomes a gzip member of what is written. It has neither a name
         nor a time, so that equal content has equal bytes.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import socket
@@ -25,9 +26,17 @@ from pipeline.runtime import exit_codes
 
 _DEFAULT_RUNNER = "FnApiRunner"
 _SECONDS_TO_NOTICE = 10
+_LONGEST_REASON = 500
 _WORKER = "pipeline.runtime.beam_worker"
 # Beam's name for a job server inside the launcher.
 _EMBEDDED = "embed"
+# An engine's words of a worker or a task manager that is gone: of Beam's Java runners, of Flink.
+_LOST = re.compile(
+    r"CANCELLED: (client cancelled|call already cancelled)"
+    r"|task ?manager\b.* ((was|has been) lost|is no longer reachable|timed out)"
+    r"|The TaskExecutor is shutting down",
+    re.IGNORECASE,
+)
 _IN_PROCESS = ("FnApiRunner", "BundleBasedDirectRunner", "DirectRunner", "SwitchingDirectRunner")
 
 
@@ -72,14 +81,14 @@ def open_pipeline(options: PipelineOptions, processes: int = 1) -> Iterator[beam
       processes: of this machine, where the options leave that open.
 
     Raises:
-      RetryError: a process of this machine was ended by something else, or the job server went
-        away while the pipeline ran.
+      RetryError: a process of this machine was ended by something else, the job server went away
+        while the pipeline ran, or the engine gave it up for a worker or task manager it has lost.
     """
     given = options.view_as(DirectOptions)
     if given.direct_running_mode == "multi_processing":
         processes = given.direct_num_workers
     elif processes == 1:
-        with _answering_job_server(options), beam.Pipeline(options=options) as pipeline:
+        with _working_engine(options), beam.Pipeline(options=options) as pipeline:
             yield pipeline
         return
     options = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
@@ -94,8 +103,8 @@ def open_pipeline(options: PipelineOptions, processes: int = 1) -> Iterator[beam
 
 
 @contextlib.contextmanager
-def _answering_job_server(options: PipelineOptions) -> Iterator[None]:
-    """Lets a block end with a sentence where the job server goes away in it.
+def _working_engine(options: PipelineOptions) -> Iterator[None]:
+    """Lets a block end with a sentence where the job server or a part of the engine is lost in it.
 
     Raises:
       RetryError: it did.
@@ -109,6 +118,15 @@ def _answering_job_server(options: PipelineOptions) -> Iterator[None]:
         raise RetryError(
             f"--job_endpoint {endpoint!r}: the job server went away while the job ran "
             f"({error.details()}). Start it, and run the same command again."
+        ) from error
+    except RuntimeError as error:
+        lost = next(filter(_LOST.search, str(error).splitlines()), None)
+        if lost is None or exit_codes.of(error) is not None:
+            raise
+        raise RetryError(
+            "The engine lost a worker or a task manager of this job, and gave the job up: "
+            f"{lost[:_LONGEST_REASON].rstrip('.')}. Run the same command again; where that "
+            "happens again, look there for what ended it, often want of memory."
         ) from error
 
 

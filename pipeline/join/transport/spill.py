@@ -18,7 +18,7 @@ class BlockWriter(contextlib.ExitStack):
     """Stores blocks; they may be read after the context manager has ended.
 
     Args:
-      folder: for the file; None to leave the blocks to the runner.
+      folder: for the file, which exists; None to leave the blocks to the runner.
     """
 
     def __init__(self, folder: str | None):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from features.errors import UserInputError
-from features.files import staging
+from features.files import staging, storage
 from tests import faults
 
 
@@ -108,3 +108,26 @@ staging.remove_leftover({str(place)!r})
     assert 0 < len(os.listdir(place)) < 51 and staging.is_leftover(str(place))
     staging.begin(str(place))
     assert os.listdir(place) == [staging.MARKER]
+
+
+def test_what_a_worker_adds_meanwhile_is_removed_and_it_cannot_make_the_folder_again(
+    tmp_path, monkeypatch
+):
+    place = tmp_path / "out.building"
+    staging.begin(str(place))
+    (place / "work").mkdir()
+    remove, late = os.remove, ["train-1", "work/train-2", "train-3"]
+
+    def remove_beside_a_worker(path, **others):
+        if late:
+            name = late.pop()
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_text("late")
+        remove(path, **others)
+
+    monkeypatch.setattr(os, "remove", remove_beside_a_worker)
+    assert staging.remove_leftover(str(place))
+    assert (late, os.listdir(tmp_path)) == ([], [])
+    with pytest.raises(FileNotFoundError, match="train-4"):
+        storage.OutputFile(str(place / "train-4"), durable=False).__enter__()
+    assert os.listdir(tmp_path) == []

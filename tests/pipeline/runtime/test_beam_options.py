@@ -1,14 +1,16 @@
-"""A job server that is not there is reported at once, not after minutes."""
+"""A job server or a part of the engine that is not there is told with a sentence."""
 
+import re
 import socket
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from features.errors import UserInputError
+from features.errors import RetryError, UserInputError
 from pipeline.join.job import build_examples
 from pipeline.join.options import JoinOptions
-from pipeline.runtime.beam_options import check_job_endpoint
+from pipeline.publishing.publication import Publication
+from pipeline.runtime.beam_options import check_job_endpoint, open_pipeline
 from tests.pipeline.join import logs
 
 
@@ -48,3 +50,52 @@ def test_the_join_asks_before_it_writes(tmp_path) -> None:
     with pytest.raises(UserInputError, match="no job server answers"):
         build_examples(options, ["--runner=PortableRunner", "--job_endpoint=127.0.0.1:1"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log"]
+
+
+# As Flink 1.19 and Beam's runner 2.62 wrote them into the failure of a job.
+LOST = [
+    "org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: CANCELLED: client "
+    "cancelled",
+    "org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: CANCELLED: call already "
+    "cancelled. Use ServerCallStreamObserver.setOnCancelHandler() to disable this exception",
+    "org.apache.flink.runtime.io.network.netty.exception.RemoteTransportException: Connection "
+    "unexpectedly closed by remote task manager '127.0.0.1/127.0.0.1:36181 [ 127.0.0.1:33599-a8 ] "
+    "'. This might indicate that the remote task manager was lost.",
+    "org.apache.flink.runtime.io.network.netty.exception.RemoteTransportException: Connecting to "
+    "remote task manager '/127.0.0.1:38311 [ 127.0.0.1:44773-47ad59 ] ' has failed. This might "
+    "indicate that the remote task manager has been lost.",
+    "java.util.concurrent.TimeoutException: Heartbeat of TaskManager with id 10.0.0.2:1 timed out.",
+    "org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager with id 127.0.0.1:33599-a8 "
+    "is no longer reachable.",
+    "org.apache.flink.util.FlinkException: The TaskExecutor is shutting down.",
+]
+FAILED = "Pipeline BeamApp-root-1_2 failed in state FAILED: {}"
+
+
+@pytest.mark.parametrize("reason", LOST)
+def test_a_lost_part_of_the_engine_is_no_fault_of_the_program(tmp_path, reason: str) -> None:
+    publication = Publication(str(tmp_path / "out"), {})
+    told = f"FAILED: {re.escape(reason)}.* Run the same command again.*Nothing was published.$"
+    with (
+        pytest.raises(RetryError, match=told),
+        publication.staging(),
+        open_pipeline(PipelineOptions([])),
+    ):
+        raise RuntimeError(f"{FAILED.format(reason)}\n\tat java.lang.Thread.run(Thread.java:1)")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "java.lang.RuntimeException: Error received from SDK harness for instruction 5: Traceback",
+        "java.lang.OutOfMemoryError: Java heap space",
+        f"UserInputError: 'a' cannot be read.\n\n{LOST[0]}",
+    ],
+)
+def test_another_failure_of_the_engine_stays_as_it_is(reason: str) -> None:
+    with (
+        pytest.raises(RuntimeError, match=re.escape(reason)),
+        open_pipeline(PipelineOptions([])),
+    ):
+        raise RuntimeError(FAILED.format(reason))

@@ -44,6 +44,7 @@ def events(seed, users, rows, given_by_split):
 @pytest.mark.parametrize(("users", "rows"), [(0, 0), (1, 1), (7, 200)])
 def test_what_is_stored_is_read(tmp_path, users, rows, given_by_split, folder):
     built = ReadyPartition.of(events(3, users, rows, given_by_split), OPTIONS)
+    (tmp_path / "blocks").mkdir()
     with spill.BlockWriter(folder and str(tmp_path / folder)) as writer:
         blocks = built.put(writer)
     found = ReadyPartition.read(blocks)
