@@ -85,7 +85,7 @@ def _main(_: Sequence[str]) -> None:
                     "peak_mib": used.peak_mib,
                 }
             )
-            print(rows[-1])
+            print(rows[-1], flush=True)
     ratio = rows[1]["cpu_seconds"] / rows[0]["cpu_seconds"]
     result_file.write(_FLAGS.output, "benchmarks.backfill", {"cpu_new_to_all": ratio, "rows": rows})
 

@@ -1,7 +1,6 @@
 """A backfill, from its inputs to published versions of both caches."""
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from features.files.local_copy import remove_local_copy
 from features.id_kinds import KEY, IdKinds
 from features.ids import coverage
 from features.tables.options import DEFAULT, TableOptions
-from pipeline.catalog_backfill import cache_plan, model_coverage, part_checks
+from pipeline.catalog_backfill import cache_plan, compute, model_coverage, part_checks
 from pipeline.catalog_backfill.backfill_inputs import Catalog, CatalogVectors, ExportedModel
 from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import CachePlan, Wanted
@@ -90,16 +89,25 @@ def backfill(
         catalog.item_kind, f"--items {catalog.table.location!r}", model.item_kind, whose, remedy
     )
     logging.info("Catalog: %d items of %s", len(catalog.item_ids), dict(catalog.counts))
-    with tempfile.TemporaryDirectory(prefix="dmf-backfill-") as scratch:
-        vectors = CatalogVectors.open(
-            embeddings or {}, model, catalog, min_coverage, scratch, tables
-        )
-        job = _Job(output, model, catalog, vectors, batch_size, min_coverage)
-        if dry_run:
-            plans = job.plan(rows_per_part, recompute)
-        else:
-            with publication.locked(output):
-                plans = job.run(rows_per_part, recompute, verify_rows, keep, options)
+    vectors = CatalogVectors.open(embeddings or {}, model, catalog, min_coverage, tables)
+    job = _Job(output, model, catalog, vectors, batch_size, min_coverage)
+    if dry_run:
+        plans = job.plan(rows_per_part, recompute)
+        _log_left_out(catalog, vectors)
+        return plans
+    with publication.locked(output):
+        plans = job.plan(rows_per_part, recompute)
+        try:
+            job.compute(plans, options)
+            job.publish(plans, verify_rows, keep)
+        except UserInputError:
+            # The parts may be wrong: a rerun must not reuse them.
+            for folder in job.folders.values():
+                folder.forget()
+            raise
+        finally:
+            compute.forget_projector()
+            remove_local_copy(saved_model)
     _log_left_out(catalog, vectors)
     return plans
 
@@ -135,28 +143,6 @@ class _Job:
 
     def __post_init__(self) -> None:
         self.folders = {cache: CacheFolder(self.output, cache) for cache in names.CACHES}
-
-    def run(
-        self,
-        rows_per_part: int,
-        recompute: bool,
-        verify_rows: int,
-        keep: int,
-        options: PipelineOptions,
-    ) -> dict[str, CachePlan]:
-        """Does all steps, and returns the plans."""
-        plans = self.plan(rows_per_part, recompute)
-        try:
-            self.compute(plans, options)
-            self.publish(plans, verify_rows, keep)
-        except UserInputError:
-            # The parts may be wrong: a rerun must not reuse them.
-            for folder in self.folders.values():
-                folder.forget()
-            raise
-        finally:
-            remove_local_copy(self.model.folder)
-        return plans
 
     def plan(self, rows_per_part: int, recompute: bool) -> dict[str, CachePlan]:
         """Plans both caches and logs the plans."""
@@ -263,10 +249,9 @@ class _Job:
     ) -> None:
         """Compares a sample of each version with the model, and adds its `columns`."""
         # A dry run, and one with nothing to do, is spared the import of TensorFlow.
-        from pipeline.catalog_backfill.projector import Projector
         from pipeline.catalog_backfill.sample_check import check_sample
 
-        projector = Projector(self.model.folder, self.batch_size)
+        projector = compute.projector(self.model.folder, self.batch_size)
         model_coverage.check_vocabulary(
             projector.vocabulary, self.catalog.item_ids, self.min_coverage
         )

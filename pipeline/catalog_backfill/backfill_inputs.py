@@ -2,8 +2,9 @@
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from features import id_kinds
 from features.embeddings import item_coverage
 from features.embeddings.embedding_set import EmbeddingSet, row_fingerprints
 from features.errors import UserInputError
-from features.files import checked, manifest, mapped_arrays, storage
+from features.files import checked, manifest, storage
 from features.id_kinds import Kind
 from features.ids import hashing
 from features.schema import ExampleSchema
@@ -162,12 +163,12 @@ class CatalogVectors:
     Attributes:
       embeddings: by modality, all of the model's; none where the tables are inside it.
       tables: the files that were opened.
-      folder: has the quantized vectors of each modality.
+      files: `[N + 1, M]` int8 of each modality.
     """
 
     embeddings: Mapping[str, EmbeddingSet]
     tables: tuple[Table, ...] = ()
-    folder: str = ""
+    files: Mapping[str, IO[bytes]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def open(
@@ -176,7 +177,6 @@ class CatalogVectors:
         model: ExportedModel,
         catalog: Catalog,
         min_coverage: float,
-        folder: str,
         options: TableOptions = DEFAULT,
     ) -> "CatalogVectors":
         """Reads the embedding sets and compares them with the model.
@@ -186,7 +186,6 @@ class CatalogVectors:
           model: whose request they are for.
           catalog: its ids are of the same kind.
           min_coverage: the least share of the catalog's items that have a vector in each set.
-          folder: for the vectors, local; the caller removes it.
           options: of the tables.
 
         Raises:
@@ -206,11 +205,11 @@ class CatalogVectors:
         opened = embedding_inputs.open_all(locations, options, catalog.item_type)
         sets = tuple(files.table for files in opened.values())
         check_renames_used(options, [catalog.table, *sets])
-        embeddings = {}
+        embeddings, stored = {}, {}
         for name, files in opened.items():
             read = embedding_inputs.read_opened({name: files})[name]
-            mapped_arrays.write_array(folder, name, read.quantized)
-            mapped = mapped_arrays.map_array(folder, name)
+            stored[name] = _stored(read.quantized)
+            mapped = _mapped(stored[name], read.dimension)
             embeddings[name] = dataclasses.replace(read, quantized=mapped)
             del read
         widths = {name: one.dimension for name, one in embeddings.items()}
@@ -222,7 +221,7 @@ class CatalogVectors:
         kind, things = catalog.item_kind, "items of the catalog"
         item_coverage.check(embeddings, catalog.item_ids, kind, "the catalog", things, min_coverage)
         if model.vectors_in_request:
-            return cls(embeddings, sets, folder)
+            return cls(embeddings, sets, stored)
         received = {name: one.fingerprint for name, one in embeddings.items()}
         if received != dict(model.fingerprints):
             raise UserInputError(
@@ -240,7 +239,7 @@ class CatalogVectors:
         """
         # Mapped anew for each call, so that what was read before is no memory of this process.
         return {
-            name: mapped_arrays.map_array(self.folder, name)[one.rows(item_ids)]
+            name: _mapped(self.files[name], one.dimension)[one.rows(item_ids)]
             for name, one in self.embeddings.items()
         }
 
@@ -258,6 +257,19 @@ class CatalogVectors:
                 rows = row_fingerprints(item_ids[some], quantized, always)
                 mixed[some] = hashing.mix(mixed[some] + rows)
         return mixed.view(np.int64)
+
+
+def _stored(quantized: np.ndarray) -> IO[bytes]:
+    """Returns a file on the local disk, without a name, of `[N + 1, M]` int8."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  Lives as long as the vectors.
+    file.write(quantized.data)
+    file.flush()
+    return file
+
+
+def _mapped(file: IO[bytes], width: int) -> np.ndarray:
+    """Returns `[N + 1, M]` int8, of which what is read comes into memory."""
+    return np.asarray(np.memmap(file, np.int8, "r")).reshape(-1, width)
 
 
 def request_inputs(

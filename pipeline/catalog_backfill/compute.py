@@ -2,12 +2,12 @@
 
 import dataclasses
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.utils import shared
 
 from features.errors import UserInputError
 from features.files import storage
@@ -19,6 +19,33 @@ from pipeline.catalog_backfill.cache_folder import CacheFolder
 from pipeline.catalog_backfill.cache_plan import NewPart
 from serving_signatures.client import cache_parts
 from serving_signatures.client.cache_parts import ITEM_ID, DamagedPartError
+
+_PROJECTORS: dict[tuple[str, int], Any] = {}
+_LOADING = threading.Lock()
+
+
+def projector(saved_model: str, batch_size: int) -> Any:
+    """Returns the `Projector` of a process, which all its threads and steps share.
+
+    A large model is most of a backfill's memory.
+
+    Args:
+      saved_model: a version's folder.
+      batch_size: items per call.
+    """
+    # TensorFlow is imported by those who compute; a dry run does without.
+    from pipeline.catalog_backfill.projector import Projector
+
+    with _LOADING:
+        key = (saved_model, batch_size)
+        if key not in _PROJECTORS:
+            _PROJECTORS[key] = Projector(saved_model, batch_size)
+        return _PROJECTORS[key]
+
+
+def forget_projector() -> None:
+    """Forgets the model of this process: the folder may hold another one next time."""
+    _PROJECTORS.clear()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,25 +116,14 @@ class WriteParts(beam.PTransform):
 class _WritePart(beam.DoFn):
     def __init__(self, saved_model: str, batch_size: int):
         self._saved_model, self._batch_size = saved_model, batch_size
-        self._shared = shared.Shared()
-        self._projector: Any = None
 
     def process(self, task: PartTask) -> Iterator[str]:
         try:
-            if self._projector is None:
-                self._projector = self._shared.acquire(self._load)
             note: dict[str, object] = {"entry": self._write(task)}
         except UserInputError as error:
             note = {"error": str(error)}
         task.folder.write_note(task.key, note)
         yield task.key
-
-    def _load(self) -> Any:
-        """Loads the model, one per process, for all threads and bundles."""
-        # TensorFlow is imported by workers alone; a dry run does without.
-        from pipeline.catalog_backfill.projector import Projector
-
-        return Projector(self._saved_model, self._batch_size)
 
     def _write(self, task: PartTask) -> dict[str, object]:
         arrays = os.path.join(local_copy(task.work), task.key)
@@ -135,7 +151,8 @@ class _WritePart(beam.DoFn):
         if not len(item_ids):
             return {}
         quantized = {name: map_array(arrays, f"quantized/{name}") for name in task.modalities}
-        values = self._projector.compute(task.folder.cache, task.tag, item_ids, quantized)
+        model = projector(self._saved_model, self._batch_size)
+        values = model.compute(task.folder.cache, task.tag, item_ids, quantized)
         columns = {}
         for name, some in values.items():
             flat = some.reshape(len(some), -1) if some.ndim > 1 else some

@@ -79,9 +79,8 @@ def test_parts_that_a_killed_run_finished_are_not_computed_again(
     plain, data, filled, tmp_path, stop_after, computed
 ):
     output = tmp_path / "again"
-    # The vectors of two modalities are two files. Seven parts of the first cache need 21 arrays, of
-    # the second 35; each part is a file and a note.
-    stop_after(2 + 56 + 2 * 9)
+    # Seven parts of the first cache need 21 arrays, of the second 35; each is a file and a note.
+    stop_after(56 + 2 * 9)
 
     def run():
         backfill(plain.folder, data.items, str(output), data.embeddings, **SMALL)
