@@ -203,6 +203,7 @@ def kill_task_manager(container: containers.Container, session: flink_session.Fl
     os.killpg(session.task_managers[0].pid, signal.SIGKILL)
 
 
+@pytest.mark.slow(seconds=150)
 @pytest.mark.parametrize(
     ("kill", "strategy", "ends_with"),
     [
