@@ -11,7 +11,12 @@ BACKFILL = {
     f"backfill.{run.replace(' ', '_')}.{field}": of_row("backfill.json", field, form, run=run)
     for run in ("all", "new items", "again")
     for field, form in (("cpu_seconds", ".0f"), ("peak_mib", ",.0f"), ("computed", ",.0f"))
-} | {"backfill.new_to_all": of_field("backfill.json", "cpu_new_to_all", ".2f")}
+} | {
+    "backfill.new_to_all": of_field("backfill.json", "cpu_new_to_all", ".2f"),
+    "backfill.large.peak_mib": Figure(
+        "backfill_large.json", lambda held: max(row["peak_mib"] for row in held["rows"]), ",.0f"
+    ),
+}
 
 LOADING = {
     f"loading.{way}.{field}": of_row("load_projections.json", field, form, way=way)

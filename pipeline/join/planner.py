@@ -19,7 +19,8 @@ ENOUGH_PARTITIONS = 16
 """More are there for memory, not for cores."""
 _ROWS_PER_PARTITION = 500_000
 """Rows of a partition of a large log: about 100 MiB at work."""
-_BYTES_PER_PARTITION = 128 << 20
+_BYTES_PER_PARTITION = 256 << 20
+"""By an estimate that is about twice what records take, since few histories are full."""
 _CANDIDATES_PER_REQUEST = 4
 """Assumed for the size of records. With one, a partition is up to twice as large."""
 _MOST_PARTITIONS = 4096

@@ -44,11 +44,11 @@ def test_partitions_of_large_logs_are_bounded_by_rows():
 
 
 def test_partitions_of_large_logs_are_bounded_by_bytes():
-    # 128 + 64 for its vectors, 2 codes per behavior, and a quarter of 50 behaviors of 15 bytes.
-    size = 100_000_000 * (128 + 64 + 100 + 50 * 15 // 4)
-    assert partitions(100_000_000, (128, 64)) == -(-size // (128 * MIB))
-    alone = partitions(100_000_000, (128, 64), candidate_embeddings=())
-    assert alone == -(-(size - 192 * 100_000_000) // (128 * MIB))
+    # 128 + 64 for its vectors, 2 codes per behavior, and a quarter of 200 behaviors of 15 bytes.
+    size = 100_000_000 * (128 + 64 + 400 + 200 * 15 // 4)
+    assert partitions(100_000_000, (128, 64), history_length=200) == -(-size // (256 * MIB))
+    alone = partitions(100_000_000, (128, 64), history_length=200, candidate_embeddings=())
+    assert alone == -(-(size - 192 * 100_000_000) // (256 * MIB))
 
 
 @pytest.mark.parametrize("values", [{"part": "a", "splits": "train:.."}, {"histories": "sets"}])
