@@ -13,9 +13,6 @@ BACKFILL = {
     for field, form in (("cpu_seconds", ".0f"), ("peak_mib", ",.0f"), ("computed", ",.0f"))
 } | {
     "backfill.new_to_all": of_field("backfill.json", "cpu_new_to_all", ".2f"),
-    "backfill.large.peak_mib": Figure(
-        "backfill_large.json", lambda held: max(row["peak_mib"] for row in held["rows"]), ",.0f"
-    ),
 }
 
 LOADING = {

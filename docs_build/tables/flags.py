@@ -8,7 +8,8 @@ from pipeline.runtime import help_text, job_list
 
 BENCHMARKS = (
     *("attention", "backfill", "client", "daily_cycle", "downsampling", "join"),
-    *("load_projections", "quality", "quantization", "request_log", "serving", "serving_load"),
+    *("load_projections", "quality", "quantization", "request_log", "scale", "serving"),
+    "serving_load",
     *("table_formats", "training"),
     "join_alternatives.rowwise",
 )
