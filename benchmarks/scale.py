@@ -58,9 +58,9 @@ def main() -> None:
 
 def _main(_: Sequence[str]) -> None:
     sizes = sorted(int(size) for size in _FLAGS.sizes if size.isdecimal())
-    if len(sizes) != len(_FLAGS.sizes) or not sizes or sizes[0] < 1000:
+    if len(sizes) != len(_FLAGS.sizes) or not sizes or sizes[0] < 10_000:
         raise UserInputError(
-            f"--sizes={','.join(_FLAGS.sizes)}: expected numbers of events of 1,000 or more."
+            f"--sizes={','.join(_FLAGS.sizes)}: expected numbers of events of 10,000 or more."
         )
     rows = []
     for events in sizes:
