@@ -19,7 +19,6 @@ speed against one process without Beam, is a recorded number: `docs/benchmarks.m
 import glob
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -147,13 +146,8 @@ def _row(work: str, way: str, events: int, repeats: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "way": way,
         "events": events,
-        "seconds": round(statistics.median(usage.seconds for usage in usages), 2),
         "bytes": sum(map(os.path.getsize, shards)),
-        "peak_mib": round(max(usage.peak_mib for usage in usages)),
-        "cpu_seconds": round(statistics.median(usage.cpu_seconds for usage in usages), 2),
-        "largest_process_mib": round(max(usage.largest_process_mib for usage in usages)),
-        "processes": max(usage.processes for usage in usages),
-        "repeats": repeats,
+        **measured_process.summary(usages),
     }
     if way == "ours":
         row |= _means(os.path.join(work, f"{way}-{events}"))

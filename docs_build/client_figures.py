@@ -100,15 +100,18 @@ def _client(value: Callable[[Mapping[str, Any]], float], form: str) -> Figure:
     return Figure("client.json", value, form)
 
 
-def _median(rounds: list[Mapping[str, Any]], field: str) -> float:
-    return statistics.median(one[field] for one in rounds)
+def _median(of: tuple[str, str], field: str, form: str) -> Figure:
+    """Returns a figure's median over the rounds of a kind of measurement."""
+
+    def value(held: Mapping[str, Any]) -> float:
+        return statistics.median(one[field] for one in held[of[0]][of[1]])
+
+    return Figure("client.json", value, form)
 
 
 CLIENT = {
     **{
-        f"client.servers.{count}.{field}": _client(
-            lambda held, count=count, field=field: _median(held["servers"][count], field), ".1f"
-        )
+        f"client.servers.{count}.{field}": _median(("servers", count), field, ".1f")
         for count in ("1", "2", "3")
         for field in ("p50_ms", "p99_ms", "qps")
     },
@@ -117,9 +120,7 @@ CLIENT = {
     "client.kill.failed": _client(lambda held: sum(held["kill"]["failed"].values()), ".0f"),
     "client.kill.p99_ms": _client(lambda held: held["kill"]["p99_ms"], ".0f"),
     **{
-        f"client.hedging.{way}.p99_ms": _client(
-            lambda held, way=way: _median(held["hedging"][way], "p99_ms"), ".0f"
-        )
+        f"client.hedging.{way}.p99_ms": _median(("hedging", way), "p99_ms", ".0f")
         for way in ("off", "on")
     },
     "client.hedging.p99_ratio": _client(lambda held: held["hedging"]["p99_ratio"], ".2f"),

@@ -3,10 +3,12 @@
 import contextlib
 import dataclasses
 import resource
+import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import psutil
 
@@ -66,6 +68,18 @@ def run(command: Sequence[str]) -> Usage:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Usage(seconds, cpu_seconds, max(peak, largest), largest, most)
+
+
+def summary(usages: Sequence[Usage]) -> dict[str, Any]:
+    """Returns a row's figures of several runs: median times, the most memory and processes."""
+    return {
+        "seconds": round(statistics.median(usage.seconds for usage in usages), 2),
+        "cpu_seconds": round(statistics.median(usage.cpu_seconds for usage in usages), 2),
+        "peak_mib": round(max(usage.peak_mib for usage in usages)),
+        "largest_process_mib": round(max(usage.largest_process_mib for usage in usages)),
+        "processes": max(usage.processes for usage in usages),
+        "repeats": len(usages),
+    }
 
 
 def _exit_code(process: psutil.Popen) -> int | None:

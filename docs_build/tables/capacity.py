@@ -6,7 +6,8 @@ from typing import Any
 
 from docs_build import capacity_formulas as formulas
 from docs_build import results
-from docs_build.figures import CAPACITY, OPTIMIZERS, join_line
+from docs_build.figures import CAPACITY, OPTIMIZERS
+from docs_build.join_figures import join_line
 from docs_build.tables.table import Table, markdown
 from features.schema import ExampleSchema, Modality
 from serving_signatures.names import ID_PROJECTIONS, TARGET_AWARE_PROJECTIONS

@@ -1,11 +1,11 @@
 """Tables of the join's benchmark."""
 
-from docs_build import figures
+from docs_build.join_figures import JOIN
 from docs_build.tables.table import Table, markdown
 
 
 def _figure(name: str) -> str:
-    return figures.JOIN[f"join.{name}"].text()
+    return JOIN[f"join.{name}"].text()
 
 
 def _ways() -> str:
