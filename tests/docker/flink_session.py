@@ -3,21 +3,16 @@ job server. All of it is on the class path that `make flink-jars` fetched.
 """
 
 import contextlib
-import os
-import re
-import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
+from tests.pipeline import beam_cluster
 from tests.server_process import free_port
 
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-
-_SECONDS_TO_START = 300
 
 # A task manager that is gone is found by two heartbeats without an answer. Ten seconds for any
 # answer, the default, are too short to start on a busy machine.
@@ -96,49 +91,23 @@ def start(
     java = ["java", f"@{REPOSITORY}/docker/flink/java.options", f"-Djava.io.tmpdir={folder}"]
     java += ["-cp", f"{jars}/*"]
     configured = ["--configDir", str(folder / "conf")]
-    server = ["sh", str(REPOSITORY / "docker/job_server.sh"), "flink", "--job-port=0"]
-    server += ["--artifact-port=0", f"--artifacts-dir={folder}/artifacts"]
+    environment = {"JDK_JAVA_OPTIONS": beam_cluster.QUICK_COMPILER}
     with contextlib.ExitStack() as running:
 
-        def run(name: str, command: Sequence[str]) -> subprocess.Popen:
-            return running.enter_context(_process(command, folder / f"{name}.log"))
+        def run(name: str, main: str, ready: str) -> subprocess.Popen:
+            command, log = [*java, main, *configured], folder / f"{name}.log"
+            process = running.enter_context(beam_cluster.run(command, log, environment))
+            beam_cluster.await_line(process, log, ready)
+            return process
 
-        run("manager", [*java, _ENTRY, *configured])
-        _await(folder / "manager.log", r"Rest endpoint listening at")
-        managers = []
-        for number in range(task_managers):
-            managers.append(run(f"task_manager_{number}", [*java, _TASK_MANAGER, *configured]))
-        for number in range(task_managers):
-            _await(folder / f"task_manager_{number}.log", r"Successful registration at resource")
-        run("server", [*server, f"--flink-master=127.0.0.1:{rest}"])
-        endpoint = _await(folder / "server.log", r"JobService started on (\S+)")[1]
-        yield FlinkSession(endpoint, folder, managers)
-
-
-@contextlib.contextmanager
-def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # The quick compiler alone: these jobs end before the thorough one pays.
-            env={**os.environ, "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"},
-            start_new_session=True,
+        run("manager", _ENTRY, r"Rest endpoint listening at")
+        managers = [
+            run(f"task_manager_{number}", _TASK_MANAGER, r"Successful registration at resource")
+            for number in range(task_managers)
+        ]
+        _, endpoint = running.enter_context(
+            beam_cluster.job_server(
+                "flink", folder, environment, f"--flink-master=127.0.0.1:{rest}"
+            )
         )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
-
-
-def _await(log: Path, pattern: str) -> re.Match[str]:
-    deadline = time.monotonic() + _SECONDS_TO_START
-    while not (found := re.search(pattern, log.read_text(errors="replace"))):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no {pattern!r} in {log}:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)
-    return found
+        yield FlinkSession(endpoint, folder, managers)

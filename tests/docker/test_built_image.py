@@ -1,6 +1,5 @@
 """The built worker image, run: `make test-image`. What it holds, who may write, what it does."""
 
-import hashlib
 import json
 import os
 import re
@@ -15,6 +14,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.docker import containers
+from tests.pipeline import engine_jobs
 from tests.pipeline.training_runs import every_model
 from tests.test_packaging import SCRIPTS, pins
 
@@ -137,14 +137,6 @@ def submitted(folder: Path, job: str, *flags: str) -> list[str]:
     return shlex.split(done.stdout)
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def here(module: str, *flags: str) -> None:
     """Runs a job in this environment, outside of the image."""
     command = [sys.executable, "-m", module, *flags]
@@ -171,9 +163,9 @@ def folder(tmp_path_factory) -> Path:
 
 def test_a_submitted_join_writes_the_bytes_of_one_outside(folder):
     here(*every_model.join(folder, output="outside"))
-    expected = hashes(folder / "outside")
+    expected = engine_jobs.hashes(folder / "outside")
     assert len(expected) > 3
-    assert hashes(folder / "examples") == expected
+    assert engine_jobs.hashes(folder / "examples") == expected
 
 
 def test_a_submitted_training_is_evaluated_alike_outside(folder):

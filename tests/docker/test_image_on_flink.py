@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import dataclasses
-import hashlib
 import json
 import os
 import shlex
@@ -62,17 +61,9 @@ def expected(folder: Path) -> dict[str, str]:
     """What the local runner publishes, outside of the image: file to sha256."""
     words = command(folder, "local")
     subprocess.run([sys.executable, *words], check=True, cwd=REPOSITORY, capture_output=True)
-    found = hashes(folder / "local")
+    found = engine_jobs.hashes(folder / "local")
     assert len(found) > 4
     return found
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture
@@ -125,7 +116,7 @@ def test_workers_of_the_image_write_the_local_runners_bytes(
         assert run.returncode == 0, run.stderr
         ((state, _),) = cluster.jobs().values()
     assert state == "DONE"
-    assert hashes(folder / environment) == expected
+    assert engine_jobs.hashes(folder / environment) == expected
     assert (folder / environment).stat().st_uid == 10001
 
 
@@ -169,7 +160,7 @@ def long_join(folder: Path) -> LongJoin:
     os.chown(long, *map(int, containers.USER.split(":")))
     words = LongJoin(long, {}).command("local")
     subprocess.run([sys.executable, *words], check=True, cwd=REPOSITORY, capture_output=True)
-    return LongJoin(long, hashes(long / "local"))
+    return LongJoin(long, engine_jobs.hashes(long / "local"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,5 +254,5 @@ def test_after_a_kill_the_join_restarts_or_fails_and_nothing_partial_is_visible(
             run = container.run(*words)
             assert run.returncode == 0, run.stderr
     if run.returncode == 0:
-        assert hashes(output) == long_join.hashes
+        assert engine_jobs.hashes(output) == long_join.hashes
         assert set(os.listdir(long_join.folder)) == {*before, name}

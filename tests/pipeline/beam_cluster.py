@@ -19,6 +19,9 @@ from google.protobuf import json_format
 from tests.conftest import REPOSITORY
 from tests.server_process import free_port
 
+QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
+"""Of Java: these jobs end before the thorough one pays."""
+
 # Until a start counts as hung, on a busy machine too.
 _SECONDS_TO_START = 240
 _SECONDS_TO_STOP = 10
@@ -68,8 +71,7 @@ def start(engine: str, folder: Path, *flags: str) -> Iterator[BeamCluster]:
     """
     folder.mkdir()
     environment = {
-        # The quick compiler alone: these jobs end before the thorough one pays.
-        "JDK_JAVA_OPTIONS": f'"-Djava.io.tmpdir={folder}" -XX:TieredStopAtLevel=1',
+        "JDK_JAVA_OPTIONS": f'"-Djava.io.tmpdir={folder}" {QUICK_COMPILER}',
         # The pool starts its workers as `python`.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         # Else Spark takes the machine's other address.
@@ -77,21 +79,37 @@ def start(engine: str, folder: Path, *flags: str) -> Iterator[BeamCluster]:
         "TMPDIR": str(folder),
     }
     port = free_port()
-    server = ["sh", str(REPOSITORY / "docker/job_server.sh"), engine, "--job-port=0"]
-    server += ["--artifact-port=0", f"--artifacts-dir={folder}/artifacts", *flags]
     pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
     pool.append(f"--service_port={port}")
     with (
-        _process(server, folder / "server.log", environment) as serving,
-        _process(pool, folder / "workers.log", environment) as working,
+        job_server(engine, folder, environment, *flags) as (serving, endpoint),
+        run(pool, folder / "workers.log", environment) as working,
     ):
-        endpoint = _await_endpoint(serving, folder / "server.log")
         _await_port(working, folder / "workers.log", port)
         yield BeamCluster(endpoint, f"127.0.0.1:{port}", folder / "server.log", serving)
 
 
 @contextlib.contextmanager
-def _process(
+def job_server(
+    engine: str, folder: Path, environment: Mapping[str, str], *flags: str
+) -> Iterator[tuple[subprocess.Popen, str]]:
+    """Runs Beam's job server, and yields its process and `host:port` once it accepts jobs.
+
+    Args:
+      engine: flink or spark.
+      folder: for its log, `server.log`, and what is staged.
+      environment: variables besides those of this process.
+      flags: of the job server.
+    """
+    command = ["sh", str(REPOSITORY / "docker/job_server.sh"), engine, "--job-port=0"]
+    command += ["--artifact-port=0", f"--artifacts-dir={folder}/artifacts", *flags]
+    log = folder / "server.log"
+    with run(command, log, environment) as process:
+        yield process, await_line(process, log, r"JobService started on (\S+)")[1]
+
+
+@contextlib.contextmanager
+def run(
     command: Sequence[str], log: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen]:
     """Runs a command in a session of its own, and ends all of the session."""
@@ -118,11 +136,16 @@ def _process(
         process.wait(_SECONDS_TO_STOP)
 
 
-def _await_endpoint(process: subprocess.Popen, log: Path) -> str:
+def await_line(process: subprocess.Popen, log: Path, pattern: str) -> re.Match[str]:
+    """Waits until a process has logged what a pattern finds.
+
+    Raises:
+      RuntimeError: it ended or did not in time; with the end of its log.
+    """
     for _ in _polls(process, log):
-        if found := re.search(r"JobService started on (\S+)", log.read_text()):
-            return found[1]
-    raise RuntimeError(_complaint("was not ready", log))
+        if found := re.search(pattern, log.read_text(errors="replace")):
+            return found
+    raise RuntimeError(_complaint(f"did not log {pattern!r}", log))
 
 
 def _await_port(process: subprocess.Popen, log: Path, port: int) -> None:
