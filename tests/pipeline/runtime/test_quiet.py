@@ -18,7 +18,7 @@ from tests.server_process import free_port
 OURS = re.compile(
     r"(Plan|Catalog|Version \d+|Report|Trained \w+|test|train|validation|id_projections"
     r"|target_aware_projections|Model \w+ on|Serving version|Unloaded version)\b"
-    r"|(Partition|Read|Published|Added the|Split|Finishing|Stopped after|The bias moves) "
+    r"|(Partition|Read|Published|Added the|Split|Finishing|Stopped after|After validation) "
     r"|( +auc +gauc|click |conversion )"
     r"|--\w+( \w+)?: |Modality \w+: |Left out of --|Warning: (\d+ candidates|label) "
 )
