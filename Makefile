@@ -16,6 +16,11 @@ TESTS_OF_TENSORFLOW := tests/features/test_legacy_keras.py tests/features/record
 	$(filter-out %/test_budget.py,$(wildcard tests/models/training/test_*.py)) \
 	tests/serving_signatures/test_*.py tests/serving_signatures/export
 
+# What computes otherwise with native kernels; the slow ones too.
+TESTS_OF_KERNELS := tests/kernels tests/models/test_model_zoo.py tests/models/layers \
+	tests/models/inputs/test_newest_behaviors.py tests/models/training/test_resume.py \
+	tests/models/training/test_lazy_adam.py
+
 # Airflow, for the DAG of docker/airflow.
 AIRFLOW_VENV := build/airflow
 
@@ -23,7 +28,8 @@ AIRFLOW_VENV := build/airflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-latest setup-airflow demo test test-slow test-latest test-flink test-spark \
+.PHONY: help setup setup-latest setup-airflow demo kernels test test-slow test-latest test-kernels \
+	test-flink test-spark \
 	flink-jars spark-jars engine-jars image test-image test-image-flink test-airflow \
 	lint format docs bench lock clean distclean
 
@@ -31,6 +37,8 @@ help:
 	@echo 'make demo       join, train, evaluate, export, report -> build/demo (DATA=dir for your own data)'
 	@echo 'make test       the tests but those marked slow (PYTEST_ARGS="-x -k join" goes to pytest)'
 	@echo 'make test-slow  those marked slow'
+	@echo 'make kernels    optional native kernels, by GCC 11 or later -> kernels/lib'
+	@echo 'make test-kernels those of the kernels, and of layers, training and export with them'
 	@echo 'make test-latest those of models, training and export, on the newest TensorFlow'
 	@echo 'make test-flink the join on a local Flink (needs a JDK and Maven, which fetches 150 MB once)'
 	@echo 'make test-spark the same on a local Spark (fetches 200 MB once)'
@@ -55,6 +63,9 @@ $(INSTALLED): requirements/dev.lock requirements/bootstrap.lock requirements/set
 demo: $(INSTALLED)
 	$(PY) -m pipeline.run --config demo --output build/demo $(if $(DATA),--set data.source=$(DATA))
 
+kernels: $(INSTALLED)
+	@$(PY) -m kernels.build
+
 test: $(INSTALLED)
 	$(PY) -m pytest -m 'not slow' $(PYTEST_ARGS)
 
@@ -63,6 +74,10 @@ test-slow: $(INSTALLED)
 
 test-latest: $(LATEST_VENV)/.installed
 	$(LATEST_VENV)/bin/python -m pytest -m 'not slow' $(TESTS_OF_TENSORFLOW) $(PYTEST_ARGS)
+
+test-kernels: export DMF_KERNELS := on
+test-kernels: kernels
+	REQUIRE_KERNELS=1 $(PY) -m pytest $(TESTS_OF_KERNELS) $(PYTEST_ARGS)
 
 setup-latest: $(LATEST_VENV)/.installed
 

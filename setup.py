@@ -1,4 +1,4 @@
-"""Distribution `dmf-ctr`: four import packages, a command for each job.
+"""Distribution `dmf-ctr`: five import packages, a command for each job.
 
 This is the one place that pins versions. `requirements/*.lock` is compiled from it
 (`make lock`), and the Docker image and every `make` target install from those locks. The
@@ -6,12 +6,20 @@ versions were tried together on Python 3.11. Each pin has its reason beside it: 
 reason is never removed. What the newest TensorFlow needs otherwise is in
 `requirements/latest.overrides`, and is tested with `requirements/latest.lock`. Airflow, which has
 an environment of its own, is in `requirements/airflow.in`.
+
+The wheel is pure and has the sources of the native kernels. `DMF_BUILD_KERNELS=1` builds a wheel of
+this platform, which has their library too, for the TensorFlow of the build environment.
 """
 
+import os
 import re
+import shutil
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
 
 INSTALL_REQUIRES = [
     # The newest release that the last tensorflow-io loads on.
@@ -151,16 +159,67 @@ EXTRAS_REQUIRE = {
     ],
 }
 
-PACKAGES = ["features", "models", "serving_signatures", "pipeline"]
+PACKAGES = ["features", "kernels", "models", "serving_signatures", "pipeline"]
+
+_FOLDER = Path(__file__).resolve().parent
 
 # Read as text: importing `features` would need what is not installed yet. The file is in the
 # source distribution, so a Beam worker that builds it finds it too.
-_VERSION_FILE = Path(__file__).resolve().parent / "features" / "version.py"
+_VERSION_FILE = _FOLDER / "features" / "version.py"
 _FOUND = re.search(r'^VERSION = "(.+)"$', _VERSION_FILE.read_text("utf-8"), re.MULTILINE)
 if _FOUND is None:
     raise RuntimeError(f'{_VERSION_FILE} has no line VERSION = "...".')
 
+_KERNELS = os.environ.get("DMF_BUILD_KERNELS") or "0"
+if _KERNELS not in ("0", "1"):
+    raise RuntimeError(f"DMF_BUILD_KERNELS={_KERNELS!r}, expected 0 or 1. Set 1, or unset it.")
+
+
+class BuildPackages(build_py):
+    """Copies the packages, and compiles the kernels into them if `DMF_BUILD_KERNELS=1`."""
+
+    def run(self):
+        super().run()
+        # An editable installation uses the checkout's own library: `make kernels`.
+        if self.editable_mode:
+            return
+        folder = Path(self.build_lib, "kernels", "lib").resolve()
+        # What an earlier build left would be in the wheel.
+        shutil.rmtree(folder, ignore_errors=True)
+        if _KERNELS == "1":
+            sys.path.insert(0, str(_FOLDER))
+            try:
+                from kernels import build, library
+            except ImportError as error:
+                raise RuntimeError(
+                    f"DMF_BUILD_KERNELS=1, but {error}: expected the packages of "
+                    "requirements/runtime.lock in the build's environment. Install them and build "
+                    "with --no-build-isolation (pip) or --no-isolation (build), or unset "
+                    "DMF_BUILD_KERNELS."
+                ) from error
+            build.build(str(folder / Path(library.path()).name))
+
+
+class PlatformDistribution(Distribution):
+    """Has a shared library, so its wheel is not pure."""
+
+    def has_ext_modules(self):
+        return True
+
+
+class PlatformWheel(bdist_wheel):
+    """A wheel for any Python 3: TensorFlow loads the library, which knows nothing of Python."""
+
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
+
+
+_PLATFORM = {"distclass": PlatformDistribution} if _KERNELS == "1" else {}
+_WHEEL = PlatformWheel if _KERNELS == "1" else bdist_wheel
+
 setup(
+    **_PLATFORM,
+    cmdclass={"build_py": BuildPackages, "bdist_wheel": _WHEEL},
     name="dmf-ctr",
     version=_FOUND[1],
     description="Click-through-rate ranking with decoupled multimodal fusion on TensorFlow",
@@ -169,7 +228,7 @@ setup(
     # 3.12 is refused: tf-keras, tensorflow-io and the pinned locks were tried on 3.11 alone.
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=[*PACKAGES, *(f"{name}.*" for name in PACKAGES)]),
-    package_data={"": ["*.j2", "py.typed"]},
+    package_data={"": ["*.j2", "py.typed"], "kernels": ["cc/*"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
     entry_points={

@@ -9,10 +9,13 @@ One request of C candidates and L behaviors, two modalities of 128, ids in, the 
 inside the model, 100,000 items. `id_only_default` and `dmf_default` have the default settings. The
 others have the same wider head and attend to the whole history; `dmf_materialized` is `dmf` with
 keys and values of shape `[C, L, d]`, `early_fusion` projects `[id ; similarity]` of every pair.
+`dmf_kernels` and `dmf_default_kernels` are exported with native kernels, where `make kernels` built
+them.
 Each is loaded from its SavedModel. Models take turns, round by round; a ratio is the median over
 rounds of the ratio within a round.
 """
 
+import gc
 import itertools
 import json
 import statistics
@@ -92,9 +95,12 @@ def _main(_: Sequence[str]) -> None:
     result = {
         "ratios": _ratios(rows, "dmf"),
         "default_ratios": _ratios(rows, "dmf_default"),
+        "kernel_ratios": _ratios(rows, "dmf_kernels"),
+        "default_kernel_ratios": _ratios(rows, "dmf_default_kernels"),
         "rows": rows,
     }
-    print(json.dumps(result["ratios"] + result["default_ratios"], indent=2))
+    shown = [ratio for name, ratios in result.items() if name != "rows" for ratio in ratios]
+    print(json.dumps(shown, indent=2))
     result_file.write(_FLAGS.output, "benchmarks.serving", result)
 
 
@@ -130,6 +136,8 @@ def _measure(calls: dict[Key, Call], count: int, length: int, at_once: int) -> l
     for call in calls.values():
         for _ in range(_WARM_UP):
             call()
+    gc.collect()
+    gc.disable()  # A server has no Python, whose collector of garbage would be part of each call.
     latencies: dict[Key, list[float]] = {key: [] for key in calls}
     rates: dict[Key, list[float]] = {key: [] for key in calls}
     processor: dict[Key, list[float]] = {key: [] for key in calls}
@@ -140,10 +148,11 @@ def _measure(calls: dict[Key, Call], count: int, length: int, at_once: int) -> l
                 latencies[key] += seconds
                 rates[key].append(rate)
                 processor[key].append(1 / spent)
+    gc.enable()
     rows = []
     for key, seconds in latencies.items():
         model, signature = key
-        id_only = ("id_only_default" if model.endswith("_default") else "id_only", _EARLY[1])
+        id_only = ("id_only_default" if "_default" in model else "id_only", _EARLY[1])
         row = {
             "model": model,
             "signature": signature,

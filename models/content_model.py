@@ -7,8 +7,7 @@ import tensorflow as tf
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.schema import candidate_embedding_feature
-from models.inputs.batch import Batch, behaviors_of
-from models.layers import similarity_counts
+from models.inputs.batch import Batch
 from models.layers.content_embedding import ContentEmbedding
 from models.layers.content_projection import ContentProjection
 from models.layers.similarity_tiers import SimilarityTiers
@@ -51,18 +50,6 @@ class ContentModel(RankingModel):
         names = [modality.name for modality in self.projected_modalities]
         quantized = {name: batch[candidate_embedding_feature(name)] for name in names}
         return [self.content_projection(quantized)]
-
-    def similarity_counts(self, batch: Batch, behavior_types: int = 1) -> dict[str, tf.Tensor]:
-        """Returns the behaviors' counts by type and code, `[R, C, behavior_types, 256]` each.
-
-        TensorFlow computes equal operations of a graph once, so the counts cost nothing the second
-        time.
-        """
-        behaviors = behaviors_of(batch)
-        return {
-            name: similarity_counts.counts(codes, behaviors, behavior_types)
-            for name, codes in self.similarity_codes(batch).items()
-        }
 
     def similarity_tiers(self) -> SimilarityTiers:
         """Returns a new layer of similarity tiers over all modalities."""

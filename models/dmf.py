@@ -36,7 +36,6 @@ class DMF(DTA):
         return [
             similarity_kernel.similar_behaviors(
                 self.similarity_codes(batch),
-                self._counts(batch),
                 behaviors_of(batch),
                 self.schema.behavior_types,
                 self.config.kernel_width,
@@ -45,7 +44,9 @@ class DMF(DTA):
 
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Fuses the attention's interest with the tiers, `[R, C, *]`."""
-        return self.fusion(interest, self.tiers(self._counts(batch)))
+        types = self.schema.behavior_types  # As the kernel counts, so that both share the counts.
+        tiers = self.tiers(self.similarity_codes(batch), behaviors_of(batch), types)
+        return self.fusion(interest, tiers)
 
     def shallow_logit(self, candidates: tf.Tensor, batch: Batch) -> tf.Tensor | None:
         """Returns the product of id and similarity, `[R, C]`, if it is configured."""
@@ -60,7 +61,3 @@ class DMF(DTA):
         super().scale_logit(of_prior, learned)
         if self.config.similarity_windows:
             self.product.scale(learned)
-
-    def _counts(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns the counts that tiers and kernel share, by modality."""
-        return self.similarity_counts(batch, self.schema.behavior_types)

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from models.dta import DTA
-from models.inputs.batch import Batch, codes_of
+from models.inputs.batch import Batch, behaviors_of, codes_of
 from models.layers.similarity_tiers import SimilarityTiers
 
 _SIMILARITY = "content"
@@ -47,7 +47,8 @@ class PaperDMF(DTA):
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Mixes the two paths, `[R, C, H * d]`."""
         alpha = tf.sigmoid(self.mix)
-        centric = self.centric_mlp(self.tiers(self.similarity_counts(batch)))
+        tiers = self.tiers(self.similarity_codes(batch), behaviors_of(batch))
+        centric = self.centric_mlp(tiers)
         return alpha * self.enriched_mlp(interest) + (1 - alpha) * centric
 
 

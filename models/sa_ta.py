@@ -34,4 +34,5 @@ class SATATiers(SATA):
 
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns interest and tiers side by side, `[R, C, H * d + T]`."""
-        return tf.concat([interest, self.tiers(self.similarity_counts(batch))], axis=-1)
+        tiers = self.tiers(self.similarity_codes(batch), behaviors_of(batch))
+        return tf.concat([interest, tiers], axis=-1)

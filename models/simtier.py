@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from models.content_model import ContentModel
-from models.inputs.batch import Batch
+from models.inputs.batch import Batch, behaviors_of
 
 
 class SimTier(ContentModel):
@@ -20,4 +20,5 @@ class SimTier(ContentModel):
 
     def fuse(self, interest: tf.Tensor, batch: Batch) -> tf.Tensor:
         """Returns interest and tiers side by side, `[R, C, H * d + T]`."""
-        return tf.concat([interest, self.tiers(self.similarity_counts(batch))], axis=-1)
+        tiers = self.tiers(self.similarity_codes(batch), behaviors_of(batch))
+        return tf.concat([interest, tiers], axis=-1)

@@ -53,6 +53,9 @@ def define_flags() -> None:
         flags.DEFINE_multi_string(
             "warmup_requests", [], "`FILE|GLOB|FOLDER` Request log with the sizes to warm up."
         )
+        flags.DEFINE_bool(
+            "kernels", False, "Compute by native kernels, which the server then has to have."
+        )
     with flag_group("Tables"):
         define_table_flags()
     with flag_group("Output"):
@@ -92,6 +95,7 @@ def _main(arguments: Sequence[str]) -> None:
         min_coverage=_FLAGS.min_coverage,
         max_pairs=_FLAGS.max_pairs,
         warmup_requests=_FLAGS.warmup_requests,
+        kernels=_FLAGS.kernels,
     )
     logging.info(
         "Published %s: %s; largest difference from serving_default %.1e; tags %s",

@@ -24,6 +24,7 @@ from features.schema import (
     context_feature,
     similarity_feature,
 )
+from kernels import library, pairs
 from models.dmf import DMF
 from models.layers.content_table import ContentTable
 from models.ranking_model import RankingModel
@@ -49,9 +50,11 @@ class ServingSignatures:
       model: a trained model.
       embeddings: embedding set by modality to keep inside the model; all modalities or none.
       max_pairs: the largest call that the signatures answer, see `call_size`.
+      kernels: compute by native kernels, which the server then needs; otherwise by stock ops alone.
 
     Raises:
-      UserInputError: only some modalities have an embedding set, or a width differs.
+      UserInputError: only some modalities have an embedding set, a width differs, or the kernels
+        were not built.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class ServingSignatures:
         model: RankingModel,
         embeddings: Mapping[str, EmbeddingSet] | None = None,
         max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
+        kernels: bool = False,
     ) -> None:
         self.model = model
         self.schema = model.schema.of_requests
@@ -70,7 +74,8 @@ class ServingSignatures:
             for name, embedding_set in (embeddings or {}).items()
         }
         self.tags: dict[str, str] = {}
-        self.functions = self._trace()
+        with library.use("on" if kernels else "off"):
+            self.functions = self._trace()
 
     def module(self) -> tf.Module:
         """Returns what to save: the variables that the functions read, and nothing else.
@@ -226,7 +231,8 @@ class ServingSignatures:
         for modality in (one.name for one in self.model.modalities):
             candidates, (quantized, norm) = (content(modality, axis) for axis in ITEM_AXES)
             norm = tf.where(batch[HISTORY_MASK], norm, tf.zeros_like(norm))
-            batch[similarity_feature(modality)] = in_graph.codes(*candidates, quantized, norm)
+            codes = pairs.similarity_codes if library.ops() else in_graph.codes
+            batch[similarity_feature(modality)] = codes(*candidates, quantized, norm)
             batch[candidate_embedding_feature(modality)] = candidates[0]
 
     def _outputs(self, logits: Tensors, batch: Tensors, inputs: Tensors) -> Tensors:

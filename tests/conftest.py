@@ -17,6 +17,8 @@ from tests.s3_server import s3  # noqa: F401  A fixture for every test.
 
 # Both are read once, when the library is loaded, so they are set before any test module is.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Stock ops, also where the kernels were built: `make test-kernels` tests those.
+os.environ.setdefault("DMF_KERNELS", "off")
 
 # About how long a test takes that is marked slow, and one that is not, in seconds.
 _SLOW, _FAST = 10, 0.3

@@ -12,7 +12,15 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-PACKAGES = ("features", "models", "serving_signatures", "pipeline", "benchmarks", "docs_build")
+PACKAGES = (
+    "features",
+    "kernels",
+    "models",
+    "serving_signatures",
+    "pipeline",
+    "benchmarks",
+    "docs_build",
+)
 
 # Packages with commands, which may use Beam and absl's flags.
 COMMANDS = ("pipeline", "benchmarks", "docs_build")

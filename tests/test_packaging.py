@@ -44,6 +44,9 @@ SCRIPTS = {
     "dmf-cycle",
 }
 BUILD_INPUTS = ["setup.py", "pyproject.toml", "LICENSE"]
+needs_compiler = pytest.mark.skipif(
+    shutil.which(os.environ.get("CXX", "g++")) is None, reason="there is no C++ compiler"
+)
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -52,11 +55,10 @@ def pins(lock: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def wheel_path(tmp_path_factory) -> Path:
-    """The wheel, built from the source distribution, which is built from a copy of the sources.
+def sources(tmp_path_factory) -> Path:
+    """A copy of the sources, with a library of kernels that no wheel may have.
 
-    A copy, because setuptools takes what an earlier build left in `build/lib` for sources; by way
-    of the source distribution, because that is what a Beam worker would be sent.
+    A copy, because setuptools takes what an earlier build left in `build/lib` for sources.
     """
     root = tmp_path_factory.mktemp("packaging")
     sources = root / "sources"
@@ -67,13 +69,30 @@ def wheel_path(tmp_path_factory) -> Path:
         shutil.copytree(
             REPOSITORY / package,
             sources / package,
-            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
+            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so"),
         )
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist", "."]
-    done = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=False)
+    library = sources / "kernels" / "lib" / "dmf_kernels-planted.so"
+    library.parent.mkdir(exist_ok=True)
+    library.write_bytes(b"")
+    return sources
+
+
+def build(sources: Path, output: str, *options: str, kernels: str) -> Path:
+    """Builds a wheel, with `DMF_BUILD_KERNELS` as given, and returns its path."""
+    command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", output, "."]
+    environment = {**os.environ, "DMF_BUILD_KERNELS": kernels}
+    done = subprocess.run(
+        command, cwd=sources, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    (path,) = (sources / "dist").glob("*.whl")
+    (path,) = (sources / output).glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="module")
+def wheel_path(sources) -> Path:
+    """The wheel, by way of the source distribution: that is what a Beam worker would be sent."""
+    return build(sources, "dist", kernels="0")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +137,7 @@ def test_wheel_holds_every_file_of_the_packages(wheel):
         path.relative_to(REPOSITORY).as_posix()
         for package in INSTALLED
         for path in (REPOSITORY / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
     }
     missing = expected - set(wheel.namelist())
     assert not missing, "no __init__.py beside it, or its kind is not in setup.py's package_data"
@@ -128,6 +147,52 @@ def test_wheel_holds_every_file_of_the_packages(wheel):
 def test_wheel_holds_nothing_else(wheel):
     top = {name.split("/")[0] for name in wheel.namelist()}
     assert {name for name in top if not name.endswith(".dist-info")} == set(INSTALLED)
+
+
+@pytest.mark.slow
+def test_wheel_is_for_every_platform(wheel_path, wheel):
+    assert wheel_path.name.endswith("-py3-none-any.whl")
+    assert [name for name in wheel.namelist() if name.endswith(".so")] == []
+
+
+@needs_compiler
+@pytest.mark.slow(seconds=90)
+def test_wheel_with_kernels_is_for_this_platform_and_loads_them(sources, wheel_path, tmp_path):
+    platform_wheel = build(sources, "platform", "--wheel", kernels="1")
+    tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    assert platform_wheel.name == wheel_path.name.replace("-any.whl", f"-{tag}.whl")
+    with zipfile.ZipFile(platform_wheel) as opened, zipfile.ZipFile(wheel_path) as pure:
+        (library,) = (name for name in opened.namelist() if name.endswith(".so"))
+        rest = {name for name in opened.namelist() if name != library}
+        assert rest == set(pure.namelist())
+
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    options = ["--quiet", "--no-deps", "--no-index", "--target", "installed"]
+    run(*pip, "install", *options, platform_wheel, cwd=tmp_path)
+    code = """
+import sys
+sys.path.insert(0, "installed")
+from kernels import library
+module = library.load()
+print(library.path(), all(hasattr(module, op) for op in library.OPS))
+"""
+    found = run(sys.executable, "-c", code, cwd=tmp_path).split()
+    assert found == [str(tmp_path / "installed" / library), "True"]
+    # What that build left is not in the next wheel.
+    again = build(sources, "again", "--wheel", kernels="0")
+    assert again.name == wheel_path.name
+    with zipfile.ZipFile(again) as opened:
+        assert [name for name in opened.namelist() if name.endswith(".so")] == []
+
+
+def test_unknown_wish_for_kernels_is_refused():
+    command = [sys.executable, "setup.py", "--version"]
+    environment = {**os.environ, "DMF_BUILD_KERNELS": "yes"}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "DMF_BUILD_KERNELS='yes', expected 0 or 1. Set 1, or unset it." in done.stderr
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from benchmarks.model_alternatives.materialized_attention import MaterializedDMF
 from features.embeddings import embedding_set
 from features.embeddings.embedding_set import EmbeddingSet
 from features.schema import ExampleSchema, Modality
+from kernels import library
 from models import factory
 from models.dmf import DMF
 from models.early_fusion import EarlyFusion
@@ -38,6 +39,8 @@ _KINDS: dict[str, tuple[type[RankingModel], ModelConfig]] = {
     "id_only_default": (IdOnly, DEFAULTS),
     "dmf_default": (DMF, DEFAULTS),
 }
+_KERNELS = "_kernels"
+"""Ends the name of a model that is exported with native kernels, too."""
 
 
 def content(items: int) -> dict[str, EmbeddingSet]:
@@ -74,11 +77,18 @@ def export_all(
 ) -> dict[str, str]:
     """Exports models with the embedding sets inside; each passes the export's gate.
 
-    The sets' items are the vocabulary. Returns the version folder by model.
+    The sets' items are the vocabulary. Where the library of native kernels was built, `dmf` and
+    `dmf_default` are exported with them too. Returns the version folder by model.
     """
     folders = {}
-    for name, model in build_all(next(iter(embeddings.values())).item_ids, names).items():
+    wanted = [name.removesuffix(_KERNELS) for name in names]
+    for name, model in build_all(next(iter(embeddings.values())).item_ids, wanted).items():
         own = {modality.name: embeddings[modality.name] for modality in model.modalities}
         place = os.path.join(folder, name)
         folders[name] = saved_model.export_saved_model(model, place, own, batch_sizes=(1,)).folder
+        if type(model) is DMF and library.ops():
+            exported = saved_model.export_saved_model(
+                model, place + _KERNELS, own, batch_sizes=(1,), kernels=True
+            )
+            folders[name + _KERNELS] = exported.folder
     return folders

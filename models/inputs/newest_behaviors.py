@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 from features.schema import BEHAVIORS, similarity_feature
+from kernels import library, pairs
 
 
 def truncate_history(
@@ -45,6 +46,9 @@ def truncate_history(
             cut[name] = tf.gather(values, places, batch_dims=1)
     for modality in modalities:
         name = similarity_feature(modality)
+        if library.ops():
+            cut[name] = pairs.newest_codes(batch[name], start, kept)
+            continue
         windows = _windows(tf.shape(batch[name]), start, kept)
         cut[name] = _cut_codes(batch[name], windows, kept)
     return cut

@@ -6,6 +6,7 @@ import tensorflow as tf
 from features import in_graph
 from features.embeddings.embedding_set import EmbeddingSet
 from features.ids import id_index
+from kernels import library, rows
 
 
 class ContentTable(tf.Module):
@@ -26,12 +27,12 @@ class ContentTable(tf.Module):
         if not embeddings.item_ids.size:
             raise ValueError(f"The embedding set of modality {name!r} holds no item.")
         index = id_index.index(embeddings.item_ids)
-        rows = np.append(index.order, len(index.order))  # [N + 1]: the zero row stays last.
+        order = np.append(index.order, len(index.order))  # [N + 1]: the zero row stays last.
         self._longest = index.longest
         self._starts = _variable(index.starts, "starts")
         self._item_ids = _variable(embeddings.item_ids[index.order], "item_ids")
-        self._quantized = _variable(embeddings.quantized[rows], "quantized")
-        self._norms = _variable(embeddings.norms[rows], "norms")
+        self._quantized = _variable(embeddings.quantized[order], "quantized")
+        self._norms = _variable(embeddings.norms[order], "norms")
 
     def vectors(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns item ids `[N]` int64, in any order, and their quantized vectors `[N, M]` int8."""
@@ -43,6 +44,9 @@ class ContentTable(tf.Module):
         Returns:
           Quantized vectors int8 `[..., M]` and norms float32 `[...]`.
         """
+        if library.ops():
+            index = self._item_ids, self._starts, self._longest
+            return rows.content(item_ids, *index, self._quantized, self._norms)
         row = in_graph.indexed_positions(item_ids, self._item_ids, self._starts, self._longest)
         return tf.gather(self._quantized, row), tf.gather(self._norms, row)
 

@@ -13,8 +13,6 @@ import contextlib
 
 import tensorflow as tf
 
-from models.layers import multi_head_ops
-
 
 def gather_by_code(terms: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
     """Looks up each pair's term by its code.
@@ -87,21 +85,6 @@ def _per_head(codes: tf.Tensor, heads: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(codes)
     expanded = tf.cast(codes, tf.int32)[:, :, None, :]
     return tf.broadcast_to(expanded, [shape[0], shape[1], heads, shape[2]])
-
-
-def table_values(weights: tf.Tensor, codes: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-    """Returns `sum_i a_i table[code_i]`, as mass per code times the table.
-
-    Args:
-      weights: `[R, C, H, L]` float.
-      codes: `[R, C, L]` integer in `[0, B)`.
-      table: `[B, H, d]` float.
-
-    Returns:
-      `[R, C, H, d]` float.
-    """
-    mass = sum_by_code(weights, codes, table.shape[0])  # [R, C, H, B]
-    return multi_head_ops.table_values(mass, table)
 
 
 def for_each_candidate(codes: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:

@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from features import in_graph
 from features.embeddings import similarity
+from kernels import library, pairs
 from models.inputs.behaviors import Behaviors
 from models.layers import similarity_counts
 
 
 def similar_behaviors(
     codes: Mapping[str, tf.Tensor],
-    counts: Mapping[str, tf.Tensor],
     behaviors: Behaviors,
     behavior_types: int,
     width: float,
@@ -32,7 +32,6 @@ def similar_behaviors(
 
     Args:
       codes: `[R, C, L]` uint8 by modality.
-      counts: `[R, C, Y, 256]` by modality, see `similarity_counts`.
       behaviors: mask, type and, if recorded, residuals.
       behavior_types: Y.
       width: the kernel's width, in cosines.
@@ -41,9 +40,12 @@ def similar_behaviors(
       `[R, C, K * Y]` for K kernels, or `[R, C, K * (Y + 1)]` with residuals; zeros for an empty
       history.
     """
-    sums = [_sums(one, counts[name], behaviors, width) for name, one in codes.items()]
-    if len(codes) > 1:
-        sums.append(_sums_of_product(list(codes.values()), behaviors, behavior_types, width))
+    if library.ops():
+        sums = _sums_by_kernel(list(codes.values()), behaviors, behavior_types, width)
+    else:
+        sums = [_sums(one, behaviors, behavior_types, width) for one in codes.values()]
+        if len(codes) > 1:
+            sums.append(_sums_of_product(list(codes.values()), behaviors, behavior_types, width))
     means = []
     for one in sums:
         total = tf.reduce_sum(one[..., :behavior_types], axis=-1, keepdims=True)
@@ -51,10 +53,41 @@ def similar_behaviors(
     return tf.concat(means, axis=-1)
 
 
-def _sums(codes: tf.Tensor, counts: tf.Tensor, behaviors: Behaviors, width: float) -> tf.Tensor:
-    """Returns one modality's kernel by type, then times the residual, `[R, C, Y (+ 1)]`."""
+def _sums_by_kernel(
+    codes: list[tf.Tensor], behaviors: Behaviors, behavior_types: int, width: float
+) -> list[tf.Tensor]:
+    """Returns `_sums` of each modality, then `_sums_of_product` of several, by a native kernel."""
+    largest = (similarity.CODES - 1) * len(codes)
+    joint = np.exp((np.arange(largest + 1) - largest) / (float(similarity.SCALE) * width))
+    sums, _ = pairs.code_sums(
+        codes,
+        _columns(behaviors, behavior_types),
+        behaviors.mask,
+        _kernel_of_code(width),
+        joint if len(codes) > 1 else None,
+    )
+    return tf.unstack(sums, axis=2)
+
+
+def _kernel_of_code(width: float) -> np.ndarray:
+    """Returns the kernel of each code, `[256]`; the unknown code's is that of cosine 0."""
     cosines = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
-    kernel = np.exp((cosines[:, None] - 1) / width)  # [256, 1]
+    return np.exp((cosines - 1) / width)
+
+
+def _columns(behaviors: Behaviors, behavior_types: int) -> tf.Tensor:
+    """Returns 1 for each behavior's type, then its residual, `[R, L, Y (+ 1)]`; 0 for padding."""
+    columns = [tf.one_hot(behaviors.type, behavior_types)]
+    if behaviors.residual is not None:
+        columns.append(behaviors.residual_value()[..., None])
+    return tf.concat(columns, axis=-1) * tf.cast(behaviors.mask, tf.float32)[..., None]
+
+
+def _sums(codes: tf.Tensor, behaviors: Behaviors, behavior_types: int, width: float) -> tf.Tensor:
+    """Returns one modality's kernel by type, then times the residual, `[R, C, Y (+ 1)]`."""
+    kernel = _kernel_of_code(width)[:, None]
+    # TensorFlow computes equal operations of a graph once: tiers read the same counts.
+    counts = similarity_counts.counts(codes, behaviors, behavior_types)
     sums = [similarity_counts.apply(counts, kernel)[..., 0]]
     if behaviors.residual is not None:
         residuals = similarity_counts.counts(codes, behaviors, 1, behaviors.residual_value())
@@ -66,13 +99,8 @@ def _sums_of_product(
     codes: list[tf.Tensor], behaviors: Behaviors, behavior_types: int, width: float
 ) -> tf.Tensor:
     """Returns as `_sums` does, of the product of all modalities' kernels."""
-    known = tf.cast(behaviors.mask, tf.float32)[..., None]
-    columns = [tf.one_hot(behaviors.type, behavior_types)]
-    if behaviors.residual is not None:
-        columns.append(behaviors.residual_value()[..., None])
-    values = tf.concat(columns, axis=-1) * known  # [R, L, Y (+ 1)]
     # Of the sum of cosines: with `cosine - 1 = (code - 255) / 127` the exponent is a line.
     slope = 1 / (float(similarity.SCALE) * width)
     total = tf.add_n([in_graph.code_or_zero_cosine(one) for one in codes])
     largest = (similarity.CODES - 1) * len(codes)
-    return tf.matmul(tf.exp(slope * total - slope * largest), values)
+    return tf.matmul(tf.exp(slope * total - slope * largest), _columns(behaviors, behavior_types))

@@ -3,11 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
+from features.embeddings import similarity
+from kernels import library, pairs
 from models.inputs.behaviors import Behaviors
+
+_COSINE_OF_CODE = np.nan_to_num(similarity.cosine_of_code(np.arange(similarity.CODES)))
 
 
 class SimilarityProduct(keras.layers.Layer):
@@ -48,7 +53,12 @@ class SimilarityProduct(keras.layers.Layer):
           behaviors: mask and type, the newest last.
         """
         weights = self._weights(behaviors)
-        means = [tf.matmul(in_graph.cosine_of_code(one), weights) for one in codes.values()]
+        if library.ops():
+            every = list(codes.values())
+            sums, _ = pairs.code_sums(every, weights, behaviors.mask, _COSINE_OF_CODE)
+            means = tf.unstack(sums, axis=2)
+        else:
+            means = [tf.matmul(in_graph.cosine_of_code(one), weights) for one in codes.values()]
         return tf.reduce_sum(candidates * self._product(tf.concat(means, axis=-1)), axis=-1)
 
     def scale(self, factor: float) -> None:

@@ -8,6 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features.embeddings import similarity
+from kernels import library, pairs
+from models.inputs.behaviors import Behaviors
 from models.layers import similarity_counts
 
 
@@ -31,36 +33,55 @@ class SimilarityTiers(keras.layers.Layer):
         if width < 1:
             raise ValueError(f"width must be at least 1, received {width}.")
         self._tier_edges = {name: tuple(edges) for name, edges in tier_edges.items()}
-        self._tier_of_code = {name: _members(edges) for name, edges in self._tier_edges.items()}
         self._towers = {
             name: keras.layers.Dense(width, activation="relu", name=f"tower_{name}")
             for name in self._tier_edges
         }
 
-    def call(self, counts: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def call(
+        self, codes: Mapping[str, tf.Tensor], behaviors: Behaviors, behavior_types: int = 1
+    ) -> tf.Tensor:
         """Returns the towers' outputs side by side.
 
         Args:
-          counts: `[R, C, Y, 256]` float32 by modality, see `similarity_counts`.
+          codes: `[R, C, L]` uint8 by modality.
+          behaviors: mask and type.
+          behavior_types: Y of `similarity_counts` that other layers read too; tiers are of all
+            types.
 
         Returns:
           `[R, C, width * modalities]`.
         """
-        return tf.concat(
-            [
-                tower(tf.math.log1p(self.histogram(name, counts[name])))
-                for name, tower in self._towers.items()
-            ],
-            axis=-1,
-        )
+        counted = self.histograms(codes, behaviors, behavior_types)
+        towers = self._towers.items()
+        return tf.concat([tower(tf.math.log1p(counted[name])) for name, tower in towers], axis=-1)
 
-    def histogram(self, modality: str, counts: tf.Tensor) -> tf.Tensor:
-        """Counts behaviors by tier, `[R, C, Y, 256]` to `[R, C, tiers]` float32."""
-        of_all_types = tf.squeeze(counts, 2) if counts.shape[2] == 1 else tf.reduce_sum(counts, 2)
-        return similarity_counts.apply(of_all_types, self._tier_of_code[modality])
+    def histograms(
+        self, codes: Mapping[str, tf.Tensor], behaviors: Behaviors, behavior_types: int = 1
+    ) -> dict[str, tf.Tensor]:
+        """Counts behaviors by tier, `[R, C, tiers]` float32 by modality; arguments as of `call`."""
+        tables = {
+            name: similarity.bucket_of_code(edges) for name, edges in self._tier_edges.items()
+        }
+        sizes = {len(edges) for edges in self._tier_edges.values()}
+        if library.ops() and len(sizes) == 1:  # The kernel counts equally many tiers of each.
+            none = tf.zeros([*tf.unstack(tf.shape(behaviors.mask)), 0])
+            ordered = [codes[name] for name in tables]
+            _, counted = pairs.code_sums(
+                ordered, none, behaviors.mask, np.zeros(256), None, np.stack(list(tables.values()))
+            )
+            return dict(zip(tables, counted, strict=True))
+        return {
+            name: _histogram(
+                similarity_counts.counts(codes[name], behaviors, behavior_types), table
+            )
+            for name, table in tables.items()
+        }
 
 
-def _members(edges: Sequence[float]) -> np.ndarray:
-    """Returns 1 where a code is in a tier, `[256, tiers]`; the unknown code is in none."""
-    tiers = np.arange(1, len(edges) + 2)
-    return (similarity.bucket_of_code(edges)[:, None] == tiers).astype(np.float32)
+def _histogram(counts: tf.Tensor, tier_of_code: np.ndarray) -> tf.Tensor:
+    """Counts behaviors by tier, `[R, C, Y, 256]` to `[R, C, tiers]` float32."""
+    of_all_types = tf.squeeze(counts, 2) if counts.shape[2] == 1 else tf.reduce_sum(counts, 2)
+    # 1 where a code is in a tier; the unknown code is in none.
+    members = tier_of_code[:, None] == np.arange(1, tier_of_code.max() + 1)
+    return similarity_counts.apply(of_all_types, members.astype(np.float32))

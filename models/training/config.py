@@ -70,6 +70,8 @@ class TrainingConfig:
       jit_compile: compiles the heads with XLA, once per batch shape; the exported model is not.
       intra_op_threads: threads within an op; 0 for the number of cores.
       inter_op_threads: ops that run at the same time; 0 for the number of cores.
+      kernels: native kernels, where the model has any: `auto` uses them if the library was built
+        (`kernels`), `on` requires it, `off` never uses them.
     """
 
     batch_candidates: PositiveInt = 512
@@ -95,3 +97,4 @@ class TrainingConfig:
     jit_compile: bool = False
     intra_op_threads: NonNegativeInt = 0
     inter_op_threads: NonNegativeInt = 0
+    kernels: Literal["auto", "on", "off"] = "auto"

@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from features.errors import UserInputError
+from kernels import library
 from models.layers.ranking_head import RankingHead
 from models.ranking_model import RankingModel
 from models.training.config import TrainingConfig
@@ -35,6 +36,28 @@ def set_threads(config: TrainingConfig) -> None:
             f"{threading.get_inter_op_parallelism_threads()} (0: as many as there are cores). A "
             "process has one number of threads: train in a process of its own."
         ) from error
+
+
+@contextlib.contextmanager
+def kernels(config: TrainingConfig) -> Iterator[None]:
+    """Uses native kernels within the block as configured.
+
+    The workers of a parameter server cluster run graphs of the coordinator, which have none: the
+    servers' TensorFlow does not know the ops.
+
+    Raises:
+      UserInputError: they are required, and not there, or not to be had with this strategy.
+    """
+    mode = config.kernels
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.ParameterServerStrategy):
+        if mode == "on":
+            raise UserInputError(
+                "training.kernels=on cannot be had with training.strategy=parameter_server, whose "
+                "servers do not know the kernels. Set training.kernels=auto."
+            )
+        mode = "off"
+    with library.use(mode):
+        yield
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from absl import logging
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
 from features.files import checked, manifest, storage
+from kernels import library
 from models import downsampling, entire_space, factory, trained_model
 from models.inputs import input_pipeline, record_check, shard_reading
 from models.inputs.example_set import ExampleSet
@@ -71,6 +72,20 @@ def train(
       StoppedError: a stop was requested.
     """
     execution.set_threads(config)
+    with execution.kernels(config):
+        return _train(examples, model_config, config, folder, embeddings, stop_requested, start)
+
+
+def _train(
+    examples: ExampleSet,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    folder: str,
+    embeddings: Mapping[str, EmbeddingSet] | None,
+    stop_requested: Callable[[], bool],
+    start: str | None,
+) -> tuple[RankingModel, dict[str, Any]]:
+    """Returns what `train` does, with the process's settings made."""
     keras.utils.set_random_seed(config.seed)
     # Keras numbers layers per process, and their names are in a checkpoint: a second training of a
     # process would write other bytes than the same training alone.
@@ -168,5 +183,7 @@ def _fingerprint(
 ) -> str:
     """Returns a name of this run's data and settings, so that only the same run is resumed."""
     earlier = None if start is None else checked.sha256(storage.join(start, manifest.FILE_NAME))
-    parts = [examples.identity(), earlier, *map(dataclasses.asdict, configs)]
+    # Kernels round otherwise than stock ops.
+    native = library.ops() is not None
+    parts = [examples.identity(), earlier, native, *map(dataclasses.asdict, configs)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

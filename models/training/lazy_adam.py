@@ -9,6 +9,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
+from kernels import library
+from kernels import rows as row_kernels
+
 
 class LazyAdam(keras.optimizers.Adam):
     """Row-wise lazy Adam: rows that are not in the batch keep their weights and moments.
@@ -112,6 +115,12 @@ class LazyAdam(keras.optimizers.Adam):
           rate: step size with the bias correction, scalar.
           gradient: rows `[K]` and their values `[K, ...]`.
         """
+        tables = variable, momentum, velocity
+        # A strategy may keep variables on servers, which have no kernels.
+        if library.ops() and not tf.distribute.has_strategy():
+            betas = self.beta_1, self.beta_2
+            row_kernels.lazy_adam(tables, rate, gradient, betas, self.epsilon)
+            return
         rows, values = gradient.indices, gradient.values
         first = self._moment(momentum, rows, values, self.beta_1)
         second = self._moment(velocity, rows, tf.square(values), self.beta_2)

@@ -129,6 +129,7 @@ def export(run: PartRun) -> Outcome:
         embeddings,
         settings.batch_sizes,
         max_pairs=settings.max_pairs,
+        kernels=settings.kernels,
         origin={ORIGIN: model},
     )
     exported = _warmed_up(export_model, run.config.request_log)

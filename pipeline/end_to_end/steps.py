@@ -174,6 +174,7 @@ def export_main_model(run: RunState) -> None:
         run.config.export.batch_sizes,
         run.config.sample_requests,
         max_pairs=run.config.export.max_pairs,
+        kernels=run.config.export.kernels,
     )
 
 

@@ -13,7 +13,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from features.records import record_files
 from pipeline.local_serving import tensor_protos
 from serving_signatures.export import warmup
-from serving_signatures.versions.exported_version import EXTRAS, check_files
+from serving_signatures.versions.exported_version import EXTRAS, check_files, load_ops
 
 _CALLABLE = (
     "tensorflow/serving/predict",
@@ -41,6 +41,7 @@ class Servable:
 
     def __init__(self, folder: str) -> None:
         check_files(folder)
+        load_ops(folder)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
         self.signatures = _load(self._session, folder)

@@ -7,7 +7,17 @@ from pipeline.runtime import text_table
 from serving_signatures.versions.exported_version import ExportedVersion
 from serving_signatures.versions.rollout import Rollout
 
-_HEAD = ("version", "created", "labels", "gate", "id_tag", "target_aware_tag", "size", "parity")
+_HEAD = (
+    "version",
+    "created",
+    "labels",
+    "gate",
+    "id_tag",
+    "target_aware_tag",
+    "size",
+    "parity",
+    "ops",
+)
 
 
 def describe(
@@ -63,6 +73,7 @@ def _row(version: ExportedVersion, labels: str, gate: str, contents: bool) -> tu
         *(version.tags.get(tag, "-") for tag in ("id_tag", "target_aware_tag")),
         size(version),
         "-" if parity is None else f"{parity['max_abs_diff']:.1e}",
+        "kernels" if version.foreign_ops else "stock",
         _caches(version),
         f"damaged: {damage[0]}" if damage else "intact" if contents else "sizes right",
     )

@@ -45,11 +45,13 @@ class ExportConfig:
         carry the vectors.
       batch_sizes: allowed batch sizes R, written as TF Serving's batching parameters.
       max_pairs: the largest call that the model answers, in pairs of candidate and behavior.
+      kernels: compute by native kernels, which servers then have to have; else by stock ops alone.
     """
 
     embeddings_inside: bool = True
     batch_sizes: tuple[PositiveInt, ...] = (1, 2, 4, 8)
     max_pairs: PositiveInt = call_size.DEFAULT_MAX_PAIRS
+    kernels: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -28,6 +28,7 @@ def export_model(
     max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
     origin: Mapping[str, str] | None = None,
     warmup_requests: Sequence[str] = (),
+    kernels: bool = False,
 ) -> saved_model.Exported:
     """Exports a model and compares its signatures on held-out and on random requests.
 
@@ -43,6 +44,7 @@ def export_model(
       max_pairs: the largest call that the version answers, see `call_size`.
       origin: further values of the manifest, which say what the version was made from.
       warmup_requests: files, globs or folders of a request log to take warm-up records from.
+      kernels: compute by native kernels, which servers then need.
 
     Raises:
       NoRequestsError: `warmup_requests` hold none that the version could answer.
@@ -77,6 +79,7 @@ def export_model(
             max_pairs,
             origin=origin,
             warmup_requests=warmup_requests,
+            kernels=kernels,
         )
     except saved_model.ExportRefusedError as error:
         raise UserInputError(str(error)) from error

@@ -1,4 +1,6 @@
-"""Verifies a SavedModel in a process of its own: `python parity_process.py SAVED_MODEL CASES`.
+"""Verifies a SavedModel in a process of its own.
+
+    python parity_process.py SAVED_MODEL CASES [LIBRARY_OF_OPS]
 
 It imports nothing of this project, so what passes here loads wherever TensorFlow does; that is
 why it spells the names of inputs and outputs itself. Every case is scored by `serving_default`,
@@ -86,7 +88,7 @@ def refuses_other_tags(signature: Callable, inputs: dict[str, np.ndarray]) -> bo
 
 
 def foreign_ops(saved_model: str) -> list[str]:
-    """Returns the ops of the graph that are Python or not in TensorFlow's registry."""
+    """Returns the ops of the graph that are Python or not in the registry."""
     proto = saved_model_pb2.SavedModel()
     with open(os.path.join(saved_model, "saved_model.pb"), "rb") as file:
         proto.ParseFromString(file.read())
@@ -124,8 +126,17 @@ def check_compared(signatures: Iterable[str]) -> None:
         )
 
 
-def verify(saved_model: str, cases: str) -> dict[str, object]:
-    """Compares every scoring signature on every case; projections by way of `score_cached`."""
+def verify(saved_model: str, cases: str, library: str | None = None) -> dict[str, object]:
+    """Compares every scoring signature on every case; projections by way of `score_cached`.
+
+    Args:
+      saved_model: its folder.
+      cases: folder of what to score.
+      library: of further ops, loaded once the ops were compared with TensorFlow's own.
+    """
+    foreign = foreign_ops(saved_model)
+    if library is not None:
+        tf.load_op_library(library)
     signatures = dict(tf.saved_model.load(saved_model).signatures.items())
     check_compared(signatures)
     differences: dict[str, float] = {}
@@ -149,10 +160,10 @@ def verify(saved_model: str, cases: str) -> dict[str, object]:
         "max_abs_diff": max(differences.values()),
         "wrong_tags_refused": refused,
         "warmup": replay_warmup(saved_model, signatures),
-        "foreign_ops": foreign_ops(saved_model),
+        "foreign_ops": foreign,
         "signatures": sorted(signatures),
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(verify(sys.argv[1], sys.argv[2])))
+    print(json.dumps(verify(*sys.argv[1:])))

@@ -16,6 +16,7 @@ from features.embeddings.embedding_set import EmbeddingSet
 from features.records import decoded_example, requests
 from features.records.requests import Arrays
 from features.schema import CANDIDATE_MASK, HISTORY_MASK
+from kernels import library
 from models.ranking_model import RankingModel
 from serving_signatures import call_size, names
 from serving_signatures.export import (
@@ -74,6 +75,7 @@ def export_saved_model(
     max_pairs: int = call_size.DEFAULT_MAX_PAIRS,
     origin: Mapping[str, str] | None = None,
     warmup_requests: Sequence[str] = (),
+    kernels: bool = False,
 ) -> Exported:
     """Exports a model as the next version.
 
@@ -90,13 +92,16 @@ def export_saved_model(
       origin: further values of the manifest, which say what the version was made from.
       warmup_requests: files, globs or folders of a request log, whose usual sizes and slowest are
         warmed up; empty for a size that is made up.
+      kernels: compute by native kernels, which servers then need; the scores are compared with
+        those of stock ops.
 
     Raises:
-      UserInputError: `max_pairs` is less than what is called here, or the log has no request that
-        the version could answer.
+      UserInputError: `max_pairs` is less than what is called here, the log has no request that
+        the version could answer, or the kernels were not built.
       ExportRefusedError: a check failed; nothing was published.
     """
-    signatures = ServingSignatures(model, embeddings, max_pairs)
+    signatures = ServingSignatures(model, embeddings, max_pairs, kernels)
+    stock = ServingSignatures(model, embeddings, max_pairs) if kernels else None
     behaviors = signatures.schema.history_length
     warm = [(size, warmup_calls.CANDIDATES_UNASKED, behaviors) for size in batch_sizes]
     for shape in (*PARITY_SHAPES, *warm):
@@ -129,8 +134,10 @@ def export_saved_model(
         score_request = signatures.functions[names.SCORE_REQUEST]
         for index, (batch, examples) in enumerate(zip(batches, records, strict=True)):
             _write_case(cases, index, examples, inputs_of(score_request, batch))
+        if stock is not None:
+            _compare(signatures, stock, records)
         files = list_files(saved_model)
-        parity = _verify(saved_model, cases, batch_sizes)
+        parity = _verify(saved_model, cases, batch_sizes, kernels)
         values = {**(origin or {}), **_manifest_values(signatures, embeddings, parity)}
         if served is not None:
             values["warmup"] = _described(served, sizes)
@@ -152,6 +159,27 @@ def _save(signatures: ServingSignatures, folder: str) -> None:
         logging.set_verbosity(verbosity)
 
 
+def _compare(
+    signatures: ServingSignatures, stock: ServingSignatures, records: Sequence[Sequence[bytes]]
+) -> None:
+    """Raises `ExportRefusedError` unless kernels score records as stock ops do."""
+    for one in records:
+        sent = tf.constant(np.array(one, object))
+        found, expected = (
+            each.functions[names.SERVING_DEFAULT](**{names.EXAMPLES: sent})
+            for each in (signatures, stock)
+        )
+        for label in signatures.model.schema.labels:
+            if label not in expected:
+                continue
+            difference = float(tf.reduce_max(tf.abs(found[label] - expected[label])))
+            if not difference <= PARITY_TOLERANCE:
+                raise ExportRefusedError(
+                    f"The SavedModel was not published: native kernels score {label} up to "
+                    f"{difference} from stock ops, more than {PARITY_TOLERANCE}."
+                )
+
+
 def _items(model: RankingModel, embeddings: Mapping[str, EmbeddingSet]) -> np.ndarray:
     """Returns item ids to draw requests from: the vocabulary's and those with content."""
     known = [embedding_set.item_ids for embedding_set in embeddings.values()]
@@ -160,10 +188,13 @@ def _items(model: RankingModel, embeddings: Mapping[str, EmbeddingSet]) -> np.nd
     return np.unique(np.concatenate(known))
 
 
-def _verify(saved_model: str, cases: str, batch_sizes: Sequence[int]) -> dict[str, Any]:
+def _verify(
+    saved_model: str, cases: str, batch_sizes: Sequence[int], kernels: bool
+) -> dict[str, Any]:
     """Runs `parity_process` and raises unless everything holds."""
+    further = [library.path()] if kernels else []
     result = subprocess.run(
-        [sys.executable, parity_process.__file__, saved_model, cases],
+        [sys.executable, parity_process.__file__, saved_model, cases, *further],
         capture_output=True,
         text=True,
         cwd=cases,
@@ -181,8 +212,9 @@ def _verify(saved_model: str, cases: str, batch_sizes: Sequence[int]) -> dict[st
             f"signatures differ from {names.SERVING_DEFAULT} by more than {PARITY_TOLERANCE}: "
             f"{parity['differences']}"
         )
-    if parity["foreign_ops"]:
-        failures.append(f"ops that stock TensorFlow does not have: {parity['foreign_ops']}")
+    known = set(library.OPS) if kernels else set()
+    if unknown := sorted(set(parity["foreign_ops"]) - known):
+        failures.append(f"ops that stock TensorFlow does not have: {unknown}")
     if not parity["wrong_tags_refused"]:
         failures.append(f"{names.SCORE_CACHED} accepted a tag of another model")
     warm = {name: sorted(set(sizes)) for name, sizes in parity["warmup"].items()}
@@ -237,5 +269,6 @@ def _manifest_values(
         "max_pairs": signatures.bound.max_pairs,
         "embeddings": {name: values.fingerprint for name, values in embeddings.items()},
         "parity": dict(parity),
+        "foreign_ops": parity["foreign_ops"],
         "tensorflow": tf.__version__,
     }

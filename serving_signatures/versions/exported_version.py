@@ -9,6 +9,7 @@ from features import id_kinds
 from features.errors import UserInputError
 from features.files import checked, manifest, storage
 from features.id_kinds import Kind
+from kernels import library
 from serving_signatures.versions import manifest_check
 
 EXTRAS = "assets.extra"
@@ -52,6 +53,11 @@ class ExportedVersion:
         return self.manifest.get("tags", {})
 
     @property
+    def foreign_ops(self) -> tuple[str, ...]:
+        """The ops that a server needs besides TensorFlow's own."""
+        return tuple(self.manifest.get("foreign_ops", ()))
+
+    @property
     def manifest_sha256(self) -> str:
         """The sha256 of its manifest, which has those of all other files: what the version is."""
         return checked.sha256(os.path.join(self.folder, EXTRAS, manifest.FILE_NAME))
@@ -88,6 +94,24 @@ def check_files(folder: str, values: Mapping[str, Any] | None = None) -> None:
     damage = _damage(folder, values.get("files", {}), contents=True)
     if damage:
         raise UserInputError(f"{folder!r} is damaged: {'; '.join(damage[:3])}. {_REMEDY}")
+
+
+def load_ops(folder: str) -> None:
+    """Loads the ops that a version needs besides TensorFlow's own; call it before its SavedModel.
+
+    Raises:
+      UserInputError: they are not there.
+    """
+    if not storage.is_file(storage.join(folder, EXTRAS, manifest.FILE_NAME)):
+        return
+    needed = set(read_values(folder).get("foreign_ops", ()))
+    if unknown := sorted(needed - set(library.OPS)):
+        raise UserInputError(
+            f"{folder!r} needs the ops {unknown}, which this release does not have. Install the "
+            "one that exported it, or export the model again."
+        )
+    if needed:
+        library.load()
 
 
 def read_values(folder: str) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class LoadedVersion:
         # Of what has not changed, the second check reads nothing; it explains an error of loading.
         with stamps.checked_after(lambda: exported_version.check_files(folder)):
             schema = ExampleSchema.from_dict(exported_version.schema_of(folder))
+            exported_version.load_ops(folder)
             loaded = tf.saved_model.load(folder)
         return cls(folder, schema, loaded, dict(loaded.signatures.items()))
 

@@ -39,6 +39,7 @@ class _Manifest:
     schema: dict[str, Any] = dataclasses.field(default_factory=dict)
     created: str = ""
     parity: _Parity | None = None
+    foreign_ops: list[str] = dataclasses.field(default_factory=list)
 
 
 def check(path: str, values: Mapping[str, Any]) -> None:

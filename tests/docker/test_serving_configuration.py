@@ -118,7 +118,7 @@ def test_serving_reads_the_files_of_this_folder_and_what_promote_writes(compose)
     service = compose["services"]["serving"]
     assert "./serving:/config:ro" in service["volumes"]
     command = "\n".join(service["command"])
-    held = {path.name for path in (DOCKER / "serving").iterdir()} - {"README.md"}
+    held = {path.name for path in (DOCKER / "serving").iterdir() if path.is_file()} - {"README.md"}
     assert set(re.findall(r"=/config/(\S+)", command)) == held - {rollout.FILE_NAME}
     assert f"--model_config_file=/models/dmf/{rollout.FILE_NAME}" in service["command"]
     assert "--allow_version_labels_for_unavailable_models=true" in service["command"]

@@ -1,16 +1,38 @@
 """Decoupled target attention: similarity as side information, keys and values per item."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
+from features.embeddings import similarity
+from kernels import library, pairs
 from models.inputs.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors, rows_by_code
 from models.layers import masking, multi_head_ops, similarity_code_ops
 
 _GAPS = len(TIME_GAP_EDGES) + 1
+
+
+class BehaviorTerms(NamedTuple):
+    """A term of the scores that is looked up by a code of the behavior.
+
+    Attributes:
+      codes: `[R, L]` int32 in `[0, K)`.
+      terms: `[R, C, H, K]`.
+    """
+
+    codes: tf.Tensor
+    terms: tf.Tensor
+
+    def of_pairs(self) -> tf.Tensor:
+        """Returns the codes for each candidate, `[R, C, L]`."""
+        return similarity_code_ops.for_each_candidate(self.codes, tf.shape(self.terms)[1])
+
+    def mass(self, weights: tf.Tensor) -> tf.Tensor:
+        """Returns the sums of weights `[R, C, H, L]` by code, `[R, C, H, K]`."""
+        return similarity_code_ops.sum_by_code(weights, self.of_pairs(), self.terms.shape[-1])
 
 
 class DecoupledTargetAttention(keras.layers.Layer):
@@ -177,9 +199,9 @@ class DecoupledTargetAttention(keras.layers.Layer):
           `[R, C, H * d]`.
         """
         value += tf.gather(self._behavior_values(), self._behavior_code(behaviors))
-        weights = self.attention_weights(query, key, codes, behaviors)  # [R, C, H, L]
-        interest = multi_head_ops.pool(weights, value)  # [R, C, H, d]
-        return self._finish(interest, weights, codes, behaviors)
+        attention = self._attention(query, key, codes, behaviors)
+        interest = multi_head_ops.pool(attention.weights, value)  # [R, C, H, d]
+        return self._finish(interest, attention.by_bucket, behaviors)
 
     def attention_weights(
         self,
@@ -189,10 +211,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Returns the attention weights, `[R, C, H, L]`; for the arguments see `attend`."""
-        key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
-        query = self._scaled(query)
-        scores = multi_head_ops.pair_scores(query, key)  # [R, C, H, L]
-        return self._weights(scores, query, codes, behaviors)
+        return self._attention(query, key, codes, behaviors).weights
 
     def bucket_variables(self) -> list[tf.Variable]:
         """Returns the bucket tables and the biases, which have a learning rate of their own."""
@@ -212,22 +231,21 @@ class DecoupledTargetAttention(keras.layers.Layer):
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Attends with `q . W_K e_i = (W_K^T q) . e_i`: no projection of the history."""
-        count = tf.shape(query)[1]
-        code = similarity_code_ops.for_each_candidate(self._behavior_code(behaviors), count)
+        code = self._behavior_code(behaviors)
         query = self._scaled(query)
         # W_K moves to the query: one product per candidate instead of one per behavior.
         key_kernel = tf.transpose(self._key_kernel, [1, 2, 0])  # [H, d, D]
         absorbed = multi_head_ops.project_each(query, key_kernel)  # [R, C, H, D]
         scores = multi_head_ops.shared_pair_scores(absorbed, history)  # [R, C, H, L]
         by_code = multi_head_ops.table_scores(query, self._behavior_keys())  # [R, C, H, codes]
-        scores += similarity_code_ops.gather_by_code(by_code, code)
-        weights = self._weights(scores, query, codes, behaviors)
+        added = BehaviorTerms(code, by_code)
+        attention = self._weights(scores, query, codes, behaviors, added)
         # sum_i a_i W_V e_i = W_V sum_i a_i e_i: W_V moves behind the sum likewise.
-        pooled = multi_head_ops.shared_pool(weights, history)  # [R, C, H, D]
+        pooled = multi_head_ops.shared_pool(attention.weights, history)  # [R, C, H, D]
         value_kernel = tf.transpose(self._value_kernel, [1, 0, 2])  # [H, D, d]
         interest = multi_head_ops.project_each(pooled, value_kernel)  # [R, C, H, d]
-        interest += similarity_code_ops.table_values(weights, code, self._behavior_values())
-        return self._finish(interest, weights, codes, behaviors)
+        interest += multi_head_ops.table_values(attention.by_code, self._behavior_values())
+        return self._finish(interest, attention.by_bucket, behaviors)
 
     def _behavior_keys(self) -> tf.Tensor:
         """Returns the terms added to behaviors' keys, by `_behavior_code`, `[codes, H, d]`."""
@@ -247,18 +265,65 @@ class DecoupledTargetAttention(keras.layers.Layer):
         """Divides queries by sqrt(d), because they are fewer than the scores."""
         return query * self._head_width**-0.5
 
+    def _attention(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        codes: Mapping[str, tf.Tensor],
+        behaviors: Behaviors,
+    ) -> pairs.Weights:
+        """Returns the weights and their sums; for the arguments see `attend`."""
+        key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
+        query = self._scaled(query)
+        scores = multi_head_ops.pair_scores(query, key)  # [R, C, H, L]
+        return self._weights(scores, query, codes, behaviors)
+
     def _weights(
         self,
         scores: tf.Tensor,
         query: tf.Tensor,
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
-    ) -> tf.Tensor:
-        """Adds the terms by similarity, type and gap to scores and normalizes, `[R, C, H, L]`."""
-        pairs = self._similarity_terms(query, codes, behaviors)
+        added: BehaviorTerms | None = None,
+    ) -> pairs.Weights:
+        """Adds the terms by similarity, type and gap to scores, and normalizes.
+
+        Args:
+          scores: `[R, C, H, L]`.
+          query: `[R, C, H, d]`, divided by sqrt(d).
+          codes: `[R, C, L]` uint8 by modality.
+          behaviors: mask, time gap and type.
+          added: a further term.
+
+        Returns:
+          The weights, and their sums by bucket of each modality and by the further term's code.
+        """
         by_gap, padding = self._behavior_terms(behaviors)
         # Terms of a behavior alone are summed first: every addition here is a pass over all pairs.
-        return tf.nn.softmax(tf.add_n([scores, *pairs]) + (by_gap + padding))
+        offsets = by_gap + padding
+        if library.ops():
+            modalities = [
+                pairs.Similarity(
+                    codes[name],
+                    similarity.bucket_of_code(edges),
+                    multi_head_ops.table_scores(query, self._bucket_keys[name]),
+                    self._bucket_biases[name],
+                )
+                for name, edges in self._bucket_edges.items()
+            ]
+            return pairs.bucket_softmax(
+                scores, tf.squeeze(offsets, 1), behaviors.type, modalities, *(added or ())
+            )
+        buckets = {name: self._bucket_of_code[name](codes[name]) for name in self._bucket_edges}
+        if added is not None:
+            scores += similarity_code_ops.gather_by_code(added.terms, added.of_pairs())
+        terms = self._similarity_terms(query, buckets, behaviors)
+        weights = tf.nn.softmax(tf.add_n([scores, *terms]) + offsets)
+        by_bucket = [
+            similarity_code_ops.sum_by_code(weights, one, self._bucket_keys[name].shape[0])
+            for name, one in buckets.items()
+        ]
+        return pairs.Weights(weights, None if added is None else added.mass(weights), by_bucket)
 
     def _behavior_terms(self, behaviors: Behaviors) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the score's terms that depend on the behavior alone.
@@ -274,7 +339,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         return tf.transpose(by_gap, [0, 2, 1])[:, None], padding[:, None, None]
 
     def _similarity_terms(
-        self, query: tf.Tensor, codes: Mapping[str, tf.Tensor], behaviors: Behaviors
+        self, query: tf.Tensor, buckets: Mapping[str, tf.Tensor], behaviors: Behaviors
     ) -> list[tf.Tensor]:
         """Returns each modality's term of the scores, `[R, C, H, L]` each."""
         return [
@@ -282,7 +347,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
                 multi_head_ops.table_scores(query, key_table),  # [R, C, H, B]
                 self._bucket_biases[modality],
                 behaviors.type,
-                self._bucket_of_code[modality](codes[modality]),  # [R, C, L]
+                buckets[modality],  # [R, C, L]
             )
             for modality, key_table in self._bucket_keys.items()
         ]
@@ -290,14 +355,12 @@ class DecoupledTargetAttention(keras.layers.Layer):
     def _finish(
         self,
         interest: tf.Tensor,
-        weights: tf.Tensor,
-        codes: Mapping[str, tf.Tensor],
+        masses: Sequence[tf.Tensor],
         behaviors: Behaviors,
     ) -> tf.Tensor:
         """Adds the similarity values, zeroes empty histories and concatenates the heads."""
-        for modality, value_table in self._bucket_values.items():
-            buckets = self._bucket_of_code[modality](codes[modality])
-            interest += similarity_code_ops.table_values(weights, buckets, value_table)
+        for mass, value_table in zip(masses, self._bucket_values.values(), strict=True):
+            interest += multi_head_ops.table_values(mass, value_table)
         interest = masking.zero_empty(interest, behaviors.mask)
         shape = tf.shape(interest)
         return tf.reshape(interest, [shape[0], shape[1], self._heads * self._head_width])

@@ -7,8 +7,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
+from kernels import pairs
 from models.inputs.behaviors import Behaviors
-from models.layers.attention.decoupled_attention import DecoupledTargetAttention
+from models.layers import similarity_code_ops
+from models.layers.attention.decoupled_attention import BehaviorTerms, DecoupledTargetAttention
 
 
 class SemanticTargetAttention(DecoupledTargetAttention):
@@ -66,12 +68,16 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         query: tf.Tensor,
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
-    ) -> tf.Tensor:
-        """Mixes similarities into the ids' scores and normalizes, `[R, C, H, L]`."""
+        added: BehaviorTerms | None = None,
+    ) -> pairs.Weights:
+        """Mixes similarities into the ids' scores and normalizes; there are no buckets."""
+        if added is not None:
+            scores += similarity_code_ops.gather_by_code(added.terms, added.of_pairs())
         by_gap, padding = self._behavior_terms(behaviors)
-        added, factor = padding, tf.ones([], scores.dtype)
+        mixed, factor = padding, tf.ones([], scores.dtype)
         for name in self._modalities:
             cosine = in_graph.cosine_of_code(codes[name])[:, :, None]  # [R, C, 1, L]
-            added += self._gates[name][:, None] * cosine
+            mixed += self._gates[name][:, None] * cosine
             factor += self._products[name][:, None] * cosine
-        return tf.nn.softmax(factor * (scores + by_gap) + added)
+        weights = tf.nn.softmax(factor * (scores + by_gap) + mixed)
+        return pairs.Weights(weights, None if added is None else added.mass(weights), [])

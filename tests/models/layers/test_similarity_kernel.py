@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from models.inputs.behaviors import Behaviors
-from models.layers import similarity_counts, similarity_kernel
+from models.layers import similarity_kernel
 
 TYPES, WIDTH = 3, 0.1
 
@@ -36,8 +36,7 @@ def behaviors(mask, kinds, residual):
 def received(codes, mask, kinds, residual):
     given = {name: tf.constant(one) for name, one in codes.items()}
     of_pairs = behaviors(mask, kinds, residual)
-    counts = {name: similarity_counts.counts(one, of_pairs, TYPES) for name, one in given.items()}
-    return similarity_kernel.similar_behaviors(given, counts, of_pairs, TYPES, WIDTH).numpy()
+    return similarity_kernel.similar_behaviors(given, of_pairs, TYPES, WIDTH).numpy()
 
 
 def cosine(code):
