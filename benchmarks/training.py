@@ -12,9 +12,16 @@ without requests have one row per candidate: `ratio_grouped_to_materialized` is 
 Ways take turns, round by round; a ratio is the median over rounds of the ratio within a round.
 A process has one number of threads: to compare, run again with other `--threads`.
 
+`kernels` has native kernels, where `make kernels` built them; all other ways are on stock ops.
+`--external NAME=COMMAND` measures another implementation in the same turns: the command is started
+once; for each line that it reads it takes some steps and prints the number of their candidates and
+the processor seconds that they took, as in `2048 1.93`.
+
 Wall time is the better guide on an idle machine, processor time (`_cpu`) on a busy one.
 """
 
+import contextlib
+import dataclasses
 import os
 import statistics
 import tempfile
@@ -25,8 +32,9 @@ from typing import Any
 from absl import flags
 
 from benchmarks.measuring import result_file
-from benchmarks.model_alternatives import training_records, training_ways
+from benchmarks.model_alternatives import external_way, training_records, training_ways
 from benchmarks.model_alternatives.training_ways import Way
+from kernels import library
 from models.inputs.example_set import ExampleSet
 from models.training import execution
 from models.training.config import TrainingConfig
@@ -40,6 +48,9 @@ _COMPARED = {
     "input": ("reading", _BASE),
     "grouped": ("ours, grouped", _BASE),
     "grouped_to_materialized": ("ours, grouped", "materialized"),
+    "kernels": ("ours, kernels", _BASE),
+    "kernels_grouped": ("ours, kernels, grouped", "ours, grouped"),
+    "kernels_adam": ("ours, kernels, adam", "ours, adam"),
 }
 
 
@@ -56,6 +67,9 @@ def define_flags() -> None:
         flags.DEFINE_string(
             "threads", "2,2", "`WITHIN,AT_ONCE` Threads within an op, ops at the same time."
         )
+        flags.DEFINE_multi_string(
+            "external", [], "`NAME=COMMAND` Another implementation, as the page above says."
+        )
     with flag_group("Output"):
         flags.DEFINE_string(
             "output", None, "`FILE` JSON of the figures, with command and versions."
@@ -69,19 +83,28 @@ def main() -> None:
 
 def _main(_: Sequence[str]) -> None:
     within, at_once = map(int, _FLAGS.threads.split(","))
-    ours = TrainingConfig(optimizer="lazy_adam", intra_op_threads=within, inter_op_threads=at_once)
+    ours = TrainingConfig(
+        optimizer="lazy_adam",
+        intra_op_threads=within,
+        inter_op_threads=at_once,
+        kernels="off",
+    )
     execution.set_threads(ours)
     sizes = (_FLAGS.requests, _FLAGS.candidates, _FLAGS.history_length, _FLAGS.items)
     with tempfile.TemporaryDirectory() as folder:
         examples = training_records.write(os.path.join(folder, "examples"), *sizes)
         difference = training_ways.check_equal(examples)
         ways = _ways(examples, ours)
-        times = _measure(ways)
+        with contextlib.ExitStack() as started:
+            for text in _FLAGS.external:
+                name, _, command = text.partition("=")
+                ways[name] = started.enter_context(external_way.external(command))
+            times = _measure(ways)
     ratios = {
         f"ratio_{name}{clock}": _ratio(times, *pair, at)
         for at, clock in enumerate(("", "_cpu"))
         for name, pair in _COMPARED.items()
-        if not (clock and name == "grouped_to_materialized")
+        if set(pair) <= times.keys() and not (clock and name == "grouped_to_materialized")
     }
     values = {**ratios, "largest_difference": difference, "rows": _rows(ways, times)}
     result_file.write(_FLAGS.output, "benchmarks.training", values)
@@ -90,12 +113,19 @@ def _main(_: Sequence[str]) -> None:
 def _ways(examples: ExampleSet, ours: TrainingConfig) -> dict[str, Way]:
     """Returns every way by name."""
 
-    def with_settings(**changes: Any) -> Way:
-        config = TrainingConfig(optimizer=changes.pop("optimizer", ours.optimizer), **changes)
-        return training_ways.training(examples, "flat", _FLAGS.steps, config)
+    def with_settings(layout: str = "flat", **changes: Any) -> Way:
+        config = dataclasses.replace(ours, **changes)
+        return training_ways.training(examples, layout, _FLAGS.steps, config)
 
     size = (_FLAGS.steps, ours)
-    return {
+    native = {}
+    if library.ops():
+        native = {
+            "ours, kernels": with_settings(kernels="on"),
+            "ours, kernels, grouped": with_settings("grouped", kernels="on"),
+            "ours, kernels, adam": with_settings(kernels="on", optimizer="adam"),
+        }
+    return native | {
         _BASE: training_ways.training(examples, "flat", *size),
         "ours, grouped": training_ways.training(examples, "grouped", *size),
         "ours, read and trained": training_ways.training(examples, "flat", *size, fed=True),
@@ -117,9 +147,9 @@ def _measure(ways: Mapping[str, Way]) -> dict[str, list[tuple[float, float]]]:
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(_FLAGS.rounds):
         for name, way in ways.items():
-            wall, processor = time.perf_counter(), time.process_time()
+            wall, processor = time.perf_counter(), way.clock()
             count = sum(way.run() for _ in range(way.calls))
-            wall, processor = time.perf_counter() - wall, time.process_time() - processor
+            wall, processor = time.perf_counter() - wall, way.clock() - processor
             rates[name].append((count / wall, count / processor))
     return rates
 

@@ -19,7 +19,7 @@ def lazy_adam(
     Args:
       tables: weights, first and second moments, `[N, ...]` float32 each.
       rate: the step size with the bias correction of both moments, scalar.
-      gradient: rows `[K]`, each once, and their values `[K, ...]`.
+      gradient: rows `[K]` and their values `[K, ...]`; those of one row are added up.
       betas: decays of the moments.
       epsilon: added to the root of the second moment.
     """

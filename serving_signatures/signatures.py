@@ -118,12 +118,14 @@ class ServingSignatures:
             return functions
         item_ids = {names.ITEM_IDS: tf.TensorSpec([None], tf.int64)}
         vectors = self._vector_specs([None]) if not self.tables else item_ids
-        self.tags = {
-            names.ID_TAG: tags.fingerprint(_trace(self._id_projections, item_ids)),
-            names.TARGET_AWARE_TAG: tags.fingerprint(
-                _trace(self._target_aware_projections, vectors)
-            ),
-        }
+        # Kernels look up the same bytes, so a cache is of both.
+        with library.use("off"):
+            self.tags = {
+                names.ID_TAG: tags.fingerprint(_trace(self._id_projections, item_ids)),
+                names.TARGET_AWARE_TAG: tags.fingerprint(
+                    _trace(self._target_aware_projections, vectors)
+                ),
+            }
         return functions | {
             names.ID_PROJECTIONS: _trace(
                 self._tagged(self._id_projections, names.ID_TAG), item_ids

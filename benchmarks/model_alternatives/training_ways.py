@@ -1,6 +1,7 @@
 """Ways to take a training step, each as a call that the benchmark times."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -35,11 +36,13 @@ class Way:
         `grouped`, whole requests.
       run: takes one step and returns its number of candidates.
       calls: of `run` in a round.
+      clock: returns the processor seconds that its steps took so far.
     """
 
     layout: str
     run: Callable[[], int]
     calls: int
+    clock: Callable[[], float] = time.process_time
 
 
 def batches(examples: ExampleSet, layout: str) -> tf.data.Dataset:
@@ -139,7 +142,7 @@ def _steps(
     step, iterator = model.make_train_function(), iter(data.repeat())
 
     def run() -> int:
-        with execution.settings(model, config):
+        with execution.kernels(config), execution.settings(model, config):
             step(iterator)
         return count
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "instruction_sets.h"
@@ -32,6 +33,8 @@ using tensorflow::Tensor;
 using tensorflow::Var;
 using tensorflow::errors::InvalidArgument;
 
+constexpr uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;
+constexpr int64_t kParts = 16;  // Of the rows, by the first four bits of a hash.
 constexpr int kTables = 3;  // Weights, first moments, second moments.
 
 REGISTER_OP("DmfLazyAdamRows")
@@ -53,7 +56,7 @@ Updates the rows of a table and its two moments that a gradient names.
 
 variable, momentum, velocity: `[N, ...]` float32 each.
 rate: the step size with the correction of both moments' bias.
-rows: `[K]` in `[0, N)`, each at most once.
+rows: `[K]` in `[0, N)`; the gradients of a row that is there several times are added up in order.
 gradients: `[K, ...]`.
 )doc");
 
@@ -127,16 +130,41 @@ class LazyAdamRowsOp : public tensorflow::OpKernel {
     const float* gradient = gradients.flat<float>().data();
     float* table[kTables];
     for (int i = 0; i < kTables; ++i) table[i] = tables[i].flat<float>().data();
+    // Each part has all gradients of its rows, so that sums do not depend on the number of threads.
+    auto part_of = [](int64_t one) { return (static_cast<uint64_t>(one) * kGoldenRatio) >> 60; };
     auto work = [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin; k < end; ++k) {
-        const int64_t at = row[k] * width;
-        DMF_DISPATCH(Row, gradient + k * width, width, by, table[0] + at, table[1] + at,
-                     table[2] + at)
+      std::vector<float> sum(width);
+      std::vector<std::pair<int64_t, int64_t>> own;  // Row and place of a gradient.
+      for (int64_t part = begin; part < end; ++part) {
+        own.clear();
+        for (int64_t k = 0; k < count; ++k) {
+          if (static_cast<int64_t>(part_of(row[k])) == part) own.emplace_back(row[k], k);
+        }
+        std::sort(own.begin(), own.end());
+        for (size_t i = 0; i < own.size();) {
+          size_t next = i + 1;
+          while (next < own.size() && own[next].first == own[i].first) ++next;
+          if (next < own.size()) {
+            for (float* one : table) __builtin_prefetch(one + own[next].first * width, 1);
+          }
+          const float* total = gradient + own[i].second * width;
+          if (next > i + 1) {
+            std::memcpy(sum.data(), total, sizeof(float) * width);
+            for (size_t k = i + 1; k < next; ++k) {
+              DMF_DISPATCH(Add, gradient + own[k].second * width, width, sum.data())
+            }
+            total = sum.data();
+          }
+          const int64_t at = own[i].first * width;
+          DMF_DISPATCH(Row, total, width, by, table[0] + at, table[1] + at, table[2] + at)
+          i = next;
+        }
       }
     };
     const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
     // Three reads and writes of rows that are in no cache.
-    tensorflow::Shard(threads.num_threads, threads.workers, count, 300 + width * 8, work);
+    const int64_t cost = count + count / kParts * (300 + width * 8);
+    tensorflow::Shard(threads.num_threads, threads.workers, kParts, cost, work);
   }
 
  private:

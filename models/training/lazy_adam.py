@@ -4,6 +4,7 @@ Written here because Keras has no lazy Adam, and TensorFlow Addons, which had on
 maintained.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -98,6 +99,10 @@ class LazyAdam(keras.optimizers.Adam):
             grad=gradient,
         )
 
+    def _deduplicate_sparse_grad(self, grads: Sequence[Any]) -> Sequence[Any]:
+        """Sums duplicate rows, as Keras does; a kernel does so itself."""
+        return grads if _uses_kernels() else super()._deduplicate_sparse_grad(grads)
+
     def _update_rows(
         self,
         variable: tf.Variable,
@@ -115,10 +120,8 @@ class LazyAdam(keras.optimizers.Adam):
           rate: step size with the bias correction, scalar.
           gradient: rows `[K]` and their values `[K, ...]`.
         """
-        tables = variable, momentum, velocity
-        # A strategy may keep variables on servers, which have no kernels.
-        if library.ops() and not tf.distribute.has_strategy():
-            betas = self.beta_1, self.beta_2
+        if _uses_kernels():
+            tables, betas = (variable, momentum, velocity), (self.beta_1, self.beta_2)
             row_kernels.lazy_adam(tables, rate, gradient, betas, self.epsilon)
             return
         rows, values = gradient.indices, gradient.values
@@ -133,3 +136,8 @@ class LazyAdam(keras.optimizers.Adam):
         moment = decay * tf.gather(slot, rows) + (1 - decay) * values
         slot.scatter_update(tf.IndexedSlices(moment, rows))
         return moment
+
+
+def _uses_kernels() -> bool:
+    """Whether a kernel updates rows: a strategy may keep variables on servers, which have none."""
+    return library.ops() is not None and not tf.distribute.has_strategy()

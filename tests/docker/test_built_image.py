@@ -168,10 +168,23 @@ def test_a_submitted_join_writes_the_bytes_of_one_outside(folder):
     assert engine_jobs.hashes(folder / "examples") == expected
 
 
+def leaves(value, path=""):
+    """Returns the path and the value of each number, text or null."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [leaf for key, one in items for leaf in leaves(one, f"{path}/{key}")]
+    return [(path, value)]
+
+
 def test_a_submitted_training_is_evaluated_alike_outside(folder):
     here(*every_model.evaluate(folder, "dmf"), f"--output={folder / 'outside.json'}")
     inside, outside = (json.loads((folder / f"{one}.json").read_text()) for one in PLACES)
-    assert inside == outside
+    # The image has native kernels, which round otherwise than the stock ops outside.
+    (paths, found), (expected_paths, expected) = (
+        zip(*leaves(one), strict=True) for one in (inside, outside)
+    )
+    assert paths == expected_paths
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_submitted_export_is_a_version_that_belongs_to_the_images_user(folder):

@@ -78,10 +78,12 @@ def traced(model, embeddings):
     def of_kind(tables_inside: bool, max_pairs: int) -> ServingSignatures:
         return ServingSignatures(model, embeddings if tables_inside else None, max_pairs)
 
-    def of(one, inside=None, max_pairs=call_size.DEFAULT_MAX_PAIRS) -> ServingSignatures:
-        if one is model and (not inside or inside is embeddings):
+    def of(
+        one, inside=None, max_pairs=call_size.DEFAULT_MAX_PAIRS, kernels=False
+    ) -> ServingSignatures:
+        if one is model and not kernels and (not inside or inside is embeddings):
             return of_kind(bool(inside), max_pairs)
-        return ServingSignatures(one, inside, max_pairs)
+        return ServingSignatures(one, inside, max_pairs, kernels)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saved_model, "ServingSignatures", of)

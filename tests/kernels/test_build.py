@@ -1,0 +1,89 @@
+"""Building the library: what is missing is named, and the name says what it was built from."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from features.errors import UserInputError
+from kernels import build, library
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """Returns a function that makes a compiler of what it prints."""
+
+    def make(version, number):
+        program = tmp_path / "compiler"
+        program.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && echo "{version}" || echo {number}\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("CXX", str(program))
+
+    return make
+
+
+GCC = "g++ (Debian)\nCopyright Free Software Foundation, Inc."
+
+
+def test_a_machine_without_a_compiler_is_told_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        UserInputError, match=r"no C.. compiler 'no-such-compiler'.*apt-get install"
+    ):
+        build.build(str(tmp_path / "library.so"))
+    assert not os.listdir(tmp_path)
+
+
+def test_an_old_compiler_is_refused(compiler, tmp_path):
+    compiler(GCC, 10)
+    with pytest.raises(UserInputError, match="is GCC 10, expected 11 or later"):
+        build.build(str(tmp_path / "library.so"))
+
+
+def test_another_compiler_is_refused(compiler, tmp_path):
+    compiler("clang version 17", 17)
+    with pytest.raises(UserInputError, match=r"is not GCC: .*clang version 17"):
+        build.build(str(tmp_path / "library.so"))
+
+
+def test_missing_headers_are_named(compiler, tmp_path, monkeypatch):
+    compiler(GCC, 12)
+    monkeypatch.setattr(build.tf.sysconfig, "get_include", lambda: str(tmp_path))
+    with pytest.raises(UserInputError, match="TensorFlow's headers are not there: expected"):
+        build.build(str(tmp_path / "library.so"))
+
+
+def test_a_source_that_does_not_compile_is_shown(compiler, tmp_path, monkeypatch):
+    compiler(GCC, 12)  # It compiles nothing, so linking finds no library.
+    with pytest.raises((UserInputError, FileNotFoundError)):
+        build.build(str(tmp_path / "library.so"))
+    assert not os.path.exists(tmp_path / "library.so")
+
+
+def test_the_command_says_what_is_missing_and_ends_with_1():
+    done = subprocess.run(
+        [sys.executable, "-m", "kernels.build"],
+        cwd=REPOSITORY,
+        env={**os.environ, "CXX": "no-such-compiler"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    built = os.path.exists(library.path())
+    assert done.returncode == (0 if built else 1)
+    assert ("built already" if built else "make kernels: There is no C++ compiler") in (
+        done.stdout + done.stderr
+    )
+
+
+def test_the_librarys_name_changes_with_its_sources(tmp_path, monkeypatch):
+    before = library.path()
+    (tmp_path / "op.cc").write_text("int main() {}")
+    monkeypatch.setattr(library, "SOURCES", str(tmp_path))
+    first = library.path()
+    (tmp_path / "op.cc").write_text("int main() { return 1; }")
+    assert len({before, first, library.path()}) == 3
