@@ -10,6 +10,7 @@ from docs_build import results
 from docs_build.client_figures import BACKFILL, CLIENT, LOADING, REQUEST_LOG, SERVING_LOAD
 from docs_build.figure import MIB, MILLION, Figure, of_field, of_row
 from docs_build.join_figures import JOIN, SCALE, join_line, per_million
+from docs_build.kernel_figures import KERNELS
 from docs_build.quality_figures import DAILY, DOWNSAMPLING, QUALITY, QUANTIZATION
 
 
@@ -203,6 +204,7 @@ CAPACITY = {
 
 FIGURES: dict[str, Figure] = {
     **JOIN,
+    **KERNELS,
     **SERVING,
     **TRAINING,
     **OPTIMIZERS,

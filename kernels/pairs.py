@@ -52,7 +52,7 @@ def code_sums(
     columns: tf.Tensor,
     mask: tf.Tensor,
     table: np.ndarray,
-    joint_table: np.ndarray | None = None,
+    with_product: bool = False,
     tier_of_code: np.ndarray | None = None,
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Sums what codes look up over each candidate's behaviors, and counts them by tier.
@@ -64,12 +64,11 @@ def code_sums(
       columns: `[R, L, K]` float32, factors of each behavior.
       mask: `[R, L]` bool, False for padding.
       table: `[256]`, by code.
-      joint_table: `[255 * N + 1]`, by the sum of the codes of all modalities, an unknown one as
-        128.
+      with_product: also sum the product of what the codes of all modalities look up.
       tier_of_code: `[N, 256]`, from 1 on, 0 for no tier.
 
     Returns:
-      Sums `[R, C, N, K]`, or `[R, C, N + 1, K]` with the joint ones last; and of each modality the
+      Sums `[R, C, N, K]`, or `[R, C, N + 1, K]` with the product's last; and of each modality the
       number of behaviors in each tier, `[R, C, tiers]` float32.
     """
     count = 0 if tier_of_code is None else int(tier_of_code.max())
@@ -78,9 +77,9 @@ def code_sums(
         columns=tf.stop_gradient(columns),
         mask=mask,
         table=np.asarray(table, np.float32),
-        joint_table=np.zeros(0, np.float32) if joint_table is None else np.float32(joint_table),
         tier_of_code=np.zeros((0, 256), np.int32) if tier_of_code is None else tier_of_code,
         tiers=count,
+        with_product=with_product,
     )
     return found.sums, list(found.counts)
 

@@ -106,7 +106,7 @@ ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("markdown", "pages"),
         ("results", "job_flags", "capacity_formulas"),
         ("figure",),
-        ("quality_figures", "client_figures", "join_figures"),
+        ("quality_figures", "client_figures", "join_figures", "kernel_figures"),
         ("figures",),
         ("study_figures",),
         ("tables",),

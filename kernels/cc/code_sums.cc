@@ -22,7 +22,7 @@ struct Sums {
   int64_t length, padded, factors, tiers;
   int modalities, tables;
   const float* table;
-  const float* joint_table;  // Null for none.
+  bool with_product;
   std::vector<const uint8_t*> codes;
   std::vector<int32_t> lowest;  // [modalities, tiers], 256 for a tier that has no code.
   float* sums;
@@ -31,8 +31,7 @@ struct Sums {
 
 // Of one thread; columns `[factors, padded]` and masks, 255 for a behavior, are of one request.
 struct Buffers {
-  std::vector<float> found, columns;
-  std::vector<int32_t> joint;
+  std::vector<float> found, product, columns;
   std::vector<uint8_t> masks, known;
 };
 
@@ -53,11 +52,11 @@ using tensorflow::shape_inference::InferenceContext;
 REGISTER_OP("DmfCodeSums")
     .Attr("N: int >= 1")
     .Attr("tiers: int >= 0")
+    .Attr("with_product: bool")
     .Input("codes: N * uint8")
     .Input("columns: float")
     .Input("mask: bool")
     .Input("table: float")
-    .Input("joint_table: float")
     .Input("tier_of_code: int32")
     .Output("sums: float")
     .Output("counts: N * float")
@@ -65,17 +64,14 @@ REGISTER_OP("DmfCodeSums")
       int count, tiers;
       TF_RETURN_IF_ERROR(context->GetAttr("N", &count));
       TF_RETURN_IF_ERROR(context->GetAttr("tiers", &tiers));
-      tensorflow::shape_inference::ShapeHandle codes, columns, joint;
+      bool with_product;
+      TF_RETURN_IF_ERROR(context->GetAttr("with_product", &with_product));
+      tensorflow::shape_inference::ShapeHandle codes, columns;
       TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 3, &codes));
       TF_RETURN_IF_ERROR(context->WithRank(context->input(count), 3, &columns));
-      TF_RETURN_IF_ERROR(context->WithRank(context->input(count + 3), 1, &joint));
       const DimensionHandle requests = context->Dim(codes, 0), rows = context->Dim(codes, 1);
-      DimensionHandle tables = context->UnknownDim();
-      if (context->ValueKnown(context->Dim(joint, 0))) {
-        tables = context->MakeDim(count + (context->Value(context->Dim(joint, 0)) > 0 ? 1 : 0));
-      }
-      context->set_output(
-          0, context->MakeShape({requests, rows, tables, context->Dim(columns, 2)}));
+      context->set_output(0, context->MakeShape({requests, rows, count + with_product,
+                                                 context->Dim(columns, 2)}));
       for (int m = 0; m < count; ++m) {
         context->set_output(1 + m, context->MakeShape({requests, rows, tiers}));
       }
@@ -88,12 +84,10 @@ codes: `[R, C, L]` of each of N modalities.
 columns: `[R, L, K]`, factors of each behavior; those of padding count as 0.
 mask: `[R, L]`, false for padding, which is in no tier.
 table: `[256]`, by code.
-joint_table: `[255 * N + 1]`, by the sum of a pair's codes over the modalities, an unknown one as
-  128; or `[0]` for no such sums.
 tier_of_code: `[N, 256]` ascending in `[0, tiers]`, 0 for none and for code 0; or `[0, 256]`
   where tiers is 0.
-sums: `[R, C, N or N + 1, K]`: of each modality `sum_i table[code_i] columns[i]`, then of
-  `joint_table`.
+sums: `[R, C, N or N + 1, K]`: of each modality `sum_i table[code_i] columns[i]`, then, with
+  `with_product`, of the product over all modalities of what their codes look up.
 counts: `[R, C, tiers]` behaviors in each tier, of each modality.
 )doc");
 
@@ -101,6 +95,7 @@ class CodeSumsOp : public tensorflow::OpKernel {
  public:
   explicit CodeSumsOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("tiers", &tiers_));
+    OP_REQUIRES_OK(context, context->GetAttr("with_product", &with_product_));
   }
 
   void Compute(OpKernelContext* context) override {
@@ -110,8 +105,7 @@ class CodeSumsOp : public tensorflow::OpKernel {
     const Tensor& columns = context->input(modalities);
     const Tensor& mask = context->input(modalities + 1);
     const Tensor& table = context->input(modalities + 2);
-    const Tensor& joint = context->input(modalities + 3);
-    const Tensor& tier_of_code = context->input(modalities + 4);
+    const Tensor& tier_of_code = context->input(modalities + 3);
     OP_REQUIRES(context, codes[0].dims() == 3 && columns.dims() == 3,
                 InvalidArgument("Expected codes [R, C, L] and columns [R, L, K], received ",
                                 codes[0].shape().DebugString(), " and ",
@@ -130,13 +124,11 @@ class CodeSumsOp : public tensorflow::OpKernel {
         InvalidArgument("Expected columns [R, L, K] and mask [R, L] of codes ",
                         codes[0].shape().DebugString(), ", received ",
                         columns.shape().DebugString(), " and ", mask.shape().DebugString()));
-    const bool joined = joint.NumElements() > 0;
     OP_REQUIRES(context,
                 table.NumElements() == kCodes &&
-                    (!joined || joint.NumElements() == (kCodes - 1) * modalities + 1) &&
                     tier_of_code.NumElements() == (tiers_ ? modalities * kCodes : 0),
-                InvalidArgument("Tables of ", table.NumElements(), ", ", joint.NumElements(),
-                                " and ", tier_of_code.NumElements(), " numbers for ", modalities,
+                InvalidArgument("Tables of ", table.NumElements(), " and ",
+                                tier_of_code.NumElements(), " numbers for ", modalities,
                                 " modalities and ", tiers_, " tiers."));
     // The lowest code of each tier; 256 for a tier without any.
     std::vector<int32_t> lowest(modalities * tiers_, kCodes);
@@ -150,7 +142,7 @@ class CodeSumsOp : public tensorflow::OpKernel {
       // A tier without codes begins where the next one does.
       for (int32_t t = 0; t < tier; ++t) lowest[modality * tiers_ + t] = code;
     }
-    const int tables = modalities + (joined ? 1 : 0);
+    const int tables = modalities + (with_product_ ? 1 : 0);
     Tensor* sums = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(
                                 0, TensorShape({requests, rows, tables, factors}), &sums));
@@ -168,12 +160,11 @@ class CodeSumsOp : public tensorflow::OpKernel {
     if (requests * rows == 0) return;
     const int64_t padded = (length + kBlock - 1) / kBlock * kBlock;
     const Sums of{length, padded, factors, tiers_, modalities, tables,
-                  table.flat<float>().data(),
-                  joined && factors ? joint.flat<float>().data() : nullptr,
+                  table.flat<float>().data(), with_product_,
                   code, lowest, sums->flat<float>().data(), counted};
     auto work = [&](int64_t begin, int64_t end) {
-      Buffers buffers{std::vector<float>(padded), std::vector<float>(factors * padded),
-                      std::vector<int32_t>(padded), std::vector<uint8_t>(padded),
+      Buffers buffers{std::vector<float>(padded), std::vector<float>(padded),
+                      std::vector<float>(factors * padded), std::vector<uint8_t>(padded),
                       std::vector<uint8_t>(padded)};
       while (begin < end) {
         const int64_t request = begin / rows, last = std::min(end, (request + 1) * rows);
@@ -196,6 +187,7 @@ class CodeSumsOp : public tensorflow::OpKernel {
 
  private:
   int tiers_;
+  bool with_product_;
 };
 
 REGISTER_KERNEL_BUILDER(Name("DmfCodeSums").Device(tensorflow::DEVICE_CPU), CodeSumsOp);

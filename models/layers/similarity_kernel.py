@@ -57,14 +57,12 @@ def _sums_by_kernel(
     codes: list[tf.Tensor], behaviors: Behaviors, behavior_types: int, width: float
 ) -> list[tf.Tensor]:
     """Returns `_sums` of each modality, then `_sums_of_product` of several, by a native kernel."""
-    largest = (similarity.CODES - 1) * len(codes)
-    joint = np.exp((np.arange(largest + 1) - largest) / (float(similarity.SCALE) * width))
     sums, _ = pairs.code_sums(
         codes,
         _columns(behaviors, behavior_types),
         behaviors.mask,
         _kernel_of_code(width),
-        joint if len(codes) > 1 else None,
+        len(codes) > 1,
     )
     return tf.unstack(sums, axis=2)
 

@@ -68,7 +68,7 @@ class SimilarityTiers(keras.layers.Layer):
             none = tf.zeros([*tf.unstack(tf.shape(behaviors.mask)), 0])
             ordered = [codes[name] for name in tables]
             _, counted = pairs.code_sums(
-                ordered, none, behaviors.mask, np.zeros(256), None, np.stack(list(tables.values()))
+                ordered, none, behaviors.mask, np.zeros(256), False, np.stack(list(tables.values()))
             )
             return dict(zip(tables, counted, strict=True))
         return {

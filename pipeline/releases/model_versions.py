@@ -154,6 +154,11 @@ class ModelVersions:
                 if without_gate is not None and not self._dry_run:
                     self._records.override(version, label, stable, without_gate)
             messages = [*self._write(before, after), *([] if label is None else [gate])]
+        if version.foreign_ops:
+            messages.append(
+                f"Version {version.number} contains native kernels: a server needs the ops "
+                f"{', '.join(version.foreign_ops)} (docs/kernels.md)."
+            )
         if stable is not None and stable != version.number:
             messages.append(f"Against {STABLE} version {stable}:")
             earlier = self._folder.found().get(stable)

@@ -18,13 +18,13 @@ def codes(quantized_a, norms_a, quantized_b, norms_b):
     return np.reshape(np.array(found, np.uint8), shape)
 
 
-def code_sums(codes, columns, mask, table, joint_table=None, tier_of_code=None):
+def code_sums(codes, columns, mask, table, with_product=False, tier_of_code=None):
     """Sums `[R, C, P, K]` and counts by tier `[N, R, C, tiers]`, in float64."""
     columns = columns.astype(np.float64) * mask[..., None]
     found = [np.einsum("rcl,rlk->rck", table[one], columns) for one in codes]
-    if joint_table is not None:
-        total = sum(np.where(one == 0, 128, one).astype(int) for one in codes)
-        found.append(np.einsum("rcl,rlk->rck", joint_table[total], columns))
+    if with_product:
+        product = np.prod([table[one] for one in codes], axis=0)
+        found.append(np.einsum("rcl,rlk->rck", product, columns))
     counts = []
     if tier_of_code is not None:
         for one, tiers in zip(codes, tier_of_code, strict=True):

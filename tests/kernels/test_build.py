@@ -31,9 +31,7 @@ GCC = "g++ (Debian)\nCopyright Free Software Foundation, Inc."
 
 def test_a_machine_without_a_compiler_is_told_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(
-        UserInputError, match=r"no C.. compiler 'no-such-compiler'.*apt-get install"
-    ):
+    with pytest.raises(UserInputError, match=r"no C.. compiler.*apt-get install"):
         build.build(str(tmp_path / "library.so"))
     assert not os.listdir(tmp_path)
 

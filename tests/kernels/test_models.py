@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from models.training import execution, fit
 from models.training.config import TrainingConfig
 from models.training.loop import StoppedError
 from pipeline.releases import version_list
+from pipeline.releases.model_versions import ModelVersions
 from serving_signatures import names
 from serving_signatures.export import saved_model
 from serving_signatures.versions import exported_version
@@ -149,6 +151,13 @@ def test_an_export_names_the_ops_that_a_server_needs(versions):
     assert "ops" in table[0].split()
     assert "stock" in table[1]
     assert "kernels" in table[2]
+
+
+def test_a_promotion_says_which_ops_a_server_needs(versions, exported, tmp_path):
+    folder = shutil.copytree(os.path.dirname(exported[0].folder), tmp_path / "ctr")
+    native, stock = (ModelVersions(str(folder)).promote(one.number) for one in versions)
+    assert "Version 1 contains native kernels: a server needs the ops DmfBucketSoftmax" in native
+    assert "native kernels" not in stock
 
 
 def test_caches_of_one_are_those_of_the_other(versions):

@@ -38,11 +38,10 @@ def test_sums_and_counts_are_those_of_numpy(kernels, seed):
     codes = drawn.codes(rng, (requests, candidates, length), modalities)
     mask = drawn.mask(rng, requests, length)
     columns = drawn.floats(rng, requests, length, factors)
-    table, joint = rng.random(256), rng.random(255 * modalities + 1)
     tiers = similarity.bucket_of_code(drawn.edges(rng))
     given = {
-        "table": table.astype(np.float32),
-        "joint_table": joint.astype(np.float32) if seed % 2 else None,
+        "table": rng.random(256).astype(np.float32),
+        "with_product": bool(seed % 2),
         "tier_of_code": np.stack([tiers] * modalities) if seed % 3 else None,
     }
     expected_sums, expected_counts = reference.code_sums(codes, columns, mask, **given)
@@ -246,7 +245,7 @@ def test_what_would_index_other_memory_is_refused(kernels):
     falling[0, 0] = 0
     mask = tf.ones([1, 3], tf.bool)
     message = refused(
-        pairs.code_sums, [codes], tf.zeros([1, 3, 1]), mask, np.zeros(256), None, falling
+        pairs.code_sums, [codes], tf.zeros([1, 3, 1]), mask, np.zeros(256), False, falling
     )
     assert "then ascending up to 2" in message
 

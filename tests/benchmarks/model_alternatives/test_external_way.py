@@ -37,6 +37,6 @@ def test_a_command_that_prints_something_else_is_named(program, message):
 
 
 def test_a_command_that_is_not_there_is_named():
-    with pytest.raises(UserInputError, match="--external: 'no-such-command' cannot be started"):
-        with external("no-such-command"):
-            pass
+    message = "--external: 'no-such-command' cannot be started"
+    with pytest.raises(UserInputError, match=message), external("no-such-command"):
+        pass
