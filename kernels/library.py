@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import tensorflow as tf
+from absl import logging
 
 from features.errors import UserInputError
 
@@ -101,4 +102,7 @@ def _resolved(mode: Mode) -> str:
 @functools.cache
 def _loaded() -> Any:
     location = path()
-    return tf.load_op_library(location) if os.path.exists(location) else None
+    if not os.path.exists(location):
+        return None
+    logging.info("Native kernels: %s", location)
+    return tf.load_op_library(location)

@@ -21,6 +21,7 @@ OURS = re.compile(
     r"|(Partition|Read|Published|Added the|Split|Finishing|Stopped after|After validation) "
     r"|( +auc +gauc|click |conversion )"
     r"|--\w+( \w+)?: |Modality \w+: |Left out of --|Warning: (\d+ candidates|label) "
+    r"|Native kernels: "
 )
 
 
