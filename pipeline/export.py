@@ -14,6 +14,7 @@ records and a manifest of tags, parity and sha256. The log says what becomes of 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags, logging
 
@@ -53,9 +54,7 @@ def define_flags() -> None:
         flags.DEFINE_multi_string(
             "warmup_requests", [], "`FILE|GLOB|FOLDER` Request log with the sizes to warm up."
         )
-        flags.DEFINE_bool(
-            "kernels", False, "Compute by native kernels, which the server then has to have."
-        )
+        flags.DEFINE_bool("kernels", False, "Compute by native kernels; the server needs them.")
     with flag_group("Tables"):
         define_table_flags()
     with flag_group("Output"):
@@ -87,16 +86,9 @@ def _main(arguments: Sequence[str]) -> None:
     model = trained_model.read_trained_model(_FLAGS.model_dir)
     locations = entry_point.named_locations(_FLAGS.embeddings, "embeddings")
     embeddings = embedding_inputs.read_all(locations, table_options())
-    exported = gate.export_model(
-        model,
-        _FLAGS.export_dir,
-        examples,
-        embeddings,
-        min_coverage=_FLAGS.min_coverage,
-        max_pairs=_FLAGS.max_pairs,
-        warmup_requests=_FLAGS.warmup_requests,
-        kernels=_FLAGS.kernels,
-    )
+    names = ("min_coverage", "max_pairs", "warmup_requests", "kernels")
+    options: dict[str, Any] = {name: _FLAGS[name].value for name in names}
+    exported = gate.export_model(model, _FLAGS.export_dir, examples, embeddings, **options)
     logging.info(
         "Published %s: %s; largest difference from serving_default %.1e; tags %s",
         *(exported.folder, ", ".join(exported.signatures)),

@@ -9,7 +9,6 @@ from features import id_kinds
 from features.errors import UserInputError
 from features.files import checked, manifest, storage
 from features.id_kinds import Kind
-from kernels import library
 from serving_signatures.versions import manifest_check
 
 EXTRAS = "assets.extra"
@@ -105,13 +104,16 @@ def load_ops(folder: str) -> None:
     if not storage.is_file(storage.join(folder, EXTRAS, manifest.FILE_NAME)):
         return
     needed = set(read_values(folder).get("foreign_ops", ()))
+    if not needed:
+        return
+    from kernels import library  # It loads TensorFlow, which a list of versions does without.
+
     if unknown := sorted(needed - set(library.OPS)):
         raise UserInputError(
             f"{folder!r} needs the ops {unknown}, which this release does not have. Install the "
             "one that exported it, or export the model again."
         )
-    if needed:
-        library.load()
+    library.load()
 
 
 def read_values(folder: str) -> dict[str, Any]:
