@@ -158,7 +158,8 @@ class CodeSumsOp : public tensorflow::OpKernel {
       code[m] = codes[m].flat<tensorflow::uint8>().data();
     }
     if (requests * rows == 0) return;
-    const int64_t padded = (length + kBlock - 1) / kBlock * kBlock;
+    // An empty history has a block of padding too, so that no buffer is empty.
+    const int64_t padded = std::max((length + kBlock - 1) / kBlock * kBlock, kBlock);
     const Sums of{length, padded, factors, tiers_, modalities, tables,
                   table.flat<float>().data(), with_product_,
                   code, lowest, sums->flat<float>().data(), counted};
