@@ -29,8 +29,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-latest setup-airflow demo kernels test test-slow test-latest test-kernels \
-	test-flink test-spark \
-	flink-jars spark-jars engine-jars image test-image test-image-flink test-airflow \
+	test-flink test-spark flink-jars spark-jars engine-jars image test-image test-image-flink test-airflow \
 	lint format docs bench lock clean distclean
 
 help:

@@ -154,18 +154,21 @@ class BucketOfCode:
     Args:
       edges: ascending inner edges in (-1, 1).
 
+    Attributes:
+      table: the bucket of each code, `[256]` int32.
+
     Raises:
       ValueError: they are not.
     """
 
     def __init__(self, edges: Sequence[float]) -> None:
-        self._table = similarity.bucket_of_code(edges)
+        self.table = similarity.bucket_of_code(edges)
         self._line = similarity.bucket_line(tuple(edges))
 
     def __call__(self, codes: tf.Tensor) -> tf.Tensor:
         """Returns int32 in `[0, len(edges) + 2)`, of the shape of integer codes."""
         if self._line is None:
-            return tf.gather(self._table, tf.cast(codes, tf.int32))
+            return tf.gather(self.table, tf.cast(codes, tf.int32))
         slope, offset = self._line
         return tf.cast(slope * tf.cast(codes, tf.float32) + offset, tf.int32)
 

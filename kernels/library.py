@@ -38,11 +38,12 @@ _mode: Mode = "auto"
 def path() -> str:
     """Returns the library's path, for this TensorFlow and these sources.
 
-    A library of another TensorFlow crashes when it is loaded, and one of other sources computes
-    something else, so the name has both.
+    A library of another TensorFlow crashes when it is loaded, and one of other sources or flags
+    of the compiler computes something else, so the name has all three.
     """
     digest = hashlib.sha256()
-    for source in sorted(glob.glob(os.path.join(SOURCES, "*"))):
+    flags = os.path.join(os.path.dirname(os.path.abspath(__file__)), "build.py")
+    for source in [*sorted(glob.glob(os.path.join(SOURCES, "*"))), flags]:
         with open(source, "rb") as file:
             digest.update(os.path.basename(source).encode() + file.read())
     return os.path.join(FOLDER, f"dmf_kernels-tf{tf.__version__}-{digest.hexdigest()[:12]}.so")

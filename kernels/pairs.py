@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from features.embeddings import similarity
 from kernels import library
 
 
@@ -53,11 +54,10 @@ def code_sums(
     mask: tf.Tensor,
     table: np.ndarray,
     with_product: bool = False,
-    tier_of_code: np.ndarray | None = None,
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Sums what codes look up over each candidate's behaviors, and counts them by tier.
+) -> tf.Tensor:
+    """Sums over each candidate's behaviors what their codes look up.
 
-    Nothing of it has a gradient: codes are integers, and tables and columns are constants.
+    It has no gradient: codes are integers, and tables and columns are constants.
 
     Args:
       codes: `[R, C, L]` uint8 of each modality, at least one.
@@ -65,23 +65,47 @@ def code_sums(
       mask: `[R, L]` bool, False for padding.
       table: `[256]`, by code.
       with_product: also sum the product of what the codes of all modalities look up.
-      tier_of_code: `[N, 256]`, from 1 on, 0 for no tier.
 
     Returns:
-      Sums `[R, C, N, K]`, or `[R, C, N + 1, K]` with the product's last; and of each modality the
-      number of behaviors in each tier, `[R, C, tiers]` float32.
+      `[R, C, N, K]` float32, or `[R, C, N + 1, K]` with the product's last.
     """
-    count = 0 if tier_of_code is None else int(tier_of_code.max())
     found = library.load().dmf_code_sums(
         codes=codes,
         columns=tf.stop_gradient(columns),
         mask=mask,
         table=np.asarray(table, np.float32),
-        tier_of_code=np.zeros((0, 256), np.int32) if tier_of_code is None else tier_of_code,
-        tiers=count,
+        tier_of_code=np.zeros((0, similarity.CODES), np.int32),
+        tiers=0,
         with_product=with_product,
     )
-    return found.sums, list(found.counts)
+    return found.sums
+
+
+def tier_counts(
+    codes: Sequence[tf.Tensor], mask: tf.Tensor, tier_of_code: Sequence[np.ndarray]
+) -> list[tf.Tensor]:
+    """Counts each candidate's behaviors by tier.
+
+    Args:
+      codes: `[R, C, L]` uint8 of each modality, at least one.
+      mask: `[R, L]` bool, False for padding.
+      tier_of_code: of each modality, `[256]`, ascending from 1 on, 0 for no tier.
+
+    Returns:
+      Of each modality, `[R, C, tiers]` float32.
+    """
+    tables = np.stack(tier_of_code).astype(np.int32)
+    found = library.load().dmf_code_sums(
+        codes=codes,
+        columns=tf.zeros([*tf.unstack(tf.shape(mask)), 0]),
+        mask=mask,
+        table=np.zeros(similarity.CODES, np.float32),
+        tier_of_code=tables,
+        tiers=int(tables.max()),
+        with_product=False,
+    )
+    sizes = tables.max(axis=1)
+    return [one[..., :size] for one, size in zip(found.counts, sizes, strict=True)]
 
 
 class Similarity(NamedTuple):

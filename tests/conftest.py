@@ -8,6 +8,7 @@ import sys
 import time
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -56,6 +57,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def kills(request: pytest.FixtureRequest) -> int:
     """How many joins to kill."""
     return request.config.getoption("--kills")
+
+
+@pytest.fixture
+def kernels() -> Iterator[object]:
+    """The native kernels, which are used for the test's duration; `make kernels` builds them."""
+    from kernels import library  # It loads TensorFlow, which most tests do without.
+
+    if not os.path.exists(library.path()):
+        if os.environ.get("REQUIRE_KERNELS") == "1":
+            pytest.fail(f"REQUIRE_KERNELS=1, and there is no {library.path()}")
+        pytest.skip("'make kernels' builds the library of native kernels")
+    with library.use("on"):
+        yield library.load()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

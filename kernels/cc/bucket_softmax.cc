@@ -6,22 +6,10 @@
 #include <vector>
 
 #include "instruction_sets.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
+#include "op.h"
 
 namespace dmf {
 namespace {
-
-using tensorflow::OpInputList;
-using tensorflow::OpKernelContext;
-using tensorflow::OpOutputList;
-using tensorflow::Status;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
-using tensorflow::shape_inference::InferenceContext;
 
 constexpr int64_t kCodes = 256;
 constexpr int64_t kCopies = 4;
@@ -90,7 +78,7 @@ REGISTER_OP("DmfBucketSoftmaxGradient")
       int count, types;
       TF_RETURN_IF_ERROR(context->GetAttr("N", &count));
       TF_RETURN_IF_ERROR(context->GetAttr("types_count", &types));
-      tensorflow::shape_inference::ShapeHandle weights;
+      ShapeHandle weights;
       TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 4, &weights));
       context->set_output(0, weights);
       context->set_output(
@@ -98,7 +86,7 @@ REGISTER_OP("DmfBucketSoftmaxGradient")
                                  context->Dim(weights, 3)}));
       context->set_output(2, context->input(4));
       for (int n = 0; n < count; ++n) {
-        tensorflow::shape_inference::ShapeHandle mass;
+        ShapeHandle mass;
         TF_RETURN_IF_ERROR(context->WithRank(context->input(6 + count + n), 4, &mass));
         context->set_output(3 + n, mass);
         context->set_output(3 + count + n, context->MakeShape({types, context->Dim(mass, 3),
@@ -330,9 +318,7 @@ class BucketSoftmaxOp : public tensorflow::OpKernel {
         begin = last;
       }
     };
-    const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
-    tensorflow::Shard(threads.num_threads, threads.workers,
-                      pairs.requests * pairs.candidates * pairs.heads, pairs.Cost(), work);
+    Share(context, pairs.requests * pairs.candidates * pairs.heads, pairs.Cost(), work);
   }
 };
 
@@ -340,7 +326,7 @@ REGISTER_KERNEL_BUILDER(Name("DmfBucketSoftmax").Device(tensorflow::DEVICE_CPU),
 
 class BucketSoftmaxGradientOp : public tensorflow::OpKernel {
  public:
-  explicit BucketSoftmaxGradientOp(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
+  explicit BucketSoftmaxGradientOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("types_count", &types_));
   }
 
@@ -412,8 +398,7 @@ class BucketSoftmaxGradientOp : public tensorflow::OpKernel {
         DMF_DISPATCH(Backward, pairs, of, request, &buffers)
       }
     };
-    const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
-    tensorflow::Shard(threads.num_threads, threads.workers, requests,
+    Share(context, requests,
                       pairs.Cost() * pairs.candidates * heads, work);
     for (int n = 0; n < pairs.modalities; ++n) {
       const int64_t size = types_ * pairs.buckets[n];

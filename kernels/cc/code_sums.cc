@@ -5,10 +5,7 @@
 #include <vector>
 
 #include "instruction_sets.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
+#include "op.h"
 
 namespace dmf {
 namespace {
@@ -39,16 +36,6 @@ struct Buffers {
 #include "each_instruction_set.inc"
 #undef DMF_LOOPS
 
-using tensorflow::OpInputList;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::OpOutputList;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
-using tensorflow::shape_inference::DimensionHandle;
-using tensorflow::shape_inference::InferenceContext;
-
 REGISTER_OP("DmfCodeSums")
     .Attr("N: int >= 1")
     .Attr("tiers: int >= 0")
@@ -66,7 +53,7 @@ REGISTER_OP("DmfCodeSums")
       TF_RETURN_IF_ERROR(context->GetAttr("tiers", &tiers));
       bool with_product;
       TF_RETURN_IF_ERROR(context->GetAttr("with_product", &with_product));
-      tensorflow::shape_inference::ShapeHandle codes, columns;
+      ShapeHandle codes, columns;
       TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 3, &codes));
       TF_RETURN_IF_ERROR(context->WithRank(context->input(count), 3, &columns));
       const DimensionHandle requests = context->Dim(codes, 0), rows = context->Dim(codes, 1);
@@ -181,9 +168,8 @@ class CodeSumsOp : public tensorflow::OpKernel {
         begin = last;
       }
     };
-    const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
     const int64_t cost = 50 + length * (modalities * 2 + tables * factors / 8);
-    tensorflow::Shard(threads.num_threads, threads.workers, requests * rows, cost, work);
+    Share(context, requests * rows, cost, work);
   }
 
  private:

@@ -4,22 +4,11 @@
 #include <cstdint>
 #include <cstring>
 
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
+#include "op.h"
 
 namespace dmf {
 namespace {
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
-using tensorflow::shape_inference::InferenceContext;
-
-constexpr uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;  // As in features/ids/hashing.py.
 constexpr int64_t kAhead = 8;                           // Items whose memory is asked for early.
 
 REGISTER_OP("DmfContentRows")
@@ -32,7 +21,7 @@ REGISTER_OP("DmfContentRows")
     .Output("quantized: int8")
     .Output("found_norms: float")
     .SetShapeFn([](InferenceContext* context) {
-      tensorflow::shape_inference::ShapeHandle vectors, quantized;
+      ShapeHandle vectors, quantized;
       TF_RETURN_IF_ERROR(context->WithRank(context->input(3), 2, &vectors));
       TF_RETURN_IF_ERROR(context->Concatenate(context->input(0),
                                               context->Vector(context->Dim(vectors, 1)),
@@ -111,8 +100,7 @@ class ContentRowsOp : public tensorflow::OpKernel {
         found_norms->flat<float>()(i) = norms.flat<float>()(row);
       }
     };
-    const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
-    tensorflow::Shard(threads.num_threads, threads.workers, count, 200 + width / 4, work);
+    Share(context, count, 200 + width / 4, work);
   }
 
  private:

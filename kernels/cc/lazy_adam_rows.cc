@@ -8,12 +8,9 @@
 #include <vector>
 
 #include "instruction_sets.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
+#include "op.h"
 #include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/framework/resource_var.h"
-#include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
 
 namespace dmf {
 namespace {
@@ -27,13 +24,10 @@ struct Factors {
 #include "each_instruction_set.inc"
 #undef DMF_LOOPS
 
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
 using tensorflow::Var;
-using tensorflow::errors::InvalidArgument;
 
-constexpr uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;
+using Place = std::pair<int64_t, int64_t>;  // A row, and which gradient of all is of it.
+
 constexpr int64_t kParts = 16;  // Of the rows, by the first four bits of a hash.
 constexpr int kTables = 3;  // Weights, first moments, second moments.
 
@@ -61,7 +55,7 @@ gradients: `[K, ...]`.
 )doc");
 
 // Makes sure that no tensor that was read shares the variable's memory, as stock scatter ops do.
-tensorflow::Status PrepareForRows(OpKernelContext* context, Var* variable) {
+Status PrepareForRows(OpKernelContext* context, Var* variable) {
   if (!variable->is_initialized || !variable->tensor()->IsInitialized()) {
     return tensorflow::errors::FailedPrecondition("A table is not initialized.");
   }
@@ -131,15 +125,14 @@ class LazyAdamRowsOp : public tensorflow::OpKernel {
     float* table[kTables];
     for (int i = 0; i < kTables; ++i) table[i] = tables[i].flat<float>().data();
     // Each part has all gradients of its rows, so that sums do not depend on the number of threads.
-    auto part_of = [](int64_t one) { return (static_cast<uint64_t>(one) * kGoldenRatio) >> 60; };
+    std::vector<std::vector<Place>> parts(kParts);
+    for (int64_t k = 0; k < count; ++k) {
+      parts[(static_cast<uint64_t>(row[k]) * kGoldenRatio) >> 60].push_back({row[k], k});
+    }
     auto work = [&](int64_t begin, int64_t end) {
       std::vector<float> sum(width);
-      std::vector<std::pair<int64_t, int64_t>> own;  // Row and place of a gradient.
       for (int64_t part = begin; part < end; ++part) {
-        own.clear();
-        for (int64_t k = 0; k < count; ++k) {
-          if (static_cast<int64_t>(part_of(row[k])) == part) own.emplace_back(row[k], k);
-        }
+        std::vector<Place>& own = parts[part];
         std::sort(own.begin(), own.end());
         for (size_t i = 0; i < own.size();) {
           size_t next = i + 1;
@@ -161,10 +154,9 @@ class LazyAdamRowsOp : public tensorflow::OpKernel {
         }
       }
     };
-    const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
     // Three reads and writes of rows that are in no cache.
-    const int64_t cost = count + count / kParts * (300 + width * 8);
-    tensorflow::Shard(threads.num_threads, threads.workers, kParts, cost, work);
+    const int64_t cost = count / kParts * (300 + width * 8);
+    Share(context, kParts, cost, work);
   }
 
  private:

@@ -3,19 +3,10 @@
 #include <cstdint>
 #include <cstring>
 
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
+#include "op.h"
 
 namespace dmf {
 namespace {
-
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
-using tensorflow::shape_inference::InferenceContext;
 
 REGISTER_OP("DmfNewestCodes")
     .Input("codes: uint8")
@@ -23,7 +14,7 @@ REGISTER_OP("DmfNewestCodes")
     .Input("kept: int32")
     .Output("newest: uint8")
     .SetShapeFn([](InferenceContext* context) {
-      tensorflow::shape_inference::ShapeHandle codes;
+      ShapeHandle codes;
       TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 3, &codes));
       context->set_output(0, context->MakeShape({context->Dim(codes, 0), context->Dim(codes, 1),
                                                  context->UnknownDim()}));
@@ -68,8 +59,7 @@ class NewestCodesOp : public tensorflow::OpKernel {
         std::memcpy(to + row * kept, from + row * length + first[row / rows], kept);
       }
     };
-    const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
-    tensorflow::Shard(threads.num_threads, threads.workers, requests * rows, 20 + kept / 8, work);
+    Share(context, requests * rows, 20 + kept / 8, work);
   }
 };
 

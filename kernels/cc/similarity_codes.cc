@@ -5,10 +5,7 @@
 #include <vector>
 
 #include "instruction_sets.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
+#include "op.h"
 
 namespace dmf {
 namespace {
@@ -29,12 +26,6 @@ struct Packed {
 #define DMF_LOOPS "similarity_codes.inc"
 #include "each_instruction_set.inc"
 #undef DMF_LOOPS
-
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
 
 // Candidates of one unit of work: enough to pay for packing the behaviors, few enough to share.
 constexpr int64_t kChunk = 64;
@@ -76,20 +67,20 @@ class SimilarityCodesOp : public tensorflow::OpKernel {
     OP_REQUIRES(context, candidates.dims() == 3 && behaviors.dims() == 3 &&
                              candidates.dim_size(0) == behaviors.dim_size(0) &&
                              candidates.dim_size(2) == behaviors.dim_size(2),
-                tensorflow::errors::InvalidArgument(
+                InvalidArgument(
                     "Expected candidates [R, C, M] and behaviors [R, L, M], received ",
                     candidates.shape().DebugString(), " and ", behaviors.shape().DebugString()));
     const int64_t requests = candidates.dim_size(0), count = candidates.dim_size(1);
     const int64_t length = behaviors.dim_size(1), width = candidates.dim_size(2);
     OP_REQUIRES(context, candidate_norms.shape() == TensorShape({requests, count}) &&
                              behavior_norms.shape() == TensorShape({requests, length}),
-                tensorflow::errors::InvalidArgument(
+                InvalidArgument(
                     "Expected norms [R, C] and [R, L], received ",
                     candidate_norms.shape().DebugString(), " and ",
                     behavior_norms.shape().DebugString()));
     // 128 * 255 * width has to fit int32.
     OP_REQUIRES(context, width <= 65536,
-                tensorflow::errors::InvalidArgument("Vectors have ", width,
+                InvalidArgument("Vectors have ", width,
                                                     " numbers, at most 65536 are exact."));
     Tensor* codes = nullptr;
     OP_REQUIRES_OK(context,
@@ -117,9 +108,8 @@ class SimilarityCodesOp : public tensorflow::OpKernel {
                      found + row * length)
       }
     };
-    const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
     const int64_t cost = std::min(kChunk, count) * length * (width / 8 + 10);
-    tensorflow::Shard(threads.num_threads, threads.workers, requests * chunks, cost, work);
+    Share(context, requests * chunks, cost, work);
   }
 };
 

@@ -57,7 +57,7 @@ def _sums_by_kernel(
     codes: list[tf.Tensor], behaviors: Behaviors, behavior_types: int, width: float
 ) -> list[tf.Tensor]:
     """Returns `_sums` of each modality, then `_sums_of_product` of several, by a native kernel."""
-    sums, _ = pairs.code_sums(
+    sums = pairs.code_sums(
         codes,
         _columns(behaviors, behavior_types),
         behaviors.mask,

@@ -55,7 +55,7 @@ class SimilarityProduct(keras.layers.Layer):
         weights = self._weights(behaviors)
         if library.ops():
             every = list(codes.values())
-            sums, _ = pairs.code_sums(every, weights, behaviors.mask, _COSINE_OF_CODE)
+            sums = pairs.code_sums(every, weights, behaviors.mask, _COSINE_OF_CODE)
             means = tf.unstack(sums, axis=2)
         else:
             means = [tf.matmul(in_graph.cosine_of_code(one), weights) for one in codes.values()]

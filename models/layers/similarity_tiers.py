@@ -63,13 +63,9 @@ class SimilarityTiers(keras.layers.Layer):
         tables = {
             name: similarity.bucket_of_code(edges) for name, edges in self._tier_edges.items()
         }
-        sizes = {len(edges) for edges in self._tier_edges.values()}
-        if library.ops() and len(sizes) == 1:  # The kernel counts equally many tiers of each.
-            none = tf.zeros([*tf.unstack(tf.shape(behaviors.mask)), 0])
+        if library.ops():
             ordered = [codes[name] for name in tables]
-            _, counted = pairs.code_sums(
-                ordered, none, behaviors.mask, np.zeros(256), False, np.stack(list(tables.values()))
-            )
+            counted = pairs.tier_counts(ordered, behaviors.mask, list(tables.values()))
             return dict(zip(tables, counted, strict=True))
         return {
             name: _histogram(

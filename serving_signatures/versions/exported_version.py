@@ -54,7 +54,7 @@ class ExportedVersion:
     @property
     def foreign_ops(self) -> tuple[str, ...]:
         """The ops that a server needs besides TensorFlow's own."""
-        return tuple(self.manifest.get("foreign_ops", ()))
+        return _foreign_ops(self.manifest)
 
     @property
     def manifest_sha256(self) -> str:
@@ -103,7 +103,7 @@ def load_ops(folder: str) -> None:
     """
     if not storage.is_file(storage.join(folder, EXTRAS, manifest.FILE_NAME)):
         return
-    needed = set(read_values(folder).get("foreign_ops", ()))
+    needed = set(_foreign_ops(read_values(folder)))
     if not needed:
         return
     from kernels import library  # It loads TensorFlow, which a list of versions does without.
@@ -161,6 +161,11 @@ def schema_of(folder: str) -> dict[str, Any]:
             "did not write it. Export the model again."
         )
     return dict(values["schema"])
+
+
+def _foreign_ops(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns what the export found in the graph besides TensorFlow's own ops."""
+    return tuple((values.get("parity") or {}).get("foreign_ops", ()))
 
 
 def list_files(folder: str) -> dict[str, dict[str, Any]]:

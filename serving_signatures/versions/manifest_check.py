@@ -26,6 +26,7 @@ class _Cache:
 @dataclass
 class _Parity:
     max_abs_diff: float
+    foreign_ops: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass
@@ -39,7 +40,6 @@ class _Manifest:
     schema: dict[str, Any] = dataclasses.field(default_factory=dict)
     created: str = ""
     parity: _Parity | None = None
-    foreign_ops: list[str] = dataclasses.field(default_factory=list)
 
 
 def check(path: str, values: Mapping[str, Any]) -> None:

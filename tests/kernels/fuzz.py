@@ -11,7 +11,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from features.embeddings import embedding_set
+from features.embeddings import embedding_set, similarity
 from kernels import library, pairs
 from models.layers.content_table import ContentTable
 from models.training.lazy_adam import LazyAdam
@@ -36,16 +36,17 @@ def hostile_codes(rng):
 
 
 def sums(rng):
-    """Sums and counts by tier."""
+    """Sums of what codes look up, and counts by tier."""
     requests, candidates, length, _ = drawn.sizes(rng)
     given = drawn.codes(rng, (requests, candidates, length), 2)
     mask, columns = drawn.mask(rng, requests, length), drawn.floats(rng, requests, length, 3)
-    tiers = np.stack([reference.similarity.bucket_of_code(drawn.edges(rng))] * 2)
-    tables = rng.random(256).astype(np.float32), True, tiers
-    expected, expected_counts = reference.code_sums(given, columns, mask, *tables)
-    found, counts = pairs.code_sums(list(map(tf.constant, given)), columns, mask, *tables)
+    table = rng.random(256).astype(np.float32)
+    expected = reference.code_sums(given, columns, mask, table, True)
+    found = pairs.code_sums(list(map(tf.constant, given)), columns, mask, table, True)
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    for one, wanted in zip(counts, expected_counts, strict=True):
+    tiers = [similarity.bucket_of_code(drawn.edges(rng)) for _ in given]
+    counts = pairs.tier_counts(list(map(tf.constant, given)), tf.constant(mask), tiers)
+    for one, wanted in zip(counts, reference.tier_counts(given, mask, tiers), strict=True):
         np.testing.assert_array_equal(one, wanted)
 
 

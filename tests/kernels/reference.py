@@ -18,21 +18,24 @@ def codes(quantized_a, norms_a, quantized_b, norms_b):
     return np.reshape(np.array(found, np.uint8), shape)
 
 
-def code_sums(codes, columns, mask, table, with_product=False, tier_of_code=None):
-    """Sums `[R, C, P, K]` and counts by tier `[N, R, C, tiers]`, in float64."""
+def code_sums(codes, columns, mask, table, with_product=False):
+    """Sums `[R, C, P, K]`, in float64."""
     columns = columns.astype(np.float64) * mask[..., None]
     found = [np.einsum("rcl,rlk->rck", table[one], columns) for one in codes]
     if with_product:
         product = np.prod([table[one] for one in codes], axis=0)
         found.append(np.einsum("rcl,rlk->rck", product, columns))
+    return np.stack(found, axis=2)
+
+
+def tier_counts(codes, mask, tier_of_code):
+    """Counts by tier, `[R, C, tiers]` of each modality."""
     counts = []
-    if tier_of_code is not None:
-        for one, tiers in zip(codes, tier_of_code, strict=True):
-            tier = np.where(mask[:, None], tiers[one], 0)
-            counts.append(
-                np.stack([(tier == t).sum(-1) for t in range(1, tier_of_code.max() + 1)], axis=-1)
-            )
-    return np.stack(found, axis=2), counts
+    for one, tiers in zip(codes, tier_of_code, strict=True):
+        tier = np.where(mask[:, None], tiers[one], 0)
+        each = range(1, tiers.max() + 1)
+        counts.append(np.stack([(tier == t).sum(-1) for t in each], axis=-1))
+    return counts
 
 
 def bucket_softmax(scores, offsets, types, modalities, behavior_codes=None, behavior_terms=None):

@@ -21,9 +21,8 @@ def results() -> list[np.ndarray]:
     codes = pairs.similarity_codes(*map(tf.constant, vectors))
     mask, columns = drawn.mask(rng, requests, length), drawn.floats(rng, requests, length, 3)
     table = similarity.bucket_of_code((-0.2, 0.0, 0.3))
-    sums, counts = pairs.code_sums(
-        [codes, codes], columns, mask, rng.random(256), True, np.stack([table] * 2)
-    )
+    sums = pairs.code_sums([codes, codes], columns, mask, rng.random(256), True)
+    counts = pairs.tier_counts([codes, codes], tf.constant(mask), [table] * 2)
     scores = tf.constant(drawn.floats(rng, requests, candidates, 1, length))
     similar = pairs.Similarity(
         codes,

@@ -1,38 +1,22 @@
 """Decoupled target attention: similarity as side information, keys and values per item."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
-from features.embeddings import similarity
-from kernels import library, pairs
+from kernels.pairs import Weights
 from models.inputs.behaviors import RESIDUAL_BUCKETS, TIME_GAP_EDGES, Behaviors, rows_by_code
-from models.layers import masking, multi_head_ops, similarity_code_ops
+from models.layers import masking, multi_head_ops
+from models.layers.attention.similarity_softmax import (
+    BehaviorTerms,
+    Similarity,
+    similarity_softmax,
+)
 
 _GAPS = len(TIME_GAP_EDGES) + 1
-
-
-class BehaviorTerms(NamedTuple):
-    """A term of the scores that is looked up by a code of the behavior.
-
-    Attributes:
-      codes: `[R, L]` int32 in `[0, K)`.
-      terms: `[R, C, H, K]`.
-    """
-
-    codes: tf.Tensor
-    terms: tf.Tensor
-
-    def of_pairs(self) -> tf.Tensor:
-        """Returns the codes for each candidate, `[R, C, L]`."""
-        return similarity_code_ops.for_each_candidate(self.codes, tf.shape(self.terms)[1])
-
-    def mass(self, weights: tf.Tensor) -> tf.Tensor:
-        """Returns the sums of weights `[R, C, H, L]` by code, `[R, C, H, K]`."""
-        return similarity_code_ops.sum_by_code(weights, self.of_pairs(), self.terms.shape[-1])
 
 
 class DecoupledTargetAttention(keras.layers.Layer):
@@ -271,7 +255,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         key: tf.Tensor,
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
-    ) -> pairs.Weights:
+    ) -> Weights:
         """Returns the weights and their sums; for the arguments see `attend`."""
         key += tf.gather(self._behavior_keys(), self._behavior_code(behaviors))
         query = self._scaled(query)
@@ -285,7 +269,7 @@ class DecoupledTargetAttention(keras.layers.Layer):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
         added: BehaviorTerms | None = None,
-    ) -> pairs.Weights:
+    ) -> Weights:
         """Adds the terms by similarity, type and gap to scores, and normalizes.
 
         Args:
@@ -298,59 +282,31 @@ class DecoupledTargetAttention(keras.layers.Layer):
         Returns:
           The weights, and their sums by bucket of each modality and by the further term's code.
         """
-        by_gap, padding = self._behavior_terms(behaviors)
-        # Terms of a behavior alone are summed first: every addition here is a pass over all pairs.
-        offsets = by_gap + padding
-        if library.ops():
-            modalities = [
-                pairs.Similarity(
-                    codes[name],
-                    similarity.bucket_of_code(edges),
-                    multi_head_ops.table_scores(query, self._bucket_keys[name]),
-                    self._bucket_biases[name],
-                )
-                for name, edges in self._bucket_edges.items()
-            ]
-            return pairs.bucket_softmax(
-                scores, tf.squeeze(offsets, 1), behaviors.type, modalities, *(added or ())
+        modalities = [
+            Similarity(
+                codes[name],
+                self._bucket_of_code[name],
+                multi_head_ops.table_scores(query, key_table),  # [R, C, H, B]
+                self._bucket_biases[name],
             )
-        buckets = {name: self._bucket_of_code[name](codes[name]) for name in self._bucket_edges}
-        if added is not None:
-            scores += similarity_code_ops.gather_by_code(added.terms, added.of_pairs())
-        terms = self._similarity_terms(query, buckets, behaviors)
-        weights = tf.nn.softmax(tf.add_n([scores, *terms]) + offsets)
-        by_bucket = [
-            similarity_code_ops.sum_by_code(weights, one, self._bucket_keys[name].shape[0])
-            for name, one in buckets.items()
+            for name, key_table in self._bucket_keys.items()
         ]
-        return pairs.Weights(weights, None if added is None else added.mass(weights), by_bucket)
+        # Terms of a behavior alone are summed first: every addition is a pass over all pairs.
+        by_gap, padding = self._behavior_terms(behaviors)
+        return similarity_softmax(scores, by_gap + padding, behaviors.type, modalities, added)
 
     def _behavior_terms(self, behaviors: Behaviors) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the score's terms that depend on the behavior alone.
 
         Returns:
-          gamma by type and gap, `[R, 1, H, L]`, and the mask as an offset, `[R, 1, 1, L]`.
+          gamma by type and gap, `[R, H, L]`, and the mask as an offset, `[R, 1, L]`.
         """
         types = tf.cast(behaviors.type, tf.int32)
         # One gather from [Y * gaps, H] instead of two: row type * gaps + gap.
         table = tf.reshape(self._gap_bias, [-1, self._heads])
         by_gap = tf.gather(table, types * _GAPS + behaviors.gap_bucket())  # [R, L, H]
         padding = masking.offsets(behaviors.mask, by_gap.dtype)
-        return tf.transpose(by_gap, [0, 2, 1])[:, None], padding[:, None, None]
-
-    def _similarity_terms(
-        self, query: tf.Tensor, buckets: Mapping[str, tf.Tensor], behaviors: Behaviors
-    ) -> list[tf.Tensor]:
-        """Returns each modality's term of the scores, `[R, C, H, L]` each."""
-        return [
-            similarity_code_ops.gather_by_type_and_code(
-                multi_head_ops.table_scores(query, key_table),  # [R, C, H, B]
-                self._bucket_biases[modality],
-                behaviors.type,
-                buckets[modality],  # [R, C, L]
-            )
-            for modality, key_table in self._bucket_keys.items()
-        ]
+        return tf.transpose(by_gap, [0, 2, 1]), padding[:, None]
 
     def _finish(
         self,

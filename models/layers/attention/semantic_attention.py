@@ -7,10 +7,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from features import in_graph
-from kernels import pairs
+from kernels.pairs import Weights
 from models.inputs.behaviors import Behaviors
-from models.layers import similarity_code_ops
-from models.layers.attention.decoupled_attention import BehaviorTerms, DecoupledTargetAttention
+from models.layers.attention.decoupled_attention import DecoupledTargetAttention
+from models.layers.attention.similarity_softmax import BehaviorTerms
 
 
 class SemanticTargetAttention(DecoupledTargetAttention):
@@ -69,15 +69,15 @@ class SemanticTargetAttention(DecoupledTargetAttention):
         codes: Mapping[str, tf.Tensor],
         behaviors: Behaviors,
         added: BehaviorTerms | None = None,
-    ) -> pairs.Weights:
+    ) -> Weights:
         """Mixes similarities into the ids' scores and normalizes; there are no buckets."""
         if added is not None:
-            scores += similarity_code_ops.gather_by_code(added.terms, added.of_pairs())
-        by_gap, padding = self._behavior_terms(behaviors)
+            scores += added.of_pairs()
+        by_gap, padding = (one[:, None] for one in self._behavior_terms(behaviors))
         mixed, factor = padding, tf.ones([], scores.dtype)
         for name in self._modalities:
             cosine = in_graph.cosine_of_code(codes[name])[:, :, None]  # [R, C, 1, L]
             mixed += self._gates[name][:, None] * cosine
             factor += self._products[name][:, None] * cosine
         weights = tf.nn.softmax(factor * (scores + by_gap) + mixed)
-        return pairs.Weights(weights, None if added is None else added.mass(weights), [])
+        return Weights(weights, None if added is None else added.mass(weights), [])
