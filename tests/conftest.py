@@ -59,15 +59,22 @@ def kills(request: pytest.FixtureRequest) -> int:
     return request.config.getoption("--kills")
 
 
-@pytest.fixture
-def kernels() -> Iterator[object]:
-    """The native kernels, which are used for the test's duration; `make kernels` builds them."""
+@pytest.fixture(scope="session")
+def kernels_built() -> None:
+    """Skips the tests that need the library of native kernels where `make kernels` did not run."""
     from kernels import library  # It loads TensorFlow, which most tests do without.
 
     if not os.path.exists(library.path()):
         if os.environ.get("REQUIRE_KERNELS") == "1":
             pytest.fail(f"REQUIRE_KERNELS=1, and there is no {library.path()}")
         pytest.skip("'make kernels' builds the library of native kernels")
+
+
+@pytest.fixture
+def kernels(kernels_built: None) -> Iterator[object]:
+    """The native kernels, which are used for the test's duration."""
+    from kernels import library
+
     with library.use("on"):
         yield library.load()
 

@@ -124,7 +124,7 @@ def test_stock_ops_do_not_resume_a_training_of_kernels(kernels, examples, tmp_pa
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(kernels_built, tmp_path_factory):
     """A version with kernels and one on stock ops, of one model with the vectors inside."""
     folder = tmp_path_factory.mktemp("serving") / "ctr"
     model, sets = zoo.random_model("dmf"), synthetic.embedding_sets()
