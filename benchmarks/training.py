@@ -100,10 +100,11 @@ def _main(_: Sequence[str]) -> None:
                 name, _, command = text.partition("=")
                 ways[name] = started.enter_context(external_way.external(command))
             times = _measure(ways)
+    compared = _COMPARED | _over_external(ways)
     ratios = {
         f"ratio_{name}{clock}": _ratio(times, *pair, at)
         for at, clock in enumerate(("", "_cpu"))
-        for name, pair in _COMPARED.items()
+        for name, pair in compared.items()
         if set(pair) <= times.keys() and not (clock and name == "grouped_to_materialized")
     }
     values = {**ratios, "largest_difference": difference, "rows": _rows(ways, times)}
@@ -137,6 +138,18 @@ def _ways(examples: ExampleSet, ours: TrainingConfig) -> dict[str, Way]:
         "reading": training_ways.reading(examples, "flat"),
         "reading, grouped": training_ways.reading(examples, "grouped"),
     }
+
+
+def _over_external(ways: Mapping[str, Way]) -> dict[str, tuple[str, str]]:
+    """Returns the pairs of our ways and other implementations, by the ratio's name."""
+    others = [name for name, way in ways.items() if way.layout == external_way.LAYOUT]
+    ours = {
+        "ours": _BASE,
+        "grouped": "ours, grouped",
+        "kernels": "ours, kernels",
+        "kernels_grouped": "ours, kernels, grouped",
+    }
+    return {f"{name}_to_{one}": (way, one) for one in others for name, way in ours.items()}
 
 
 def _measure(ways: Mapping[str, Way]) -> dict[str, list[tuple[float, float]]]:

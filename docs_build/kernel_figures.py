@@ -36,4 +36,8 @@ KERNELS = {
     "kernels.training.grouped": of_field(_TRAINING, "ratio_kernels_grouped", ".2f"),
     "kernels.training.grouped_cpu": of_field(_TRAINING, "ratio_kernels_grouped_cpu", ".2f"),
     "kernels.training.adam": of_field(_TRAINING, "ratio_kernels_adam", ".2f"),
+    **{
+        f"kernels.training.{way}_to_pytorch": of_field(_TRAINING, f"ratio_{way}_to_pytorch", ".1f")
+        for way in ("ours", "grouped", "kernels", "kernels_grouped")
+    },
 }

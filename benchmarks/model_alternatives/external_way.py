@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from benchmarks.model_alternatives.training_ways import Way
 from features.errors import UserInputError
 
+LAYOUT = "external"
+
 
 @contextlib.contextmanager
 def external(command: str) -> Iterator[Way]:
@@ -47,6 +49,6 @@ def external(command: str) -> Iterator[Way]:
 
     with process:
         try:
-            yield Way("external", run, 1, lambda: spent)
+            yield Way(LAYOUT, run, 1, lambda: spent)
         finally:
             process.kill()

@@ -92,8 +92,12 @@ def precision(mixed: bool) -> Iterator[None]:
         options.set_experimental_options({_REWRITE: before})
 
 
+@functools.cache
 def _rounds_products() -> bool:
-    """Returns whether a graph's products are in bfloat16, which holds 8 bits, now and here."""
+    """Returns whether products are in bfloat16, which holds 8 bits, on this machine.
+
+    To be asked where graphs are rewritten to it.
+    """
     ones, more = tf.ones((64, 256)), tf.fill((256, 64), 1 + 2.0**-12)
     product = tf.function(lambda a, b: tf.nn.relu(tf.matmul(a, b)))
     return bool(tf.reduce_all(product(ones, more) == 256.0))
