@@ -87,7 +87,12 @@ def similarity_feature(modality: str) -> str:
 
 def candidate_embedding_feature(modality: str) -> str:
     """Names the quantized vectors of the candidates, int8 `[c, M]`."""
-    return f"candidate_embedding_{modality}"
+    return CANDIDATES.feature(f"embedding_{modality}")
+
+
+def behavior_embedding_feature(modality: str) -> str:
+    """Names the quantized vectors of the behaviors, int8 `[l, M]`; in requests, not in records."""
+    return BEHAVIORS.feature(f"embedding_{modality}")
 
 
 def candidate_feature(name: str) -> str:

@@ -6,7 +6,12 @@ import tensorflow as tf
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.schema import candidate_embedding_feature
+from features.schema import (
+    ITEM_AXES,
+    ItemAxis,
+    behavior_embedding_feature,
+    candidate_embedding_feature,
+)
 from models.inputs.batch import Batch
 from models.layers.content_embedding import ContentEmbedding
 from models.layers.content_projection import ContentProjection
@@ -25,7 +30,7 @@ class ContentModel(RankingModel):
     """
 
     def create_content_layers(self, embeddings: Mapping[str, EmbeddingSet] | None) -> None:
-        """Creates the head's projection and, where `reads_vectors`, the frozen vectors."""
+        """Creates the head's projection, and the frozen vectors where the model has any."""
         config, schema = self.config, self.schema
         if not schema.modalities:
             raise UserInputError(
@@ -38,9 +43,9 @@ class ContentModel(RankingModel):
             self.content_projection = ContentProjection(
                 self.projected_modalities, config.projection_width, name="content_projection"
             )
-        if self.reads_vectors:
+        if embeddings:
             self.content_embedding = ContentEmbedding(
-                embeddings or {}, config.content_width, name="content_embedding"
+                embeddings, config.content_width, name="content_embedding"
             )
 
     def candidate_content(self, batch: Batch) -> list[tf.Tensor]:
@@ -50,6 +55,38 @@ class ContentModel(RankingModel):
         names = [modality.name for modality in self.projected_modalities]
         quantized = {name: batch[candidate_embedding_feature(name)] for name in names}
         return [self.content_projection(quantized)]
+
+    def with_content(
+        self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Puts projected vectors beside item embeddings, if the model has any.
+
+        Args:
+          candidates: `[R, C, D]` item embeddings.
+          history: `[R, L, D]` item embeddings.
+          batch: parsed requests, with the behaviors that are attended.
+
+        Returns:
+          `[R, C, D + P]` and `[R, L, D + P]`, with P = `content_width` for each modality.
+        """
+        if self.content_embedding is None:
+            return candidates, history
+        of_candidates, of_behaviors = (self._content_of(axis, batch) for axis in ITEM_AXES)
+        return (
+            tf.concat([candidates, of_candidates], axis=-1),
+            tf.concat([history, of_behaviors], axis=-1),
+        )
+
+    def _content_of(self, axis: ItemAxis, batch: Batch) -> tf.Tensor:
+        """Returns the projected vectors of candidates or behaviors, `[R, C or L, P]`.
+
+        Requests bring the vectors of both. Records lack those of behaviors, so both are looked up.
+        """
+        if behavior_embedding_feature(self.modalities[0].name) not in batch:
+            return self.content_embedding(batch[axis.item_id])
+        return self.content_embedding.project(
+            {one.name: batch[axis.feature(f"embedding_{one.name}")] for one in self.modalities}
+        )
 
     def similarity_tiers(self) -> SimilarityTiers:
         """Returns a new layer of similarity tiers over all modalities."""

@@ -22,6 +22,8 @@ class PaperDMF(DTA):
     modalities, it is the mean of those that are known.
     """
 
+    reads_vectors = "never"
+
     def create_layers(self) -> None:
         """Creates the attention, the tiers, their networks and alpha."""
         self.attention = self.target_attention((_SIMILARITY,))

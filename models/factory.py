@@ -61,14 +61,15 @@ def build_model(
       config: hyper-parameters; `config.name` selects the class.
       schema: what the records hold.
       vocabulary: `[N]` int64 item ids, ascending, or None to hash.
-      embeddings: frozen vectors by modality, for models that read them.
+      embeddings: frozen vectors by modality, for models that read them; `dmf` and `dta` attend by
+        similarity alone where there are none.
 
     Raises:
       UserInputError: the model does not fit the records, or vectors that it reads are missing.
     """
     kind = MODELS[config.name]
     known = None
-    if kind.reads_vectors:
+    if kind.reads_vectors == "always" or (kind.reads_vectors == "if_given" and embeddings):
         sets = embeddings or {}
         missing = [name for name in schema.modality_names if name not in sets]
         if missing:

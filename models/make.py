@@ -23,7 +23,7 @@ class MAKE(ContentModel):
     model then reads the last hidden layer of that network, which is frozen.
     """
 
-    reads_vectors = True
+    reads_vectors = "always"
 
     def create_layers(self) -> None:
         """Creates the content model, which only `pretrain` trains, and the attention on ids."""

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,7 @@ from models import downsampling, entire_space
 from models.inputs.batch import Batch, behaviors_of, codes_of
 from models.inputs.newest_behaviors import truncate_history
 from models.layers.attention.decoupled_attention import DecoupledTargetAttention
+from models.layers.content_table import ContentTable
 from models.layers.id_embedding import IdEmbedding
 from models.layers.item_prior import ItemPrior
 from models.layers.position_bias import PositionBias
@@ -30,6 +31,8 @@ from models.layers.side_features import SideFeatures
 from models.losses import tasks
 from models.model_config import ModelConfig
 from models.ranking_loss import RankingLoss
+
+VectorUse = Literal["never", "if_given", "always"]
 
 _AUXILIARY_HIDDEN = 128
 _NEWEST = (10, 50)
@@ -49,15 +52,15 @@ class RankingModel(RankingLoss):
       config: hyper-parameters.
       schema: what the records hold.
       vocabulary: `[N]` int64 item ids, ascending; None where `config.hashed_buckets` is set.
-      embeddings: frozen vectors by modality, for a model with `reads_vectors`.
+      embeddings: frozen vectors by modality, as far as the model `reads_vectors`.
 
     Raises:
       UserInputError: the schema lacks a label, or there is neither a vocabulary nor
         `config.hashed_buckets`.
     """
 
-    reads_vectors: ClassVar[bool] = False
-    """Whether the model holds frozen vectors, and so needs `embeddings`."""
+    reads_vectors: ClassVar[VectorUse] = "never"
+    """Whether the model holds frozen vectors: `always` needs `embeddings`, `if_given` uses them."""
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class RankingModel(RankingLoss):
         super().__init__()
         # Not on the class: Keras would not track a layer that hides a class attribute.
         self.attention: Any = None
+        self.content_embedding: Any = None
         self.config = config
         self.schema = schema
         self.label = config.label or schema.primary_label
@@ -143,6 +147,11 @@ class RankingModel(RankingLoss):
     def similarity_codes(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the similarity codes that the model reads, by modality, `[R, C, L]` uint8."""
         return codes_of(batch, self.modalities)
+
+    @property
+    def content_tables(self) -> dict[str, ContentTable]:
+        """The frozen vectors inside the model by modality; empty in a model that has none."""
+        return {} if self.content_embedding is None else self.content_embedding.tables
 
     @property
     def tables(self) -> dict[str, tf.Variable]:

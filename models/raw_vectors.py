@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 
-from features.schema import CANDIDATE_ITEM_ID, HISTORY_ITEM_ID
 from models.content_model import ContentModel
 from models.inputs.batch import Batch
 
@@ -16,7 +15,7 @@ class RawVectors(ContentModel):
     each modality's projection.
     """
 
-    reads_vectors = True
+    reads_vectors = "always"
 
     def create_layers(self) -> None:
         """Creates the attention over ids and vectors."""
@@ -26,9 +25,4 @@ class RawVectors(ContentModel):
         self, candidates: tf.Tensor, history: tf.Tensor, batch: Batch
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the embeddings with the projected vectors, `[R, C, *]` and `[R, L, *]`."""
-        candidate_content = self.content_embedding(batch[CANDIDATE_ITEM_ID])
-        history_content = self.content_embedding(batch[HISTORY_ITEM_ID])
-        return (
-            tf.concat([candidates, candidate_content], axis=-1),
-            tf.concat([history, history_content], axis=-1),
-        )
+        return self.with_content(candidates, history, batch)

@@ -25,7 +25,6 @@ from features.schema import ExampleSchema
 from models import factory
 from models.inputs import remote_files
 from models.inputs.example_set import ExampleSet
-from models.layers.content_table import ContentTable
 from models.model_config import ModelConfig
 from models.ranking_model import RankingModel
 
@@ -63,7 +62,7 @@ def write_trained_model(folder: str, model: RankingModel, training: Mapping[str,
     if model.item_embedding.vocabulary is not None:
         path = join(folder, VOCABULARY)
         id_table.write_vocabulary(path, model.item_embedding.vocabulary)
-    for name, table in _content_tables(model).items():
+    for name, table in model.content_tables.items():
         item_ids, vectors = table.vectors()
         location = join(folder, "content", name)
         embedding_set.write_embedding_set(
@@ -119,7 +118,8 @@ def read_trained_model(folder: str) -> RankingModel:
     if not config.hashed_buckets:
         vocabulary = id_table.read_vocabulary(join(folder, VOCABULARY))
     embeddings = None
-    if factory.MODELS[config.name].reads_vectors:
+    reads = factory.MODELS[config.name].reads_vectors
+    if reads == "always" or (reads == "if_given" and storage.exists(join(folder, "content"))):
         embeddings = {
             name: embedding_set.read_embedding_set(join(folder, "content", name), quiet=True)
             for name in schema.modality_names
@@ -139,10 +139,6 @@ def check_schema(model: RankingModel, examples: ExampleSet) -> None:
       UserInputError: names what differs.
     """
     examples.check_fits(model.schema)
-
-
-def _content_tables(model: RankingModel) -> Mapping[str, ContentTable]:
-    return model.content_embedding.tables if model.reads_vectors else {}
 
 
 def _fingerprints(folder: str) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 Inputs along the candidates or the behaviors are named by `features.schema.ItemAxis.feature`.
 R requests, C candidates, L behaviors, N items, M multimodal width, H heads, d head width,
-D embedding width, P projection width, K values of a side feature.
+D embedding width, P projection width in the head or the attention, K values of a side feature.
 """
 
 from collections.abc import Iterable
@@ -23,6 +23,7 @@ VALUE = "value"
 ID_EMBEDDING = "id_embedding"
 ITEM_PRIOR = "item_prior"
 PROJECTION = "projection"
+ATTENTION_CONTENT = "attention_content"
 ID_TAG = "id_tag"
 TARGET_AWARE_TAG = "target_aware_tag"
 
@@ -52,7 +53,7 @@ def of_items(modalities: Iterable[str]) -> list[str]:
     """Names what the projection signatures take and give for each item, besides its id."""
     content = (quantized, norm, vector)
     return [
-        *(QUERY, KEY, VALUE, ID_EMBEDDING, ITEM_PRIOR, PROJECTION),
+        *(QUERY, KEY, VALUE, ID_EMBEDDING, ITEM_PRIOR, PROJECTION, ATTENTION_CONTENT),
         *CACHES.values(),
         *(name(modality) for modality in modalities for name in content),
     ]

@@ -19,6 +19,7 @@ from features.schema import (
     HISTORY_TYPE,
     ITEM_AXES,
     ItemAxis,
+    behavior_embedding_feature,
     candidate_embedding_feature,
     candidate_feature,
     context_feature,
@@ -99,6 +100,15 @@ class ServingSignatures:
         """Whether requests carry embeddings: the model reads them and has no set inside."""
         return bool(self.model.modalities) and not self.tables
 
+    @property
+    def attends_to_sets(self) -> bool:
+        """Whether attention reads the embedding sets inside, which may be newer than the model.
+
+        Without sets inside, a model whose attention reads vectors has those of its training, which
+        are looked up by id: they belong to the projections of ids then.
+        """
+        return bool(self.tables) and self.model.content_embedding is not None
+
     def _check(self, embeddings: Mapping[str, EmbeddingSet]) -> None:
         expected = {modality.name: modality.dimension for modality in self.model.modalities}
         received = {name: values.dimension for name, values in embeddings.items()}
@@ -142,6 +152,8 @@ class ServingSignatures:
         parsed = example.parse_examples(self.schema, examples)
         read = self._context_specs().keys() | {axis.item_id for axis in ITEM_AXES}
         batch = parsed | self._checked({name: parsed[name] for name in sorted(read)})
+        if self.attends_to_sets:
+            batch |= self._vectors_of_behaviors(batch)
         return self._outputs(self.model.logits_by_label(batch), batch, {})
 
     def _score_request(self, **inputs: tf.Tensor) -> Tensors:
@@ -157,9 +169,13 @@ class ServingSignatures:
     def _id_projections(self, **inputs: tf.Tensor) -> Tensors:
         inputs = input_checks.same_rows(inputs, self.bound)
         embedding = self.model.item_embedding(inputs[names.ITEM_IDS])
-        key, value = self.model.attention.project_history(embedding)
+        attended = embedding
+        if self.model.content_embedding is not None and not self.attends_to_sets:
+            content = self.model.content_embedding(inputs[names.ITEM_IDS])
+            attended = tf.concat([embedding, content], axis=-1)
+        key, value = self.model.attention.project_history(attended)
         outputs = {
-            names.QUERY: self.model.attention.project_query(embedding),
+            names.QUERY: self.model.attention.project_query(attended),
             names.KEY: key,
             names.VALUE: value,
             names.ID_EMBEDDING: embedding,
@@ -184,6 +200,10 @@ class ServingSignatures:
                     for modality in self.model.projected_modalities
                 }
             )
+        if self.attends_to_sets:
+            outputs[names.ATTENTION_CONTENT] = self.model.content_embedding.project(
+                {one.name: outputs[names.quantized(one.name)] for one in self.model.modalities}
+            )
         return outputs
 
     def _score_cached(self, **inputs: tf.Tensor) -> Tensors:
@@ -204,6 +224,7 @@ class ServingSignatures:
             batch[CANDIDATES.feature(names.QUERY)],
             batch[BEHAVIORS.feature(names.KEY)],
             batch[BEHAVIORS.feature(names.VALUE)],
+            self._cached_content(batch),
             batch,
         )
         content = []
@@ -213,6 +234,23 @@ class ServingSignatures:
         prior = batch.get(CANDIDATES.feature(names.ITEM_PRIOR))
         logits = self.model.logits(embedding, interest, content, batch, added=prior)
         return self._outputs(logits, batch, inputs)
+
+    def _cached_content(self, batch: Tensors) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """Returns the content that attention reads of candidates and of behaviors, if it does."""
+        if not self.attends_to_sets:
+            return None
+        of_candidates, of_behaviors = (
+            batch[axis.feature(names.ATTENTION_CONTENT)] for axis in ITEM_AXES
+        )
+        return of_candidates, of_behaviors
+
+    def _vectors_of_behaviors(self, batch: Tensors) -> Tensors:
+        """Returns the quantized vectors of behaviors, int8 `[R, L, M]`, from the tables inside."""
+        item_ids = batch[BEHAVIORS.item_id]
+        return {
+            behavior_embedding_feature(name): table.lookup(item_ids)[0]
+            for name, table in self.tables.items()
+        }
 
     def _checked(self, inputs: Tensors) -> Tensors:
         vectors = [
@@ -236,6 +274,8 @@ class ServingSignatures:
             codes = pairs.similarity_codes if library.ops() else in_graph.codes
             batch[similarity_feature(modality)] = codes(*candidates, quantized, norm)
             batch[candidate_embedding_feature(modality)] = candidates[0]
+            if self.attends_to_sets:
+                batch[behavior_embedding_feature(modality)] = quantized
 
     def _outputs(self, logits: Tensors, batch: Tensors, inputs: Tensors) -> Tensors:
         mask = batch[CANDIDATE_MASK]
@@ -282,6 +322,11 @@ class ServingSignatures:
         if self.model.projected_modalities:
             width = self.model.config.projection_width * len(self.model.projected_modalities)
             specs[CANDIDATES.feature(names.PROJECTION)] = tf.TensorSpec([None, None, width])
+        if self.attends_to_sets:
+            width = self.model.config.content_width * len(self.model.modalities)
+            for axis in ITEM_AXES:
+                content = tf.TensorSpec([None, None, width])
+                specs[axis.feature(names.ATTENTION_CONTENT)] = content
         specs[names.ID_TAG] = tf.TensorSpec([None], tf.string)
         specs[names.TARGET_AWARE_TAG] = tf.TensorSpec([None], tf.string)
         return specs

@@ -149,13 +149,13 @@ def default_models(with_vectors: bool = True) -> list[str]:
     return [
         name
         for name in TITLES
-        if with_vectors or not (name.endswith(SHUFFLED) or reads_vectors(name))
+        if with_vectors or not (name.endswith(SHUFFLED) or reads_vectors(name) == "always")
     ]
 
 
-def reads_vectors(name: str) -> bool:
-    """Returns whether a model reads embedding sets."""
-    return getattr(factory.MODELS.get(name), "reads_vectors", False)
+def reads_vectors(name: str) -> str:
+    """Returns whether a row reads embedding sets: `never`, `if_given` or `always`."""
+    return getattr(factory.MODELS.get(name), "reads_vectors", "never")
 
 
 def check_models(names: Sequence[str]) -> None:

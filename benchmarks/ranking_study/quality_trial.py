@@ -98,7 +98,7 @@ def _neural(task: Task, examples: ExampleSet, folder: str) -> tuple[Scored, dict
         {**task.training_settings, "seed": task.seed}
     )
     extra: dict[str, Any] = {}
-    if quality_protocol.reads_vectors(task.model):
+    if quality_protocol.reads_vectors(task.model) != "never":
         extra["embeddings"] = {
             name: embedding_set.read_embedding_set(location)
             for name, location in task.embeddings.items()

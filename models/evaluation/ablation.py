@@ -127,9 +127,9 @@ def _without_vectors(model: RankingModel, batch: Batch, off: tf.Tensor) -> dict[
 def _absent_id(model: RankingModel) -> int:
     """Returns an id that none of the model's embedding sets has."""
     lowest = np.iinfo(np.int64).min
-    if not model.reads_vectors:
+    if not model.content_tables:
         return int(lowest)
-    ids = [table.vectors()[0] for table in model.content_embedding.tables.values()]
+    ids = [table.vectors()[0] for table in model.content_tables.values()]
     taken = np.unique(np.concatenate(ids))
     # Ascending ids that start at the lowest without a gap: the next one is free.
     return int(lowest + np.count_nonzero(taken == lowest + np.arange(len(taken))))

@@ -37,12 +37,16 @@ class ContentEmbedding(keras.layers.Layer):
         """Embeds ids, int64 of any shape `[...]` to `[..., width * modalities]` float32."""
         shape = tf.shape(ids)
         distinct, place = tf.unique(tf.reshape(ids, [-1]))  # [N], and [...] flattened
-        parts = []
-        for name, table in self._tables.items():
-            quantized, _ = table.lookup(distinct)  # [N, M]
-            unit = tf.math.l2_normalize(tf.cast(quantized, tf.float32), axis=-1)
-            parts.append(self._projections[name](unit))
-        rows = tf.gather(tf.concat(parts, axis=-1), place)  # [..., width] flattened
-        width = sum(part.shape[-1] for part in parts)
-        embedded = tf.reshape(rows, tf.concat([shape, [width]], axis=0))
+        vectors = {name: table.lookup(distinct)[0] for name, table in self._tables.items()}
+        projected = self.project(vectors)  # [N, width]
+        width = projected.shape[-1]
+        embedded = tf.reshape(tf.gather(projected, place), tf.concat([shape, [width]], axis=0))
         return tf.ensure_shape(embedded, [*ids.shape, width])
+
+    def project(self, quantized: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Projects vectors by modality, int8 `[..., M]`, to `[..., width * modalities]` float32."""
+        parts = []
+        for name, projection in self._projections.items():
+            unit = tf.math.l2_normalize(tf.cast(quantized[name], tf.float32), axis=-1)
+            parts.append(projection(unit))
+        return tf.concat(parts, axis=-1)

@@ -107,7 +107,8 @@ def _train(
     with shard_reading.guarded(examples, read):
         model.adapt(sample)
     data = TrainingInput(examples, config)
-    fingerprint = _fingerprint(examples, start, model_config, config)
+    vectors = {name: (embeddings or {})[name].fingerprint for name in model.content_tables}
+    fingerprint = _fingerprint(examples, start, vectors, model_config, config)
     state_folder = os.path.join(folder, "backup", fingerprint)
     model.compile(optimizer=optimizers.build_optimizer(model, config, data.steps))
     averages = None
@@ -125,7 +126,7 @@ def _train(
                 model.pretrain(data.one_pass, config.learning_rate)
         else:
             earlier = trained_model.read_trained_model(start)
-            if _fingerprint(examples, start, model_config, config) != fingerprint:
+            if _fingerprint(examples, start, vectors, model_config, config) != fingerprint:
                 raise UserInputError(
                     f"--warm_start {start!r} was replaced while it was read. Run the same command "
                     "again to start from the model that is there now."
@@ -179,11 +180,14 @@ def _remove_backup(folder: str) -> None:
 
 
 def _fingerprint(
-    examples: ExampleSet, start: str | None, *configs: ModelConfig | TrainingConfig
+    examples: ExampleSet,
+    start: str | None,
+    vectors: Mapping[str, str],
+    *configs: ModelConfig | TrainingConfig,
 ) -> str:
     """Returns a name of this run's data and settings, so that only the same run is resumed."""
     earlier = None if start is None else checked.sha256(storage.join(start, manifest.FILE_NAME))
     # Kernels round otherwise than stock ops.
     native = library.ops() is not None
-    parts = [examples.identity(), earlier, native, *map(dataclasses.asdict, configs)]
+    parts = [examples.identity(), earlier, native, vectors, *map(dataclasses.asdict, configs)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

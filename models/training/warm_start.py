@@ -105,8 +105,7 @@ def _by_path(model: RankingModel) -> dict[str, tf.Variable]:
     excluded = [model.item_embedding]
     if model.item_prior is not None:
         excluded += model.item_prior.tables
-    if model.reads_vectors:
-        excluded += model.content_embedding.tables.values()
+    excluded += model.content_tables.values()
     weights = {id(variable) for variable in model.weights}
     seen = {id(part) for part in (model, *excluded)}
     found: dict[str, tf.Variable] = {}
@@ -148,6 +147,6 @@ def _check_shapes(pairs: Mapping[str, tuple[tf.Variable, tf.Variable]]) -> None:
     if differing:
         raise UserInputError(
             f"--warm_start: {'; '.join(differing)}. Only tables of ids may change: give the "
-            "earlier model's settings (its model.json) and records of the same features, or train "
-            "from scratch."
+            "earlier model's settings (its model.json), records of the same features and, if it "
+            "read vectors, --embeddings, or train from scratch."
         )

@@ -86,8 +86,8 @@ def train(run: PartRun) -> Outcome:
     start = model_folder(run, run.accepted[-1]) if run.accepted else None
     options = run.config.join_options(run.part)
     config = run.config.run_config(is_update=start is not None)
-    reads_vectors = factory.MODELS[config.model.name].reads_vectors
-    sets = options.embeddings if reads_vectors else {}
+    reads_none = factory.MODELS[config.model.name].reads_vectors == "never"
+    sets = {} if reads_none else options.embeddings
     embeddings = embedding_inputs.read_all(sets, options.tables)
     folder = model_folder(run, run.part)
     training_job.train(

@@ -35,8 +35,8 @@ def define_flags() -> None:
         flags.DEFINE_multi_string(
             "embeddings",
             [],
-            "`MODALITY=FOLDER` Embedding set, for the models raw_vectors and make, which "
-            "read vectors.",
+            "`MODALITY=FOLDER` Embedding set, for models that read vectors: dmf and dta do if "
+            "given, raw_vectors and make need it.",
         )
         flags.DEFINE_string(
             "vocabulary",

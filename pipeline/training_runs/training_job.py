@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
+from models import factory
 from models.inputs.example_set import ExampleSet
 from models.training import distribution, fit
 from pipeline.runtime import termination
@@ -48,6 +49,12 @@ def train(
       UserInputError: the inputs or the folder must be changed.
       StoppedError: SIGTERM; the same call resumes.
     """
+    if not embeddings and factory.MODELS[config.model.name].reads_vectors == "if_given":
+        logging.info(
+            "%s attends by similarity alone: without --embeddings it does not read the vectors of "
+            "behaviors.",
+            config.model.name,
+        )
     scope = strategy or tf.distribute.get_strategy()
     identity = run_claim.identity(examples, config, embeddings, start)
     if replace and not overwrite:

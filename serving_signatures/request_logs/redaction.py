@@ -28,7 +28,7 @@ _INPUTS = predict_pb2.PredictRequest.INPUTS_FIELD_NUMBER
 _OUTPUT_FILTER = predict_pb2.PredictRequest.OUTPUT_FILTER_FIELD_NUMBER
 _OF_ITEMS = (
     *(names.QUERY, names.KEY, names.VALUE),
-    *(names.ID_EMBEDDING, names.ITEM_PRIOR, names.PROJECTION),
+    *(names.ID_EMBEDDING, names.ITEM_PRIOR, names.PROJECTION, names.ATTENTION_CONTENT),
 )
 _OF_MODALITIES = (
     *(names.quantized(""), names.norm(""), names.vector("")),

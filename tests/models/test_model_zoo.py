@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
+from features.schema import ITEM_AXES, behavior_embedding_feature
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from tests import synthetic
@@ -24,12 +25,11 @@ CONFIG = {
 NAMES = sorted(factory.MODELS)
 
 
-def random_model(name, seed=0, **fields):
+def random_model(name, seed=0, vectors=True, **fields):
     """A model whose every weight is random: initial zeros could hide a mistake."""
     config = ModelConfig(**{**CONFIG, "name": name, **fields})
-    model = factory.build_model(
-        config, synthetic.SCHEMA, synthetic.item_ids(), synthetic.embedding_sets()
-    )
+    sets = synthetic.embedding_sets() if vectors else None
+    model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids(), sets)
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         if variable.dtype.is_floating:
@@ -107,7 +107,44 @@ def test_an_unknown_item_and_an_item_without_embedding_have_finite_scores(name):
     assert np.isfinite(model(batch)).all()
 
 
-@pytest.mark.parametrize("name", ["raw_vectors", "make"])
+@pytest.mark.parametrize(
+    "name", [one for one in NAMES if factory.MODELS[one].reads_vectors == "if_given"]
+)
+def test_without_vectors_a_model_attends_by_similarity_alone(name, tmp_path):
+    model = random_model(name, vectors=False)
+    batch = drawn_batch(60)
+    assert model.content_tables == {}
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch, training=True)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert all(np.abs(tf.convert_to_tensor(one)).max() > 0 for one in gradients)
+    trained_model.write_trained_model(str(tmp_path), model, {})
+    again = trained_model.read_trained_model(str(tmp_path))
+    assert again.content_tables == {}
+    np.testing.assert_array_equal(model(batch), again(batch))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vectors_of_requests_are_those_that_are_looked_up(name):
+    model, batch = shared_model(name), drawn_batch()
+    looked_up = {}
+    for axis in ITEM_AXES:
+        for modality, one in synthetic.embedding_sets().items():
+            rows = one.rows(batch[axis.item_id].numpy().reshape(-1))
+            vectors = one.quantized[rows].reshape(*batch[axis.item_id].shape, -1)
+            looked_up[axis.feature(f"embedding_{modality}")] = tf.constant(vectors)
+    sent = batch | looked_up
+    # The head of every model with content reads those of candidates.
+    batch |= {name: one for name, one in looked_up.items() if name in batch}
+    np.testing.assert_allclose(model(sent), model(batch), atol=2e-5)
+    for modality in synthetic.SCHEMA.modality_names:
+        name_of_behaviors = behavior_embedding_feature(modality)
+        sent[name_of_behaviors] = tf.reverse(sent[name_of_behaviors], [-1])
+    changed = np.abs(model(sent).numpy() - model(batch).numpy()).max() > 0.01
+    assert changed == (name in ("dmf", "dta", "raw_vectors"))
+
+
+@pytest.mark.parametrize("name", ["raw_vectors", "make", "dmf"])
 def test_a_model_that_reads_vectors_says_which_are_missing(name):
     config = ModelConfig(**{**CONFIG, "name": name})
     one = {"text": synthetic.embedding_sets()["text"]}
@@ -119,16 +156,19 @@ def test_a_model_that_reads_vectors_says_which_are_missing(name):
 def test_content_matters_where_the_model_reads_it_and_only_there(name):
     model, batch = random_model(name), drawn_batch()
     before = model(batch).numpy()
-    if name in ("raw_vectors", "make"):
-        for table in model.content_embedding.tables.values():
+    if model.content_tables:
+        for table in model.content_tables.values():
             table._quantized.assign(tf.roll(table._quantized, 3, 0))
-    else:
-        for modality in synthetic.SCHEMA.modality_names:
-            codes = batch[f"similarity_{modality}"]
-            batch[f"similarity_{modality}"] = tf.where(
-                codes > 0, tf.cast(256 - tf.cast(codes, tf.int32), tf.uint8), codes
-            )
-    assert np.abs(model(batch).numpy() - before).max() > 0.01
+        after = model(batch).numpy()
+        assert np.abs(after - before).max() > 0.01
+        before = after
+    for modality in synthetic.SCHEMA.modality_names:
+        codes = batch[f"similarity_{modality}"]
+        batch[f"similarity_{modality}"] = tf.where(
+            codes > 0, tf.cast(256 - tf.cast(codes, tf.int32), tf.uint8), codes
+        )
+    changed = np.abs(model(batch).numpy() - before).max() > 0.01
+    assert changed == (name not in ("raw_vectors", "make"))
 
 
 @pytest.mark.parametrize("name", ["id_only", "din"])

@@ -23,7 +23,9 @@ WEIGHTS = "weights/checkpoint.data-00000-of-00001"
 
 
 def built(name: str = "id_only") -> RankingModel:
-    vectors = synthetic.embedding_sets() if factory.MODELS[name].reads_vectors else None
+    vectors = None
+    if factory.MODELS[name].reads_vectors == "always":
+        vectors = synthetic.embedding_sets()
     config = dataclasses.replace(CONFIG, name=name)
     return factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids(), vectors)
 

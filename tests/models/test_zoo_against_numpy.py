@@ -115,11 +115,15 @@ def din(model, batch, candidates, history):
     return out
 
 
-def raw_vectors(model, batch, candidates, history):
-    joined = (
+def with_content(model, batch, candidates, history):
+    return [
         np.concatenate([ids, content(model, batch[f"{side}_item_id"])], axis=-1)
         for side, ids in (("candidate", candidates), ("history", history))
-    )
+    ]
+
+
+def raw_vectors(model, batch, candidates, history):
+    joined = with_content(model, batch, candidates, history)
     return numpy_attention(weights(model.attention), {}, case_of(batch, *joined))
 
 
@@ -189,6 +193,8 @@ def sa_ta_tiers(model, batch, candidates, history):
 
 def dta(model, batch, candidates, history):
     edges = dict.fromkeys(MODALITIES, model.config.attention_edges)
+    if model.content_tables:
+        candidates, history = with_content(model, batch, candidates, history)
     case = case_of(batch, candidates, history, MODALITIES)
     return numpy_attention(weights(model.attention), edges, case)
 
@@ -218,10 +224,12 @@ REFERENCES = (din, raw_vectors, make, sim_score, simtier, sa_ta, sa_ta_tiers, dt
 
 
 @pytest.mark.parametrize("drawn", [many, single, empty])
-@pytest.mark.parametrize("reference", REFERENCES)
-def test_interest_equals_numpy(reference, drawn):
+@pytest.mark.parametrize(
+    ("reference", "vectors"), [*((one, True) for one in REFERENCES), (dta, False)]
+)
+def test_interest_equals_numpy(reference, vectors, drawn):
     heads = {} if reference is din else {"heads": 2}
-    model = shared_model(reference.__name__, **heads)
+    model = shared_model(reference.__name__, vectors=vectors, **heads)
     batch = drawn()
     tensors = {name: tf.constant(values) for name, values in batch.items()}
     candidates, history = (

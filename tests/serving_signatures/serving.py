@@ -22,6 +22,7 @@ CONFIG = ModelConfig(
     tiers=5,
     tier_width=4,
     projection_width=3,
+    content_width=5,
     side_buckets=16,
     side_width=2,
     hidden=(16, 8),
@@ -30,10 +31,11 @@ SHAPES = ((1, 1, 0), (1, 1200, 50), (3, 7, 50), (2, 1, 1))  # R, C, L
 TOLERANCE = 1e-5
 
 
-def random_model(seed=0, schema=synthetic.SCHEMA, **changes):
+def random_model(seed=0, schema=synthetic.SCHEMA, vectors=True, **changes):
     """A model whose every variable is random, large enough for each to matter."""
     config = ModelConfig(**{**CONFIG.__dict__, **changes})
-    model = factory.build_model(config, schema, synthetic.item_ids()[:-5])
+    sets = synthetic.embedding_sets() if vectors else None
+    model = factory.build_model(config, schema, synthetic.item_ids()[:-5], sets)
     rng = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign(0.3 * rng.standard_normal(variable.shape))

@@ -40,7 +40,7 @@ def test_signature_returns_both_labels(model, signatures, shape, name):
 
 def test_a_second_head_changes_no_cache(model, signatures):
     alone = serving.random_model()
-    for name in ("item_embedding", "attention", "content_projection"):
+    for name in ("item_embedding", "attention", "content_projection", "content_embedding"):
         for one, other in zip(
             getattr(alone, name).trainable_variables,
             getattr(model, name).trainable_variables,

@@ -106,9 +106,19 @@ def test_the_content_projection_changes_the_target_aware_tag_alone(signatures, o
         assert changed_tags(signatures, variable) == {"target_aware_tag"}
 
 
+def test_the_content_of_attention_is_of_the_sets_inside_or_of_the_ids(signatures, own_model):
+    expected = {"target_aware_tag"} if signatures.tables else {"id_tag"}
+    for variable in own_model.content_embedding.trainable_variables:
+        assert changed_tags(signatures, variable) == expected
+    for table in own_model.content_tables.values():
+        own = set() if signatures.tables else {"id_tag"}
+        assert changed_tags(signatures, table._quantized) == own
+
+
 def test_everything_else_changes_no_tag(signatures, own_model):
     read = [own_model.item_embedding.table, *own_model.item_prior.trainable_variables]
     read += own_model.content_projection.trainable_variables
+    read += own_model.content_embedding.trainable_variables
     cached = {"query_kernel", "query_bias", "key_kernel", "value_kernel"}
     rest = [
         variable

@@ -153,14 +153,30 @@ class DecoupledTargetAttention(keras.layers.Layer):
         return self.attend(query, key, value, codes, behaviors)
 
     def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
-        """Projects candidates, `[..., D]` to `[..., H, d]`."""
-        return multi_head_ops.project(embedding, self._query_kernel) + self._query_bias
+        """Projects candidates, `[..., D]` to `[..., H, d]`.
+
+        The embedding may be the first coordinates alone; `project_query_of_rest` of the others
+        is to be added then, and likewise with the history.
+        """
+        kernel = _first_rows(self._query_kernel, embedding.shape[-1])
+        return multi_head_ops.project(embedding, kernel) + self._query_bias
 
     def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
-        return multi_head_ops.project(embedding, self._key_kernel), multi_head_ops.project(
-            embedding, self._value_kernel
-        )
+        width = embedding.shape[-1]
+        kernels = (_first_rows(one, width) for one in (self._key_kernel, self._value_kernel))
+        key, value = (multi_head_ops.project(embedding, one) for one in kernels)
+        return key, value
+
+    def project_query_of_rest(self, embedding: tf.Tensor) -> tf.Tensor:
+        """Projects the last coordinates of candidates, `[..., P]` to `[..., H, d]`."""
+        return multi_head_ops.project(embedding, self._query_kernel[-embedding.shape[-1] :])
+
+    def project_history_of_rest(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Projects the last coordinates of behaviors' items, `[..., P]` to `[..., H, d]`."""
+        kernels = (one[-embedding.shape[-1] :] for one in (self._key_kernel, self._value_kernel))
+        key, value = (multi_head_ops.project(embedding, one) for one in kernels)
+        return key, value
 
     def attend(
         self,
@@ -339,3 +355,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
     def _bias(self, name: str, rows: int) -> tf.Variable:
         shape = (self._behavior_types, rows, self._heads)
         return self.add_weight(name, shape, initializer="zeros")
+
+
+def _first_rows(kernel: tf.Variable, count: int) -> tf.Variable | tf.Tensor:
+    """Returns the kernel's rows of the first `count` inputs; of all, the kernel itself."""
+    return kernel if count == kernel.shape[0] else kernel[:count]

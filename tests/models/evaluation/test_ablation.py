@@ -47,7 +47,7 @@ def test_without_content_no_content_changes_a_score(name):
     model, batch = shared_model(name), drawn_batch()
     expected = without(model, batch, "content")
     np.testing.assert_allclose(without(model, other_content(batch), "content"), expected, atol=1e-5)
-    if model.reads_vectors:
+    if model.content_tables:
         sets = {
             key: embedding_set.from_vectors(
                 one.item_ids, np.random.default_rng(5).standard_normal(one.quantized[:-1].shape)
@@ -65,9 +65,9 @@ def test_without_content_no_content_changes_a_score(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_ids_no_id_changes_a_score(name):
-    if factory.MODELS[name].reads_vectors:
+    if factory.MODELS[name].reads_vectors == "always":
         pytest.skip("It looks its content up by these ids.")
-    model, batch = random_model(name, oov_buckets=1), drawn_batch()
+    model, batch = random_model(name, vectors=False, oov_buckets=1), drawn_batch()
     ids = {
         key: tf.where(values == 0, values, synthetic.item_ids()[7])
         for key, values in batch.items()
