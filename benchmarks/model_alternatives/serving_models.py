@@ -1,7 +1,7 @@
 """Models with the same head and random weights, exported as the pipeline exports them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tf_keras as keras
@@ -55,19 +55,24 @@ def content(items: int) -> dict[str, EmbeddingSet]:
     }
 
 
-def build_all(vocabulary: np.ndarray, names: Sequence[str] = ()) -> dict[str, RankingModel]:
+def build_all(
+    embeddings: Mapping[str, EmbeddingSet], names: Sequence[str] = ()
+) -> dict[str, RankingModel]:
     """Returns models by name with random weights; `dmf_materialized` has those of `dmf`.
 
     Args:
-      vocabulary: `[N]` int64 item ids, ascending.
+      embeddings: a set of each modality, whose items are the vocabulary; models that can read
+        them do.
       names: of the models; all if empty.
     """
+    vocabulary = next(iter(embeddings.values())).item_ids
     models = {}
     for name, (kind, config) in _KINDS.items():
         if names and name not in names:
             continue
         keras.utils.set_random_seed(1)
-        models[name] = kind(config, SCHEMA, vocabulary)
+        read = None if kind.reads_vectors == "never" else embeddings
+        models[name] = kind(config, SCHEMA, vocabulary, read)
         models[name].create_variables(factory.zero_batch(SCHEMA))
     return models
 
@@ -82,7 +87,7 @@ def export_all(
     """
     folders = {}
     wanted = [name.removesuffix(_KERNELS) for name in names]
-    for name, model in build_all(next(iter(embeddings.values())).item_ids, wanted).items():
+    for name, model in build_all(embeddings, wanted).items():
         own = {modality.name: embeddings[modality.name] for modality in model.modalities}
         place = os.path.join(folder, name)
         folders[name] = saved_model.export_saved_model(model, place, own, batch_sizes=(1,)).folder

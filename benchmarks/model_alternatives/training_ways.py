@@ -1,6 +1,7 @@
 """Ways to take a training step, each as a call that the benchmark times."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 
@@ -9,7 +10,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from benchmarks.model_alternatives.materialized_attention import MaterializedDMF
-from features.schema import CANDIDATE_MASK
+from features.embeddings import embedding_set
+from features.embeddings.embedding_set import EmbeddingSet
+from features.schema import CANDIDATE_MASK, Modality
 from models import factory
 from models.dmf import DMF
 from models.inputs.example_set import ExampleSet
@@ -129,9 +132,23 @@ def check_equal(examples: ExampleSet) -> float:
 def _build(kind: type[DMF], examples: ExampleSet) -> DMF:
     """Returns a model of the benchmark's size whose variables exist."""
     keras.utils.set_random_seed(1)
-    model = kind(_MODEL, examples.schema, examples.vocabulary())
+    vocabulary = examples.vocabulary()
+    vectors = _vectors(len(vocabulary), examples.schema.modalities)
+    model = kind(_MODEL, examples.schema, vocabulary, vectors)
     model.create_variables(factory.zero_batch(examples.schema))
     return model
+
+
+@functools.cache
+def _vectors(items: int, modalities: tuple[Modality, ...]) -> dict[str, EmbeddingSet]:
+    """Returns random vectors of the items 1 to N, which attention reads."""
+    rng, item_ids = np.random.default_rng(1), np.arange(1, items + 1)
+    return {
+        one.name: embedding_set.from_vectors(
+            item_ids, rng.standard_normal((items, one.dimension), np.float32)
+        )
+        for one in modalities
+    }
 
 
 def _steps(

@@ -10,7 +10,7 @@ from typing import Any
 
 from docs_build.tables.table import Table, markdown
 
-_LETTERS = {3: "K", 5: "1 + S", 7: "H", 10: "2 + 2 S", 11: "d", 13: "D", 17: "M", 19: "P"}
+_LETTERS = {3: "K", 5: "1 + S", 7: "H", 10: "2 + 2 S", 11: "d", 13: "D", 17: "M", 19: "P", 23: "A"}
 """What a size of the model stands for; S is 4."""
 
 _LABEL, _CONVERSION, _MODALITY, _NUMBER, _CATEGORY = (
@@ -32,6 +32,7 @@ _PROJECTIONS = {
     "quantized_<modality>": "the vector, quantized as in the join; zeros where there is none",
     "norm_<modality>": "the quantized vector's norm; 0 where there is none",
     "projection": "the modalities' projections for the head, side by side",
+    "attention_content": "the same for the attention, if it reads the sets inside",
 }
 _SIDE = {
     "<number_column>": "numbers, 0 where there is none",
@@ -100,11 +101,12 @@ def _specs(tables_inside: bool) -> Mapping[str, tuple[dict[str, Any], dict[str, 
         heads=7,
         head_width=11,
         projection_width=19,
+        content_width=23,
         hidden=(2,),
     )
     items = np.arange(2)
-    model = factory.build_model(config, schema, items)
     vectors = {_MODALITY: embedding_set.from_vectors(items, np.ones((2, 17), np.float32))}
+    model = factory.build_model(config, schema, items, vectors)
     functions = ServingSignatures(model, vectors if tables_inside else None).functions
     return {
         name: (function.structured_input_signature[1], function.structured_outputs)

@@ -37,8 +37,13 @@ class ContentEmbedding(keras.layers.Layer):
         """Embeds ids, int64 of any shape `[...]` to `[..., width * modalities]` float32."""
         shape = tf.shape(ids)
         distinct, place = tf.unique(tf.reshape(ids, [-1]))  # [N], and [...] flattened
-        vectors = {name: table.lookup(distinct)[0] for name, table in self._tables.items()}
-        projected = self.project(vectors)  # [N, width]
+        parts = []
+        for name, table in self._tables.items():
+            quantized, norm = table.lookup(distinct)  # [N, M], [N]
+            # Divided after the projection, which is narrower than the vectors.
+            part = self._projections[name](tf.cast(quantized, tf.float32))
+            parts.append(tf.math.divide_no_nan(part, norm[:, None]))
+        projected = tf.concat(parts, axis=-1)  # [N, width]
         width = projected.shape[-1]
         embedded = tf.reshape(tf.gather(projected, place), tf.concat([shape, [width]], axis=0))
         return tf.ensure_shape(embedded, [*ids.shape, width])

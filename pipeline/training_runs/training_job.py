@@ -49,14 +49,9 @@ def train(
       UserInputError: the inputs or the folder must be changed.
       StoppedError: SIGTERM; the same call resumes.
     """
-    if not embeddings and factory.MODELS[config.model.name].reads_vectors == "if_given":
-        logging.info(
-            "%s attends by similarity alone: without --embeddings it does not read the vectors of "
-            "behaviors.",
-            config.model.name,
-        )
     scope = strategy or tf.distribute.get_strategy()
     identity = run_claim.identity(examples, config, embeddings, start)
+    embeddings = _readable(embeddings, config.model.name)
     if replace and not overwrite:
         overwrite = run_claim.holds_another(folder, identity)
     with scope.scope():
@@ -73,3 +68,18 @@ def train(
             return None
         training_run.record(folder, model, examples, config, embeddings, origin)
     return figures
+
+
+def _readable(embeddings: Mapping[str, EmbeddingSet], name: str) -> Mapping[str, EmbeddingSet]:
+    """Returns the sets that a model may hold; for one that can do without, none with late vectors.
+
+    Attention would read a vector in requests that came before it.
+    """
+    if factory.MODELS[name].reads_vectors != "if_given":
+        return embeddings
+    late = [modality for modality, one in embeddings.items() if one.has_availability_times]
+    if embeddings and not late:
+        return embeddings
+    reason = f"vectors of {', '.join(late)} have times" if late else "no vectors are given"
+    logging.info("Attention reads similarity alone: %s.", reason)
+    return {}

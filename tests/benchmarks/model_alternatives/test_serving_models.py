@@ -9,7 +9,7 @@ from models.model_config import ModelConfig
 
 @pytest.fixture(scope="module")
 def models():
-    return serving_models.build_all(np.arange(1, 41))
+    return serving_models.build_all(serving_models.content(40))
 
 
 def test_materialized_has_the_weights_of_dmf(models):
@@ -26,7 +26,9 @@ def test_content_covers_the_vocabulary_in_every_modality():
 
 
 def test_the_defaults_are_those_of_the_configuration():
-    models = serving_models.build_all(np.arange(1, 41), ("dmf_default", "id_only_default"))
+    models = serving_models.build_all(
+        serving_models.content(40), ("dmf_default", "id_only_default")
+    )
     assert list(models) == ["id_only_default", "dmf_default"]
     for model in models.values():
         assert model.config == ModelConfig()

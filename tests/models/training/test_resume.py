@@ -98,6 +98,18 @@ def steps_in(states: Path) -> list[int]:
     return sorted(int(path.stem.partition("-")[2]) for path in states.glob("*.index"))
 
 
+def test_a_training_goes_on_with_the_vectors_that_it_was_begun_with(examples, tmp_path):
+    model = dataclasses.replace(MODEL, name="dta")
+    sets = synthetic.embedding_sets()
+    with pytest.raises(StoppedError):
+        fit.train(examples, model, TRAINING, str(tmp_path), stop_requested=at_question(3))
+    resumed, _ = fit.train(examples, model, TRAINING, str(tmp_path), sets)
+    fresh, _ = fit.train(examples, model, TRAINING, str(tmp_path / "fresh"), sets)
+    assert resumed.content_tables.keys() == sets.keys()
+    for one, other in zip(weights(resumed), weights(fresh), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("place", ["middle", "evaluation", "second pass"])
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_weights(examples, straight, tmp_path, place):

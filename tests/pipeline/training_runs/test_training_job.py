@@ -1,0 +1,46 @@
+"""Which vectors a training gives to its model."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipeline.training_runs import training_job
+from tests import synthetic
+
+
+@pytest.fixture
+def late():
+    """Sets of which one has a vector that came at a certain time."""
+    sets = synthetic.embedding_sets()
+    times = sets["image"].available_at.copy()
+    times[3] = 1_700_000_000_000_000
+    return sets | {"image": dataclasses.replace(sets["image"], available_at=times)}
+
+
+def given(caplog, sets, name):
+    with caplog.at_level("INFO"):
+        return training_job._readable(sets, name)
+
+
+def test_attention_reads_vectors_that_were_always_there(caplog):
+    sets = synthetic.embedding_sets()
+    assert not any(np.any(one.available_at > 0) for one in sets.values())
+    assert given(caplog, sets, "dmf") is sets
+    assert caplog.text == ""
+
+
+def test_attention_reads_no_vector_that_came_late_and_says_so(caplog, late):
+    assert given(caplog, late, "dta") == {}
+    assert "Attention reads similarity alone: vectors of image have times." in caplog.text
+
+
+def test_without_vectors_attention_says_that_it_reads_similarity_alone(caplog):
+    assert given(caplog, {}, "dmf") == {}
+    assert "Attention reads similarity alone: no vectors are given." in caplog.text
+
+
+@pytest.mark.parametrize("name", ["raw_vectors", "id_only", "dmf_paper"])
+def test_other_models_get_what_was_given(caplog, late, name):
+    assert given(caplog, late, name) is late
+    assert caplog.text == ""
