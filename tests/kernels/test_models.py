@@ -62,8 +62,8 @@ def single(batch):
     ("name", "used"),
     [
         ("id_only", {"DmfBucketSoftmax"}),
-        ("dta", {"DmfBucketSoftmax"}),
-        ("dmf", {"DmfBucketSoftmax", "DmfCodeSums"}),
+        ("dta", {"DmfBucketSoftmax", "DmfContentRows"}),
+        ("dmf", {"DmfBucketSoftmax", "DmfCodeSums", "DmfContentRows"}),
         ("dmf_paper", {"DmfBucketSoftmax", "DmfCodeSums"}),
         ("simtier", {"DmfBucketSoftmax", "DmfCodeSums"}),
         ("sa_ta_tiers", {"DmfCodeSums"}),
@@ -85,7 +85,8 @@ def examples(tmp_path_factory):
 
 def trained(examples, folder, stop_requested=lambda: False, **changes):
     config = dataclasses.replace(TRAINING, **changes)
-    model, figures = fit.train(examples, MODEL, config, str(folder), stop_requested=stop_requested)
+    vectors = synthetic.embedding_sets()
+    model, figures = fit.train(examples, MODEL, config, str(folder), vectors, stop_requested)
     return [variable.numpy() for variable in model.trainable_variables], figures
 
 
