@@ -16,7 +16,6 @@ from features.schema import (
 from models.inputs import candidate_weights
 from models.inputs.batch import Batch
 from models.layers.id_embedding import IdEmbedding
-from models.layers.ranking_head import RankingHead
 from models.losses import replicas, row_penalty, tasks
 from models.model_config import ModelConfig
 
@@ -31,7 +30,7 @@ class RankingLoss(tfrs.Model, abc.ABC):
     task: tfrs.tasks.Ranking
     conversion_task: tfrs.tasks.Ranking
     item_embedding: IdEmbedding
-    auxiliary_head: RankingHead
+    auxiliary_head: Any
     position_bias: Any
 
     @abc.abstractmethod
@@ -106,7 +105,7 @@ class RankingLoss(tfrs.Model, abc.ABC):
             loss += tasks.summed_loss(
                 self.conversion_task, inputs[label], logits[label], mask, weights
             )
-        if training and self.config.auxiliary_loss:
+        if training and self.auxiliary_head is not None:
             alone = self.auxiliary_head((candidates, interest))
             alone = alone if shown is None else alone + shown
             losses = tasks.log_losses(inputs[self.label], alone, mask, weights)

@@ -111,7 +111,9 @@ class RankingModel(RankingLoss):
         )
         head = (config.hidden, config.cross_layers, config.cross_projection)
         self.head = RankingHead(*head, name="head")
-        self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
+        self.auxiliary_head: Any = None
+        if config.auxiliary_loss:
+            self.auxiliary_head = RankingHead((_AUXILIARY_HIDDEN,), 0, name="auxiliary_head")
         self.position_bias: Any = None
         if schema.positioned and config.position_buckets:
             self.position_bias = PositionBias(
@@ -316,7 +318,8 @@ class RankingModel(RankingLoss):
           batch: of any shape.
         """
         self(batch)
-        self.auxiliary_head(self.candidates_and_interest(batch))
+        if self.auxiliary_head is not None:
+            self.auxiliary_head(self.candidates_and_interest(batch))
 
     def logits(
         self,

@@ -80,7 +80,8 @@ def warm_start(model: RankingModel, earlier: RankingModel) -> WarmStart:
     if model.logit_shift != earlier.logit_shift:
         # Logits are of the records, so another share of negatives moves them all.
         for head in (model.head, model.auxiliary_head):
-            head.shift(earlier.logit_shift - model.logit_shift)
+            if head is not None:
+                head.shift(earlier.logit_shift - model.logit_shift)
     if model.item_prior is not None:
         if earlier.item_prior is None:
             model.item_prior.disable()

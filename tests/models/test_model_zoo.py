@@ -89,6 +89,13 @@ def test_gradients_reach_every_trainable_variable(name, conversion_label):
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.name
 
 
+def test_without_auxiliary_loss_no_variable_is_left_without_a_gradient():
+    model, batch = random_model("simtier", auxiliary_loss=0.0), drawn_batch(60)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch, training=True)
+    assert None not in tape.gradient(loss, model.trainable_variables)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stored_model_scores_alike(name, tmp_path):
     model = shared_model(name)
