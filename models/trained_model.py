@@ -119,7 +119,7 @@ def read_trained_model(folder: str) -> RankingModel:
         vocabulary = id_table.read_vocabulary(join(folder, VOCABULARY))
     embeddings = None
     reads = factory.MODELS[config.name].reads_vectors
-    if reads == "always" or (reads == "if_given" and storage.exists(join(folder, "content"))):
+    if reads == "always" or (reads == "if_given" and holds_vectors(folder)):
         embeddings = {
             name: embedding_set.read_embedding_set(join(folder, "content", name), quiet=True)
             for name in schema.modality_names
@@ -130,6 +130,11 @@ def read_trained_model(folder: str) -> RankingModel:
         raise UserInputError(f"{folder!r} holds no model: {error} {REMEDY}") from error
     _read_weights(model, join(folder, _WEIGHTS))
     return model
+
+
+def holds_vectors(folder: str) -> bool:
+    """Returns whether the model in a folder has frozen vectors inside."""
+    return storage.exists(storage.join(folder, "content"))
 
 
 def check_schema(model: RankingModel, examples: ExampleSet) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl import logging
 
 from features.embeddings.embedding_set import EmbeddingSet
-from models import factory
+from models import factory, trained_model
 from models.inputs.example_set import ExampleSet
 from models.training import distribution, fit
 from pipeline.runtime import termination
@@ -51,7 +51,7 @@ def train(
     """
     scope = strategy or tf.distribute.get_strategy()
     identity = run_claim.identity(examples, config, embeddings, start)
-    embeddings = _readable(embeddings, config.model.name)
+    embeddings = _readable(embeddings, config.model.name, start)
     if replace and not overwrite:
         overwrite = run_claim.holds_another(folder, identity)
     with scope.scope():
@@ -70,16 +70,24 @@ def train(
     return figures
 
 
-def _readable(embeddings: Mapping[str, EmbeddingSet], name: str) -> Mapping[str, EmbeddingSet]:
-    """Returns the sets that a model may hold; for one that can do without, none with late vectors.
+def _readable(
+    embeddings: Mapping[str, EmbeddingSet], name: str, start: str | None
+) -> Mapping[str, EmbeddingSet]:
+    """Returns the sets that a model may hold.
 
-    Attention would read a vector in requests that came before it.
+    A model that can do without gets none with late vectors, which attention would read in requests
+    that came before them, and none if the model that it starts from has none.
     """
     if factory.MODELS[name].reads_vectors != "if_given":
         return embeddings
     late = [modality for modality, one in embeddings.items() if one.has_availability_times]
-    if embeddings and not late:
+    if not embeddings:
+        reason = "no vectors are given"
+    elif late:
+        reason = f"vectors of {', '.join(late)} have times"
+    elif start is not None and not trained_model.holds_vectors(start):
+        reason = "so does the model that it starts from"
+    else:
         return embeddings
-    reason = f"vectors of {', '.join(late)} have times" if late else "no vectors are given"
     logging.info("Attention reads similarity alone: %s.", reason)
     return {}

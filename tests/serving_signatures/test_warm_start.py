@@ -9,7 +9,8 @@ from tests.serving_signatures import serving
 
 
 def started(earlier, vocabulary):
-    model = factory.build_model(earlier.config, earlier.schema, vocabulary)
+    vectors = synthetic.embedding_sets()
+    model = factory.build_model(earlier.config, earlier.schema, vocabulary, vectors)
     warm_start(model, earlier)
     return model
 

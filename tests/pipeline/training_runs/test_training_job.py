@@ -18,9 +18,9 @@ def late():
     return sets | {"image": dataclasses.replace(sets["image"], available_at=times)}
 
 
-def given(caplog, sets, name):
+def given(caplog, sets, name, start=None):
     with caplog.at_level("INFO"):
-        return training_job._readable(sets, name)
+        return training_job._readable(sets, name, start)
 
 
 def test_attention_reads_vectors_that_were_always_there(caplog):
@@ -38,6 +38,14 @@ def test_attention_reads_no_vector_that_came_late_and_says_so(caplog, late):
 def test_without_vectors_attention_says_that_it_reads_similarity_alone(caplog):
     assert given(caplog, {}, "dmf") == {}
     assert "Attention reads similarity alone: no vectors are given." in caplog.text
+
+
+def test_a_model_reads_vectors_if_the_one_that_it_starts_from_does(caplog, tmp_path):
+    sets, start = synthetic.embedding_sets(), str(tmp_path)
+    assert given(caplog, sets, "dmf", start) == {}
+    assert "similarity alone: so does the model that it starts from." in caplog.text
+    (tmp_path / "content" / "text").mkdir(parents=True)
+    assert given(caplog, sets, "dmf", start) is sets
 
 
 @pytest.mark.parametrize("name", ["raw_vectors", "id_only", "dmf_paper"])
