@@ -31,6 +31,7 @@ from features.schema import (
     similarity_feature,
 )
 from models.inputs.example_set import ExampleSet
+from models.ranking_model import RankingModel
 
 ITEMS = 60
 HIDDEN = 6
@@ -211,6 +212,12 @@ def _content(schema, sets, candidates, behaviors) -> dict[str, np.ndarray]:
         )
         content[candidate_embedding_feature(modality.name)] = values.quantized[shown]
     return content
+
+
+def float_weights(model: RankingModel) -> list[tf.Variable]:
+    """A model's weights of floats, for tests that draw them; not the norms of frozen vectors."""
+    frozen = {id(one) for table in model.content_tables.values() for one in table.variables}
+    return [one for one in model.weights if one.dtype.is_floating and id(one) not in frozen]
 
 
 def _side_values(side: SideFeature, rows: np.ndarray) -> np.ndarray:

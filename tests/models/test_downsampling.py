@@ -28,10 +28,9 @@ def models(name="dmf", **changes):
         for schema in (synthetic.SCHEMA, SAMPLED)
     ]
     rng = np.random.default_rng(0)
-    for one, other in zip(*(model.weights for model in pair), strict=True):
-        if one.dtype == tf.float32:
-            one.assign(0.3 * rng.standard_normal(one.shape))
-            other.assign(one)
+    for one, other in zip(*map(synthetic.float_weights, pair), strict=True):
+        one.assign(0.3 * rng.standard_normal(one.shape))
+        other.assign(one)
     return pair
 
 

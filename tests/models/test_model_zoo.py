@@ -31,10 +31,8 @@ def random_model(name, seed=0, vectors=True, **fields):
     sets = synthetic.embedding_sets() if vectors else None
     model = factory.build_model(config, synthetic.SCHEMA, synthetic.item_ids(), sets)
     rng = np.random.default_rng(seed)
-    frozen = {id(one) for table in model.content_tables.values() for one in table.variables}
-    for variable in model.weights:
-        if variable.dtype.is_floating and id(variable) not in frozen:
-            variable.assign(0.4 * rng.standard_normal(variable.shape))
+    for variable in synthetic.float_weights(model):
+        variable.assign(0.4 * rng.standard_normal(variable.shape))
     return model
 
 

@@ -29,10 +29,8 @@ def built(vocabulary=None, seed=None, schema=synthetic.SCHEMA, **values):
     sets = synthetic.embedding_sets(schema)
     model = factory.build_model(config, schema, vocabulary, sets)
     rng = np.random.default_rng(seed)
-    frozen = {id(one) for table in model.content_tables.values() for one in table.variables}
-    for variable in model.weights if seed is not None else ():
-        if variable.dtype == tf.float32 and id(variable) not in frozen:
-            variable.assign(0.3 * rng.standard_normal(variable.shape))
+    for variable in synthetic.float_weights(model) if seed is not None else ():
+        variable.assign(0.3 * rng.standard_normal(variable.shape))
     return model
 
 
