@@ -69,7 +69,13 @@ def build_model(
     """
     kind = MODELS[config.name]
     known = None
-    if kind.reads_vectors == "always" or (kind.reads_vectors == "if_given" and embeddings):
+    wanted = embeddings and config.content_width
+    if kind.reads_vectors == "always" or (kind.reads_vectors == "if_given" and wanted):
+        if not config.content_width:
+            raise UserInputError(
+                f"model.content_width is 0, but model.name={config.name} reads vectors alone: "
+                "give a width from 1."
+            )
         sets = embeddings or {}
         missing = [name for name in schema.modality_names if name not in sets]
         if missing:

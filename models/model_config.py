@@ -58,7 +58,8 @@ class ModelConfig:
         coordinate, `scalar` by one learned weight.
       projection_width: width per modality of the head's projection of the candidate's own
         embedding; 0 for none. Needs records with `candidate_embedding_<modality>`.
-      content_width: width per modality of the projected vectors, in models that read vectors.
+      content_width: width per modality of the projected vectors, in models that read vectors; 0
+        for none in a model that can do without.
       pretraining_epochs: passes over the train split in which `make` trains its content model.
       side_buckets: rows of each categorical side feature's hashed table.
       side_width: embedding width of a categorical side feature.
@@ -94,7 +95,7 @@ class ModelConfig:
     tier_width: PositiveInt = 16
     fusion: Literal["concat", "gate", "scalar"] = "concat"
     projection_width: NonNegativeInt = 16
-    content_width: PositiveInt = 16
+    content_width: NonNegativeInt = 16
     pretraining_epochs: PositiveInt = 2
     side_buckets: PositiveInt = 1024
     side_width: PositiveInt = 8

@@ -21,4 +21,6 @@ def get_config() -> dict[str, Any]:
         },
         # The best pass of this log is the first; the demo does not wait to find that out.
         "training": {"epochs": 1},
+        # A pass is too short to learn what vectors say beyond similarity.
+        "model": {"content_width": 0},
     }

@@ -9,6 +9,7 @@ from absl import logging
 from features.embeddings.embedding_set import EmbeddingSet
 from models import factory, trained_model
 from models.inputs.example_set import ExampleSet
+from models.model_config import ModelConfig
 from models.training import distribution, fit
 from pipeline.runtime import termination
 from pipeline.training_runs import run_claim, training_run
@@ -51,7 +52,7 @@ def train(
     """
     scope = strategy or tf.distribute.get_strategy()
     identity = run_claim.identity(examples, config, embeddings, start)
-    embeddings = _readable(embeddings, config.model.name, start)
+    embeddings = _readable(embeddings, config.model, start)
     if replace and not overwrite:
         overwrite = run_claim.holds_another(folder, identity)
     with scope.scope():
@@ -71,18 +72,20 @@ def train(
 
 
 def _readable(
-    embeddings: Mapping[str, EmbeddingSet], name: str, start: str | None
+    embeddings: Mapping[str, EmbeddingSet], model: ModelConfig, start: str | None
 ) -> Mapping[str, EmbeddingSet]:
     """Returns the sets that a model may hold.
 
     A model that can do without gets none with late vectors, which attention would read in requests
     that came before them, and none if the model that it starts from has none.
     """
-    if factory.MODELS[name].reads_vectors != "if_given":
+    if factory.MODELS[model.name].reads_vectors != "if_given":
         return embeddings
     late = [modality for modality, one in embeddings.items() if one.has_availability_times]
     if not embeddings:
         reason = "no vectors are given"
+    elif not model.content_width:
+        reason = "model.content_width is 0"
     elif late:
         reason = f"vectors of {', '.join(late)} have times"
     elif start is not None and not trained_model.holds_vectors(start):

@@ -5,6 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from features.errors import UserInputError
+from models import factory
+from models.model_config import ModelConfig
 from pipeline.training_runs import training_job
 from tests import synthetic
 
@@ -18,9 +21,9 @@ def late():
     return sets | {"image": dataclasses.replace(sets["image"], available_at=times)}
 
 
-def given(caplog, sets, name, start=None):
+def given(caplog, sets, name, start=None, **fields):
     with caplog.at_level("INFO"):
-        return training_job._readable(sets, name, start)
+        return training_job._readable(sets, ModelConfig(name=name, **fields), start)
 
 
 def test_attention_reads_vectors_that_were_always_there(caplog):
@@ -46,6 +49,16 @@ def test_a_model_reads_vectors_if_the_one_that_it_starts_from_does(caplog, tmp_p
     assert "similarity alone: so does the model that it starts from." in caplog.text
     (tmp_path / "content" / "text").mkdir(parents=True)
     assert given(caplog, sets, "dmf", start) is sets
+
+
+def test_a_width_of_0_leaves_vectors_out(caplog):
+    assert given(caplog, synthetic.embedding_sets(), "dmf", content_width=0) == {}
+    assert "similarity alone: model.content_width is 0." in caplog.text
+    config = ModelConfig(name="raw_vectors", content_width=0)
+    with pytest.raises(UserInputError, match=r"content_width is 0, .*=raw_vectors reads vectors"):
+        factory.build_model(
+            config, synthetic.SCHEMA, synthetic.item_ids(), synthetic.embedding_sets()
+        )
 
 
 @pytest.mark.parametrize("name", ["raw_vectors", "id_only", "dmf_paper"])
