@@ -72,6 +72,10 @@ class ItemAxis(NamedTuple):
         """Names a feature along this axis."""
         return f"{self.prefix}{name}"
 
+    def embedding(self, modality: str) -> str:
+        """Names the items' quantized vectors, int8 `[c or l, M]`; of behaviors in no record."""
+        return self.feature(f"embedding_{modality}")
+
 
 CANDIDATES = ItemAxis("candidate_", CANDIDATE_ITEM_ID, CANDIDATE_MASK)
 BEHAVIORS = ItemAxis("history_", HISTORY_ITEM_ID, HISTORY_MASK)
@@ -87,12 +91,7 @@ def similarity_feature(modality: str) -> str:
 
 def candidate_embedding_feature(modality: str) -> str:
     """Names the quantized vectors of the candidates, int8 `[c, M]`."""
-    return CANDIDATES.feature(f"embedding_{modality}")
-
-
-def behavior_embedding_feature(modality: str) -> str:
-    """Names the quantized vectors of the behaviors, int8 `[l, M]`; in requests, not in records."""
-    return BEHAVIORS.feature(f"embedding_{modality}")
+    return CANDIDATES.embedding(modality)
 
 
 def candidate_feature(name: str) -> str:

@@ -6,12 +6,7 @@ import tensorflow as tf
 
 from features.embeddings.embedding_set import EmbeddingSet
 from features.errors import UserInputError
-from features.schema import (
-    ITEM_AXES,
-    ItemAxis,
-    behavior_embedding_feature,
-    candidate_embedding_feature,
-)
+from features.schema import BEHAVIORS, ITEM_AXES, ItemAxis, candidate_embedding_feature
 from models.inputs.batch import Batch
 from models.layers.content_embedding import ContentEmbedding
 from models.layers.content_projection import ContentProjection
@@ -82,11 +77,10 @@ class ContentModel(RankingModel):
 
         Requests bring the vectors of both. Records lack those of behaviors, so both are looked up.
         """
-        if behavior_embedding_feature(self.modalities[0].name) not in batch:
+        names = [one.name for one in self.modalities]
+        if BEHAVIORS.embedding(names[0]) not in batch:
             return self.content_embedding(batch[axis.item_id])
-        return self.content_embedding.project(
-            {one.name: batch[axis.feature(f"embedding_{one.name}")] for one in self.modalities}
-        )
+        return self.content_embedding.project({name: batch[axis.embedding(name)] for name in names})
 
     def similarity_tiers(self) -> SimilarityTiers:
         """Returns a new layer of similarity tiers over all modalities."""

@@ -19,7 +19,6 @@ from features.schema import (
     HISTORY_TYPE,
     ITEM_AXES,
     ItemAxis,
-    behavior_embedding_feature,
     candidate_embedding_feature,
     candidate_feature,
     context_feature,
@@ -153,7 +152,7 @@ class ServingSignatures:
         read = self._context_specs().keys() | {axis.item_id for axis in ITEM_AXES}
         batch = parsed | self._checked({name: parsed[name] for name in sorted(read)})
         if self.attends_to_sets:
-            batch |= self._vectors_of_behaviors(batch)
+            batch |= self._vectors_beside(batch)
         return self._outputs(self.model.logits_by_label(batch), batch, {})
 
     def _score_request(self, **inputs: tf.Tensor) -> Tensors:
@@ -244,12 +243,13 @@ class ServingSignatures:
         )
         return of_candidates, of_behaviors
 
-    def _vectors_of_behaviors(self, batch: Tensors) -> Tensors:
-        """Returns the quantized vectors of behaviors, int8 `[R, L, M]`, from the tables inside."""
-        item_ids = batch[BEHAVIORS.item_id]
+    def _vectors_beside(self, records: Tensors) -> Tensors:
+        """Returns the vectors that records lack, int8 `[R, C or L, M]`, from the tables inside."""
         return {
-            behavior_embedding_feature(name): table.lookup(item_ids)[0]
+            feature: table.lookup(records[axis.item_id])[0]
+            for axis in ITEM_AXES
             for name, table in self.tables.items()
+            if (feature := axis.embedding(name)) not in records
         }
 
     def _checked(self, inputs: Tensors) -> Tensors:
@@ -275,7 +275,7 @@ class ServingSignatures:
             batch[similarity_feature(modality)] = codes(*candidates, quantized, norm)
             batch[candidate_embedding_feature(modality)] = candidates[0]
             if self.attends_to_sets:
-                batch[behavior_embedding_feature(modality)] = quantized
+                batch[BEHAVIORS.embedding(modality)] = quantized
 
     def _outputs(self, logits: Tensors, batch: Tensors, inputs: Tensors) -> Tensors:
         mask = batch[CANDIDATE_MASK]

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from features.errors import UserInputError
-from features.schema import ITEM_AXES, behavior_embedding_feature
+from features.schema import BEHAVIORS, ITEM_AXES
 from models import factory, trained_model
 from models.model_config import ModelConfig
 from tests import synthetic
@@ -138,14 +138,14 @@ def test_vectors_of_requests_are_those_that_are_looked_up(name):
         for modality, one in synthetic.embedding_sets().items():
             rows = one.rows(batch[axis.item_id].numpy().reshape(-1))
             vectors = one.quantized[rows].reshape(*batch[axis.item_id].shape, -1)
-            looked_up[axis.feature(f"embedding_{modality}")] = tf.constant(vectors)
+            looked_up[axis.embedding(modality)] = tf.constant(vectors)
     sent = batch | looked_up
     # The head of every model with content reads those of candidates.
     batch |= {name: one for name, one in looked_up.items() if name in batch}
     np.testing.assert_allclose(model(sent), model(batch), atol=2e-5)
     for modality in synthetic.SCHEMA.modality_names:
-        name_of_behaviors = behavior_embedding_feature(modality)
-        sent[name_of_behaviors] = tf.reverse(sent[name_of_behaviors], [-1])
+        feature = BEHAVIORS.embedding(modality)
+        sent[feature] = tf.reverse(sent[feature], [-1])
     changed = np.abs(model(sent).numpy() - model(batch).numpy()).max() > 0.01
     assert changed == (name in ("dmf", "dta", "raw_vectors"))
 
