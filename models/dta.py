@@ -61,8 +61,8 @@ class DTA(ContentModel):
         attended = self.attended({**batch, **history})
         key, value = attended["history_key"], attended["history_value"]
         if content is not None:
-            query += self.attention.project_query_of_rest(content[0])
-            further = self.attention.project_history_of_rest(attended["history_content"])
+            query += self.attention.project_query(content[0], rest=True)
+            further = self.attention.project_history(attended["history_content"], rest=True)
             key, value = key + further[0], value + further[1]
         codes, behaviors = self.similarity_codes(attended), behaviors_of(attended)
         return self.fuse(self.attention.attend(query, key, value, codes, behaviors), batch)

@@ -1,7 +1,8 @@
 """From a trained model to a verified, versioned SavedModel, and the client that calls it.
 
 - `names`: of signatures, inputs and outputs.
-- `signatures`: `ServingSignatures`, the named functions with explicit TensorSpecs.
+- `signatures`: `ServingSignatures`, the named functions.
+- `input_specs`: what they take, as TensorSpecs.
 - `input_checks`: checks of inputs in the graph, with the input's name in the message.
 - `tags`: fingerprints of the variables that a cache depends on.
 - `versions/`: a model's folder and its versions, label rollout, pruning, cache validity.

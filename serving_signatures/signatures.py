@@ -1,7 +1,6 @@
-"""The named functions of a SavedModel, with explicit TensorSpecs."""
+"""The named functions of a SavedModel."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import tensorflow as tf
 
@@ -14,14 +13,9 @@ from features.schema import (
     CANDIDATE_MASK,
     CANDIDATES,
     HISTORY_MASK,
-    HISTORY_RESIDUAL,
-    HISTORY_TIME_GAP,
-    HISTORY_TYPE,
     ITEM_AXES,
     ItemAxis,
     candidate_embedding_feature,
-    candidate_feature,
-    context_feature,
     similarity_feature,
 )
 from kernels import library, pairs
@@ -29,6 +23,7 @@ from models.dmf import DMF
 from models.layers.content_table import ContentTable
 from models.ranking_model import RankingModel
 from serving_signatures import call_size, input_checks, names, tags
+from serving_signatures.input_specs import InputSpecs
 from serving_signatures.size_bound import SizeBound
 
 Tensors = dict[str, tf.Tensor]
@@ -73,6 +68,7 @@ class ServingSignatures:
             name: ContentTable(embedding_set, name)
             for name, embedding_set in (embeddings or {}).items()
         }
+        self._inputs = InputSpecs(model, self.schema, bool(self.tables), self.attends_to_sets)
         self.tags: dict[str, str] = {}
         with library.use("on" if kernels else "off"):
             self.functions = self._trace()
@@ -121,12 +117,12 @@ class ServingSignatures:
         examples = {names.EXAMPLES: tf.TensorSpec([None], tf.string)}
         functions = {
             names.SERVING_DEFAULT: _trace(self._serving_default, examples),
-            names.SCORE_REQUEST: _trace(self._score_request, self._request_specs()),
+            names.SCORE_REQUEST: _trace(self._score_request, self._inputs.of_request()),
         }
         if not isinstance(self.model, DMF):
             return functions
         item_ids = {names.ITEM_IDS: tf.TensorSpec([None], tf.int64)}
-        vectors = self._vector_specs([None]) if not self.tables else item_ids
+        vectors = item_ids if self.tables else self._inputs.vectors([None])
         # Kernels look up the same bytes, so a cache is of both.
         with library.use("off"):
             self.tags = {
@@ -142,14 +138,14 @@ class ServingSignatures:
             names.TARGET_AWARE_PROJECTIONS: _trace(
                 self._tagged(self._target_aware_projections, names.TARGET_AWARE_TAG), vectors
             ),
-            names.SCORE_CACHED: _trace(self._score_cached, self._cached_specs()),
+            names.SCORE_CACHED: _trace(self._score_cached, self._inputs.of_caches()),
         }
 
     def _serving_default(self, **inputs: tf.Tensor) -> Tensors:
         examples = input_checks.require_rows(inputs[names.EXAMPLES], names.EXAMPLES)
         examples = self.bound.records(examples, len(self.schema.modalities))
         parsed = example.parse_examples(self.schema, examples)
-        read = self._context_specs().keys() | {axis.item_id for axis in ITEM_AXES}
+        read = self._inputs.of_context().keys() | {axis.item_id for axis in ITEM_AXES}
         batch = parsed | self._checked({name: parsed[name] for name in sorted(read)})
         if self.attends_to_sets:
             batch |= self._vectors_beside(batch)
@@ -293,67 +289,6 @@ class ServingSignatures:
             return {**outputs, tag: tf.fill(count, self.tags[tag])}
 
         return tagged
-
-    def _request_specs(self) -> dict[str, tf.TensorSpec]:
-        specs = self._context_specs()
-        for axis in ITEM_AXES:
-            specs[axis.item_id] = tf.TensorSpec([None, None], tf.int64)
-            if not self.tables:
-                vectors = self._vector_specs([None, None])
-                specs |= {axis.feature(name): spec for name, spec in vectors.items()}
-        return specs
-
-    def _cached_specs(self) -> dict[str, tf.TensorSpec]:
-        specs = self._context_specs()
-        heads = [None, None, self.model.config.heads, self.model.config.head_width]
-        specs[CANDIDATES.feature(names.QUERY)] = tf.TensorSpec(heads)
-        specs[CANDIDATES.feature(names.ID_EMBEDDING)] = tf.TensorSpec(
-            [None, None, self.model.config.embedding_width]
-        )
-        if self.model.item_prior is not None:
-            specs[CANDIDATES.feature(names.ITEM_PRIOR)] = tf.TensorSpec([None, None])
-        specs[BEHAVIORS.feature(names.KEY)] = tf.TensorSpec(heads)
-        specs[BEHAVIORS.feature(names.VALUE)] = tf.TensorSpec(heads)
-        for modality in self.model.modalities:
-            for axis in ITEM_AXES:
-                vectors = tf.TensorSpec([None, None, modality.dimension], tf.int8)
-                specs[axis.feature(names.quantized(modality.name))] = vectors
-                specs[axis.feature(names.norm(modality.name))] = tf.TensorSpec([None, None])
-        if self.model.projected_modalities:
-            width = self.model.config.projection_width * len(self.model.projected_modalities)
-            specs[CANDIDATES.feature(names.PROJECTION)] = tf.TensorSpec([None, None, width])
-        if self.attends_to_sets:
-            width = self.model.config.content_width * len(self.model.modalities)
-            for axis in ITEM_AXES:
-                content = tf.TensorSpec([None, None, width])
-                specs[axis.feature(names.ATTENTION_CONTENT)] = content
-        specs[names.ID_TAG] = tf.TensorSpec([None], tf.string)
-        specs[names.TARGET_AWARE_TAG] = tf.TensorSpec([None], tf.string)
-        return specs
-
-    def _context_specs(self) -> dict[str, tf.TensorSpec]:
-        """Returns what every scoring signature needs besides items and their content."""
-        specs = {
-            HISTORY_TIME_GAP: tf.TensorSpec([None, None], tf.int64),
-            HISTORY_TYPE: tf.TensorSpec([None, None], tf.int64),
-            HISTORY_MASK: tf.TensorSpec([None, None], tf.bool),
-            CANDIDATE_MASK: tf.TensorSpec([None, None], tf.bool),
-        }
-        if self.schema.has_residuals:
-            specs[HISTORY_RESIDUAL] = tf.TensorSpec([None, None], tf.int64)
-        for side in self.schema.item_features:
-            dtype = example.side_feature_dtype(side)
-            specs[candidate_feature(side.name)] = tf.TensorSpec([None, None, side.width], dtype)
-        for side in self.schema.context_features:
-            dtype = example.side_feature_dtype(side)
-            specs[context_feature(side.name)] = tf.TensorSpec([None, side.width], dtype)
-        return specs
-
-    def _vector_specs(self, leading: list[Any]) -> dict[str, tf.TensorSpec]:
-        return {
-            names.vector(modality.name): tf.TensorSpec([*leading, modality.dimension])
-            for modality in self.model.modalities
-        }
 
 
 def _trace(

@@ -152,30 +152,29 @@ class DecoupledTargetAttention(keras.layers.Layer):
         key, value = self.project_history(history)  # [R, L, H, d] each
         return self.attend(query, key, value, codes, behaviors)
 
-    def project_query(self, embedding: tf.Tensor) -> tf.Tensor:
+    def project_query(self, embedding: tf.Tensor, rest: bool = False) -> tf.Tensor:
         """Projects candidates, `[..., D]` to `[..., H, d]`.
 
-        The embedding may be the first coordinates alone; `project_query_of_rest` of the others
-        is to be added then, and likewise with the history.
+        A projection is linear, so it may be given in two parts that are added: of the first
+        coordinates, and of the `rest`. Likewise with `project_history`.
+
+        Args:
+          embedding: all coordinates, or one part of them.
+          rest: whether they are the last ones; the bias belongs to the first part.
         """
-        kernel = _first_rows(self._query_kernel, embedding.shape[-1])
-        return multi_head_ops.project(embedding, kernel) + self._query_bias
+        kernel = _rows(self._query_kernel, embedding.shape[-1], rest)
+        projected = multi_head_ops.project(embedding, kernel)
+        return projected if rest else projected + self._query_bias
 
-    def project_history(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def project_history(
+        self, embedding: tf.Tensor, rest: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Projects behaviors' items, `[..., D]` to keys and values `[..., H, d]`."""
-        width = embedding.shape[-1]
-        kernels = (_first_rows(one, width) for one in (self._key_kernel, self._value_kernel))
-        key, value = (multi_head_ops.project(embedding, one) for one in kernels)
-        return key, value
-
-    def project_query_of_rest(self, embedding: tf.Tensor) -> tf.Tensor:
-        """Projects the last coordinates of candidates, `[..., P]` to `[..., H, d]`."""
-        return multi_head_ops.project(embedding, self._query_kernel[-embedding.shape[-1] :])
-
-    def project_history_of_rest(self, embedding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Projects the last coordinates of behaviors' items, `[..., P]` to `[..., H, d]`."""
-        kernels = (one[-embedding.shape[-1] :] for one in (self._key_kernel, self._value_kernel))
-        key, value = (multi_head_ops.project(embedding, one) for one in kernels)
+        kernels = self._key_kernel, self._value_kernel
+        key, value = (
+            multi_head_ops.project(embedding, _rows(one, embedding.shape[-1], rest))
+            for one in kernels
+        )
         return key, value
 
     def attend(
@@ -357,6 +356,8 @@ class DecoupledTargetAttention(keras.layers.Layer):
         return self.add_weight(name, shape, initializer="zeros")
 
 
-def _first_rows(kernel: tf.Variable, count: int) -> tf.Variable | tf.Tensor:
-    """Returns the kernel's rows of the first `count` inputs; of all, the kernel itself."""
-    return kernel if count == kernel.shape[0] else kernel[:count]
+def _rows(kernel: tf.Variable, count: int, last: bool) -> tf.Variable | tf.Tensor:
+    """Returns the kernel's rows of the first or the last inputs; of all, the kernel itself."""
+    if count == kernel.shape[0]:
+        return kernel
+    return kernel[-count:] if last else kernel[:count]
