@@ -1,6 +1,7 @@
 """Which vectors a training gives to its model."""
 
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def late():
 
 
 def given(caplog, sets, name, start=None, **fields):
-    with caplog.at_level("INFO"):
+    with caplog.at_level(logging.INFO, logger="absl"):
         return training_job._readable(sets, ModelConfig(name=name, **fields), start)
 
 
