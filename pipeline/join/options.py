@@ -115,7 +115,7 @@ class JoinOptions:
       position_column: a numeric column of the log, finite and at least 0: where each candidate was
         shown. Training reads it, to keep its effect apart from preference.
       negatives: `popularity:K` or `uniform:K` adds K candidates that were not shown for each
-        event, with labels of 0.
+        event, with labels of 0; popularity is that of the days before.
       downsample_negatives: `LABEL=SHARE` leaves most negatives of a label out of the train split,
         and keeps this share. The model knows it, and predicts probabilities of the whole log.
       max_candidates: requests with more are cut into several records.

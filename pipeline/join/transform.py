@@ -10,6 +10,7 @@ import numpy as np
 from features.files import storage
 from pipeline.join.inputs import item_counts, part_state, time_histogram
 from pipeline.join.inputs.event_batches import event_schema
+from pipeline.join.inputs.item_counts import ItemCounts
 from pipeline.join.inputs.part_state import ITEMS, USERS, PartState
 from pipeline.join.partition_steps import (
     ITEM_REQUESTS,
@@ -109,7 +110,12 @@ class Join(beam.PTransform):
             counts = (counts, earlier) | "AllItems" >> beam.Flatten()
         items = counts | "CountItems" >> beam.CombineGlobally(item_counts.merge_all)
         if plan.options.part is not None:
-            _ = items | "WriteItemCounts" >> beam.Map(part_state.write_item_counts, plan.output)
+            window = plan.options.longest_window if plan.options.wait_for_labels else 0
+            _ = (
+                items
+                | "Settle" >> beam.Map(ItemCounts.settled, window)
+                | "WriteItemCounts" >> beam.Map(part_state.write_item_counts, plan.output)
+            )
         return items
 
     def _in_two_steps(

@@ -3,7 +3,7 @@
     part=2026-05-01/state/state-00000-of-00004.parquet   behaviors of the partition's users
     part=2026-05-01/state/users-00000-of-00004.parquet   their sums, with running statistics
     part=2026-05-01/state/items-00000-of-00001.parquet   items' sums, with running statistics
-    part=2026-05-01/state/item_counts.bin                items, where negatives are drawn
+    part=2026-05-01/state/item_counts.bin                items by day, where negatives are drawn
 
 A part's state also holds what is still needed of earlier parts, so the next part reads the newest
 state only.

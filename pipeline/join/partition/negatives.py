@@ -3,7 +3,8 @@
 A draw depends on user, time, item and its number alone, so the same log has the same negatives
 whatever the partitions or the runner. An item is never drawn for a user who interacted with it
 by then, nor for a request before the log first shows it: a model would learn that what is new is
-unwanted.
+unwanted. Nor is an item more likely for what it becomes later: counts of the whole log would make
+candidates of items that are still to rise, and a model would learn that what sold little sells.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from features.ids import hashing
-from pipeline.join.inputs.item_counts import ItemCounts
+from pipeline.join.inputs.item_counts import DAY, ItemCounts
 from pipeline.join.rules.negatives_rule import NegativesRule
 
 _ATTEMPTS = 64
@@ -56,39 +57,63 @@ def draw(
     group = hashing.combine(user, seen.request[events])
     request_time = _earliest_of_group(group, time)
     key = hashing.combine(hashing.combine(user, time), item)
-    weights = items.counts if rule.weighting == "popularity" else np.ones_like(items.counts)
-    # Items 3 5 9 with counts 2 1 3: `upper` is 2 3 6, and a uniform number of 0.4 falls at
-    # 0.4 * 6 = 2.4, so item 5 is proposed.
-    upper = np.cumsum(weights)
     earliest = _EarliestByPair(hashing.combine(seen.user, seen.item), seen.time)
     # One slot per wanted negative: with two per event, slots 0 1 2 3 are of events 0 0 1 1.
-    slots = np.arange(len(events) * rule.count)
-    drawn = np.zeros(len(slots), np.int64)
-    missing = np.ones(len(slots), bool)
-    taken = np.unique(hashing.combine(hashing.combine(seen.user, seen.request), seen.item))
-    for attempt in range(_ATTEMPTS):
-        open_slots = slots[missing]
-        if not open_slots.size or not items.items.size:
-            break
-        event, number = open_slots // rule.count, open_slots % rule.count
-        # The hash of user, time, item, number and attempt decides, not a random state.
-        uniform = hashing.combine(key[event], number * _ATTEMPTS + attempt) % _UNIT
-        place = np.searchsorted(upper, uniform / _UNIT * upper[-1], side="right")
-        place = np.minimum(place, len(upper) - 1)
-        proposal = items.items[place]
-        pair = hashing.combine(group[event], proposal)
-        allowed = items.first[place] <= request_time[event]
-        allowed &= earliest.of(hashing.combine(user[event], proposal)) > time[event]
-        allowed &= ~np.isin(pair, taken)
-        # Of equal proposals within one request the first slot wins, the others draw again.
-        accepted = np.flatnonzero(allowed)
-        _, first = np.unique(pair[accepted], return_index=True)
-        accepted = accepted[np.sort(first)]
-        drawn[open_slots[accepted]] = proposal[accepted]
-        missing[open_slots[accepted]] = False
-        taken = np.union1d(taken, pair[accepted])
-    found = slots[~missing]
+    drawn = np.zeros(len(events) * rule.count, np.int64)
+    missing = np.ones(len(drawn), bool)
+    pool = items.distinct()
+    days, day = np.unique(request_time // DAY, return_inverse=True)
+    shown = _shown_by_day(seen, group, day, len(days))
+    for number, (weights, first) in enumerate(items.weights(rule, days)):
+        # Items 3 5 9 with weights 2 1 3: `upper` is 2 3 6, and a uniform number of 0.4 falls at
+        # 0.4 * 6 = 2.4, so item 5 is proposed.
+        upper, taken = np.cumsum(weights), shown[number]
+        of_day = np.flatnonzero(day == number)
+        open_slots = (of_day[:, None] * rule.count + np.arange(rule.count)).ravel()
+        for attempt in range(_ATTEMPTS):
+            if not open_slots.size or not pool.size:
+                break
+            event, copy = open_slots // rule.count, open_slots % rule.count
+            # The hash of user, time, item, number and attempt decides, not a random state.
+            uniform = hashing.combine(key[event], copy * _ATTEMPTS + attempt) % _UNIT
+            place = np.searchsorted(upper, uniform / _UNIT * upper[-1], side="right")
+            place = np.minimum(place, len(upper) - 1)
+            proposal = pool[place]
+            pair = hashing.combine(group[event], proposal)
+            allowed = first[place] <= request_time[event]
+            allowed &= earliest.of(hashing.combine(user[event], proposal)) > time[event]
+            allowed &= ~np.isin(pair, taken)
+            # Of equal proposals within one request the first slot wins, the others draw again.
+            accepted = np.flatnonzero(allowed)
+            _, leading = np.unique(pair[accepted], return_index=True)
+            accepted = accepted[np.sort(leading)]
+            drawn[open_slots[accepted]] = proposal[accepted]
+            missing[open_slots[accepted]] = False
+            taken = np.union1d(taken, pair[accepted])
+            open_slots = np.delete(open_slots, accepted)
+    found = np.flatnonzero(~missing)
     return events[found // rule.count], drawn[found]
+
+
+def _shown_by_day(
+    seen: Interactions, group: np.ndarray, day: np.ndarray, days: int
+) -> list[np.ndarray]:
+    """Returns by day the hashes of request and item of all that the day's requests hold.
+
+    Args:
+      seen: all interactions of the partition's users.
+      group: `[E]` hash of user and request of each event that gets negatives.
+      day: `[E]` number of the day of its request.
+      days: how many there are.
+    """
+    requests, place = np.unique(group, return_index=True)
+    own = hashing.combine(seen.user, seen.request)
+    found = np.minimum(np.searchsorted(requests, own), max(len(requests) - 1, 0))
+    rows = np.flatnonzero(requests[found] == own) if len(requests) else found[:0]
+    day_of = day[place[found[rows]]]
+    order = np.argsort(day_of, kind="stable")
+    pairs = hashing.combine(own[rows], seen.item[rows])[order]
+    return np.split(pairs, np.searchsorted(day_of[order], np.arange(1, days)))
 
 
 def _earliest_of_group(group: np.ndarray, time: np.ndarray) -> np.ndarray:

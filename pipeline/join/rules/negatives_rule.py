@@ -10,7 +10,7 @@ class NegativesRule:
     """How negatives are drawn.
 
     Attributes:
-      weighting: `popularity`, by number of events, or `uniform`.
+      weighting: `popularity`, by number of events on the days before, or `uniform`.
       count: negatives per event.
     """
 

@@ -1,11 +1,12 @@
-"""Negatives: which items are drawn, how often, and that nothing but the log decides."""
+"""Negatives: which items are drawn, how often, and that nothing but the log so far decides."""
 
 import collections
 
 import numpy as np
 import pytest
 
-from pipeline.join.inputs.item_counts import ItemCounts
+from pipeline.join.inputs import item_counts
+from pipeline.join.inputs.item_counts import DAY, ItemCounts
 from pipeline.join.job import build_examples
 from pipeline.join.partition import negatives
 from pipeline.join.rules.negatives_rule import NegativesRule
@@ -214,16 +215,22 @@ def test_a_click_that_no_impression_explains_is_an_interaction_too(tmp_path):
         assert oracle.int64("shown") not in items or oracle.int64("other") not in items
 
 
-def drawn_items(rule, counts, events, seen_items=()):
-    """Returns the items drawn for as many users as events, each of whom saw the same items."""
-    items = ItemCounts(
-        np.arange(len(counts)) * 7 - 3, np.array(counts), np.zeros(len(counts), np.int64)
-    )
+def drawn_items(rule, counts, events, seen_items=(), later=None, day=0):
+    """Returns the items drawn for as many users as events, each of whom saw the same items.
+
+    Items have `counts` on day 0 and `later` on day 1; the events are of `day`.
+    """
+    number = np.arange(len(counts)) * 7 - 3
+    times = np.zeros(len(counts), np.int64)
+    items = ItemCounts.summed(number, np.array(counts), times)
+    if later is not None:
+        more = ItemCounts.summed(number, np.array(later), times + DAY)
+        items = item_counts.merge_all([items, more])
     users = np.arange(events) * 1_000_003
     width = 1 + len(seen_items)
     user = np.repeat(users, width)
-    item = np.tile([10**6, *items.items[list(seen_items)]], events)
-    time = np.full(len(user), 5)
+    item = np.tile([10**6, *number[list(seen_items)]], events)
+    time = np.full(len(user), day * DAY + 5)
     request = np.tile([1, *[0] * len(seen_items)], events)
     seen = negatives.Interactions(user, item, time, request)
     places = np.arange(events) * width
@@ -246,6 +253,17 @@ def test_frequencies_follow_the_weights(weighting, counts, shares):
     chi_square = np.sum((observed - draws * shares) ** 2 / (draws * shares))
     # Of 5 degrees of freedom: 20.5 is exceeded once in a thousand.
     assert chi_square < 20.5
+
+
+@pytest.mark.parametrize(
+    ("day", "shares"), [(0, [0.1, 0.2, 0.7]), (1, [0.1, 0.2, 0.7]), (2, [0.8, 0.15, 0.05])]
+)
+def test_what_sells_from_today_on_makes_nothing_more_likely(day, shares):
+    rule = NegativesRule("popularity", 1)
+    later = [1590, 280, 30]
+    found = drawn_items(rule, [10, 20, 70], 20_000, later=later, day=day)
+    observed = np.bincount(found, minlength=3) / 20_000
+    np.testing.assert_allclose(observed, shares, atol=0.015)
 
 
 def test_what_was_seen_is_left_out_and_the_rest_keeps_its_shares():
