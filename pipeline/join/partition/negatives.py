@@ -58,41 +58,92 @@ def draw(
     request_time = _earliest_of_group(group, time)
     key = hashing.combine(hashing.combine(user, time), item)
     earliest = _EarliestByPair(hashing.combine(seen.user, seen.item), seen.time)
-    # One slot per wanted negative: with two per event, slots 0 1 2 3 are of events 0 0 1 1.
-    drawn = np.zeros(len(events) * rule.count, np.int64)
-    missing = np.ones(len(drawn), bool)
     pool = items.distinct()
     days, day = np.unique(request_time // DAY, return_inverse=True)
     shown = _shown_by_day(seen, group, day, len(days))
+    owners, found = [events[:0]], [pool[:0]]
     for number, (weights, first) in enumerate(items.weights(rule, days)):
-        # Items 3 5 9 with weights 2 1 3: `upper` is 2 3 6, and a uniform number of 0.4 falls at
-        # 0.4 * 6 = 2.4, so item 5 is proposed.
-        upper, taken = np.cumsum(weights), shown[number]
         of_day = np.flatnonzero(day == number)
-        open_slots = (of_day[:, None] * rule.count + np.arange(rule.count)).ravel()
-        for attempt in range(_ATTEMPTS):
-            if not open_slots.size or not pool.size:
-                break
-            event, copy = open_slots // rule.count, open_slots % rule.count
-            # The hash of user, time, item, number and attempt decides, not a random state.
-            uniform = hashing.combine(key[event], copy * _ATTEMPTS + attempt) % _UNIT
-            place = np.searchsorted(upper, uniform / _UNIT * upper[-1], side="right")
-            place = np.minimum(place, len(upper) - 1)
-            proposal = pool[place]
-            pair = hashing.combine(group[event], proposal)
-            allowed = first[place] <= request_time[event]
-            allowed &= earliest.of(hashing.combine(user[event], proposal)) > time[event]
-            allowed &= ~np.isin(pair, taken)
-            # Of equal proposals within one request the first slot wins, the others draw again.
-            accepted = np.flatnonzero(allowed)
-            _, leading = np.unique(pair[accepted], return_index=True)
-            accepted = accepted[np.sort(leading)]
-            drawn[open_slots[accepted]] = proposal[accepted]
-            missing[open_slots[accepted]] = False
-            taken = np.union1d(taken, pair[accepted])
-            open_slots = np.delete(open_slots, accepted)
-    found = np.flatnonzero(~missing)
-    return events[found // rule.count], drawn[found]
+        # One slot per wanted negative: with two per event, slots 0 1 2 3 are of events 0 0 1 1.
+        event = np.repeat(of_day, rule.count)
+        copy = np.tile(np.arange(rule.count), len(of_day))
+        slots = _Slots(
+            key[event], copy, user[event], time[event], group[event], request_time[event]
+        )
+        drawn, place = _draw_day(slots, pool, np.cumsum(weights), first, earliest, shown[number])
+        owners.append(event[drawn])
+        found.append(pool[place])
+    owner, drawn_items = np.concatenate(owners), np.concatenate(found)
+    order = np.argsort(owner, kind="stable")
+    return events[owner[order]], drawn_items[order]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Slots:
+    """Wanted negatives, `[S]` int64 each.
+
+    Attributes:
+      key: hash of the event that it belongs to.
+      copy: its number among those of the event.
+      user: of the event.
+      time: of the event.
+      group: hash of user and request.
+      request_time: earliest time of the request.
+    """
+
+    key: np.ndarray
+    copy: np.ndarray
+    user: np.ndarray
+    time: np.ndarray
+    group: np.ndarray
+    request_time: np.ndarray
+
+
+def _draw_day(
+    slots: _Slots,
+    pool: np.ndarray,
+    upper: np.ndarray,
+    first: np.ndarray,
+    earliest: "_EarliestByPair",
+    taken: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws an item for each slot of the requests of one day.
+
+    Args:
+      slots: to fill.
+      pool: `[M]` the log's items.
+      upper: `[M]` sums of their weights up to each. Items 3 5 9 with weights 2 1 3 have 2 3 6, and
+        a uniform number of 0.4 falls at 0.4 * 6 = 2.4, so item 5 is proposed.
+      first: `[M]` microseconds of their first events.
+      earliest: when each user first met each item.
+      taken: hashes of request and item that are candidates already.
+
+    Returns:
+      `[K]` the slots that were filled, ascending, and `[K]` places in the pool.
+    """
+    filled = np.full(len(slots.key), -1)
+    left = np.arange(len(filled))
+    for attempt in range(_ATTEMPTS):
+        if not left.size or not pool.size:
+            break
+        # The hash of user, time, item, number and attempt decides, not a random state.
+        number = slots.copy[left] * _ATTEMPTS + attempt
+        uniform = hashing.combine(slots.key[left], number) % _UNIT
+        place = np.searchsorted(upper, uniform / _UNIT * upper[-1], side="right")
+        place = np.minimum(place, len(upper) - 1)
+        pair = hashing.combine(slots.group[left], pool[place])
+        met = earliest.of(hashing.combine(slots.user[left], pool[place]))
+        allowed = (first[place] <= slots.request_time[left]) & (met > slots.time[left])
+        allowed &= ~np.isin(pair, taken)
+        # Of equal proposals within one request the first slot wins, the others draw again.
+        accepted = np.flatnonzero(allowed)
+        _, leading = np.unique(pair[accepted], return_index=True)
+        accepted = accepted[np.sort(leading)]
+        filled[left[accepted]] = place[accepted]
+        taken = np.union1d(taken, pair[accepted])
+        left = np.delete(left, accepted)
+    drawn = np.flatnonzero(filled >= 0)
+    return drawn, filled[drawn]
 
 
 def _shown_by_day(
