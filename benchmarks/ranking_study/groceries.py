@@ -24,7 +24,7 @@ from features.files import parquet
 _HOUSEHOLDS = 5
 _LEAST_BUYERS = 20
 _KNOWN = 0.7
-"""The share of first purchases, from the earliest on, that decides; the study trains on as much."""
+"""Share of first purchases, from the earliest on, that decides; about what the study trains on."""
 _TIME = "transaction_timestamp_min"
 _TABLES = ("transactions", "products")
 
@@ -44,7 +44,8 @@ def write(source: str, folder: str) -> str:
     first = transactions.group_by(keys).aggregate([("transaction_timestamp", "min")])
     # What sells later may not decide which products there are: of those that are still to sell
     # enough, one that has sold little would sell for certain.
-    known = first.sort_by([(_TIME, "ascending")]).slice(0, int(_KNOWN * len(first)))
+    until = pc.quantile(first[_TIME].cast(pa.int64()), q=_KNOWN, interpolation="lower")[0]
+    known = first.filter(pc.less(first[_TIME].cast(pa.int64()), until))
     buyers = known.group_by("product_id").aggregate([("household_id", "count")])
     bought = buyers.filter(pc.greater_equal(buyers["household_id_count"], _LEAST_BUYERS))
     first = first.filter(pc.is_in(first["product_id"], bought["product_id"].combine_chunks()))

@@ -1,11 +1,11 @@
 """The items of a log with their number of events by day, from which negatives are drawn."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline.join.rules.negatives_rule import NegativesRule
+from pipeline.join.inputs.duplicates import run_starts
 
 DAY = 86_400_000_000
 """Microseconds of a day; a day begins at midnight UTC."""
@@ -50,9 +50,7 @@ class ItemCounts:
         day = first // DAY
         if since is not None:
             day = np.maximum(day, since - 1)
-        is_start = np.ones(len(items), bool)
-        is_start[1:] = (items[1:] != items[:-1]) | (day[1:] != day[:-1])
-        start = np.flatnonzero(is_start)
+        start = np.flatnonzero(run_starts(items, day))
         totals = np.add.reduceat(counts, start) if len(start) else counts
         return cls(items[start], totals, first[start])
 
@@ -67,41 +65,6 @@ class ItemCounts:
         # A request waits from its latest candidate on, and its earliest may be of the day before.
         since = (int(self.first.max()) - window) // DAY - (window > 0)
         return self.summed(self.items, self.counts, self.first, since)
-
-    def weights(
-        self, rule: NegativesRule, days: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields for each day the `[M]` weights of the log's items and their first events.
-
-        An item that is not in the log by the end of the day weighs 0. By popularity an item weighs
-        its events of the days before, at least 1: a day's own events, and later ones, are what a
-        model is to predict. On the log's first day, which has none before, its own count.
-
-        Args:
-          rule: by which weights.
-          days: ascending.
-        """
-        items, place = np.unique(self.items, return_inverse=True)
-        first = np.full(len(items), np.iinfo(np.int64).max)
-        np.minimum.at(first, place, self.first)
-        day = self.first // DAY
-        by_day = np.argsort(day, kind="stable")
-        sorted_days = day[by_day]
-        counted = np.zeros(len(items), np.int64)
-        done = 0
-        for today in days:
-            before = max(today, sorted_days[0] + 1) if len(sorted_days) else today
-            end = int(np.searchsorted(sorted_days, before))
-            rows = by_day[done:end]
-            np.add.at(counted, place[rows], self.counts[rows])
-            done = end
-            known = first // DAY <= today
-            weights = np.maximum(counted, 1) if rule.weighting == "popularity" else 1
-            yield np.where(known, weights, 0), first
-
-    def distinct(self) -> np.ndarray:
-        """Returns the log's items, `[M]` int64 ascending."""
-        return np.unique(self.items)
 
 
 def merge_all(parts: Iterable[ItemCounts]) -> ItemCounts:

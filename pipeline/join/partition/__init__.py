@@ -1,6 +1,7 @@
 """One partition's arithmetic in NumPy and Arrow; imports no Beam.
 
 - `prepare`: duplicates out, `contradictions` counted, `negatives` in, labels by `attribution`.
+- `item_pool`: what negatives are drawn from.
 - `ready_partition`, `sequences`: its requests and their behavior sequences.
 - `held_requests`: those that a part leaves to the next, since labels may still come.
 - `running_statistics`, `item_statistics`, `cumulative_sums`: sums before each request.

@@ -11,8 +11,9 @@ import dataclasses
 
 import numpy as np
 
-from features.ids import hashing
+from features.ids import hashing, id_table
 from pipeline.join.inputs.item_counts import DAY, ItemCounts
+from pipeline.join.partition.item_pool import ItemPool
 from pipeline.join.rules.negatives_rule import NegativesRule
 
 _ATTEMPTS = 64
@@ -55,24 +56,26 @@ def draw(
     # `[E]` each: the event's user, item and time, and its request as one number with the user.
     user, item, time = seen.user[events], seen.item[events], seen.time[events]
     group = hashing.combine(user, seen.request[events])
-    request_time = _earliest_of_group(group, time)
     key = hashing.combine(hashing.combine(user, time), item)
+    # A request is as early as its first event.
+    requests, request = np.unique(group, return_inverse=True)
+    begin = np.full(len(requests), np.iinfo(np.int64).max)
+    np.minimum.at(begin, request, time)
+    days, day = np.unique(begin // DAY, return_inverse=True)
+    shown = _shown_by_day(seen, requests, day, len(days))
     earliest = _EarliestByPair(hashing.combine(seen.user, seen.item), seen.time)
-    pool = items.distinct()
-    days, day = np.unique(request_time // DAY, return_inverse=True)
-    shown = _shown_by_day(seen, group, day, len(days))
-    owners, found = [events[:0]], [pool[:0]]
-    for number, (weights, first) in enumerate(items.weights(rule, days)):
-        of_day = np.flatnonzero(day == number)
+    pool = ItemPool(items)
+    owners, found = [events[:0]], [pool.items[:0]]
+    for number, weights in enumerate(pool.weights(rule, days)):
+        of_day = np.flatnonzero(day[request] == number)
         # One slot per wanted negative: with two per event, slots 0 1 2 3 are of events 0 0 1 1.
         event = np.repeat(of_day, rule.count)
         copy = np.tile(np.arange(rule.count), len(of_day))
-        slots = _Slots(
-            key[event], copy, user[event], time[event], group[event], request_time[event]
-        )
-        drawn, place = _draw_day(slots, pool, np.cumsum(weights), first, earliest, shown[number])
+        begins = begin[request[event]]
+        slots = _Slots(key[event], copy, user[event], time[event], group[event], begins)
+        drawn, place = _draw_day(slots, pool, weights, earliest, shown[number])
         owners.append(event[drawn])
-        found.append(pool[place])
+        found.append(pool.items[place])
     owner, drawn_items = np.concatenate(owners), np.concatenate(found)
     order = np.argsort(owner, kind="stable")
     return events[owner[order]], drawn_items[order]
@@ -88,7 +91,7 @@ class _Slots:
       user: of the event.
       time: of the event.
       group: hash of user and request.
-      request_time: earliest time of the request.
+      begin: earliest time of the request.
     """
 
     key: np.ndarray
@@ -96,14 +99,13 @@ class _Slots:
     user: np.ndarray
     time: np.ndarray
     group: np.ndarray
-    request_time: np.ndarray
+    begin: np.ndarray
 
 
 def _draw_day(
     slots: _Slots,
-    pool: np.ndarray,
-    upper: np.ndarray,
-    first: np.ndarray,
+    pool: ItemPool,
+    weights: np.ndarray,
     earliest: "_EarliestByPair",
     taken: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -111,29 +113,31 @@ def _draw_day(
 
     Args:
       slots: to fill.
-      pool: `[M]` the log's items.
-      upper: `[M]` sums of their weights up to each. Items 3 5 9 with weights 2 1 3 have 2 3 6, and
-        a uniform number of 0.4 falls at 0.4 * 6 = 2.4, so item 5 is proposed.
-      first: `[M]` microseconds of their first events.
+      pool: the log's items.
+      weights: `[M]`, of each on that day.
       earliest: when each user first met each item.
       taken: hashes of request and item that are candidates already.
 
     Returns:
       `[K]` the slots that were filled, ascending, and `[K]` places in the pool.
     """
+    # Items 3 5 9 with weights 2 1 3: `upper` is 2 3 6, and a uniform number of 0.4 falls at
+    # 0.4 * 6 = 2.4, so item 5 is proposed.
+    upper = np.cumsum(weights)
     filled = np.full(len(slots.key), -1)
     left = np.arange(len(filled))
     for attempt in range(_ATTEMPTS):
-        if not left.size or not pool.size:
+        if not left.size or not upper.size:
             break
         # The hash of user, time, item, number and attempt decides, not a random state.
         number = slots.copy[left] * _ATTEMPTS + attempt
         uniform = hashing.combine(slots.key[left], number) % _UNIT
         place = np.searchsorted(upper, uniform / _UNIT * upper[-1], side="right")
         place = np.minimum(place, len(upper) - 1)
-        pair = hashing.combine(slots.group[left], pool[place])
-        met = earliest.of(hashing.combine(slots.user[left], pool[place]))
-        allowed = (first[place] <= slots.request_time[left]) & (met > slots.time[left])
+        proposal = pool.items[place]
+        pair = hashing.combine(slots.group[left], proposal)
+        met = earliest.of(hashing.combine(slots.user[left], proposal))
+        allowed = (pool.first[place] <= slots.begin[left]) & (met > slots.time[left])
         allowed &= ~np.isin(pair, taken)
         # Of equal proposals within one request the first slot wins, the others draw again.
         accepted = np.flatnonzero(allowed)
@@ -147,31 +151,23 @@ def _draw_day(
 
 
 def _shown_by_day(
-    seen: Interactions, group: np.ndarray, day: np.ndarray, days: int
+    seen: Interactions, requests: np.ndarray, day: np.ndarray, days: int
 ) -> list[np.ndarray]:
     """Returns by day the hashes of request and item of all that the day's requests hold.
 
     Args:
       seen: all interactions of the partition's users.
-      group: `[E]` hash of user and request of each event that gets negatives.
-      day: `[E]` number of the day of its request.
+      requests: `[Q]` hashes of user and request, ascending.
+      day: `[Q]` number of each request's day.
       days: how many there are.
     """
-    requests, place = np.unique(group, return_index=True)
     own = hashing.combine(seen.user, seen.request)
-    found = np.minimum(np.searchsorted(requests, own), max(len(requests) - 1, 0))
-    rows = np.flatnonzero(requests[found] == own) if len(requests) else found[:0]
-    day_of = day[place[found[rows]]]
+    place = id_table.positions(own, requests)
+    rows = np.flatnonzero(place < len(requests))
+    day_of = day[place[rows]]
     order = np.argsort(day_of, kind="stable")
     pairs = hashing.combine(own[rows], seen.item[rows])[order]
     return np.split(pairs, np.searchsorted(day_of[order], np.arange(1, days)))
-
-
-def _earliest_of_group(group: np.ndarray, time: np.ndarray) -> np.ndarray:
-    distinct, inverse = np.unique(group, return_inverse=True)
-    earliest = np.full(len(distinct), np.iinfo(np.int64).max)
-    np.minimum.at(earliest, inverse, time)
-    return earliest[inverse]
 
 
 class _EarliestByPair:
@@ -183,12 +179,9 @@ class _EarliestByPair:
     def __init__(self, pairs: np.ndarray, times: np.ndarray):
         order = np.lexsort((times, pairs))
         self._pairs, first = np.unique(pairs[order], return_index=True)
-        self._times = times[order][first]
+        never = np.iinfo(np.int64).max
+        self._times = np.append(times[order][first], never)
 
     def of(self, pairs: np.ndarray) -> np.ndarray:
         """Returns microseconds, `[N]`; the largest int64 for pairs without an interaction."""
-        never = np.iinfo(np.int64).max
-        if not self._pairs.size:
-            return np.full(len(pairs), never)
-        place = np.minimum(np.searchsorted(self._pairs, pairs), len(self._pairs) - 1)
-        return np.where(self._pairs[place] == pairs, self._times[place], never)
+        return self._times[id_table.positions(pairs, self._pairs)]

@@ -18,8 +18,8 @@ def journey(tmp_path_factory):
     rows = [
         (household, product, f"2017-01-{day:02d}T12:00:00")
         for household in range(1, 26)
-        # Product 12 only by households 1 to 10: too few. Product 13 by all, when the first 59 of
-        # 85 first purchases are made.
+        # Product 12 only by households 1 to 10: too few. Product 13 by all, but when seven in ten
+        # first purchases are made.
         for product, day in (
             *((10, 2), (10, 3), (11, 4), (13, 9)),
             *([(12, 5)] if household <= 10 else []),
