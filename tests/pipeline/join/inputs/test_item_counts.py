@@ -2,7 +2,7 @@
 
 from pipeline.join.inputs import item_counts
 from pipeline.join.inputs.item_counts import DAY, ItemCounts
-from tests.pipeline.join.event_days import columns, events
+from tests.pipeline.join.inputs.event_days import columns, events
 
 
 def test_counts_merge_to_those_of_all():

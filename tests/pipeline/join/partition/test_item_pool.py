@@ -7,7 +7,7 @@ from pipeline.join.inputs import item_counts
 from pipeline.join.inputs.item_counts import DAY, ItemCounts
 from pipeline.join.partition.item_pool import ItemPool
 from pipeline.join.rules.negatives_rule import NegativesRule
-from tests.pipeline.join.event_days import columns, events
+from tests.pipeline.join.inputs.event_days import columns, events
 
 POPULARITY, UNIFORM = NegativesRule("popularity", 1), NegativesRule("uniform", 1)
 
