@@ -5,8 +5,9 @@ Usual commands:
     python -m docs_build --write
     python -m docs_build --check
 
-Write after a change of a result, a setting or a flag. Check fails where a page differs from its
-source. Give pages as arguments to look at these only.
+Write after a change of a result, a setting or a flag; pictures of results are drawn too. Check
+fails where a page or a picture differs from its source. Give pages as arguments to look at these
+only.
 """
 
 from collections.abc import Sequence
@@ -53,8 +54,24 @@ def _main(arguments: Sequence[str]) -> None:
         elif filled != text:
             path.write_text(filled, encoding="utf-8")
             print(f"{page}: written")
+    problems += [] if named else pictures(_FLAGS.check)
     if problems:
         raise UserInputError("\n".join([f"{len(problems)} problems", *problems]))
+
+
+def pictures(check: bool) -> list[str]:
+    """Draws the pictures of results that differ from them, or returns a sentence for each."""
+    problems = []
+    for picture, draw in registry.PICTURES.items():
+        path, drawn = REPOSITORY / picture, draw()
+        if path.is_file() and path.read_text(encoding="utf-8") == drawn:
+            continue
+        if check:
+            problems.append(f"{picture} differs from its result: python -m docs_build --write")
+        else:
+            path.write_text(drawn, encoding="utf-8")
+            print(f"{picture}: written")
+    return problems
 
 
 if __name__ == "__main__":

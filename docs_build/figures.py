@@ -11,7 +11,8 @@ from docs_build.client_figures import BACKFILL, CLIENT, LOADING, REQUEST_LOG, SE
 from docs_build.figure import MIB, MILLION, Figure, of_field, of_row
 from docs_build.join_figures import JOIN, SCALE, join_line, per_million
 from docs_build.kernel_figures import KERNELS
-from docs_build.quality_figures import DAILY, DOWNSAMPLING, QUALITY, QUANTIZATION
+from docs_build.quality_figures import DAILY, DOWNSAMPLING, QUANTIZATION
+from docs_build.study_figures import FIGURES as STUDY
 
 
 def _serving(field: str, form: str, model: str, history: int, **values: Any) -> Figure:
@@ -208,7 +209,7 @@ FIGURES: dict[str, Figure] = {
     **SERVING,
     **TRAINING,
     **OPTIMIZERS,
-    **QUALITY,
+    **STUDY,
     **DAILY,
     **DOWNSAMPLING,
     **CONTENT_LOOKUP,

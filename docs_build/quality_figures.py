@@ -2,60 +2,7 @@
 
 from collections.abc import Callable
 
-from docs_build import results
-from docs_build.figure import Figure, of_row
-
-
-def _quality(file: str, field: str, form: str, split: str, model: str) -> Figure:
-    return of_row(file, field, form, split=split, model=model)
-
-
-def _gain(file: str, of: str, split: str, model: str, end: str = "") -> Figure:
-    return Figure(
-        file,
-        lambda held: results.pick(held["rows"], split=split, model=model)[f"{of}_difference"][
-            f"relative_percent{end}"
-        ],
-        "+.2f",
-    )
-
-
-_ID_ONLY = "id_only"
-_MEASURES = (("auc", ".4f"), ("gauc", ".4f"), ("ne", ".4f"), ("calibration", ".3f"))
-_MODELS = (
-    *("dmf", "early_fusion", "dta", "sa_ta_tiers", "sa_ta", "sim_score", "raw_vectors", "simtier"),
-    *("make", "din", "gradient_boosting", "popularity", "dmf_shuffled"),
-)
-_SOURCES = {
-    "quality.global": ("quality.json", "global", (_ID_ONLY, *_MODELS)),
-    "quality.user": ("quality.json", "user", (_ID_ONLY, *_MODELS)),
-    "quality.transfer": ("quality_transfer.json", "global", (_ID_ONLY, "dmf")),
-}
-
-QUALITY = {
-    "quality.events": Figure(
-        "quality.json", lambda held: sum(held["data"][0]["candidates"].values()), ",.0f"
-    ),
-    # quality.user.dmf.gauc, quality.global.id_only.auc_std, ...
-    **{
-        f"{source}.{model}.{measure}{suffix}": _quality(
-            file, f"{measure}{field}", form, split, model
-        )
-        for source, (file, split, models) in _SOURCES.items()
-        for model in models
-        for measure, form in _MEASURES
-        for suffix, field in (("", "_mean"), ("_std", "_std"))
-    },
-    # In percent over ID-only: quality.global.dmf.gauc_gain, ..._gain_low, ..._gain_high.
-    **{
-        f"{source}.{model}.{measure}_gain{end}": _gain(file, measure, split, model, end)
-        for source, (file, split, models) in _SOURCES.items()
-        for model in models
-        if model != _ID_ONLY
-        for measure in ("auc", "gauc")
-        for end in ("", "_low", "_high")
-    },
-}
+from docs_build.figure import Figure
 
 
 def _daily(way: str, field: str, form: str) -> Figure:

@@ -4,7 +4,8 @@ import difflib
 import functools
 from collections.abc import Iterable
 
-from docs_build import figures, study_figures
+from docs_build import results, study_figures
+from docs_build.figures import FIGURES
 from docs_build.tables import (
     capacity,
     embeddings,
@@ -14,7 +15,6 @@ from docs_build.tables import (
     join,
     measurements,
     models,
-    quality,
     serving,
     settings,
     signatures,
@@ -32,15 +32,12 @@ _MODULES = (
     join,
     measurements,
     models,
-    quality,
     serving,
     settings,
     signatures,
     study,
     training,
 )
-
-FIGURES = {**figures.FIGURES, **study_figures.FIGURES}
 
 TABLES: dict[str, Table] = {
     name: table for module in _MODULES for name, table in module.TABLES.items()
@@ -62,6 +59,18 @@ def render(name: str, is_table: bool) -> str:
     if name not in FIGURES:
         raise LookupError(_unknown("figure", name, FIGURES))
     return FIGURES[name].text()
+
+
+def study_picture() -> str:
+    """Returns the picture of the recorded study, as SVG."""
+    # Here, because the benchmark imports TensorFlow.
+    from benchmarks.ranking_study import study_picture
+
+    return study_picture.draw(results.load(study_figures.FILE))
+
+
+PICTURES = {"docs/pictures/study.svg": study_picture}
+"""A function by path that returns the picture as SVG."""
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

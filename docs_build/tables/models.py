@@ -1,7 +1,7 @@
 """Tables that compare the models, of the quality and the serving benchmark."""
 
 from docs_build import results
-from docs_build.quality_figures import QUALITY
+from docs_build.study_figures import FIGURES
 from docs_build.tables.table import Table, markdown
 
 # What a model reads of the history, as the page of the models says it.
@@ -15,7 +15,8 @@ _READS = {
     "sa_ta": "ids and similarity, mixed in each score",
     "sa_ta_tiers": "as `sa_ta`; a histogram of similarities",
     "early_fusion": "ids and similarity buckets, concatenated per pair",
-    "dta": "ids and similarity buckets, as side information",
+    "dta": "ids and vectors; similarity buckets as side information",
+    "dmf_paper": "as `dta`, one similarity; a histogram",
     "dmf": "as `dta`; a histogram and a kernel of similarities",
 }
 _BASELINE = "id_only"
@@ -28,36 +29,40 @@ _SERVED = (
 )
 
 
-def _quality(split: str, model: str, measure: str) -> str:
-    return QUALITY[f"quality.{split}.{model}.{measure}"].text()
+_SHOWN = ("movielens_global", "microlens")
+"""Data sets of the comparison: preferences with running statistics, clicks without any."""
 
 
-def _gain(split: str, model: str) -> str:
+def _study(*names: str) -> str:
+    figure = FIGURES.get(".".join(("study", *names)))
+    return figure.text() if figure else ""
+
+
+def _gain(data: str, model: str) -> str:
     if model == _BASELINE:
         return ""
-    low, high = (_quality(split, model, f"gauc_gain_{end}") for end in ("low", "high"))
-    return f"{_quality(split, model, 'gauc_gain')} ({low} to {high})"
+    low, high = (_study(data, model, f"gauc_gain_{end}") for end in ("low", "high"))
+    return f"{_study(data, model, 'gauc_gain')} ({low} to {high})"
 
 
 def _comparison() -> str:
-    """The models by the GAUC of the split by time."""
-    models = sorted(_READS, key=lambda name: _quality("global", name, "gauc"))
+    """The models of the study, the best mean rank last."""
+    models = sorted(_READS, key=lambda name: -float(_study(name, "mean_rank")))
     rows = [
         (
             f"[`{name}`](#{name})",
             _READS[name],
-            _quality("global", name, "auc"),
-            _gain("global", name),
-            _gain("user", name),
+            _study(name, "mean_rank"),
+            *(_gain(data, name) for data in _SHOWN),
         )
         for name in models
     ]
     head = (
         "`model.name`",
         "reads of the history",
-        "AUC, split by time",
-        "GAUC over ID-only in %, split by time (95%)",
-        "GAUC over ID-only in %, split within users (95%)",
+        "mean rank",
+        "GAUC over ID-only in %, MovieLens by time (95%)",
+        "GAUC over ID-only in %, MicroLens (95%)",
     )
     return markdown(head, rows)
 

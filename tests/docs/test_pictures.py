@@ -19,7 +19,7 @@ def picture(request):
 
 
 def test_there_are_pictures():
-    assert len(PICTURES) == 5
+    assert len(PICTURES) == 6
 
 
 def test_it_has_a_size_a_title_and_a_description(picture):

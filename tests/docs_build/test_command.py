@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from docs_build import __main__ as command
+from docs_build import registry
 from tests.conftest import REPOSITORY
 
 
@@ -20,6 +22,21 @@ def test_check_fails_and_write_fills(tmp_path):
     assert run("--write", page).returncode == 0
     assert page.read_text(encoding="utf-8") == "a <!-- = join.limit_ratio -->0.63<!-- / --> b\n"
     assert run("--check", page).returncode == 0
+
+
+def test_a_picture_that_differs_is_named_and_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(registry, "PICTURES", {"a.svg": lambda: "<svg/>"})
+    path = tmp_path / "a.svg"
+    for old in (None, "<old/>"):
+        if old:
+            path.write_text(old, encoding="utf-8")
+        found = command.pictures(check=True)
+        assert found == ["a.svg differs from its result: python -m docs_build --write"]
+        assert (path.read_text(encoding="utf-8") if old else None) == old
+        assert command.pictures(check=False) == []
+        assert path.read_text(encoding="utf-8") == "<svg/>"
+    assert command.pictures(check=True) == []
 
 
 def test_misuse_is_named():
