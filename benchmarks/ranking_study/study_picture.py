@@ -22,9 +22,8 @@ _STYLE = (
     "sans-serif; font-size: 14px; fill: #1f2933 } "
     ".small { font-size: 13px; fill: #4a5763 } .strong { font-weight: 600 } "
     ".middle { text-anchor: middle } .end { text-anchor: end } "
-    ".on-dark { fill: #ffffff } .on-light { fill: #1f2933 } "
-    "@media (prefers-color-scheme: dark) { text { fill: #e6ebf0 } .small { fill: #a9b6c2 } "
-    ".on-dark { fill: #ffffff } .on-light { fill: #1f2933 } }"
+    "@media (prefers-color-scheme: dark) { text { fill: #e6ebf0 } .small { fill: #a9b6c2 } } "
+    ".on-dark { fill: #ffffff } .on-light { fill: #1f2933 }"
 )
 
 
@@ -78,8 +77,8 @@ def _cell(left: float, top: float, width: float, row: Mapping[str, Any]) -> str:
     text = "best" if row["rank"] == 1 else f"−{row['behind']:.4f}".replace("0.", ".")
     style = "middle on-dark" if share < _WHITE_BELOW else "middle on-light"
     return (
-        f'<rect x="{left + 2:.1f}" y="{top + 2}" width="{width - 4:.1f}" height="{_ROW - 4}" rx="4" '
-        f'fill="rgb({", ".join(map(str, color))})"{ring}/>'
+        f'<rect x="{left + 2:.1f}" y="{top + 2}" width="{width - 4:.1f}" '
+        f'height="{_ROW - 4}" rx="4" fill="rgb({", ".join(map(str, color))})"{ring}/>'
         + _text(left + width / 2, top, text, style)
     )
 
