@@ -16,10 +16,13 @@ _READS = {
     "sa_ta_tiers": "as `sa_ta`; a histogram of similarities",
     "early_fusion": "ids and similarity buckets, concatenated per pair",
     "dta": "ids and vectors; similarity buckets as side information",
-    "dmf_paper": "as `dta`, one similarity; a histogram",
-    "dmf": "as `dta`; a histogram and a kernel of similarities",
+    "dmf_paper": "ids and buckets of one similarity; a histogram of it",
+    "dmf": "as `dta`; a histogram, a kernel and a product of similarities",
 }
 _BASELINE = "id_only"
+_SHOWN = ("movielens_global", "microlens")
+"""Data sets of the comparison: preferences with running statistics, clicks without any."""
+
 _HISTORIES = (50, 200, 1000)
 _SERVED = (
     {"model": "dmf", "signature": "score_request"},
@@ -29,13 +32,8 @@ _SERVED = (
 )
 
 
-_SHOWN = ("movielens_global", "microlens")
-"""Data sets of the comparison: preferences with running statistics, clicks without any."""
-
-
 def _study(*names: str) -> str:
-    figure = FIGURES.get(".".join(("study", *names)))
-    return figure.text() if figure else ""
+    return FIGURES[".".join(("study", *names))].text()
 
 
 def _gain(data: str, model: str) -> str:

@@ -17,7 +17,7 @@ HELD = {
         row("market_none", "dmf", 2, 0.0004, True),
         row("clicks", "din", 2, 0.3, False),
         row("market_none", "din", 1, 0.0, True),
-        {**row("clicks", "dmf_shuffled", None, None, None)},
+        row("clicks", "dmf_shuffled", None, None, None),
     ],
     "summary": [
         {"model": "dmf", "mean_rank": 1.5},
